@@ -11,3 +11,4 @@
 pub mod graph;
 pub mod ids;
 pub mod job;
+pub mod tui;

@@ -112,11 +112,10 @@ const UNICODE: Glyphs = Glyphs {
     line_negative: ["┊", "·", "┈", "·"],
 };
 
-const BRAILLE: Glyphs = Glyphs {
-    charset: Charset::Braille,
-    spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
-    ..UNICODE
-};
+const BRAILLE: Glyphs =
+    Glyphs {
+        charset: Charset::Braille, spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"], ..UNICODE
+    };
 
 impl Glyphs {
     /// The signs of a character set.

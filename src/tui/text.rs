@@ -149,10 +149,7 @@ impl EdgeSpaces {
 }
 
 fn edge_spaces(text: &str) -> EdgeSpaces {
-    EdgeSpaces {
-        leading: text.len() - text.trim_start_matches(' ').len(),
-        trailing: text.trim_end_matches(' ').len(),
-    }
+    EdgeSpaces { leading: text.len() - text.trim_start_matches(' ').len(), trailing: text.trim_end_matches(' ').len() }
 }
 
 fn push_code(out: &mut String, c: char) {

@@ -279,10 +279,12 @@ impl Look {
             ThemeChoice::Dark => Ground::Dark,
             ThemeChoice::Light => Ground::Light,
             // `COLORFGBG` is `foreground;background`, or has a third field between them.
-            ThemeChoice::Auto | ThemeChoice::Mono => match var("COLORFGBG").as_deref().and_then(|v| v.rsplit(';').next()) {
-                Some("7" | "15") => Ground::Light,
-                _ => Ground::Dark,
-            },
+            ThemeChoice::Auto | ThemeChoice::Mono => {
+                match var("COLORFGBG").as_deref().and_then(|v| v.rsplit(';').next()) {
+                    Some("7" | "15") => Ground::Light,
+                    _ => Ground::Dark,
+                }
+            }
         };
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default().to_lowercase();
         let utf8 = locale.contains("utf-8") || locale.contains("utf8");
