@@ -8,6 +8,11 @@
 //! | [`ids`], [`job`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 
+pub mod attribution;
 pub mod graph;
+pub mod hub;
 pub mod ids;
 pub mod job;
+pub mod model;
+pub mod tokens;
+pub mod transcoder;
