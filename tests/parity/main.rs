@@ -1,0 +1,4 @@
+//! Agreement with circuit-tracer on the reference cases in `tests/fixtures`.
+
+mod fixture;
+mod graph;
