@@ -12,6 +12,7 @@ pub mod attribution;
 pub mod graph;
 pub mod hub;
 pub mod ids;
+pub mod intervention;
 pub mod job;
 pub mod model;
 pub mod tokens;

@@ -13,7 +13,7 @@ use circuitscope::transcoder::Transcoder;
 use serde_json::Value;
 
 /// The families that the engine runs.
-const CASES: [&str; 4] = ["llama_plt_relu", "llama_clt_relu", "llama_plt_topk", "llama_plt_relu_skip"];
+pub const CASES: [&str; 4] = ["llama_plt_relu", "llama_clt_relu", "llama_plt_topk", "llama_plt_relu_skip"];
 
 /// A case's model, transcoder and tokenizer.
 pub struct Case {

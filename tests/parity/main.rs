@@ -3,3 +3,4 @@
 mod engine;
 mod fixture;
 mod graph;
+mod interventions;
