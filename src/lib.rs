@@ -9,7 +9,12 @@
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
 
+pub mod attribution;
 pub mod format;
 pub mod graph;
+pub mod hub;
 pub mod ids;
 pub mod job;
+pub mod model;
+pub mod tokens;
+pub mod transcoder;
