@@ -7,8 +7,10 @@
 //! | --- | --- |
 //! | [`ids`], [`job`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
+//! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
 
 pub mod attribution;
+pub mod format;
 pub mod graph;
 pub mod hub;
 pub mod ids;

@@ -83,7 +83,7 @@ impl Rows {
 /// Everything a trace computed, over all active sources: what later resumes it, prunes it otherwise, or checks it.
 ///
 /// `L` layers, `P` positions, `A` active features, `K` targets, `d` residual width, `V` vocabulary.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RawTrace {
     /// Layers of the model, `L`.
     pub n_layers: usize,
