@@ -10,6 +10,7 @@
 //! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
 
 pub mod attribution;
+pub mod cli;
 pub mod format;
 pub mod graph;
 pub mod hub;
