@@ -2,6 +2,7 @@
 
 mod attribution_graph;
 mod build;
+pub mod edit;
 mod influence;
 mod mask;
 mod node;
