@@ -8,6 +8,8 @@ mod mask;
 mod node;
 mod prune;
 mod scores;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod validate;
 mod view;

@@ -69,10 +69,21 @@ pub enum Rows {
     },
 }
 
+impl Rows {
+    /// No rows yet.
+    pub fn new(sparse: bool) -> Self {
+        if sparse {
+            Self::Sparse { starts: vec![0], columns: Vec::new(), values: Vec::new(), dropped: Vec::new() }
+        } else {
+            Self::Dense { values: Vec::new() }
+        }
+    }
+}
+
 /// Everything a trace computed, over all active sources: what later resumes it, prunes it otherwise, or checks it.
 ///
 /// `L` layers, `P` positions, `A` active features, `K` targets, `d` residual width, `V` vocabulary.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RawTrace {
     /// Layers of the model, `L`.
     pub n_layers: usize,

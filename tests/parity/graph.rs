@@ -2,9 +2,9 @@
 
 use crate::fixture::{CASES, Tensors, assert_close, graph_files, wide};
 use circuitscope::graph::{
-    AttributionGraph, FeatureAt, GraphInfo, Node, NodeKind, Thresholds, Token, cumulative, influence, prune, scores,
+    AttributionGraph, FeatureAt, GraphInfo, Node, NodeKind, Thresholds, Token, influence, prune, scores,
 };
-use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
+use circuitscope::ids::{FeatureId, Layer, Position};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -87,7 +87,7 @@ fn influence_scores_and_pruning_agree_on_every_graph() {
             assert_close(&format!("{what}: cumulative"), &wide(&kept.cumulative), &wanted, TOLERANCE);
         }
     }
-    assert_eq!(graphs, 27, "every graph file was read");
+    assert_eq!(graphs, 25, "every graph file was read");
 }
 
 #[test]
@@ -104,13 +104,4 @@ fn a_reference_graph_walks_alike_both_ways() {
             assert_eq!(edge.weight, matrix[edge.target.index() * graph.n_nodes() + edge.source.index()]);
         }
     }
-}
-
-#[test]
-fn cumulative_scores_end_at_one() {
-    let path = &graph_files("gpt2_plt_relu")[0];
-    let graph = reference_graph(&Tensors::open(path));
-    let cumulative = cumulative(&influence(&graph));
-    let least_influential = graph.logit_nodes().last().map(NodeId::index).unwrap();
-    assert!((cumulative[least_influential] - 1.0).abs() < 1e-6);
 }
