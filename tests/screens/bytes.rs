@@ -76,7 +76,7 @@ fn a_frame_leaves_in_one_write() {
 fn a_move_within_a_list_costs_little() {
     let mut line = Line::new((200, 60));
     line.press("Tab");
-    let spent: Vec<usize> = (0..12).map(|_| line.press("j")).collect();
+    let spent: Vec<usize> = (0..7).map(|_| line.press("j")).collect();
     assert!(spent.iter().all(|bytes| *bytes <= 1024), "{spent:?}");
 }
 
