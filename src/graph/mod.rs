@@ -2,7 +2,7 @@
 
 mod attribution_graph;
 mod build;
-pub mod edit;
+mod edit;
 mod influence;
 mod mask;
 mod node;
@@ -16,6 +16,7 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
+pub use edit::{Edit, Edited, Edits};
 pub use influence::{cumulative, influence};
 pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};

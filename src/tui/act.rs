@@ -1,6 +1,6 @@
 //! What the commands do.
 
-use crate::graph::Thresholds;
+use crate::graph::{Edit, Thresholds};
 use crate::tui::app::{Busy, Effect, Pane, Popup, State};
 pub use crate::tui::arrange::Step;
 pub use crate::tui::circuit::Side;
@@ -133,10 +133,8 @@ fn nudged(threshold: f64, hundredths: i32) -> f64 {
 
 fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
     let Some(circuit) = &mut state.circuit else { return };
-    let before = circuit.edit.thresholds();
-    let after = change(before);
-    if after != before {
-        circuit.edit.set_thresholds(after);
+    let after = change(circuit.edits.now().thresholds);
+    if circuit.edits.apply(Edit::SetThresholds(after)) {
         prune_anew(state);
     }
 }
@@ -144,29 +142,29 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
 pub(super) fn toggle_pin(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
         let node = circuit.selected();
-        circuit.edit.toggle_pin(node);
+        circuit.edits.apply(if circuit.is_pinned(node) { Edit::Unpin(node) } else { Edit::Pin(node) });
     }
 }
 
 pub(super) fn undo(state: &mut State) {
-    change_history(state, |circuit| circuit.edit.undo(), "Nothing to undo");
+    let edit = state.circuit.as_mut().and_then(|circuit| circuit.edits.undo().cloned());
+    changed_back(state, edit, "Undone");
 }
 
 pub(super) fn redo(state: &mut State) {
-    change_history(state, |circuit| circuit.edit.redo(), "Nothing to redo");
+    let edit = state.circuit.as_mut().and_then(|circuit| circuit.edits.redo().cloned());
+    changed_back(state, edit, "Done again");
 }
 
-fn change_history(
-    state: &mut State,
-    change: impl Fn(&mut crate::tui::circuit::Circuit) -> bool,
-    otherwise: &'static str,
-) {
-    let Some(circuit) = &mut state.circuit else { return };
-    let before = circuit.edit.thresholds();
-    if !change(circuit) {
-        state.say(otherwise);
-    } else if circuit.edit.thresholds() != before {
-        prune_anew(state);
+fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
+    match edit {
+        Some(Edit::SetThresholds(_)) => {
+            state.say(format!("{what}: the change of thresholds"));
+            prune_anew(state);
+        }
+        Some(Edit::Pin(_)) => state.say(format!("{what}: the pin")),
+        Some(Edit::Unpin(_)) => state.say(format!("{what}: the unpinning")),
+        None => state.say("There is no edit to go to"),
     }
 }
 
@@ -174,7 +172,7 @@ fn prune_anew(state: &mut State) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let graph = Arc::clone(&circuit.traced.graph);
-    let thresholds = circuit.edit.thresholds();
+    let thresholds = circuit.edits.now().thresholds;
     state.effects.push(Effect::Prune { generation, graph, thresholds });
     state.pruning = Some(generation);
 }

@@ -134,7 +134,7 @@ const DEMANDS: [Demand; 9] = [
 ];
 
 /// A row of marks is at most this far from the next, so that eyes can follow an edge.
-const MAX_RISE: u16 = 7;
+const MAX_RISE: u16 = 9;
 
 impl Arrangement {
     /// Arranges what is kept of `graph` for a pane of `room` cells and lines.
@@ -313,18 +313,17 @@ impl Arrangement {
         let gaps = n_layers as u16 + 1;
         let height = self.room.1.saturating_sub(1);
         let spread = height.min(gaps.saturating_mul(MAX_RISE)).max(gaps);
-        // The rest of a division goes to the upper gaps, one line each.
-        let rise = |gap: u16| spread / gaps + u16::from(gap < spread % gaps);
-        let mut y = 0;
+        // The gap above the tokens comes first where lines are few: their rank digits stand there.
+        let last = u16::from(spread > gaps);
         for gap in 0..gaps {
-            y += rise(gap);
+            let y = if gap + 1 == gaps { spread } else { (spread - last) * (gap + 1) / gaps };
             let level = match n_layers.checked_sub(1 + usize::from(gap)) {
                 Some(layer) => Level::Layer(Layer::from(layer)),
                 None => Level::Tokens,
             };
             self.rows.push(Row { y, level, nodes: Vec::new() });
         }
-        self.height = y + 1;
+        self.height = spread + 1;
     }
 
     fn place_cell(&mut self, row: usize, position: usize, nodes: &[NodeId], marks_cap: usize, pitch: usize) {

@@ -1,7 +1,6 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::edit::EditState;
-use crate::graph::{Edge, Kept, Node, NodeKind, Thresholds};
+use crate::graph::{Edge, Edited, Edits, Kept, Node, NodeKind, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::{Charset, Glyphs};
@@ -66,7 +65,7 @@ pub struct Circuit {
     /// The trace, the graph, and what is kept of it.
     pub traced: Traced,
     /// Thresholds and pins, with their history.
-    pub edit: EditState,
+    pub edits: Edits,
     /// The walk; its end is the selected node.
     pub trail: Trail,
     /// Where every node stands.
@@ -100,7 +99,7 @@ impl Circuit {
         }
         let repeated = tokens.iter().map(|token| seen[token.text.as_str()] > 1).collect();
         let mut this = Self {
-            edit: EditState::new(thresholds),
+            edits: Edits::starting_from(Edited { thresholds, pins: Vec::new() }),
             trail: Trail::new(first),
             arrangement: Arrangement::default(),
             inputs: Links::default(),
@@ -134,6 +133,11 @@ impl Circuit {
         &self.traced.kept
     }
 
+    /// Whether a node is pinned.
+    pub fn is_pinned(&self, node: NodeId) -> bool {
+        self.edits.now().is_pinned(node)
+    }
+
     /// The links of the side that is followed.
     pub fn links(&self) -> &Links {
         self.links_of(self.side)
@@ -161,7 +165,8 @@ impl Circuit {
             .filter(|edge| graph.node(edge.source).is_error())
             .map(|edge| f64::from(edge.weight.abs()))
             .sum();
-        (total > 0.0).then(|| errors / total)
+        // An empty sum is minus zero.
+        (total > 0.0).then(|| errors.abs() / total)
     }
 
     /// The selected feature, where it is one.
@@ -196,7 +201,7 @@ impl Circuit {
             }
             NodeKind::Error { layer, position } => format!("L{layer} error @{}", self.token_at(*position, glyphs)),
             NodeKind::Token { position, .. } => format!("token {}", self.token_at(*position, glyphs)),
-            NodeKind::Logit { text, .. } => format!("answer {}", glyphs.visible(text)),
+            NodeKind::Logit { text, .. } => format!("logit {}", glyphs.visible(text)),
         }
     }
 

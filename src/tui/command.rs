@@ -101,11 +101,13 @@ commands! {
     "row-up", Lists, Connections, ["Up", "k"], Some("choose"), |s, _| act::move_row(s, -1), "To the connection before";
     "scroll-down", Lists, Detail, ["Down", "j"], Some("scroll"), |s, _| act::scroll_detail(s, 1), "The detail, a line further";
     "scroll-up", Lists, Detail, ["Up", "k"], Some("scroll"), |s, _| act::scroll_detail(s, -1), "The detail, a line back";
-    "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the one under the cursor";
+    "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
-    "side", Walk, Panes, ["o"], Some("inputs/outputs"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, and back";
-    "back", Walk, Panes, ["[", "Backspace"], Some("back/forth"), |s, _| act::back(s), "Back to where the walk was before";
-    "forward", Walk, Panes, ["]"], Some("back/forth"), |s, _| act::forward(s), "Forward again after going back";
+    "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
+    "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
+    "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
+    "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
+    "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
     "row-page-down", Lists, Connections, ["PageDown"], None, |s, _| act::move_row(s, 10), "Ten connections further";
@@ -114,18 +116,16 @@ commands! {
     "row-last", Lists, Connections, ["G", "End"], None, |s, _| act::move_row(s, isize::MAX), "To the weakest connection";
     "row-inputs", Lists, Connections, ["Left", "h"], None, |s, _| act::set_side(s, act::Side::Inputs), "The list of inputs";
     "row-outputs", Lists, Connections, ["Right", "l"], None, |s, _| act::set_side(s, act::Side::Outputs), "The list of outputs";
-    "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
     "prompt-trace", Prompt, Prompt, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
-    "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest known one";
+    "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";
     "prompt-close", Prompt, Prompt, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the prompt as it was";
     "nodes-more", Prune, Panes, ["+", "="], Some("nodes"), |s, _| act::nudge_nodes(s, 1), "Keep more nodes: raise the node threshold";
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
-    "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin the node; edges between pinned nodes stay drawn";
+    "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
     "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last change of thresholds or pins";
     "redo", Prune, Panes, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
-    "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "previous-pane", Program, Panes, ["Shift-Tab"], None, |s, _| act::cycle_pane(s, -1), "To the pane before";
     "help", Program, Panes, ["?"], Some("keys"), |s, _| act::open_help(s), "Every key";
     "help-down", Program, Help, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";
@@ -133,7 +133,7 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
-    "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a running trace, then to the graph";
+    "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, then to the graph";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";
     "cancel", Program, Anywhere, ["Ctrl-c"], None, |s, _| act::cancel(s), "Stop a running trace and keep what there is";
     "suspend", Program, Anywhere, ["Ctrl-z"], None, |s, _| act::suspend(s), "Suspend; the shell's fg comes back";
@@ -176,6 +176,8 @@ mod tests {
         for command in COMMANDS {
             assert!(table.contains(command.doc), "{}", command.name);
         }
+        let longest = COMMANDS.iter().max_by_key(|command| command.doc.len()).map(|command| command.doc);
+        assert!(longest.is_some_and(|doc| doc.len() <= 56), "{longest:?} does not fit the help's columns");
         assert!(table.contains("| `1-9` | Along the connection with this number |"), "{table}");
     }
 }

@@ -30,6 +30,8 @@ pub struct Glyphs {
     pub logit: &'static str,
     /// A node that was pinned.
     pub pin: &'static str,
+    /// Where a position crosses a layer and no node stands.
+    pub lattice: &'static str,
     /// Stands where text was left out.
     pub ellipsis: &'static str,
     /// Between the prompt and its answer.
@@ -42,12 +44,10 @@ pub struct Glyphs {
     pub elsewhere: &'static str,
     /// Between facts on one line.
     pub dot: &'static str,
-    /// In front of the row under the cursor.
-    pub cursor: &'static str,
+    /// Before a count of nodes that share a cell.
+    pub times: &'static str,
     /// "at least", before a threshold.
     pub at_least: &'static str,
-    /// The line between sections of a pane.
-    pub rule: &'static str,
     /// A bar from empty to full in growing parts of a cell.
     pub bar: &'static [&'static str],
     /// What a progress bar shows where it is not filled yet.
@@ -65,20 +65,20 @@ pub struct Glyphs {
 const ASCII: Glyphs = Glyphs {
     charset: Charset::Ascii,
     feature: "o",
-    feature_far: ".",
+    feature_far: "o",
     error: "x",
     token: "^",
     logit: "@",
     pin: "*",
+    lattice: " ",
     ellipsis: "~",
     answers: "->",
     to_input: "<",
     to_output: ">",
     elsewhere: "|",
     dot: "-",
-    cursor: ">",
+    times: "x",
     at_least: ">=",
-    rule: "-",
     bar: &[" ", "#"],
     bar_rest: ".",
     spinner: &["|", "/", "-", "\\"],
@@ -95,17 +95,17 @@ const UNICODE: Glyphs = Glyphs {
     token: "▴",
     logit: "◆",
     pin: "◉",
+    lattice: "·",
     ellipsis: "…",
     answers: "→",
     to_input: "‹",
     to_output: "›",
     elsewhere: "│",
     dot: "·",
-    cursor: "▌",
+    times: "×",
     at_least: "≥",
-    rule: "─",
-    bar: &[" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
-    bar_rest: "░",
+    bar: &[" ", "╸", "━"],
+    bar_rest: "─",
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
     line: ["│", "╱", "─", "╲"],
@@ -174,10 +174,11 @@ mod tests {
     #[test]
     fn a_bar_fills_its_room_and_never_vanishes() {
         let glyphs = Glyphs::new(Charset::Unicode);
-        assert_eq!(glyphs.bar(1.0, 4), "████");
-        assert_eq!(glyphs.bar(0.5, 4), "██");
-        assert_eq!(glyphs.bar(0.0001, 4), "▏");
+        assert_eq!(glyphs.bar(1.0, 4), "━━━━");
+        assert_eq!(glyphs.bar(0.5, 4), "━━");
+        assert_eq!(glyphs.bar(0.4, 4), "━╸");
+        assert_eq!(glyphs.bar(0.0001, 4), "╸");
         assert_eq!(glyphs.bar(0.0, 4), "");
-        assert_eq!(glyphs.bar(7.0, 4), "████");
+        assert_eq!(glyphs.bar(7.0, 4), "━━━━");
     }
 }

@@ -54,7 +54,7 @@ pub struct Theme {
     pub faint: Style,
     /// Frames of panes, and rules within them.
     pub frame: Style,
-    /// The frame and title of the pane that has the focus.
+    /// The frame of the pane that has the focus.
     pub frame_focus: Style,
     /// The accent as text: keys, the walked path.
     pub accent: Style,
@@ -207,7 +207,7 @@ impl Theme {
             quiet: fg(palette.quiet),
             faint: fg(palette.faint),
             frame: fg(palette.frame),
-            frame_focus: fg(palette.accent),
+            frame_focus: fg(palette.quiet),
             accent: fg(palette.accent),
             selection: fg(palette.on_accent).bg(palette.accent).add_modifier(Modifier::BOLD),
             selection_idle: Style::new().bg(palette.idle),

@@ -48,8 +48,9 @@ impl Help {
         let lines = self.lines();
         let two = screen.width >= 2 * COLUMN + 6 && self.filter.value().is_empty();
         let per_column = if two { split(&lines) } else { lines.len() };
+        let longest = per_column.max(lines.len().saturating_sub(per_column + 1));
         let width = if two { 2 * COLUMN + 6 } else { COLUMN + 4 };
-        let height = (per_column as u16 + 4).max(6).min(screen.height.saturating_sub(2));
+        let height = (longest as u16 + 4).max(6).min(screen.height.saturating_sub(2));
         let area = super::open(screen, width.min(screen.width), height, "keys", look, buf);
         if area.height < 3 {
             return None;
@@ -74,7 +75,6 @@ impl Help {
             [Line::Space, rest @ ..] => rest,
             all => all,
         };
-        let longest = left.len().max(right.len());
         let scroll = self.scroll.min(longest.saturating_sub(visible));
         let column = if two { Rect { width: COLUMN, ..list } } else { list };
         draw(left.iter().skip(scroll), column, look, buf);

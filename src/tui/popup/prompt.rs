@@ -84,7 +84,8 @@ impl Prompt {
             let mut x = area.x;
             for (token, id, width) in row {
                 if y < area.bottom() {
-                    buf.set_string(x, y, token, theme.text);
+                    let known = !self.reading.iter().flat_map(|reading| &reading.unknown).any(|u| u.word == *token);
+                    buf.set_string(x, y, token, if known { theme.text } else { theme.alert });
                 }
                 if y + 1 < area.bottom() {
                     buf.set_string(x, y + 1, id, theme.quiet);
@@ -135,8 +136,8 @@ impl Prompt {
                 .unknown
                 .iter()
                 .map(|UnknownWord { word, nearest }| match nearest.as_slice() {
-                    [] => (format!("“{word}” is not in the vocabulary"), true),
-                    known => (format!("“{word}” is not in the vocabulary; nearest: {}", known.join(", ")), true),
+                    [] => (format!("\"{word}\" is not in the vocabulary"), true),
+                    known => (format!("\"{word}\" is not in the vocabulary; nearest: {}", known.join(", ")), true),
                 })
                 .collect(),
         }

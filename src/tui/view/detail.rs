@@ -33,7 +33,8 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, at as u16);
         for (text, style) in line {
-            pen.put(text, *style);
+            let text = state.look.glyphs.fit(text, pen.room());
+            pen.put(&text, *style);
         }
     }
 }
@@ -52,6 +53,7 @@ impl Sheet<'_> {
         let mut lines = vec![vec![(title, theme.strong), ("  ".to_owned(), theme.text), (place, theme.quiet)]];
         self.space(&mut lines);
         lines.extend(self.facts());
+        lines.extend(self.main_path());
         if self.circuit.selected_feature().is_some() {
             self.space(&mut lines);
             self.writes(&mut lines);
@@ -81,9 +83,10 @@ impl Sheet<'_> {
             NodeKind::Token { position, id } => (format!("token {}", self.circuit.token(*position, glyphs)), {
                 format!("id {id} {dot} position {position}")
             }),
-            NodeKind::Logit { position, id, text, .. } => {
-                (format!("answer {}", glyphs.visible(text)), format!("id {id} {dot} after {}", at(*position)))
-            }
+            NodeKind::Logit { position, id, text, .. } => (
+                format!("logit {}", glyphs.visible(text)),
+                format!("id {id} {dot} after {}", self.circuit.token(*position, glyphs)),
+            ),
         }
     }
 
@@ -132,17 +135,26 @@ impl Sheet<'_> {
         };
         if circuit.inputs.all > 0 {
             let errors = circuit.error_share();
-            let note =
-                errors.map_or_else(String::new, |share| format!("{} from errors", text::percent(share).trim_start()));
+            let note = errors.map_or_else(String::new, |share| format!("{} errors", text::percent(share).trim_start()));
             fact("inputs", degree(&circuit.inputs), note);
         }
         if circuit.outputs.all > 0 {
             fact("outputs", degree(&circuit.outputs), String::new());
         }
-        if circuit.edit.is_pinned(id) {
+        if circuit.is_pinned(id) {
             fact("pinned", "yes".to_owned(), String::new());
         }
         lines
+    }
+
+    /// The strongest way down to a token, which the graph draws too.
+    fn main_path(&self) -> Vec<Line> {
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let steps = self.circuit.spine.iter().map(|link| {
+            let sign = (format!("{} ", glyphs.to_input), theme.sign(link.edge.weight));
+            [sign, (format!("{} ", self.circuit.name(link.other, glyphs)), theme.text)]
+        });
+        if self.circuit.spine.is_empty() { Vec::new() } else { self.flow("main path", steps) }
     }
 
     fn writes(&self, lines: &mut Vec<Line>) {
@@ -162,8 +174,8 @@ impl Sheet<'_> {
             }
             Writes::Known(promoted) if self.tall => self.columns(promoted, lines),
             Writes::Known(promoted) => {
-                lines.extend(self.flow("promotes", &promoted.top));
-                lines.extend(self.flow("suppresses", &promoted.bottom));
+                lines.extend(self.flow("promotes", self.written(&promoted.top)));
+                lines.extend(self.flow("suppresses", self.written(&promoted.bottom)));
             }
         }
     }
@@ -176,14 +188,12 @@ impl Sheet<'_> {
         lines.push(vec![head("promotes"), head("suppresses")]);
         let entry = |entry: Option<&(String, f32)>| match entry {
             Some((token, effect)) => {
-                let effect_text = text::weight(*effect);
-                let room = column.saturating_sub(10);
+                let room = column.saturating_sub(9);
                 let token = glyphs.fit(&glyphs.visible(token), room);
                 let pad = room - text::width(&token).min(room);
                 vec![
-                    (format!("{token}{} ", " ".repeat(pad)), theme.text),
-                    (format!("{effect_text:<9}"), theme.sign(*effect)),
-                    ("  ".to_owned(), theme.text),
+                    (format!("{:<8} ", text::weight(*effect)), theme.sign(*effect)),
+                    (format!("{token}{}  ", " ".repeat(pad)), theme.text),
                 ]
             }
             None => vec![(" ".repeat(column + 2), theme.text)],
@@ -195,21 +205,29 @@ impl Sheet<'_> {
         }
     }
 
-    /// Tokens one after the other, as many lines as they take.
-    fn flow(&self, label: &str, tokens: &[(String, f32)]) -> Vec<Line> {
+    fn written<'a>(&'a self, tokens: &'a [(String, f32)]) -> impl Iterator<Item = [(String, Style); 1]> + 'a {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        tokens.iter().map(|(token, effect)| {
+            let shown = glyphs.fit(&glyphs.visible(token), self.width.saturating_sub(LABEL + 2).max(1));
+            [(format!("{shown}  "), theme.sign(*effect))]
+        })
+    }
+
+    /// Pieces beside a label, one after the other, on as many lines as they take.
+    fn flow<const N: usize>(&self, label: &str, pieces: impl Iterator<Item = [(String, Style); N]>) -> Vec<Line> {
+        let theme = &self.state.look.theme;
         let mut lines = vec![vec![(format!("{label:<LABEL$}"), theme.quiet)]];
         let mut used = LABEL;
-        for (token, effect) in tokens {
-            let shown = glyphs.fit(&glyphs.visible(token), self.width.saturating_sub(LABEL).max(1));
-            let width = text::width(&shown) + 2;
-            if used + width > self.width + 2 && used > LABEL {
+        for piece in pieces {
+            let width: usize = piece.iter().map(|(text, _)| text::width(text)).sum();
+            // A piece ends with the space before the next, which may fall off.
+            if used + width > self.width + 1 && used > LABEL {
                 lines.push(vec![(" ".repeat(LABEL), theme.text)]);
                 used = LABEL;
             }
             used += width;
             if let Some(line) = lines.last_mut() {
-                line.push((format!("{shown}  "), theme.sign(*effect)));
+                line.extend(piece);
             }
         }
         lines

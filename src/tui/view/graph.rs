@@ -52,11 +52,14 @@ impl Window {
         let gutter = arrangement.gutter.min(inner.width);
         let marks = Rect { x: inner.x + gutter, width: inner.width - gutter, ..inner };
         let here = circuit.arrangement.place(circuit.selected());
+        // In steps of half a window: a scroll changes every cell, which a move by one node should not.
         let around = |at: u16, size: u16, whole: u16| {
-            let most = i32::from(whole) - i32::from(size);
-            (i32::from(at) - i32::from(size) / 2).clamp(0, most.max(0))
+            let (at, size) = (i32::from(at), i32::from(size));
+            let step = (size / 2).max(1);
+            ((at - size / 4).div_euclid(step) * step).min(i32::from(whole) - size).max(0)
         };
-        let scroll_x = here.map_or(0, |place| around(place.x, inner.width, arrangement.width));
+        let columns = arrangement.width.saturating_sub(arrangement.gutter);
+        let scroll_x = here.map_or(0, |place| around(place.x.saturating_sub(arrangement.gutter), marks.width, columns));
         let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
         let last_row = arrangement.rows.len().saturating_sub(1) as u16;
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
@@ -128,6 +131,7 @@ impl Picture<'_> {
     fn draw(&self, buf: &mut Buffer) {
         let marks = self.marks();
         self.row_labels(buf);
+        self.lattice(buf);
         lines::draw(&self.curves(), self.line_area(), &self.look.glyphs, buf);
         self.tokens(&marks, buf);
         self.chips(&marks, buf);
@@ -157,7 +161,7 @@ impl Picture<'_> {
         let theme = &self.look.theme;
         let mut marks = HashMap::new();
         let walked = self.circuit.trail.walked().iter().map(|station| station.node);
-        for node in walked.chain(self.circuit.edit.pins()) {
+        for node in walked.chain(self.circuit.edits.now().pins.iter().copied()) {
             marks.insert(node, Mark { style: theme.text, near: true, digit: None });
         }
         for link in &self.circuit.spine {
@@ -200,13 +204,15 @@ impl Picture<'_> {
         {
             push(edge, Stroke::Thin, theme.sign_faint(edge.weight));
         }
+        // Where rows stand close, thick lines would run into each other.
+        let airy = usize::from(self.window.inner.height) >= 2 * self.arrangement().rows.len();
         for side in [self.circuit.side.other(), self.circuit.side] {
             let links: Vec<&Link> = self.drawn(side).map(|(_, link)| link).collect();
             let strongest = links.first().map_or(0.0, |link| link.share);
             for link in links.into_iter().rev() {
                 let weight = link.edge.weight;
                 let (stroke, style) = match link.share / strongest {
-                    part if part >= 0.5 => (Stroke::Thick, theme.sign(weight)),
+                    part if part >= 0.5 && airy => (Stroke::Thick, theme.sign(weight)),
                     part if part >= 0.2 => (Stroke::Thin, theme.sign(weight)),
                     _ => (Stroke::Thin, theme.sign_faint(weight)),
                 };
@@ -221,9 +227,9 @@ impl Picture<'_> {
 
     fn pinned_edges(&self) -> impl Iterator<Item = Edge> {
         let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
-        let edit = &self.circuit.edit;
-        let targets = edit.pins().filter(|pin| kept.has_node(*pin));
-        targets.flat_map(move |pin| kept.incoming(graph, pin)).filter(|edge| edit.is_pinned(edge.source))
+        let pins = self.circuit.edits.now().pins.iter().copied().filter(|pin| kept.has_node(*pin));
+        let edges = pins.flat_map(|pin| kept.incoming(graph, pin));
+        edges.filter(|edge| self.circuit.is_pinned(edge.source))
     }
 
     fn walked_edges(&self) -> impl Iterator<Item = Edge> {
@@ -253,6 +259,24 @@ impl Picture<'_> {
         }
     }
 
+    /// A faint dot where a position crosses a layer, so that empty places have a where too.
+    fn lattice(&self, buf: &mut Buffer) {
+        for (at, row) in self.arrangement().rows.iter().enumerate() {
+            let y = self.window.y(at as u16, row.y);
+            if matches!(row.level, Level::Layer(_)) && self.window.shows_row(at as u16, y) {
+                let mut empty = vec![true; self.arrangement().columns.len()];
+                for node in &row.nodes {
+                    empty[self.circuit.node(*node).position().index()] = false;
+                }
+                let columns = self.arrangement().columns.iter().zip(empty);
+                for column in columns.filter_map(|(column, empty)| empty.then_some(column)) {
+                    let x = self.window.x(column.x + column.width / 2);
+                    self.window.write(x, y, self.look.glyphs.lattice, self.look.theme.frame, buf);
+                }
+            }
+        }
+    }
+
     fn tokens(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
         let theme = &self.look.theme;
         let Some((at, row)) = self.arrangement().rows.iter().enumerate().next_back() else { return };
@@ -269,7 +293,7 @@ impl Picture<'_> {
                 None if here.index() == position => theme.accent,
                 None => theme.quiet,
             };
-            let pinned = node.is_some_and(|node| self.circuit.edit.is_pinned(*node));
+            let pinned = node.is_some_and(|node| self.circuit.is_pinned(*node));
             let style = if pinned { style.add_modifier(Modifier::UNDERLINED) } else { style };
             let x = self.window.x(column.x) + (i32::from(column.width) - text::width(&column.label) as i32) / 2;
             self.window.write(x, y, &column.label, style, buf);
@@ -298,7 +322,7 @@ impl Picture<'_> {
             let Some((x, y)) = self.window.cell(place) else { continue };
             let node = self.circuit.node(*id);
             let mark = marks.get(id);
-            let sign = if self.circuit.edit.is_pinned(*id) {
+            let sign = if self.circuit.is_pinned(*id) {
                 glyphs.pin
             } else if node.is_logit() {
                 glyphs.logit
@@ -323,22 +347,29 @@ impl Picture<'_> {
             if !self.window.shows_row(place.row, y) {
                 continue;
             }
-            // The selected node's place in the count is shown, else whatever stands nearest to it.
+            // The selected node's place in the count is shown, else how many there are.
             let selected = crowd.nodes.iter().position(|node| *node == self.circuit.selected());
             let near = crowd.nodes.iter().filter_map(|node| marks.get(node)).max_by_key(|mark| mark.digit.is_some());
-            let (style, count) = match (selected, near) {
-                (Some(at), _) => (theme.selection, format!("{}/{}", at + 1, crowd.nodes.len())),
-                (None, Some(mark)) => (mark.style, crowd.nodes.len().to_string()),
-                (None, None) => (theme.faint, crowd.nodes.len().to_string()),
+            let style = match (selected, near) {
+                (Some(_), _) => theme.selection,
+                (None, Some(mark)) => mark.style,
+                (None, None) => theme.faint,
             };
-            let count =
-                if text::width(&count) > usize::from(crowd.width) { crowd.nodes.len().to_string() } else { count };
-            let lead = if place.row == 0 { "+" } else { "" };
-            self.window.write(self.window.x(crowd.x), y, &format!("{lead}{count}"), style, buf);
+            let all = crowd.nodes.len();
+            let forms = [
+                selected.map(|at| format!("{}/{all}", at + 1)),
+                Some(format!("{}{all}", self.look.glyphs.times)),
+                Some(all.to_string()),
+            ];
+            let room = usize::from(crowd.width);
+            let count = forms.into_iter().flatten().find(|form| text::width(form) <= room);
+            let count = count.unwrap_or_else(|| self.look.glyphs.ellipsis.to_owned());
+            self.window.write(self.window.x(crowd.x), y, &count, style, buf);
         }
     }
 
-    /// Rank digits stand right of their marks where that cell is free, above tokens, else in place of the mark.
+    /// Rank digits stand right of their marks where that cell is free, left of outputs, above tokens, else in place of
+    /// the mark.
     fn digits(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
         let taken: std::collections::HashSet<(u16, u16)> = self
             .arrangement()
@@ -352,8 +383,11 @@ impl Picture<'_> {
             let Some(place) = self.arrangement().place(*node) else { continue };
             let Some((x, y)) = self.window.cell(place) else { continue };
             let beside = if self.circuit.node(*node).is_token() {
-                (x, y.saturating_sub(1))
-            } else if place.alone {
+                let above = (x, y.saturating_sub(1));
+                let label = self.arrangement().column(self.circuit.node(*node).position());
+                let left = label.map_or(0, |column| (text::width(&column.label) / 2 + 1) as u16);
+                if taken.contains(&above) { (x.saturating_sub(left), y) } else { above }
+            } else if place.alone && place.row > 0 {
                 (x + 1, y)
             } else {
                 (x.saturating_sub(1), y)

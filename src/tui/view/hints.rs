@@ -3,6 +3,7 @@
 use super::Pen;
 use crate::tui::app::State;
 use crate::tui::command::COMMANDS;
+use crate::tui::glyph::Charset;
 use crate::tui::keymap::Key;
 use crate::tui::text;
 use ratatui::buffer::Buffer;
@@ -22,10 +23,14 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let width = |hint: &(String, &str)| text::width(&hint.0) + 1 + hint.1.len();
     let tail: usize = hints.iter().rev().take(2).map(|hint| width(hint) + 3).sum();
     let head = hints.len().saturating_sub(2);
+    let mut full = false;
     let mut pen = Pen::new(buf, line, 0);
     for (at, hint) in hints.iter().enumerate() {
         let needed = width(hint) + if at < head { 3 + tail } else { 0 };
         if needed > pen.room() + 3 {
+            full = true;
+        }
+        if full && at < head {
             continue;
         }
         pen.put(&hint.0, theme.accent);
@@ -42,7 +47,13 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
     let mut hints: Vec<(String, &'static str)> = Vec::new();
     for command in COMMANDS.iter().filter(|command| chain.contains(&command.context)) {
         let Some(word) = command.hint else { continue };
-        let Some(key) = command.key_labels(charset).into_iter().next() else { continue };
+        let labels = command.key_labels(charset);
+        // Names of keys are long where they have no signs; a shorter key does the same.
+        let key = match charset {
+            Charset::Ascii => labels.into_iter().min_by_key(|label| label.len()),
+            Charset::Unicode | Charset::Braille => labels.into_iter().next(),
+        };
+        let Some(key) = key else { continue };
         match hints.iter_mut().find(|(_, other)| *other == word) {
             Some((keys, _)) => {
                 // Signs stand close together; names would run into each other.

@@ -15,7 +15,7 @@ use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 /// Draws everything; gives where the cursor is, where there is one.
 pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
@@ -87,8 +87,7 @@ pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: 
     ] {
         buf[(x, y)].set_symbol(sign).set_style(style);
     }
-    let title_style =
-        if has_focus { look.theme.frame_focus.patch(look.theme.strong.add_modifier) } else { look.theme.quiet };
+    let title_style = if has_focus { look.theme.accent.add_modifier(Modifier::BOLD) } else { look.theme.quiet };
     note(area, Side::Left, &[(title, title_style)], buf);
     layout::inner(area)
 }
