@@ -10,10 +10,12 @@
 //! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
 
 pub mod attribution;
+pub mod cli;
 pub mod format;
 pub mod graph;
 pub mod hub;
 pub mod ids;
+pub mod intervention;
 pub mod job;
 pub mod model;
 pub mod tokens;

@@ -3,6 +3,7 @@
 
 mod backward;
 mod capture;
+mod engine;
 mod error;
 mod mix;
 mod plan;
@@ -14,6 +15,7 @@ mod trace;
 
 pub use backward::{Block, TargetRow};
 pub use capture::{Capture, CapturedLayer, ZEROED};
+pub use engine::{Engine, Promoted};
 pub use error::TraceError;
 pub use plan::Plan;
 pub use replacement::Replacement;

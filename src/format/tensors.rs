@@ -170,6 +170,13 @@ impl Reader {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
+    /// The names of its tensors, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.header.tensors().into_keys().collect();
+        names.sort();
+        names
+    }
+
     /// The shape of a tensor; `None` where there is no such tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.header.info(name).map(|info| info.shape.as_slice())

@@ -65,6 +65,7 @@ pub struct Transcoder {
     pub config: TranscoderConfig,
     place: Place,
     d_model: usize,
+    n_layers: usize,
     layers: Vec<LayerFiles>,
 }
 
@@ -123,7 +124,8 @@ impl Transcoder {
         if n_files != model.n_layers {
             return Err(other(format!("it has {n_files} layers, the model has {}", model.n_layers)));
         }
-        let mut set = Self { config, place: place.clone(), d_model: model.d_model, layers: Vec::new() };
+        let mut set =
+            Self { config, place: place.clone(), d_model: model.d_model, n_layers: model.n_layers, layers: Vec::new() };
         for layer in 0..model.n_layers {
             let names = Names::new(kind, layer);
             let (encoder, decoder) = match kind {
@@ -198,7 +200,7 @@ impl Transcoder {
 
     /// Layers, `L`.
     pub fn n_layers(&self) -> usize {
-        self.layers.len()
+        self.n_layers
     }
 
     /// Features of a layer, `F`.
