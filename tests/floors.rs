@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["ids", "job"],
     &["graph"],
     &["tokens", "model", "transcoder", "hub"],
-    &["features", "format", "intervention", "attribution"],
+    &["demo", "features", "format", "intervention", "attribution"],
     &["session"],
     &["tui"],
     &["cli"],
@@ -19,7 +19,7 @@ const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 3] = [
-    ("candle_core", &["model", "transcoder", "attribution", "intervention", "session"]),
+    ("candle_core", &["model", "transcoder", "attribution", "intervention", "session", "cli/engine"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
 ];
