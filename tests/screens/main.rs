@@ -1,0 +1,5 @@
+//! What the screen shows for a state and some keys.
+
+mod bytes;
+mod desk;
+mod fake;
