@@ -43,7 +43,7 @@ macro_rules! number {
     )*};
 }
 
-number!(u8 => U8, u32 => U32, u64 => U64, i64 => I64, f32 => F32, f64 => F64);
+number!(u8 => U8, u32 => U32, u64 => U64, i64 => I64, half::bf16 => BF16, f32 => F32, f64 => F64);
 
 type WriteValues<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 

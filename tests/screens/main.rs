@@ -3,3 +3,4 @@
 mod bytes;
 mod desk;
 mod fake;
+mod readme;
