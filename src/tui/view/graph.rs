@@ -467,17 +467,13 @@ fn empty(state: &State, inner: Rect, buf: &mut Buffer) {
             ],
         ],
     };
-    let mut y = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
-    for line in lines {
+    let top = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
+    for (line, y) in lines.into_iter().zip(top..inner.bottom()) {
         let width: usize = line.iter().map(|(text, _)| text::width(text)).sum();
         let mut x = inner.x + inner.width.saturating_sub(width as u16) / 2;
-        if y >= inner.bottom() {
-            break;
-        }
         for (text, style) in line {
             let room = usize::from(inner.right().saturating_sub(x));
             (x, _) = buf.set_stringn(x, y, text, room, style);
         }
-        y += 1;
     }
 }
