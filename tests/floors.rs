@@ -17,9 +17,10 @@ const FLOORS: [&[&str]; 7] = [
 /// Modules beside the floors, and who alone may use them.
 const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
-/// Crates that only some modules may use, as prefixes of paths below `src`.
+/// Crates that only some modules may use, as prefixes of paths below `src`. Tensors are computed on the floors of the
+/// engine; `session` and `cli/engine` only choose the device.
 const CRATES: [(&str, &[&str]); 3] = [
-    ("candle_core", &["model", "transcoder", "attribution", "intervention", "session"]),
+    ("candle_core", &["model", "transcoder", "attribution", "intervention", "session", "cli/engine"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
 ];
