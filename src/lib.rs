@@ -7,10 +7,15 @@
 //! | --- | --- |
 //! | [`ids`], [`job`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
-//! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
+//! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie; the tokenizer; the language model; what replaces its MLPs |
+//! | [`demo`] | the embedded demo model's files |
+//! | [`attribution`], [`intervention`], [`format`](mod@format) | the local replacement model and its rows; altered runs; files that hold graphs |
+//! | [`tui`] | the full-screen program |
+//! | [`cli`] | one file a subcommand |
 
 pub mod attribution;
 pub mod cli;
+pub mod demo;
 pub mod format;
 pub mod graph;
 pub mod hub;
@@ -20,3 +25,4 @@ pub mod job;
 pub mod model;
 pub mod tokens;
 pub mod transcoder;
+pub mod tui;

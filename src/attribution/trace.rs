@@ -235,9 +235,10 @@ impl Tracer<'_> {
         let mut done = before as u64;
         let mut finished: Vec<Option<(f64, f32, f32)>> = vec![None; labels.len()];
         let mut outcome = Ok(());
+        let phase = if before == 0 { "output rows" } else { "feature rows" };
         self.rows.begin(labels.len());
         for block in order.chunks(self.plan.block_rows) {
-            outcome = self.monitor.report("rows", done, total).map_err(TraceError::from).and_then(|()| {
+            outcome = self.monitor.report(phase, done, total).map_err(TraceError::from).and_then(|()| {
                 let rows = block.iter().map(|nth| target(self, *nth)).collect::<Result<Vec<_>, _>>()?;
                 let (rows, values): (Vec<TargetRow>, Vec<f32>) = rows.into_iter().unzip();
                 let computed = self.frozen.rows(&rows, self.monitor.cancel())?;

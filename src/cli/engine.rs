@@ -1,6 +1,7 @@
 //! Which model and transcoder a command works with.
 
 use crate::attribution::Engine;
+use crate::demo;
 use crate::hub::Place;
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -21,6 +22,11 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
+    /// Whether it is the embedded demo.
+    pub fn is_demo(&self) -> bool {
+        self.model.is_none() && self.transcoder.is_none()
+    }
+
     /// Loads them.
     ///
     /// # Errors
@@ -35,7 +41,7 @@ impl EngineArgs {
             (Some(model), Some(transcoder)) => (Place::directory(model)?, Place::directory(transcoder)?),
             (Some(_), None) => bail!("--model needs --transcoder: the directory of a transcoder trained on it"),
             (None, Some(_)) => bail!("--transcoder needs --model: the directory of the model that it was trained on"),
-            (None, None) => bail!("give --model and --transcoder"),
+            (None, None) => demo::places(),
         };
         Ok(Engine::open(&model, &transcoder, &Device::Cpu)?)
     }
