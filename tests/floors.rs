@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["ids", "job"],
     &["graph"],
-    &["tokens", "model", "transcoder", "hub"],
+    &["tokens", "model", "transcoder", "hub", "demo"],
     &["features", "format", "intervention", "attribution"],
     &["session"],
     &["tui"],
