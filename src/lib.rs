@@ -10,11 +10,13 @@
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
 //! | [`attribution`], [`intervention`], [`format`](mod@format) | the local replacement model and its rows; altered runs; files that hold graphs |
+//! | [`config`] | where the program keeps what is its own |
 //! | [`tui`] | the full-screen program |
 //! | [`cli`] | one file a subcommand |
 
 pub mod attribution;
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod format;
 pub mod graph;

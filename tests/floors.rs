@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["ids", "job"],
     &["graph"],
-    &["tokens", "model", "transcoder", "hub", "demo"],
-    &["features", "format", "intervention", "attribution"],
+    &["tokens", "model", "transcoder", "hub"],
+    &["demo", "features", "format", "intervention", "attribution"],
     &["session"],
     &["tui"],
     &["cli"],
@@ -17,8 +17,7 @@ const FLOORS: [&[&str]; 7] = [
 /// Modules beside the floors, and who alone may use them.
 const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
-/// Crates that only some modules may use, as prefixes of paths below `src`. Tensors are computed on the floors of the
-/// engine; `session` and `cli/engine` only choose the device.
+/// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 3] = [
     ("candle_core", &["model", "transcoder", "attribution", "intervention", "session", "cli/engine"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),

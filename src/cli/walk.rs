@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
 use crate::cli::trace::SettingsArgs;
+use crate::config;
 use crate::demo;
 use crate::format::raw;
 use crate::graph::Thresholds;
@@ -68,6 +69,7 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
         None if args.engine.is_demo() => demo::PROMPT,
         None => bail!("give --prompt, the text whose continuation is traced"),
     };
+    let _log = config::log_to_file();
     tui::run(Start::Prompt(prompt.to_owned()), Some(args.tracer()?), args.options())
 }
 
@@ -82,6 +84,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
     } else {
         Some(args.walk.tracer()?)
     };
+    let _log = config::log_to_file();
     tui::run(Start::Opened(trace), tracer, args.walk.options())
 }
 

@@ -210,6 +210,22 @@ impl Transformer {
         project(&(gate * up)?, "down", [d, m])
     }
 
+    /// The model's own run on `ids`: logits `[P, V]`.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or an id is past the vocabulary.
+    pub fn logits(&self, ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let rope = self.rope(ids.len())?;
+        let mut resid = self.embed(ids)?;
+        for layer in 0..self.spec.n_layers {
+            let pass = self.layer(layer, &resid, &rope, None, None)?;
+            resid = pass.resid_mid.add(&self.mlp(layer, &pass.mlp_in)?)?;
+        }
+        let norm = self.final_norm()?;
+        let divisor = norm.divisor(&resid)?;
+        self.unembed(&norm.scale(&norm.divide(&resid, &divisor)?)?)
+    }
+
     fn unembedding_name(&self) -> &'static str {
         if self.spec.tied_embeddings { EMBEDDING } else { "lm_head.weight" }
     }

@@ -121,7 +121,9 @@ struct Demand {
 }
 
 /// From comfortable to cramped; the first that fits is taken, and the last one scrolls.
-const DEMANDS: [Demand; 9] = [
+const DEMANDS: [Demand; 11] = [
+    Demand { label: 16, pitch: 4, marks: usize::MAX, gap: 3 },
+    Demand { label: 14, pitch: 3, marks: usize::MAX, gap: 3 },
     Demand { label: 14, pitch: 2, marks: usize::MAX, gap: 3 },
     Demand { label: 12, pitch: 2, marks: usize::MAX, gap: 2 },
     Demand { label: 10, pitch: 2, marks: usize::MAX, gap: 1 },
@@ -316,7 +318,7 @@ impl Arrangement {
         // The gap above the tokens comes first where lines are few: their rank digits stand there.
         let last = u16::from(spread > gaps);
         for gap in 0..gaps {
-            let y = if gap + 1 == gaps { spread } else { (spread - last) * (gap + 1) / gaps };
+            let y = if gap + 1 == gaps { spread } else { ((spread - last) * (gap + 1)).div_ceil(gaps) };
             let level = match n_layers.checked_sub(1 + usize::from(gap)) {
                 Some(layer) => Level::Layer(Layer::from(layer)),
                 None => Level::Tokens,

@@ -25,7 +25,7 @@ pub mod work;
 
 pub use act::{start_open, start_trace};
 pub use command::key_table_markdown;
-pub use run::{Options, Start, run};
+pub use run::{Options, Start, draw, run};
 pub use terminal::Wire;
 pub use theme::ThemeChoice;
 pub use tracer::{Promoted, Reading, Traced, Tracer, UnknownWord};

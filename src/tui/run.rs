@@ -159,8 +159,11 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
     Ok(())
 }
 
-/// Draws the state where the screen shows something else.
-pub(crate) fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
+/// Draws the state, as one frame.
+///
+/// # Errors
+/// Where the terminal cannot be written to.
+pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
     terminal.draw(|frame| {
         let screen = frame.area();
         // The terminal may have been resized since: its event is on the way, and nothing is drawn for the old size.

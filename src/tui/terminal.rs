@@ -15,6 +15,7 @@ use ratatui::backend::{Backend, ClearType, IntoCrossterm, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
+use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -226,10 +227,7 @@ impl<W: Write> Wire<W> {
     fn go(&mut self, head: &mut Head, x: u16, y: u16) -> io::Result<()> {
         match head.at {
             Some(at) if at == (x, y) => Ok(()),
-            Some((from, line)) if line == y && from < x => {
-                // Shorter than an absolute position.
-                self.put(crossterm::cursor::MoveRight(x - from))
-            }
+            Some((from, line)) if line == y && from < x => self.put(Right(x - from)),
             _ => self.put(MoveTo(x, y)),
         }
     }
@@ -265,6 +263,18 @@ impl<W: Write> Wire<W> {
             self.put(SetColors(Colors { foreground: fg, background: bg }))?;
         }
         Ok(())
+    }
+}
+
+/// A move to the right, shorter than an absolute position and than crossterm's own by the one that it need not say.
+struct Right(u16);
+
+impl Command for Right {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("\x1b[C"),
+            cells => write!(f, "\x1b[{cells}C"),
+        }
     }
 }
 

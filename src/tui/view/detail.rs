@@ -33,7 +33,12 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, at as u16);
         for (text, style) in line {
-            let text = state.look.glyphs.fit(text, pen.room());
+            // What a line is padded with at its end may fall off.
+            let text = if text::width(text.trim_end()) > pen.room() {
+                state.look.glyphs.fit(text, pen.room())
+            } else {
+                text.clone()
+            };
             pen.put(&text, *style);
         }
     }

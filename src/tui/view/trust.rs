@@ -60,7 +60,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         _ => format!("{value:.3}"),
     };
     let share = |kept: usize, all: usize, threshold: f64| match detail {
-        Detail::Full => format!("{} of {} {at_least} {threshold:.2}", text::thousands(kept), text::thousands(all)),
+        Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Short => format!("{}/{} {at_least}{threshold:.2}", text::compact(kept), text::compact(all)),
         Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
     };
