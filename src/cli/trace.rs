@@ -109,6 +109,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     if !engine.tokenizer.has_lead() {
         eprintln!("the tokenizer has no special token: nothing is put in front of the prompt");
     }
+    for word in engine.tokenizer.unknown_words(&args.prompt)? {
+        eprintln!("the tokenizer does not know {:?}; the nearest it knows: {}", word.word, word.nearest.join(", "));
+    }
     let options = TraceOptions { settings: args.settings.settings(&args.prompt), targets: targets(args, &engine)? };
     let trace = watch(move |monitor| Ok(engine.trace(&options, |plan| eprintln!("{plan}"), monitor)?))?;
     if trace.is_partial() && !args.keep_partial {
