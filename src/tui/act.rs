@@ -7,6 +7,8 @@ pub use crate::tui::circuit::Side;
 use crate::tui::keymap::Key;
 use crate::tui::popup::help::Help;
 use crate::tui::popup::prompt::Prompt;
+use crate::tui::trail::Reached;
+use crate::tui::view;
 use std::sync::Arc;
 use tui_input::InputRequest;
 
@@ -40,7 +42,8 @@ pub(super) fn move_row(state: &mut State, by: isize) {
 }
 
 pub(super) fn scroll_detail(state: &mut State, by: isize) {
-    state.detail_scroll = state.detail_scroll.saturating_add_signed(by);
+    let most = view::detail_overflow(state);
+    state.detail_scroll = state.detail_scroll.min(most).saturating_add_signed(by).min(most);
 }
 
 pub(super) fn follow(state: &mut State) {
@@ -74,11 +77,8 @@ fn go_along(state: &mut State, index: usize) {
 }
 
 pub(super) fn set_side(state: &mut State, side: Side) {
-    if let Some(circuit) = &mut state.circuit
-        && circuit.side != side
-    {
-        circuit.side = side;
-        circuit.row = 0;
+    if let Some(circuit) = &mut state.circuit {
+        circuit.set_side(side);
     }
 }
 
@@ -106,7 +106,7 @@ pub(super) fn to_answer(state: &mut State) {
     if let Some(circuit) = &mut state.circuit
         && let Some(node) = circuit.answer()
     {
-        circuit.go(node, crate::tui::trail::Reached::Freely);
+        circuit.go(node, Reached::Freely);
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn to_token(state: &mut State) {
     if let Some(circuit) = &mut state.circuit
         && let Some(node) = circuit.token_below()
     {
-        circuit.go(node, crate::tui::trail::Reached::Freely);
+        circuit.go(node, Reached::Freely);
     }
 }
 
@@ -220,8 +220,9 @@ pub(super) fn open_help(state: &mut State) {
 }
 
 pub(super) fn scroll_help(state: &mut State, by: isize) {
+    let screen = view::popup_room(state.size);
     if let Some(Popup::Help(help)) = &mut state.popup {
-        help.scroll_by(by);
+        help.scroll_by(by, screen);
     }
 }
 

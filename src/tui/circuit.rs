@@ -76,6 +76,8 @@ pub struct Circuit {
     pub outputs: Links,
     /// Which of the two is followed.
     pub side: Side,
+    /// Which of the two is to be followed where the node has both.
+    preferred: Side,
     /// The row under the cursor in the list of that side.
     pub row: usize,
     /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
@@ -105,6 +107,7 @@ impl Circuit {
             inputs: Links::default(),
             outputs: Links::default(),
             side: Side::Inputs,
+            preferred: Side::Inputs,
             row: 0,
             spine: Vec::new(),
             writes: HashMap::new(),
@@ -232,6 +235,15 @@ impl Circuit {
         self.goal_x = matches!(step, Step::Up | Step::Down).then_some(goal_x);
     }
 
+    /// Numbers and follows another side, here and from here on.
+    pub fn set_side(&mut self, side: Side) {
+        self.preferred = side;
+        if side != self.side {
+            self.side = side;
+            self.row = 0;
+        }
+    }
+
     /// Along the link with this index on the side that is followed; whether there is one.
     pub fn follow(&mut self, index: usize) -> bool {
         let Some(link) = self.links().kept.get(index).copied() else { return false };
@@ -320,9 +332,9 @@ impl Circuit {
         self.spine = self.find_spine();
         self.row = 0;
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
-        if self.links().kept.is_empty() && !self.links_of(self.side.other()).kept.is_empty() {
-            self.side = self.side.other();
-        }
+        let leads = |side: Side| !self.links_of(side).kept.is_empty();
+        let preferred = self.preferred;
+        self.side = if !leads(preferred) && leads(preferred.other()) { preferred.other() } else { preferred };
     }
 }
 

@@ -21,11 +21,12 @@ pub mod tracer;
 pub mod trail;
 pub mod update;
 pub mod view;
+mod wire;
 pub mod work;
 
 pub use act::{start_open, start_trace};
 pub use command::key_table_markdown;
 pub use run::{Options, Start, draw, run};
-pub use terminal::Wire;
 pub use theme::ThemeChoice;
 pub use tracer::{Promoted, Reading, Traced, Tracer, UnknownWord};
+pub use wire::Wire;

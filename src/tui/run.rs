@@ -3,10 +3,11 @@
 use crate::graph::RawTrace;
 use crate::tui::app::{Effect, State};
 use crate::tui::event::{self, Event};
-use crate::tui::terminal::{self, Claim, Wire};
+use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
 use crate::tui::tracer::Tracer;
 use crate::tui::update::{Msg, update};
+use crate::tui::wire::Wire;
 use crate::tui::work::Workers;
 use crate::tui::{act, view};
 use anyhow::Context as _;

@@ -29,7 +29,13 @@ impl Desk {
 
     /// A screen on which the usual prompt was traced.
     pub fn traced(size: (u16, u16)) -> Self {
+        Self::traced_in(size, Charset::Braille)
+    }
+
+    /// The same in another character set.
+    pub fn traced_in(size: (u16, u16), charset: Charset) -> Self {
         let mut desk = Self::bare(size, Some(Fake::quick()));
+        desk.state.look.glyphs = Glyphs::new(charset);
         start_trace(&mut desk.state, DALLAS.to_owned());
         desk.settle();
         desk

@@ -98,7 +98,7 @@ impl Tracer for Fake {
             }
             std::thread::sleep(self.slowly / 100);
         }
-        let mut trace = made_up(prompt, reading.tokens, 4, 3.0, 5);
+        let mut trace = made_up(prompt, reading.tokens, 4, 2.2, 5);
         if stopped {
             trace.wanted_features = trace.active.len();
             let n_rows = trace.row_targets.len() - 1;

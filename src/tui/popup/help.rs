@@ -16,6 +16,27 @@ pub struct Help {
     scroll: usize,
 }
 
+/// Cells of a column.
+const COLUMN: u16 = 76;
+
+/// How the list is laid out on a screen.
+struct Shape {
+    /// Whether it has two columns.
+    two: bool,
+    /// Lines of the left one.
+    left: usize,
+    /// Lines of the longer one.
+    longest: usize,
+    width: u16,
+    height: u16,
+}
+
+impl Shape {
+    fn overflow(&self) -> usize {
+        self.longest.saturating_sub(usize::from(self.height.saturating_sub(4)))
+    }
+}
+
 enum Line {
     Heading(&'static str),
     Entry(&'static Command),
@@ -37,20 +58,24 @@ impl Help {
         had
     }
 
-    /// Scrolls; the end of the list is found when it is drawn.
-    pub fn scroll_by(&mut self, by: isize) {
-        self.scroll = self.scroll.saturating_add_signed(by).min(self.lines().len().saturating_sub(1));
+    /// Scrolls, at most to the end.
+    pub fn scroll_by(&mut self, by: isize, screen: Rect) {
+        let shape = self.shape(&self.lines(), screen);
+        self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
+    }
+
+    fn shape(&self, lines: &[Line], screen: Rect) -> Shape {
+        let two = screen.width >= 2 * COLUMN + 6 && self.filter.value().is_empty();
+        let left = if two { split(lines) } else { lines.len() };
+        let longest = left.max(lines.len().saturating_sub(left + 1));
+        let height = (longest as u16 + 4).max(6).min(screen.height.saturating_sub(2));
+        Shape { two, left, longest, width: if two { 2 * COLUMN + 6 } else { COLUMN + 4 }, height }
     }
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
-        const COLUMN: u16 = 76;
         let lines = self.lines();
-        let two = screen.width >= 2 * COLUMN + 6 && self.filter.value().is_empty();
-        let per_column = if two { split(&lines) } else { lines.len() };
-        let longest = per_column.max(lines.len().saturating_sub(per_column + 1));
-        let width = if two { 2 * COLUMN + 6 } else { COLUMN + 4 };
-        let height = (longest as u16 + 4).max(6).min(screen.height.saturating_sub(2));
+        let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
         let area = super::open(screen, width.min(screen.width), height, "keys", look, buf);
         if area.height < 3 {
             return None;
@@ -69,13 +94,12 @@ impl Help {
         if lines.is_empty() {
             buf.set_stringn(list.x, list.y, "no key does that", usize::from(list.width), look.theme.quiet);
         }
-        let visible = usize::from(list.height);
-        let (left, right) = lines.split_at(per_column.min(lines.len()));
+        let (left, right) = lines.split_at(left);
         let right = match right {
             [Line::Space, rest @ ..] => rest,
             all => all,
         };
-        let scroll = self.scroll.min(longest.saturating_sub(visible));
+        let scroll = self.scroll;
         let column = if two { Rect { width: COLUMN, ..list } } else { list };
         draw(left.iter().skip(scroll), column, look, buf);
         draw(right.iter().skip(scroll), Rect { x: column.right() + 2, ..column }, look, buf);

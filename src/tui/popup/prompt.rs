@@ -74,10 +74,10 @@ impl Prompt {
         let theme = &look.theme;
 
         let room = usize::from(area.width.saturating_sub(1));
-        let scroll = self.input.visual_scroll(room);
-        let shown = clip(self.input.value(), scroll, room, look);
-        buf.set_stringn(area.x, area.y, shown, usize::from(area.width), theme.strong);
-        let cursor_x = area.x + self.input.visual_cursor().saturating_sub(scroll).min(room) as u16;
+        let before: usize = self.input.value().chars().take(self.input.cursor()).map(|c| typed_width(c, look)).sum();
+        let scroll = before.saturating_sub(room);
+        buf.set_string(area.x, area.y, clip(self.input.value(), scroll, room, look), theme.strong);
+        let cursor_x = area.x + (before - scroll) as u16;
 
         let mut y = area.y + 2;
         for row in &chips {
@@ -154,19 +154,23 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
     text.match_indices(word).map(|(at, _)| at).find(alone).or_else(|| text.find(word))
 }
 
-/// The cells `scroll..scroll + room` of a line that is being edited. Nothing in it changes its width, so that the
-/// cursor stands where the input believes it to be.
+/// A character of a line that is being edited. Spaces stay spaces there.
+fn typed(c: char, look: &Look) -> String {
+    if c == ' ' { c.to_string() } else { look.glyphs.visible(&c.to_string()) }
+}
+
+fn typed_width(c: char, look: &Look) -> usize {
+    text::width(&typed(c, look))
+}
+
+/// The cells `scroll..scroll + room` of a line that is being edited.
 fn clip(value: &str, scroll: usize, room: usize, look: &Look) -> String {
     let mut out = String::new();
     let mut x = 0;
     for c in value.chars() {
-        let shown = match c {
-            ' ' => " ".to_owned(),
-            c => look.glyphs.visible(&c.to_string()),
-        };
-        let wide = text::width(&shown);
+        let wide = typed_width(c, look);
         if x >= scroll && x + wide <= scroll + room {
-            out.push_str(&shown);
+            out.push_str(&typed(c, look));
         }
         x += wide;
     }

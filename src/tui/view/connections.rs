@@ -77,7 +77,9 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         return;
     }
     let cursor = if followed { circuit.row } else { 0 };
-    let from = cursor.saturating_sub(lines / 2).min(links.kept.len().saturating_sub(lines));
+    // In steps of half a page: a list that scrolls is written anew.
+    let step = (lines / 2).max(1);
+    let from = (cursor.saturating_sub(lines / 4) / step * step).min(links.kept.len().saturating_sub(lines));
     let strongest = links.kept[0].share;
     for (line, (at, link)) in links.kept.iter().enumerate().skip(from).take(lines).enumerate() {
         let cut = line + 1 == lines && at + 1 < links.kept.len();

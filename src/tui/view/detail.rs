@@ -16,13 +16,16 @@ type Line = Vec<(String, Style)>;
 /// Labels stand in a column of this many cells.
 const LABEL: usize = 12;
 
+/// From this many lines on there is room for space between parts.
+const TALL: u16 = 13;
+
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let inner = frame(area, "detail", has_focus(state, Pane::Detail), &state.look, buf);
     let Some(circuit) = &state.circuit else { return };
     if inner.is_empty() {
         return;
     }
-    let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= 13 };
+    let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
     let lines = sheet.lines();
     let room = usize::from(inner.height);
     let scroll = state.detail_scroll.min(lines.len().saturating_sub(room));
@@ -42,6 +45,14 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
             pen.put(&text, *style);
         }
     }
+}
+
+/// By how many lines the detail is longer than its pane.
+pub(in crate::tui) fn overflow(state: &State) -> usize {
+    let pane = state.panes().and_then(|panes| panes.detail);
+    let (Some(circuit), Some(inner)) = (&state.circuit, pane.map(crate::tui::layout::inner)) else { return 0 };
+    let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
+    sheet.lines().len().saturating_sub(usize::from(inner.height))
 }
 
 struct Sheet<'a> {

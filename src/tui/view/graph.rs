@@ -212,7 +212,7 @@ impl Picture<'_> {
             for link in links.into_iter().rev() {
                 let weight = link.edge.weight;
                 let (stroke, style) = match link.share / strongest {
-                    part if part >= 0.5 && airy => (Stroke::Thick, theme.sign(weight)),
+                    part if part >= 0.6 && airy => (Stroke::Thick, theme.sign(weight)),
                     part if part >= 0.2 => (Stroke::Thin, theme.sign(weight)),
                     _ => (Stroke::Thin, theme.sign_faint(weight)),
                 };
@@ -220,7 +220,7 @@ impl Picture<'_> {
             }
         }
         if let Some(link) = self.under_cursor() {
-            push(link.edge, Stroke::Thick, theme.accent);
+            push(link.edge, Stroke::Thin, theme.accent);
         }
         curves
     }
@@ -394,9 +394,8 @@ impl Picture<'_> {
             };
             let free = !taken.contains(&beside) && self.window.marks.contains(beside.into());
             let at = if free { beside } else { (x, y) };
-            let style = mark.style.add_modifier(Modifier::BOLD);
             buf[at].reset();
-            buf[at].set_symbol(&digit.to_string()).set_style(style);
+            buf[at].set_symbol(&digit.to_string()).set_style(mark.style);
         }
     }
 }

@@ -9,6 +9,8 @@ mod hints;
 mod lines;
 mod trust;
 
+pub(super) use detail::overflow as detail_overflow;
+
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST};
 use crate::tui::text;
@@ -39,15 +41,15 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     }
     hints::render(state, panes.hints, buf);
     match &state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.render(popup_room(screen), &state.look, buf),
-        Some(Popup::Help(help)) => help.render(popup_room(screen), &state.look, buf),
+        Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
         None => None,
     }
 }
 
 /// Popups leave the hint line free, which shows their keys.
-fn popup_room(screen: Rect) -> Rect {
-    Rect { height: screen.height.saturating_sub(1), ..screen }
+pub(super) fn popup_room(size: (u16, u16)) -> Rect {
+    Rect { x: 0, y: 0, width: size.0, height: size.1.saturating_sub(1) }
 }
 
 fn too_small(state: &State, screen: Rect, buf: &mut Buffer) {
