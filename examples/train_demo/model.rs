@@ -116,7 +116,7 @@ pub fn fresh_weights(vocab: usize, rng: &mut StdRng) -> Result<HashMap<String, V
     let depth = 1.0 / (2.0 * LAYERS as f32).sqrt();
     for layer in 0..LAYERS {
         let mut matrix = |part: &str, rows: usize, columns: usize, scale: f32| -> Result<()> {
-            let scale = scale / (columns as f32).sqrt();
+            let scale = match std::env::var("INIT") { Ok(x) => x.parse::<f32>().unwrap(), _ => scale / (columns as f32).sqrt() };
             put(layer_name(layer, part), randn(rng, &[rows, columns], scale)?)
         };
         matrix("self_attn.q_proj", attention, WIDTH, 1.0)?;
@@ -184,24 +184,20 @@ impl Llama {
         Ok((logits, trace))
     }
 
-    fn attention(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
-        let (rows, longest) = (batch.rows, batch.longest);
-        let split = |weight: &Tensor| {
-            x.matmul(&weight.t()?)?
-                .index_select(&batch.to_padded, 0)?
-                .reshape((rows, longest, HEADS, HEAD_WIDTH))?
-                .transpose(1, 2)?
-                .contiguous()
-        };
-        let q = self.rotate(&split(&layer.q)?, longest)?;
-        let k = self.rotate(&split(&layer.k)?, longest)?;
+    /// [rows, heads, longest, longest]
+    pub fn pattern(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
+        let longest = batch.longest;
+        let q = self.rotate(&split(x, &layer.q, batch)?, longest)?;
+        let k = self.rotate(&split(x, &layer.k, batch)?, longest)?;
         let scores = (q.matmul(&k.t()?)? * (HEAD_WIDTH as f64).powf(-0.5))?;
-        let scores = scores.broadcast_add(&causal_mask(longest)?)?;
-        let pattern = softmax(&scores)?;
-        pattern
-            .matmul(&split(&layer.v)?)?
+        softmax(&scores.broadcast_add(&causal_mask(longest)?)?)
+    }
+
+    pub fn attention(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
+        self.pattern(layer, x, batch)?
+            .matmul(&split(x, &layer.v, batch)?)?
             .transpose(1, 2)?
-            .reshape((rows * longest, HEADS * HEAD_WIDTH))?
+            .reshape((batch.rows * batch.longest, HEADS * HEAD_WIDTH))?
             .index_select(&batch.to_flat, 0)?
             .matmul(&layer.o.t()?)
     }
@@ -215,6 +211,15 @@ impl Llama {
         let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
         Tensor::cat(&[first, second], 3)
     }
+}
+
+/// Queries, keys or values by head. [rows, heads, longest, head width]
+fn split(x: &Tensor, weight: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
+    x.matmul(&weight.t()?)?
+        .index_select(&batch.to_padded, 0)?
+        .reshape((batch.rows, batch.longest, HEADS, HEAD_WIDTH))?
+        .transpose(1, 2)?
+        .contiguous()
 }
 
 fn causal_mask(longest: usize) -> candle_core::Result<Tensor> {
@@ -235,7 +240,7 @@ pub fn log_softmax(x: &Tensor) -> candle_core::Result<Tensor> {
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
-fn rms_norm(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
+pub fn rms_norm(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
     let divisor = (x.sqr()?.mean_keepdim(D::Minus1)? + NORM_EPS)?.sqrt()?;
     x.broadcast_div(&divisor)?.broadcast_mul(weight)
 }

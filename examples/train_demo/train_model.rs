@@ -86,6 +86,13 @@ pub fn train(plan: &ModelPlan, sentences: &[Sentence], vocabulary: &Vocabulary) 
     let mut rng = StdRng::seed_from_u64(plan.seed);
     let weights = fresh_weights(vocabulary.len(), &mut rng)?;
     let model = Llama::new(|name| Ok(weights[name].as_tensor().clone()))?;
+    let city_norm: f64 = std::env::var("CITYNORM").map_or(1.0, |v| v.parse().unwrap());
+    {
+        let m = embedding_mask(false, vocabulary)?;
+        let f = m.affine(1.0 - city_norm, city_norm)?;
+        let e = &weights["model.embed_tokens.weight"];
+        e.set(&e.broadcast_mul(&f)?)?;
+    }
     let mut names: Vec<_> = weights.keys().collect();
     names.sort();
     let (decayed, plain): (Vec<Var>, Vec<Var>) =
@@ -96,9 +103,12 @@ pub fn train(plan: &ModelPlan, sentences: &[Sentence], vocabulary: &Vocabulary) 
     let mut optimizer = Optimizer::new(decayed, plain, 0.98, 0.1)?
         .clip(1.0)
         .mask(embed, embedding_mask(plan.freeze_all, vocabulary)?);
-    let sampler = Sampler::new(sentences, vocabulary)?;
+    let env = |k: &str, d: f64| std::env::var(k).map_or(d, |v| v.parse().unwrap());
+    let (curr, ramp) = (env("CURR", -1.0), env("RAMP", 0.15));
+    let mut sampler = Sampler::new(sentences, vocabulary)?;
     let start = Instant::now();
     for step in 0..plan.steps {
+        sampler.set_progress(step as f64 / plan.steps as f64, curr, ramp);
         let rows: Vec<Row> = (0..ROWS).map(|_| sampler.draw(&mut rng).clone()).collect();
         let (loss, use_of_hidden) = losses(&model, &rows)?;
         let l1 = plan.hidden_l1 * (step as f64 / L1_RAMP as f64).min(1.0);
