@@ -1,0 +1,289 @@
+//! The linear backward pass: rows of the attribution graph, many targets at a time.
+//!
+//! Each target starts at its own layer and reaches no position after its own. Rows lie in blocks by position, so that
+//! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: what
+//! would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
+
+use crate::attribution::TraceError;
+use crate::attribution::mix::{Blocks, Heads, Member, Source, mix};
+use crate::attribution::replacement::Replacement;
+use crate::job::Cancel;
+use candle_core::Tensor;
+
+/// A target of the backward pass.
+#[derive(Clone, Debug)]
+pub struct TargetRow {
+    /// The layer in front of whose MLP it reads; the number of layers for an output.
+    pub layer: usize,
+    /// Where it reads.
+    pub position: usize,
+    /// What its value multiplies the residual stream with, norms included. `[d]`
+    pub read: Vec<f32>,
+    /// What its value has besides: an encoder's bias.
+    pub constant: f32,
+}
+
+/// Rows of the attribution graph.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// `[targets, columns]`: active features, errors, tokens.
+    pub values: Vec<f32>,
+    /// What flows from constants into each target.
+    pub constants: Vec<f32>,
+    /// Floating-point operations of the matrix products.
+    pub operations: u64,
+}
+
+/// Gradients on their way down.
+struct Flow<'a> {
+    targets: &'a [TargetRow],
+    /// Targets whose gradient is spread over positions, by descending position.
+    spread: Vec<usize>,
+    blocks: Blocks,
+    /// `[blocks.rows(), d]`
+    rows: Option<Tensor>,
+    /// Targets whose gradient stands at their own position alone, by descending position.
+    fresh: Vec<usize>,
+    /// `[fresh, d]`
+    fresh_rows: Option<Tensor>,
+}
+
+impl Flow<'_> {
+    /// Rows of one position, and whose they are.
+    fn by_position(&self, n_positions: usize) -> Result<Vec<(usize, Tensor, Vec<usize>)>, TraceError> {
+        let mut parts = Vec::new();
+        for k in 1..n_positions {
+            if let Some(rows) = &self.rows {
+                let (start, count) = self.blocks.block(k);
+                if count > 0 {
+                    parts.push((k, rows.narrow(0, start, count)?, self.spread[..count].to_vec()));
+                }
+            }
+            if let Some(rows) = &self.fresh_rows {
+                let start = self.fresh.partition_point(|t| self.targets[*t].position > k);
+                let end = self.fresh.partition_point(|t| self.targets[*t].position >= k);
+                if start < end {
+                    parts.push((k, rows.narrow(0, start, end - start)?, self.fresh[start..end].to_vec()));
+                }
+            }
+        }
+        Ok(parts)
+    }
+}
+
+impl Replacement {
+    /// Columns of a row: active features, errors, tokens.
+    pub fn n_columns(&self) -> usize {
+        self.n_active + (self.layers.len() + 1) * self.n_positions
+    }
+
+    /// The direct effects on `targets`.
+    ///
+    /// # Errors
+    /// A tensor operation failed, or the work was stopped.
+    pub fn rows(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
+        let mut block = Block {
+            values: vec![0.0; targets.len() * self.n_columns()],
+            constants: targets.iter().map(|target| target.constant).collect(),
+            operations: 0,
+        };
+        let mut flow = Flow {
+            targets,
+            spread: Vec::new(),
+            blocks: Blocks::new(self.n_positions, std::iter::empty()),
+            rows: None,
+            fresh: Vec::new(),
+            fresh_rows: None,
+        };
+        let n_layers = self.layers.len();
+        self.read_first_position(targets, &mut block)?;
+        self.join(&mut flow, n_layers)?;
+        let top = targets.iter().map(|target| target.layer.min(n_layers - 1)).max().unwrap_or(0);
+        for layer in (0..=top).rev() {
+            cancel.check()?;
+            self.contract_writes(&flow, layer, &mut block)?;
+            self.pass_skip(&mut flow, layer)?;
+            self.join(&mut flow, layer)?;
+            self.contract_first_position(&flow, layer, &mut block)?;
+            cancel.check()?;
+            self.pass_attention(&mut flow, layer, &mut block)?;
+        }
+        self.contract_tokens(&flow, &mut block)?;
+        Ok(block)
+    }
+
+    /// Targets at position 0, which a prompt of one token has.
+    fn read_first_position(&self, targets: &[TargetRow], block: &mut Block) -> Result<(), TraceError> {
+        for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
+            let streams: Vec<Vec<f32>> = self.first_position[target.layer].to_vec2()?;
+            let dot = |stream: &[f32]| stream.iter().zip(&target.read).map(|(a, b)| a * b).sum::<f32>();
+            block.values[i * self.n_columns() + self.token_column(0)] += dot(&streams[0]);
+            block.constants[i] += dot(&streams[1]);
+        }
+        Ok(())
+    }
+
+    fn token_column(&self, position: usize) -> usize {
+        self.n_active + self.layers.len() * self.n_positions + position
+    }
+
+    /// Lets the targets that read in front of `layer`'s MLP (or the final norm) enter.
+    fn join(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
+        let targets = flow.targets;
+        let joins = |target: &TargetRow| target.layer == layer && target.position > 0;
+        let new: Vec<usize> = (0..targets.len()).filter(|i| joins(&targets[*i])).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let old = std::mem::take(&mut flow.fresh);
+        let reads: Vec<f32> = new.iter().flat_map(|i| targets[*i].read.iter().copied()).collect();
+        let reads = Tensor::from_vec(reads, (new.len(), self.d_model), &self.device)?;
+        let rows = match flow.fresh_rows.take() {
+            Some(rows) => Tensor::cat(&[&rows, &reads], 0)?,
+            None => reads,
+        };
+        let unsorted: Vec<usize> = old.into_iter().chain(new).collect();
+        let mut order: Vec<u32> = (0..unsorted.len() as u32).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(targets[unsorted[*i as usize]].position));
+        flow.fresh = order.iter().map(|i| unsorted[*i as usize]).collect();
+        let order = Tensor::from_vec(order, unsorted.len(), &self.device)?;
+        flow.fresh_rows = Some(rows.index_select(&order, 0)?);
+        Ok(())
+    }
+
+    /// Contracts the gradient at `layer`'s feature output with what was written there.
+    fn contract_writes(&self, flow: &Flow<'_>, layer: usize, block: &mut Block) -> Result<(), TraceError> {
+        let columns = self.n_columns();
+        for (position, rows, whose) in flow.by_position(self.n_positions)? {
+            let Some(writes) = &self.layers[layer].writes[position] else { continue };
+            let n = writes.rows.dim(0)?;
+            let effects: Vec<f32> = rows.matmul(&writes.rows.t()?)?.flatten_all()?.to_vec1()?;
+            block.operations += 2 * (whose.len() * n * self.d_model) as u64;
+            for (target, effects) in whose.iter().zip(effects.chunks(n)) {
+                let out = &mut block.values[target * columns..(target + 1) * columns];
+                for (column, row, count) in &writes.segments {
+                    let from = &effects[*row..row + count];
+                    out[*column..column + count].iter_mut().zip(from).for_each(|(out, x)| *out += x);
+                }
+                if let Some(error) = writes.error {
+                    out[error] += effects[n - 2];
+                }
+                block.constants[*target] += effects[n - 1];
+            }
+        }
+        Ok(())
+    }
+
+    /// The skip connection of `layer`: feature output to feature input.
+    fn pass_skip(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
+        let Some(skip) = &self.layers[layer].skip else { return Ok(()) };
+        let through = |rows: &Tensor, positions: Vec<u32>| -> Result<Tensor, TraceError> {
+            let read = rows.matmul(&skip.weight)?;
+            let read = match &skip.divisor {
+                Some(divisor) => {
+                    let n = positions.len();
+                    read.broadcast_div(&divisor.index_select(&Tensor::from_vec(positions, n, &self.device)?, 0)?)?
+                }
+                None => read,
+            };
+            Ok(rows.add(&read)?)
+        };
+        if let Some(rows) = &flow.rows {
+            let positions =
+                (1..self.n_positions).flat_map(|k| std::iter::repeat_n(k as u32, flow.blocks.block(k).1)).collect();
+            flow.rows = Some(through(rows, positions)?);
+        }
+        if let Some(rows) = &flow.fresh_rows {
+            let positions = flow.fresh.iter().map(|t| flow.targets[*t].position as u32).collect();
+            flow.fresh_rows = Some(through(rows, positions)?);
+        }
+        Ok(())
+    }
+
+    /// Contracts the gradient at `layer`'s attention output with what came there from position 0.
+    fn contract_first_position(&self, flow: &Flow<'_>, layer: usize, block: &mut Block) -> Result<(), TraceError> {
+        let (columns, token) = (self.n_columns(), self.token_column(0));
+        for (position, rows, whose) in flow.by_position(self.n_positions)? {
+            let sources = self.layers[layer].from_first.get(position)?;
+            let effects: Vec<Vec<f32>> = rows.matmul(&sources.t()?)?.to_vec2()?;
+            block.operations += 4 * (whose.len() * self.d_model) as u64;
+            for (target, effects) in whose.iter().zip(effects) {
+                block.values[target * columns + token] += effects[0];
+                block.constants[*target] += effects[1];
+            }
+        }
+        Ok(())
+    }
+
+    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread.
+    fn pass_attention(&self, flow: &mut Flow<'_>, layer: usize, block: &mut Block) -> Result<(), TraceError> {
+        let frozen = &self.layers[layer];
+        let inputs: Vec<&Tensor> = flow.rows.iter().chain(&flow.fresh_rows).collect();
+        let input = match inputs.as_slice() {
+            [] => return Ok(()),
+            [one] => (*one).clone(),
+            several => Tensor::cat(several, 0)?,
+        };
+        let position = |target: usize| flow.targets[target].position;
+        let spread = flow.spread.iter().enumerate().map(|(rank, t)| (*t, Source::Spread(rank)));
+        let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Fresh(row)));
+        let mut members: Vec<Member> =
+            spread.chain(fresh).map(|(target, source)| Member { target, position: position(target), source }).collect();
+        // Stable: where nothing is fresh the order stays, and rows need no moving.
+        members.sort_by_key(|member| std::cmp::Reverse(member.position));
+        let merged = Blocks::new(self.n_positions, members.iter().map(|member| member.position));
+        let at_queries = input.matmul(&frozen.output)?;
+        let heads = Heads {
+            pattern: &frozen.pattern,
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_kv_heads,
+            n_positions: self.n_positions,
+        };
+        let at_values = mix(&heads, &at_queries, &members, &flow.blocks, &merged)?;
+        let carried = at_values.matmul(&frozen.value)?;
+        let (d_attn, d_kv) = (at_queries.dim(1)?, at_values.dim(1)?);
+        block.operations += 2 * (self.d_model * (input.dim(0)? * d_attn + merged.rows() * d_kv)) as u64;
+        let stays = if flow.fresh.is_empty() { input } else { self.spread_out(&input, &members, flow, &merged)? };
+        flow.rows = Some(stays.add(&carried)?);
+        flow.spread = members.iter().map(|member| member.target).collect();
+        flow.blocks = merged;
+        flow.fresh.clear();
+        flow.fresh_rows = None;
+        Ok(())
+    }
+
+    /// Lays `input` (spread rows, then fresh ones) out in the blocks of all members; a fresh member's rows are 0 but at
+    /// its own position.
+    fn spread_out(
+        &self,
+        input: &Tensor,
+        members: &[Member],
+        flow: &Flow<'_>,
+        merged: &Blocks,
+    ) -> Result<Tensor, TraceError> {
+        let zero = input.dim(0)? as u32;
+        let padded = Tensor::cat(&[input, &Tensor::zeros((1, self.d_model), input.dtype(), &self.device)?], 0)?;
+        let mut from = Vec::with_capacity(merged.rows());
+        for k in 1..self.n_positions {
+            from.extend(members[..merged.block(k).1].iter().map(|member| match member.source {
+                Source::Spread(rank) => (flow.blocks.block(k).0 + rank) as u32,
+                Source::Fresh(row) if member.position == k => (flow.blocks.rows() + row) as u32,
+                Source::Fresh(_) => zero,
+            }));
+        }
+        Ok(padded.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?)
+    }
+
+    /// Contracts what reached the embeddings.
+    fn contract_tokens(&self, flow: &Flow<'_>, block: &mut Block) -> Result<(), TraceError> {
+        let columns = self.n_columns();
+        for (position, rows, whose) in flow.by_position(self.n_positions)? {
+            let embedding = self.embeddings.narrow(0, position, 1)?;
+            let effects: Vec<f32> = rows.matmul(&embedding.t()?)?.flatten_all()?.to_vec1()?;
+            for (target, effect) in whose.iter().zip(effects) {
+                block.values[target * columns + self.token_column(position)] += effect;
+            }
+        }
+        Ok(())
+    }
+}

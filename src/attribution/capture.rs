@@ -1,0 +1,89 @@
+//! One forward pass of the real model, with everything kept that the local replacement model freezes.
+
+use crate::attribution::TraceError;
+use crate::job::Monitor;
+use crate::model::{Divisors, Transformer};
+use crate::transcoder::{Active, Transcoder};
+use candle_core::Tensor;
+
+/// Positions whose activations and errors count as zero: the leading special token, whose activations are huge and
+/// say nothing.
+pub const ZEROED: usize = 1;
+
+/// What one layer computed for a prompt of `P` tokens.
+#[derive(Clone, Debug)]
+pub struct CapturedLayer {
+    /// Attention pattern `[heads, P, P]` (query, key).
+    pub pattern: Tensor,
+    /// The norms' divisors, `[P, 1]` each.
+    pub divisors: Divisors,
+    /// What the layer's features read, `[P, d]`.
+    pub feature_input: Tensor,
+    /// What they reconstruct, `[P, d]`.
+    pub feature_output: Tensor,
+    /// Features with a non-zero activation, by position, then feature.
+    pub active: Vec<Active>,
+}
+
+/// One forward pass.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The prompt, leading special token included, `[P]`.
+    pub ids: Vec<u32>,
+    /// The layers.
+    pub layers: Vec<CapturedLayer>,
+    /// The final norm's divisors, `[P, 1]`.
+    pub final_divisor: Tensor,
+    /// The final norm's output, `[P, d]`.
+    pub final_output: Tensor,
+}
+
+impl Capture {
+    /// Runs `model` on `ids` and encodes each layer's feature input.
+    ///
+    /// # Errors
+    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    pub fn run(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        ids: &[u32],
+        monitor: &Monitor,
+    ) -> Result<Self, TraceError> {
+        let n_layers = model.spec.n_layers;
+        let rope = model.rope(ids.len())?;
+        let mut resid = model.embed(ids)?;
+        let mut layers = Vec::with_capacity(n_layers);
+        for layer in 0..n_layers {
+            monitor.report("forward pass", layer as u64, n_layers as u64)?;
+            let pass = model.layer(layer, &resid, &rope, None, None)?;
+            let feature_output = model.mlp(layer, &pass.mlp_in)?;
+            let feature_input = transcoder.input().of(&pass).clone();
+            let encoded = transcoder.encode(layer, &feature_input, monitor.cancel())?;
+            if encoded.pre_activations.iter().any(|x| !x.is_finite()) {
+                return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
+            }
+            resid = pass.resid_mid.add(&feature_output)?;
+            layers.push(CapturedLayer {
+                active: transcoder.active(layer, &encoded, ZEROED),
+                pattern: pass.pattern,
+                divisors: pass.divisors,
+                feature_input,
+                feature_output,
+            });
+        }
+        let norm = model.final_norm()?;
+        let final_divisor = norm.divisor(&resid)?;
+        let final_output = norm.scale(&norm.divide(&resid, &final_divisor)?)?;
+        Ok(Self { ids: ids.to_vec(), layers, final_divisor, final_output })
+    }
+
+    /// Tokens, `P`.
+    pub fn n_positions(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Active features of all layers, `A`.
+    pub fn n_active(&self) -> usize {
+        self.layers.iter().map(|layer| layer.active.len()).sum()
+    }
+}

@@ -1,0 +1,21 @@
+//! The local replacement model and its attribution graph (Ameisen et al. 2025, "Circuit Tracing"): how much every
+//! active feature, error node and token contributes directly to every other feature and to the outputs.
+
+mod backward;
+mod capture;
+mod error;
+mod mix;
+mod plan;
+mod ranking;
+mod replacement;
+mod rows;
+mod targets;
+mod trace;
+
+pub use backward::{Block, TargetRow};
+pub use capture::{Capture, CapturedLayer, ZEROED};
+pub use error::TraceError;
+pub use plan::Plan;
+pub use replacement::Replacement;
+pub use targets::{Request, TargetChoice};
+pub use trace::{TraceOptions, trace};

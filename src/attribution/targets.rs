@@ -1,0 +1,119 @@
+//! Which outputs are traced (section "Output nodes" of Ameisen et al. 2025): tokens, or directions of the final norm's
+//! output.
+
+use crate::attribution::TraceError;
+use crate::graph::{Target, TargetKind, Token};
+use crate::model::{ModelError, Transformer};
+
+/// An output asked for by the person.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// A token's logit.
+    Token(Token),
+    /// The difference of two tokens' unembedding vectors.
+    Difference {
+        /// What counts up.
+        plus: Token,
+        /// What counts down.
+        minus: Token,
+        /// What it weighs among the targets.
+        weight: f32,
+    },
+    /// A direction as given.
+    Vector {
+        /// What to call it.
+        name: String,
+        /// `[d]`
+        vector: Vec<f32>,
+        /// What it weighs among the targets.
+        weight: f32,
+    },
+}
+
+/// Which outputs are traced.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetChoice {
+    /// The likeliest tokens: the smallest set whose probability reaches `probability`, at most `most`.
+    Likeliest {
+        /// At most this many.
+        most: usize,
+        /// Until their probabilities add up to this.
+        probability: f32,
+    },
+    /// These, in this order, with their raw probabilities or given weights.
+    Given(Vec<Request>),
+}
+
+/// Softmax of `logits` in f64.
+pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let raised: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
+    let sum: f64 = raised.iter().sum();
+    raised.into_iter().map(|x| x / sum).collect()
+}
+
+/// The targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus the mean
+/// over the vocabulary, for the others as given.
+pub(super) fn resolve(
+    choice: &TargetChoice,
+    model: &Transformer,
+    logits: &[f32],
+    text: impl Fn(u32) -> String,
+) -> Result<Vec<(Target, Vec<f32>)>, TraceError> {
+    let probabilities = softmax(logits);
+    let token = |id: u32, text: String| -> Result<(Target, Vec<f32>), TraceError> {
+        let mean = model.mean_unembedding()?;
+        let vector = model.unembedding(id)?.iter().zip(mean).map(|(w, m)| w - m).collect();
+        let probability = probabilities[id as usize] as f32;
+        Ok((Target { id, kind: TargetKind::Token, probability, text }, vector))
+    };
+    let requests = match choice {
+        TargetChoice::Likeliest { most, probability } => {
+            let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+            order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
+            let mut reached = 0.0;
+            let mut chosen = Vec::new();
+            for id in order.into_iter().take((*most).max(1)) {
+                chosen.push(token(id, text(id))?);
+                reached += probabilities[id as usize];
+                if reached >= f64::from(*probability) {
+                    break;
+                }
+            }
+            return Ok(chosen);
+        }
+        TargetChoice::Given(requests) => requests,
+    };
+    let mut targets = Vec::with_capacity(requests.len());
+    for (index, request) in requests.iter().enumerate() {
+        let direction = |name: String, vector: Vec<f32>, weight: f32| {
+            let wrong = |what: String| TraceError::Target { name: name.clone(), what };
+            if vector.len() != model.spec.d_model {
+                let (has, wants) = (vector.len(), model.spec.d_model);
+                return Err(wrong(format!("the direction has {has} numbers, the model's residual stream {wants}")));
+            }
+            if vector.iter().any(|x| !x.is_finite()) || vector.iter().all(|x| *x == 0.0) {
+                return Err(wrong("the direction holds a NaN or an infinity, or is zero".to_owned()));
+            }
+            if !(weight.is_finite() && weight > 0.0) {
+                return Err(wrong(format!("weight {weight} is not a positive number")));
+            }
+            let id = (model.spec.vocab_size + index) as u32;
+            Ok((Target { id, kind: TargetKind::Direction, probability: weight, text: name }, vector))
+        };
+        targets.push(match request {
+            Request::Token(asked) => token(asked.id, asked.text.clone())?,
+            Request::Difference { plus, minus, weight } => {
+                let (up, down) = (model.unembedding(plus.id)?, model.unembedding(minus.id)?);
+                let vector = up.iter().zip(&down).map(|(a, b)| a - b).collect();
+                direction(format!("{} - {}", plus.text.trim(), minus.text.trim()), vector, *weight)?
+            }
+            Request::Vector { name, vector, weight } => direction(name.clone(), vector.clone(), *weight)?,
+        });
+    }
+    if targets.is_empty() {
+        let what = "no target given".to_owned();
+        return Err(TraceError::Model(ModelError::Config { path: "targets".to_owned(), what }));
+    }
+    Ok(targets)
+}

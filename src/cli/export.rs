@@ -1,0 +1,105 @@
+//! `circuitscope export`: a raw graph, pruned, as a file for other programs.
+
+use crate::format::{dense, raw};
+use crate::graph::{AttributionGraph, Kept, RawTrace, Scores, Thresholds, prune, scores};
+use anyhow::{Context, bail};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes a raw graph, pruned, as a file for other programs.
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The raw graph, as `trace` wrote it
+    file: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: ExportFormat,
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = Thresholds::default().node, value_parser = share)]
+    node_threshold: f64,
+    /// The share of the edges' influence that the kept edges are to hold, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = Thresholds::default().edge, value_parser = share)]
+    edge_threshold: f64,
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Print counts, scores and thresholds on stdout as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a graph can be exported to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ExportFormat {
+    /// A safetensors file with the adjacency matrix, scores and masks, as circuit-tracer computes them
+    Dense,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("it has to be a number from 0 to 1".into()),
+    }
+}
+
+/// Reads, prunes, writes, and says what was written.
+///
+/// # Errors
+/// Where the file cannot be read, holds no sound trace, or the export cannot be written; nothing is left then.
+pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    if same_file(&args.file, &args.out) {
+        bail!("--out is the raw graph itself ({}); write the export elsewhere", args.out.display());
+    }
+    let trace = raw::read(&args.file)?;
+    let graph = AttributionGraph::from_trace(&trace).with_context(|| format!("in {}", args.file.display()))?;
+    let kept = prune(&graph, Thresholds { node: args.node_threshold, edge: args.edge_threshold });
+    let scores = scores(&graph, &kept.influence);
+    match args.format {
+        ExportFormat::Dense => dense::write(&args.out, &trace, &graph, &kept, scores)?,
+    }
+    report(args, &trace, &graph, &kept, scores).context("the export was written, but cannot be reported on stdout")
+}
+
+fn report(
+    args: &ExportArgs,
+    trace: &RawTrace,
+    graph: &AttributionGraph,
+    kept: &Kept,
+    scores: Scores,
+) -> anyhow::Result<()> {
+    if args.json {
+        let result = serde_json::json!({
+            "out": args.out,
+            "format": "dense",
+            "partial": trace.is_partial(),
+            "nodes": graph.n_nodes(),
+            "edges": graph.n_edges(),
+            "kept_nodes": kept.n_nodes(),
+            "kept_edges": kept.n_edges(),
+            "replacement_score": scores.replacement,
+            "completeness_score": scores.completeness,
+            "node_threshold": args.node_threshold,
+            "edge_threshold": args.edge_threshold,
+        });
+        writeln!(io::stdout(), "{result:#}")?;
+    } else {
+        let partial = if trace.is_partial() { " (of a trace that was stopped early)" } else { "" };
+        eprintln!(
+            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {:.3}, completeness {:.3}",
+            args.out.display(),
+            kept.n_nodes(),
+            graph.n_nodes(),
+            kept.n_edges(),
+            graph.n_edges(),
+            scores.replacement,
+            scores.completeness,
+        );
+    }
+    Ok(())
+}
+
+/// Whether both lead to one file that is there.
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,96 @@
+//! Files that hold graphs: the raw trace, and what it is exported to. Knows nothing of models.
+
+pub mod dense;
+pub mod raw;
+pub mod tensors;
+
+mod atomic;
+
+pub use atomic::write_atomically;
+
+use crate::graph::{GraphError, RawTrace};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// The system refuses to read it.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses to write it.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no room for it.
+    #[error("cannot write {}: no space is left on its disk; make room or write it elsewhere", path.display())]
+    DiskFull {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is something else.
+    #[error("{} is not {wanted}: {found}", path.display())]
+    Other {
+        /// Which file.
+        path: PathBuf,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is instead.
+        found: String,
+    },
+    /// It is of a version that this program does not know.
+    #[error(
+        "{} is a raw graph of format version {found}, and this program reads version {known}; update the program or \
+         trace again", path.display()
+    )]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The version that is known.
+        known: u64,
+    },
+    /// Its parts do not fit each other.
+    #[error("{} is damaged: {what}; make it again", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// What was to be written is not sound.
+    #[error("cannot write {}: {source}", path.display())]
+    Unsound {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: GraphError,
+    },
+}
+
+impl FormatError {
+    fn writing(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::Write { path, source },
+        }
+    }
+}
+
+/// The features that have rows, as ascending indices into the active ones.
+fn selected_features(trace: &RawTrace) -> Vec<u32> {
+    let mut selected: Vec<u32> = trace.visit_order().collect();
+    selected.sort_unstable();
+    selected
+}

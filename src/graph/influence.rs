@@ -1,0 +1,74 @@
+//! How much each node matters for the traced outputs, through every path (Ameisen et al. 2025, appendix "Graph
+//! pruning").
+
+use crate::graph::{AttributionGraph, NodeKind};
+use crate::ids::NodeId;
+
+/// Sums of absolute inputs below this count as this, as in circuit-tracer: an empty row stays empty.
+const LEAST_TOTAL: f64 = 1e-10;
+
+/// The influence of each node on the traced outputs, `[N]`.
+///
+/// With `N` the matrix of absolute direct effects, each row divided by its sum, and `p` the probabilities at the
+/// logits, it is `p^T (N + N^2 + ...)`. The graph has no cycles, so one sweep from the logits down gives the sum.
+pub fn influence(graph: &AttributionGraph) -> Vec<f64> {
+    let mut influence = vec![0.0; graph.n_nodes()];
+    for &target in graph.topological_order().iter().rev() {
+        let row = graph.row(target);
+        let factor = pull(graph, &influence, target) / graph.input_total(target).max(LEAST_TOTAL);
+        for (source, weight) in graph.sources[row.clone()].iter().zip(&graph.weights[row]) {
+            influence[source.index()] += f64::from(weight.abs()) * factor;
+        }
+    }
+    influence
+}
+
+/// Each edge's share of the influence that flows through its target, with rows normalised over what is kept, `[E]`:
+/// `N'[target, source] * (influence'[target] + p[target])`. It is 0 where an end is not kept.
+///
+/// Computed in the sweep that computes the kept graph's influence, of which these are the summands. Normalisation is
+/// over the kept edges that are stored; what a sparse trace left out is no edge here.
+pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> Vec<f32> {
+    let mut influence = vec![0.0; graph.n_nodes()];
+    let mut scores = vec![0.0; graph.n_edges()];
+    for &target in graph.topological_order().iter().rev().filter(|target| kept[target.index()]) {
+        let row = graph.row(target);
+        let pull = pull(graph, &influence, target);
+        let (sources, weights) = (&graph.sources[row.clone()], &graph.weights[row.clone()]);
+        let kept_weight = |source: &NodeId, weight: &f32| if kept[source.index()] { weight.abs() } else { 0.0 };
+        let total: f64 = sources.iter().zip(weights).map(|(s, w)| f64::from(kept_weight(s, w))).sum();
+        let factor = pull / total.max(LEAST_TOTAL);
+        for ((source, weight), score) in sources.iter().zip(weights).zip(&mut scores[row]) {
+            let flow = f64::from(kept_weight(source, weight)) * factor;
+            influence[source.index()] += flow;
+            *score = flow as f32;
+        }
+    }
+    scores
+}
+
+/// The share of the total influence that is held by the nodes at least as influential as each node, `[N]`.
+///
+/// Low means important. Of nodes with equal influence the earlier one comes first; without any influence at all
+/// every node is at 1.
+pub fn cumulative(influence: &[f64]) -> Vec<f32> {
+    let mut ranked: Vec<usize> = (0..influence.len()).collect();
+    ranked.sort_by(|&a, &b| influence[b].total_cmp(&influence[a]));
+    let total: f64 = ranked.iter().map(|&node| influence[node]).sum();
+    let mut cumulative = vec![1.0; influence.len()];
+    let mut held = 0.0;
+    for node in ranked.into_iter().filter(|_| total > 0.0) {
+        held += influence[node];
+        cumulative[node] = (held / total) as f32;
+    }
+    cumulative
+}
+
+/// What a node passes on to its inputs: its influence, and its probability where it is a logit.
+pub(super) fn pull(graph: &AttributionGraph, influence: &[f64], node: NodeId) -> f64 {
+    influence[node.index()]
+        + match graph.node(node).kind {
+            NodeKind::Logit { probability, .. } => f64::from(probability),
+            _ => 0.0,
+        }
+}

@@ -1,0 +1,106 @@
+//! What of a graph is kept, and the kept subgraph as petgraph walks it.
+
+use crate::graph::{AttributionGraph, Edge};
+use crate::ids::{EdgeId, NodeId};
+use petgraph::visit::{Dfs, EdgeFiltered, Reversed, VisitMap, Visitable};
+
+/// What is kept of a graph. A kept edge has both ends kept, a kept feature or error node leads to a logit, and a kept
+/// feature is reached from a token or an error node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    nodes: Vec<bool>,
+    edges: Vec<bool>,
+    n_nodes: usize,
+    n_edges: usize,
+    /// Each node's influence in the whole graph, `[N]`.
+    pub influence: Vec<f64>,
+    /// Each node's [`cumulative`](crate::graph::cumulative()) score in the whole graph, `[N]`.
+    pub cumulative: Vec<f32>,
+}
+
+impl Kept {
+    /// Whether a node is kept.
+    pub fn has_node(&self, id: NodeId) -> bool {
+        self.nodes[id.index()]
+    }
+
+    /// Whether an edge is kept.
+    pub fn has_edge(&self, id: EdgeId) -> bool {
+        self.edges[id.index()]
+    }
+
+    /// How many nodes are kept.
+    pub fn n_nodes(&self) -> usize {
+        self.n_nodes
+    }
+
+    /// How many edges are kept.
+    pub fn n_edges(&self) -> usize {
+        self.n_edges
+    }
+
+    /// The kept nodes, ascending.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.iter().enumerate().filter(|(_, kept)| **kept).map(|(at, _)| NodeId::from(at))
+    }
+
+    /// The kept edges into a node, by source. `graph` is the graph that was pruned.
+    pub fn incoming<'a>(&'a self, graph: &'a AttributionGraph, target: NodeId) -> impl Iterator<Item = Edge> + 'a {
+        graph.incoming(target).filter(|edge| self.has_edge(edge.id))
+    }
+
+    /// The kept edges out of a node, by target. `graph` is the graph that was pruned.
+    pub fn outgoing<'a>(&'a self, graph: &'a AttributionGraph, source: NodeId) -> impl Iterator<Item = Edge> + 'a {
+        graph.outgoing(source).filter(|edge| self.has_edge(edge.id))
+    }
+
+    /// What is left of the candidates once dangling nodes are gone: features and errors that lead nowhere, and
+    /// features that come from nowhere.
+    ///
+    /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles what survives that
+    /// is what lies on a path from a token or an error to a logit: two searches, and no rounds.
+    pub(super) fn without_dangling(
+        graph: &AttributionGraph,
+        candidates: Vec<bool>,
+        mut edges: Vec<bool>,
+        influence: Vec<f64>,
+        cumulative: Vec<f32>,
+    ) -> Self {
+        let leads_to_logit = ancestors_of_logits(graph, &edges);
+        let mut nodes = candidates;
+        // Sources come first in this order, so one pass knows of every source whether it stays.
+        for &id in graph.topological_order() {
+            let node = graph.node(id);
+            let stays = node.is_token()
+                || node.is_logit()
+                || leads_to_logit.is_visited(&id) && (node.is_error() || has_source(graph, id, &nodes, &edges));
+            nodes[id.index()] &= stays;
+        }
+        for target in graph.node_ids() {
+            let row = graph.row(target);
+            let target_stays = nodes[target.index()];
+            for (source, edge) in graph.sources[row.clone()].iter().zip(&mut edges[row]) {
+                *edge &= target_stays && nodes[source.index()];
+            }
+        }
+        let count = |mask: &[bool]| mask.iter().filter(|kept| **kept).count();
+        Self { n_nodes: count(&nodes), n_edges: count(&edges), nodes, edges, influence, cumulative }
+    }
+}
+
+/// Everything from which a logit is reached over kept edges.
+fn ancestors_of_logits(graph: &AttributionGraph, edges: &[bool]) -> <AttributionGraph as Visitable>::Map {
+    let kept = EdgeFiltered::from_fn(graph, |edge: Edge| edges[edge.id.index()]);
+    let upstream = Reversed(&kept);
+    let mut search = Dfs::empty(upstream);
+    for logit in graph.logit_nodes() {
+        search.move_to(logit);
+        while search.next(upstream).is_some() {}
+    }
+    search.discovered
+}
+
+fn has_source(graph: &AttributionGraph, target: NodeId, nodes: &[bool], edges: &[bool]) -> bool {
+    let row = graph.row(target);
+    graph.sources[row.clone()].iter().zip(&edges[row]).any(|(source, edge)| *edge && nodes[source.index()])
+}

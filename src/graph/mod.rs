@@ -1,0 +1,23 @@
+//! The attribution graph and everything that can be said of it without files, tensors or a terminal.
+
+mod attribution_graph;
+mod build;
+mod influence;
+mod mask;
+mod node;
+mod prune;
+mod scores;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod validate;
+mod view;
+
+pub use attribution_graph::{AttributionGraph, Edge, Edges};
+pub use build::{GraphError, GraphInfo};
+pub use influence::{cumulative, influence};
+pub use mask::Kept;
+pub use node::{Node, NodeKind, Token};
+pub use prune::{Thresholds, prune};
+pub use scores::{Scores, scores};
+pub use trace::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};

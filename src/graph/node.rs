@@ -1,0 +1,101 @@
+//! What a node of an attribution graph is.
+
+use crate::ids::{FeatureId, Layer, Position};
+use serde::{Deserialize, Serialize};
+
+/// A token of the prompt as the model reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its vocabulary index.
+    pub id: u32,
+    /// Its text, with whatever control characters it holds; show it through `tokens::visible`.
+    pub text: String,
+}
+
+/// The four kinds of node (Ameisen et al. 2025, "Attribution graphs").
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A transcoder feature that is active at a position.
+    Feature {
+        /// The layer that the feature reads from.
+        layer: Layer,
+        /// Where it is active.
+        position: Position,
+        /// Which feature of the layer it is.
+        feature: FeatureId,
+    },
+    /// What the transcoder misses of an MLP's output: feature output minus reconstruction.
+    Error {
+        /// The MLP's layer.
+        layer: Layer,
+        /// The place in the prompt.
+        position: Position,
+    },
+    /// A token's embedding.
+    Token {
+        /// The place in the prompt.
+        position: Position,
+        /// Its vocabulary index.
+        id: u32,
+    },
+    /// An output that is traced: a token's logit, or a custom direction.
+    Logit {
+        /// The last position of the prompt.
+        position: Position,
+        /// The vocabulary index; of a custom direction, vocabulary size + its index among the targets.
+        id: u32,
+        /// The softmax probability; of a custom direction, its weight.
+        probability: f32,
+        /// The token's text, or what the direction is called.
+        text: String,
+    },
+}
+
+/// A node of an attribution graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it is and where.
+    pub kind: NodeKind,
+    /// A feature's activation; `None` for the other kinds.
+    pub activation: Option<f32>,
+}
+
+impl Node {
+    /// The place in the prompt.
+    pub fn position(&self) -> Position {
+        match self.kind {
+            NodeKind::Feature { position, .. }
+            | NodeKind::Error { position, .. }
+            | NodeKind::Token { position, .. }
+            | NodeKind::Logit { position, .. } => position,
+        }
+    }
+
+    /// The layer of a feature or an error node.
+    pub fn layer(&self) -> Option<Layer> {
+        match self.kind {
+            NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => Some(layer),
+            NodeKind::Token { .. } | NodeKind::Logit { .. } => None,
+        }
+    }
+
+    /// Whether it is a feature.
+    pub fn is_feature(&self) -> bool {
+        matches!(self.kind, NodeKind::Feature { .. })
+    }
+
+    /// Whether it is an error node.
+    pub fn is_error(&self) -> bool {
+        matches!(self.kind, NodeKind::Error { .. })
+    }
+
+    /// Whether it is a token's embedding.
+    pub fn is_token(&self) -> bool {
+        matches!(self.kind, NodeKind::Token { .. })
+    }
+
+    /// Whether it is an output.
+    pub fn is_logit(&self) -> bool {
+        matches!(self.kind, NodeKind::Logit { .. })
+    }
+}

@@ -1,0 +1,181 @@
+//! Where a model or a transcoder lies, and its files.
+
+use memmap2::Mmap;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A file that cannot be had.
+#[derive(Debug, Error)]
+pub enum PlaceError {
+    /// Not there, or not a directory.
+    #[error("{0}: no such directory; give the folder that holds the model's or transcoder's files")]
+    NoDirectory(PathBuf),
+    /// A file of the place is missing.
+    #[error("{place}: {file} is missing; {hint}")]
+    Missing {
+        /// The directory.
+        place: String,
+        /// The file within it.
+        file: String,
+        /// What it is for, or what to do.
+        hint: &'static str,
+    },
+    /// The system refuses it.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// The bytes of a file: mapped into memory, or part of the program.
+#[derive(Debug)]
+pub enum Blob {
+    /// Read by the system as it is touched.
+    Mapped(Mmap),
+    /// Embedded in the program.
+    Embedded(&'static [u8]),
+}
+
+impl Deref for Blob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+/// Files of the program itself: name and content.
+pub type Embedded = &'static [(&'static str, &'static [u8])];
+
+/// A folder of files.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A directory on this machine.
+    Directory(PathBuf),
+    /// Files that are part of the program, under a name to show.
+    Embedded(&'static str, Embedded),
+}
+
+impl Place {
+    /// A directory on this machine.
+    ///
+    /// # Errors
+    /// [`PlaceError::NoDirectory`] where there is none.
+    pub fn directory(path: &Path) -> Result<Self, PlaceError> {
+        if path.is_dir() { Ok(Self::Directory(path.to_owned())) } else { Err(PlaceError::NoDirectory(path.to_owned())) }
+    }
+
+    /// What to call it in a message.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Directory(path) => path.display().to_string(),
+            Self::Embedded(name, _) => (*name).to_owned(),
+        }
+    }
+
+    /// The path of a file, for messages.
+    pub fn path(&self, file: &str) -> String {
+        match self {
+            Self::Directory(path) => path.join(file).display().to_string(),
+            Self::Embedded(name, _) => format!("{name}/{file}"),
+        }
+    }
+
+    /// A file's bytes; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`PlaceError::Io`] where it is there and cannot be read.
+    pub fn find(&self, file: &str) -> Result<Option<Blob>, PlaceError> {
+        match self {
+            Self::Directory(path) => map(&path.join(file)),
+            Self::Embedded(_, files) => {
+                Ok(files.iter().find(|(name, _)| *name == file).map(|(_, bytes)| Blob::Embedded(bytes)))
+            }
+        }
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// [`PlaceError::Missing`] with `hint` where there is no such file, [`PlaceError::Io`] where it cannot be read.
+    pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, PlaceError> {
+        self.find(file)?.ok_or_else(|| PlaceError::Missing { place: self.name(), file: file.to_owned(), hint })
+    }
+
+    /// The names of its files, sorted; folders within it are not entered.
+    ///
+    /// # Errors
+    /// [`PlaceError::Io`] where the directory cannot be listed.
+    pub fn files(&self) -> Result<Vec<String>, PlaceError> {
+        let mut names: Vec<String> = match self {
+            Self::Directory(path) => {
+                let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+                let mut names = Vec::new();
+                for entry in fs::read_dir(path).map_err(io)? {
+                    let entry = entry.map_err(io)?;
+                    if entry.path().is_file()
+                        && let Ok(name) = entry.file_name().into_string()
+                    {
+                        names.push(name);
+                    }
+                }
+                names
+            }
+            Self::Embedded(_, files) => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        names.sort();
+        Ok(names)
+    }
+
+    /// SHA-256 by file name: of a small file's content, of a safetensors file's length and header, so that hashing
+    /// does not read gigabytes.
+    ///
+    /// # Errors
+    /// [`PlaceError::Io`] where a file cannot be read.
+    pub fn hashes(&self) -> Result<BTreeMap<String, String>, PlaceError> {
+        let mut hashes = BTreeMap::new();
+        for name in self.files()? {
+            let known = [".json", ".yaml", ".safetensors"].iter().any(|ending| name.ends_with(ending));
+            if let (true, Some(blob)) = (known, self.find(&name)?) {
+                let mut hasher = Sha256::new();
+                if name.ends_with(".safetensors") {
+                    hasher.update((blob.len() as u64).to_le_bytes());
+                    let header = blob.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+                    let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(blob.len());
+                    hasher.update(&blob[..end]);
+                } else {
+                    hasher.update(&*blob);
+                }
+                hashes.insert(name, hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            }
+        }
+        Ok(hashes)
+    }
+}
+
+fn map(path: &Path) -> Result<Option<Blob>, PlaceError> {
+    let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    if file.metadata().map_err(io)?.len() == 0 {
+        return Ok(Some(Blob::Embedded(&[])));
+    }
+    // SAFETY: the map is read only. Whoever changes a weight file while it is traced gets other numbers, and whoever
+    // truncates it ends the program: that is what mapping weights costs, and every loader of the field pays it.
+    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+    Ok(Some(Blob::Mapped(map)))
+}

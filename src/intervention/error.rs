@@ -1,0 +1,58 @@
+//! What can be wrong with an intervention.
+
+use crate::attribution::TraceError;
+use crate::job::Cancelled;
+use crate::model::ModelError;
+use crate::transcoder::TranscoderError;
+use thiserror::Error;
+
+/// An intervention that cannot be made. Each message says what, where, and what to do.
+#[derive(Debug, Error)]
+pub enum InterventionError {
+    /// A feature, a position or a layer that is not there.
+    #[error("{what}: {index} is out of range, there are {count} (counted from 0)")]
+    OutOfRange {
+        /// Layer, position or feature, and of which change.
+        what: String,
+        /// What was asked for.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A value that is no number.
+    #[error("{what}: the value {value} is not a finite number")]
+    NotFinite {
+        /// Of which change.
+        what: String,
+        /// The value.
+        value: f32,
+    },
+    /// One feature is set twice at a position.
+    #[error("{0} is set twice; give one value for a feature at a position")]
+    Twice(String),
+    /// The layers are no range of the model's.
+    #[error("layers {start}..{end} are no range of the model's {count} layers; the end is exclusive")]
+    Layers {
+        /// First layer.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// Layers of the model.
+        count: usize,
+    },
+    /// The model or its base run.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The transcoder cannot be read.
+    #[error(transparent)]
+    Transcoder(#[from] TranscoderError),
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The work was stopped on request.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

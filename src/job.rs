@@ -1,0 +1,188 @@
+//! Long work that reports its latest progress and can be stopped. Standard library only.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// A flag that asks work to stop. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the work to stop; it does so at its next [`Cancel::check`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the work was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`Cancelled`] once [`Cancel::cancel`] was called, so that `?` unwinds the work.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// The work was stopped on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// How far the work is: `done` of `total` units of `phase`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, in a word or two.
+    pub phase: &'static str,
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 where it is not known.
+    pub total: u64,
+}
+
+/// What the work holds: where it reports, and whether it should stop. Clones share both.
+#[derive(Clone, Debug, Default)]
+pub struct Monitor {
+    latest: Arc<Mutex<Progress>>,
+    cancel: Cancel,
+}
+
+impl Monitor {
+    /// A monitor that stops when `cancel` is raised, such as by Ctrl-C.
+    pub fn with_cancel(cancel: Cancel) -> Self {
+        Self { latest: Arc::default(), cancel }
+    }
+
+    /// Replaces the latest progress.
+    ///
+    /// # Errors
+    /// [`Cancelled`] when the work was asked to stop, so that a report is also a place to stop at.
+    pub fn report(&self, phase: &'static str, done: u64, total: u64) -> Result<(), Cancelled> {
+        *lock(&self.latest) = Progress { phase, done, total };
+        self.cancel.check()
+    }
+
+    /// The latest progress.
+    pub fn latest(&self) -> Progress {
+        lock(&self.latest).clone()
+    }
+
+    /// The flag that stops the work.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work on a thread of its own. Dropping the handle asks the work to stop and does not wait for it.
+#[derive(Debug)]
+pub struct Job<T> {
+    monitor: Monitor,
+    result: mpsc::Receiver<thread::Result<T>>,
+}
+
+impl<T: Send + 'static> Job<T> {
+    /// Starts `work` on a new thread and calls `done` there once its result can be taken, to wake whoever waits.
+    pub fn spawn(
+        name: &str,
+        work: impl FnOnce(&Monitor) -> T + Send + 'static,
+        done: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let monitor = Monitor::default();
+        let inside = monitor.clone();
+        let (sender, result) = mpsc::sync_channel(1);
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&inside)));
+            // Nobody waiting any more is not a failure of the work.
+            let _ = sender.send(outcome);
+            done();
+        })?;
+        Ok(Self { monitor, result })
+    }
+}
+
+impl<T> Job<T> {
+    /// The latest progress.
+    pub fn progress(&self) -> Progress {
+        self.monitor.latest()
+    }
+
+    /// Asks the work to stop; its result still arrives.
+    pub fn cancel(&self) {
+        self.monitor.cancel().cancel();
+    }
+
+    /// Whether the work was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.monitor.cancel().is_cancelled()
+    }
+
+    /// The result, once: `None` while the work goes on, `Some(Err)` where it panicked.
+    pub fn try_take(&self) -> Option<thread::Result<T>> {
+        self.result.try_recv().ok()
+    }
+
+    /// Waits at most `limit` for the result.
+    pub fn wait(&self, limit: Duration) -> Option<thread::Result<T>> {
+        self.result.recv_timeout(limit).ok()
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.monitor.cancel().cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_job_reports_and_gives_its_result_once() {
+        let job = Job::spawn("count", |m| m.report("count", 3, 4).map(|()| 7), || {}).unwrap();
+        assert_eq!(job.wait(LONG).unwrap().unwrap(), Ok(7));
+        assert_eq!(job.progress(), Progress { phase: "count", done: 3, total: 4 });
+        assert!(job.try_take().is_none());
+    }
+
+    #[test]
+    fn dropping_the_handle_stops_the_work() {
+        let (told, hears) = mpsc::channel();
+        let job = Job::spawn(
+            "spin",
+            move |m| {
+                while m.report("spin", 0, 0).is_ok() {
+                    thread::yield_now();
+                }
+                told.send(()).unwrap();
+            },
+            || {},
+        )
+        .unwrap();
+        drop(job);
+        hears.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn a_panic_in_the_work_is_a_result() {
+        let job = Job::<()>::spawn("fall", |_| panic!("on purpose"), || {}).unwrap();
+        assert!(job.wait(LONG).unwrap().is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! The language model: its configuration, its weights, and a forward pass that can be captured, frozen and altered.
+
+mod attention;
+mod error;
+mod norm;
+mod rope;
+mod spec;
+mod transformer;
+mod weights;
+
+pub use attention::{AttentionWeights, Linear};
+pub use error::ModelError;
+pub use norm::Norm;
+pub use spec::{ModelSpec, RopeScaling};
+pub use transformer::{Divisors, LayerPass, Transformer};
+pub use weights::{Entry, Weights};

@@ -1,0 +1,103 @@
+//! `config.yaml` of a transcoder set: what it reads, what it writes, and for which model.
+
+use crate::hub::Place;
+use crate::model::LayerPass;
+use crate::transcoder::TranscoderError;
+use candle_core::Tensor;
+use serde::Deserialize;
+
+/// Whether a feature writes into its own layer alone or into all from its own on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Kind {
+    /// A transcoder for each layer.
+    #[serde(rename = "transcoder_set")]
+    PerLayer,
+    /// A cross-layer transcoder.
+    #[serde(rename = "cross_layer_transcoder")]
+    CrossLayer,
+}
+
+/// Where features read (TransformerLens names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum FeatureInput {
+    /// The residual stream between attention and the MLP's norm.
+    #[serde(rename = "hook_resid_mid")]
+    ResidMid,
+    /// That, divided by the norm's divisor, before the norm's weight.
+    #[serde(rename = "ln2.hook_normalized")]
+    Normalized,
+    /// The MLP's input.
+    #[serde(rename = "mlp.hook_in")]
+    MlpIn,
+}
+
+impl FeatureInput {
+    /// What the features of a layer read, `[P, d]`.
+    pub fn of(self, pass: &LayerPass) -> &Tensor {
+        match self {
+            Self::ResidMid => &pass.resid_mid,
+            Self::Normalized => &pass.normalized,
+            Self::MlpIn => &pass.mlp_in,
+        }
+    }
+}
+
+/// Where features write (TransformerLens names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum FeatureOutput {
+    /// The MLP's output, in front of a norm that may follow it.
+    #[serde(rename = "mlp.hook_out")]
+    MlpOut,
+    /// What is added to the residual stream. The same, for models without such a norm.
+    #[serde(rename = "hook_mlp_out")]
+    HookMlpOut,
+}
+
+/// What `config.yaml` says.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TranscoderConfig {
+    /// The model that it was trained for, as the hub calls it.
+    pub model_name: String,
+    /// Per layer or across layers.
+    pub model_kind: Kind,
+    /// Where features read.
+    pub feature_input_hook: FeatureInput,
+    /// Where features write.
+    pub feature_output_hook: FeatureOutput,
+    /// What the set calls itself.
+    #[serde(default)]
+    pub scan: String,
+    /// `topk` where it is not told by the tensors.
+    #[serde(default)]
+    pub activation: Option<String>,
+    /// Features kept by `topk`.
+    #[serde(default)]
+    pub k: Option<usize>,
+}
+
+impl TranscoderConfig {
+    /// Reads `config.yaml`.
+    ///
+    /// # Errors
+    /// It is missing, is no YAML, or names a kind, a hook or an activation that is not known.
+    pub fn read(place: &Place) -> Result<Self, TranscoderError> {
+        const FILE: &str = "config.yaml";
+        let blob = place.open(FILE, "a transcoder directory in circuit-tracer's layout has one")?;
+        let wrong = |what: String| TranscoderError::Config { path: place.path(FILE), what };
+        let text = std::str::from_utf8(&blob).map_err(|e| wrong(e.to_string()))?;
+        let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
+        match (config.activation.as_deref(), config.k) {
+            (None | Some("relu" | "jumprelu"), None) => Ok(config),
+            (None | Some("topk"), Some(1..)) => Ok(config),
+            (Some("topk"), _) => Err(wrong("activation topk needs k, the features kept, above 0".to_owned())),
+            (activation, k) => Err(wrong(format!(
+                "activation {} with k {k:?} is not understood; known: relu, jumprelu, topk with k",
+                activation.unwrap_or("absent")
+            ))),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

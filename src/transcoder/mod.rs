@@ -1,0 +1,9 @@
+//! Transcoders: sparse replacements of the MLPs, per layer or across layers, read from circuit-tracer's layout.
+
+mod activation;
+mod config;
+mod set;
+
+pub use activation::{Activation, Active};
+pub use config::{FeatureInput, FeatureOutput, Kind, TranscoderConfig};
+pub use set::{Encoded, Transcoder, TranscoderError};

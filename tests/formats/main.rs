@@ -1,0 +1,9 @@
+//! What is written is read back, and what is damaged is refused with a sentence.
+
+mod dense;
+mod raw;
+mod trace;
+
+#[allow(dead_code, reason = "the parity tests need more of it")]
+#[path = "../parity/fixture.rs"]
+mod fixture;

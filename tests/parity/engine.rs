@@ -1,0 +1,182 @@
+//! Whole traces against circuit-tracer's, from the prompt's text to the adjacency matrix.
+
+use crate::fixture::{Tensors, assert_close, folder, wide};
+use candle_core::Device;
+use circuitscope::attribution::{Request, TargetChoice, TraceOptions, trace};
+use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
+use circuitscope::hub::Place;
+use circuitscope::ids::NodeId;
+use circuitscope::job::Monitor;
+use circuitscope::model::Transformer;
+use circuitscope::tokens::Tokenizer;
+use circuitscope::transcoder::Transcoder;
+use serde_json::Value;
+
+/// The families that the engine runs.
+pub const CASES: [&str; 4] = ["llama_plt_relu", "llama_clt_relu", "llama_plt_topk", "llama_plt_relu_skip"];
+
+/// A case's model, transcoder and tokenizer.
+pub struct Case {
+    pub model: Transformer,
+    pub transcoder: Transcoder,
+    pub tokenizer: Tokenizer,
+    pub description: Value,
+}
+
+impl Case {
+    pub fn open(name: &str) -> Self {
+        let directory = |which: &str| Place::directory(&folder(name).join(which)).unwrap();
+        let model = Transformer::open(&directory("model"), &Device::Cpu).unwrap();
+        let transcoder = Transcoder::open(&directory("transcoder"), &model.spec).unwrap();
+        let description = std::fs::read(folder(name).join("case.json")).unwrap();
+        Self {
+            transcoder,
+            tokenizer: Tokenizer::open(&directory("model")).unwrap(),
+            description: serde_json::from_slice(&description).unwrap(),
+            model,
+        }
+    }
+
+    pub fn prompt(&self, index: usize) -> &str {
+        self.description["prompts"][index]["text"].as_str().unwrap()
+    }
+
+    fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
+        let prompt = self.prompt(size(&run["prompt"]));
+        let settings = Settings {
+            prompt: prompt.to_owned(),
+            max_feature_nodes: run["max_feature_nodes"].as_u64().map(|n| n as usize),
+            batch_size: size(&run["batch_size"]),
+            update_interval: size(&run["update_interval"]),
+            max_logits: size(&run["max_n_logits"]),
+            logit_probability: run["desired_logit_prob"].as_f64().unwrap() as f32,
+        };
+        let targets = if expected.has("custom_vec") {
+            let vector = expected.f32("custom_vec");
+            TargetChoice::Given(vec![Request::Vector { name: "custom".to_owned(), vector, weight: 1.0 }])
+        } else if run["file"].as_str().unwrap().contains("targets_str") {
+            let texts: Vec<String> = serde_json::from_str(run["targets"].as_str().unwrap()).unwrap();
+            let token = |text: &String| self.tokenizer.target(text, self.model.spec.vocab_size).unwrap();
+            TargetChoice::Given(texts.iter().map(|text| Request::Token(token(text))).collect())
+        } else {
+            TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
+        };
+        let options = TraceOptions { settings, targets };
+        let tokens = self.tokenizer.read(prompt).unwrap();
+        let text = |id| self.tokenizer.text(id);
+        trace(&self.model, &self.transcoder, tokens, &options, text, |_| {}, &Monitor::default()).unwrap()
+    }
+}
+
+fn size(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}
+
+/// The graph as a matrix, row = target.
+fn matrix(graph: &AttributionGraph) -> Vec<f64> {
+    let n = graph.n_nodes();
+    let mut matrix = vec![0.0; n * n];
+    for target in (0..n).map(NodeId::from) {
+        for edge in graph.incoming(target) {
+            matrix[edge.target.index() * n + edge.source.index()] = f64::from(edge.weight);
+        }
+    }
+    matrix
+}
+
+#[test]
+fn every_trace_of_the_llama_cases_is_circuit_tracers() {
+    for name in CASES {
+        let case = Case::open(name);
+        for run in case.description["runs"].as_array().unwrap() {
+            let file = run["file"].as_str().unwrap();
+            let expected = Tensors::open(&folder(name).join(file));
+            let found = case.trace(run, &expected);
+            let what = format!("{name}/{file}");
+            compare_trace(&what, run, &found, &expected);
+            compare_graph(&what, &found, &expected, file.contains("targets_str"));
+            rows_sum_up(&what, &found);
+        }
+    }
+}
+
+fn compare_trace(what: &str, run: &Value, found: &RawTrace, expected: &Tensors) {
+    let ids: Vec<i64> = found.tokens.iter().map(|token| i64::from(token.id)).collect();
+    assert_eq!(ids, expected.i64("input_tokens"), "{what}: input_tokens");
+    let active: Vec<i64> =
+        found.active.iter().flat_map(|f| [f.layer.0, f.position.0, f.feature.0].map(i64::from)).collect();
+    assert_eq!(active, expected.i64("active_features"), "{what}: active_features");
+    assert_close(what, &wide(&found.activations), &wide(&expected.f32("activation_values")), 1e-4);
+    assert_close(what, &wide(&found.error_norms), &wide(&expected.f32("error_norms")), 1e-4);
+    assert_close(what, &wide(&found.final_logits), &wide(&expected.f32("final_logits")), 1e-4);
+    let targets: Vec<i64> = found.targets.iter().map(|target| i64::from(target.id)).collect();
+    assert_eq!(targets, expected.i64("logit_target_ids"), "{what}: logit_target_ids");
+    let probabilities: Vec<f64> = found.targets.iter().map(|target| f64::from(target.probability)).collect();
+    assert_close(what, &probabilities, &wide(&expected.f32("logit_probabilities")), 1e-5);
+    assert_close(what, &wide(&found.target_vectors), &wide(&expected.f32("logit_vectors")), 1e-5);
+    let visited: Vec<i64> = found.visit_order().map(i64::from).collect();
+    if expected.has("visit_order") {
+        // Within a round the order is free: its features are computed together.
+        let round = size(&run["batch_size"]) * size(&run["update_interval"]);
+        let sorted = |order: &[i64]| -> Vec<Vec<i64>> {
+            let mut rounds: Vec<Vec<i64>> = order.chunks(round).map(<[i64]>::to_vec).collect();
+            rounds.iter_mut().for_each(|round| round.sort_unstable());
+            rounds
+        };
+        assert_eq!(sorted(&visited), sorted(&expected.i64("visit_order")), "{what}: visit_order");
+    }
+    let mut selected = visited;
+    selected.sort_unstable();
+    assert_eq!(selected, expected.i64("selected_features"), "{what}: selected_features");
+}
+
+fn compare_graph(what: &str, found: &RawTrace, expected: &Tensors, relative: bool) {
+    let graph = AttributionGraph::from_trace(found).unwrap();
+    let wanted = wide(&expected.f32("adjacency_matrix"));
+    let largest = wanted.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    for (at, (a, b)) in matrix(&graph).iter().zip(&wanted).enumerate() {
+        let n = graph.n_nodes();
+        assert!((a - b).abs() <= 1e-5 * largest + 1e-4 * b.abs(), "{what}: [{}, {}] is {a}, not {b}", at / n, at % n);
+    }
+    let kept = prune(&graph, Thresholds { node: 0.8, edge: 0.98 });
+    let influence = wide(&expected.f32("node_influence"));
+    let scale = if relative { influence.iter().fold(0.0f64, |most, x| most.max(*x)) } else { 1.0 };
+    assert_close(&format!("{what}: influence"), &kept.influence, &influence, 1e-5 * scale);
+    let scores = scores(&graph, &kept.influence);
+    assert_close(
+        &format!("{what}: scores"),
+        &[scores.replacement, scores.completeness],
+        &expected.f64("graph_scores"),
+        1e-5,
+    );
+    for (name, thresholds) in [("80_98", (0.8, 0.98)), ("50_90", (0.5, 0.9)), ("95_60", (0.95, 0.6))] {
+        let kept = prune(&graph, Thresholds { node: thresholds.0, edge: thresholds.1 });
+        let nodes: Vec<bool> = (0..graph.n_nodes()).map(|id| kept.has_node(NodeId::from(id))).collect();
+        assert_eq!(nodes, expected.mask(&format!("prune_{name}.node_mask")), "{what}: {name} nodes");
+        let n = graph.n_nodes();
+        let mut edges = vec![false; n * n];
+        for edge in (0..n).flat_map(|target| graph.incoming(NodeId::from(target))).filter(|e| kept.has_edge(e.id)) {
+            edges[edge.target.index() * n + edge.source.index()] = true;
+        }
+        assert_eq!(edges, expected.mask(&format!("prune_{name}.edge_mask")), "{what}: {name} edges");
+        let cumulative = expected.f32(&format!("prune_{name}.cumulative_scores"));
+        assert_close(&format!("{what}: {name} cumulative"), &wide(&kept.cumulative), &wide(&cumulative), 1e-5);
+    }
+}
+
+/// Pre-activation (or demeaned logit) = incoming edges + constants, on every row.
+pub fn rows_sum_up(what: &str, trace: &RawTrace) {
+    let Rows::Dense { values } = &trace.rows else { panic!("{what}: rows are sparse") };
+    for (index, row) in values.chunks(trace.n_columns()).enumerate() {
+        let constant = f64::from(trace.row_constants[index]);
+        let sum: f64 = row.iter().map(|x| f64::from(*x)).sum::<f64>() + constant;
+        let scale = row.iter().map(|x| f64::from(x.abs())).sum::<f64>() + constant.abs();
+        let value = f64::from(trace.row_values[index]);
+        let target = trace.row_targets[index];
+        assert!((sum - value).abs() <= 1e-5 * scale, "{what}: row of {target:?} sums to {sum}, its value is {value}");
+        assert!((trace.row_abs_sums[index] - (scale - constant.abs())).abs() <= 1e-9 * scale);
+        if let RowTarget::Feature(_) = target {
+            assert!(value != 0.0);
+        }
+    }
+}

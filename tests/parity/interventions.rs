@@ -1,0 +1,122 @@
+//! Interventions against circuit-tracer's, in every mode; and direct interventions against the graph's own columns.
+
+use crate::engine::{CASES, Case};
+use crate::fixture::{Tensors, assert_close, folder, wide};
+use circuitscope::attribution::Capture;
+use circuitscope::graph::FeatureAt;
+use circuitscope::ids::{FeatureId, Layer, Position};
+use circuitscope::intervention::{Change, Mode, Outcome, Value, intervene};
+use circuitscope::job::Monitor;
+
+/// Absolute, on logits and activations.
+const TOLERANCE: f64 = 1e-4;
+
+fn at(ids: &[i64]) -> FeatureAt {
+    FeatureAt { layer: Layer(ids[0] as u32), position: Position(ids[1] as u32), feature: FeatureId(ids[2] as u32) }
+}
+
+struct Run {
+    name: &'static str,
+    case: Case,
+    base: Capture,
+}
+
+impl Run {
+    fn new(name: &'static str) -> Self {
+        let case = Case::open(name);
+        let ids: Vec<u32> = case.tokenizer.read(case.prompt(0)).unwrap().iter().map(|token| token.id).collect();
+        let base = Capture::run(&case.model, &case.transcoder, &ids, &Monitor::default()).unwrap();
+        Self { name, case, base }
+    }
+
+    fn intervene(&self, changes: &[Change], mode: &Mode) -> Outcome {
+        intervene(&self.case.model, &self.case.transcoder, &self.base, changes, mode, &Monitor::default()).unwrap()
+    }
+
+    fn compare(&self, found: &Outcome, expected: &Tensors, prefix: &str) {
+        let what = |tensor: &str| format!("{}: {prefix}.{tensor}", self.name);
+        let compare = |tensor: &str, found: &[Vec<f32>]| {
+            let wanted = wide(&expected.f32(&format!("{prefix}.{tensor}")));
+            assert_close(&what(tensor), &wide(&found.concat()), &wanted, TOLERANCE);
+        };
+        compare("logits", &found.logits);
+        compare("activations", &found.activations);
+        if expected.has(&format!("{prefix}.pre_activations")) {
+            compare("pre_activations", &found.pre_activations);
+        }
+    }
+
+    fn all_layers(&self) -> Mode {
+        Mode::Direct(0..self.case.model.spec.n_layers)
+    }
+}
+
+#[test]
+fn one_feature_in_three_modes() {
+    let mut files = 0;
+    for name in CASES {
+        let path = folder(name).join("p0.interventions.safetensors");
+        if !path.exists() {
+            continue;
+        }
+        files += 1;
+        let (run, expected) = (Run::new(name), Tensors::open(&path));
+        run.compare(&run.intervene(&[], &Mode::Free), &expected, "base");
+        let feature = at(&expected.i64("feature"));
+        let graph = Tensors::open(&folder(name).join("p0.full.safetensors"));
+        for (which, times) in [("ablate", 0.0), ("steer2", 2.0)] {
+            let value = expected.f32(&format!("{which}.value"))[0];
+            let change = Change { feature, value: Value::To(value) };
+            let direct = run.intervene(&[change], &run.all_layers());
+            run.compare(&direct, &expected, &format!("{which}.direct"));
+            let frozen = run.intervene(&[change], &Mode::FrozenAttention);
+            run.compare(&frozen, &expected, &format!("{which}.frozen_attn"));
+            run.compare(&run.intervene(&[change], &Mode::Free), &expected, &format!("{which}.free"));
+            let factor = Change { feature, value: Value::Times(times) };
+            let same = run.intervene(&[factor], &Mode::Free);
+            assert_close(
+                "a factor on the base activation",
+                &wide(&same.logits.concat()),
+                &wide(&expected.f32(&format!("{which}.free.logits"))),
+                TOLERANCE,
+            );
+            if which == "steer2" {
+                equals_the_column(&run, &direct, &expected, &graph);
+            }
+        }
+    }
+    assert_eq!(files, 2, "cases with interventions on one feature");
+}
+
+/// Doubling a feature in direct mode adds its column of the graph to every pre-activation.
+fn equals_the_column(run: &Run, direct: &Outcome, expected: &Tensors, graph: &Tensors) {
+    let base = run.intervene(&[], &Mode::Free);
+    let column = expected.f32("adjacency_column");
+    let largest = graph.f32("adjacency_matrix").iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let positions = run.base.n_positions();
+    for (feature, edge) in graph.i64("active_features").chunks(3).zip(&column) {
+        let [layer, position, index] = [feature[0] as usize, feature[1] as usize, feature[2] as usize];
+        let place = position * (direct.pre_activations[layer].len() / positions) + index;
+        let change = direct.pre_activations[layer][place] - base.pre_activations[layer][place];
+        assert!((change - edge).abs() <= 1e-5 * largest, "{}: {feature:?} moves by {change}, edge {edge}", run.name);
+    }
+}
+
+#[test]
+fn two_features_at_once_and_a_range_of_layers() {
+    for name in CASES {
+        let (run, expected) = (Run::new(name), Tensors::open(&folder(name).join("p0.interventions2.safetensors")));
+        let features = expected.i64("features");
+        let changes: Vec<Change> = features
+            .chunks(3)
+            .zip(expected.f32("values"))
+            .map(|(ids, value)| Change { feature: at(ids), value: Value::To(value) })
+            .collect();
+        let layers = expected.i64("layers");
+        let range = Mode::Direct(layers[0] as usize..layers[1] as usize);
+        run.compare(&run.intervene(&changes, &run.all_layers()), &expected, "direct");
+        run.compare(&run.intervene(&changes, &range), &expected, "range");
+        run.compare(&run.intervene(&changes, &Mode::FrozenAttention), &expected, "frozen_attn");
+        run.compare(&run.intervene(&changes, &Mode::Free), &expected, "free");
+    }
+}

@@ -1,0 +1,6 @@
+//! Agreement with circuit-tracer on the reference cases in `tests/fixtures`.
+
+mod engine;
+mod fixture;
+mod graph;
+mod interventions;
