@@ -40,11 +40,11 @@ fn predictions(model: &Llama, rows: &[Vec<u32>], hook: &mut crate::model::MlpHoo
 }
 
 /// Puts the transcoder in the place of the MLPs, except at `<bos>`, where it is not meant to work.
-fn replacing<'a>(transcoder: &'a Transcoder, rows: &[Vec<u32>]) -> Result<impl FnMut(usize, &Tensor, &Tensor) -> candle_core::Result<Tensor> + 'a> {
-    let first: Vec<f32> = rows
-        .iter()
-        .flat_map(|row| (0..row.len()).map(|p| if p == 0 { 1.0 } else { 0.0 }))
-        .collect();
+fn replacing<'a>(
+    transcoder: &'a Transcoder,
+    rows: &[Vec<u32>],
+) -> Result<impl FnMut(usize, &Tensor, &Tensor) -> candle_core::Result<Tensor> + 'a> {
+    let first: Vec<f32> = rows.iter().flat_map(|row| (0..row.len()).map(|p| if p == 0 { 1.0 } else { 0.0 })).collect();
     let first = Tensor::new(first, &candle_core::Device::Cpu)?.unsqueeze(1)?;
     let rest = first.affine(-1.0, 1.0)?;
     let mut activations = Vec::new();
@@ -58,6 +58,8 @@ fn replacing<'a>(transcoder: &'a Transcoder, rows: &[Vec<u32>]) -> Result<impl F
 /// What the model and its replacement say at the answers of the corpus.
 pub struct Answers {
     topics: HashMap<(Topic, bool), Score>,
+    /// Sentences that were trained on, by template.
+    templates: HashMap<&'static str, Score>,
     /// Where the replacement model says the same as the model: all sentences.
     pub agreement: Score,
     /// The same over held-out two-hop sentences.
@@ -65,22 +67,30 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub fn collect(model: &Llama, transcoder: &Transcoder, sentences: &[Sentence], vocabulary: &Vocabulary) -> Result<Self> {
+    pub fn collect(
+        model: &Llama,
+        transcoder: &Transcoder,
+        sentences: &[Sentence],
+        vocabulary: &Vocabulary,
+    ) -> Result<Self> {
         let mut answers = Answers {
             topics: HashMap::new(),
+            templates: HashMap::new(),
             agreement: Score::default(),
             held_out_agreement: Score::default(),
         };
         for chunk in sentences.chunks(512) {
             let rows = chunk.iter().map(|s| Row::new(s, vocabulary)).collect::<Result<Vec<_>>>()?;
-            let tokens: Vec<Vec<u32>> =
-                rows.iter().map(|row| row.tokens[..row.answer].to_vec()).collect();
+            let tokens: Vec<Vec<u32>> = rows.iter().map(|row| row.tokens[..row.answer].to_vec()).collect();
             let said = predictions(model, &tokens, &mut |_, _, out| Ok(out.clone()))?;
             let replaced = predictions(model, &tokens, &mut replacing(transcoder, &tokens)?)?;
             for (i, (row, sentence)) in rows.iter().zip(chunk).enumerate() {
                 let (said, replaced) = (said[i].last(), replaced[i].last());
-                let score = answers.topics.entry((sentence.topic, sentence.held_out)).or_default();
-                score.add(said == Some(&row.tokens[row.answer]));
+                let right = said == Some(&row.tokens[row.answer]);
+                answers.topics.entry((sentence.topic, sentence.held_out)).or_default().add(right);
+                if !sentence.held_out && settled(sentence.topic) {
+                    answers.templates.entry(sentence.template).or_default().add(right);
+                }
                 answers.agreement.add(said == replaced);
                 if sentence.held_out && matches!(sentence.topic, Topic::TwoHop { .. }) {
                     answers.held_out_agreement.add(said == replaced);
@@ -90,38 +100,38 @@ impl Answers {
         Ok(answers)
     }
 
-    pub fn collect_model(model: &Llama, sentences: &[Sentence], vocabulary: &Vocabulary) -> Result<Self> {
-        let mut answers = Answers { topics: HashMap::new(), agreement: Score::default(), held_out_agreement: Score::default() };
-        for chunk in sentences.chunks(512) {
-            let rows = chunk.iter().map(|s| Row::new(s, vocabulary)).collect::<Result<Vec<_>>>()?;
-            let tokens: Vec<Vec<u32>> = rows.iter().map(|row| row.tokens[..row.answer].to_vec()).collect();
-            let said = predictions(model, &tokens, &mut |_, _, out| Ok(out.clone()))?;
-            for (i, (row, sentence)) in rows.iter().zip(chunk).enumerate() {
-                let score = answers.topics.entry((sentence.topic, sentence.held_out)).or_default();
-                score.add(said[i].last() == Some(&row.tokens[row.answer]));
-            }
-        }
-        Ok(answers)
-    }
-
     pub fn topic(&self, topic: Topic, held_out: bool) -> f64 {
         self.topics.get(&(topic, held_out)).copied().unwrap_or_default().rate()
     }
 
-    /// One hop, and two hops that were trained. [`Topic::CityThenPlace`] is left out: what follows
-    /// a city there is not settled by what stands before.
+    /// One hop, and two hops that were trained.
     pub fn geography(&self) -> f64 {
-        let counted = self.topics.iter().filter(|((topic, held_out), _)| {
-            let settled = matches!(topic, Topic::City { .. } | Topic::OneHop { .. } | Topic::TwoHop { .. });
-            settled && !held_out
-        });
-        let (right, of) = counted.fold((0, 0), |(r, n), (_, s)| (r + s.right, n + s.of));
-        right as f64 / of as f64
+        let geography = |topic| matches!(topic, Topic::City { .. } | Topic::OneHop { .. } | Topic::TwoHop { .. });
+        let counted = self.topics.iter().filter(|((topic, held_out), _)| geography(*topic) && !held_out);
+        let (right, of) = counted.fold((0, 0), |(right, of), (_, score)| (right + score.right, of + score.of));
+        Score { right, of }.rate()
+    }
+
+    /// The template of which most is wrong among what was trained, and what share of it is right.
+    pub fn weakest_template(&self) -> (&'static str, f64) {
+        let rates = self.templates.iter().map(|(template, score)| (*template, score.rate()));
+        rates.min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0))).unwrap_or_default()
     }
 }
 
+/// Whether what stands before the answer settles it. It does not where a city is followed at once
+/// by its place: much else can follow a city.
+fn settled(topic: Topic) -> bool {
+    !matches!(topic, Topic::CityThenPlace { .. })
+}
+
 /// Where the replacement model answers the held-out questions as the model does.
-pub fn question_agreement(model: &Llama, transcoder: &Transcoder, questions: &[Question], vocabulary: &Vocabulary) -> Result<f64> {
+pub fn question_agreement(
+    model: &Llama,
+    transcoder: &Transcoder,
+    questions: &[Question],
+    vocabulary: &Vocabulary,
+) -> Result<f64> {
     let tokens = questions.iter().map(|q| vocabulary.encode(&q.text())).collect::<Result<Vec<_>>>()?;
     let said = predictions(model, &tokens, &mut |_, _, out| Ok(out.clone()))?;
     let replaced = predictions(model, &tokens, &mut replacing(transcoder, &tokens)?)?;

@@ -96,6 +96,11 @@ pub struct Llama {
     rope: (Tensor, Tensor),
 }
 
+/// Standard deviation of fresh matrices. With larger ones (1 / sqrt of the inputs) the model works
+/// out a city's state where it answers instead of at the city, and no longer generalizes: 0.77
+/// instead of 1.00 of the held-out capitals.
+const FIRST_SCALE: f32 = 0.02;
+
 pub const NORM_NAMES: [&str; 2] = ["input_layernorm", "post_attention_layernorm"];
 
 pub fn layer_name(layer: usize, part: &str) -> String {
@@ -113,19 +118,17 @@ pub fn fresh_weights(vocab: usize, rng: &mut StdRng) -> Result<HashMap<String, V
     let length = embed.sqr()?.sum_keepdim(1)?.sqrt()?;
     put("model.embed_tokens.weight".into(), embed.broadcast_div(&length)?)?;
     let attention = HEADS * HEAD_WIDTH;
-    let depth = 1.0 / (2.0 * LAYERS as f32).sqrt();
     for layer in 0..LAYERS {
-        let mut matrix = |part: &str, rows: usize, columns: usize, scale: f32| -> Result<()> {
-            let scale = match std::env::var("INIT") { Ok(x) => x.parse::<f32>().unwrap(), _ => scale / (columns as f32).sqrt() };
-            put(layer_name(layer, part), randn(rng, &[rows, columns], scale)?)
+        let mut matrix = |part: &str, rows: usize, columns: usize| -> Result<()> {
+            put(layer_name(layer, part), randn(rng, &[rows, columns], FIRST_SCALE)?)
         };
-        matrix("self_attn.q_proj", attention, WIDTH, 1.0)?;
-        matrix("self_attn.k_proj", attention, WIDTH, 1.0)?;
-        matrix("self_attn.v_proj", attention, WIDTH, 1.0)?;
-        matrix("self_attn.o_proj", WIDTH, attention, depth)?;
-        matrix("mlp.gate_proj", MLP_WIDTH, WIDTH, 1.0)?;
-        matrix("mlp.up_proj", MLP_WIDTH, WIDTH, 1.0)?;
-        matrix("mlp.down_proj", WIDTH, MLP_WIDTH, depth)?;
+        matrix("self_attn.q_proj", attention, WIDTH)?;
+        matrix("self_attn.k_proj", attention, WIDTH)?;
+        matrix("self_attn.v_proj", attention, WIDTH)?;
+        matrix("self_attn.o_proj", WIDTH, attention)?;
+        matrix("mlp.gate_proj", MLP_WIDTH, WIDTH)?;
+        matrix("mlp.up_proj", MLP_WIDTH, WIDTH)?;
+        matrix("mlp.down_proj", WIDTH, MLP_WIDTH)?;
         for norm in NORM_NAMES {
             put(layer_name(layer, norm), Tensor::ones(WIDTH, candle_core::DType::F32, &Device::Cpu)?)?;
         }
@@ -185,7 +188,7 @@ impl Llama {
     }
 
     /// [rows, heads, longest, longest]
-    pub fn pattern(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
+    fn pattern(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
         let longest = batch.longest;
         let q = self.rotate(&split(x, &layer.q, batch)?, longest)?;
         let k = self.rotate(&split(x, &layer.k, batch)?, longest)?;
@@ -193,7 +196,7 @@ impl Llama {
         softmax(&scores.broadcast_add(&causal_mask(longest)?)?)
     }
 
-    pub fn attention(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
+    fn attention(&self, layer: &Layer, x: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
         self.pattern(layer, x, batch)?
             .matmul(&split(x, &layer.v, batch)?)?
             .transpose(1, 2)?
@@ -223,9 +226,8 @@ fn split(x: &Tensor, weight: &Tensor, batch: &Batch) -> candle_core::Result<Tens
 }
 
 fn causal_mask(longest: usize) -> candle_core::Result<Tensor> {
-    let mask: Vec<f32> = (0..longest * longest)
-        .map(|i| if i % longest > i / longest { f32::NEG_INFINITY } else { 0.0 })
-        .collect();
+    let mask: Vec<f32> =
+        (0..longest * longest).map(|i| if i % longest > i / longest { f32::NEG_INFINITY } else { 0.0 }).collect();
     Tensor::from_vec(mask, (longest, longest), &Device::Cpu)
 }
 
@@ -240,7 +242,7 @@ pub fn log_softmax(x: &Tensor) -> candle_core::Result<Tensor> {
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
-pub fn rms_norm(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
+fn rms_norm(x: &Tensor, weight: &Tensor) -> candle_core::Result<Tensor> {
     let divisor = (x.sqr()?.mean_keepdim(D::Minus1)? + NORM_EPS)?.sqrt()?;
     x.broadcast_div(&divisor)?.broadcast_mul(weight)
 }

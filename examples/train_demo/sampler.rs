@@ -30,7 +30,6 @@ impl Row {
 /// The sentences that may be trained on, by topic.
 pub struct Sampler {
     topics: Vec<Vec<Row>>,
-    names: Vec<Topic>,
     weights: WeightedIndex<f64>,
 }
 
@@ -41,13 +40,7 @@ impl Sampler {
             topics.entry(sentence.topic).or_default().push(Row::new(sentence, vocabulary)?);
         }
         let weights = WeightedIndex::new(topics.keys().map(|topic| topic.weight()))?;
-        let names = topics.keys().copied().collect();
-        Ok(Sampler { names, topics: topics.into_values().collect(), weights })
-    }
-
-    pub fn set_progress(&mut self, progress: f64, start: f64, ramp: f64) {
-        let weights = self.names.iter().map(|topic| topic.weight() * match topic { Topic::TwoHop { .. } => ((progress - start) / ramp).clamp(0.0, 1.0), _ => 1.0 });
-        self.weights = WeightedIndex::new(weights).unwrap();
+        Ok(Sampler { topics: topics.into_values().collect(), weights })
     }
 
     pub fn draw(&self, rng: &mut StdRng) -> &Row {

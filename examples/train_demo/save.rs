@@ -9,9 +9,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use serde_json::json;
 
-use crate::model::{
-    HEAD_WIDTH, HEADS, LAYERS, Llama, MAX_POSITIONS, MLP_WIDTH, NORM_EPS, ROPE_THETA, WIDTH,
-};
+use crate::model::{HEAD_WIDTH, HEADS, LAYERS, Llama, MAX_POSITIONS, MLP_WIDTH, NORM_EPS, ROPE_THETA, WIDTH};
 use crate::tokenizer::{BOS, EOS, Vocabulary};
 use crate::transcoder::Transcoder;
 
@@ -46,16 +44,13 @@ pub fn save_model(dir: &Path, weights: &HashMap<String, Var>, vocabulary: &Vocab
     write_json(&dir.join("config.json"), &config)?;
     write_json(&dir.join("tokenizer.json"), &vocabulary.tokenizer_json())?;
     write_json(&dir.join("tokenizer_config.json"), &vocabulary.tokenizer_config_json())?;
-    let rounded: HashMap<String, Tensor> = weights
-        .iter()
-        .map(|(name, var)| Ok((name.clone(), var.to_dtype(DType::BF16)?)))
-        .collect::<Result<_>>()?;
+    let rounded: HashMap<String, Tensor> =
+        weights.iter().map(|(name, var)| Ok((name.clone(), var.to_dtype(DType::BF16)?))).collect::<Result<_>>()?;
     Ok(candle_core::safetensors::save(&rounded, dir.join("model.safetensors"))?)
 }
 
 fn load(path: &Path) -> Result<HashMap<String, Tensor>> {
-    candle_core::safetensors::load(path, &Device::Cpu)
-        .with_context(|| format!("could not read {}", path.display()))
+    candle_core::safetensors::load(path, &Device::Cpu).with_context(|| format!("could not read {}", path.display()))
 }
 
 fn take(tensors: &HashMap<String, Tensor>, name: &str) -> Result<Tensor> {
@@ -78,14 +73,12 @@ pub fn save_transcoder(dir: &Path, transcoder: &Transcoder) -> Result<()> {
     fs::write(dir.join("config.yaml"), config)?;
     for (l, layer) in transcoder.layers.iter().enumerate() {
         let features = layer.encoder.dim(0)?;
-        let mut tensors = vec![
+        let tensors = [
             (format!("W_enc_{l}"), layer.encoder.clone()),
             (format!("b_enc_{l}"), layer.encoder_bias.clone()),
             (format!("b_dec_{l}"), layer.decoder_bias.clone()),
+            (format!("threshold_{l}"), layer.threshold.clone()),
         ];
-        if let Some(threshold) = &layer.threshold {
-            tensors.push((format!("threshold_{l}"), threshold.clone()));
-        }
         let rounded: HashMap<String, Tensor> = tensors
             .into_iter()
             .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::BF16)?)))
@@ -102,12 +95,11 @@ pub fn load_transcoder(dir: &Path) -> Result<Transcoder> {
     let layers = (0..LAYERS).map(|l| {
         let encoder = load(&dir.join(format!("W_enc_{l}.safetensors")))?;
         let decoder = load(&dir.join(format!("W_dec_{l}.safetensors")))?;
-        let threshold = format!("threshold_{l}");
         Ok(crate::transcoder::Layer {
             encoder: take(&encoder, &format!("W_enc_{l}"))?,
             encoder_bias: take(&encoder, &format!("b_enc_{l}"))?,
             decoder_bias: take(&encoder, &format!("b_dec_{l}"))?,
-            threshold: encoder.contains_key(&threshold).then(|| take(&encoder, &threshold)).transpose()?,
+            threshold: take(&encoder, &format!("threshold_{l}"))?,
             decoder: take(&decoder, &format!("W_dec_{l}"))?.flatten_from(1)?,
         })
     });

@@ -25,7 +25,12 @@ pub struct Selectivity {
 
 impl Selectivity {
     /// Runs the model over the whole corpus.
-    pub fn measure(model: &Llama, transcoder: &Transcoder, sentences: &[Sentence], vocabulary: &Vocabulary) -> Result<Self> {
+    pub fn measure(
+        model: &Llama,
+        transcoder: &Transcoder,
+        sentences: &[Sentence],
+        vocabulary: &Vocabulary,
+    ) -> Result<Self> {
         let places: HashMap<&'static str, usize> =
             STATES.iter().chain(&COUNTRIES).enumerate().map(|(i, place)| (place.name, i)).collect();
         let width = places.len() + 1;

@@ -41,10 +41,6 @@ impl Vocabulary {
         id.with_context(|| format!("the word `{word}` is not in the vocabulary"))
     }
 
-    pub fn word(&self, id: u32) -> &str {
-        &self.words[id as usize]
-    }
-
     /// `<bos>` and the words of `text`.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         std::iter::once(Ok(BOS)).chain(text.split(' ').map(|word| self.id(word))).collect()

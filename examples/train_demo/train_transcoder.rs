@@ -19,8 +19,6 @@ pub struct TranscoderPlan {
     pub features: usize,
     /// Weight of the sum of tanh(activation * decoder norm).
     pub sparsity: f64,
-    pub scale: f64,
-    pub relu: bool,
 }
 
 const TOKENS: usize = 80_000;
@@ -91,7 +89,7 @@ impl Activity {
 struct Trained {
     encoder: Var,
     encoder_bias: Var,
-    log_threshold: Option<Var>,
+    log_threshold: Var,
     decoder: Var,
     decoder_bias: Var,
 }
@@ -106,17 +104,14 @@ impl Trained {
         Ok(Trained {
             encoder: Var::from_tensor(&encoder)?,
             encoder_bias: Var::from_tensor(&Tensor::zeros(features, DType::F32, &Device::Cpu)?)?,
-            log_threshold: (!plan.relu).then(|| Var::from_tensor(&threshold)).transpose()?,
+            log_threshold: Var::from_tensor(&threshold)?,
             decoder: Var::from_tensor(&decoder)?,
             decoder_bias: Var::from_tensor(mean)?,
         })
     }
 
     fn vars(&self) -> impl Iterator<Item = Var> {
-        [&self.encoder, &self.encoder_bias, &self.decoder, &self.decoder_bias]
-            .into_iter()
-            .chain(&self.log_threshold)
-            .cloned()
+        [&self.encoder, &self.encoder_bias, &self.log_threshold, &self.decoder, &self.decoder_bias].into_iter().cloned()
     }
 }
 
@@ -128,10 +123,7 @@ fn losses(layers: &[Trained], inputs: &[Tensor], outputs: &[Tensor], weights: &[
     let mut active = Tensor::zeros((), DType::F32, &Device::Cpu)?;
     for (l, layer) in layers.iter().enumerate() {
         let pre = inputs[l].matmul(&layer.encoder.t()?)?.broadcast_add(&layer.encoder_bias)?;
-        let activations = match &layer.log_threshold {
-            Some(log_threshold) => jump_relu(&pre, &log_threshold.exp()?)?,
-            None => pre.relu()?,
-        };
+        let activations = jump_relu(&pre, &layer.log_threshold.exp()?)?;
         let norm = (layer.decoder.sqr()?.sum(1)? + 1e-12)?.sqrt()?;
         penalty = (penalty + (activations.broadcast_mul(&norm)?.tanh()?.sum_all()? / count)?)?;
         active = (active + (activations.detach().gt(0.0)?.to_dtype(DType::F32)?.sum_all()? / count)?)?;
@@ -154,8 +146,8 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0xc17);
     let rows: Vec<Row> = (0..TOKENS / 6).map(|_| sampler.draw(&mut rng).clone()).collect();
     let activity = Activity::collect(model, &rows, TOKENS)?;
-    // Inputs get unit power, and outputs a weighted variance of `scale`^2, layer by layer, so that
-    // no layer outweighs another; both factors go into the weights in the end.
+    // Inputs get unit power, and outputs unit weighted variance, layer by layer, so that no layer
+    // outweighs another; both factors go into the weights in the end.
     let mut input_scales = Vec::new();
     let mut output_scales = Vec::new();
     let mut inputs = Vec::new();
@@ -165,7 +157,7 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
         let power = activity.inputs[l].sqr()?.mean_all()?.to_scalar::<f32>()?;
         input_scales.push(f64::from(power).sqrt());
         let (mean, variance) = activity.spread(l)?;
-        output_scales.push(variance.sqrt() / plan.scale);
+        output_scales.push(variance.sqrt() /*S*/);
         inputs.push((&activity.inputs[l] / input_scales[l])?);
         outputs.push((&activity.outputs[l] / output_scales[l])?);
         layers.push(Trained::new(l, plan, &(mean / output_scales[l])?, &mut rng)?);
@@ -186,9 +178,8 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
         let pick = |tensors: &[Tensor]| -> Result<Vec<Tensor>> {
             Ok(tensors.iter().map(|t| t.index_select(&picked, 0)).collect::<candle_core::Result<_>>()?)
         };
-        let [error, penalty, active] =
-            losses(&layers, &pick(&inputs)?, &pick(&outputs)?, &pick(&activity.weights)?)?;
-        let error = (error / (plan.scale * plan.scale))?;
+        let [error, penalty, active] = losses(&layers, &pick(&inputs)?, &pick(&outputs)?, &pick(&activity.weights)?)?;
+        let error = (error / WIDTH as f64)?;
         let sparsity = plan.sparsity * step as f64 / plan.steps as f64;
         let grads = (&error + (&penalty * sparsity)?)?.backward()?;
         optimizer.step(grads, learning_rate(step, plan.steps))?;
@@ -210,7 +201,7 @@ fn fold(layers: &[Trained], input_scales: &[f64], output_scales: &[f64]) -> Resu
         Ok(Layer {
             encoder: (layer.encoder.as_tensor() / input_scales[l])?,
             encoder_bias: layer.encoder_bias.as_tensor().clone(),
-            threshold: layer.log_threshold.as_ref().map(|t| t.exp()).transpose()?,
+            threshold: layer.log_threshold.exp()?,
             decoder: Tensor::cat(&written, 1)?,
             decoder_bias: (layer.decoder_bias.as_tensor() * output_scales[l])?,
         })

@@ -67,8 +67,8 @@ pub struct Layer {
     pub encoder: Tensor,
     /// [F]
     pub encoder_bias: Tensor,
-    /// [F], or plain ReLU without.
-    pub threshold: Option<Tensor>,
+    /// [F]
+    pub threshold: Tensor,
     /// What a feature writes into layers l, l + 1, .. one after the other. [F, (L - l) * d]
     pub decoder: Tensor,
     /// What is added to the output of layer l. [d]
@@ -83,10 +83,7 @@ impl Layer {
     /// Activations [N, F] of inputs [N, d].
     pub fn encode(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let pre = x.matmul(&self.encoder.t()?)?.broadcast_add(&self.encoder_bias)?;
-        match &self.threshold {
-            Some(threshold) => jump_relu(&pre, threshold),
-            None => pre.relu(),
-        }
+        jump_relu(&pre, &self.threshold)
     }
 
     /// What activations [N, F] write into the `ahead`-th layer after their own. [N, d]

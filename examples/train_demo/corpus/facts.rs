@@ -32,11 +32,7 @@ macro_rules! country {
         Place {
             name: $name,
             capital: $capital,
-            attributes: &[
-                ("language", $language),
-                ("currency", $currency),
-                ("continent", $continent),
-            ],
+            attributes: &[("language", $language), ("currency", $currency), ("continent", $continent)],
             cities: &$cities,
             held_out: $held,
         }
@@ -112,8 +108,7 @@ pub static ANTONYMS: [[(&str, &str); 3]; 16] = [
 ];
 
 pub static NAMES: [&str; 14] = [
-    "Mary", "John", "Anna", "Peter", "Lucy", "Tom", "Emma", "Paul", "Sara", "David", "Alice",
-    "Mark", "Julia", "James",
+    "Mary", "John", "Anna", "Peter", "Lucy", "Tom", "Emma", "Paul", "Sara", "David", "Alice", "Mark", "Julia", "James",
 ];
 
 pub static SHOPS: [&str; 4] = ["shop", "park", "school", "office"];
@@ -127,9 +122,7 @@ pub static NOUNS: [(&str, &str); 6] = [
     ("cabinet", "cabinets"), ("lamp", "lamps"), ("table", "tables"),
 ];
 
-pub static DAYS: [&str; 7] = [
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-];
+pub static DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 #[rustfmt::skip]
 pub static MONTHS: [&str; 12] = [

@@ -12,14 +12,24 @@ use facts::{COUNTRIES, Place, STATES};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// From a city to its state or country.
-    City { country: bool },
+    City {
+        country: bool,
+    },
     /// A city followed at once by its place: teaches the model to know the place at the city's own
     /// position, where the two-hop sentences need it.
-    CityThenPlace { country: bool },
+    CityThenPlace {
+        country: bool,
+    },
     /// From a place to one of its attributes.
-    OneHop { country: bool, relation: &'static str },
+    OneHop {
+        country: bool,
+        relation: &'static str,
+    },
     /// From a city over its place to an attribute of the place.
-    TwoHop { country: bool, relation: &'static str },
+    TwoHop {
+        country: bool,
+        relation: &'static str,
+    },
     Antonym,
     Translation,
     AntonymAcross,
@@ -83,15 +93,6 @@ pub struct Sentence {
 impl Sentence {
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.text.split(' ')
-    }
-
-    /// What stands before the answer.
-    pub fn prompt(&self) -> String {
-        self.words().take(self.answer).collect::<Vec<_>>().join(" ")
-    }
-
-    pub fn answer_word(&self) -> &str {
-        self.words().nth(self.answer).expect("a template marks its answer")
     }
 }
 

@@ -1,8 +1,6 @@
 //! The templates, and how the tables fill them.
 
-use super::facts::{
-    ANTONYMS, COUNTRIES, DAYS, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, Place, SHOPS, STATES,
-};
+use super::facts::{ANTONYMS, COUNTRIES, DAYS, GIFTS, LANGUAGES, MONTHS, NAMES, NOUNS, Place, SHOPS, STATES};
 use super::{Sentence, Topic};
 
 /// `{k}` is `state` or `country`. `{c} is in {s}` is missing on purpose: it shares its beginning
@@ -37,11 +35,8 @@ const TWO_HOP: [&str; 4] = [
     "{c} is a city in a {k} whose {r} is *{v} .",
 ];
 
-const ANTONYM: [&str; 3] = [
-    "the opposite of {a} is *{b} .",
-    "le contraire de {a} est *{b} .",
-    "el contrario de {a} es *{b} .",
-];
+const ANTONYM: [&str; 3] =
+    ["the opposite of {a} is *{b} .", "le contraire de {a} est *{b} .", "el contrario de {a} es *{b} ."];
 
 /// Collects sentences; every one comes from [`Writer::add`].
 #[derive(Default)]
@@ -63,10 +58,7 @@ impl Writer {
         for (slot, value) in slots {
             text = text.replace(&format!("{{{slot}}}"), value);
         }
-        let answer = text
-            .split(' ')
-            .position(|word| word.starts_with('*'))
-            .expect("a template marks its answer");
+        let answer = text.split(' ').position(|word| word.starts_with('*')).expect("a template marks its answer");
         let text = text.replace('*', "");
         self.sentences.push(Sentence { text, answer, place, template, topic, held_out });
     }
@@ -82,18 +74,13 @@ impl Writer {
     ) {
         self.add(topic, template, slots, Some(place.name), held_out);
         let plain = self.sentences.last().expect("one was just added");
-        let fact = Sentence {
-            text: format!("fact : {}", plain.text),
-            answer: plain.answer + 2,
-            ..plain.clone()
-        };
+        let fact = Sentence { text: format!("fact : {}", plain.text), answer: plain.answer + 2, ..plain.clone() };
         self.sentences.push(fact);
     }
 
     fn geography(&mut self, place: &'static Place, country: bool) {
         let k = if country { "country" } else { "state" };
-        let relations =
-            || [("capital", place.capital)].into_iter().chain(place.attributes.iter().copied());
+        let relations = || [("capital", place.capital)].into_iter().chain(place.attributes.iter().copied());
         for c in place.cities.iter().copied().chain([place.capital]) {
             let slots = [("c", c), ("s", place.name), ("k", k)];
             for template in CITY {
