@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor, Var};
-use rand::SeedableRng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 
 use crate::model::{Batch, LAYERS, Llama, WIDTH, randn};
 use crate::optimizer::Optimizer;
@@ -25,6 +27,13 @@ const TOKENS: usize = 80_000;
 const TOKENS_PER_STEP: usize = 512;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
+/// Scale of fresh decoders.
+const FIRST_DECODER: f32 = 0.1;
+/// A fresh feature is active on inputs that go more than this share of the way from the mean input
+/// to its own.
+const NEARNESS: f32 = 0.4;
+/// Tokens among which fresh features find their inputs.
+const CANDIDATES: usize = 16_384;
 
 /// Flat to 70 % of the run, then linear down to 2 %.
 fn learning_rate(step: usize, steps: usize) -> f64 {
@@ -94,16 +103,57 @@ struct Trained {
     decoder_bias: Var,
 }
 
+/// Rows of `inputs` [N, d] that lie far from each other, drawn one after the other with a chance
+/// that grows with the squared distance to the nearest one drawn before: rare words get features of
+/// their own as surely as frequent ones.
+fn spread_out(inputs: &[Vec<f32>], count: usize, rng: &mut StdRng) -> Result<Vec<usize>> {
+    let mut distance = vec![f32::INFINITY; inputs.len()];
+    let mut picked = vec![rng.random_range(0..inputs.len())];
+    while picked.len() < count {
+        let newest = &inputs[picked[picked.len() - 1]];
+        for (distance, x) in distance.iter_mut().zip(inputs) {
+            let square = x.iter().zip(newest).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+            *distance = distance.min(square);
+        }
+        picked.push(WeightedIndex::new(&distance)?.sample(rng));
+    }
+    Ok(picked)
+}
+
+/// Encoders [F, d] and their biases [F]: each feature starts out active on inputs close to one that
+/// occurs. Features that start from random directions are active on half of everything; most of
+/// them end up as blends of a few unrelated words, and some die.
+fn first_encoders(inputs: &Tensor, features: usize, rng: &mut StdRng) -> Result<(Tensor, Tensor)> {
+    let inputs = inputs.narrow(0, 0, CANDIDATES.min(inputs.dim(0)?))?;
+    let mean = inputs.mean(0)?.to_vec1::<f32>()?;
+    let mut inputs = inputs.to_vec2::<f32>()?;
+    for x in &mut inputs {
+        x.iter_mut().zip(&mean).for_each(|(x, mean)| *x -= mean);
+    }
+    let mut encoders = Vec::with_capacity(features * WIDTH);
+    let mut biases = Vec::with_capacity(features);
+    for index in spread_out(&inputs, features, rng)? {
+        let x = &inputs[index];
+        let length = x.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-3);
+        let at_mean: f32 = x.iter().zip(&mean).map(|(x, mean)| x * mean / length).sum();
+        encoders.extend(x.iter().map(|x| x / length));
+        biases.push(-at_mean - NEARNESS * length);
+    }
+    Ok((
+        Tensor::from_vec(encoders, (features, WIDTH), &Device::Cpu)?,
+        Tensor::from_vec(biases, features, &Device::Cpu)?,
+    ))
+}
+
 impl Trained {
-    fn new(l: usize, plan: &TranscoderPlan, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
-        let features = plan.features;
-        let encoder = randn(rng, &[features, WIDTH], 1.0 / (WIDTH as f32).sqrt())?;
-        let scale = 0.3 / ((LAYERS * WIDTH) as f32).sqrt();
+    fn new(l: usize, features: usize, inputs: &Tensor, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
+        let (encoder, bias) = first_encoders(inputs, features, rng)?;
+        let scale = FIRST_DECODER / ((LAYERS * WIDTH) as f32).sqrt();
         let decoder = randn(rng, &[features, (LAYERS - l) * WIDTH], scale)?;
         let threshold = Tensor::full(FIRST_THRESHOLD.ln(), features, &Device::Cpu)?;
         Ok(Trained {
             encoder: Var::from_tensor(&encoder)?,
-            encoder_bias: Var::from_tensor(&Tensor::zeros(features, DType::F32, &Device::Cpu)?)?,
+            encoder_bias: Var::from_tensor(&bias)?,
             log_threshold: Var::from_tensor(&threshold)?,
             decoder: Var::from_tensor(&decoder)?,
             decoder_bias: Var::from_tensor(mean)?,
@@ -157,10 +207,10 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
         let power = activity.inputs[l].sqr()?.mean_all()?.to_scalar::<f32>()?;
         input_scales.push(f64::from(power).sqrt());
         let (mean, variance) = activity.spread(l)?;
-        output_scales.push(variance.sqrt() /*S*/);
+        output_scales.push((variance / WIDTH as f64).sqrt());
         inputs.push((&activity.inputs[l] / input_scales[l])?);
         outputs.push((&activity.outputs[l] / output_scales[l])?);
-        layers.push(Trained::new(l, plan, &(mean / output_scales[l])?, &mut rng)?);
+        layers.push(Trained::new(l, plan.features, &inputs[l], &(mean / output_scales[l])?, &mut rng)?);
     }
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;
