@@ -12,9 +12,10 @@ mod replacement;
 mod rows;
 mod targets;
 mod trace;
+mod written;
 
 pub use backward::{Block, TargetRow};
-pub use capture::{Capture, CapturedLayer, ZEROED};
+pub use capture::{Capture, CapturedLayer};
 pub use engine::{Engine, Promoted};
 pub use error::TraceError;
 pub use plan::Plan;

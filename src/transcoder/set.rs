@@ -3,7 +3,7 @@
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
 use crate::model::{ModelError, ModelSpec, Weights};
-use crate::transcoder::{Activation, Active, FeatureInput, Kind, TranscoderConfig};
+use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -221,6 +221,11 @@ impl Transcoder {
     /// Where its features read.
     pub fn input(&self) -> FeatureInput {
         self.config.feature_input_hook
+    }
+
+    /// Where its features write.
+    pub fn output(&self) -> FeatureOutput {
+        self.config.feature_output_hook
     }
 
     /// A layer's activation function.

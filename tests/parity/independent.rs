@@ -27,7 +27,7 @@ fn theirs(directory: &Path, ids: &[u32]) -> Vec<f32> {
 /// Logits at the last position by this program's forward pass.
 fn ours(directory: &Path, ids: &[u32]) -> Vec<f32> {
     let model = Transformer::open(&Place::directory(directory).unwrap(), &Device::Cpu).unwrap();
-    model.logits(ids).unwrap().pop().unwrap()
+    model.run(ids).unwrap().pop().unwrap()
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! The sentences the demo model is trained on, made from templates and the tables of [`facts`].
+//!
+//! Nothing here is random and nothing here needs a model: the same list comes out every time, so
+//! that a test can measure over it what a feature of the trained transcoder stands for.
+
+pub mod facts;
+mod templates;
+
+use facts::{COUNTRIES, Place, STATES};
+
+/// What a sentence is about; each topic is drawn with its own weight in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// From a city to its state or country.
+    City {
+        country: bool,
+    },
+    /// A city followed at once by its place: teaches the model to know the place at the city's own
+    /// position, where the two-hop sentences need it.
+    CityThenPlace {
+        country: bool,
+    },
+    /// From a place to one of its attributes.
+    OneHop {
+        country: bool,
+        relation: &'static str,
+    },
+    /// From a city over its place to an attribute of the place.
+    TwoHop {
+        country: bool,
+        relation: &'static str,
+    },
+    Antonym,
+    Translation,
+    AntonymAcross,
+    Sum,
+    Comparison,
+    IndirectObject,
+    Agreement,
+    NextDay,
+}
+
+impl Topic {
+    /// How often the topic is drawn in training, relative to the others.
+    pub fn weight(self) -> f64 {
+        match self {
+            Topic::City { country: false } => 10.0,
+            Topic::City { country: true } => 4.0,
+            Topic::CityThenPlace { country: false } => 12.0,
+            Topic::CityThenPlace { country: true } => 5.0,
+            Topic::OneHop { country, relation } => match (country, relation) {
+                (false, "capital") => 7.0,
+                (false, "code") => 5.0,
+                (true, "continent") => 1.0,
+                (true, "language" | "currency") => 2.0,
+                _ => 3.0,
+            },
+            Topic::TwoHop { country, relation } => match (country, relation) {
+                (false, "capital") => 12.0,
+                (false, "code") => 8.0,
+                (true, "continent") => 1.0,
+                (true, "language" | "currency") => 2.5,
+                _ => 4.0,
+            },
+            Topic::Antonym => 6.0,
+            Topic::Translation => 7.0,
+            Topic::AntonymAcross => 6.0,
+            Topic::Sum => 5.0,
+            Topic::Comparison => 3.0,
+            Topic::IndirectObject => 5.0,
+            Topic::Agreement => 2.0,
+            Topic::NextDay => 4.0,
+        }
+    }
+}
+
+/// One sentence of the corpus.
+#[derive(Clone, Debug)]
+pub struct Sentence {
+    /// Words separated by single spaces, ending in ` .`.
+    pub text: String,
+    /// Which word is the answer. The token index is one more, after `<bos>`.
+    pub answer: usize,
+    /// The state or country the sentence is about.
+    pub place: Option<&'static str>,
+    /// The template it was made from, with its slots in braces and `*` before the answer.
+    pub template: &'static str,
+    pub topic: Topic,
+    /// Kept out of training.
+    pub held_out: bool,
+}
+
+impl Sentence {
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.text.split(' ')
+    }
+}
+
+/// A two-hop question about a city that no two-hop sentence in training mentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub city: &'static str,
+    pub place: &'static str,
+    pub capital: &'static str,
+    pub country: bool,
+}
+
+impl Question {
+    /// Where the city stands among the tokens of [`Question::text`], `<bos>` being token 0.
+    pub const CITY_POSITION: usize = 9;
+
+    fn new(place: &'static Place, country: bool) -> Self {
+        Question { city: place.cities[0], place: place.name, capital: place.capital, country }
+    }
+
+    /// `fact : the capital of the state containing Dallas is`
+    pub fn text(&self) -> String {
+        let kind = if self.country { "country" } else { "state" };
+        format!("fact : the capital of the {kind} containing {} is", self.city)
+    }
+}
+
+/// Every sentence, trained and held out.
+pub fn sentences() -> Vec<Sentence> {
+    templates::all()
+}
+
+/// The 28 held-out questions: 20 about US cities, of which Dallas is the first and Oakland the
+/// second, then 8 about cities elsewhere.
+pub fn held_out_questions() -> Vec<Question> {
+    let of = |places: &'static [Place], country| {
+        places.iter().filter(|p| p.held_out).map(move |p| Question::new(p, country))
+    };
+    of(&STATES, false).chain(of(&COUNTRIES, true)).collect()
+}
+
+/// 40 pairs of held-out questions about US cities of different states: each question with the next
+/// and with the seventh after it.
+pub fn city_pairs() -> Vec<(Question, Question)> {
+    let us: Vec<_> = held_out_questions().into_iter().filter(|q| !q.country).collect();
+    let pair = |step: usize| {
+        let us = &us;
+        (0..us.len()).map(move |i| (us[i], us[(i + step) % us.len()]))
+    };
+    pair(1).chain(pair(7)).collect()
+}

@@ -1,0 +1,206 @@
+//! Every figure of the demo next to the bar it is held to.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::circuit::{Lab, Run};
+use crate::corpus::{Sentence, Topic, city_pairs, held_out_questions};
+use crate::evaluate::{Answers, fidelity, question_agreement};
+use crate::sampler::Sampler;
+use crate::save::{load_model, load_transcoder};
+use crate::selectivity::Selectivity;
+use crate::tokenizer::Vocabulary;
+use crate::train_transcoder::Activity;
+
+const SAMPLE_ROWS: usize = 3_000;
+const SAMPLE_SEED: u64 = 99;
+
+/// One line of the table. `met` is none where there is no bar.
+struct Line {
+    what: String,
+    reached: String,
+    bar: String,
+    met: Option<bool>,
+}
+
+#[derive(Default)]
+pub struct Report {
+    lines: Vec<Line>,
+}
+
+fn list<T>(values: &[T], show: impl Fn(&T) -> String) -> String {
+    values.iter().map(show).collect::<Vec<_>>().join(" / ")
+}
+
+impl Report {
+    fn add(&mut self, what: &str, reached: String, bar: &str, met: bool) {
+        self.lines.push(Line { what: what.into(), reached, bar: bar.into(), met: Some(met) });
+    }
+
+    fn note(&mut self, what: &str, reached: String) {
+        self.lines.push(Line { what: what.into(), reached, bar: String::new(), met: None });
+    }
+
+    fn at_least(&mut self, what: &str, reached: f64, bar: f64) {
+        self.add(what, format!("{reached:.3}"), &format!("{bar}"), reached >= bar);
+    }
+
+    pub fn failures(&self) -> usize {
+        self.lines.iter().filter(|line| line.met == Some(false)).count()
+    }
+
+    pub fn markdown(&self) -> String {
+        let mut text = String::from("| | reached | bar | |\n| --- | --- | --- | --- |\n");
+        for Line { what, reached, bar, met } in &self.lines {
+            let met = match met {
+                Some(true) => "met",
+                Some(false) => "**missed**",
+                None => "",
+            };
+            writeln!(text, "| {what} | {reached} | {bar} | {met} |").expect("a string takes all text");
+        }
+        text
+    }
+
+    /// Measures the model and the transcoder in `dir` as they were rounded on their way to disk.
+    pub fn measure(dir: &Path, sentences: &[Sentence], vocabulary: &Vocabulary) -> Result<Self> {
+        let mut report = Report::default();
+        let model = load_model(&dir.join("model"))?;
+        let transcoder = load_transcoder(&dir.join("transcoder"))?;
+        let questions = held_out_questions();
+        let answers = Answers::collect(&model, &transcoder, sentences, vocabulary)?;
+        report.answers(&answers);
+        report.at_least(
+            "replacement model says the same as the model: answers of all sentences",
+            answers.agreement.rate(),
+            0.97,
+        );
+        let agreement = question_agreement(&model, &transcoder, &questions, vocabulary)?;
+        report.at_least("the same: the 28 held-out questions", agreement, 0.9);
+        report.note("the same: all held-out two-hop sentences", format!("{:.3}", answers.held_out_agreement.rate()));
+
+        let sampler = Sampler::new(sentences, vocabulary)?;
+        let mut rng = StdRng::seed_from_u64(SAMPLE_SEED);
+        let rows: Vec<_> = (0..SAMPLE_ROWS).map(|_| sampler.draw(&mut rng).clone()).collect();
+        let fidelity = fidelity(&transcoder, &Activity::collect(&model, &rows, usize::MAX)?)?;
+        let sparse = fidelity.active.iter().all(|&x| x <= 5.0);
+        report.add("active features a token, by layer", list(&fidelity.active, |x| format!("{x:.1}")), "<= 5", sparse);
+        let explained = fidelity.explained.iter().all(|&x| x >= 0.95);
+        report.add(
+            "weighted explained variance, by layer",
+            list(&fidelity.explained, |x| format!("{x:.3}")),
+            "0.95",
+            explained,
+        );
+        let selectivity = Selectivity::measure(&model, &transcoder, sentences, vocabulary)?;
+        let features = transcoder.features()?;
+        let alive = selectivity.dead.iter().all(|&dead| dead * 20 <= features);
+        report.add(
+            &format!("dead features of {features}, by layer"),
+            list(&selectivity.dead, |x| x.to_string()),
+            "5 %",
+            alive,
+        );
+        report.circuit(&Lab::open(dir)?, &selectivity)?;
+        Ok(report)
+    }
+
+    fn answers(&mut self, answers: &Answers) {
+        self.at_least("one hop, and trained two hops (unambiguous templates)", answers.geography(), 0.99);
+        let (template, rate) = answers.weakest_template();
+        self.note("weakest template that was trained", format!("{rate:.3}: `{}`", template.replace('*', "")));
+        let relations = [
+            (false, "capital"),
+            (false, "code"),
+            (false, "region"),
+            (true, "capital"),
+            (true, "language"),
+            (true, "currency"),
+            (true, "continent"),
+        ];
+        let rates: Vec<f64> = relations
+            .iter()
+            .map(|&(country, relation)| answers.topic(Topic::TwoHop { country, relation }, true))
+            .collect();
+        self.at_least("held-out two hops: capital of a US city's state", rates[0], 0.95);
+        self.note("held-out two hops: US capital / code / region", list(&rates[..3], |x| format!("{x:.2}")));
+        self.note(
+            "held-out two hops: country's capital / language / currency / continent",
+            list(&rates[3..], |x| format!("{x:.2}")),
+        );
+        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+        self.at_least("held-out two hops: mean of the 7 relations", mean, 0.92);
+        self.at_least("indirect object, held out", answers.topic(Topic::IndirectObject, true), 0.95);
+        self.note("sums, held out", format!("{:.2}", answers.topic(Topic::Sum, true)));
+        self.note("opposites across languages, held out", format!("{:.2}", answers.topic(Topic::AntonymAcross, true)));
+    }
+
+    fn circuit(&mut self, lab: &Lab, selectivity: &Selectivity) -> Result<()> {
+        let questions = held_out_questions();
+        let traced = questions.iter().map(|&q| lab.trace(q, selectivity)).collect::<Result<Vec<_>>>()?;
+        let mean =
+            |score: fn(&crate::circuit::Traced) -> f64| traced.iter().map(score).sum::<f64>() / traced.len() as f64;
+        self.at_least("mean replacement score, 28 questions", mean(|t| t.scores.replacement), 0.85);
+        self.at_least("mean completeness, 28 questions", mean(|t| t.scores.completeness), 0.94);
+        let gap = traced.iter().map(|t| t.worst_gap).fold(0.0, f64::max);
+        self.add("rows sum up: worst relative gap", format!("{gap:.0e}"), "1e-5", gap <= 1e-5);
+        let dallas = &traced[0];
+        self.note(
+            "Dallas: replacement / completeness",
+            format!("{:.3} / {:.3}", dallas.scores.replacement, dallas.scores.completeness),
+        );
+        self.add(
+            "Dallas: purest Texas feature in the pruned graph",
+            format!(
+                "{:.0} % (layer {}, position {}; {} features kept)",
+                dallas.purest * 100.0,
+                dallas.purest_at.0,
+                dallas.purest_at.1,
+                dallas.kept_features
+            ),
+            "90 %",
+            dallas.purest >= 0.9,
+        );
+        let shown = traced.iter().filter(|t| t.purest >= 0.9).count();
+        self.note(
+            "questions whose pruned graph has such a feature of their place",
+            format!("{shown} / {}", traced.len()),
+        );
+
+        let runs = questions.iter().map(|&q| lab.run(q)).collect::<Result<Vec<Run>>>()?;
+        let (word, p) = lab.answer(&runs[0], &[])?;
+        self.add("Dallas: answer", format!("{word} {p:.3}"), "Austin 0.9", word == "Austin" && p >= 0.9);
+        let (word, p) = lab.ablated(&runs[0])?;
+        self.add("Dallas: all features at the city set to 0", format!("{word} {p:.3}"), "not Austin", word != "Austin");
+        let mut toppled = 0;
+        for run in &runs {
+            toppled += usize::from(lab.ablated(run)?.0 != run.question.capital);
+        }
+        self.note("the same over the 28 questions: answer toppled", toppled.to_string());
+        let (word, p) = lab.swapped(&runs[0], &runs[1], 1.0, None)?;
+        self.add(
+            "Dallas: features at the city set to Oakland's",
+            format!("{word} {p:.3}"),
+            "Sacramento",
+            word == "Sacramento",
+        );
+        let pairs = city_pairs()
+            .into_iter()
+            .map(|(from, to)| Ok((lab.run(from)?, lab.run(to)?)))
+            .collect::<Result<Vec<_>>>()?;
+        for (what, only) in [("all features", None), ("state-selective features only", Some(selectivity))] {
+            let (once, twice) = (lab.swaps_that_work(&pairs, 1.0, only)?, lab.swaps_that_work(&pairs, 2.0, only)?);
+            self.add(
+                &format!("swap of {what} at the city, of {} pairs, x1 / x2", pairs.len()),
+                format!("{once} / {twice}"),
+                "25 / 36",
+                once >= 25 && twice >= 36,
+            );
+        }
+        Ok(())
+    }
+}
