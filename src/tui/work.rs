@@ -16,11 +16,13 @@ struct Slot<Q, T> {
     name: &'static str,
     running: Option<(Q, Job<Result<T, String>>)>,
     next: Option<(Q, Work<T>)>,
+    /// A question that no thread could be had for.
+    failed: Option<(Q, String)>,
 }
 
 impl<Q, T: Send + 'static> Slot<Q, T> {
     fn new(name: &'static str) -> Self {
-        Self { name, running: None, next: None }
+        Self { name, running: None, next: None, failed: None }
     }
 
     /// Starts `work`, or lets it wait for what runs, which is stopped for it. Two of a kind never run side by side:
@@ -46,14 +48,16 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
             let wake = Arc::clone(wake);
             match Job::spawn(self.name, work, move || wake()) {
                 Ok(job) => self.running = Some((question, job)),
-                // Without a thread the question stays unanswered; the system is out of them.
-                Err(error) => tracing::error!("{}: {error}", self.name),
+                Err(error) => self.failed = Some((question, format!("no thread for it could be started: {error}"))),
             }
         }
     }
 
     /// The answer, where there is one; what waited is started.
     fn take(&mut self, wake: &Wake) -> Option<(Q, Result<T, String>)> {
+        if let Some((question, why)) = self.failed.take() {
+            return Some((question, Err(why)));
+        }
         let result = self.running.as_ref()?.1.try_take()?;
         let (question, _) = self.running.take()?;
         self.start_next(wake);
@@ -61,7 +65,7 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
     }
 
     fn is_idle(&self) -> bool {
-        self.running.is_none()
+        self.running.is_none() && self.failed.is_none()
     }
 }
 

@@ -5,6 +5,7 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 struct Session {
     screen: Arc<Mutex<vt100::Parser>>,
+    written: Arc<AtomicUsize>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -42,15 +44,17 @@ impl Session {
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.rows), cells(size.cols), 0)));
         let mut output = pair.master.try_clone_reader().unwrap();
-        let shown = Arc::clone(&screen);
+        let (shown, written) = (Arc::clone(&screen), Arc::<AtomicUsize>::default());
+        let counted = Arc::clone(&written);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..count]);
+                counted.fetch_add(count, Ordering::Relaxed);
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { screen, master: pair.master, keys, child, modes }
+        Self { screen, written, master: pair.master, keys, child, modes }
     }
 
     fn press(&mut self, keys: &str) {
@@ -157,6 +161,21 @@ fn a_signal_that_ends_it_gives_the_terminal_back() {
         session.until_restored();
         assert_eq!(modes(session.master.as_ref()), session.modes);
     }
+}
+
+#[test]
+fn nothing_is_written_while_nothing_happens() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.press("1");
+    session.until_shows("promotes");
+    session.until_shows("suppresses");
+    thread::sleep(Duration::from_millis(200));
+    let before = session.written.load(Ordering::Relaxed);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(session.written.load(Ordering::Relaxed), before);
+    session.press("q");
+    assert!(session.wait().success());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use circuitscope::tui::{Promoted, Reading, Traced, Tracer, UnknownWord};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const DALLAS: &str = "fact : the capital of the state containing Dallas is";
 
@@ -90,13 +90,15 @@ impl Tracer for Fake {
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> anyhow::Result<Traced> {
         let reading = self.read_prompt(prompt).map_err(anyhow::Error::msg)?;
-        let mut stopped = false;
-        for done in 0..100 {
-            if monitor.report("attributing", done, 100).is_err() {
-                stopped = true;
+        let mut stopped;
+        let started = Instant::now();
+        loop {
+            let done = started.elapsed().as_secs_f64() / self.slowly.as_secs_f64().max(1e-9);
+            stopped = monitor.report("attributing", (done.min(1.0) * 7_500.0) as u64, 7_500).is_err();
+            if stopped || done >= 1.0 {
                 break;
             }
-            std::thread::sleep(self.slowly / 100);
+            std::thread::sleep(Duration::from_millis(5));
         }
         let mut trace = made_up(prompt, reading.tokens, 4, 2.2, 5);
         if stopped {

@@ -58,8 +58,8 @@ fn a_stopped_first_trace_is_kept_and_marked_partial() {
     desk.press_only("Ctrl-c");
     desk.expect("stopping");
     desk.settle();
-    // The made-up work looks at its flag every 600 ms; the screen adds next to nothing.
-    assert!(stopped.elapsed() < Duration::from_secs(2));
+    // The made-up work looks at its flag every 5 ms, and the screen adds next to nothing; the rest is for busy machines.
+    assert!(stopped.elapsed() < Duration::from_millis(500), "{:?}", stopped.elapsed());
     desk.expect("partial").expect("The trace was stopped early");
 }
 

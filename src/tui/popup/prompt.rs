@@ -15,6 +15,16 @@ pub struct Prompt {
     read: Option<String>,
 }
 
+/// A token as it is shown, over its id.
+struct Chip {
+    token: String,
+    id: String,
+    /// Its cells with the gap after it.
+    width: u16,
+    /// It stands where a word is that is not in the vocabulary.
+    stands_in: bool,
+}
+
 impl Prompt {
     /// Starts from `text`.
     pub fn new(text: String) -> Self {
@@ -82,15 +92,14 @@ impl Prompt {
         let mut y = area.y + 2;
         for row in &chips {
             let mut x = area.x;
-            for (token, id, width) in row {
+            for chip in row {
                 if y < area.bottom() {
-                    let known = !self.reading.iter().flat_map(|reading| &reading.unknown).any(|u| u.word == *token);
-                    buf.set_string(x, y, token, if known { theme.text } else { theme.alert });
+                    buf.set_string(x, y, &chip.token, if chip.stands_in { theme.alert } else { theme.text });
                 }
                 if y + 1 < area.bottom() {
-                    buf.set_string(x, y + 1, id, theme.quiet);
+                    buf.set_string(x, y + 1, &chip.id, theme.quiet);
                 }
-                x += width;
+                x += chip.width;
             }
             y += 3;
         }
@@ -105,11 +114,12 @@ impl Prompt {
         Some(Position { x: cursor_x, y: area.y })
     }
 
-    /// Tokens with their ids, in rows of at most `room` cells: token, id, cells.
-    fn chips(&self, room: usize, look: &Look) -> Vec<Vec<(String, String, u16)>> {
-        let mut rows: Vec<Vec<(String, String, u16)>> = Vec::new();
+    /// Tokens with their ids, in rows of at most `room` cells.
+    fn chips(&self, room: usize, look: &Look) -> Vec<Vec<Chip>> {
+        let Ok(reading) = &self.reading else { return Vec::new() };
+        let mut rows: Vec<Vec<Chip>> = Vec::new();
         let mut used = 0;
-        for token in self.reading.iter().flat_map(|reading| &reading.tokens) {
+        for (at, token) in reading.tokens.iter().enumerate() {
             let shown = look.glyphs.fit(&look.glyphs.visible(&token.text), room.min(24));
             let id = token.id.to_string();
             let width = text::width(&shown).max(id.len());
@@ -118,8 +128,12 @@ impl Prompt {
                 used = 0;
             }
             used += width + 2;
+            let is_unknown = reading.unknown.iter().any(|unknown| unknown.word == token.text);
+            // The leading special token was not typed either.
+            let was_not_typed = at > 0 && !self.input.value().contains(token.text.trim());
+            let stands_in = !reading.unknown.is_empty() && (is_unknown || was_not_typed);
             if let Some(row) = rows.last_mut() {
-                row.push((shown, id, width as u16 + 2));
+                row.push(Chip { token: shown, id, width: width as u16 + 2, stands_in });
             }
         }
         rows

@@ -1,10 +1,10 @@
 //! The link graph: one mark a kept node, and the edges of the selected one.
 
 use super::lines::{self, Curve, Stroke};
-use super::{Side as End, frame, has_focus, hints, note};
+use super::{frame, has_focus, progress};
 use crate::graph::Edge;
 use crate::ids::NodeId;
-use crate::tui::app::{Busy, Pane, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::arrange::{Arrangement, Level, Place};
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::text;
@@ -13,10 +13,14 @@ use crate::tui::trail::Reached;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
+use ratatui::text::Span;
 use std::collections::HashMap;
 
 /// How many edges are drawn on either side of the selected node.
-pub(super) const DRAWN: usize = 8;
+const DRAWN: usize = 8;
+
+/// How many of them a digit leads to.
+const RANKED: usize = 9;
 
 /// How many stations of the walk are joined by lines.
 const WALKED: usize = 9;
@@ -24,11 +28,11 @@ const WALKED: usize = 9;
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let inner = frame(area, "graph", has_focus(state, Pane::Graph), &state.look, buf);
     let Some(circuit) = &state.circuit else {
-        empty(state, inner, buf);
+        progress::alone(state, inner, buf);
         return;
     };
     if let Some(busy) = &state.busy {
-        progress(state, busy, area, buf);
+        progress::in_frame(state, busy, area, buf);
     }
     if inner.is_empty() {
         return;
@@ -105,10 +109,10 @@ impl Window {
     fn write(&self, x: i32, y: i32, text: &str, style: Style, buf: &mut Buffer) {
         let (left, right) = (i32::from(self.marks.x), i32::from(self.marks.right()));
         let mut x = x;
-        for c in text.chars() {
-            let wide = text::width(c.encode_utf8(&mut [0; 4])) as i32;
+        for piece in Span::raw(text).styled_graphemes(style) {
+            let wide = text::width(piece.symbol) as i32;
             if x >= left && x + wide <= right {
-                buf.set_string(x as u16, y as u16, c.encode_utf8(&mut [0; 4]) as &str, style);
+                buf.set_string(x as u16, y as u16, piece.symbol, style);
             }
             x += wide;
         }
@@ -154,10 +158,10 @@ impl Picture<'_> {
     }
 
     /// The links that are drawn on a side: the strongest, and the one under the cursor.
-    fn drawn(&self, side: Side) -> impl Iterator<Item = (usize, &Link)> {
+    fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
         let cursor = (side == self.circuit.side && self.state.focus == Pane::Connections).then_some(self.circuit.row);
         let links = &self.circuit.links_of(side).kept;
-        links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor)
+        links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor).map(|(_, link)| link)
     }
 
     fn marks(&self) -> HashMap<NodeId, Mark> {
@@ -174,8 +178,8 @@ impl Picture<'_> {
             for link in &self.circuit.links_of(side).kept {
                 marks.insert(link.other, Mark { style: theme.quiet, near: true, digit: None });
             }
-            for (at, link) in self.drawn(side) {
-                let digit = (side == self.circuit.side && at < 9).then_some(at + 1);
+            for (at, link) in self.circuit.links_of(side).kept.iter().enumerate().take(RANKED) {
+                let digit = (side == self.circuit.side).then_some(at + 1);
                 marks.insert(link.other, Mark { style: theme.sign(link.edge.weight), near: true, digit });
             }
         }
@@ -210,7 +214,7 @@ impl Picture<'_> {
         // Where rows stand close, thick lines would run into each other.
         let airy = usize::from(self.window.inner.height) >= 2 * self.arrangement().rows.len();
         for side in [self.circuit.side.other(), self.circuit.side] {
-            let links: Vec<&Link> = self.drawn(side).map(|(_, link)| link).collect();
+            let links: Vec<&Link> = self.drawn(side).collect();
             let strongest = links.first().map_or(0.0, |link| link.share);
             for link in links.into_iter().rev() {
                 let weight = link.edge.weight;
@@ -401,84 +405,6 @@ impl Picture<'_> {
             let at = if free { beside } else { (x, y) };
             buf[at].reset();
             buf[at].set_symbol(&digit.to_string()).set_style(mark.style);
-        }
-    }
-}
-
-fn progress(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-    let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
-    let what = what(state, busy);
-    let stops = format!("   {} ", hints::key_of("cancel", state));
-    let bar = bar(state, busy, 12);
-    note(
-        area,
-        End::Right,
-        &[
-            (spinner, theme.accent),
-            (" ", theme.text),
-            (&what, theme.text),
-            (" ", theme.text),
-            (&bar.0, theme.accent),
-            (&bar.1, theme.faint),
-            (&stops, theme.accent),
-            ("stops", theme.quiet),
-        ],
-        buf,
-    );
-}
-
-fn what(state: &State, busy: &Busy) -> String {
-    let progress = &busy.progress;
-    let phase = match (busy.stopping, progress.phase) {
-        (true, _) => "stopping",
-        (false, "") => "tracing",
-        (false, phase) => phase,
-    };
-    match progress.total {
-        0 => format!("{phase}{}", if busy.stopping { "" } else { state.look.glyphs.ellipsis }),
-        total => format!("{phase} {}/{}", text::thousands(progress.done as usize), text::thousands(total as usize)),
-    }
-}
-
-fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
-    let glyphs = &state.look.glyphs;
-    let progress = &busy.progress;
-    if progress.total == 0 {
-        return (String::new(), String::new());
-    }
-    let filled = glyphs.bar(progress.done as f64 / progress.total as f64, room);
-    let rest = glyphs.bar_rest.repeat(room.saturating_sub(text::width(&filled)));
-    (filled, rest)
-}
-
-fn empty(state: &State, inner: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-    let lines: Vec<Vec<(String, Style)>> = match &state.busy {
-        Some(busy) => {
-            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
-            let (filled, rest) = bar(state, busy, 24);
-            vec![
-                vec![(format!("{spinner} "), theme.accent), (what(state, busy), theme.text)],
-                vec![(filled, theme.accent), (rest, theme.faint)],
-                vec![(hints::key_of("cancel", state), theme.accent), (" stops".to_owned(), theme.quiet)],
-            ]
-        }
-        None => vec![
-            vec![("There is no graph yet".to_owned(), theme.text)],
-            vec![
-                (hints::key_of("prompt", state), theme.accent),
-                (" writes a prompt and traces it".to_owned(), theme.quiet),
-            ],
-        ],
-    };
-    let top = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
-    for (line, y) in lines.into_iter().zip(top..inner.bottom()) {
-        let width: usize = line.iter().map(|(text, _)| text::width(text)).sum();
-        let mut x = inner.x + inner.width.saturating_sub(width as u16) / 2;
-        for (text, style) in line {
-            let room = usize::from(inner.right().saturating_sub(x));
-            (x, _) = buf.set_stringn(x, y, text, room, style);
         }
     }
 }

@@ -7,6 +7,7 @@ mod graph;
 mod header;
 mod hints;
 mod lines;
+mod progress;
 mod trust;
 
 pub(super) use detail::overflow as detail_overflow;

@@ -1,0 +1,88 @@
+//! How far a trace is, and how to stop it.
+
+use super::{Side as End, hints, note};
+use crate::tui::app::{Busy, State};
+use crate::tui::text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// In the frame of the graph that is shown meanwhile.
+pub(super) fn in_frame(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer) {
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+    let what = what(state, busy);
+    let stops = format!("   {} ", hints::key_of("cancel", state));
+    let bar = bar(state, busy, 12);
+    note(
+        area,
+        End::Right,
+        &[
+            (spinner, theme.accent),
+            (" ", theme.text),
+            (&what, theme.text),
+            (" ", theme.text),
+            (&bar.0, theme.accent),
+            (&bar.1, theme.faint),
+            (&stops, theme.accent),
+            ("stops", theme.quiet),
+        ],
+        buf,
+    );
+}
+
+fn what(state: &State, busy: &Busy) -> String {
+    let progress = &busy.progress;
+    let phase = match (busy.stopping, progress.phase) {
+        (true, _) => "stopping",
+        (false, "") => "tracing",
+        (false, phase) => phase,
+    };
+    match progress.total {
+        0 => format!("{phase}{}", if busy.stopping { "" } else { state.look.glyphs.ellipsis }),
+        total => format!("{phase} {}/{}", text::thousands(progress.done as usize), text::thousands(total as usize)),
+    }
+}
+
+fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
+    let glyphs = &state.look.glyphs;
+    let progress = &busy.progress;
+    if progress.total == 0 {
+        return (String::new(), String::new());
+    }
+    let filled = glyphs.bar(progress.done as f64 / progress.total as f64, room);
+    let rest = glyphs.bar_rest.repeat(room.saturating_sub(text::width(&filled)));
+    (filled, rest)
+}
+
+/// In the middle of the pane, where there is no graph yet.
+pub(super) fn alone(state: &State, inner: Rect, buf: &mut Buffer) {
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let lines: Vec<Vec<(String, Style)>> = match &state.busy {
+        Some(busy) => {
+            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+            let (filled, rest) = bar(state, busy, 24);
+            vec![
+                vec![(format!("{spinner} "), theme.accent), (what(state, busy), theme.text)],
+                vec![(filled, theme.accent), (rest, theme.faint)],
+                vec![(hints::key_of("cancel", state), theme.accent), (" stops".to_owned(), theme.quiet)],
+            ]
+        }
+        None => vec![
+            vec![("There is no graph yet".to_owned(), theme.text)],
+            vec![
+                (hints::key_of("prompt", state), theme.accent),
+                (" writes a prompt and traces it".to_owned(), theme.quiet),
+            ],
+        ],
+    };
+    let top = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
+    for (line, y) in lines.into_iter().zip(top..inner.bottom()) {
+        let width: usize = line.iter().map(|(text, _)| text::width(text)).sum();
+        let mut x = inner.x + inner.width.saturating_sub(width as u16) / 2;
+        for (text, style) in line {
+            let room = usize::from(inner.right().saturating_sub(x));
+            (x, _) = buf.set_stringn(x, y, text, room, style);
+        }
+    }
+}
