@@ -257,6 +257,7 @@ pub(super) fn cancel(state: &mut State) {
             busy.stopping = true;
             state.effects.push(Effect::StopTrace);
         }
+        None if state.popup.is_some() => state.popup = None,
         None => state.say("Nothing is being traced; q leaves"),
     }
 }

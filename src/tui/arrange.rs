@@ -334,7 +334,7 @@ impl Arrangement {
         }
         let column = &self.columns[position];
         let y = self.rows[row].y;
-        let most = marks_cap.min((usize::from(column.width) + pitch - 1) / pitch).max(1);
+        let most = marks_cap.min(usize::from(column.width).div_ceil(pitch)).max(1);
         let alone = nodes.len() <= most;
         let span = if alone { (nodes.len() - 1) * pitch + 1 } else { usize::from(column.width.min(4)) };
         let x = column.x + (usize::from(column.width).saturating_sub(span) / 2) as u16;

@@ -105,7 +105,7 @@ const UNICODE: Glyphs = Glyphs {
     times: "×",
     at_least: "≥",
     bar: &[" ", "╸", "━"],
-    bar_rest: "─",
+    bar_rest: "┄",
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
     line: ["│", "╱", "─", "╲"],

@@ -63,6 +63,8 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     event::read_signals(event_sender.clone())?;
     event::read_terminal(event_sender)?;
     let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
+    // Where there is no alternate screen, what was there before shines through.
+    screen.terminal.clear()?;
     let outcome = live(&mut state, &mut Workers::new(tracer, wake), &mut screen, &events, &wakes);
     drop(screen);
     match outcome? {

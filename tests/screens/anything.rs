@@ -68,3 +68,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_prompt_wider_than_any_screen_is_walked_too() {
+    let tokens = (0..20_000).map(|id| Token { id, text: format!("word{id}") }).collect();
+    let mut desk = Desk::bare((120, 30), None);
+    start_open(&mut desk.state, Arc::new(made_up("endless", tokens, 1, 0.0, 1)));
+    desk.settle();
+    desk.expect("word");
+    desk.press("G h h h");
+    desk.expect("token word");
+    update(&mut desk.state, Msg::Resize(60, 12));
+    desk.press("h l k j");
+}

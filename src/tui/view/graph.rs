@@ -18,6 +18,9 @@ use std::collections::HashMap;
 /// How many edges are drawn on either side of the selected node.
 pub(super) const DRAWN: usize = 8;
 
+/// How many stations of the walk are joined by lines.
+const WALKED: usize = 9;
+
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let inner = frame(area, "graph", has_focus(state, Pane::Graph), &state.look, buf);
     let Some(circuit) = &state.circuit else {
@@ -234,7 +237,9 @@ impl Picture<'_> {
 
     fn walked_edges(&self) -> impl Iterator<Item = Edge> {
         let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
-        self.circuit.trail.walked().windows(2).filter_map(|pair| {
+        // The last stretch: what lies further back is in the breadcrumb, and would only be in the way.
+        let walked = self.circuit.trail.walked();
+        walked[walked.len().saturating_sub(WALKED)..].windows(2).filter_map(|pair| {
             let (source, target) = match pair[1].reached {
                 Reached::AsInput(_) => (pair[1].node, pair[0].node),
                 Reached::AsOutput(_) => (pair[0].node, pair[1].node),
@@ -467,17 +472,13 @@ fn empty(state: &State, inner: Rect, buf: &mut Buffer) {
             ],
         ],
     };
-    let mut y = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
-    for line in lines {
+    let top = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
+    for (line, y) in lines.into_iter().zip(top..inner.bottom()) {
         let width: usize = line.iter().map(|(text, _)| text::width(text)).sum();
         let mut x = inner.x + inner.width.saturating_sub(width as u16) / 2;
-        if y >= inner.bottom() {
-            break;
-        }
         for (text, style) in line {
             let room = usize::from(inner.right().saturating_sub(x));
             (x, _) = buf.set_stringn(x, y, text, room, style);
         }
-        y += 1;
     }
 }
