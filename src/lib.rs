@@ -5,7 +5,7 @@
 //!
 //! | floor | what stands there |
 //! | --- | --- |
-//! | [`ids`], [`job`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped |
+//! | [`ids`], [`job`], [`parallel`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
@@ -25,6 +25,7 @@ pub mod ids;
 pub mod intervention;
 pub mod job;
 pub mod model;
+pub mod parallel;
 pub mod tokens;
 pub mod transcoder;
 pub mod tui;

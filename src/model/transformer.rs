@@ -6,8 +6,8 @@ use crate::model::files::{Files, NormPlace};
 use crate::model::rope::Rope;
 use crate::model::spec::{ActivationKind, LayerSpec, NormKind};
 use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Weights};
+use crate::parallel;
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -315,18 +315,14 @@ impl Transformer {
 
     fn unembedded(&self, x: &Tensor, cap: Option<f64>) -> Result<Vec<Vec<f32>>, ModelError> {
         let v = self.spec.vocab_size;
-        let blocks: Vec<Vec<Vec<f32>>> = (0..v.div_ceil(UNEMBED_BLOCK))
-            .into_par_iter()
-            .map(|block| -> Result<_, ModelError> {
-                let (weight, shape) =
-                    self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
-                let logits = x.matmul(&Tensor::from_vec(weight, shape, &self.device)?.t()?)?;
-                Ok(match cap {
-                    Some(cap) => softcap(&logits, cap)?.to_vec2()?,
-                    None => logits.to_vec2()?,
-                })
+        let blocks: Vec<Vec<Vec<f32>>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            let (weight, shape) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
+            let logits = x.matmul(&Tensor::from_vec(weight, shape, &self.device)?.t()?)?;
+            Ok(match cap {
+                Some(cap) => softcap(&logits, cap)?.to_vec2()?,
+                None => logits.to_vec2()?,
             })
-            .collect::<Result<_, _>>()?;
+        })?;
         Ok((0..x.dim(0)?).map(|row| blocks.iter().flat_map(|block| block[row].iter().copied()).collect()).collect())
     }
 
@@ -354,17 +350,14 @@ impl Transformer {
             return Ok(mean);
         }
         let (v, d) = (self.spec.vocab_size, self.spec.d_model);
-        let sums: Vec<Vec<f64>> = (0..v.div_ceil(UNEMBED_BLOCK))
-            .into_par_iter()
-            .map(|block| -> Result<_, ModelError> {
-                let (rows, _) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
-                let mut sum = vec![0.0f64; d];
-                for row in rows.chunks(d) {
-                    sum.iter_mut().zip(row).for_each(|(s, x)| *s += f64::from(*x));
-                }
-                Ok(sum)
-            })
-            .collect::<Result<_, _>>()?;
+        let sums: Vec<Vec<f64>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            let (rows, _) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
+            let mut sum = vec![0.0f64; d];
+            for row in rows.chunks(d) {
+                sum.iter_mut().zip(row).for_each(|(s, x)| *s += f64::from(*x));
+            }
+            Ok(sum)
+        })?;
         let mean = (0..d).map(|i| (sums.iter().map(|s| s[i]).sum::<f64>() / v as f64) as f32).collect();
         Ok(self.mean_unembedding.get_or_init(|| mean))
     }
