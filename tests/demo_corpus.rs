@@ -72,8 +72,7 @@ fn the_tokenizer_knows_every_word_and_puts_bos_in_front() {
     }
     let tokens = tokenizer.read("fact : the capital of the state containing Dallas is").unwrap();
     let texts: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
-    let expected =
-        ["<bos>", "fact", ":", "the", "capital", "of", "the", "state", "containing", "Dallas", "is"];
+    let expected = ["<bos>", "fact", ":", "the", "capital", "of", "the", "state", "containing", "Dallas", "is"];
     assert_eq!(texts, expected);
     let unknown = tokenizer.unknown_words("the capital of the state containing Dalas is").unwrap();
     assert_eq!(unknown.len(), 1);
