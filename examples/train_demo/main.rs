@@ -16,6 +16,7 @@ mod optimizer;
 mod report;
 mod sampler;
 mod save;
+mod seeding;
 mod selectivity;
 mod swaps;
 mod tokenizer;

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor, Var};
+use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 
 use crate::model::{Batch, LAYERS, Llama, WIDTH, randn};
 use crate::optimizer::Optimizer;
 use crate::sampler::{Row, Sampler};
+use crate::seeding::{CANDIDATES, Candidates};
 use crate::transcoder::{Layer, Transcoder, jump_relu};
 
 pub struct TranscoderPlan {
@@ -27,13 +28,17 @@ const TOKENS: usize = 80_000;
 const TOKENS_PER_STEP: usize = 512;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
-/// Scale of fresh decoders.
+/// How much of what the MLP writes at its inputs a fresh feature writes: several overlap.
+const FIRST_SHARE: f32 = 0.5;
+/// Scale of what fresh features write into later layers.
 const FIRST_DECODER: f32 = 0.1;
-/// A fresh feature is active on inputs that go more than this share of the way from the mean input
-/// to its own.
-const NEARNESS: f32 = 0.4;
-/// Tokens among which fresh features find their inputs.
-const CANDIDATES: usize = 16_384;
+/// The penalty on active features grows over this share of the run; what survives then has time
+/// to settle.
+const SPARSITY_RAMP: f64 = 0.6;
+/// After these shares of the run, features that have gone silent start anew where the error is.
+const REVIVALS: [f64; 5] = [0.2, 0.35, 0.5, 0.65, 0.8];
+/// How much of the error at its input a revived feature takes away: many start near each other.
+const REVIVED_SHARE: f64 = 0.3;
 
 /// Flat to 70 % of the run, then linear down to 2 %.
 fn learning_rate(step: usize, steps: usize) -> f64 {
@@ -103,53 +108,23 @@ struct Trained {
     decoder_bias: Var,
 }
 
-/// Rows of `inputs` [N, d] that lie far from each other, drawn one after the other with a chance
-/// that grows with the squared distance to the nearest one drawn before: rare words get features of
-/// their own as surely as frequent ones.
-fn spread_out(inputs: &[Vec<f32>], count: usize, rng: &mut StdRng) -> Result<Vec<usize>> {
-    let mut distance = vec![f32::INFINITY; inputs.len()];
-    let mut picked = vec![rng.random_range(0..inputs.len())];
-    while picked.len() < count {
-        let newest = &inputs[picked[picked.len() - 1]];
-        for (distance, x) in distance.iter_mut().zip(inputs) {
-            let square = x.iter().zip(newest).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-            *distance = distance.min(square);
-        }
-        picked.push(WeightedIndex::new(&distance)?.sample(rng));
-    }
-    Ok(picked)
-}
-
-/// Encoders [F, d] and their biases [F]: each feature starts out active on inputs close to one that
-/// occurs. Features that start from random directions are active on half of everything; most of
-/// them end up as blends of a few unrelated words, and some die.
-fn first_encoders(inputs: &Tensor, features: usize, rng: &mut StdRng) -> Result<(Tensor, Tensor)> {
-    let inputs = inputs.narrow(0, 0, CANDIDATES.min(inputs.dim(0)?))?;
-    let mean = inputs.mean(0)?.to_vec1::<f32>()?;
-    let mut inputs = inputs.to_vec2::<f32>()?;
-    for x in &mut inputs {
-        x.iter_mut().zip(&mean).for_each(|(x, mean)| *x -= mean);
-    }
-    let mut encoders = Vec::with_capacity(features * WIDTH);
-    let mut biases = Vec::with_capacity(features);
-    for index in spread_out(&inputs, features, rng)? {
-        let x = &inputs[index];
-        let length = x.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-3);
-        let at_mean: f32 = x.iter().zip(&mean).map(|(x, mean)| x * mean / length).sum();
-        encoders.extend(x.iter().map(|x| x / length));
-        biases.push(-at_mean - NEARNESS * length);
-    }
-    Ok((
-        Tensor::from_vec(encoders, (features, WIDTH), &Device::Cpu)?,
-        Tensor::from_vec(biases, features, &Device::Cpu)?,
-    ))
-}
-
 impl Trained {
-    fn new(l: usize, features: usize, inputs: &Tensor, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
-        let (encoder, bias) = first_encoders(inputs, features, rng)?;
+    fn new(l: usize, features: usize, candidates: &Candidates, mean: &Tensor, rng: &mut StdRng) -> Result<Self> {
+        let mut encoder = Vec::with_capacity(features * WIDTH);
+        let mut bias = Vec::with_capacity(features);
+        let mut decoder = Vec::with_capacity(features * WIDTH);
+        for group in candidates.groups(features, rng)? {
+            let seed = candidates.seed(&group);
+            encoder.extend(seed.encoder);
+            bias.push(seed.bias);
+            decoder.extend(seed.output.into_iter().map(|y| y * FIRST_SHARE / seed.activation));
+        }
+        let encoder = Tensor::from_vec(encoder, (features, WIDTH), &Device::Cpu)?;
+        let bias = Tensor::new(bias, &Device::Cpu)?;
+        let decoder = Tensor::from_vec(decoder, (features, WIDTH), &Device::Cpu)?;
         let scale = FIRST_DECODER / ((LAYERS * WIDTH) as f32).sqrt();
-        let decoder = randn(rng, &[features, (LAYERS - l) * WIDTH], scale)?;
+        let later = randn(rng, &[features, (LAYERS - l - 1) * WIDTH], scale)?;
+        let decoder = Tensor::cat(&[decoder, later], 1)?;
         let threshold = Tensor::full(FIRST_THRESHOLD.ln(), features, &Device::Cpu)?;
         Ok(Trained {
             encoder: Var::from_tensor(&encoder)?,
@@ -165,77 +140,163 @@ impl Trained {
     }
 }
 
-/// Squared error and sparsity penalty of a step, and the number of active features a token.
-fn losses(layers: &[Trained], inputs: &[Tensor], outputs: &[Tensor], weights: &[Tensor]) -> Result<[Tensor; 3]> {
-    let count = inputs[0].dim(0)? as f64;
+/// Activations [N, F] a layer, and what they write into all layers, decoder biases left out.
+/// [N, L * d]
+fn forward(layers: &[Trained], inputs: &[Tensor]) -> Result<(Vec<Tensor>, Tensor)> {
+    let mut all = Vec::new();
     let mut made: Option<Tensor> = None;
-    let mut penalty = Tensor::zeros((), DType::F32, &Device::Cpu)?;
-    let mut active = Tensor::zeros((), DType::F32, &Device::Cpu)?;
     for (l, layer) in layers.iter().enumerate() {
         let pre = inputs[l].matmul(&layer.encoder.t()?)?.broadcast_add(&layer.encoder_bias)?;
         let activations = jump_relu(&pre, &layer.log_threshold.exp()?)?;
-        let norm = (layer.decoder.sqr()?.sum(1)? + 1e-12)?.sqrt()?;
-        penalty = (penalty + (activations.broadcast_mul(&norm)?.tanh()?.sum_all()? / count)?)?;
-        active = (active + (activations.detach().gt(0.0)?.to_dtype(DType::F32)?.sum_all()? / count)?)?;
         let written = activations.matmul(&layer.decoder)?.pad_with_zeros(1, l * WIDTH, 0)?;
         made = Some(match made {
             Some(made) => (made + written)?,
             None => written,
         });
+        all.push(activations);
     }
-    let made = made.expect("there is a layer");
-    let mut error = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+    Ok((all, made.expect("there is a layer")))
+}
+
+/// What is made of a layer's output minus that output. [N, d]
+fn off(layers: &[Trained], l: usize, made: &Tensor, output: &Tensor) -> Result<Tensor> {
+    Ok((made.narrow(1, l * WIDTH, WIDTH)?.broadcast_add(&layers[l].decoder_bias)? - output)?)
+}
+
+/// The sum of tanh(activation * decoder norm), mean over the tokens.
+fn penalty(layers: &[Trained], activations: &[Tensor]) -> Result<Tensor> {
+    let count = activations[0].dim(0)? as f64;
+    let mut penalty = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+    for (layer, activations) in layers.iter().zip(activations) {
+        let norm = (layer.decoder.sqr()?.sum(1)? + 1e-12)?.sqrt()?;
+        penalty = (penalty + (activations.broadcast_mul(&norm)?.tanh()?.sum_all()? / count)?)?;
+    }
+    Ok(penalty)
+}
+
+/// Features that were not active lately start anew on inputs at which much error is left, drawn
+/// with a chance that grows with it.
+fn revive(
+    layers: &[Trained],
+    seen: &[Tensor],
+    candidates: &[Candidates],
+    activity: &Activity,
+    rng: &mut StdRng,
+) -> Result<()> {
+    let few = |tensors: &[Tensor]| -> Result<Vec<Tensor>> {
+        Ok(tensors.iter().map(|t| t.narrow(0, 0, CANDIDATES.min(t.dim(0)?))).collect::<candle_core::Result<_>>()?)
+    };
+    let (outputs, weights) = (few(&activity.outputs)?, few(&activity.weights)?);
+    let (_, made) = forward(layers, &few(&activity.inputs)?)?;
+    let errors = (0..LAYERS).map(|l| off(layers, l, &made, &outputs[l])).collect::<Result<Vec<_>>>()?;
     for (l, layer) in layers.iter().enumerate() {
-        let off = (made.narrow(1, l * WIDTH, WIDTH)?.broadcast_add(&layer.decoder_bias)? - &outputs[l])?;
-        error = (error + (off.sqr()?.sum(1)? * &weights[l])?.mean_all()?)?;
+        let mut left = Tensor::zeros(outputs[l].dim(0)?, DType::F32, &Device::Cpu)?;
+        for m in l..LAYERS {
+            left = (left + (errors[m].sqr()?.sum(1)? * &weights[m])?)?;
+        }
+        let chances = WeightedIndex::new(left.to_vec1::<f32>()?)?;
+        let ahead = Tensor::cat(&errors[l..], 1)?;
+        let mut encoder = layer.encoder.to_vec2::<f32>()?;
+        let mut bias = layer.encoder_bias.to_vec1::<f32>()?;
+        let mut log_threshold = layer.log_threshold.to_vec1::<f32>()?;
+        let mut decoder = layer.decoder.to_vec2::<f32>()?;
+        let silent = seen[l].to_vec1::<f32>()?.into_iter().enumerate().filter(|(_, highest)| *highest == 0.0);
+        for (feature, _) in silent {
+            let index = chances.sample(rng);
+            let seed = candidates[l].seed(&[index]);
+            let share = -REVIVED_SHARE / f64::from(seed.activation);
+            decoder[feature] = (ahead.get(index)? * share)?.to_vec1()?;
+            encoder[feature] = seed.encoder;
+            bias[feature] = seed.bias;
+            log_threshold[feature] = FIRST_THRESHOLD.ln();
+        }
+        layer.encoder.set(&Tensor::new(encoder, &Device::Cpu)?)?;
+        layer.encoder_bias.set(&Tensor::new(bias, &Device::Cpu)?)?;
+        layer.log_threshold.set(&Tensor::new(log_threshold, &Device::Cpu)?)?;
+        layer.decoder.set(&Tensor::new(decoder, &Device::Cpu)?)?;
     }
-    Ok([error, penalty, active])
+    Ok(())
+}
+
+/// Draws the tokens of each step, every token once before any comes again.
+struct Order {
+    order: Vec<u32>,
+    at: usize,
+}
+
+impl Order {
+    fn next(&mut self, rng: &mut StdRng) -> Result<Tensor> {
+        if self.at + TOKENS_PER_STEP > self.order.len() {
+            self.order.shuffle(rng);
+            self.at = 0;
+        }
+        self.at += TOKENS_PER_STEP;
+        Ok(Tensor::new(&self.order[self.at - TOKENS_PER_STEP..self.at], &Device::Cpu)?)
+    }
+}
+
+/// Gives inputs unit power and outputs unit weighted variance, layer by layer, so that no layer
+/// outweighs another. Returns both factors; they go into the weights in the end.
+fn normalize(activity: &mut Activity) -> Result<[Vec<f64>; 2]> {
+    let mut scales = [Vec::new(), Vec::new()];
+    for l in 0..LAYERS {
+        let power = activity.inputs[l].sqr()?.mean_all()?.to_scalar::<f32>()?;
+        let input = f64::from(power).sqrt();
+        let output = (activity.spread(l)?.1 / WIDTH as f64).sqrt();
+        activity.inputs[l] = (&activity.inputs[l] / input)?;
+        activity.outputs[l] = (&activity.outputs[l] / output)?;
+        scales[0].push(input);
+        scales[1].push(output);
+    }
+    Ok(scales)
 }
 
 pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<Transcoder> {
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0xc17);
     let rows: Vec<Row> = (0..TOKENS / 6).map(|_| sampler.draw(&mut rng).clone()).collect();
-    let activity = Activity::collect(model, &rows, TOKENS)?;
-    // Inputs get unit power, and outputs unit weighted variance, layer by layer, so that no layer
-    // outweighs another; both factors go into the weights in the end.
-    let mut input_scales = Vec::new();
-    let mut output_scales = Vec::new();
-    let mut inputs = Vec::new();
-    let mut outputs = Vec::new();
-    let mut layers = Vec::new();
-    for l in 0..LAYERS {
-        let power = activity.inputs[l].sqr()?.mean_all()?.to_scalar::<f32>()?;
-        input_scales.push(f64::from(power).sqrt());
-        let (mean, variance) = activity.spread(l)?;
-        output_scales.push((variance / WIDTH as f64).sqrt());
-        inputs.push((&activity.inputs[l] / input_scales[l])?);
-        outputs.push((&activity.outputs[l] / output_scales[l])?);
-        layers.push(Trained::new(l, plan.features, &inputs[l], &(mean / output_scales[l])?, &mut rng)?);
-    }
+    let mut activity = Activity::collect(model, &rows, TOKENS)?;
+    let [input_scales, output_scales] = normalize(&mut activity)?;
+    let candidates = (0..LAYERS)
+        .map(|l| Candidates::new(&activity.inputs[l], &activity.outputs[l], &activity.weights[l]))
+        .collect::<Result<Vec<_>>>()?;
+    let layers = (0..LAYERS)
+        .map(|l| Trained::new(l, plan.features, &candidates[l], &activity.spread(l)?.0, &mut rng))
+        .collect::<Result<Vec<_>>>()?;
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;
-    let count = inputs[0].dim(0)?;
-    let mut order: Vec<u32> = (0..count as u32).collect();
-    let mut at = count;
+    let mut order = Order { order: (0..activity.inputs[0].dim(0)? as u32).collect(), at: usize::MAX - TOKENS_PER_STEP };
+    let unseen = Tensor::zeros(plan.features, DType::F32, &Device::Cpu)?;
+    let mut seen = vec![unseen.clone(); LAYERS];
+    let revivals = REVIVALS.map(|share| (share * plan.steps as f64) as usize);
     let start = Instant::now();
     for step in 0..plan.steps {
-        if at + TOKENS_PER_STEP > count {
-            order.shuffle(&mut rng);
-            at = 0;
-        }
-        let picked = Tensor::new(&order[at..at + TOKENS_PER_STEP], &Device::Cpu)?;
-        at += TOKENS_PER_STEP;
+        let picked = order.next(&mut rng)?;
         let pick = |tensors: &[Tensor]| -> Result<Vec<Tensor>> {
             Ok(tensors.iter().map(|t| t.index_select(&picked, 0)).collect::<candle_core::Result<_>>()?)
         };
-        let [error, penalty, active] = losses(&layers, &pick(&inputs)?, &pick(&outputs)?, &pick(&activity.weights)?)?;
-        let error = (error / WIDTH as f64)?;
-        let sparsity = plan.sparsity * step as f64 / plan.steps as f64;
-        let grads = (&error + (&penalty * sparsity)?)?.backward()?;
+        let (outputs, weights) = (pick(&activity.outputs)?, pick(&activity.weights)?);
+        let (activations, made) = forward(&layers, &pick(&activity.inputs)?)?;
+        let mut error = Tensor::zeros((), DType::F32, &Device::Cpu)?;
+        for l in 0..LAYERS {
+            let squares = off(&layers, l, &made, &outputs[l])?.sqr()?.sum(1)?;
+            error = (error + ((squares * &weights[l])?.mean_all()? / WIDTH as f64)?)?;
+        }
+        let sparsity = plan.sparsity * (step as f64 / plan.steps as f64 / SPARSITY_RAMP).min(1.0);
+        let grads = (&error + (penalty(&layers, &activations)? * sparsity)?)?.backward()?;
         optimizer.step(grads, learning_rate(step, plan.steps))?;
+        for (seen, activations) in seen.iter_mut().zip(&activations) {
+            *seen = seen.maximum(&activations.detach().max(0)?)?;
+        }
+        if revivals.contains(&step) {
+            revive(&layers, &seen, &candidates, &activity, &mut rng)?;
+            seen.fill(unseen.clone());
+        }
         if (step + 1) % 200 == 0 || step == 9 {
-            let (error, active) = (error.to_scalar::<f32>()?, active.to_scalar::<f32>()?);
-            let seconds = start.elapsed().as_secs_f64();
+            let mut active = 0.0;
+            for activations in &activations {
+                active += activations.gt(0.0)?.to_dtype(DType::F32)?.sum(1)?.mean_all()?.to_scalar::<f32>()?;
+            }
+            let (error, seconds) = (error.to_scalar::<f32>()?, start.elapsed().as_secs_f64());
             eprintln!("transcoder step {:5}: error {error:.4}, active {active:.1}, {seconds:.0} s", step + 1);
         }
     }

@@ -100,8 +100,8 @@ impl Transcoder {
     /// The output of layer l, made from the activations of layers 0 to l. [N, d]
     pub fn output(&self, l: usize, activations: &[Tensor]) -> candle_core::Result<Tensor> {
         let mut out = self.layers[l].write(&activations[l], 0)?;
-        for k in 0..l {
-            out = (out + self.layers[k].write(&activations[k], l - k)?)?;
+        for (k, (layer, activations)) in self.layers.iter().zip(activations).take(l).enumerate() {
+            out = (out + layer.write(activations, l - k)?)?;
         }
         out.broadcast_add(&self.layers[l].decoder_bias)
     }

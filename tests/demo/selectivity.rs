@@ -10,8 +10,15 @@ use std::collections::HashMap;
 /// Activations below this share of a feature's maximum do not count.
 const FLOOR: f32 = 0.3;
 
-/// By layer and feature: mass by place, and in all.
-pub struct Selectivity(HashMap<(usize, usize), (HashMap<&'static str, f64>, f64)>);
+/// What the features stand for, by layer and index.
+pub struct Selectivity(HashMap<(usize, usize), Mass>);
+
+/// The mass of a feature's activations.
+#[derive(Default)]
+struct Mass {
+    all: f64,
+    by_place: HashMap<&'static str, f64>,
+}
 
 impl Selectivity {
     /// Runs the model over the whole corpus.
@@ -31,15 +38,15 @@ impl Selectivity {
             let most = highest.entry((*layer, *feature)).or_default();
             *most = most.max(*activation);
         }
-        let mut masses: HashMap<_, (HashMap<&'static str, f64>, f64)> = HashMap::new();
+        let mut masses: HashMap<_, Mass> = HashMap::new();
         for (layer, feature, activation, place) in seen {
             if activation <= FLOOR * highest[&(layer, feature)] {
                 continue;
             }
-            let (by_place, all) = masses.entry((layer, feature)).or_default();
-            *all += f64::from(activation);
+            let mass = masses.entry((layer, feature)).or_default();
+            mass.all += f64::from(activation);
             if let Some(place) = place {
-                *by_place.entry(place).or_default() += f64::from(activation);
+                *mass.by_place.entry(place).or_default() += f64::from(activation);
             }
         }
         Self(masses)
@@ -47,6 +54,7 @@ impl Selectivity {
 
     /// The share of a feature's mass that falls on sentences of `place`; 0 for a feature that is never active.
     pub fn share(&self, layer: usize, feature: usize, place: &str) -> f64 {
-        self.0.get(&(layer, feature)).map_or(0.0, |(by_place, all)| by_place.get(place).copied().unwrap_or(0.0) / all)
+        let mass = self.0.get(&(layer, feature));
+        mass.map_or(0.0, |mass| mass.by_place.get(place).copied().unwrap_or(0.0) / mass.all)
     }
 }

@@ -114,11 +114,11 @@ impl Writer {
                 let (one, other) = pair[language];
                 if second { (other, one) } else { (one, other) }
             };
-            for from in 0..LANGUAGES.len() {
+            for (from, frame) in ANTONYM.into_iter().enumerate() {
                 for second in [false, true] {
                     let (word, opposite) = forms(from, second);
                     let slots = [("a", word), ("b", opposite)];
-                    self.add(Topic::Antonym, ANTONYM[from], &slots, None, false);
+                    self.add(Topic::Antonym, frame, &slots, None, false);
                     for to in (0..LANGUAGES.len()).filter(|&to| to != from) {
                         let (same, opposite) = forms(to, second);
                         let l = LANGUAGES[to];
