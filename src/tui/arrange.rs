@@ -136,7 +136,7 @@ const DEMANDS: [Demand; 11] = [
 ];
 
 /// A row of marks is at most this far from the next, so that eyes can follow an edge.
-const MAX_RISE: u16 = 9;
+const MAX_RISE: u16 = 11;
 
 impl Arrangement {
     /// Arranges what is kept of `graph` for a pane of `room` cells and lines.

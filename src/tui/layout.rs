@@ -69,7 +69,7 @@ pub fn layout(size: (u16, u16), focus: Pane) -> Option<Panes> {
     };
     if width >= 110 && body.height >= 18 {
         let side = (width * 3 / 8).clamp(52, 76);
-        let detail = (body.height * 2 / 5).clamp(10, 18);
+        let detail = (body.height / 2).clamp(9, 21);
         let (left, right) = split_x(body, width - side);
         let (above, below) = split_y(right, body.height - detail);
         panes.graph = Some(left);

@@ -2,6 +2,7 @@
 
 use super::{Pen, Side as End, frame, has_focus, note};
 use crate::graph::NodeKind;
+use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::text;
@@ -65,16 +66,29 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn lines(&self) -> Vec<Line> {
         let theme = &self.state.look.theme;
-        let (title, place) = self.title();
-        let mut lines = vec![vec![(title, theme.strong), ("  ".to_owned(), theme.text), (place, theme.quiet)]];
+        let (title, places) = self.title();
+        let place = self.fitting(text::width(&title), &places);
+        let mut lines = vec![vec![(title, theme.strong), (place, theme.quiet)]];
         self.space(&mut lines);
         lines.extend(self.facts());
-        lines.extend(self.main_path());
+        // Where lines are few, what a feature writes says more than how it is reached.
+        if self.tall {
+            lines.extend(self.main_path());
+        }
         if self.circuit.selected_feature().is_some() {
             self.space(&mut lines);
             self.writes(&mut lines);
         }
+        if !self.tall {
+            lines.extend(self.main_path());
+        }
         lines
+    }
+
+    /// The longest of some notes that fits behind `used` cells, a gap before it; else none.
+    fn fitting(&self, used: usize, notes: &[String]) -> String {
+        let note = notes.iter().find(|note| used + 2 + text::width(note) <= self.width);
+        note.map_or_else(String::new, |note| format!("  {note}"))
     }
 
     fn space(&self, lines: &mut Vec<Line>) {
@@ -83,26 +97,29 @@ impl Sheet<'_> {
         }
     }
 
-    fn title(&self) -> (String, String) {
+    /// What it is, and where, in longer and shorter words.
+    fn title(&self) -> (String, [String; 2]) {
         let glyphs = &self.state.look.glyphs;
         let dot = glyphs.dot;
-        let node = self.circuit.node(self.circuit.selected());
-        let at =
-            |position: crate::ids::Position| format!("position {position} {}", self.circuit.token(position, glyphs));
-        match &node.kind {
+        let token = |position: Position| self.circuit.token(position, glyphs);
+        let in_layer = |layer: Layer, position: Position| {
+            let token = token(position);
+            [format!("layer {layer} {dot} position {position} {token}"), format!("L{layer} @{token}")]
+        };
+        match &self.circuit.node(self.circuit.selected()).kind {
             NodeKind::Feature { layer, position, feature } => {
-                (format!("feature #{feature}"), format!("layer {layer} {dot} {}", at(*position)))
+                (format!("feature #{feature}"), in_layer(*layer, *position))
             }
-            NodeKind::Error { layer, position } => {
-                ("error".to_owned(), format!("layer {layer} {dot} {}", at(*position)))
+            NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(*layer, *position)),
+            NodeKind::Token { position, id } => {
+                let short = format!("id {id}");
+                (format!("token {}", token(*position)), [format!("{short} {dot} position {position}"), short])
             }
-            NodeKind::Token { position, id } => (format!("token {}", self.circuit.token(*position, glyphs)), {
-                format!("id {id} {dot} position {position}")
-            }),
-            NodeKind::Logit { position, id, text, .. } => (
-                format!("logit {}", glyphs.visible(text)),
-                format!("id {id} {dot} after {}", self.circuit.token(*position, glyphs)),
-            ),
+            NodeKind::Logit { position, id, text, .. } => {
+                let short = format!("id {id}");
+                let long = format!("{short} {dot} after {}", token(*position));
+                (format!("logit {}", glyphs.visible(text)), [long, short])
+            }
         }
     }
 
@@ -113,28 +130,26 @@ impl Sheet<'_> {
         let node = circuit.node(id);
         let trace = &circuit.traced.trace;
         let mut lines = Vec::new();
-        let mut fact = |label: &str, value: String, note: String| {
-            lines.push(vec![
-                (format!("{label:<LABEL$}"), theme.quiet),
-                (value, theme.text),
-                (if note.is_empty() { note } else { format!("  {note}") }, theme.quiet),
-            ]);
+        let mut fact = |label: &str, value: String, notes: &[String]| {
+            let note = self.fitting(LABEL + text::width(&value), notes);
+            let label = (format!("{label:<LABEL$}"), theme.quiet);
+            lines.push(vec![label, (value, theme.text), (note, theme.quiet)]);
         };
         if let Some(activation) = node.activation {
-            fact("activation", format!("{activation:.3}"), String::new());
+            fact("activation", format!("{activation:.3}"), &[]);
         }
         match &node.kind {
             NodeKind::Logit { id, probability, .. } => {
                 let logit = trace.final_logits.get(*id as usize);
-                fact("probability", format!("{probability:.4}"), String::new());
+                fact("probability", format!("{probability:.4}"), &[]);
                 if let Some(logit) = logit {
-                    fact("logit", format!("{logit:.3}"), String::new());
+                    fact("logit", format!("{logit:.3}"), &[]);
                 }
             }
             NodeKind::Error { layer, position } => {
                 let at = layer.index() * trace.n_positions() + position.index();
                 if let Some(norm) = trace.error_norms.get(at) {
-                    fact("norm", format!("{norm:.3}"), "what the transcoder misses".to_owned());
+                    fact("norm", format!("{norm:.3}"), &["what the transcoder misses".to_owned()]);
                 }
             }
             NodeKind::Feature { .. } | NodeKind::Token { .. } => {}
@@ -144,21 +159,22 @@ impl Sheet<'_> {
             let influence = format!("{:.4}", kept.influence[id.index()]);
             let cumulative = text::percent(f64::from(kept.cumulative[id.index()]));
             let nth = text::thousands(rank);
-            fact("influence", influence, format!("rank {nth}, cumulative {}", cumulative.trim_start()));
+            let short = format!("rank {nth}");
+            fact("influence", influence, &[format!("{short}, cumulative {}", cumulative.trim_start()), short]);
         }
         let degree = |links: &crate::tui::circuit::Links| {
             format!("{} of {}", text::thousands(links.kept.len()), text::thousands(links.all))
         };
         if circuit.inputs.all > 0 {
-            let errors = circuit.error_share();
-            let note = errors.map_or_else(String::new, |share| format!("{} errors", text::percent(share).trim_start()));
-            fact("inputs", degree(&circuit.inputs), note);
+            let share = circuit.error_share().map(|share| text::percent(share).trim_start().to_owned());
+            let notes = share.map(|share| [format!("{share} errors"), format!("{share} err")]);
+            fact("inputs", degree(&circuit.inputs), notes.as_ref().map_or(&[], |notes| notes));
         }
         if circuit.outputs.all > 0 {
-            fact("outputs", degree(&circuit.outputs), String::new());
+            fact("outputs", degree(&circuit.outputs), &[]);
         }
         if circuit.is_pinned(id) {
-            fact("pinned", "yes".to_owned(), String::new());
+            fact("pinned", "yes".to_owned(), &[]);
         }
         lines
     }
