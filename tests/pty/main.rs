@@ -20,6 +20,7 @@ struct Session {
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     modes: String,
+    _home: tempfile::TempDir,
 }
 
 impl Session {
@@ -33,9 +34,9 @@ impl Session {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         // The log and whatever else is kept must not land in the home of whoever runs the tests.
-        let home = tempfile::tempdir().unwrap().keep();
-        command.env("HOME", &home);
-        command.env("XDG_STATE_HOME", &home);
+        let home = tempfile::tempdir().unwrap();
+        command.env("HOME", home.path());
+        command.env("XDG_STATE_HOME", home.path());
         for (name, value) in env {
             command.env(name, value);
         }
@@ -54,7 +55,7 @@ impl Session {
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Self { screen, written, master: pair.master, keys, child, modes }
+        Self { screen, written, master: pair.master, keys, child, modes, _home: home }
     }
 
     fn press(&mut self, keys: &str) {

@@ -3,8 +3,10 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake, made_up};
 use circuitscope::graph::Token;
+use circuitscope::ids::{FeatureId, Layer};
+use circuitscope::job::Monitor;
 use circuitscope::tui::update::{Msg, update};
-use circuitscope::tui::{start_open, start_trace};
+use circuitscope::tui::{Promoted, Reading, Traced, Tracer, start_open, start_trace};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,4 +122,39 @@ fn without_a_model_a_graph_is_walked_but_not_traced() {
         desk.press("j");
     }
     desk.expect("needs the model");
+}
+
+/// A tracer with a fault.
+struct Falls;
+
+impl Tracer for Falls {
+    fn model_name(&self) -> String {
+        String::new()
+    }
+
+    fn transcoder_name(&self) -> String {
+        String::new()
+    }
+
+    fn read_prompt(&self, _: &str) -> Result<Reading, String> {
+        Ok(Reading::default())
+    }
+
+    fn trace(&self, _: &str, _: &Monitor) -> anyhow::Result<Traced> {
+        panic!("on purpose")
+    }
+
+    fn promoted(&self, _: Layer, _: FeatureId, _: &Monitor) -> anyhow::Result<Promoted> {
+        anyhow::bail!("on purpose")
+    }
+}
+
+#[test]
+fn a_fault_in_the_work_is_told_and_survived() {
+    let mut desk = Desk::bare((160, 48), Some(Arc::new(Falls)));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk.settle();
+    desk.expect("this is a fault of the program: on purpose").expect("There is no graph yet");
+    desk.press("i Esc q");
+    assert!(desk.quit);
 }
