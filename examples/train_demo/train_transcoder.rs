@@ -28,6 +28,10 @@ const TOKENS: usize = 80_000;
 const TOKENS_PER_STEP: usize = 512;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
+/// One fresh feature in so many stands for a large group of tokens, such as all cities of a state,
+/// the others for small ones, down to a word. With small groups alone, no feature would have a
+/// reason to be shared.
+const COARSE: usize = 4;
 /// How much of what the MLP writes at its inputs a fresh feature writes: several overlap.
 const FIRST_SHARE: f32 = 0.5;
 /// Scale of what fresh features write into later layers.
@@ -113,7 +117,10 @@ impl Trained {
         let mut encoder = Vec::with_capacity(features * WIDTH);
         let mut bias = Vec::with_capacity(features);
         let mut decoder = Vec::with_capacity(features * WIDTH);
-        for group in candidates.groups(features, rng)? {
+        let coarse = features / COARSE;
+        let mut groups = candidates.groups(coarse, rng)?;
+        groups.extend(candidates.groups(features - coarse, rng)?);
+        for group in groups {
             let seed = candidates.seed(&group);
             encoder.extend(seed.encoder);
             bias.push(seed.bias);
