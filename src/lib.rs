@@ -5,11 +5,19 @@
 //!
 //! | floor | what stands there |
 //! | --- | --- |
-//! | [`ids`], [`job`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped |
+//! | [`ids`], [`job`], [`parallel`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
-//! | [`format`](mod@format) | files that hold graphs: the raw trace, and what it is exported to |
+//! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie; the tokenizer; the language model; what replaces its MLPs |
+//! | [`demo`] | the embedded demo model's files |
+//! | [`attribution`], [`intervention`], [`format`](mod@format) | the local replacement model and its rows; altered runs; files that hold graphs |
+//! | [`config`] | where the program keeps what is its own |
+//! | [`tui`] | the full-screen program |
+//! | [`cli`] | one file a subcommand |
 
 pub mod attribution;
+pub mod cli;
+pub mod config;
+pub mod demo;
 pub mod format;
 pub mod graph;
 pub mod hub;
@@ -17,5 +25,7 @@ pub mod ids;
 pub mod intervention;
 pub mod job;
 pub mod model;
+pub mod parallel;
 pub mod tokens;
 pub mod transcoder;
+pub mod tui;

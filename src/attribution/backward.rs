@@ -283,6 +283,10 @@ impl Replacement {
             for (target, effect) in whose.iter().zip(effects) {
                 block.values[target * columns + self.token_column(position)] += effect;
             }
+            if let Some(learned) = &self.learned {
+                let effects = rows.matmul(&learned.narrow(0, position, 1)?.t()?)?.flatten_all()?.to_vec1::<f32>()?;
+                whose.iter().zip(effects).for_each(|(target, effect)| block.constants[*target] += effect);
+            }
         }
         Ok(())
     }

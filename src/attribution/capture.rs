@@ -3,12 +3,15 @@
 use crate::attribution::TraceError;
 use crate::job::Monitor;
 use crate::model::{Divisors, Transformer};
-use crate::transcoder::{Active, Transcoder};
+use crate::transcoder::{Active, FeatureOutput, Transcoder};
 use candle_core::Tensor;
 
 /// Positions whose activations and errors count as zero: the leading special token, whose activations are huge and
 /// say nothing.
-pub const ZEROED: usize = 1;
+const ZEROED: usize = 1;
+
+/// The same for Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
+const ZEROED_OF_GEMMA_3_IT: usize = 4;
 
 /// What one layer computed for a prompt of `P` tokens.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct CapturedLayer {
 pub struct Capture {
     /// The prompt, leading special token included, `[P]`.
     pub ids: Vec<u32>,
+    /// Positions, from the first, whose activations and errors count as zero.
+    pub zeroed: usize,
     /// The layers.
     pub layers: Vec<CapturedLayer>,
     /// The final norm's divisors, `[P, 1]`.
@@ -50,31 +55,41 @@ impl Capture {
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let n_layers = model.spec.n_layers;
-        let rope = model.rope(ids.len())?;
-        let mut resid = model.embed(ids)?;
+        let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
+        let positions = model.positions(ids.len())?;
+        let mut resid = model.start(ids, &positions)?;
         let mut layers = Vec::with_capacity(n_layers);
         for layer in 0..n_layers {
             monitor.report("forward pass", layer as u64, n_layers as u64)?;
-            let pass = model.layer(layer, &resid, &rope, None, None)?;
-            let feature_output = model.mlp(layer, &pass.mlp_in)?;
+            let pass = model.layer(layer, &resid, &positions, None, None)?;
+            let output = model.mlp(layer, &pass.mlp_in)?;
+            let (written, after_mlp) = model.after_mlp(layer, output.clone(), None)?;
             let feature_input = transcoder.input().of(&pass).clone();
             let encoded = transcoder.encode(layer, &feature_input, monitor.cancel())?;
             if encoded.pre_activations.iter().any(|x| !x.is_finite()) {
                 return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
             }
-            resid = pass.resid_mid.add(&feature_output)?;
+            resid = pass.resid_mid.add(&written)?;
             layers.push(CapturedLayer {
-                active: transcoder.active(layer, &encoded, ZEROED),
+                active: transcoder.active(layer, &encoded, zeroed),
                 pattern: pass.pattern,
-                divisors: pass.divisors,
+                divisors: Divisors {
+                    attention: pass.attention_divisor,
+                    after_attention: pass.after_attention_divisor,
+                    mlp: pass.mlp_divisor,
+                    after_mlp,
+                },
                 feature_input,
-                feature_output,
+                feature_output: match transcoder.output() {
+                    FeatureOutput::MlpOut => output,
+                    FeatureOutput::HookMlpOut => written,
+                },
             });
         }
         let norm = model.final_norm()?;
         let final_divisor = norm.divisor(&resid)?;
         let final_output = norm.scale(&norm.divide(&resid, &final_divisor)?)?;
-        Ok(Self { ids: ids.to_vec(), layers, final_divisor, final_output })
+        Ok(Self { ids: ids.to_vec(), zeroed, layers, final_divisor, final_output })
     }
 
     /// Tokens, `P`.
@@ -86,4 +101,8 @@ impl Capture {
     pub fn n_active(&self) -> usize {
         self.layers.iter().map(|layer| layer.active.len()).sum()
     }
+}
+
+fn zeroed_positions(model_name: &str) -> usize {
+    if model_name.contains("gemma-3") && model_name.ends_with("-it") { ZEROED_OF_GEMMA_3_IT } else { ZEROED }
 }

@@ -2,8 +2,8 @@
 //! is no large matrix product, so the CPU has its own form of it.
 
 use crate::attribution::TraceError;
+use crate::parallel;
 use candle_core::{Device, Storage, Tensor};
-use rayon::prelude::*;
 
 /// Where a target's gradient stands in the rows in front of attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,8 @@ fn mix_on_cpu(
             }
         }
         let kernel = Kernel::detect();
-        keys.par_iter_mut().zip(members).for_each(|(keys, member)| {
+        let work: Vec<_> = keys.iter_mut().zip(members).collect();
+        parallel::each(work, merged.rows() * d_attn, |(keys, member)| {
             let queries: Vec<(usize, &[f32])> = rows_of(member, spread)
                 .into_iter()
                 .map(|(query, row)| (query, &input[row * d_attn..(row + 1) * d_attn]))

@@ -3,6 +3,7 @@
 
 mod backward;
 mod capture;
+mod engine;
 mod error;
 mod mix;
 mod plan;
@@ -11,9 +12,11 @@ mod replacement;
 mod rows;
 mod targets;
 mod trace;
+mod written;
 
 pub use backward::{Block, TargetRow};
-pub use capture::{Capture, CapturedLayer, ZEROED};
+pub use capture::{Capture, CapturedLayer};
+pub use engine::{Engine, Promoted};
 pub use error::TraceError;
 pub use plan::Plan;
 pub use replacement::Replacement;

@@ -4,10 +4,11 @@
 //! Whatever is frozen is folded into the weights here, so that the backward pass knows nothing of model families: norm
 //! weights into `W_V`, divisors into the attention pattern, activations into decoder rows.
 
-use crate::attribution::{Capture, TraceError, ZEROED};
+use crate::attribution::written::WrittenRows;
+use crate::attribution::{Capture, TraceError};
 use crate::job::Monitor;
-use crate::model::Transformer;
-use crate::transcoder::{FeatureInput, Transcoder};
+use crate::model::{AttentionWeights, Norm, NormKind, Transformer};
+use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 
 /// Everything that the backward pass multiplies with.
@@ -22,6 +23,8 @@ pub struct Replacement {
     pub(super) layers: Vec<FrozenLayer>,
     /// Token embeddings `[P, d]`.
     pub(super) embeddings: Tensor,
+    /// Learned position embeddings `[P, d]`: constants.
+    pub(super) learned: Option<Tensor>,
     /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', in front
     /// of each layer's MLP; the last entry is in front of the final norm. `[2, d]` each.
     pub(super) first_position: Vec<Tensor>,
@@ -78,7 +81,6 @@ impl Replacement {
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let (n_layers, n_positions) = (model.spec.n_layers, capture.n_positions());
-        let embeddings = model.embed(&capture.ids)?;
         let mut frozen = Self {
             device: model.device().clone(),
             d_model: model.spec.d_model,
@@ -89,33 +91,36 @@ impl Replacement {
             layers: Vec::with_capacity(n_layers),
             first_position: Vec::with_capacity(n_layers + 1),
             error_norms: vec![0.0; n_layers * n_positions],
-            embeddings,
+            embeddings: model.embed(&capture.ids)?,
+            learned: model.positions(n_positions)?.learned,
         };
         // Row 0: the embedding of token 0 propagated through the linear model. Row 1: the constants.
         let token = frozen.embeddings.narrow(0, 0, 1)?;
-        let mut stream = Tensor::cat(&[&token, &token.zeros_like()?], 0)?;
+        let constant = match &frozen.learned {
+            Some(learned) => learned.narrow(0, 0, 1)?,
+            None => token.zeros_like()?,
+        };
+        let mut stream = Tensor::cat(&[&token, &constant], 0)?;
         let mut written = WrittenRows::new(transcoder, capture);
         for layer in 0..n_layers {
             monitor.report("freezing", layer as u64, n_layers as u64)?;
-            let (folded, mid) = frozen.freeze_attention(model, transcoder, capture, layer, &stream)?;
-            let carried = skip_map(folded.skip.as_ref(), &mid, 0)?;
-            let layer_of = &capture.layers[layer];
-            let skipped = match transcoder.skip(layer, model.device())? {
-                Some(weight) => Some(layer_of.feature_input.matmul(&weight.t()?)?),
-                None => None,
+            let (folded, mid) = frozen.freeze_attention(model, capture, layer, &stream)?;
+            let skip = Skip::new(model, transcoder, capture, layer)?;
+            let captured = &capture.layers[layer];
+            let fixed = match &skip {
+                Some(skip) => captured.feature_output.sub(&captured.feature_input.matmul(&skip.raw.t()?)?)?,
+                None => captured.feature_output.clone(),
             };
-            let fixed = match &skipped {
-                Some(skipped) => layer_of.feature_output.sub(skipped)?,
-                None => layer_of.feature_output.clone(),
-            };
-            let constant = fixed.narrow(0, 0, 1)?;
-            let writes = written.layer(layer, &fixed, &mut frozen.error_norms)?;
-            stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&constant)?], 0)?;
-            if let Some(carried) = carried {
-                stream = stream.add(&carried)?;
+            let behind = Behind::new(model, transcoder, capture, layer)?;
+            let constant = skip.as_ref().and_then(|skip| skip.constant.clone());
+            let (writes, first) = written.layer(layer, &fixed, constant, &behind, &mut frozen.error_norms)?;
+            let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
+            stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&first)?], 0)?;
+            if let Some(skip) = &skip {
+                stream = stream.add(&skip.frozen.read(&mid, 0)?)?;
             }
             frozen.first_position.push(mid);
-            frozen.layers.push(FrozenLayer { writes, ..folded });
+            frozen.layers.push(FrozenLayer { writes, skip: skip.map(|skip| skip.frozen), ..folded });
         }
         frozen.first_position.push(stream);
         Ok(frozen)
@@ -142,167 +147,153 @@ impl Replacement {
     fn freeze_attention(
         &self,
         model: &Transformer,
-        transcoder: &Transcoder,
         capture: &Capture,
         layer: usize,
         stream: &Tensor,
     ) -> Result<(FrozenLayer, Tensor), TraceError> {
         let captured = &capture.layers[layer];
-        let weights = model.attention(layer)?;
-        let output = weights.output.weight;
-        let value = weights.value.weight.broadcast_mul(&model.attention_norm(layer)?.weight)?;
-        let divided =
-            captured.pattern.broadcast_div(&captured.divisors.attention.reshape((1, 1, self.n_positions))?)?;
-        // What position 0 gives each query: its value vectors, weighed by the pattern, through the output projection.
-        let (heads, group) = (self.n_heads, self.n_heads / self.n_kv_heads);
+        let (n, heads, group) = (self.n_positions, self.n_heads, self.n_heads / self.n_kv_heads);
         let head_dim = model.spec.head_dim;
+        let weights = model.attention(layer)?;
+        let norm = model.attention_norm(layer)?;
+        let value = norm.pull_back(&weights.value.weight)?;
+        let mut divided = captured.pattern.broadcast_div(&captured.divisors.attention.reshape((1, 1, n))?)?;
+        let mut constant = attention_constant(&weights, &norm, group, head_dim)?;
+        let mut output = weights.output.weight;
+        if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.divisors.after_attention) {
+            output = output.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
+            divided = divided.broadcast_div(&divisor.reshape((1, n, 1))?)?;
+            constant = match constant {
+                Some(constant) => Some(constant.broadcast_mul(&norm.weight)?.broadcast_div(divisor)?),
+                None => None,
+            };
+        }
+        // What position 0 gives each query: its value vectors, weighed by the pattern, through the output projection.
         let values = stream.matmul(&value.t()?)?.reshape((2, self.n_kv_heads, 1, head_dim))?;
         let values = values.expand((2, self.n_kv_heads, group, head_dim))?.reshape((1, 2, heads, head_dim))?;
-        let weight = divided.narrow(2, 0, 1)?.transpose(0, 1)?.reshape((self.n_positions, 1, heads, 1))?;
-        let read = values.broadcast_mul(&weight)?.reshape((self.n_positions * 2, heads * head_dim))?;
-        let mut from_first = read.matmul(&output.t()?)?.reshape((self.n_positions, 2, self.d_model))?;
-        if let Some(bias) = attention_constant(&weights.value.bias, &weights.output.bias, &output, group, head_dim)? {
-            // A pattern's rows sum to 1, so that the biases arrive whole at every position.
-            let both = Tensor::cat(&[&bias.zeros_like()?, &bias], 0)?;
-            from_first = from_first.broadcast_add(&both.unsqueeze(0)?)?;
+        let weight = divided.narrow(2, 0, 1)?.transpose(0, 1)?.reshape((n, 1, heads, 1))?;
+        let read = values.broadcast_mul(&weight)?.reshape((n * 2, heads * head_dim))?;
+        let mut from_first = read.matmul(&output.t()?)?.reshape((n, 2, self.d_model))?;
+        if let Some(constant) = constant {
+            let constant = constant.broadcast_as((n, self.d_model))?.unsqueeze(1)?;
+            from_first = from_first.add(&Tensor::cat(&[&constant.zeros_like()?, &constant.contiguous()?], 1)?)?;
         }
         let mid = stream.add(&from_first.get(0)?)?;
-        let skip = match transcoder.skip(layer, model.device())? {
-            None => None,
-            Some(weight) => Some(match transcoder.input() {
-                FeatureInput::ResidMid => FrozenSkip { weight, divisor: None },
-                FeatureInput::Normalized => FrozenSkip { weight, divisor: Some(captured.divisors.mlp.clone()) },
-                FeatureInput::MlpIn => FrozenSkip {
-                    weight: weight.broadcast_mul(&model.mlp_norm(layer)?.weight)?,
-                    divisor: Some(captured.divisors.mlp.clone()),
-                },
-            }),
-        };
         let pattern = divided.flatten_all()?.to_vec1()?;
-        Ok((FrozenLayer { output, value, pattern, from_first, skip, writes: Vec::new() }, mid))
+        Ok((FrozenLayer { output, value, pattern, from_first, skip: None, writes: Vec::new() }, mid))
     }
 }
 
-/// b_V through W_O, plus b_O: `[1, d]`.
+/// What attention adds at every position whatever it reads: the norm's bias through W_V, b_V, both through W_O, and b_O.
+/// A pattern's rows sum to 1, so that they arrive whole. `[1, d]`
 fn attention_constant(
-    value: &Option<Tensor>,
-    output_bias: &Option<Tensor>,
-    output: &Tensor,
+    weights: &AttentionWeights,
+    norm: &Norm,
     group: usize,
     head_dim: usize,
 ) -> Result<Option<Tensor>, TraceError> {
-    let through = match value {
-        None => None,
-        Some(bias) => {
-            let kv = bias.dim(0)? / head_dim;
-            let each =
-                bias.reshape((kv, 1, head_dim))?.expand((kv, group, head_dim))?.reshape((1, kv * group * head_dim))?;
-            Some(each.matmul(&output.t()?)?)
-        }
+    let values = match &norm.bias {
+        Some(bias) => Some(weights.value.apply(&bias.unsqueeze(0)?)?),
+        None => match &weights.value.bias {
+            Some(bias) => Some(bias.unsqueeze(0)?),
+            None => None,
+        },
     };
-    Ok(match (through, output_bias) {
-        (Some(through), Some(bias)) => Some(through.broadcast_add(bias)?),
-        (Some(through), None) => Some(through),
-        (None, Some(bias)) => Some(bias.unsqueeze(0)?),
-        (None, None) => None,
-    })
+    let Some(values) = values else {
+        return Ok(match &weights.output.bias {
+            Some(bias) => Some(bias.unsqueeze(0)?),
+            None => None,
+        });
+    };
+    let kv = values.dim(1)? / head_dim;
+    let each = values.reshape((kv, 1, head_dim))?.expand((kv, group, head_dim))?;
+    Ok(Some(weights.output.apply(&each.reshape((1, kv * group * head_dim))?)?))
 }
 
-/// What a skip connection makes of rows at `position` of the residual stream in front of the MLP's norm.
-fn skip_map(skip: Option<&FrozenSkip>, rows: &Tensor, position: usize) -> Result<Option<Tensor>, TraceError> {
-    let Some(skip) = skip else { return Ok(None) };
-    let read = rows.matmul(&skip.weight.t()?)?;
-    Ok(Some(match &skip.divisor {
-        Some(divisor) => read.broadcast_div(&divisor.get(position)?)?,
-        None => read,
-    }))
+/// A norm behind the feature output: what it makes of what is written there.
+pub(super) struct Behind {
+    /// `[d]`
+    weight: Option<Vec<f32>>,
+    /// `[P]`
+    divisor: Vec<f32>,
 }
 
-/// Decoder rows of active features, times their activations, gathered for one layer's feature output after another.
-struct WrittenRows<'a> {
-    transcoder: &'a Transcoder,
-    capture: &'a Capture,
-    /// First column of each layer's active features.
-    columns: Vec<usize>,
-    /// Rows of cross-layer features that later layers still need, by source layer: `[active, layers written, d]`.
-    pending: Vec<Vec<f32>>,
-}
-
-impl<'a> WrittenRows<'a> {
-    fn new(transcoder: &'a Transcoder, capture: &'a Capture) -> Self {
-        let mut columns = vec![0];
-        for layer in &capture.layers {
-            columns.push(columns.last().copied().unwrap_or(0) + layer.active.len());
+impl Behind {
+    fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture, layer: usize) -> Result<Self, TraceError> {
+        let divisor = capture.layers[layer].divisors.after_mlp.as_ref();
+        match (transcoder.output(), model.after_mlp_norm(layer)?, divisor) {
+            (FeatureOutput::MlpOut, Some(norm), Some(divisor)) => {
+                Ok(Self { weight: Some(norm.weight.to_vec1()?), divisor: divisor.flatten_all()?.to_vec1()? })
+            }
+            _ => Ok(Self { weight: None, divisor: Vec::new() }),
         }
-        Self { transcoder, capture, columns, pending: Vec::new() }
     }
 
-    /// What is written at `layer`; `fixed` `[P, d]` is the feature output minus its skip term.
-    fn layer(
-        &mut self,
+    /// Carries rows written at `position` into the residual stream.
+    pub fn carry(&self, rows: &mut [f32], position: usize) {
+        let Some(weight) = &self.weight else { return };
+        for row in rows.chunks_mut(weight.len()) {
+            row.iter_mut().zip(weight).for_each(|(x, w)| *x *= w / self.divisor[position]);
+        }
+    }
+}
+
+/// A skip connection: as it is on disk, and with the norms around it folded in.
+struct Skip {
+    /// `[d out, d in]`
+    raw: Tensor,
+    frozen: FrozenSkip,
+    /// What it makes of the bias of the norm in front of it, `[d]`.
+    constant: Option<Vec<f32>>,
+}
+
+impl Skip {
+    fn new(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        capture: &Capture,
         layer: usize,
-        fixed: &Tensor,
-        error_norms: &mut [f32],
-    ) -> Result<Vec<Option<Writes>>, TraceError> {
-        let (n_positions, d) = fixed.dims2()?;
-        let n_active = self.columns[self.capture.layers.len()];
-        let active = &self.capture.layers[layer].active;
-        let mut rows = Vec::with_capacity(active.len() * d);
-        for feature in active {
-            let written = self.transcoder.decoder_rows(layer, feature.feature as usize)?;
-            rows.extend(written.iter().map(|w| w * feature.activation));
-        }
-        self.pending.push(rows);
-        let bias = self.transcoder.decoder_bias(layer)?;
-        let fixed: Vec<Vec<f32>> = fixed.to_vec2()?;
-        let sources: Vec<usize> =
-            (0..=layer).filter(|source| self.transcoder.writes_to(*source).contains(&layer)).collect();
-        let mut all = Vec::with_capacity(n_positions);
-        for (position, fixed) in fixed.iter().enumerate() {
-            if position == 0 {
-                all.push(None);
-                continue;
-            }
-            if position < ZEROED {
-                let rows = Tensor::from_slice(fixed, (1, d), &self.device())?;
-                all.push(Some(Writes { rows, segments: Vec::new(), error: None }));
-                continue;
-            }
-            let (mut rows, mut segments) = (Vec::new(), Vec::new());
-            for source in &sources {
-                let active = &self.capture.layers[*source].active;
-                let start = active.partition_point(|a| (a.position as usize) < position);
-                let end = active.partition_point(|a| (a.position as usize) <= position);
-                let (n_written, nth) = (self.transcoder.writes_to(*source).len(), layer - source);
-                if start < end {
-                    segments.push((self.columns[*source] + start, rows.len() / d, end - start));
+    ) -> Result<Option<Self>, TraceError> {
+        let Some(raw) = transcoder.skip(layer, model.device())? else { return Ok(None) };
+        let divisors = &capture.layers[layer].divisors;
+        let norm = model.mlp_norm(layer)?;
+        let mut constant = None;
+        let (mut weight, mut divisor) = match transcoder.input() {
+            FeatureInput::ResidMid => (raw.clone(), None),
+            FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(divisors.mlp.clone())),
+            FeatureInput::Normalized | FeatureInput::MlpIn => {
+                if let Some(bias) = &norm.bias {
+                    constant = Some(bias.unsqueeze(0)?.matmul(&raw.t()?)?.flatten_all()?.to_vec1()?);
                 }
-                for index in start..end {
-                    let at = (index * n_written + nth) * d;
-                    rows.extend_from_slice(&self.pending[*source][at..at + d]);
-                }
+                (norm.pull_back(&raw)?, Some(divisors.mlp.clone()))
             }
-            let mut error: Vec<f64> = fixed.iter().zip(&bias).map(|(x, b)| f64::from(*x) - f64::from(*b)).collect();
-            for row in rows.chunks(d) {
-                error.iter_mut().zip(row).for_each(|(e, w)| *e -= f64::from(*w));
-            }
-            error_norms[layer * n_positions + position] = error.iter().map(|e| e * e).sum::<f64>().sqrt() as f32;
-            rows.extend(error.iter().map(|e| *e as f32));
-            rows.extend_from_slice(&bias);
-            let n = rows.len() / d;
-            let rows = Tensor::from_vec(rows, (n, d), &self.device())?;
-            all.push(Some(Writes { rows, segments, error: Some(n_active + layer * n_positions + position) }));
+        };
+        if transcoder.output() == FeatureOutput::MlpOut
+            && let (Some(norm), Some(behind)) = (model.after_mlp_norm(layer)?, &divisors.after_mlp)
+        {
+            weight = weight.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
+            divisor = Some(match divisor {
+                Some(divisor) => divisor.mul(behind)?,
+                None => behind.clone(),
+            });
         }
-        // Rows whose last layer this was are not needed again.
-        for source in sources {
-            if self.transcoder.writes_to(source).end == layer + 1 {
-                self.pending[source] = Vec::new();
-            }
-        }
-        Ok(all)
+        Ok(Some(Self { raw, frozen: FrozenSkip { weight, divisor }, constant }))
     }
+}
 
-    fn device(&self) -> Device {
-        self.capture.final_output.device().clone()
+/// Whether `ln2.hook_normalized` is in front of the norm's weight: of a LayerNorm it is behind weight and bias.
+pub(super) fn norm_is_plain(model: &Transformer) -> bool {
+    model.spec.norm != NormKind::Layer
+}
+
+impl FrozenSkip {
+    /// What it makes of `rows` `[n, d]` at `position` of the residual stream in front of the MLP's norm.
+    fn read(&self, rows: &Tensor, position: usize) -> Result<Tensor, TraceError> {
+        // A LayerNorm's centring is folded into the weight.
+        let read = rows.matmul(&self.weight.t()?)?;
+        Ok(match &self.divisor {
+            Some(divisor) => read.broadcast_div(&divisor.get(position)?)?,
+            None => read,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! A trace from prompt to rows.
 
 use crate::attribution::backward::TargetRow;
+use crate::attribution::replacement::norm_is_plain;
 use crate::attribution::rows::RowStore;
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Plan, Replacement, TargetChoice, TraceError, ranking};
@@ -9,6 +10,7 @@ use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{Norm, Transformer};
 use crate::transcoder::{Active, FeatureInput, Transcoder};
+use candle_core::Tensor;
 
 /// What a trace is made with, besides model and transcoder.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ pub fn trace(
     let last = ids.len() - 1;
     monitor.report("logits", 0, 1)?;
     let final_output = capture.final_output.narrow(0, last, 1)?;
-    let final_logits = model.unembed(&final_output)?.swap_remove(0);
+    let final_logits = model.logits(&final_output)?.swap_remove(0);
     if final_logits.iter().any(|x| !x.is_finite()) {
         return Err(TraceError::NotFinite("the logits".to_owned()));
     }
@@ -108,39 +110,65 @@ pub fn trace(
     })
 }
 
-/// What features and outputs multiply the residual stream with: the frozen norms in front of them.
+/// How features and outputs read the residual stream: through the frozen norms in front of them.
 struct Readers {
     layers: Vec<FrozenRead>,
-    final_weight: Vec<f32>,
-    final_divisor: Vec<f32>,
+    last: FrozenRead,
 }
 
-/// The norm in front of a layer's feature input, where there is one.
+/// A frozen norm in front of what reads; without a weight, its divisor alone; without either, the stream itself.
+#[derive(Default)]
 struct FrozenRead {
-    /// What an encoder row is multiplied with. `[d]`
+    /// `[d]`
     weight: Option<Vec<f32>>,
-    /// What each position is divided by. `[P]`
+    /// `[d]`
+    bias: Option<Vec<f32>>,
+    centres: bool,
+    /// `[P]`
     divisor: Option<Vec<f32>>,
+}
+
+impl FrozenRead {
+    fn of(norm: &Norm, divisor: &Tensor) -> Result<Self, TraceError> {
+        Ok(Self {
+            weight: Some(norm.weight.to_vec1()?),
+            bias: norm.bias.as_ref().map(Tensor::to_vec1).transpose()?,
+            centres: norm.centres,
+            divisor: Some(divisor.flatten_all()?.to_vec1()?),
+        })
+    }
+
+    /// What `row` `[d]`, read behind the norm at `position`, reads in front of it, and what it reads of the norm's bias.
+    fn pull_back(&self, mut row: Vec<f32>, position: usize) -> (Vec<f32>, f32) {
+        let constant = self.bias.as_ref().map_or(0.0, |bias| row.iter().zip(bias).map(|(r, b)| r * b).sum());
+        if let Some(weight) = &self.weight {
+            row.iter_mut().zip(weight).for_each(|(r, w)| *r *= w);
+        }
+        if self.centres {
+            let mean = row.iter().sum::<f32>() / row.len() as f32;
+            row.iter_mut().for_each(|r| *r -= mean);
+        }
+        if let Some(divisor) = &self.divisor {
+            row.iter_mut().for_each(|r| *r /= divisor[position]);
+        }
+        (row, constant)
+    }
 }
 
 impl Readers {
     fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {
-        let weight = |norm: Norm| -> Result<Vec<f32>, TraceError> { Ok(norm.weight.to_vec1()?) };
         let mut layers = Vec::with_capacity(capture.layers.len());
         for (layer, captured) in capture.layers.iter().enumerate() {
-            let divisor = || captured.divisors.mlp.flatten_all()?.to_vec1();
-            let (weight, divisor) = match transcoder.input() {
-                FeatureInput::ResidMid => (None, None),
-                FeatureInput::Normalized => (None, Some(divisor()?)),
-                FeatureInput::MlpIn => (Some(weight(model.mlp_norm(layer)?)?), Some(divisor()?)),
-            };
-            layers.push(FrozenRead { weight, divisor });
+            let divisor = &captured.divisors.mlp;
+            layers.push(match transcoder.input() {
+                FeatureInput::ResidMid => FrozenRead::default(),
+                FeatureInput::Normalized if norm_is_plain(model) => {
+                    FrozenRead { divisor: Some(divisor.flatten_all()?.to_vec1()?), ..FrozenRead::default() }
+                }
+                FeatureInput::Normalized | FeatureInput::MlpIn => FrozenRead::of(&model.mlp_norm(layer)?, divisor)?,
+            });
         }
-        Ok(Self {
-            layers,
-            final_weight: weight(model.final_norm()?)?,
-            final_divisor: capture.final_divisor.flatten_all()?.to_vec1()?,
-        })
+        Ok(Self { layers, last: FrozenRead::of(&model.final_norm()?, &capture.final_divisor)? })
     }
 }
 
@@ -167,13 +195,12 @@ impl Tracer<'_> {
         final_output: &[f32],
         position: usize,
     ) -> Result<(), TraceError> {
-        let divisor = self.readers.final_divisor[position];
         let n_layers = self.readers.layers.len();
         let mut all = Vec::with_capacity(targets.len());
         for (_, vector) in targets {
-            let read = vector.iter().zip(&self.readers.final_weight).map(|(v, w)| v * w / divisor).collect();
+            let (read, constant) = self.readers.last.pull_back(vector.clone(), position);
             let value = vector.iter().zip(final_output).map(|(v, x)| f64::from(*v) * f64::from(*x)).sum::<f64>() as f32;
-            all.push((TargetRow { layer: n_layers, position, read, constant: 0.0 }, value));
+            all.push((TargetRow { layer: n_layers, position, read, constant }, value));
         }
         let labels = (0..targets.len() as u32).map(RowTarget::Logit).collect();
         self.compute(labels, |_, index| Ok(all[index].clone()))
@@ -202,16 +229,10 @@ impl Tracer<'_> {
         let labels = chosen.iter().copied().map(RowTarget::Feature).collect();
         self.compute(labels, |tracer, nth| {
             let (layer, active) = tracer.active[chosen[nth] as usize];
-            let (mut read, bias) = tracer.transcoder.encoder_row(layer, active.feature as usize)?;
-            let FrozenRead { weight, divisor } = &tracer.readers.layers[layer];
-            if let Some(weight) = weight {
-                read.iter_mut().zip(weight).for_each(|(r, w)| *r *= w);
-            }
-            if let Some(divisor) = divisor {
-                let divisor = divisor[active.position as usize];
-                read.iter_mut().for_each(|r| *r /= divisor);
-            }
-            let row = TargetRow { layer, position: active.position as usize, read, constant: bias };
+            let (encoder, bias) = tracer.transcoder.encoder_row(layer, active.feature as usize)?;
+            let position = active.position as usize;
+            let (read, constant) = tracer.readers.layers[layer].pull_back(encoder, position);
+            let row = TargetRow { layer, position, read, constant: bias + constant };
             Ok((row, active.pre_activation))
         })
     }
@@ -235,9 +256,10 @@ impl Tracer<'_> {
         let mut done = before as u64;
         let mut finished: Vec<Option<(f64, f32, f32)>> = vec![None; labels.len()];
         let mut outcome = Ok(());
+        let phase = if before == 0 { "output rows" } else { "feature rows" };
         self.rows.begin(labels.len());
         for block in order.chunks(self.plan.block_rows) {
-            outcome = self.monitor.report("rows", done, total).map_err(TraceError::from).and_then(|()| {
+            outcome = self.monitor.report(phase, done, total).map_err(TraceError::from).and_then(|()| {
                 let rows = block.iter().map(|nth| target(self, *nth)).collect::<Result<Vec<_>, _>>()?;
                 let (rows, values): (Vec<TargetRow>, Vec<f32>) = rows.into_iter().unzip();
                 let computed = self.frozen.rows(&rows, self.monitor.cancel())?;

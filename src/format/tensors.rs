@@ -43,7 +43,7 @@ macro_rules! number {
     )*};
 }
 
-number!(u8 => U8, u32 => U32, u64 => U64, i64 => I64, f32 => F32, f64 => F64);
+number!(u8 => U8, u32 => U32, u64 => U64, i64 => I64, half::bf16 => BF16, f32 => F32, f64 => F64);
 
 type WriteValues<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
@@ -168,6 +168,13 @@ impl Reader {
     /// An entry of the metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The names of its tensors, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.header.tensors().into_keys().collect();
+        names.sort();
+        names
     }
 
     /// The shape of a tensor; `None` where there is no such tensor.

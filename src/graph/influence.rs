@@ -2,7 +2,7 @@
 //! pruning").
 
 use crate::graph::{AttributionGraph, NodeKind};
-use crate::ids::NodeId;
+use crate::ids::{EdgeId, NodeId};
 
 /// Sums of absolute inputs below this count as this, as in circuit-tracer: an empty row stays empty.
 const LEAST_TOTAL: f64 = 1e-10;
@@ -23,28 +23,33 @@ pub fn influence(graph: &AttributionGraph) -> Vec<f64> {
     influence
 }
 
-/// Each edge's share of the influence that flows through its target, with rows normalised over what is kept, `[E]`:
-/// `N'[target, source] * (influence'[target] + p[target])`. It is 0 where an end is not kept.
+/// Each edge between kept nodes, and its share of the influence that flows through its target, with rows normalised
+/// over what is kept: `N'[target, source] * (influence'[target] + p[target])`.
 ///
 /// Computed in the sweep that computes the kept graph's influence, of which these are the summands. Normalisation is
 /// over the kept edges that are stored; what a sparse trace left out is no edge here.
-pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> Vec<f32> {
+pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> (Vec<EdgeId>, Vec<f32>) {
     let mut influence = vec![0.0; graph.n_nodes()];
-    let mut scores = vec![0.0; graph.n_edges()];
+    let (mut edges, mut scores) = (Vec::new(), Vec::new());
+    let mut flows = Vec::new();
     for &target in graph.topological_order().iter().rev().filter(|target| kept[target.index()]) {
         let row = graph.row(target);
-        let pull = pull(graph, &influence, target);
-        let (sources, weights) = (&graph.sources[row.clone()], &graph.weights[row.clone()]);
-        let kept_weight = |source: &NodeId, weight: &f32| if kept[source.index()] { weight.abs() } else { 0.0 };
-        let total: f64 = sources.iter().zip(weights).map(|(s, w)| f64::from(kept_weight(s, w))).sum();
-        let factor = pull / total.max(LEAST_TOTAL);
-        for ((source, weight), score) in sources.iter().zip(weights).zip(&mut scores[row]) {
-            let flow = f64::from(kept_weight(source, weight)) * factor;
-            influence[source.index()] += flow;
-            *score = flow as f32;
+        flows.clear();
+        flows.extend(
+            row.clone()
+                .map(|edge| (edge, graph.sources[edge].index(), f64::from(graph.weights[edge].abs())))
+                .filter(|(_, source, _)| kept[*source]),
+        );
+        let total: f64 = flows.iter().map(|(_, _, weight)| weight).sum();
+        let factor = pull(graph, &influence, target) / total.max(LEAST_TOTAL);
+        for &(edge, source, weight) in &flows {
+            let flow = weight * factor;
+            influence[source] += flow;
+            edges.push(EdgeId::from(edge));
+            scores.push(flow as f32);
         }
     }
-    scores
+    (edges, scores)
 }
 
 /// The share of the total influence that is held by the nodes at least as influential as each node, `[N]`.

@@ -54,20 +54,24 @@ impl Kept {
         graph.outgoing(source).filter(|edge| self.has_edge(edge.id))
     }
 
-    /// What is left of the candidates once dangling nodes are gone: features and errors that lead nowhere, and
-    /// features that come from nowhere.
+    /// What is left of the candidate nodes and edges once dangling nodes are gone: features and errors that lead
+    /// nowhere, and features that come from nowhere. A candidate edge has both ends among the candidate nodes.
     ///
     /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles what survives that
     /// is what lies on a path from a token or an error to a logit: two searches, and no rounds.
     pub(super) fn without_dangling(
         graph: &AttributionGraph,
-        candidates: Vec<bool>,
-        mut edges: Vec<bool>,
+        candidate_nodes: Vec<bool>,
+        candidate_edges: Vec<EdgeId>,
         influence: Vec<f64>,
         cumulative: Vec<f32>,
     ) -> Self {
+        let mut nodes = candidate_nodes;
+        let mut edges = vec![false; graph.n_edges()];
+        for edge in &candidate_edges {
+            edges[edge.index()] = true;
+        }
         let leads_to_logit = ancestors_of_logits(graph, &edges);
-        let mut nodes = candidates;
         // Sources come first in this order, so one pass knows of every source whether it stays.
         for &id in graph.topological_order() {
             let node = graph.node(id);
@@ -76,15 +80,15 @@ impl Kept {
                 || leads_to_logit.is_visited(&id) && (node.is_error() || has_source(graph, id, &nodes, &edges));
             nodes[id.index()] &= stays;
         }
-        for target in graph.node_ids() {
-            let row = graph.row(target);
-            let target_stays = nodes[target.index()];
-            for (source, edge) in graph.sources[row.clone()].iter().zip(&mut edges[row]) {
-                *edge &= target_stays && nodes[source.index()];
+        let mut n_edges = candidate_edges.len();
+        for id in candidate_edges {
+            let edge = graph.edge(id);
+            if !(nodes[edge.source.index()] && nodes[edge.target.index()]) {
+                edges[id.index()] = false;
+                n_edges -= 1;
             }
         }
-        let count = |mask: &[bool]| mask.iter().filter(|kept| **kept).count();
-        Self { n_nodes: count(&nodes), n_edges: count(&edges), nodes, edges, influence, cumulative }
+        Self { n_nodes: nodes.iter().filter(|kept| **kept).count(), n_edges, nodes, edges, influence, cumulative }
     }
 }
 

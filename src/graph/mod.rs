@@ -2,6 +2,7 @@
 
 mod attribution_graph;
 mod build;
+mod edit;
 mod influence;
 mod mask;
 mod node;
@@ -15,6 +16,7 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
+pub use edit::{Edit, Edited, Edits};
 pub use influence::{cumulative, influence};
 pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};

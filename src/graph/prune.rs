@@ -35,25 +35,19 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
         .map(|(node, &score)| node.is_token() || node.is_logit() || score >= least)
         .collect();
 
-    let edge_scores = edge_influence(graph, &nodes);
-    let least = share_threshold(&edge_scores, thresholds.edge);
-    let mut edges = vec![false; edge_scores.len()];
-    for target in graph.node_ids().filter(|target| nodes[target.index()]) {
-        let row = graph.row(target);
-        for ((source, score), edge) in
-            graph.sources[row.clone()].iter().zip(&edge_scores[row.clone()]).zip(&mut edges[row])
-        {
-            *edge = *score >= least && nodes[source.index()];
-        }
-    }
+    let (mut edges, scores) = edge_influence(graph, &nodes);
+    let least = share_threshold(&scores, thresholds.edge);
+    let mut scores = scores.iter();
+    edges.retain(|_| scores.next().is_some_and(|&score| score >= least));
     Kept::without_dangling(graph, nodes, edges, influence, cumulative)
 }
 
 /// The score at which the descending cumulative sum first reaches `share` of the total: who scores at least as much
 /// is kept. At a share of 1 it is 0, which keeps all. Scores are not negative.
 ///
-/// Sorting five million scores takes half a second. Instead they are summed in buckets by the upper bits of their
-/// representation, which orders as the numbers do, and only the bucket in which the sum is reached is sorted.
+/// Millions of scores are too many to sort while somebody moves a threshold. Instead they are summed in buckets by
+/// the upper bits of their representation, which orders as the numbers do, and only the bucket in which the sum is
+/// reached is sorted.
 fn share_threshold(scores: &[f32], share: f64) -> f32 {
     const SHIFT: u32 = 15;
     let bucket_of = |score: f32| (score.to_bits() >> SHIFT) as usize;

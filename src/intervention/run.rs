@@ -1,11 +1,11 @@
 //! One altered forward pass.
 
-use crate::attribution::{Capture, ZEROED};
+use crate::attribution::Capture;
 use crate::graph::FeatureAt;
 use crate::intervention::InterventionError;
 use crate::job::Monitor;
 use crate::model::Transformer;
-use crate::transcoder::Transcoder;
+use crate::transcoder::{FeatureOutput, Transcoder};
 use candle_core::Tensor;
 use std::ops::Range;
 
@@ -71,17 +71,17 @@ pub fn intervene(
         Mode::FrozenAttention | Mode::Free => None,
     };
     let all_layers = direct.as_ref().is_some_and(|layers| *layers == (0..n_layers));
-    let rope = model.rope(n_positions)?;
-    let mut resid = model.embed(&base.ids)?;
+    let positions = model.positions(n_positions)?;
+    let mut resid = model.start(&base.ids, &positions)?;
     let mut deltas = Deltas::new(model, transcoder, direct.clone(), n_positions);
     let mut outcome = Outcome { logits: Vec::new(), activations: Vec::new(), pre_activations: Vec::new() };
     for (layer, frozen) in base.layers.iter().enumerate() {
         monitor.report("altered pass", layer as u64, n_layers as u64)?;
         let pattern = (*mode != Mode::Free).then_some(&frozen.pattern);
-        let pass = model.layer(layer, &resid, &rope, pattern, all_layers.then_some(&frozen.divisors))?;
+        let pass = model.layer(layer, &resid, &positions, pattern, all_layers.then_some(&frozen.divisors))?;
         let input = transcoder.input().of(&pass);
         let mut encoded = transcoder.encode(layer, input, monitor.cancel())?;
-        let activations = transcoder.activations(layer, &encoded, ZEROED);
+        let activations = transcoder.activations(layer, &encoded, base.zeroed);
         let width = encoded.n_features;
         for change in changes.iter().filter(|change| change.feature.layer.index() == layer) {
             let (position, feature) = (change.feature.position.index(), change.feature.feature.index());
@@ -101,16 +101,30 @@ pub fn intervene(
                 }
                 None => frozen.feature_output.clone(),
             },
-            _ => model.mlp(layer, &pass.mlp_in)?,
+            _ => {
+                let output = model.mlp(layer, &pass.mlp_in)?;
+                match transcoder.output() {
+                    FeatureOutput::MlpOut => output,
+                    FeatureOutput::HookMlpOut => model.after_mlp(layer, output, None)?.0,
+                }
+            }
         };
-        resid = pass.resid_mid.add(&deltas.onto(layer, output)?)?;
-        encoded.pre_activations[..ZEROED.min(n_positions) * width].fill(0.0);
+        let output = deltas.onto(layer, output)?;
+        let written = match transcoder.output() {
+            FeatureOutput::MlpOut => {
+                let divisor = frozen.divisors.after_mlp.as_ref().filter(|_| all_layers);
+                model.after_mlp(layer, output, divisor)?.0
+            }
+            FeatureOutput::HookMlpOut => output,
+        };
+        resid = pass.resid_mid.add(&written)?;
+        encoded.pre_activations[..base.zeroed * width].fill(0.0);
         outcome.activations.push(activations);
         outcome.pre_activations.push(encoded.pre_activations);
     }
     let norm = model.final_norm()?;
     let divisor = if all_layers { base.final_divisor.clone() } else { norm.divisor(&resid)? };
-    outcome.logits = model.unembed(&norm.scale(&norm.divide(&resid, &divisor)?)?)?;
+    outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?)?;
     Ok(outcome)
 }
 

@@ -1,10 +1,10 @@
 //! Causal self-attention with grouped key and value heads, whose pattern can be captured and frozen.
 
 use crate::model::rope::Rope;
-use crate::model::{ModelError, ModelSpec, Weights};
+use crate::model::{ModelSpec, Norm};
 use candle_core::{D, Device, Result, Tensor};
 
-/// The projections of one layer's attention, `[out, in]`, with their biases where the model has them.
+/// The projections of one layer's attention, with biases and norms where the model has them.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights {
     /// `[d_attn, d]`
@@ -15,6 +15,8 @@ pub struct AttentionWeights {
     pub value: Linear,
     /// `[d, d_attn]`
     pub output: Linear,
+    /// Norms over each head of the queries and of the keys.
+    pub head_norms: Option<(Norm, Norm)>,
 }
 
 /// y = x W^T + b.
@@ -41,42 +43,26 @@ impl Linear {
 }
 
 impl AttentionWeights {
-    /// Reads the projections of `layer`.
-    ///
-    /// # Errors
-    /// A tensor is missing, has another shape, or is not finite.
-    pub fn read(
-        weights: &Weights,
-        spec: &ModelSpec,
-        layer: usize,
-        device: &Device,
-    ) -> std::result::Result<Self, ModelError> {
-        let linear = |which: &str, out: usize, input: usize| -> std::result::Result<Linear, ModelError> {
-            let name = format!("model.layers.{layer}.self_attn.{which}_proj");
-            let bias = spec.attention_bias.then(|| weights.tensor(&format!("{name}.bias"), &[out], device));
-            Ok(Linear {
-                weight: weights.tensor(&format!("{name}.weight"), &[out, input], device)?,
-                bias: bias.transpose()?,
-            })
-        };
-        Ok(Self {
-            query: linear("q", spec.d_attn(), spec.d_model)?,
-            key: linear("k", spec.d_kv(), spec.d_model)?,
-            value: linear("v", spec.d_kv(), spec.d_model)?,
-            output: linear("o", spec.d_model, spec.d_attn())?,
-        })
-    }
-
-    /// The attention pattern `[heads, P, P]` (query, key) for a normalized input `x` `[P, d]`.
+    /// The attention pattern `[heads, P, P]` (query, key) of a layer that attends within `window`, for a normalized
+    /// input `x` `[P, d]`.
     ///
     /// # Errors
     /// The tensors do not fit.
-    pub fn pattern(&self, spec: &ModelSpec, x: &Tensor, rope: &Rope) -> Result<Tensor> {
-        let query = rope.rotate(&heads(&self.query.apply(x)?, spec.n_heads)?)?;
-        let key = rope.rotate(&heads(&self.key.apply(x)?, spec.n_kv_heads)?)?;
+    pub fn pattern(&self, spec: &ModelSpec, x: &Tensor, rope: Option<&Rope>, window: Option<usize>) -> Result<Tensor> {
+        let mut query = heads(&self.query.apply(x)?, spec.n_heads)?;
+        let mut key = heads(&self.key.apply(x)?, spec.n_kv_heads)?;
+        if let Some((of_queries, of_keys)) = &self.head_norms {
+            (query, key) = (of_queries.apply(&query)?, of_keys.apply(&key)?);
+        }
+        if let Some(rope) = rope {
+            (query, key) = (rope.rotate(&query)?, rope.rotate(&key)?);
+        }
         let key = for_each_query_head(&key, spec)?;
-        let scores = (query.matmul(&key.t()?)? / (spec.head_dim as f64).sqrt())?;
-        softmax(&scores.broadcast_add(&causal_mask(x.dim(0)?, x.device())?)?)
+        let mut scores = (query.matmul(&key.t()?)? * spec.attention_scale)?;
+        if let Some(cap) = spec.attention_softcap {
+            scores = softcap(&scores, cap)?;
+        }
+        softmax(&scores.broadcast_add(&causal_mask(x.dim(0)?, window, x.device())?)?)
     }
 
     /// What the heads write, `[P, d]`, for a normalized input `x` `[P, d]` under `pattern`.
@@ -88,6 +74,11 @@ impl AttentionWeights {
         let read = pattern.matmul(&value)?.transpose(0, 1)?.contiguous()?;
         self.output.apply(&read.reshape((x.dim(0)?, spec.d_attn()))?)
     }
+}
+
+/// cap * tanh(x / cap).
+pub(super) fn softcap(x: &Tensor, cap: f64) -> Result<Tensor> {
+    (x / cap)?.tanh()? * cap
 }
 
 /// `[P, heads * head_dim]` to `[heads, P, head_dim]`.
@@ -103,9 +94,10 @@ fn for_each_query_head(x: &Tensor, spec: &ModelSpec) -> Result<Tensor> {
     x.unsqueeze(1)?.expand((kv, group, positions, width))?.contiguous()?.reshape((kv * group, positions, width))
 }
 
-fn causal_mask(positions: usize, device: &Device) -> Result<Tensor> {
+fn causal_mask(positions: usize, window: Option<usize>, device: &Device) -> Result<Tensor> {
+    let visible = |query: usize, key: usize| key <= query && window.is_none_or(|window| query - key < window);
     let mask: Vec<f32> = (0..positions)
-        .flat_map(|query| (0..positions).map(move |key| if key <= query { 0.0 } else { f32::NEG_INFINITY }))
+        .flat_map(|query| (0..positions).map(move |key| if visible(query, key) { 0.0 } else { f32::NEG_INFINITY }))
         .collect();
     Tensor::from_vec(mask, (positions, positions), device)
 }

@@ -1,7 +1,10 @@
 //! The language model: its configuration, its weights, and a forward pass that can be captured, frozen and altered.
 
 mod attention;
+mod config;
 mod error;
+mod families;
+mod files;
 mod norm;
 mod rope;
 mod spec;
@@ -11,6 +14,6 @@ mod weights;
 pub use attention::{AttentionWeights, Linear};
 pub use error::ModelError;
 pub use norm::Norm;
-pub use spec::{ModelSpec, RopeScaling};
+pub use spec::{ActivationKind, Biases, LayerSpec, Layout, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
 pub use transformer::{Divisors, LayerPass, Transformer};
 pub use weights::{Entry, Weights};

@@ -1,38 +1,67 @@
-//! Root-mean-square norm whose divisor can be captured and frozen.
+//! Norms whose divisor can be captured and frozen.
 
 use candle_core::{D, Result, Tensor};
 
-/// An RMS norm: x / divisor * weight, with divisor = sqrt(mean(x^2) + eps).
+/// (x - mean) / divisor * weight + bias, where the root-mean-square kind has no mean and no bias.
 #[derive(Clone, Debug)]
 pub struct Norm {
-    /// `[d]`
+    /// `[d]`, what is multiplied with: Gemma's 1 + w included.
     pub weight: Tensor,
-    /// Added to the mean square.
+    /// `[d]`
+    pub bias: Option<Tensor>,
+    /// Whether the mean is taken off first (LayerNorm).
+    pub centres: bool,
+    /// Added to the mean square under the root.
     pub eps: f64,
 }
 
 impl Norm {
-    /// The divisor of each row of `x` `[P, d]`, as `[P, 1]`.
+    fn centred(&self, x: &Tensor) -> Result<Tensor> {
+        if self.centres { x.broadcast_sub(&x.mean_keepdim(D::Minus1)?) } else { Ok(x.clone()) }
+    }
+
+    /// The divisor of each row of `x` `[.., d]`, as `[.., 1]`.
     ///
     /// # Errors
     /// The tensors do not fit.
     pub fn divisor(&self, x: &Tensor) -> Result<Tensor> {
-        (x.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()
+        (self.centred(x)?.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()
     }
 
-    /// x / divisor, before the weight. `[P, d]`
+    /// (x - mean) / divisor, before the weight. `[.., d]`
     ///
     /// # Errors
     /// The tensors do not fit.
     pub fn divide(&self, x: &Tensor, divisor: &Tensor) -> Result<Tensor> {
-        x.broadcast_div(divisor)
+        self.centred(x)?.broadcast_div(divisor)
     }
 
-    /// What was divided, times the weight. `[P, d]`
+    /// What was divided, times the weight, plus the bias. `[.., d]`
     ///
     /// # Errors
     /// The tensors do not fit.
     pub fn scale(&self, divided: &Tensor) -> Result<Tensor> {
-        divided.broadcast_mul(&self.weight)
+        let scaled = divided.broadcast_mul(&self.weight)?;
+        match &self.bias {
+            Some(bias) => scaled.broadcast_add(bias),
+            None => Ok(scaled),
+        }
+    }
+
+    /// The whole norm.
+    ///
+    /// # Errors
+    /// The tensors do not fit.
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        self.scale(&self.divide(x, &self.divisor(x)?)?)
+    }
+
+    /// Rows `[n, d]` that read the norm's output, as rows that read its input up to the divisor: times the weight, and
+    /// without their mean where the norm takes off the mean.
+    ///
+    /// # Errors
+    /// The tensors do not fit.
+    pub fn pull_back(&self, rows: &Tensor) -> Result<Tensor> {
+        self.centred(&rows.broadcast_mul(&self.weight)?)
     }
 }

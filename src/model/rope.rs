@@ -1,6 +1,6 @@
 //! Rotary position embedding (Su et al. 2021), in the half-split form of the Hugging Face models.
 
-use crate::model::ModelSpec;
+use crate::model::spec::{RopeScaling, RopeSpec};
 use candle_core::{D, Device, Result, Tensor};
 use std::f64::consts::PI;
 
@@ -16,8 +16,8 @@ impl Rope {
     ///
     /// # Errors
     /// The device refuses the tensors.
-    pub fn new(spec: &ModelSpec, positions: usize, device: &Device) -> Result<Self> {
-        let frequencies = frequencies(spec);
+    pub fn new(spec: &RopeSpec, head_dim: usize, positions: usize, device: &Device) -> Result<Self> {
+        let frequencies = frequencies(spec, head_dim);
         let half = frequencies.len();
         let mut cos = Vec::with_capacity(positions * half * 2);
         let mut sin = Vec::with_capacity(positions * half * 2);
@@ -48,24 +48,40 @@ impl Rope {
 }
 
 /// Inverse wavelengths of the `head_dim / 2` pairs, rescaled where the model says so.
-fn frequencies(spec: &ModelSpec) -> Vec<f32> {
-    let pairs = spec.head_dim / 2;
-    (0..pairs)
-        .map(|i| {
-            let plain = spec.rope_theta.powf(-(2.0 * i as f64) / spec.head_dim as f64);
-            let Some(scaling) = &spec.rope_scaling else { return plain as f32 };
-            let wavelength = 2.0 * PI / plain;
-            let (low, high) = (scaling.low_freq_factor, scaling.high_freq_factor);
-            let ratio = scaling.original_max_positions / wavelength;
-            let scaled = if ratio < low {
-                plain / scaling.factor
+fn frequencies(spec: &RopeSpec, head_dim: usize) -> Vec<f32> {
+    let plain = (0..head_dim / 2).map(|i| spec.theta.powf(-(2.0 * i as f64) / head_dim as f64));
+    plain.map(|frequency| rescaled(frequency, &spec.scaling) as f32).collect()
+}
+
+fn rescaled(frequency: f64, scaling: &RopeScaling) -> f64 {
+    match *scaling {
+        RopeScaling::None => frequency,
+        RopeScaling::Linear { factor } => frequency / factor,
+        RopeScaling::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_max_positions } => {
+            let ratio = original_max_positions * frequency / (2.0 * PI);
+            if ratio < low {
+                frequency / factor
             } else if ratio > high {
-                plain
+                frequency
             } else {
                 let smooth = (ratio - low) / (high - low);
-                (1.0 - smooth) * plain / scaling.factor + smooth * plain
-            };
-            scaled as f32
-        })
-        .collect()
+                (1.0 - smooth) * frequency / factor + smooth * frequency
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linear_scaling_is_plain_rotation_at_a_fraction_of_the_position() {
+        let spec = |scaling| RopeSpec { theta: 10_000.0, scaling };
+        let plain = frequencies(&spec(RopeScaling::None), 8);
+        let linear = frequencies(&spec(RopeScaling::Linear { factor: 8.0 }), 8);
+        for (plain, linear) in plain.iter().zip(linear) {
+            assert!((plain * 3.0 - linear * 24.0).abs() < 1e-6);
+        }
+    }
 }

@@ -1,10 +1,14 @@
 //! A forward pass in steps, so that whoever runs it can capture, freeze and alter what lies between them.
 
 use crate::hub::Place;
+use crate::model::attention::softcap;
+use crate::model::files::{Files, NormPlace};
 use crate::model::rope::Rope;
+use crate::model::spec::{ActivationKind, LayerSpec, NormKind};
 use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Weights};
+use crate::parallel;
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Rows of the unembedding that are converted at a time: 2048 rows of width 2048 are 16 MiB.
@@ -15,7 +19,7 @@ const UNEMBED_BLOCK: usize = 2048;
 pub struct Transformer {
     /// What the model is.
     pub spec: ModelSpec,
-    weights: Weights,
+    files: Files,
     device: Device,
     mean_unembedding: OnceLock<Vec<f32>>,
 }
@@ -25,23 +29,41 @@ pub struct Transformer {
 pub struct Divisors {
     /// Of the norm in front of attention.
     pub attention: Tensor,
+    /// Of the norm behind attention, where there is one.
+    pub after_attention: Option<Tensor>,
     /// Of the norm in front of the MLP.
     pub mlp: Tensor,
+    /// Of the norm behind the MLP, where there is one.
+    pub after_mlp: Option<Tensor>,
 }
 
-/// What one layer computed. Residual widths `[P, d]`.
+/// What one layer computed up to its MLP's input. Residual widths `[P, d]`.
 #[derive(Clone, Debug)]
 pub struct LayerPass {
     /// Attention pattern `[heads, P, P]` (query, key).
     pub pattern: Tensor,
-    /// The norms' divisors.
-    pub divisors: Divisors,
+    /// The divisor of the norm in front of attention.
+    pub attention_divisor: Tensor,
+    /// The divisor of the norm behind attention, where there is one.
+    pub after_attention_divisor: Option<Tensor>,
+    /// The divisor of the norm in front of the MLP.
+    pub mlp_divisor: Tensor,
     /// The residual stream after attention, before the MLP's norm.
     pub resid_mid: Tensor,
-    /// That, divided by the norm's divisor, before the norm's weight.
+    /// What TransformerLens calls `ln2.hook_normalized`: that, divided by the norm's divisor, before the norm's weight;
+    /// for a LayerNorm after weight and bias.
     pub normalized: Tensor,
     /// The MLP's input, after the norm's weight.
     pub mlp_in: Tensor,
+}
+
+/// What a prompt's positions are told apart by.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    /// Rotary tables by layer.
+    ropes: Vec<Option<Rope>>,
+    /// Learned embeddings `[P, d]`.
+    pub learned: Option<Tensor>,
 }
 
 impl Transformer {
@@ -51,36 +73,9 @@ impl Transformer {
     /// No or unknown configuration, no or damaged weights, or a tensor that is missing or of the wrong shape.
     pub fn open(place: &Place, device: &Device) -> Result<Self, ModelError> {
         let spec = ModelSpec::read(place)?;
-        let weights = Weights::open_model(place)?;
-        let model = Self { spec, weights, device: device.clone(), mean_unembedding: OnceLock::new() };
-        model.check()?;
-        Ok(model)
-    }
-
-    /// Every tensor that a pass reads is there and has its shape, so that a bad file shows before any work.
-    fn check(&self) -> Result<(), ModelError> {
-        let ModelSpec { vocab_size: v, d_model: d, d_mlp: m, .. } = self.spec;
-        let (a, kv) = (self.spec.d_attn(), self.spec.d_kv());
-        self.weights.expect(EMBEDDING, &[v, d])?;
-        self.weights.expect(self.unembedding_name(), &[v, d])?;
-        self.weights.expect("model.norm.weight", &[d])?;
-        for layer in 0..self.spec.n_layers {
-            let shapes: [(&str, &[usize]); 9] = [
-                ("input_layernorm.weight", &[d]),
-                ("self_attn.q_proj.weight", &[a, d]),
-                ("self_attn.k_proj.weight", &[kv, d]),
-                ("self_attn.v_proj.weight", &[kv, d]),
-                ("self_attn.o_proj.weight", &[d, a]),
-                ("post_attention_layernorm.weight", &[d]),
-                ("mlp.gate_proj.weight", &[m, d]),
-                ("mlp.up_proj.weight", &[m, d]),
-                ("mlp.down_proj.weight", &[d, m]),
-            ];
-            for (name, shape) in shapes {
-                self.weights.expect(&format!("model.layers.{layer}.{name}"), shape)?;
-            }
-        }
-        Ok(())
+        let files = Files::new(Weights::open_model(place)?, spec.layout);
+        files.check(&spec)?;
+        Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })
     }
 
     /// Where the model computes.
@@ -90,10 +85,10 @@ impl Transformer {
 
     /// Bytes of the weights on disk.
     pub fn weight_bytes(&self) -> u64 {
-        self.weights.bytes()
+        self.files.bytes()
     }
 
-    /// Embeddings of `ids`, `[P, d]`.
+    /// Embeddings of `ids`, `[P, d]`, scaled where the model scales them; without learned positions.
     ///
     /// # Errors
     /// An embedding is not finite, or an id is past the vocabulary.
@@ -110,45 +105,90 @@ impl Transformer {
                     ),
                 });
             }
-            self.weights.read_rows(EMBEDDING, &[v, d], id..id + 1, row)?;
+            self.files.embedding_row(&self.spec, id, row)?;
         }
-        Ok(Tensor::from_vec(rows, (ids.len(), d), &self.device)?)
+        let rows = Tensor::from_vec(rows, (ids.len(), d), &self.device)?;
+        Ok(match self.spec.embedding_scale {
+            Some(scale) => (rows * scale)?,
+            None => rows,
+        })
     }
 
-    /// Rotary tables for a prompt of `positions` tokens.
+    /// What tells a prompt's `count` positions apart.
     ///
     /// # Errors
-    /// The device refuses them.
-    pub(crate) fn rope(&self, positions: usize) -> Result<Rope, ModelError> {
-        Ok(Rope::new(&self.spec, positions, &self.device)?)
+    /// Learned positions cannot be read.
+    pub(crate) fn positions(&self, count: usize) -> Result<Positions, ModelError> {
+        let mut known: Vec<(&LayerSpec, Rope)> = Vec::new();
+        let mut ropes = Vec::with_capacity(self.spec.n_layers);
+        for layer in &self.spec.layers {
+            let Some(spec) = &layer.rope else {
+                ropes.push(None);
+                continue;
+            };
+            if let Some((_, rope)) = known.iter().find(|(seen, _)| seen.rope == layer.rope) {
+                ropes.push(Some(rope.clone()));
+                continue;
+            }
+            let rope = Rope::new(spec, self.spec.head_dim, count, &self.device)?;
+            ropes.push(Some(rope.clone()));
+            known.push((layer, rope));
+        }
+        Ok(Positions { ropes, learned: self.files.position_embeddings(&self.spec, count, &self.device)? })
     }
 
-    fn norm(&self, name: &str) -> Result<Norm, ModelError> {
-        Ok(Norm { weight: self.weights.tensor(name, &[self.spec.d_model], &self.device)?, eps: self.spec.norm_eps })
+    /// The residual stream in front of the first layer, `[P, d]`.
+    ///
+    /// # Errors
+    /// As [`Transformer::embed`].
+    pub(crate) fn start(&self, ids: &[u32], positions: &Positions) -> Result<Tensor, ModelError> {
+        let tokens = self.embed(ids)?;
+        Ok(match &positions.learned {
+            Some(learned) => tokens.add(learned)?,
+            None => tokens,
+        })
     }
 
     /// The norm in front of attention.
     ///
     /// # Errors
-    /// Its weight cannot be read.
+    /// Its weights cannot be read.
     pub fn attention_norm(&self, layer: usize) -> Result<Norm, ModelError> {
-        self.norm(&format!("model.layers.{layer}.input_layernorm.weight"))
+        self.files.norm(&self.spec, NormPlace::Attention(layer), &self.device)
+    }
+
+    /// The norm behind attention, where there is one.
+    ///
+    /// # Errors
+    /// Its weights cannot be read.
+    pub fn after_attention_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
+        let read = || self.files.norm(&self.spec, NormPlace::AfterAttention(layer), &self.device);
+        self.spec.post_norms.then(read).transpose()
     }
 
     /// The norm in front of the MLP.
     ///
     /// # Errors
-    /// Its weight cannot be read.
+    /// Its weights cannot be read.
     pub fn mlp_norm(&self, layer: usize) -> Result<Norm, ModelError> {
-        self.norm(&format!("model.layers.{layer}.post_attention_layernorm.weight"))
+        self.files.norm(&self.spec, NormPlace::Mlp(layer), &self.device)
+    }
+
+    /// The norm behind the MLP, where there is one.
+    ///
+    /// # Errors
+    /// Its weights cannot be read.
+    pub fn after_mlp_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
+        let read = || self.files.norm(&self.spec, NormPlace::AfterMlp(layer), &self.device);
+        self.spec.post_norms.then(read).transpose()
     }
 
     /// The norm in front of the unembedding.
     ///
     /// # Errors
-    /// Its weight cannot be read.
+    /// Its weights cannot be read.
     pub fn final_norm(&self) -> Result<Norm, ModelError> {
-        self.norm("model.norm.weight")
+        self.files.norm(&self.spec, NormPlace::Final, &self.device)
     }
 
     /// The projections of a layer's attention.
@@ -156,10 +196,10 @@ impl Transformer {
     /// # Errors
     /// They cannot be read.
     pub fn attention(&self, layer: usize) -> Result<AttentionWeights, ModelError> {
-        AttentionWeights::read(&self.weights, &self.spec, layer, &self.device)
+        self.files.attention(&self.spec, layer, &self.device)
     }
 
-    /// A layer up to its MLP's input, from the residual stream `[P, d]` in front of it. What is `frozen` replaces what
+    /// A layer up to its MLP's input, from the residual stream `[P, d]` in front of it. What is frozen replaces what
     /// this pass would compute.
     ///
     /// # Errors
@@ -168,7 +208,7 @@ impl Transformer {
         &self,
         layer: usize,
         resid: &Tensor,
-        rope: &Rope,
+        positions: &Positions,
         pattern: Option<&Tensor>,
         divisors: Option<&Divisors>,
     ) -> Result<LayerPass, ModelError> {
@@ -181,61 +221,115 @@ impl Transformer {
         let attention = self.attention(layer)?;
         let pattern = match pattern {
             Some(frozen) => frozen.clone(),
-            None => attention.pattern(&self.spec, &input, rope)?,
+            None => {
+                let window = self.spec.layers[layer].window;
+                attention.pattern(&self.spec, &input, positions.ropes[layer].as_ref(), window)?
+            }
         };
-        let resid_mid = resid.add(&attention.write(&self.spec, &input, &pattern)?)?;
+        let written = attention.write(&self.spec, &input, &pattern)?;
+        let frozen = divisors.and_then(|frozen| frozen.after_attention.as_ref());
+        let (written, after_attention_divisor) = through(self.after_attention_norm(layer)?, written, frozen)?;
+        let resid_mid = resid.add(&written)?;
         let norm = self.mlp_norm(layer)?;
         let mlp_divisor = match divisors {
             Some(frozen) => frozen.mlp.clone(),
             None => norm.divisor(&resid_mid)?,
         };
-        let normalized = norm.divide(&resid_mid, &mlp_divisor)?;
-        let mlp_in = norm.scale(&normalized)?;
-        let divisors = Divisors { attention: attention_divisor, mlp: mlp_divisor };
-        Ok(LayerPass { pattern, divisors, resid_mid, normalized, mlp_in })
+        let divided = norm.divide(&resid_mid, &mlp_divisor)?;
+        let mlp_in = norm.scale(&divided)?;
+        let normalized = if self.spec.norm == NormKind::Layer { mlp_in.clone() } else { divided };
+        Ok(LayerPass {
+            pattern,
+            attention_divisor,
+            after_attention_divisor,
+            mlp_divisor,
+            resid_mid,
+            normalized,
+            mlp_in,
+        })
     }
 
-    /// The MLP's output for its input, both `[P, d]`.
+    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
     ///
     /// # Errors
     /// Weights cannot be read.
     pub fn mlp(&self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
-        let (d, m) = (self.spec.d_model, self.spec.d_mlp);
-        let project = |x: &Tensor, which: &str, shape: [usize; 2]| -> Result<Tensor, ModelError> {
-            let name = format!("model.layers.{layer}.mlp.{which}_proj.weight");
-            Ok(x.matmul(&self.weights.tensor(&name, &shape, &self.device)?.t()?)?)
+        let act = |x: Tensor| match self.spec.activation {
+            ActivationKind::Silu => x.silu(),
+            ActivationKind::Gelu => x.gelu_erf(),
+            ActivationKind::GeluTanh => x.gelu(),
         };
-        let gate = project(input, "gate", [m, d])?.silu()?;
-        let up = project(input, "up", [m, d])?;
-        project(&(gate * up)?, "down", [d, m])
+        let weights = self.files.mlp(&self.spec, layer, &self.device)?;
+        let up = weights.up.apply(input)?;
+        let hidden = match &weights.gate {
+            Some(gate) => (act(gate.apply(input)?)? * up)?,
+            None => act(up)?,
+        };
+        Ok(weights.down.apply(&hidden)?)
     }
 
-    fn unembedding_name(&self) -> &'static str {
-        if self.spec.tied_embeddings { EMBEDDING } else { "lm_head.weight" }
+    /// What a layer adds to the residual stream for its MLP's output `[P, d]`, and the divisor of the norm between
+    /// them, where there is one.
+    ///
+    /// # Errors
+    /// Weights cannot be read.
+    pub fn after_mlp(
+        &self,
+        layer: usize,
+        output: Tensor,
+        frozen: Option<&Tensor>,
+    ) -> Result<(Tensor, Option<Tensor>), ModelError> {
+        through(self.after_mlp_norm(layer)?, output, frozen)
     }
 
-    /// Logits `[n, V]` of rows `x` `[n, d]` that passed the final norm.
+    /// The model's own run on `ids`: logits `[P, V]`.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or an id is past the vocabulary.
+    pub fn run(&self, ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let positions = self.positions(ids.len())?;
+        let mut resid = self.start(ids, &positions)?;
+        for layer in 0..self.spec.n_layers {
+            let pass = self.layer(layer, &resid, &positions, None, None)?;
+            let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in)?, None)?;
+            resid = pass.resid_mid.add(&written)?;
+        }
+        self.logits(&self.final_norm()?.apply(&resid)?)
+    }
+
+    /// Logits `[n, V]` of rows `x` `[n, d]` that passed the final norm, after the final softcap where there is one.
+    ///
+    /// # Errors
+    /// The unembedding cannot be read.
+    pub fn logits(&self, x: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.unembedded(x, self.spec.final_softcap)
+    }
+
+    /// `x` `[n, d]` times the unembedding, `[n, V]`.
     ///
     /// # Errors
     /// The unembedding cannot be read.
     pub fn unembed(&self, x: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.unembedded(x, None)
+    }
+
+    fn unembedded(&self, x: &Tensor, cap: Option<f64>) -> Result<Vec<Vec<f32>>, ModelError> {
         let v = self.spec.vocab_size;
-        let blocks: Vec<Vec<Vec<f32>>> = (0..v.div_ceil(UNEMBED_BLOCK))
-            .into_par_iter()
-            .map(|block| -> Result<_, ModelError> {
-                let weight = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
-                let weight = Tensor::from_vec(weight.0, weight.1, &self.device)?;
-                Ok(x.matmul(&weight.t()?)?.to_vec2()?)
+        let blocks: Vec<Vec<Vec<f32>>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            let (weight, shape) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
+            let logits = x.matmul(&Tensor::from_vec(weight, shape, &self.device)?.t()?)?;
+            Ok(match cap {
+                Some(cap) => softcap(&logits, cap)?.to_vec2()?,
+                None => logits.to_vec2()?,
             })
-            .collect::<Result<_, _>>()?;
+        })?;
         Ok((0..x.dim(0)?).map(|row| blocks.iter().flat_map(|block| block[row].iter().copied()).collect()).collect())
     }
 
-    fn unembedding_rows(&self, rows: std::ops::Range<usize>) -> Result<(Vec<f32>, (usize, usize)), ModelError> {
-        let (v, d) = (self.spec.vocab_size, self.spec.d_model);
-        let shape = (rows.len(), d);
-        let mut out = vec![0.0; rows.len() * d];
-        self.weights.read_rows(self.unembedding_name(), &[v, d], rows, &mut out)?;
+    fn unembedding_rows(&self, rows: Range<usize>) -> Result<(Vec<f32>, (usize, usize)), ModelError> {
+        let shape = (rows.len(), self.spec.d_model);
+        let mut out = vec![0.0; shape.0 * shape.1];
+        self.files.unembedding_rows(&self.spec, rows, &mut out)?;
         Ok((out, shape))
     }
 
@@ -256,20 +350,25 @@ impl Transformer {
             return Ok(mean);
         }
         let (v, d) = (self.spec.vocab_size, self.spec.d_model);
-        let sums: Vec<Vec<f64>> = (0..v.div_ceil(UNEMBED_BLOCK))
-            .into_par_iter()
-            .map(|block| -> Result<_, ModelError> {
-                let (rows, _) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
-                let mut sum = vec![0.0f64; d];
-                for row in rows.chunks(d) {
-                    sum.iter_mut().zip(row).for_each(|(s, x)| *s += f64::from(*x));
-                }
-                Ok(sum)
-            })
-            .collect::<Result<_, _>>()?;
+        let sums: Vec<Vec<f64>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            let (rows, _) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
+            let mut sum = vec![0.0f64; d];
+            for row in rows.chunks(d) {
+                sum.iter_mut().zip(row).for_each(|(s, x)| *s += f64::from(*x));
+            }
+            Ok(sum)
+        })?;
         let mean = (0..d).map(|i| (sums.iter().map(|s| s[i]).sum::<f64>() / v as f64) as f32).collect();
         Ok(self.mean_unembedding.get_or_init(|| mean))
     }
 }
 
-const EMBEDDING: &str = "model.embed_tokens.weight";
+/// `x` through a norm that may be there, with its divisor.
+fn through(norm: Option<Norm>, x: Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>), ModelError> {
+    let Some(norm) = norm else { return Ok((x, None)) };
+    let divisor = match frozen {
+        Some(frozen) => frozen.clone(),
+        None => norm.divisor(&x)?,
+    };
+    Ok((norm.scale(&norm.divide(&x, &divisor)?)?, Some(divisor)))
+}

@@ -3,9 +3,9 @@
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
 use crate::model::{ModelError, ModelSpec, Weights};
-use crate::transcoder::{Activation, Active, FeatureInput, Kind, TranscoderConfig};
+use crate::parallel;
+use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -223,6 +223,11 @@ impl Transcoder {
         self.config.feature_input_hook
     }
 
+    /// Where its features write.
+    pub fn output(&self) -> FeatureOutput {
+        self.config.feature_output_hook
+    }
+
     /// A layer's activation function.
     pub fn activation(&self, layer: usize) -> &Activation {
         &self.layers[layer].activation
@@ -248,18 +253,15 @@ impl Transcoder {
         let positions = x.dim(0)?;
         let bias = files.encoder.read(&names.encoder_bias, &[f])?;
         let step = (ENCODER_BLOCK / d).clamp(1, f.max(1));
-        let blocks: Vec<Vec<f32>> = (0..f.div_ceil(step))
-            .into_par_iter()
-            .map(|block| -> Result<_, TranscoderError> {
-                cancel.check()?;
-                let rows = block * step..f.min((block + 1) * step);
-                let mut weight = vec![0.0; rows.len() * d];
-                let n = rows.len();
-                files.encoder.read_rows(&names.encoder, &[f, d], rows, &mut weight)?;
-                let weight = Tensor::from_vec(weight, (n, d), &Device::Cpu)?;
-                Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?)
-            })
-            .collect::<Result<_, _>>()?;
+        let blocks: Vec<Vec<f32>> = parallel::map(f.div_ceil(step), |block| -> Result<_, TranscoderError> {
+            cancel.check()?;
+            let rows = block * step..f.min((block + 1) * step);
+            let mut weight = vec![0.0; rows.len() * d];
+            let n = rows.len();
+            files.encoder.read_rows(&names.encoder, &[f, d], rows, &mut weight)?;
+            let weight = Tensor::from_vec(weight, (n, d), &Device::Cpu)?;
+            Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?)
+        })?;
         let mut pre_activations = vec![0.0; positions * f];
         for (position, row) in pre_activations.chunks_mut(f).enumerate() {
             for (block, out) in blocks.iter().zip(row.chunks_mut(step)) {
@@ -273,7 +275,9 @@ impl Transcoder {
     /// Activations `[P, F]` of a layer; the first `zeroed` positions are 0.
     pub fn activations(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<f32> {
         let mut out = encoded.pre_activations.clone();
-        out.par_chunks_mut(encoded.n_features).enumerate().for_each(|(position, row)| {
+        let size = out.len();
+        let rows: Vec<(usize, &mut [f32])> = out.chunks_mut(encoded.n_features).enumerate().collect();
+        parallel::each(rows, size, |(position, row)| {
             if position < zeroed {
                 row.fill(0.0);
             } else {

@@ -1,6 +1,7 @@
 //! What is written is read back, and what is damaged is refused with a sentence.
 
 mod dense;
+mod export;
 mod raw;
 mod trace;
 

@@ -37,7 +37,7 @@ fn spoilt(trace: &RawTrace, spoil: impl FnOnce(&mut Vec<u8>)) -> Result<RawTrace
     read(&bytes)
 }
 
-fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
+fn replace(bytes: &mut [u8], from: &str, to: &str) {
     assert_eq!(from.len(), to.len(), "the header keeps its length");
     let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());

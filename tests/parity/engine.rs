@@ -1,6 +1,6 @@
 //! Whole traces against circuit-tracer's, from the prompt's text to the adjacency matrix.
 
-use crate::fixture::{Tensors, assert_close, folder, wide};
+use crate::fixture::{CASES, Tensors, assert_close, folder, wide};
 use candle_core::Device;
 use circuitscope::attribution::{Request, TargetChoice, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
@@ -11,9 +11,6 @@ use circuitscope::model::Transformer;
 use circuitscope::tokens::Tokenizer;
 use circuitscope::transcoder::Transcoder;
 use serde_json::Value;
-
-/// The families that the engine runs.
-pub const CASES: [&str; 4] = ["llama_plt_relu", "llama_clt_relu", "llama_plt_topk", "llama_plt_relu_skip"];
 
 /// A case's model, transcoder and tokenizer.
 pub struct Case {
@@ -85,7 +82,7 @@ fn matrix(graph: &AttributionGraph) -> Vec<f64> {
 }
 
 #[test]
-fn every_trace_of_the_llama_cases_is_circuit_tracers() {
+fn every_trace_is_circuit_tracers() {
     for name in CASES {
         let case = Case::open(name);
         for run in case.description["runs"].as_array().unwrap() {

@@ -1,7 +1,7 @@
 //! Interventions against circuit-tracer's, in every mode; and direct interventions against the graph's own columns.
 
-use crate::engine::{CASES, Case};
-use crate::fixture::{Tensors, assert_close, folder, wide};
+use crate::engine::Case;
+use crate::fixture::{CASES, Tensors, assert_close, folder, wide};
 use circuitscope::attribution::Capture;
 use circuitscope::graph::FeatureAt;
 use circuitscope::ids::{FeatureId, Layer, Position};
@@ -85,7 +85,7 @@ fn one_feature_in_three_modes() {
             }
         }
     }
-    assert_eq!(files, 2, "cases with interventions on one feature");
+    assert_eq!(files, 3, "cases with interventions on one feature");
 }
 
 /// Doubling a feature in direct mode adds its column of the graph to every pre-activation.

@@ -3,4 +3,5 @@
 mod engine;
 mod fixture;
 mod graph;
+mod independent;
 mod interventions;

@@ -1,0 +1,154 @@
+//! What attribution costs: rows a second, and how much of the machine's matrix-product rate that uses.
+//!
+//! `cargo bench --bench attribution` measures a small synthetic shape. Real shapes are written by the example
+//! `synth_model` and given as directories: `RAYON_NUM_THREADS=1 cargo bench --bench attribution -- DIR...`.
+
+#[path = "../examples/synth_model/synth.rs"]
+mod synth;
+
+use anyhow::{Context, bail};
+use candle_core::{Device, Tensor};
+use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
+use circuitscope::graph::{FeatureAt, RawTrace, RowTarget, Settings};
+use circuitscope::hub::Place;
+use circuitscope::job::Monitor;
+use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Seconds that circuit-tracer takes for 1,000 rows at a shape, times the rate (in GFLOP/s) of torch's own product
+/// on the same single thread, as measured with 12 tokens at its best batch size.
+const REFERENCE: [(&str, f64); 3] = [("qwen3-0.6b", 8170.0), ("gemma-2-2b", 16_700.0), ("gpt2-small", 2080.0)];
+/// How much faster torch's product is than candle's on one thread.
+const TORCH_OVER_CANDLE: f64 = 1.15;
+
+/// Measures attribution on directories made by the example `synth_model`, or on a small shape of its own.
+#[derive(Parser)]
+struct Args {
+    /// Features that get a row
+    #[arg(long, default_value_t = 1000)]
+    rows: usize,
+    /// Tokens of the prompt, the leading one included
+    #[arg(long, default_value_t = 12)]
+    tokens: usize,
+    /// Traces of each shape; the fastest counts
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+    /// Directories that hold `model` and `transcoder`
+    directories: Vec<PathBuf>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut args = Args::parse();
+    let own = tempfile::tempdir()?;
+    if args.directories.is_empty() {
+        let Some(small) = synth::SHAPES.into_iter().find(|shape| shape.name == "small") else {
+            bail!("there is no small shape");
+        };
+        println!("writing a small model of {} MiB", small.bytes() >> 20);
+        small.write(own.path(), 1)?;
+        args.directories.push(own.path().to_owned());
+    }
+    println!("{} threads, {} tokens, best of {}", rayon::current_num_threads(), args.tokens, args.repeats);
+    args.directories.iter().try_for_each(|directory| {
+        measure(directory, &args).with_context(|| format!("cannot measure {}", directory.display()))
+    })
+}
+
+fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let places = [Place::directory(&directory.join("model"))?, Place::directory(&directory.join("transcoder"))?];
+    let engine = Engine::open(&places[0], &places[1], &Device::Cpu)?;
+    let load = begun.elapsed().as_secs_f64();
+    let words: Vec<_> = (1..args.tokens).map(|word| format!("w{word}")).collect();
+    let settings = Settings {
+        prompt: words.join(" "),
+        max_feature_nodes: Some(args.rows),
+        batch_size: 256,
+        update_interval: 4,
+        max_logits: 10,
+        logit_probability: 0.95,
+    };
+    let options = TraceOptions { targets: TargetChoice::Likeliest { most: 10, probability: 0.95 }, settings };
+    let (mut forward, mut rows, mut product) = (f64::INFINITY, f64::INFINITY, 0.0_f64);
+    let mut last = None;
+    for _ in 0..args.repeats.max(1) {
+        // The machine's rate is taken beside each trace, since it moves with whatever else runs.
+        product = product.max(product_rate(&engine, args.tokens)?);
+        let begun = Instant::now();
+        let mut planned = begun;
+        let trace = engine.trace(&options, |_| planned = Instant::now(), &Monitor::default())?;
+        rows = rows.min(planned.elapsed().as_secs_f64());
+        forward = forward.min((planned - begun).as_secs_f64());
+        last = Some(trace);
+    }
+    let Some(trace) = last else { bail!("nothing was traced") };
+    let n_rows = trace.row_targets.len() as f64;
+    let work = least_work(&engine, &trace);
+    let (rate, per_thousand) = (work / rows, 1000.0 * rows / n_rows);
+    let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
+    println!("\n{name}: {} active features, {n_rows} rows", trace.active.len());
+    println!("  open {load:.2} s, forward pass and encoders {forward:.2} s, rows {rows:.2} s");
+    println!("  {:.0} rows/s, {per_thousand:.2} s per 1,000 rows, {:.3} GFLOP a row", n_rows / rows, work / n_rows);
+    println!("  {rate:.1} GFLOP/s of {product:.1} that a plain product reaches: {:.0} %", 100.0 * rate / product);
+    if let Some((_, reference)) = REFERENCE.iter().find(|(shape, _)| *shape == name) {
+        if rayon::current_num_threads() == 1 {
+            let theirs = reference / (TORCH_OVER_CANDLE * product);
+            println!("  circuit-tracer here: {theirs:.1} s per 1,000 rows, {:.1} times as long", theirs / per_thousand);
+        } else {
+            println!("  circuit-tracer was measured on one thread; compare with RAYON_NUM_THREADS=1");
+        }
+    }
+    Ok(())
+}
+
+/// The rate in GFLOP/s of candle's product of a block's gradients with an attention matrix of this model.
+fn product_rate(engine: &Engine, tokens: usize) -> anyhow::Result<f64> {
+    const BLOCK: usize = 128;
+    const SECONDS: f64 = 1.0;
+    let spec = &engine.model.spec;
+    let (m, k, n) = (BLOCK * tokens, spec.d_model, (spec.n_heads + spec.n_kv_heads) * spec.head_dim);
+    let left = Tensor::randn(0.0f32, 1.0, (m, k), &Device::Cpu)?;
+    let right = Tensor::randn(0.0f32, 1.0, (k, n), &Device::Cpu)?;
+    left.matmul(&right)?;
+    let (begun, mut fastest) = (Instant::now(), f64::INFINITY);
+    while begun.elapsed().as_secs_f64() < SECONDS {
+        let begun = Instant::now();
+        left.matmul(&right)?;
+        fastest = fastest.min(begun.elapsed().as_secs_f64());
+    }
+    Ok((2 * m * k * n) as f64 / fastest / 1e9)
+}
+
+/// The least number of operations, in GFLOP, that the rows of a trace need: for each layer below a target at
+/// position p, both attention products over the positions 1..=p (position 0 is never carried backward), and a product
+/// with each active vector there.
+fn least_work(engine: &Engine, trace: &RawTrace) -> f64 {
+    let spec = &engine.model.spec;
+    let n_positions = trace.n_positions();
+    let d = spec.d_model as f64;
+    let [queries, values] = [spec.n_heads, spec.n_kv_heads].map(|heads| (heads * spec.head_dim) as f64);
+    let operations = |target: &RowTarget| {
+        let (layers, position) = match *target {
+            RowTarget::Logit(_) => (spec.n_layers, n_positions - 1),
+            RowTarget::Feature(index) => {
+                let at = trace.active[index as usize];
+                // A feature reads behind the attention of its own layer and what is written below that layer.
+                (at.layer.index(), at.position.index())
+            }
+        };
+        let reads_behind_attention = matches!(target, RowTarget::Feature(_));
+        let passes = layers + usize::from(reads_behind_attention);
+        // The first attention that a gradient meets has it at one position only, and spreads it over those before.
+        let p = position as f64;
+        let first = queries + p * values;
+        let attention = first + passes.saturating_sub(1) as f64 * p * (queries + values);
+        let below = |at: &&FeatureAt| at.layer.index() < layers && (1..=position).contains(&at.position.index());
+        let features = trace.active.iter().filter(below).count();
+        2.0 * d * (attention + (features + position * (layers + 1)) as f64)
+    };
+    trace.row_targets.iter().map(operations).sum::<f64>() / 1e9
+}

@@ -1,0 +1,123 @@
+//! A model, its transcoder and its tokenizer, loaded once for any number of prompts.
+
+use crate::attribution::{Capture, Plan, TraceError, TraceOptions, trace};
+use crate::graph::{RawTrace, Token};
+use crate::hub::Place;
+use crate::job::Monitor;
+use crate::model::Transformer;
+use crate::tokens::Tokenizer;
+use crate::transcoder::Transcoder;
+use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+
+/// Tokens listed of those that a feature promotes or suppresses.
+const LISTED: usize = 10;
+
+/// A model with its transcoder and tokenizer.
+#[derive(Debug)]
+pub struct Engine {
+    /// The language model.
+    pub model: Transformer,
+    /// What replaces its MLPs.
+    pub transcoder: Transcoder,
+    /// How it reads.
+    pub tokenizer: Tokenizer,
+    file_hashes: BTreeMap<String, String>,
+}
+
+/// The tokens that a feature writes for and against most.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Promoted {
+    /// Text and direct effect on the logit at activation 1 (against the vocabulary's mean), strongest first.
+    pub top: Vec<(String, f32)>,
+    /// The same for what is suppressed, strongest first.
+    pub bottom: Vec<(String, f32)>,
+}
+
+impl Engine {
+    /// Opens a Hugging Face model directory and a transcoder directory. Nothing large is read yet.
+    ///
+    /// # Errors
+    /// Either is incomplete, damaged or not understood, or they do not fit each other.
+    pub fn open(model: &Place, transcoder: &Place, device: &Device) -> Result<Self, TraceError> {
+        let tokenizer = Tokenizer::open(model)?;
+        let mut file_hashes = BTreeMap::new();
+        for (kind, place) in [("model", model), ("transcoder", transcoder)] {
+            let hashes = place.hashes().map_err(crate::model::ModelError::from)?;
+            file_hashes.extend(hashes.into_iter().map(|(name, hash)| (format!("{kind}/{name}"), hash)));
+        }
+        let model = Transformer::open(model, device)?;
+        let transcoder = Transcoder::open(transcoder, &model.spec)?;
+        Ok(Self { model, transcoder, tokenizer, file_hashes })
+    }
+
+    /// The prompt as the model reads it.
+    ///
+    /// # Errors
+    /// It is empty, too long, or the tokenizer cannot read it.
+    pub fn read(&self, prompt: &str) -> Result<Vec<Token>, TraceError> {
+        Ok(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
+    }
+
+    /// Traces the prompt of `options`; see [`trace`].
+    ///
+    /// # Errors
+    /// As [`trace`], and a prompt that cannot be read.
+    pub fn trace(
+        &self,
+        options: &TraceOptions,
+        planned: impl FnOnce(&Plan),
+        monitor: &Monitor,
+    ) -> Result<RawTrace, TraceError> {
+        let tokens = self.read(&options.settings.prompt)?;
+        let text = |id| self.tokenizer.text(id);
+        let mut traced = trace(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
+        traced.provenance.file_hashes.clone_from(&self.file_hashes);
+        Ok(traced)
+    }
+
+    /// One forward pass over a prompt, to intervene on.
+    ///
+    /// # Errors
+    /// The prompt or the weights cannot be read, or the work was stopped.
+    pub fn capture(&self, prompt: &str, monitor: &Monitor) -> Result<Capture, TraceError> {
+        let ids: Vec<u32> = self.read(prompt)?.iter().map(|token| token.id).collect();
+        Capture::run(&self.model, &self.transcoder, &ids, monitor)
+    }
+
+    /// The tokens that a feature promotes and suppresses most: its decoders, summed over the layers that it writes
+    /// into, through the final norm's weight and the unembedding. Attention and later MLPs are left out of it.
+    ///
+    /// # Errors
+    /// The feature is not there, weights cannot be read, or the work was stopped.
+    pub fn promoted(&self, layer: usize, feature: usize, monitor: &Monitor) -> Result<Promoted, TraceError> {
+        if layer >= self.transcoder.n_layers() || feature >= self.transcoder.n_features(layer) {
+            let what = "the transcoder has no such feature; the graph was made with another one".to_owned();
+            return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
+        }
+        monitor.report("promoted tokens", 0, 1)?;
+        let d = self.model.spec.d_model;
+        let mut sum = vec![0.0f32; d];
+        for row in self.transcoder.decoder_rows(layer, feature)?.chunks(d) {
+            sum.iter_mut().zip(row).for_each(|(s, w)| *s += w);
+        }
+        let norm = self.model.final_norm()?;
+        let written = norm.scale(&Tensor::from_vec(sum, (1, d), self.model.device())?)?;
+        let mut effects = self.model.unembed(&written)?.swap_remove(0);
+        monitor.cancel().check()?;
+        let mean = (effects.iter().map(|x| f64::from(*x)).sum::<f64>() / effects.len() as f64) as f32;
+        effects.iter_mut().for_each(|x| *x -= mean);
+        let listed = |sign: f32| -> Vec<(String, f32)> {
+            let mut order: Vec<u32> = (0..effects.len() as u32).collect();
+            let key = |id: &u32| sign * effects[*id as usize];
+            let n = LISTED.min(order.len());
+            if n < order.len() {
+                order.select_nth_unstable_by(n, |a, b| key(b).total_cmp(&key(a)));
+                order.truncate(n);
+            }
+            order.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
+            order.iter().map(|id| (self.tokenizer.text(*id), effects[*id as usize])).collect()
+        };
+        Ok(Promoted { top: listed(1.0), bottom: listed(-1.0) })
+    }
+}

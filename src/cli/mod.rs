@@ -1,0 +1,47 @@
+//! The command line: one file a subcommand.
+
+mod engine;
+mod export;
+mod intervene;
+mod progress;
+mod trace;
+mod walk;
+
+use clap::{Parser, Subcommand};
+
+/// Trace the circuit behind a language model's answer and walk it, in the terminal.
+#[derive(Debug, Parser)]
+///
+/// Without a subcommand it opens the full-screen program: on the embedded demo model, or on --model and --transcoder.
+#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The prompt to trace
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    #[command(flatten)]
+    walk: walk::WalkArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Trace(trace::TraceArgs),
+    Open(walk::OpenArgs),
+    Export(export::ExportArgs),
+    Intervene(intervene::InterveneArgs),
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// What went wrong, in a sentence.
+pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        Some(Command::Trace(args)) => trace::run(args),
+        Some(Command::Open(args)) => walk::open(args),
+        Some(Command::Export(args)) => export::run(args),
+        Some(Command::Intervene(args)) => intervene::run(args),
+    }
+}

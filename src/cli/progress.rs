@@ -1,0 +1,54 @@
+//! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
+
+use crate::job::{Cancel, Job, Monitor};
+use anyhow::{Context, Result, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+/// Between two looks at the work and at the signals; a request to stop is passed on within this.
+const TICK: Duration = Duration::from_millis(40);
+
+/// Runs `work` and shows its progress: a bar where stderr is a terminal, a line a phase elsewhere. SIGINT and SIGTERM
+/// ask it to stop.
+///
+/// # Errors
+/// What `work` gives, or that no thread could be had.
+pub fn watch<T: Send + 'static>(work: impl FnOnce(&Monitor) -> Result<T> + Send + 'static) -> Result<T> {
+    let stop = Cancel::default();
+    let signals: Vec<_> = [SIGINT, SIGTERM]
+        .into_iter()
+        .map(|signal| signal_hook::flag::register(signal, stop.flag()))
+        .collect::<std::io::Result<_>>()
+        .context("signals cannot be listened to")?;
+    let job = Job::spawn("work", work, || {}).context("no thread can be started")?;
+    let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg:14} {bar:40} {pos}/{len} {elapsed}") {
+        bar.set_style(style);
+    }
+    let mut phase = "";
+    let outcome = loop {
+        if let Some(outcome) = job.wait(TICK) {
+            break outcome;
+        }
+        if stop.is_cancelled() {
+            job.cancel();
+        }
+        let progress = job.progress();
+        if progress.phase != phase {
+            phase = progress.phase;
+            bar.set_message(phase);
+            if bar.is_hidden() {
+                eprintln!("{phase}");
+            }
+        }
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    };
+    bar.finish_and_clear();
+    signals.into_iter().for_each(|id| {
+        signal_hook::low_level::unregister(id);
+    });
+    outcome.map_err(|_| anyhow!("the work failed unexpectedly; this is a bug, please report it with the command"))?
+}

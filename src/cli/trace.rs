@@ -1,0 +1,201 @@
+//! `circuitscope trace`: a prompt to a raw graph.
+
+use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
+use crate::cli::engine::EngineArgs;
+use crate::cli::progress::watch;
+use crate::format::{raw, tensors};
+use crate::graph::{AttributionGraph, RawTrace, Settings, influence, scores};
+use anyhow::{Context, Result, bail};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Traces a prompt and writes the raw graph.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// The prompt
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: String,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// An output to trace instead of the likeliest: a text that is one token, or id:N
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    target: Vec<String>,
+    /// The difference of two tokens' logits, as an output to trace
+    #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
+    target_diff: Vec<String>,
+    /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
+    #[arg(long, value_name = "FILE[:TENSOR]")]
+    target_vector: Vec<String>,
+    /// What --target-diff and --target-vector weigh among the outputs
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    target_weight: f32,
+    /// Where to write the raw graph
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// When stopped, write what there is
+    #[arg(long)]
+    keep_partial: bool,
+    /// Print what was traced on stdout as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How far a trace goes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SettingsArgs {
+    /// Features that get a row: a number, or all
+    #[arg(long, value_name = "N|all", default_value = "7500", value_parser = feature_nodes)]
+    max_feature_nodes: FeatureNodes,
+    /// Features a ranking batch; steers which features get a row, not how they are computed
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
+    batch_size: usize,
+    /// Batches between two rankings
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
+    update_interval: usize,
+    /// At most this many of the likeliest outputs are traced
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    max_logits: usize,
+    /// The likeliest outputs are traced until their probabilities add up to this
+    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = probability)]
+    logit_prob: f32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FeatureNodes(Option<usize>);
+
+fn feature_nodes(text: &str) -> Result<FeatureNodes, String> {
+    if text == "all" { Ok(FeatureNodes(None)) } else { positive(text).map(|n| FeatureNodes(Some(n))) }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it has to be a whole number above 0".to_owned())
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let number = text.parse().ok().filter(|p| *p > 0.0 && *p <= 1.0);
+    number.ok_or_else(|| "it has to be a number above 0, at most 1".to_owned())
+}
+
+impl SettingsArgs {
+    /// What is recorded with a trace of `prompt`.
+    pub fn settings(&self, prompt: &str) -> Settings {
+        Settings {
+            prompt: prompt.to_owned(),
+            max_feature_nodes: self.max_feature_nodes.0,
+            batch_size: self.batch_size,
+            update_interval: self.update_interval,
+            max_logits: self.max_logits,
+            logit_probability: self.logit_prob,
+        }
+    }
+
+    /// The likeliest outputs.
+    pub fn likeliest(&self) -> TargetChoice {
+        TargetChoice::Likeliest { most: self.max_logits, probability: self.logit_prob }
+    }
+}
+
+/// Loads, traces, writes, and says what was traced.
+///
+/// # Errors
+/// Anything that kept the graph from being written; no file is left then.
+pub fn run(args: &TraceArgs) -> Result<()> {
+    let begun = Instant::now();
+    writable(&args.out)?;
+    let engine = args.engine.open()?;
+    if !engine.tokenizer.has_lead() {
+        eprintln!("the tokenizer has no special token: nothing is put in front of the prompt");
+    }
+    for word in engine.tokenizer.unknown_words(&args.prompt)? {
+        eprintln!("the tokenizer does not know {:?}; the nearest it knows: {}", word.word, word.nearest.join(", "));
+    }
+    let options = TraceOptions { settings: args.settings.settings(&args.prompt), targets: targets(args, &engine)? };
+    let trace = watch(move |monitor| Ok(engine.trace(&options, |plan| eprintln!("{plan}"), monitor)?))?;
+    if trace.is_partial() && !args.keep_partial {
+        bail!("stopped; nothing was written (--keep-partial writes what there is)");
+    }
+    raw::write(&args.out, &trace)?;
+    report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+}
+
+/// That the output can be written is seen before any work is spent on it.
+fn writable(out: &Path) -> Result<()> {
+    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if out.is_dir() {
+        bail!("--out {} is a directory; give the file to write", out.display());
+    }
+    if !folder.is_dir() {
+        bail!("--out {}: there is no directory {}; make it first", out.display(), folder.display());
+    }
+    Ok(())
+}
+
+fn targets(args: &TraceArgs, engine: &Engine) -> Result<TargetChoice> {
+    let token = |text: &String| engine.tokenizer.target(text, engine.model.spec.vocab_size);
+    let weight = args.target_weight;
+    let mut requests = Vec::new();
+    for text in &args.target {
+        requests.push(Request::Token(token(text)?));
+    }
+    for pair in args.target_diff.chunks_exact(2) {
+        requests.push(Request::Difference { plus: token(&pair[0])?, minus: token(&pair[1])?, weight });
+    }
+    for reference in &args.target_vector {
+        requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
+    }
+    Ok(if requests.is_empty() { args.settings.likeliest() } else { TargetChoice::Given(requests) })
+}
+
+/// The tensor behind FILE or FILE:TENSOR.
+fn direction(reference: &str) -> Result<Vec<f32>> {
+    let (path, name) = match reference.rsplit_once(':') {
+        Some((path, name)) if !Path::new(reference).exists() => (path, Some(name)),
+        _ => (reference, None),
+    };
+    let mut file = tensors::Reader::open(Path::new(path))?;
+    let names = file.names();
+    let name = match (name, names.as_slice()) {
+        (Some(name), _) => name.to_owned(),
+        (None, [only]) => only.clone(),
+        (None, several) => bail!("{path} holds the tensors {}; say which: {path}:NAME", several.join(", ")),
+    };
+    Ok(file.read::<f32>(&name, &[None])?)
+}
+
+fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
+    let graph = AttributionGraph::from_trace(trace)?;
+    let scores = scores(&graph, &influence(&graph));
+    let seconds = begun.elapsed().as_secs_f64();
+    if !args.json {
+        let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
+        eprintln!(
+            "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
+            args.out.display(),
+            if trace.is_partial() { " (partial)" } else { "" },
+            trace.row_targets.len(),
+            trace.active.len(),
+            scores.replacement,
+            scores.completeness,
+            outputs.join(", "),
+        );
+        return Ok(());
+    }
+    let result = serde_json::json!({
+        "out": args.out,
+        "partial": trace.is_partial(),
+        "tokens": trace.tokens,
+        "targets": trace.targets,
+        "active_features": trace.active.len(),
+        "feature_rows": trace.visit_order().count(),
+        "nodes": graph.n_nodes(),
+        "edges": graph.n_edges(),
+        "replacement_score": scores.replacement,
+        "completeness_score": scores.completeness,
+        "seconds": seconds,
+    });
+    writeln!(io::stdout(), "{result:#}")?;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Where the program keeps what is its own.
+
+use directories::ProjectDirs;
+use std::path::PathBuf;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+
+const NAME: &str = "circuitscope";
+
+/// The folder of the log; none where the person has no home.
+pub fn log_folder() -> Option<PathBuf> {
+    let folders = ProjectDirs::from("", "", NAME)?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).to_owned())
+}
+
+/// Sends what the program logs to a file, since the screen is taken: one a day, a week of them. The log ends when the
+/// guard goes. A log that cannot be written is done without.
+pub fn log_to_file() -> Option<WorkerGuard> {
+    let builder = RollingFileAppender::builder().rotation(Rotation::DAILY).filename_prefix(NAME);
+    let appender = builder.filename_suffix("log").max_log_files(7).build(log_folder()?).ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    tracing_subscriber::fmt().with_writer(writer).with_ansi(false).try_init().ok()?;
+    Some(guard)
+}

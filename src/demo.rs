@@ -1,0 +1,26 @@
+//! The demo model and its transcoder, part of the program. `examples/train_demo` makes them.
+
+use crate::hub::Place;
+
+/// What the demo model is called.
+pub const NAME: &str = "circuitscope-demo";
+
+/// What a newcomer sees traced: a question of two hops, over a city that no two-hop sentence of the training held.
+pub const PROMPT: &str = "fact : the capital of the state containing Dallas is";
+
+macro_rules! files {
+    ($($folder:literal: $($name:literal),+;)+) => {
+        ($(&[$(($name, include_bytes!(concat!("../assets/demo/", $folder, "/", $name)) as &[u8])),+] as &[_],)+)
+    };
+}
+
+/// The model's files and the transcoder's.
+pub fn places() -> (Place, Place) {
+    let (model, transcoder) = files! {
+        "model": "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json";
+        "transcoder": "config.yaml",
+            "W_enc_0.safetensors", "W_enc_1.safetensors", "W_enc_2.safetensors", "W_enc_3.safetensors",
+            "W_dec_0.safetensors", "W_dec_1.safetensors", "W_dec_2.safetensors", "W_dec_3.safetensors";
+    };
+    (Place::Embedded(NAME, model), Place::Embedded("circuitscope-demo-clt", transcoder))
+}

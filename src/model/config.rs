@@ -1,0 +1,193 @@
+//! A `config.json` whose options are taken one by one, so that what is left over can be named.
+
+use crate::hub::Place;
+use crate::model::ModelError;
+use crate::model::spec::{RopeScaling, RopeSpec};
+use serde_json::{Map, Value};
+
+const FILE: &str = "config.json";
+
+/// Sizes beyond this are a damaged file; products made of them would overflow.
+const MOST: u64 = 1 << 24;
+
+/// Options that do not change the numbers of a forward pass over one prompt.
+const HARMLESS: &[&str] = &[
+    "_name_or_path",
+    "_sliding_window_pattern",
+    "architectures",
+    "attention_dropout",
+    "attn_pdrop",
+    "boi_token_index",
+    "bos_token_id",
+    "cache_implementation",
+    "dtype",
+    "embd_pdrop",
+    "eoi_token_index",
+    "eos_token_id",
+    "image_token_index",
+    "initializer_range",
+    "max_window_layers",
+    "mm_tokens_per_image",
+    "model_type",
+    "n_ctx",
+    "pad_token_id",
+    "pretraining_tp",
+    "reorder_and_upcast_attn",
+    "resid_pdrop",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+    "task_specific_params",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+    "vision_config",
+];
+
+/// The options of a model that have not been taken yet.
+#[derive(Debug)]
+pub(super) struct Config {
+    path: String,
+    options: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads `config.json`.
+    pub fn read(place: &Place) -> Result<Self, ModelError> {
+        let blob = place.open(FILE, "a Hugging Face model directory has one")?;
+        let path = place.path(FILE);
+        let options = serde_json::from_slice(&blob)
+            .map_err(|e| ModelError::Config { path: path.clone(), what: format!("not a JSON object: {e}") })?;
+        Ok(Self { path, options })
+    }
+
+    /// What is wrong with it.
+    pub fn wrong(&self, what: impl Into<String>) -> ModelError {
+        ModelError::Config { path: self.path.clone(), what: what.into() }
+    }
+
+    /// The first of the architectures.
+    pub fn architecture(&self) -> Option<String> {
+        self.options.get("architectures")?.get(0)?.as_str().map(str::to_owned)
+    }
+
+    /// Goes on with the options under `text_config`, where a multimodal model keeps those of its language model.
+    pub fn enter_text_config(&mut self) {
+        if let Some(Value::Object(inner)) = self.options.remove("text_config") {
+            self.options = inner;
+        }
+    }
+
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.options.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether an option is there and set.
+    pub fn has(&self, name: &str) -> bool {
+        self.options.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A count that stays among the options.
+    pub fn peek_size(&self, name: &str) -> Option<usize> {
+        self.options.get(name)?.as_u64().map(|n| n as usize)
+    }
+
+    pub fn optional_size(&mut self, name: &str) -> Result<Option<usize>, ModelError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_u64().filter(|n| (1..=MOST).contains(n)) {
+            Some(n) => Ok(Some(n as usize)),
+            None => Err(self.wrong(format!("{name} is {value}, expected a count from 1 to {MOST}"))),
+        }
+    }
+
+    pub fn size(&mut self, name: &str) -> Result<usize, ModelError> {
+        self.optional_size(name)?.ok_or_else(|| self.wrong(format!("{name} is missing")))
+    }
+
+    pub fn optional_number(&mut self, name: &str) -> Result<Option<f64>, ModelError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_f64().filter(|x| *x > 0.0 && x.is_finite()) {
+            Some(x) => Ok(Some(x)),
+            None => Err(self.wrong(format!("{name} is {value}, expected a positive number"))),
+        }
+    }
+
+    pub fn number(&mut self, name: &str) -> Result<f64, ModelError> {
+        self.optional_number(name)?.ok_or_else(|| self.wrong(format!("{name} is missing")))
+    }
+
+    pub fn flag(&mut self, name: &str, default: bool) -> Result<bool, ModelError> {
+        match self.take(name) {
+            None => Ok(default),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(value) => Err(self.wrong(format!("{name} is {value}, expected true or false"))),
+        }
+    }
+
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name).and_then(|value| value.as_str().map(str::to_owned))
+    }
+
+    /// Rotary frequencies of base `theta`, in the older form (`rope_theta` beside `rope_scaling`).
+    pub fn rope(&mut self, theta: f64) -> Result<RopeSpec, ModelError> {
+        match self.take("rope_scaling") {
+            None => Ok(RopeSpec { theta, scaling: RopeScaling::None }),
+            Some(value) => self.rope_of("rope_scaling", value, Some(theta)),
+        }
+    }
+
+    /// Rotary frequencies as one object tells them: the older `rope_scaling`, or the newer `rope_parameters` with the
+    /// base among them.
+    pub fn rope_of(&self, name: &str, value: Value, theta: Option<f64>) -> Result<RopeSpec, ModelError> {
+        let Value::Object(options) = value else {
+            return Err(self.wrong(format!("{name} is not an object")));
+        };
+        let mut inner = Self { path: self.path.clone(), options };
+        let theta = match inner.optional_number("rope_theta")?.or(theta) {
+            Some(theta) => theta,
+            None => return Err(self.wrong(format!("{name} has no rope_theta"))),
+        };
+        let (newer, older) = (inner.take("rope_type"), inner.take("type"));
+        let kind = newer.or(older);
+        let scaling = match kind.as_ref().and_then(Value::as_str) {
+            None | Some("default") => RopeScaling::None,
+            Some("linear") => RopeScaling::Linear { factor: inner.number("factor")? },
+            Some("llama3") => {
+                let (low_freq_factor, high_freq_factor) =
+                    (inner.number("low_freq_factor")?, inner.number("high_freq_factor")?);
+                if high_freq_factor <= low_freq_factor {
+                    return Err(self.wrong(format!("{name}: high_freq_factor must be above low_freq_factor")));
+                }
+                RopeScaling::Llama3 {
+                    factor: inner.number("factor")?,
+                    low_freq_factor,
+                    high_freq_factor,
+                    original_max_positions: inner.number("original_max_position_embeddings")?,
+                }
+            }
+            Some(other) => {
+                return Err(self.wrong(format!("{name} of type {other} is not understood; known: linear, llama3")));
+            }
+        };
+        match inner.options.iter().find(|(_, value)| !value.is_null()) {
+            Some((key, value)) => Err(self.wrong(format!("{name}: {key} = {value} is not understood"))),
+            None => Ok(RopeSpec { theta, scaling }),
+        }
+    }
+
+    /// That nothing is left that could change the numbers.
+    pub fn finish(&self) -> Result<(), ModelError> {
+        let unknown = self.options.iter().find(|(key, value)| {
+            let off = value.is_null() || **value == Value::Bool(false);
+            !off && !HARMLESS.contains(&key.as_str())
+        });
+        match unknown {
+            Some((key, value)) => {
+                Err(self.wrong(format!("option {key} = {value} is not understood and could change the numbers")))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Where a model's weight files keep what, under which names and in which shapes.
+
+use crate::model::spec::{Layout, NormKind, PositionKind};
+use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Weights};
+use candle_core::{Device, Tensor};
+use std::ops::Range;
+
+/// The norms of a layer, and the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NormPlace {
+    Attention(usize),
+    AfterAttention(usize),
+    Mlp(usize),
+    AfterMlp(usize),
+    Final,
+}
+
+/// An MLP's projections.
+#[derive(Clone, Debug)]
+pub(super) struct MlpWeights {
+    /// `[d_mlp, d]`; what the activation function is applied to, where there is a gate.
+    pub gate: Option<Linear>,
+    /// `[d_mlp, d]`
+    pub up: Linear,
+    /// `[d, d_mlp]`
+    pub down: Linear,
+}
+
+/// A model's weight files.
+#[derive(Debug)]
+pub(super) struct Files {
+    weights: Weights,
+    layout: Layout,
+    /// In front of every name but the unembedding's.
+    prefix: &'static str,
+}
+
+/// Prefixes that are seen in the wild: plain, the base model alone, and inside multimodal models.
+const LLAMA_PREFIXES: [&str; 4] = ["model.", "", "language_model.model.", "model.language_model."];
+const GPT2_PREFIXES: [&str; 2] = ["", "transformer."];
+
+impl Files {
+    pub fn new(weights: Weights, layout: Layout) -> Self {
+        let (prefixes, probe): (&[&'static str], &str) = match layout {
+            Layout::Llama => (&LLAMA_PREFIXES, "embed_tokens.weight"),
+            Layout::Gpt2 => (&GPT2_PREFIXES, "wte.weight"),
+        };
+        let found = prefixes.iter().find(|prefix| weights.get(&format!("{prefix}{probe}")).is_some());
+        Self { prefix: found.unwrap_or(&prefixes[0]), weights, layout }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.weights.bytes()
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+
+    fn embedding(&self) -> String {
+        self.name(match self.layout {
+            Layout::Llama => "embed_tokens.weight",
+            Layout::Gpt2 => "wte.weight",
+        })
+    }
+
+    fn unembedding(&self, spec: &ModelSpec) -> String {
+        if spec.tied_embeddings {
+            return self.embedding();
+        }
+        // Multimodal models keep it beside their language model.
+        let inside = "language_model.lm_head.weight";
+        if self.weights.get(inside).is_some() { inside.to_owned() } else { "lm_head.weight".to_owned() }
+    }
+
+    fn norm_name(&self, spec: &ModelSpec, place: NormPlace) -> String {
+        let rest = match (self.layout, place) {
+            (Layout::Gpt2, NormPlace::Attention(layer)) => format!("h.{layer}.ln_1"),
+            (Layout::Gpt2, NormPlace::Mlp(layer)) => format!("h.{layer}.ln_2"),
+            (Layout::Gpt2, _) => "ln_f".to_owned(),
+            (Layout::Llama, NormPlace::Attention(layer)) => format!("layers.{layer}.input_layernorm"),
+            // Llama calls the norm in front of its MLP what Gemma calls the one after its attention.
+            (Layout::Llama, NormPlace::Mlp(layer)) if !spec.post_norms => {
+                format!("layers.{layer}.post_attention_layernorm")
+            }
+            (Layout::Llama, NormPlace::AfterAttention(layer)) => format!("layers.{layer}.post_attention_layernorm"),
+            (Layout::Llama, NormPlace::Mlp(layer)) => format!("layers.{layer}.pre_feedforward_layernorm"),
+            (Layout::Llama, NormPlace::AfterMlp(layer)) => format!("layers.{layer}.post_feedforward_layernorm"),
+            (Layout::Llama, NormPlace::Final) => "norm".to_owned(),
+        };
+        self.name(&rest)
+    }
+
+    pub fn norm(&self, spec: &ModelSpec, place: NormPlace, device: &Device) -> Result<Norm, ModelError> {
+        self.norm_of(spec, &self.norm_name(spec, place), spec.d_model, device)
+    }
+
+    fn norm_of(&self, spec: &ModelSpec, name: &str, width: usize, device: &Device) -> Result<Norm, ModelError> {
+        let weight = self.weights.tensor(&format!("{name}.weight"), &[width], device)?;
+        let bias = match spec.norm {
+            NormKind::Layer => Some(self.weights.tensor(&format!("{name}.bias"), &[width], device)?),
+            NormKind::Rms | NormKind::RmsPlusOne => None,
+        };
+        let weight = if spec.norm == NormKind::RmsPlusOne { (weight + 1.0)? } else { weight };
+        Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps })
+    }
+
+    /// A projection kept as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
+    fn linear(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        bias: bool,
+        columns: Option<(usize, Range<usize>)>,
+        device: &Device,
+    ) -> Result<Linear, ModelError> {
+        let [out, input] = shape;
+        let (weight_name, bias_name) = (self.name(&format!("{name}.weight")), self.name(&format!("{name}.bias")));
+        if self.layout == Layout::Llama {
+            let bias = bias.then(|| self.weights.tensor(&bias_name, &[out], device)).transpose()?;
+            return Ok(Linear { weight: self.weights.tensor(&weight_name, &shape, device)?, bias });
+        }
+        let (all, columns) = columns.unwrap_or((out, 0..out));
+        let weight = self.weights.tensor(&weight_name, &[input, all], device)?;
+        let weight = weight.narrow(1, columns.start, columns.len())?.t()?.contiguous()?;
+        let bias = match bias {
+            true => Some(self.weights.tensor(&bias_name, &[all], device)?.narrow(0, columns.start, columns.len())?),
+            false => None,
+        };
+        Ok(Linear { weight, bias })
+    }
+
+    pub fn attention(&self, spec: &ModelSpec, layer: usize, device: &Device) -> Result<AttentionWeights, ModelError> {
+        let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
+        let (into, out) = (spec.biases.attention_in, spec.biases.attention_out);
+        if self.layout == Layout::Gpt2 {
+            let third = |nth: usize| {
+                let columns = Some((3 * d, nth * d..(nth + 1) * d));
+                self.linear(&format!("h.{layer}.attn.c_attn"), [d, d], into, columns, device)
+            };
+            return Ok(AttentionWeights {
+                query: third(0)?,
+                key: third(1)?,
+                value: third(2)?,
+                output: self.linear(&format!("h.{layer}.attn.c_proj"), [d, d], out, None, device)?,
+                head_norms: None,
+            });
+        }
+        let project = |which: &str, shape: [usize; 2], bias: bool| {
+            self.linear(&format!("layers.{layer}.self_attn.{which}_proj"), shape, bias, None, device)
+        };
+        let head_norm = |which: &str| {
+            let name = self.name(&format!("layers.{layer}.self_attn.{which}_norm"));
+            self.norm_of(spec, &name, spec.head_dim, device)
+        };
+        Ok(AttentionWeights {
+            query: project("q", [a, d], into)?,
+            key: project("k", [kv, d], into)?,
+            value: project("v", [kv, d], into)?,
+            output: project("o", [d, a], out)?,
+            head_norms: if spec.query_key_norms { Some((head_norm("q")?, head_norm("k")?)) } else { None },
+        })
+    }
+
+    pub fn mlp(&self, spec: &ModelSpec, layer: usize, device: &Device) -> Result<MlpWeights, ModelError> {
+        let (d, m) = (spec.d_model, spec.d_mlp);
+        let read = |name: &str, shape: [usize; 2]| self.linear(name, shape, spec.biases.mlp, None, device);
+        match self.layout {
+            Layout::Llama => Ok(MlpWeights {
+                gate: Some(read(&format!("layers.{layer}.mlp.gate_proj"), [m, d])?),
+                up: read(&format!("layers.{layer}.mlp.up_proj"), [m, d])?,
+                down: read(&format!("layers.{layer}.mlp.down_proj"), [d, m])?,
+            }),
+            Layout::Gpt2 => Ok(MlpWeights {
+                gate: None,
+                up: read(&format!("h.{layer}.mlp.c_fc"), [m, d])?,
+                down: read(&format!("h.{layer}.mlp.c_proj"), [d, m])?,
+            }),
+        }
+    }
+
+    /// Rows of the embedding into `out`.
+    pub fn embedding_row(&self, spec: &ModelSpec, id: usize, out: &mut [f32]) -> Result<(), ModelError> {
+        self.weights.read_rows(&self.embedding(), &[spec.vocab_size, spec.d_model], id..id + 1, out)
+    }
+
+    /// Embeddings of positions `0..positions`, where they are learned.
+    pub fn position_embeddings(
+        &self,
+        spec: &ModelSpec,
+        positions: usize,
+        device: &Device,
+    ) -> Result<Option<Tensor>, ModelError> {
+        if spec.positions != PositionKind::Learned {
+            return Ok(None);
+        }
+        let mut rows = vec![0.0; positions * spec.d_model];
+        let shape = [spec.max_positions, spec.d_model];
+        self.weights.read_rows(&self.name("wpe.weight"), &shape, 0..positions, &mut rows)?;
+        Ok(Some(Tensor::from_vec(rows, (positions, spec.d_model), device)?))
+    }
+
+    /// Rows of the unembedding into `out`.
+    pub fn unembedding_rows(&self, spec: &ModelSpec, rows: Range<usize>, out: &mut [f32]) -> Result<(), ModelError> {
+        self.weights.read_rows(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], rows, out)
+    }
+
+    /// Every tensor that a pass reads is there and has its shape, so that a bad file shows before any work.
+    pub fn check(&self, spec: &ModelSpec) -> Result<(), ModelError> {
+        let (d, a, kv, m) = (spec.d_model, spec.d_attn(), spec.d_kv(), spec.d_mlp);
+        let layer_norm = spec.norm == NormKind::Layer;
+        let mut wanted: Vec<(String, Vec<usize>)> =
+            vec![(self.embedding(), vec![spec.vocab_size, d]), (self.unembedding(spec), vec![spec.vocab_size, d])];
+        if spec.positions == PositionKind::Learned {
+            wanted.push((self.name("wpe.weight"), vec![spec.max_positions, d]));
+        }
+        let mut norms = vec![NormPlace::Final];
+        for layer in 0..spec.n_layers {
+            norms.extend([NormPlace::Attention(layer), NormPlace::Mlp(layer)]);
+            if spec.post_norms {
+                norms.extend([NormPlace::AfterAttention(layer), NormPlace::AfterMlp(layer)]);
+            }
+            let projections: &[(&str, [usize; 2], bool)] = match self.layout {
+                Layout::Llama => &[
+                    ("self_attn.q_proj", [a, d], spec.biases.attention_in),
+                    ("self_attn.k_proj", [kv, d], spec.biases.attention_in),
+                    ("self_attn.v_proj", [kv, d], spec.biases.attention_in),
+                    ("self_attn.o_proj", [d, a], spec.biases.attention_out),
+                    ("mlp.gate_proj", [m, d], spec.biases.mlp),
+                    ("mlp.up_proj", [m, d], spec.biases.mlp),
+                    ("mlp.down_proj", [d, m], spec.biases.mlp),
+                ],
+                Layout::Gpt2 => &[
+                    ("attn.c_attn", [3 * d, d], true),
+                    ("attn.c_proj", [d, d], true),
+                    ("mlp.c_fc", [m, d], true),
+                    ("mlp.c_proj", [d, m], true),
+                ],
+            };
+            for (name, [out, input], bias) in projections {
+                let part = if self.layout == Layout::Llama { "layers" } else { "h" };
+                let name = self.name(&format!("{part}.{layer}.{name}"));
+                let shape = if self.layout == Layout::Llama { vec![*out, *input] } else { vec![*input, *out] };
+                wanted.push((format!("{name}.weight"), shape));
+                wanted.extend(bias.then(|| (format!("{name}.bias"), vec![*out])));
+            }
+            if spec.query_key_norms {
+                for which in ["q", "k"] {
+                    let name = self.name(&format!("layers.{layer}.self_attn.{which}_norm.weight"));
+                    wanted.push((name, vec![spec.head_dim]));
+                }
+            }
+        }
+        for place in norms {
+            let name = self.norm_name(spec, place);
+            wanted.push((format!("{name}.weight"), vec![d]));
+            wanted.extend(layer_norm.then(|| (format!("{name}.bias"), vec![d])));
+        }
+        wanted.iter().try_for_each(|(name, shape)| self.weights.expect(name, shape).map(drop))
+    }
+}

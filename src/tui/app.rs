@@ -1,0 +1,191 @@
+//! What the screen shows: all of its state, and what it wants done elsewhere.
+
+use crate::graph::{AttributionGraph, RawTrace, Thresholds};
+use crate::ids::{FeatureId, Layer};
+use crate::job::Progress;
+use crate::tui::circuit::Circuit;
+use crate::tui::keymap::Context;
+use crate::tui::layout::{Panes, layout};
+use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::theme::Look;
+use crate::tui::tracer::Tracer;
+use std::sync::Arc;
+
+/// The panes that can have the focus, in the order in which Tab visits them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// The link graph.
+    #[default]
+    Graph,
+    /// The list of connections.
+    Connections,
+    /// What the selected node is.
+    Detail,
+}
+
+impl Pane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Graph, Self::Connections, Self::Detail];
+}
+
+/// What lies over the panes.
+pub enum Popup {
+    /// The prompt, being edited.
+    Prompt(Prompt),
+    /// Every key.
+    Help(Help),
+}
+
+/// A line for the person, until the next key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it says.
+    pub text: String,
+    /// Whether something went wrong.
+    pub alert: bool,
+}
+
+/// A trace, or the opening of one, that is under way.
+pub struct Busy {
+    /// Tells its answer from stale ones.
+    pub generation: u64,
+    /// What is traced.
+    pub prompt: String,
+    /// How far it is.
+    pub progress: Progress,
+    /// It was asked to stop.
+    pub stopping: bool,
+}
+
+/// Something to be done outside the state.
+pub enum Effect {
+    /// Trace a prompt.
+    Trace {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The prompt.
+        prompt: String,
+    },
+    /// Make the graph of a trace that was opened.
+    Open {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+    },
+    /// Stop the running trace.
+    StopTrace,
+    /// Prune a graph.
+    Prune {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// How much of it to keep.
+        thresholds: Thresholds,
+    },
+    /// Find the tokens that a feature writes for and against.
+    Promoted {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The feature's layer.
+        layer: Layer,
+        /// The feature.
+        feature: FeatureId,
+    },
+    /// Give the terminal back and stop until continued.
+    Suspend,
+    /// Draw everything, whatever the screen is thought to show.
+    Redraw,
+    /// Leave.
+    Quit,
+}
+
+/// All of it. Only `update` and what it calls change it.
+pub struct State {
+    /// Colours and signs.
+    pub look: Look,
+    /// Cells and lines of the terminal.
+    pub size: (u16, u16),
+    /// Who traces; `None` where there is no model.
+    pub tracer: Option<Arc<dyn Tracer>>,
+    /// The graph on the screen.
+    pub circuit: Option<Circuit>,
+    /// What is under way.
+    pub busy: Option<Busy>,
+    /// Which pane has the focus.
+    pub focus: Pane,
+    /// The first line of the detail that is shown.
+    pub detail_scroll: usize,
+    /// What lies over the panes.
+    pub popup: Option<Popup>,
+    /// A line for the person.
+    pub notice: Option<Notice>,
+    /// Counts the frames of the sign for work that goes on.
+    pub ticks: usize,
+    /// The number of the newest answer that is waited for, of any kind.
+    pub generation: u64,
+    /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
+    pub pruning: Option<u64>,
+    /// The number of the circuit on the screen; answers about another are stale.
+    pub circuit_generation: u64,
+    /// What is to be done outside, in order.
+    pub effects: Vec<Effect>,
+    /// The screen shows something else than the state.
+    pub dirty: bool,
+}
+
+impl State {
+    /// An empty screen.
+    pub fn new(look: Look, size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
+        Self {
+            look,
+            size,
+            tracer,
+            circuit: None,
+            busy: None,
+            focus: Pane::Graph,
+            detail_scroll: 0,
+            popup: None,
+            notice: None,
+            ticks: 0,
+            generation: 0,
+            pruning: None,
+            circuit_generation: 0,
+            effects: Vec::new(),
+            dirty: true,
+        }
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        match (&self.popup, self.focus) {
+            (Some(Popup::Prompt(_)), _) => Context::Prompt,
+            (Some(Popup::Help(_)), _) => Context::Help,
+            (None, Pane::Graph) => Context::Graph,
+            (None, Pane::Connections) => Context::Connections,
+            (None, Pane::Detail) => Context::Detail,
+        }
+    }
+
+    /// Where the panes are; `None` on a terminal that is too small for any.
+    pub fn panes(&self) -> Option<Panes> {
+        layout(self.size, self.focus)
+    }
+
+    /// Says something to the person.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), alert: false });
+    }
+
+    /// Says that something went wrong.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), alert: true });
+    }
+
+    /// A number for a new question.
+    pub fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+}

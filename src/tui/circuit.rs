@@ -1,0 +1,356 @@
+//! The graph on the screen, and where in it a person is.
+
+use crate::graph::{Edge, Edited, Edits, Kept, Node, NodeKind, Thresholds};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
+use crate::tui::arrange::{Arrangement, Place, Step};
+use crate::tui::glyph::{Charset, Glyphs};
+use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::trail::{Reached, Trail};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Which connections are numbered and followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// What flows into the node.
+    #[default]
+    Inputs,
+    /// What the node flows into.
+    Outputs,
+}
+
+impl Side {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Inputs => Self::Outputs,
+            Self::Outputs => Self::Inputs,
+        }
+    }
+}
+
+/// A kept edge of the selected node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The edge.
+    pub edge: Edge,
+    /// Its other end.
+    pub other: NodeId,
+    /// Its share of everything that flows into its target.
+    pub share: f64,
+}
+
+/// The kept edges of a node on one side, strongest first, and how many there are in all.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// The kept ones, by share.
+    pub kept: Vec<Link>,
+    /// How many the whole graph has.
+    pub all: usize,
+}
+
+/// What a feature writes for and against, as far as that is known.
+#[derive(Clone, Debug)]
+pub enum Writes {
+    /// It is being computed.
+    Pending,
+    /// It is known.
+    Known(Promoted),
+    /// It cannot be had, and why.
+    Failed(String),
+}
+
+/// A traced graph with the walk through it and the edits to it.
+pub struct Circuit {
+    /// The trace, the graph, and what is kept of it.
+    pub traced: Traced,
+    /// Thresholds and pins, with their history.
+    pub edits: Edits,
+    /// The walk; its end is the selected node.
+    pub trail: Trail,
+    /// Where every node stands.
+    pub arrangement: Arrangement,
+    /// The selected node's inputs.
+    pub inputs: Links,
+    /// The selected node's outputs.
+    pub outputs: Links,
+    /// Which of the two is followed.
+    pub side: Side,
+    /// Which of the two is to be followed where the node has both.
+    preferred: Side,
+    /// The row under the cursor in the list of that side.
+    pub row: usize,
+    /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
+    pub spine: Vec<Link>,
+    /// What features write, by layer and index.
+    pub writes: HashMap<(Layer, FeatureId), Writes>,
+    /// Token texts that stand more than once in the prompt need their position beside them.
+    repeated: Vec<bool>,
+    ranks: HashMap<NodeId, usize>,
+    goal_x: Option<u16>,
+}
+
+impl Circuit {
+    /// The circuit of a trace with its most probable output selected; `None` where nothing is kept that could be.
+    pub fn new(traced: Traced, thresholds: Thresholds) -> Option<Self> {
+        let first = strongest_logit(&traced).or_else(|| traced.kept.node_ids().next())?;
+        let tokens = traced.graph.tokens();
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for token in tokens {
+            *seen.entry(token.text.as_str()).or_default() += 1;
+        }
+        let repeated = tokens.iter().map(|token| seen[token.text.as_str()] > 1).collect();
+        let mut this = Self {
+            edits: Edits::starting_from(Edited { thresholds, pins: Vec::new() }),
+            trail: Trail::new(first),
+            arrangement: Arrangement::default(),
+            inputs: Links::default(),
+            outputs: Links::default(),
+            side: Side::Inputs,
+            preferred: Side::Inputs,
+            row: 0,
+            spine: Vec::new(),
+            writes: HashMap::new(),
+            repeated,
+            ranks: HashMap::new(),
+            goal_x: None,
+            traced,
+        };
+        this.rank();
+        this.arrive();
+        Some(this)
+    }
+
+    /// The selected node.
+    pub fn selected(&self) -> NodeId {
+        self.trail.node()
+    }
+
+    /// A node of the graph.
+    pub fn node(&self, id: NodeId) -> &Node {
+        self.traced.graph.node(id)
+    }
+
+    /// What is kept.
+    pub fn kept(&self) -> &Kept {
+        &self.traced.kept
+    }
+
+    /// Whether a node is pinned.
+    pub fn is_pinned(&self, node: NodeId) -> bool {
+        self.edits.now().is_pinned(node)
+    }
+
+    /// The links of the side that is followed.
+    pub fn links(&self) -> &Links {
+        self.links_of(self.side)
+    }
+
+    /// The links of a side.
+    pub fn links_of(&self, side: Side) -> &Links {
+        match side {
+            Side::Inputs => &self.inputs,
+            Side::Outputs => &self.outputs,
+        }
+    }
+
+    /// The node's rank by influence among all nodes, from 1.
+    pub fn rank_of(&self, node: NodeId) -> Option<usize> {
+        self.ranks.get(&node).copied()
+    }
+
+    /// The share of the selected node's input that comes from errors; `None` where it has no input.
+    pub fn error_share(&self) -> Option<f64> {
+        let graph = &self.traced.graph;
+        let total = graph.input_total(self.selected());
+        let errors: f64 = graph
+            .incoming(self.selected())
+            .filter(|edge| graph.node(edge.source).is_error())
+            .map(|edge| f64::from(edge.weight.abs()))
+            .sum();
+        // An empty sum is minus zero.
+        (total > 0.0).then(|| errors.abs() / total)
+    }
+
+    /// The selected feature, where it is one.
+    pub fn selected_feature(&self) -> Option<(Layer, FeatureId)> {
+        match self.node(self.selected()).kind {
+            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
+            _ => None,
+        }
+    }
+
+    /// A token's text as it is shown.
+    pub fn token(&self, position: Position, glyphs: &Glyphs) -> String {
+        let token = self.traced.graph.tokens().get(position.index());
+        token.map_or_else(String::new, |token| glyphs.visible(&token.text))
+    }
+
+    /// A token with its position beside it where its text stands more than once in the prompt.
+    pub fn token_at(&self, position: Position, glyphs: &Glyphs) -> String {
+        let text = self.token(position, glyphs);
+        if self.repeated.get(position.index()) == Some(&true) {
+            format!("{text}{}", subscript(position, glyphs.charset))
+        } else {
+            text
+        }
+    }
+
+    /// What a node is called: `L2 #345 @is`.
+    pub fn name(&self, node: NodeId, glyphs: &Glyphs) -> String {
+        match &self.node(node).kind {
+            NodeKind::Feature { layer, position, feature } => {
+                format!("L{layer} #{feature} @{}", self.token_at(*position, glyphs))
+            }
+            NodeKind::Error { layer, position } => format!("L{layer} error @{}", self.token_at(*position, glyphs)),
+            NodeKind::Token { position, .. } => format!("token {}", self.token_at(*position, glyphs)),
+            NodeKind::Logit { text, .. } => format!("logit {}", glyphs.visible(text)),
+        }
+    }
+
+    /// The most probable output.
+    pub fn answer(&self) -> Option<NodeId> {
+        strongest_logit(&self.traced)
+    }
+
+    /// The token under the selected node.
+    pub fn token_below(&self) -> Option<NodeId> {
+        let position = self.node(self.selected()).position();
+        self.traced.graph.token_nodes().find(|id| self.node(*id).position() == position)
+    }
+
+    /// Selects `node`, and keeps the way there.
+    pub fn go(&mut self, node: NodeId, reached: Reached) {
+        self.trail.go(node, reached);
+        self.goal_x = None;
+        self.arrive();
+    }
+
+    /// One step across the screen; vertical steps remember the column they started from.
+    pub fn step(&mut self, step: Step) {
+        let Some(here) = self.arrangement.place(self.selected()) else { return };
+        let goal_x = self.goal_x.unwrap_or(here.x);
+        let Some(node) = self.arrangement.step(self.selected(), step, goal_x) else { return };
+        self.go(node, Reached::Freely);
+        self.goal_x = matches!(step, Step::Up | Step::Down).then_some(goal_x);
+    }
+
+    /// Numbers and follows another side, here and from here on.
+    pub fn set_side(&mut self, side: Side) {
+        self.preferred = side;
+        if side != self.side {
+            self.side = side;
+            self.row = 0;
+        }
+    }
+
+    /// Along the link with this index on the side that is followed; whether there is one.
+    pub fn follow(&mut self, index: usize) -> bool {
+        let Some(link) = self.links().kept.get(index).copied() else { return false };
+        let reached = match self.side {
+            Side::Inputs => Reached::AsInput(link.edge.weight),
+            Side::Outputs => Reached::AsOutput(link.edge.weight),
+        };
+        self.go(link.other, reached);
+        true
+    }
+
+    /// Back along the walk; whether there was anywhere to go.
+    pub fn back(&mut self) -> bool {
+        let kept = Arc::clone(&self.traced.kept);
+        let moved = self.trail.back(|node| kept.has_node(node));
+        self.goal_x = None;
+        self.arrive();
+        moved
+    }
+
+    /// Forward along the walk; whether there was anywhere to go.
+    pub fn forward(&mut self) -> bool {
+        let kept = Arc::clone(&self.traced.kept);
+        let moved = self.trail.forward(|node| kept.has_node(node));
+        self.goal_x = None;
+        self.arrive();
+        moved
+    }
+
+    /// Takes over another pruning of the same graph. Where the selected node fell, the nearest that stands is selected.
+    pub fn take_kept(&mut self, kept: Arc<Kept>, glyphs: &Glyphs) {
+        let was: Option<Place> = self.arrangement.place(self.selected());
+        self.traced.kept = kept;
+        self.arrange(glyphs, self.arrangement.room);
+        if !self.kept().has_node(self.selected())
+            && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())
+        {
+            self.trail.go(node, Reached::Freely);
+        }
+        self.arrive();
+    }
+
+    /// Arranges the nodes anew for a pane of `room` cells and lines.
+    pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
+        self.arrangement = Arrangement::new(&self.traced.graph, &self.traced.kept, glyphs, room);
+    }
+
+    fn rank(&mut self) {
+        let influence = &self.traced.kept.influence;
+        let mut order: Vec<NodeId> = self.traced.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
+        order.sort_by(|a, b| influence[b.index()].total_cmp(&influence[a.index()]));
+        self.ranks = order.into_iter().enumerate().map(|(at, id)| (id, at + 1)).collect();
+    }
+
+    fn link(&self, edge: Edge, other: NodeId) -> Link {
+        let total = self.traced.graph.input_total(edge.target);
+        let share = if total > 0.0 { f64::from(edge.weight.abs()) / total } else { 0.0 };
+        Link { edge, other, share }
+    }
+
+    fn find_spine(&self) -> Vec<Link> {
+        let mut spine = Vec::new();
+        let mut node = self.selected();
+        let strongest = |node: NodeId| {
+            let inputs = self.kept().incoming(&self.traced.graph, node);
+            let explained = inputs.filter(|edge| !self.node(edge.source).is_error());
+            explained.max_by(|a, b| a.weight.abs().total_cmp(&b.weight.abs()))
+        };
+        while let Some(edge) = strongest(node) {
+            spine.push(self.link(edge, edge.source));
+            node = edge.source;
+        }
+        spine
+    }
+
+    fn arrive(&mut self) {
+        let graph = &self.traced.graph;
+        let node = self.selected();
+        let mut inputs: Vec<_> = self.kept().incoming(graph, node).map(|edge| self.link(edge, edge.source)).collect();
+        let mut outputs: Vec<_> = self.kept().outgoing(graph, node).map(|edge| self.link(edge, edge.target)).collect();
+        for links in [&mut inputs, &mut outputs] {
+            links.sort_by(|a, b| b.share.total_cmp(&a.share));
+        }
+        self.inputs = Links { kept: inputs, all: graph.incoming(node).count() };
+        self.outputs = Links { kept: outputs, all: graph.outgoing(node).count() };
+        self.spine = self.find_spine();
+        self.row = 0;
+        // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
+        let leads = |side: Side| !self.links_of(side).kept.is_empty();
+        let preferred = self.preferred;
+        self.side = if !leads(preferred) && leads(preferred.other()) { preferred.other() } else { preferred };
+    }
+}
+
+fn strongest_logit(traced: &Traced) -> Option<NodeId> {
+    let probability = |id: &NodeId| match traced.graph.node(*id).kind {
+        NodeKind::Logit { probability, .. } => probability,
+        _ => 0.0,
+    };
+    traced.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
+}
+
+fn subscript(position: Position, charset: Charset) -> String {
+    match charset {
+        Charset::Ascii => format!(":{position}"),
+        Charset::Unicode | Charset::Braille => {
+            position.to_string().bytes().filter_map(|digit| char::from_u32(0x2080 + u32::from(digit - b'0'))).collect()
+        }
+    }
+}

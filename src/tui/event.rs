@@ -1,0 +1,94 @@
+//! Where events come from: the terminal and signals, each on a thread of its own, into one channel.
+
+use crate::tui::keymap::{Code, Key};
+use crossbeam_channel::Sender;
+use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::thread;
+
+/// Something from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A key.
+    Key(Key),
+    /// Pasted text.
+    Paste(String),
+    /// Another size.
+    Resize(u16, u16),
+    /// A signal that ends the program.
+    End(i32),
+    /// A request from outside to suspend.
+    Suspend,
+    /// The program goes on after having been stopped.
+    Continue,
+    /// The terminal is gone.
+    Lost,
+}
+
+/// Reads the terminal until it or the receiver is gone.
+pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
+    thread::Builder::new().name("terminal".to_owned()).spawn(move || {
+        loop {
+            let event = match event::read() {
+                Ok(event::Event::Key(key)) => translate(key).map(Event::Key),
+                Ok(event::Event::Paste(text)) => Some(Event::Paste(text)),
+                Ok(event::Event::Resize(width, height)) => Some(Event::Resize(width, height)),
+                Ok(_) => None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+                Err(_) => Some(Event::Lost),
+            };
+            let lost = event == Some(Event::Lost);
+            if event.is_some_and(|event| sender.send(event).is_err()) || lost {
+                break;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Listens for signals until the receiver is gone.
+pub fn read_signals(sender: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            let event = match signal {
+                SIGTSTP => Event::Suspend,
+                SIGCONT => Event::Continue,
+                ending => Event::End(ending),
+            };
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn translate(event: KeyEvent) -> Option<Key> {
+    if event.kind == KeyEventKind::Release {
+        return None;
+    }
+    let code = match event.code {
+        KeyCode::Char(c) => Code::Char(c),
+        KeyCode::Enter => Code::Enter,
+        KeyCode::Esc => Code::Esc,
+        KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Code::BackTab,
+        KeyCode::Tab => Code::Tab,
+        KeyCode::BackTab => Code::BackTab,
+        KeyCode::Backspace => Code::Backspace,
+        KeyCode::Delete => Code::Delete,
+        KeyCode::Left => Code::Left,
+        KeyCode::Right => Code::Right,
+        KeyCode::Up => Code::Up,
+        KeyCode::Down => Code::Down,
+        KeyCode::Home => Code::Home,
+        KeyCode::End => Code::End,
+        KeyCode::PageUp => Code::PageUp,
+        KeyCode::PageDown => Code::PageDown,
+        _ => return None,
+    };
+    let held = |modifier| event.modifiers.contains(modifier);
+    Some(Key { code, ctrl: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT) })
+}

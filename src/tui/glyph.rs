@@ -1,0 +1,184 @@
+//! Signs as roles. What stands on the screen for a role is decided once, by what the terminal can show.
+
+use crate::tui::text;
+
+/// What a terminal's font and encoding can show, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Charset {
+    /// `TERM=linux`, `dumb`, or a locale that is not UTF-8.
+    Ascii,
+    /// Box drawing, but no Braille.
+    Unicode,
+    /// Everything; edges are drawn in eighths of a cell.
+    Braille,
+}
+
+/// The signs of one character set.
+#[derive(Clone, Debug)]
+pub struct Glyphs {
+    /// The set they come from.
+    pub charset: Charset,
+    /// A feature, and the selected one.
+    pub feature: &'static str,
+    /// A feature that is not among the neighbours.
+    pub feature_far: &'static str,
+    /// What the transcoder misses.
+    pub error: &'static str,
+    /// A token's embedding.
+    pub token: &'static str,
+    /// An output.
+    pub logit: &'static str,
+    /// A node that was pinned.
+    pub pin: &'static str,
+    /// Where a position crosses a layer and no node stands.
+    pub lattice: &'static str,
+    /// Stands where text was left out.
+    pub ellipsis: &'static str,
+    /// Between the prompt and its answer.
+    pub answers: &'static str,
+    /// Between two stations of the walked path: to an input, to an output, by a free move.
+    pub to_input: &'static str,
+    /// See [`Glyphs::to_input`].
+    pub to_output: &'static str,
+    /// See [`Glyphs::to_input`].
+    pub elsewhere: &'static str,
+    /// Between facts on one line.
+    pub dot: &'static str,
+    /// Before a count of nodes that share a cell.
+    pub times: &'static str,
+    /// "at least", before a threshold.
+    pub at_least: &'static str,
+    /// A bar from empty to full in growing parts of a cell.
+    pub bar: &'static [&'static str],
+    /// What a progress bar shows where it is not filled yet.
+    pub bar_rest: &'static str,
+    /// Frames of the sign for work that goes on.
+    pub spinner: &'static [&'static str],
+    /// Corners and sides of a frame: top left, top right, bottom left, bottom right, horizontal, vertical.
+    pub frame: [&'static str; 6],
+    /// Cells of an edge: vertical, rising, horizontal, falling; then the same of a negative one.
+    pub line: [&'static str; 4],
+    /// See [`Glyphs::line`].
+    pub line_negative: [&'static str; 4],
+}
+
+const ASCII: Glyphs = Glyphs {
+    charset: Charset::Ascii,
+    feature: "o",
+    feature_far: "o",
+    error: "x",
+    token: "^",
+    logit: "@",
+    pin: "*",
+    lattice: " ",
+    ellipsis: "~",
+    answers: "->",
+    to_input: "<",
+    to_output: ">",
+    elsewhere: "|",
+    dot: "-",
+    times: "x",
+    at_least: ">=",
+    bar: &[" ", "#"],
+    bar_rest: ".",
+    spinner: &["|", "/", "-", "\\"],
+    frame: ["+", "+", "+", "+", "-", "|"],
+    line: ["|", "/", "-", "\\"],
+    line_negative: [":", ",", "~", "`"],
+};
+
+const UNICODE: Glyphs = Glyphs {
+    charset: Charset::Unicode,
+    feature: "●",
+    feature_far: "○",
+    error: "◇",
+    token: "▴",
+    logit: "◆",
+    pin: "◉",
+    lattice: "·",
+    ellipsis: "…",
+    answers: "→",
+    to_input: "‹",
+    to_output: "›",
+    elsewhere: "│",
+    dot: "·",
+    times: "×",
+    at_least: "≥",
+    bar: &[" ", "╸", "━"],
+    bar_rest: "┄",
+    spinner: &["◐", "◓", "◑", "◒"],
+    frame: ["╭", "╮", "╰", "╯", "─", "│"],
+    line: ["│", "╱", "─", "╲"],
+    line_negative: ["┊", "·", "┈", "·"],
+};
+
+const BRAILLE: Glyphs =
+    Glyphs {
+        charset: Charset::Braille, spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"], ..UNICODE
+    };
+
+impl Glyphs {
+    /// The signs of a character set.
+    pub fn new(charset: Charset) -> Self {
+        match charset {
+            Charset::Ascii => ASCII,
+            Charset::Unicode => UNICODE,
+            Charset::Braille => BRAILLE,
+        }
+    }
+
+    /// `text` with what is invisible shown, in this character set.
+    pub fn visible(&self, text: &str) -> String {
+        match self.charset {
+            Charset::Ascii => text::visible_ascii(text),
+            Charset::Unicode | Charset::Braille => text::visible(text),
+        }
+    }
+
+    /// The start of `text` that fits into `room` cells.
+    pub fn fit(&self, text: &str, room: usize) -> String {
+        text::truncate(text, room, self.ellipsis)
+    }
+
+    /// A bar of `share` of `room` cells, without what is not filled.
+    pub fn bar(&self, share: f64, room: usize) -> String {
+        let steps = self.bar.len() - 1;
+        let filled = (share.clamp(0.0, 1.0) * (room * steps) as f64).round() as usize;
+        // Something is never shown as nothing.
+        let filled = if share > 0.0 { filled.max(1) } else { filled };
+        let mut out = self.bar[steps].repeat(filled / steps);
+        if !filled.is_multiple_of(steps) {
+            out.push_str(self.bar[filled % steps]);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ascii_sign_is_ascii_and_every_sign_one_cell_wide() {
+        let ascii = Glyphs::new(Charset::Ascii);
+        let all = [ascii.feature, ascii.error, ascii.ellipsis, ascii.answers, ascii.at_least, ascii.pin];
+        assert!(all.iter().chain(ascii.bar).chain(&ascii.frame).chain(&ascii.line).all(|sign| sign.is_ascii()));
+        for glyphs in [Glyphs::new(Charset::Unicode), Glyphs::new(Charset::Braille)] {
+            let all = [glyphs.feature, glyphs.feature_far, glyphs.error, glyphs.token, glyphs.logit, glyphs.pin];
+            for sign in all.iter().chain(glyphs.bar).chain(&glyphs.frame).chain(&glyphs.line).chain(glyphs.spinner) {
+                assert_eq!(text::width(sign), 1, "{sign}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bar_fills_its_room_and_never_vanishes() {
+        let glyphs = Glyphs::new(Charset::Unicode);
+        assert_eq!(glyphs.bar(1.0, 4), "━━━━");
+        assert_eq!(glyphs.bar(0.5, 4), "━━");
+        assert_eq!(glyphs.bar(0.4, 4), "━╸");
+        assert_eq!(glyphs.bar(0.0001, 4), "╸");
+        assert_eq!(glyphs.bar(0.0, 4), "");
+        assert_eq!(glyphs.bar(7.0, 4), "━━━━");
+    }
+}

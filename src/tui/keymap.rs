@@ -1,0 +1,243 @@
+//! Keys: how one is written, and which command one leads to.
+
+use crate::tui::command::{COMMANDS, Command};
+use crate::tui::glyph::Charset;
+use std::fmt;
+
+/// A key without its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// A character, Shift already applied.
+    Char(char),
+    /// Return.
+    Enter,
+    /// Escape.
+    Esc,
+    /// Tabulator.
+    Tab,
+    /// Shift and tabulator.
+    BackTab,
+    /// Delete to the left.
+    Backspace,
+    /// Delete to the right.
+    Delete,
+    /// Cursor key.
+    Left,
+    /// Cursor key.
+    Right,
+    /// Cursor key.
+    Up,
+    /// Cursor key.
+    Down,
+    /// To the start.
+    Home,
+    /// To the end.
+    End,
+    /// A screenful up.
+    PageUp,
+    /// A screenful down.
+    PageDown,
+}
+
+const NAMED: [(Code, &str, &str); 14] = [
+    (Code::Enter, "Enter", "⏎"),
+    (Code::Esc, "Esc", "Esc"),
+    (Code::Tab, "Tab", "Tab"),
+    (Code::BackTab, "Shift-Tab", "Shift-Tab"),
+    (Code::Backspace, "Backspace", "⌫"),
+    (Code::Delete, "Delete", "Del"),
+    (Code::Left, "Left", "←"),
+    (Code::Right, "Right", "→"),
+    (Code::Up, "Up", "↑"),
+    (Code::Down, "Down", "↓"),
+    (Code::Home, "Home", "Home"),
+    (Code::End, "End", "End"),
+    (Code::PageUp, "PageUp", "PgUp"),
+    (Code::PageDown, "PageDown", "PgDn"),
+];
+
+/// A key with the modifiers that tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Which key.
+    pub code: Code,
+    /// Control is held.
+    pub ctrl: bool,
+    /// Alt is held.
+    pub alt: bool,
+}
+
+impl Key {
+    /// A key without modifiers.
+    pub const fn plain(code: Code) -> Self {
+        Self { code, ctrl: false, alt: false }
+    }
+
+    /// Reads `j`, `Enter`, `Ctrl-r`, `Alt-Left`, as the command table writes them.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix("Ctrl-") {
+            return Self::parse(rest).map(|key| Self { ctrl: true, ..key });
+        }
+        if let Some(rest) = text.strip_prefix("Alt-") {
+            return Self::parse(rest).map(|key| Self { alt: true, ..key });
+        }
+        if text == "Space" {
+            return Some(Self::plain(Code::Char(' ')));
+        }
+        let mut chars = text.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some(c), None) => Code::Char(c),
+            _ => NAMED.iter().find(|(_, name, _)| *name == text)?.0,
+        };
+        Some(Self::plain(code))
+    }
+
+    /// The key as the screen shows it.
+    pub fn label(self, charset: Charset) -> String {
+        if charset == Charset::Ascii {
+            return self.to_string();
+        }
+        match NAMED.iter().find(|(code, ..)| *code == self.code) {
+            Some((.., sign)) => format!("{}{sign}", self.prefix()),
+            None => self.to_string(),
+        }
+    }
+
+    /// The digit that it types.
+    pub fn digit(self) -> Option<usize> {
+        match self {
+            Self { code: Code::Char(c), ctrl: false, alt: false } => c.to_digit(10).map(|digit| digit as usize),
+            _ => None,
+        }
+    }
+
+    /// The character that it types into a line of text.
+    pub fn typed(self) -> Option<char> {
+        match self {
+            Self { code: Code::Char(c), ctrl: false, alt: false } => Some(c),
+            _ => None,
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match (self.ctrl, self.alt) {
+            (false, false) => "",
+            (true, false) => "Ctrl-",
+            (false, true) => "Alt-",
+            (true, true) => "Ctrl-Alt-",
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = self.prefix();
+        match self.code {
+            Code::Char(' ') => write!(f, "{prefix}Space"),
+            Code::Char(c) => write!(f, "{prefix}{c}"),
+            code => {
+                let name = NAMED.iter().find(|(named, ..)| *named == code).map_or("", |(_, name, _)| name);
+                write!(f, "{prefix}{name}")
+            }
+        }
+    }
+}
+
+/// Where a command's keys work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// Everywhere, in popups too.
+    Anywhere,
+    /// In every pane.
+    Panes,
+    /// In the link graph.
+    Graph,
+    /// In the list of connections.
+    Connections,
+    /// In the detail pane.
+    Detail,
+    /// In a line of text.
+    Text,
+    /// In the prompt popup.
+    Prompt,
+    /// In the help popup.
+    Help,
+}
+
+impl Context {
+    /// Where keys are looked up, in order, when this is what has the focus.
+    pub fn chain(self) -> &'static [Self] {
+        match self {
+            Self::Graph => &[Self::Graph, Self::Panes, Self::Anywhere],
+            Self::Connections => &[Self::Connections, Self::Panes, Self::Anywhere],
+            Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
+            Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
+            Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
+            Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
+        }
+    }
+
+    /// What has the focus is one of these.
+    pub const FOCUSED: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Prompt, Self::Help];
+}
+
+/// The command that `key` leads to where `focus` has the focus.
+pub fn lookup(focus: Context, key: Key) -> Option<&'static Command> {
+    focus
+        .chain()
+        .iter()
+        .find_map(|context| COMMANDS.iter().find(|command| command.context == *context && command.bound_to(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn a_key_reads_as_it_is_written() {
+        for text in ["j", "+", "?", "Enter", "Ctrl-r", "Alt-Left", "Shift-Tab", "Space", "Ctrl-Alt-x", "-"] {
+            assert_eq!(Key::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Key::parse("Hyper-x"), None);
+        assert_eq!(Key::parse("Left").unwrap().label(Charset::Unicode), "←");
+        assert_eq!(Key::parse("Left").unwrap().label(Charset::Ascii), "Left");
+    }
+
+    #[test]
+    fn every_key_of_the_table_can_be_read() {
+        for command in COMMANDS {
+            for key in command.keys {
+                assert!(Key::parse(key).is_some(), "{}: {key}", command.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_stands_twice_where_it_works() {
+        for focus in Context::FOCUSED {
+            let mut seen = HashMap::new();
+            for command in COMMANDS.iter().filter(|command| focus.chain().contains(&command.context)) {
+                for key in command.keys {
+                    if let Some(other) = seen.insert(*key, command.name) {
+                        panic!("{key} is both {other} and {} in {focus:?}", command.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_reached_and_is_named_once() {
+        let mut names = HashMap::new();
+        for command in COMMANDS {
+            assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
+            assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
+            let reached = Context::FOCUSED.into_iter().any(|focus| {
+                let key = Key::parse(command.keys[0]).unwrap();
+                lookup(focus, key).is_some_and(|found| found.name == command.name)
+            });
+            assert!(reached, "{} cannot be reached", command.name);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The full-screen program: state, what changes it, and pictures of it.
+//!
+//! `update` is the only one that changes [`app::State`]; a view is a function of the state and a rectangle; what takes
+//! longer than a frame runs on a thread of its own. A key is stated once, in [`command::COMMANDS`].
+
+mod act;
+pub mod app;
+pub mod arrange;
+pub mod circuit;
+pub mod command;
+mod event;
+pub mod glyph;
+pub mod keymap;
+pub mod layout;
+pub mod popup;
+mod run;
+mod terminal;
+pub mod text;
+pub mod theme;
+pub mod tracer;
+pub mod trail;
+pub mod update;
+pub mod view;
+mod wire;
+pub mod work;
+
+pub use act::{start_open, start_trace};
+pub use command::key_table_markdown;
+pub use run::{Options, Start, draw, run};
+pub use theme::ThemeChoice;
+pub use tracer::{Promoted, Reading, Traced, Tracer, UnknownWord};
+pub use wire::Wire;

@@ -1,0 +1,159 @@
+//! Every key, from the command table, narrowed down by what is typed.
+
+use crate::tui::command::{COMMANDS, Command, Group};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use fuzzy_matcher::FuzzyMatcher;
+use fuzzy_matcher::skim::SkimMatcherV2;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::{Input, InputRequest};
+
+/// The list of keys being read.
+#[derive(Default)]
+pub struct Help {
+    filter: Input,
+    scroll: usize,
+}
+
+/// Cells of a column.
+const COLUMN: u16 = 76;
+
+/// How the list is laid out on a screen.
+struct Shape {
+    /// Whether it has two columns.
+    two: bool,
+    /// Lines of the left one.
+    left: usize,
+    /// Lines of the longer one.
+    longest: usize,
+    width: u16,
+    height: u16,
+}
+
+impl Shape {
+    fn overflow(&self) -> usize {
+        self.longest.saturating_sub(usize::from(self.height.saturating_sub(4)))
+    }
+}
+
+enum Line {
+    Heading(&'static str),
+    Entry(&'static Command),
+    Space,
+}
+
+impl Help {
+    /// Edits the filter.
+    pub fn edit(&mut self, request: InputRequest) {
+        self.filter.handle(request);
+        self.scroll = 0;
+    }
+
+    /// Empties the filter; whether there was anything in it.
+    pub fn clear_filter(&mut self) -> bool {
+        let had = !self.filter.value().is_empty();
+        self.filter.reset();
+        self.scroll = 0;
+        had
+    }
+
+    /// Scrolls, at most to the end.
+    pub fn scroll_by(&mut self, by: isize, screen: Rect) {
+        let shape = self.shape(&self.lines(), screen);
+        self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
+    }
+
+    fn shape(&self, lines: &[Line], screen: Rect) -> Shape {
+        let two = screen.width >= 2 * COLUMN + 6 && self.filter.value().is_empty();
+        let left = if two { split(lines) } else { lines.len() };
+        let longest = left.max(lines.len().saturating_sub(left + 1));
+        let height = (longest as u16 + 4).max(6).min(screen.height.saturating_sub(2));
+        Shape { two, left, longest, width: if two { 2 * COLUMN + 6 } else { COLUMN + 4 }, height }
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        let lines = self.lines();
+        let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
+        let area = super::open(screen, width.min(screen.width), height, "keys", look, buf);
+        if area.height < 3 {
+            return None;
+        }
+        let label = "filter ";
+        buf.set_stringn(area.x, area.y, label, usize::from(area.width), look.theme.quiet);
+        let x = area.x + label.len() as u16;
+        let room = usize::from(area.right().saturating_sub(x + 1));
+        let scroll = self.filter.visual_scroll(room);
+        let typed: String = look.glyphs.visible(self.filter.value()).chars().skip(scroll).take(room).collect();
+        buf.set_stringn(x, area.y, typed, room, look.theme.strong);
+        let cursor =
+            Position { x: x + (self.filter.visual_cursor().saturating_sub(scroll)).min(room) as u16, y: area.y };
+
+        let list = Rect { y: area.y + 2, height: area.height - 2, ..area };
+        if lines.is_empty() {
+            buf.set_stringn(list.x, list.y, "no key does that", usize::from(list.width), look.theme.quiet);
+        }
+        let (left, right) = lines.split_at(left);
+        let right = match right {
+            [Line::Space, rest @ ..] => rest,
+            all => all,
+        };
+        let scroll = self.scroll;
+        let column = if two { Rect { width: COLUMN, ..list } } else { list };
+        draw(left.iter().skip(scroll), column, look, buf);
+        draw(right.iter().skip(scroll), Rect { x: column.right() + 2, ..column }, look, buf);
+        Some(cursor)
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let filter = self.filter.value().trim();
+        if filter.is_empty() {
+            let mut lines = Vec::new();
+            for group in Group::ALL {
+                if !lines.is_empty() {
+                    lines.push(Line::Space);
+                }
+                lines.push(Line::Heading(group.title()));
+                lines.extend(COMMANDS.iter().filter(|command| command.group == group).map(Line::Entry));
+            }
+            return lines;
+        }
+        let matcher = SkimMatcherV2::default();
+        let score = |command: &Command| {
+            let by_name = matcher.fuzzy_match(&format!("{} {}", command.name, command.doc), filter);
+            let by_key = command.keys.contains(&filter).then_some(i64::MAX);
+            by_key.or(by_name)
+        };
+        let mut found: Vec<_> = COMMANDS.iter().filter_map(|command| Some((score(command)?, command))).collect();
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        found.into_iter().map(|(_, command)| Line::Entry(command)).collect()
+    }
+}
+
+/// Where to break the list in two: at the space nearest to its middle.
+fn split(lines: &[Line]) -> usize {
+    let middle = lines.len() / 2;
+    let spaces = lines.iter().enumerate().filter(|(_, line)| matches!(line, Line::Space)).map(|(at, _)| at);
+    spaces.min_by_key(|at| at.abs_diff(middle)).unwrap_or(lines.len())
+}
+
+fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf: &mut Buffer) {
+    const KEYS: usize = 18;
+    for (line, y) in lines.zip(area.top()..area.bottom()) {
+        let room = usize::from(area.width);
+        match line {
+            Line::Space => {}
+            Line::Heading(title) => {
+                buf.set_stringn(area.x, y, title, room, look.theme.strong);
+            }
+            Line::Entry(command) => {
+                let keys = command.key_labels(look.glyphs.charset).join(" ");
+                let at = KEYS.saturating_sub(text::width(&keys));
+                buf.set_stringn(area.x + at as u16, y, &keys, room.saturating_sub(at), look.theme.accent);
+                let doc = look.glyphs.fit(command.doc, room.saturating_sub(KEYS + 2));
+                buf.set_stringn(area.x + KEYS as u16 + 2, y, doc, room.saturating_sub(KEYS + 2), look.theme.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The prompt, with its tokens and ids as the model will read them.
+
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::tracer::{Reading, Tracer, UnknownWord};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::{Input, InputRequest};
+
+/// The prompt being edited.
+pub struct Prompt {
+    input: Input,
+    reading: Result<Reading, String>,
+    /// What `reading` is a reading of.
+    read: Option<String>,
+}
+
+impl Prompt {
+    /// Starts from `text`.
+    pub fn new(text: String) -> Self {
+        Self { input: Input::new(text), reading: Ok(Reading::default()), read: None }
+    }
+
+    /// Reads the prompt where it changed.
+    pub fn read(&mut self, tracer: Option<&dyn Tracer>) {
+        if self.read.as_deref() == Some(self.input.value()) {
+            return;
+        }
+        self.read = Some(self.input.value().to_owned());
+        self.reading = match tracer {
+            Some(tracer) => tracer.read_prompt(self.input.value()),
+            None => Err("there is no model to read it".to_owned()),
+        };
+    }
+
+    /// The text, where it can be traced.
+    pub fn ready(&self) -> Option<String> {
+        let reading = self.reading.as_ref().ok()?;
+        (reading.unknown.is_empty() && !self.input.value().trim().is_empty()).then(|| self.input.value().to_owned())
+    }
+
+    /// Replaces the first unknown word by the nearest known one.
+    pub fn take_nearest(&mut self) {
+        let Some(UnknownWord { word, nearest }) =
+            self.reading.as_ref().ok().and_then(|reading| reading.unknown.first())
+        else {
+            return;
+        };
+        let text = self.input.value();
+        if let (Some(at), Some(nearest)) = (find_word(text, word), nearest.first()) {
+            let end = at + word.len();
+            let cursor = text[..at].chars().count() + nearest.chars().count();
+            let replaced = format!("{}{nearest}{}", &text[..at], &text[end..]);
+            self.input = Input::new(replaced).with_cursor(cursor);
+        }
+    }
+
+    /// Edits the line.
+    pub fn edit(&mut self, request: InputRequest) {
+        self.input.handle(request);
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        let width = screen.width.saturating_sub(4).min(108);
+        let chips = self.chips(usize::from(width.saturating_sub(4)), look);
+        let notes = self.notes();
+        let lines = 2 + 3 * chips.len() + notes.len().max(1);
+        let height = (lines as u16 + 2).min(screen.height);
+        let area = super::open(screen, width, height, "prompt", look, buf);
+        if area.is_empty() {
+            return None;
+        }
+        let theme = &look.theme;
+
+        let room = usize::from(area.width.saturating_sub(1));
+        let before: usize = self.input.value().chars().take(self.input.cursor()).map(|c| typed_width(c, look)).sum();
+        let scroll = before.saturating_sub(room);
+        buf.set_string(area.x, area.y, clip(self.input.value(), scroll, room, look), theme.strong);
+        let cursor_x = area.x + (before - scroll) as u16;
+
+        let mut y = area.y + 2;
+        for row in &chips {
+            let mut x = area.x;
+            for (token, id, width) in row {
+                if y < area.bottom() {
+                    let known = !self.reading.iter().flat_map(|reading| &reading.unknown).any(|u| u.word == *token);
+                    buf.set_string(x, y, token, if known { theme.text } else { theme.alert });
+                }
+                if y + 1 < area.bottom() {
+                    buf.set_string(x, y + 1, id, theme.quiet);
+                }
+                x += width;
+            }
+            y += 3;
+        }
+        for (note, alert) in notes {
+            if y >= area.bottom() {
+                break;
+            }
+            let style = if alert { theme.alert } else { theme.quiet };
+            buf.set_stringn(area.x, y, look.glyphs.visible(&note), usize::from(area.width), style);
+            y += 1;
+        }
+        Some(Position { x: cursor_x, y: area.y })
+    }
+
+    /// Tokens with their ids, in rows of at most `room` cells: token, id, cells.
+    fn chips(&self, room: usize, look: &Look) -> Vec<Vec<(String, String, u16)>> {
+        let mut rows: Vec<Vec<(String, String, u16)>> = Vec::new();
+        let mut used = 0;
+        for token in self.reading.iter().flat_map(|reading| &reading.tokens) {
+            let shown = look.glyphs.fit(&look.glyphs.visible(&token.text), room.min(24));
+            let id = token.id.to_string();
+            let width = text::width(&shown).max(id.len());
+            if rows.is_empty() || used + width > room {
+                rows.push(Vec::new());
+                used = 0;
+            }
+            used += width + 2;
+            if let Some(row) = rows.last_mut() {
+                row.push((shown, id, width as u16 + 2));
+            }
+        }
+        rows
+    }
+
+    fn notes(&self) -> Vec<(String, bool)> {
+        match &self.reading {
+            Err(why) => vec![(why.clone(), true)],
+            Ok(reading) if reading.unknown.is_empty() => {
+                let count = reading.tokens.len();
+                vec![(format!("{count} tokens, the leading special token among them"), false)]
+            }
+            Ok(reading) => reading
+                .unknown
+                .iter()
+                .map(|UnknownWord { word, nearest }| match nearest.as_slice() {
+                    [] => (format!("\"{word}\" is not in the vocabulary"), true),
+                    known => (format!("\"{word}\" is not in the vocabulary; nearest: {}", known.join(", ")), true),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Where `word` stands in `text` as a word of its own, else where it stands at all.
+fn find_word(text: &str, word: &str) -> Option<usize> {
+    let alone = |at: &usize| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        [before, after].into_iter().flatten().all(char::is_whitespace)
+    };
+    text.match_indices(word).map(|(at, _)| at).find(alone).or_else(|| text.find(word))
+}
+
+/// A character of a line that is being edited. Spaces stay spaces there.
+fn typed(c: char, look: &Look) -> String {
+    if c == ' ' { c.to_string() } else { look.glyphs.visible(&c.to_string()) }
+}
+
+fn typed_width(c: char, look: &Look) -> usize {
+    text::width(&typed(c, look))
+}
+
+/// The cells `scroll..scroll + room` of a line that is being edited.
+fn clip(value: &str, scroll: usize, room: usize, look: &Look) -> String {
+    let mut out = String::new();
+    let mut x = 0;
+    for c in value.chars() {
+        let wide = typed_width(c, look);
+        if x >= scroll && x + wide <= scroll + room {
+            out.push_str(&typed(c, look));
+        }
+        x += wide;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_takes_the_place_of_the_unknown_one() {
+        let mut prompt = Prompt::new("Dalas and Dalasville".to_owned());
+        let unknown = vec![UnknownWord { word: "Dalas".into(), nearest: vec!["Dallas".into()] }];
+        prompt.reading = Ok(Reading { tokens: Vec::new(), unknown });
+        assert_eq!(prompt.ready(), None);
+        prompt.take_nearest();
+        assert_eq!(prompt.input.value(), "Dallas and Dalasville");
+        assert_eq!(prompt.input.cursor(), 6);
+    }
+
+    #[test]
+    fn a_word_is_found_where_it_stands_alone() {
+        assert_eq!(find_word("cats cat", "cat"), Some(5));
+        assert_eq!(find_word("cats", "cat"), Some(0));
+        assert_eq!(find_word("dog", "cat"), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! The loop: take everything that happened, change the state, draw at most once a frame.
+
+use crate::graph::RawTrace;
+use crate::tui::app::{Effect, State};
+use crate::tui::event::{self, Event};
+use crate::tui::terminal::{self, Claim};
+use crate::tui::theme::{Look, ThemeChoice};
+use crate::tui::tracer::Tracer;
+use crate::tui::update::{Msg, update};
+use crate::tui::wire::Wire;
+use crate::tui::work::Workers;
+use crate::tui::{act, view};
+use anyhow::Context as _;
+use crossbeam_channel::{Receiver, bounded, select, unbounded};
+use ratatui::Terminal;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is on the screen first.
+pub enum Start {
+    /// A prompt that is traced at once.
+    Prompt(String),
+    /// A trace that was opened.
+    Opened(Arc<RawTrace>),
+}
+
+/// How the program looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The theme.
+    pub theme: ThemeChoice,
+}
+
+/// How often the sign for work that goes on moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs the full-screen program until the person leaves, or a signal ends it.
+///
+/// # Errors
+/// Where the terminal cannot be claimed or is lost.
+pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> anyhow::Result<()> {
+    let env = |name: &str| std::env::var(name).ok();
+    // Over a network a frame costs more than it shows.
+    let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
+    let look = Look::detect(options.theme, env);
+    terminal::hook_panics();
+    let size = terminal::size().context("there is no terminal to draw on")?;
+    let mut state = State::new(look, size, tracer.clone());
+    match start {
+        Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
+        Start::Opened(trace) => act::start_open(&mut state, trace),
+    }
+
+    let (event_sender, events) = unbounded();
+    let (wake_sender, wakes) = bounded(1);
+    // A wake that is already waiting to be heard says as much as two.
+    let wake = Arc::new(move || {
+        let _ = wake_sender.try_send(());
+    });
+    let claim = Claim::new().context("the terminal cannot be switched to full screen")?;
+    event::read_signals(event_sender.clone())?;
+    event::read_terminal(event_sender)?;
+    let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
+    // Where there is no alternate screen, what was there before shines through.
+    screen.terminal.clear()?;
+    let outcome = live(&mut state, &mut Workers::new(tracer, wake), &mut screen, &events, &wakes);
+    drop(screen);
+    match outcome? {
+        Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),
+        None => Ok(()),
+    }
+}
+
+struct Screen<W: Write> {
+    claim: Claim,
+    terminal: Terminal<Wire<W>>,
+    frame: Duration,
+    drawn: Option<Instant>,
+}
+
+/// Lives until someone says to leave; gives the signal that did.
+fn live<W: Write>(
+    state: &mut State,
+    workers: &mut Workers,
+    screen: &mut Screen<W>,
+    events: &Receiver<Event>,
+    wakes: &Receiver<()>,
+) -> anyhow::Result<Option<i32>> {
+    let mut ticked = Instant::now();
+    loop {
+        for event in events.try_iter() {
+            if let ControlFlow::Break(signal) = take(state, screen, event)? {
+                return Ok(signal);
+            }
+        }
+        for answer in workers.answers() {
+            update(state, answer);
+        }
+        for effect in std::mem::take(&mut state.effects) {
+            match workers.start(effect) {
+                Some(Effect::Quit) => return Ok(None),
+                Some(Effect::Suspend) => suspend(state, screen)?,
+                Some(Effect::Redraw) => screen.terminal.clear()?,
+                _ => {}
+            }
+        }
+        if !workers.is_idle() && ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            update(state, Msg::Tick(workers.progress()));
+        }
+        let since = screen.drawn.map_or(screen.frame, |drawn| drawn.elapsed());
+        let wait = match (state.dirty, workers.is_idle()) {
+            (true, _) => screen.frame.saturating_sub(since),
+            (false, false) => TICK.saturating_sub(ticked.elapsed()),
+            // Nothing is awaited but what comes of itself.
+            (false, true) => Duration::from_secs(3600),
+        };
+        if state.dirty && wait.is_zero() {
+            draw(state, &mut screen.terminal)?;
+            screen.drawn = Some(Instant::now());
+            continue;
+        }
+        select! {
+            recv(events) -> event => {
+                let event = event.unwrap_or(Event::Lost);
+                if let ControlFlow::Break(signal) = take(state, screen, event)? {
+                    return Ok(signal);
+                }
+            }
+            recv(wakes) -> _ => {}
+            default(wait) => {}
+        }
+    }
+}
+
+fn take<W: Write>(state: &mut State, screen: &mut Screen<W>, event: Event) -> anyhow::Result<ControlFlow<Option<i32>>> {
+    match event {
+        Event::Key(key) => update(state, Msg::Key(key)),
+        Event::Paste(text) => update(state, Msg::Paste(text)),
+        Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
+        Event::End(signal) => return Ok(ControlFlow::Break(Some(signal))),
+        Event::Lost => return Ok(ControlFlow::Break(None)),
+        Event::Suspend => suspend(state, screen)?,
+        Event::Continue => resume(state, screen)?,
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+fn suspend<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
+    screen.claim.suspend().context("the terminal cannot be claimed again")?;
+    resume(state, screen)
+}
+
+/// The screen may show anything, and have another size, after having been away.
+fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
+    terminal::claim().context("the terminal cannot be claimed again")?;
+    let (width, height) = terminal::size()?;
+    update(state, Msg::Resize(width, height));
+    screen.terminal.clear()?;
+    Ok(())
+}
+
+/// Draws the state, as one frame.
+///
+/// # Errors
+/// Where the terminal cannot be written to.
+pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
+    terminal.draw(|frame| {
+        let screen = frame.area();
+        // The terminal may have been resized since: its event is on the way, and nothing is drawn for the old size.
+        if (screen.width, screen.height) == state.size
+            && let Some(cursor) = view::render(state, screen, frame.buffer_mut())
+        {
+            frame.set_cursor_position(cursor);
+        }
+    })?;
+    terminal.backend_mut().end_frame()?;
+    state.dirty = false;
+    Ok(())
+}

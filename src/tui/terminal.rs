@@ -1,0 +1,92 @@
+//! The terminal: claimed, and always given back.
+
+use crate::tui::wire::Wire;
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::execute;
+use crossterm::style::{Attribute, ResetColor, SetAttribute, force_color_output};
+use crossterm::terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
+use ratatui::Terminal;
+use ratatui::layout::Size;
+use std::io::{self, BufWriter};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Whether the terminal is ours at the moment.
+static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is ours. Dropping it gives the terminal back.
+pub struct Claim(());
+
+impl Claim {
+    /// Switches to the alternate screen, raw input and bracketed paste.
+    pub fn new() -> io::Result<Self> {
+        // Under NO_COLOR crossterm writes an empty colour sequence. What is coloured is decided by the theme.
+        force_color_output(true);
+        claim()?;
+        Ok(Self(()))
+    }
+
+    /// Gives the terminal back, stops until continued, and claims it again.
+    pub fn suspend(&self) -> io::Result<()> {
+        give_back();
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        claim()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Claims the terminal where it is not ours, such as after having been stopped from outside.
+pub fn claim() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    CLAIMED.store(true, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+}
+
+/// Gives the terminal back as it was, once. Errors have nobody left to be told.
+pub fn give_back() {
+    if CLAIMED.swap(false, Ordering::SeqCst) {
+        let _ = execute!(
+            io::stdout(),
+            EndSynchronizedUpdate,
+            ResetColor,
+            SetAttribute(Attribute::Reset),
+            DisableBracketedPaste,
+            Show,
+            LeaveAlternateScreen
+        );
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// A panic of this thread gives the terminal back before it is reported; one of a worker is a result that its job
+/// hands over, and must not tear the screen.
+pub fn hook_panics() {
+    let ui = thread::current().id();
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == ui {
+            give_back();
+            before(info);
+        } else {
+            tracing::error!("{info}");
+        }
+    }));
+}
+
+/// Cells and lines of the terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    terminal::size()
+}
+
+/// A terminal on the standard output, through one buffer.
+pub fn open() -> io::Result<Terminal<Wire<BufWriter<io::Stdout>>>> {
+    let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
+    Terminal::new(Wire::new(writer, || size().map(|(width, height)| Size { width, height })))
+}

@@ -1,0 +1,233 @@
+//! Text on its way to the screen: made harmless, visible, and as wide as there is room.
+
+use std::fmt::Write as _;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// `text` with everything shown that a terminal would swallow or obey: control characters as their pictures,
+/// spaces at either end as dots, invisible characters by their code point.
+pub fn visible(text: &str) -> String {
+    let edges = edge_spaces(text);
+    let mut out = String::with_capacity(text.len());
+    let mut has_base = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            ' ' if edges.contains(at) => out.push('·'),
+            '\n' => out.push('⏎'),
+            '\t' => out.push('⇥'),
+            '\u{7f}' => out.push('␡'),
+            // The pictures of the C0 controls stand in their order from U+2400.
+            c if u32::from(c) < 0x20 => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␀')),
+            c if c.is_control() || is_invisible(c) => push_code(&mut out, c),
+            // A combining mark belongs to the letter before it; alone it would join whatever the screen shows there.
+            c if c.width() == Some(0) => {
+                if !has_base {
+                    out.push('◌');
+                }
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+        has_base = true;
+    }
+    out
+}
+
+/// The same in ASCII alone, for terminals that show nothing else.
+pub fn visible_ascii(text: &str) -> String {
+    let edges = edge_spaces(text);
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        match c {
+            ' ' if edges.contains(at) => out.push('_'),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            ' '..='~' => out.push(c),
+            c => push_code(&mut out, c),
+        }
+    }
+    out
+}
+
+/// How many cells `text` takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The start of `text` that fits into `room` cells, `mark` at its end where something was left out.
+pub fn truncate(text: &str, room: usize, mark: &str) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(room) = room.checked_sub(width(mark)) else {
+        return String::new();
+    };
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > room {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    out + mark
+}
+
+/// The end of `text` that fits into `room` cells, `mark` at its start where something was left out.
+pub fn truncate_start(text: &str, room: usize, mark: &str) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(room) = room.checked_sub(width(mark)) else {
+        return String::new();
+    };
+    let mut start = text.len();
+    let mut used = 0;
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        start = at;
+    }
+    format!("{mark}{}", &text[start..])
+}
+
+/// A whole number with its thousands set apart: `22,410`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A whole number in at most four characters: `412`, `22k`, `4.1M`.
+pub fn compact(number: usize) -> String {
+    match number {
+        0..10_000 => number.to_string(),
+        10_000..1_000_000 => format!("{}k", number / 1_000),
+        1_000_000..10_000_000 => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
+        _ => format!("{}M", number / 1_000_000),
+    }
+}
+
+/// A signed weight in seven cells: `+0.4123`, `-12.31`, `+1.2e-5`.
+pub fn weight(value: f32) -> String {
+    let sign = if value < 0.0 { '-' } else { '+' };
+    let size = value.abs();
+    match size {
+        0.0 => format!("{sign}0.0000"),
+        s if s < 0.001 => format!("{sign}{s:.1e}"),
+        s if s < 10.0 => format!("{sign}{s:.4}"),
+        s if s < 100.0 => format!("{sign}{s:.3}"),
+        s if s < 10_000.0 => format!("{sign}{s:.1}"),
+        s => format!("{sign}{s:.1e}"),
+    }
+}
+
+/// A share in percent, five cells: `18.2%`, ` 0.4%`, ` 100%`.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent >= 99.95 { format!("{percent:>4.0}%") } else { format!("{percent:>4.1}%") }
+}
+
+struct EdgeSpaces {
+    leading: usize,
+    trailing: usize,
+}
+
+impl EdgeSpaces {
+    fn contains(&self, at: usize) -> bool {
+        at < self.leading || at >= self.trailing
+    }
+}
+
+fn edge_spaces(text: &str) -> EdgeSpaces {
+    EdgeSpaces { leading: text.len() - text.trim_start_matches(' ').len(), trailing: text.trim_end_matches(' ').len() }
+}
+
+fn push_code(out: &mut String, c: char) {
+    // Writing into a string does not fail.
+    let _ = write!(out, "<{:x}>", u32::from(c));
+}
+
+/// Characters that take no room and change what stands around them: joiners, direction marks, selectors, fillers.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0xad | 0x34f
+            | 0x61c
+            | 0x115f..=0x1160
+            | 0x17b4..=0x17b5
+            | 0x180b..=0x180f
+            | 0x200b..=0x200f
+            | 0x2028..=0x202e
+            | 0x2060..=0x206f
+            | 0x3164
+            | 0xfe00..=0xfe0f
+            | 0xfeff
+            | 0xffa0
+            | 0xfff0..=0xfffb
+            | 0x1bca0..=0x1bca3
+            | 0x1d173..=0x1d17a
+            | 0xe0000..=0xe0fff
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_terminal_would_obey_is_left() {
+        assert_eq!(visible("a\nb\tc\r"), "a⏎b⇥c␍");
+        assert_eq!(visible("\x1b[2J\x07\x7f"), "␛[2J␇␡");
+        assert_eq!(visible("\u{9b}31m"), "<9b>31m");
+        assert_eq!(visible(" is "), "·is·");
+        assert_eq!(visible("  "), "··");
+        assert_eq!(visible("a b"), "a b");
+        assert_eq!(visible("a\u{200b}b\u{202e}"), "a<200b>b<202e>");
+        assert_eq!(visible("e\u{301}"), "e\u{301}");
+        assert_eq!(visible("\u{301}"), "◌\u{301}");
+        assert_eq!(visible("東京"), "東京");
+    }
+
+    #[test]
+    fn ascii_is_ascii() {
+        assert_eq!(visible_ascii(" né\n\x1b"), "_n<e9>\\n<1b>");
+        for c in (0..0x3000).filter_map(char::from_u32) {
+            assert!(visible_ascii(&c.to_string()).chars().all(|c| (' '..='~').contains(&c)));
+            assert!(!visible(&c.to_string()).chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn truncation_counts_cells() {
+        assert_eq!(truncate("containing", 6, "…"), "conta…");
+        assert_eq!(truncate("東京都", 5, "…"), "東京…");
+        assert_eq!(truncate("東京都", 4, "…"), "東…");
+        assert_eq!(truncate("ab", 2, "…"), "ab");
+        assert_eq!(truncate("abc", 0, "…"), "");
+        assert_eq!(truncate_start("containing", 6, "…"), "…ining");
+        assert_eq!(truncate_start("東京都", 4, "…"), "…都");
+    }
+
+    #[test]
+    fn numbers_stay_in_their_columns() {
+        assert_eq!(thousands(22_410), "22,410");
+        assert_eq!(thousands(412), "412");
+        assert_eq!((compact(9_999), compact(22_410), compact(5_123_000)), ("9999".into(), "22k".into(), "5.1M".into()));
+        for value in [0.0, 1e-9, 0.4123, -3.2, 12.3, -456.7, 9999.9, 123_456.0, -1e30] {
+            assert!(width(&weight(value)) <= 8, "{}", weight(value));
+        }
+        for share in [0.0, 0.004, 0.182, 0.9999, 1.0] {
+            assert_eq!(width(&percent(share)), 5);
+        }
+    }
+}

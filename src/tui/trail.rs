@@ -1,0 +1,129 @@
+//! The walk so far: where it went, and how it got there.
+
+use crate::ids::NodeId;
+
+/// How a station was reached from the one before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reached {
+    /// It is an input of the one before, over an edge of this weight.
+    AsInput(f32),
+    /// It is an output of the one before, over an edge of this weight.
+    AsOutput(f32),
+    /// Not along an edge.
+    Freely,
+}
+
+/// A stop of the walk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Station {
+    /// The node.
+    pub node: NodeId,
+    /// How it was reached.
+    pub reached: Reached,
+}
+
+/// The stations of a walk; never empty.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    stations: Vec<Station>,
+    at: usize,
+}
+
+impl Trail {
+    /// A walk that starts at `node`.
+    pub fn new(node: NodeId) -> Self {
+        Self { stations: vec![Station { node, reached: Reached::Freely }], at: 0 }
+    }
+
+    /// Where the walk is.
+    pub fn node(&self) -> NodeId {
+        self.stations[self.at].node
+    }
+
+    /// The stations up to where the walk is.
+    pub fn walked(&self) -> &[Station] {
+        &self.stations[..=self.at]
+    }
+
+    /// The stations that going back left behind.
+    pub fn ahead(&self) -> &[Station] {
+        &self.stations[self.at + 1..]
+    }
+
+    /// Goes on to `node`. Free moves one after another are one: stepping across the screen is no path.
+    pub fn go(&mut self, node: NodeId, reached: Reached) {
+        if node == self.node() {
+            return;
+        }
+        self.stations.truncate(self.at + 1);
+        let here = &mut self.stations[self.at];
+        if reached == Reached::Freely && here.reached == Reached::Freely && self.at > 0 {
+            here.node = node;
+        } else {
+            self.stations.push(Station { node, reached });
+            self.at += 1;
+        }
+    }
+
+    /// Back to the last station that `stands`; whether there was one.
+    pub fn back(&mut self, stands: impl Fn(NodeId) -> bool) -> bool {
+        let found = (0..self.at).rev().find(|at| self.is_elsewhere(*at, &stands));
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+
+    /// Forward to the next station that `stands`; whether there was one.
+    pub fn forward(&mut self, stands: impl Fn(NodeId) -> bool) -> bool {
+        let found = (self.at + 1..self.stations.len()).find(|at| self.is_elsewhere(*at, &stands));
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+
+    fn is_elsewhere(&self, at: usize, stands: &impl Fn(NodeId) -> bool) -> bool {
+        let node = self.stations[at].node;
+        node != self.node() && stands(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(_: NodeId) -> bool {
+        true
+    }
+
+    #[test]
+    fn back_and_forward_walk_the_stations() {
+        let mut trail = Trail::new(NodeId(0));
+        trail.go(NodeId(1), Reached::AsInput(0.5));
+        trail.go(NodeId(2), Reached::AsInput(-0.5));
+        assert!(trail.back(all) && trail.back(all) && !trail.back(all));
+        assert_eq!(trail.node(), NodeId(0));
+        assert!(trail.forward(all));
+        assert_eq!((trail.node(), trail.ahead().len()), (NodeId(1), 1));
+        trail.go(NodeId(7), Reached::AsOutput(1.0));
+        assert!(!trail.forward(all), "a new way forgets the old one");
+        assert_eq!(trail.walked().len(), 3);
+    }
+
+    #[test]
+    fn free_moves_are_one_station() {
+        let mut trail = Trail::new(NodeId(0));
+        for node in 1..9 {
+            trail.go(NodeId(node), Reached::Freely);
+        }
+        assert_eq!(trail.walked().len(), 2);
+        assert!(trail.back(all));
+        assert_eq!(trail.node(), NodeId(0));
+    }
+
+    #[test]
+    fn stations_that_fell_are_passed_over() {
+        let mut trail = Trail::new(NodeId(0));
+        trail.go(NodeId(1), Reached::AsInput(0.5));
+        trail.go(NodeId(2), Reached::AsInput(0.5));
+        assert!(trail.back(|node| node != NodeId(1)));
+        assert_eq!(trail.node(), NodeId(0));
+    }
+}

@@ -1,0 +1,162 @@
+//! What happens, and what it does to the state.
+
+use crate::graph::Kept;
+use crate::ids::{FeatureId, Layer};
+use crate::job::Progress;
+use crate::tui::act;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::tracer::{Promoted, Traced};
+use std::sync::Arc;
+use tui_input::InputRequest;
+
+/// Something that happened.
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// Time passed while work goes on; how far the trace is.
+    Tick(Option<Progress>),
+    /// A trace ended, or the graph of an opened one is made.
+    Traced {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Traced, String>,
+    },
+    /// A pruning ended.
+    Pruned {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Kept>, String>,
+    },
+    /// The tokens that a feature writes are known.
+    Promoted {
+        /// Of the circuit that asked.
+        generation: u64,
+        /// The feature's layer.
+        layer: Layer,
+        /// The feature.
+        feature: FeatureId,
+        /// The answer.
+        result: Result<Promoted, String>,
+    },
+}
+
+/// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
+pub fn update(state: &mut State, msg: Msg) {
+    match msg {
+        Msg::Key(key) => press(state, key),
+        Msg::Paste(text) => {
+            // A line break in what is pasted would otherwise become a token that nobody sees being typed.
+            for c in text.trim_end_matches(['\r', '\n']).chars() {
+                act::edit_text(state, InputRequest::InsertChar(c));
+            }
+        }
+        Msg::Resize(width, height) => {
+            state.size = (width, height);
+            state.dirty = true;
+        }
+        Msg::Tick(progress) => {
+            state.ticks = state.ticks.wrapping_add(1);
+            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
+                busy.progress = progress;
+            }
+            state.dirty = true;
+        }
+        Msg::Traced { generation, result } => take_traced(state, generation, result),
+        Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Promoted { generation, layer, feature, result } => {
+            if generation == state.circuit_generation
+                && let Some(circuit) = &mut state.circuit
+            {
+                let writes = result.map_or_else(Writes::Failed, Writes::Known);
+                circuit.writes.insert((layer, feature), writes);
+                state.dirty = true;
+            }
+        }
+    }
+    settle(state);
+}
+
+fn press(state: &mut State, key: Key) {
+    let context = state.context();
+    state.dirty |= state.notice.take().is_some();
+    if let Some(command) = lookup(context, key) {
+        (command.run)(state, key);
+        state.dirty = true;
+    } else if let Some(c) = key.typed()
+        && context.chain().contains(&Context::Text)
+    {
+        act::edit_text(state, InputRequest::InsertChar(c));
+        state.dirty = true;
+    }
+}
+
+fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String>) {
+    let Some(busy) = state.busy.take_if(|busy| busy.generation == generation) else { return };
+    state.dirty = true;
+    match result {
+        Ok(traced) => {
+            let partial = traced.graph.is_partial();
+            match Circuit::new(traced, crate::graph::Thresholds::default()) {
+                Some(circuit) => {
+                    state.circuit = Some(circuit);
+                    state.circuit_generation = generation;
+                    state.pruning = None;
+                    state.detail_scroll = 0;
+                    if partial {
+                        state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
+                    }
+                }
+                None => state.warn("The trace holds no node"),
+            }
+        }
+        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything to show"),
+        Err(why) => state.warn(why),
+    }
+}
+
+fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, String>) {
+    if state.pruning.take_if(|waited| *waited == generation).is_none() {
+        return;
+    }
+    state.dirty = true;
+    match (result, &mut state.circuit) {
+        (Ok(kept), Some(circuit)) => circuit.take_kept(kept, &state.look.glyphs),
+        (Err(why), _) => state.warn(why),
+        (Ok(_), None) => {}
+    }
+}
+
+/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+fn settle(state: &mut State) {
+    let room = state.panes().and_then(|panes| panes.graph_room());
+    let Some(circuit) = &mut state.circuit else { return };
+    if let Some(room) = room.map(|room| (room.width, room.height))
+        && (circuit.arrangement.room != room || circuit.arrangement.rows.is_empty())
+    {
+        circuit.arrange(&state.look.glyphs, room);
+    }
+    if let Some((layer, feature)) = circuit.selected_feature()
+        && !circuit.writes.contains_key(&(layer, feature))
+    {
+        if state.tracer.is_some() {
+            // Only the newest question is answered: those that were passed over are asked anew on return.
+            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
+            circuit.writes.insert((layer, feature), Writes::Pending);
+            state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
+        } else {
+            let why = "needs the model, which is not loaded".to_owned();
+            circuit.writes.insert((layer, feature), Writes::Failed(why));
+        }
+    }
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
+}

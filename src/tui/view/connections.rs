@@ -1,0 +1,125 @@
+//! The selected node's inputs and outputs, strongest first.
+
+use super::{Pen, Side as End, frame, has_focus, note};
+use crate::tui::app::{Pane, State};
+use crate::tui::circuit::{Circuit, Link, Side};
+use crate::tui::text;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
+    let focused = has_focus(state, Pane::Connections);
+    let inner = frame(area, "connections", focused, &state.look, buf);
+    let Some(circuit) = &state.circuit else { return };
+    if inner.is_empty() {
+        return;
+    }
+    let name = circuit.name(circuit.selected(), &state.look.glyphs);
+    let shown = state.look.glyphs.fit(&name, usize::from(area.width.saturating_sub(22)));
+    note(area, End::Right, &[(&shown, state.look.theme.accent)], buf);
+    if inner.height >= 14 {
+        // Each side gets what it needs where it can, and the rest goes to the other.
+        let need = |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + 1;
+        let (inputs, outputs) = (need(Side::Inputs), need(Side::Outputs));
+        let room = inner.height - 1;
+        let half = room / 2;
+        let above = if inputs + outputs <= room || outputs <= half {
+            inputs.min(room - outputs.min(half))
+        } else if inputs <= half {
+            inputs
+        } else {
+            room - half
+        };
+        let top = Rect { height: above, ..inner };
+        let below = Rect { y: inner.y + above + 1, height: room - above, ..inner };
+        section(state, circuit, Side::Inputs, top, buf);
+        section(state, circuit, Side::Outputs, below, buf);
+    } else {
+        section(state, circuit, circuit.side, inner, buf);
+    }
+}
+
+fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = &state.look.theme;
+    let links = circuit.links_of(side);
+    let followed = side == circuit.side;
+    let mut pen = Pen::new(buf, area, 0);
+    let title = match side {
+        Side::Inputs => "inputs ",
+        Side::Outputs => "outputs ",
+    };
+    pen.put(title, if followed { theme.strong } else { theme.text });
+    let counts = format!(" {} of {} kept", text::thousands(links.kept.len()), text::thousands(links.all));
+    pen.put(&counts, theme.quiet);
+    if side == Side::Inputs && !links.kept.is_empty() {
+        let share: f64 = links.kept.iter().map(|link| link.share).sum();
+        let note = format!("{} of all input", text::percent(share).trim_start());
+        let gap = pen.room().saturating_sub(text::width(&note));
+        if gap >= 3 {
+            pen.skip(gap as u16);
+            pen.put(&note, theme.quiet);
+        }
+    }
+    let rows = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    let lines = usize::from(rows.height);
+    if links.kept.is_empty() {
+        let why = match (side, links.all) {
+            (Side::Inputs, 0) => "nothing flows into it",
+            (Side::Outputs, 0) => "it flows into nothing",
+            _ => "none is kept at these thresholds",
+        };
+        if lines > 0 {
+            Pen::new(buf, rows, 0).put(why, theme.faint);
+        }
+        return;
+    }
+    let cursor = if followed { circuit.row } else { 0 };
+    // In steps of half a page: a list that scrolls is written anew.
+    let step = (lines / 2).max(1);
+    let from = (cursor.saturating_sub(lines / 4) / step * step).min(links.kept.len().saturating_sub(lines));
+    let strongest = links.kept[0].share;
+    for (line, (at, link)) in links.kept.iter().enumerate().skip(from).take(lines).enumerate() {
+        let cut = line + 1 == lines && at + 1 < links.kept.len();
+        if cut {
+            let more = format!("{} {} more", state.look.glyphs.ellipsis, text::thousands(links.kept.len() - at));
+            Pen::new(buf, rows, line as u16).put(&more, theme.faint);
+            break;
+        }
+        row(state, circuit, side, at, link, strongest, Rect { y: rows.y + line as u16, height: 1, ..rows }, buf);
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "a row is what it shows and where")]
+fn row(
+    state: &State,
+    circuit: &Circuit,
+    side: Side,
+    at: usize,
+    link: &Link,
+    strongest: f64,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let followed = side == circuit.side;
+    let sign = theme.sign(link.edge.weight);
+    let bar_room: usize = if area.width >= 50 { 10 } else { 6 };
+    let mut pen = Pen::new(buf, area, 0);
+    let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
+    pen.put(&digit, theme.accent);
+    pen.put(&format!(" {:<8}", text::weight(link.edge.weight)), sign);
+    pen.put(&format!("{} ", text::percent(link.share)), theme.text);
+    let bar = glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room);
+    let rest = bar_room - text::width(&bar).min(bar_room);
+    pen.put(&bar, sign);
+    pen.skip(rest as u16 + 2);
+    let name = circuit.name(link.other, glyphs);
+    let style = if circuit.node(link.other).is_error() { theme.quiet } else { theme.text };
+    pen.put(&glyphs.fit(&name, pen.room()), style);
+    if followed && at == circuit.row && state.focus == Pane::Connections {
+        buf.set_style(area, theme.selection);
+    }
+}

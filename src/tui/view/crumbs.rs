@@ -1,0 +1,50 @@
+//! The path that was walked, ending at the selected node.
+
+use super::Pen;
+use crate::tui::app::State;
+use crate::tui::text;
+use crate::tui::trail::{Reached, Station};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
+    let Some(circuit) = &state.circuit else { return };
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let piece = |station: &Station, first: bool, style: Style| {
+        let (sign, sign_style) = match station.reached {
+            Reached::AsInput(weight) => (glyphs.to_input, theme.sign(weight)),
+            Reached::AsOutput(weight) => (glyphs.to_output, theme.sign(weight)),
+            Reached::Freely => (glyphs.elsewhere, theme.faint),
+        };
+        let lead = if first { String::new() } else { format!(" {sign} ") };
+        [(lead, sign_style), (circuit.name(station.node, glyphs), style)]
+    };
+    let walked = circuit.trail.walked();
+    let last = walked.len() - 1;
+    let mut pieces = Vec::new();
+    for (at, station) in walked.iter().enumerate() {
+        pieces.push(piece(station, at == 0, if at == last { theme.accent } else { theme.quiet }));
+    }
+    let width =
+        |pieces: &[[(String, Style); 2]]| -> usize { pieces.iter().flatten().map(|(text, _)| text::width(text)).sum() };
+    // The newest stations stay when not all fit.
+    let room = usize::from(line.width);
+    let mut from = 0;
+    while from < last && width(&pieces[from..]) + if from > 0 { 1 } else { 0 } > room {
+        from += 1;
+    }
+    let mut pen = Pen::new(buf, line, 0);
+    if from > 0 {
+        pen.put(glyphs.ellipsis, theme.faint);
+    }
+    for (text, style) in pieces[from..].iter().flatten() {
+        pen.put(text, *style);
+    }
+    for station in circuit.trail.ahead() {
+        for (text, _) in piece(station, false, theme.faint) {
+            pen.put(&text, theme.faint);
+        }
+    }
+}

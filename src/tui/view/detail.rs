@@ -1,0 +1,251 @@
+//! What the selected node is, and what a feature writes.
+
+use super::{Pen, Side as End, frame, has_focus, note};
+use crate::graph::NodeKind;
+use crate::tui::app::{Pane, State};
+use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::text;
+use crate::tui::tracer::Promoted;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Pieces of text, one after the other.
+type Line = Vec<(String, Style)>;
+
+/// Labels stand in a column of this many cells.
+const LABEL: usize = 12;
+
+/// From this many lines on there is room for space between parts.
+const TALL: u16 = 13;
+
+pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
+    let inner = frame(area, "detail", has_focus(state, Pane::Detail), &state.look, buf);
+    let Some(circuit) = &state.circuit else { return };
+    if inner.is_empty() {
+        return;
+    }
+    let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
+    let lines = sheet.lines();
+    let room = usize::from(inner.height);
+    let scroll = state.detail_scroll.min(lines.len().saturating_sub(room));
+    if lines.len() > room {
+        let more = format!("{}-{} of {}", scroll + 1, scroll + room, lines.len());
+        note(area, End::Right, &[(&more, state.look.theme.faint)], buf);
+    }
+    for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
+        let mut pen = Pen::new(buf, inner, at as u16);
+        for (text, style) in line {
+            // What a line is padded with at its end may fall off.
+            let text = if text::width(text.trim_end()) > pen.room() {
+                state.look.glyphs.fit(text, pen.room())
+            } else {
+                text.clone()
+            };
+            pen.put(&text, *style);
+        }
+    }
+}
+
+/// By how many lines the detail is longer than its pane.
+pub(in crate::tui) fn overflow(state: &State) -> usize {
+    let pane = state.panes().and_then(|panes| panes.detail);
+    let (Some(circuit), Some(inner)) = (&state.circuit, pane.map(crate::tui::layout::inner)) else { return 0 };
+    let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
+    sheet.lines().len().saturating_sub(usize::from(inner.height))
+}
+
+struct Sheet<'a> {
+    state: &'a State,
+    circuit: &'a Circuit,
+    width: usize,
+    tall: bool,
+}
+
+impl Sheet<'_> {
+    fn lines(&self) -> Vec<Line> {
+        let theme = &self.state.look.theme;
+        let (title, place) = self.title();
+        let mut lines = vec![vec![(title, theme.strong), ("  ".to_owned(), theme.text), (place, theme.quiet)]];
+        self.space(&mut lines);
+        lines.extend(self.facts());
+        lines.extend(self.main_path());
+        if self.circuit.selected_feature().is_some() {
+            self.space(&mut lines);
+            self.writes(&mut lines);
+        }
+        lines
+    }
+
+    fn space(&self, lines: &mut Vec<Line>) {
+        if self.tall {
+            lines.push(Vec::new());
+        }
+    }
+
+    fn title(&self) -> (String, String) {
+        let glyphs = &self.state.look.glyphs;
+        let dot = glyphs.dot;
+        let node = self.circuit.node(self.circuit.selected());
+        let at =
+            |position: crate::ids::Position| format!("position {position} {}", self.circuit.token(position, glyphs));
+        match &node.kind {
+            NodeKind::Feature { layer, position, feature } => {
+                (format!("feature #{feature}"), format!("layer {layer} {dot} {}", at(*position)))
+            }
+            NodeKind::Error { layer, position } => {
+                ("error".to_owned(), format!("layer {layer} {dot} {}", at(*position)))
+            }
+            NodeKind::Token { position, id } => (format!("token {}", self.circuit.token(*position, glyphs)), {
+                format!("id {id} {dot} position {position}")
+            }),
+            NodeKind::Logit { position, id, text, .. } => (
+                format!("logit {}", glyphs.visible(text)),
+                format!("id {id} {dot} after {}", self.circuit.token(*position, glyphs)),
+            ),
+        }
+    }
+
+    fn facts(&self) -> Vec<Line> {
+        let theme = &self.state.look.theme;
+        let circuit = self.circuit;
+        let id = circuit.selected();
+        let node = circuit.node(id);
+        let trace = &circuit.traced.trace;
+        let mut lines = Vec::new();
+        let mut fact = |label: &str, value: String, note: String| {
+            lines.push(vec![
+                (format!("{label:<LABEL$}"), theme.quiet),
+                (value, theme.text),
+                (if note.is_empty() { note } else { format!("  {note}") }, theme.quiet),
+            ]);
+        };
+        if let Some(activation) = node.activation {
+            fact("activation", format!("{activation:.3}"), String::new());
+        }
+        match &node.kind {
+            NodeKind::Logit { id, probability, .. } => {
+                let logit = trace.final_logits.get(*id as usize);
+                fact("probability", format!("{probability:.4}"), String::new());
+                if let Some(logit) = logit {
+                    fact("logit", format!("{logit:.3}"), String::new());
+                }
+            }
+            NodeKind::Error { layer, position } => {
+                let at = layer.index() * trace.n_positions() + position.index();
+                if let Some(norm) = trace.error_norms.get(at) {
+                    fact("norm", format!("{norm:.3}"), "what the transcoder misses".to_owned());
+                }
+            }
+            NodeKind::Feature { .. } | NodeKind::Token { .. } => {}
+        }
+        let kept = circuit.kept();
+        if let Some(rank) = circuit.rank_of(id) {
+            let influence = format!("{:.4}", kept.influence[id.index()]);
+            let cumulative = text::percent(f64::from(kept.cumulative[id.index()]));
+            let nth = text::thousands(rank);
+            fact("influence", influence, format!("rank {nth}, cumulative {}", cumulative.trim_start()));
+        }
+        let degree = |links: &crate::tui::circuit::Links| {
+            format!("{} of {}", text::thousands(links.kept.len()), text::thousands(links.all))
+        };
+        if circuit.inputs.all > 0 {
+            let errors = circuit.error_share();
+            let note = errors.map_or_else(String::new, |share| format!("{} errors", text::percent(share).trim_start()));
+            fact("inputs", degree(&circuit.inputs), note);
+        }
+        if circuit.outputs.all > 0 {
+            fact("outputs", degree(&circuit.outputs), String::new());
+        }
+        if circuit.is_pinned(id) {
+            fact("pinned", "yes".to_owned(), String::new());
+        }
+        lines
+    }
+
+    /// The strongest way down to a token, which the graph draws too.
+    fn main_path(&self) -> Vec<Line> {
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let steps = self.circuit.spine.iter().map(|link| {
+            let sign = (format!("{} ", glyphs.to_input), theme.sign(link.edge.weight));
+            [sign, (format!("{} ", self.circuit.name(link.other, glyphs)), theme.text)]
+        });
+        if self.circuit.spine.is_empty() { Vec::new() } else { self.flow("main path", steps) }
+    }
+
+    fn writes(&self, lines: &mut Vec<Line>) {
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let Some(writes) = self.circuit.selected_feature().and_then(|key| self.circuit.writes.get(&key)) else {
+            return;
+        };
+        match writes {
+            Writes::Pending => {
+                let spinner = glyphs.spinner[self.state.ticks % glyphs.spinner.len()];
+                let label = format!("{:<LABEL$}", "promotes");
+                lines.push(vec![(label, theme.quiet), (format!("{spinner} "), theme.accent)]);
+            }
+            Writes::Failed(why) => {
+                let label = format!("{:<LABEL$}", "promotes");
+                lines.push(vec![(label, theme.quiet), (glyphs.visible(why), theme.quiet)]);
+            }
+            Writes::Known(promoted) if self.tall => self.columns(promoted, lines),
+            Writes::Known(promoted) => {
+                lines.extend(self.flow("promotes", self.written(&promoted.top)));
+                lines.extend(self.flow("suppresses", self.written(&promoted.bottom)));
+            }
+        }
+    }
+
+    /// Promoted tokens beside suppressed ones, a pair a line.
+    fn columns(&self, promoted: &Promoted, lines: &mut Vec<Line>) {
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let column = self.width.saturating_sub(2) / 2;
+        let head = |title: &str| (format!("{title:<column$}  "), theme.quiet);
+        lines.push(vec![head("promotes"), head("suppresses")]);
+        let entry = |entry: Option<&(String, f32)>| match entry {
+            Some((token, effect)) => {
+                let room = column.saturating_sub(9);
+                let token = glyphs.fit(&glyphs.visible(token), room);
+                let pad = room - text::width(&token).min(room);
+                vec![
+                    (format!("{:<8} ", text::weight(*effect)), theme.sign(*effect)),
+                    (format!("{token}{}  ", " ".repeat(pad)), theme.text),
+                ]
+            }
+            None => vec![(" ".repeat(column + 2), theme.text)],
+        };
+        for at in 0..promoted.top.len().max(promoted.bottom.len()) {
+            let mut line = entry(promoted.top.get(at));
+            line.extend(entry(promoted.bottom.get(at)));
+            lines.push(line);
+        }
+    }
+
+    fn written<'a>(&'a self, tokens: &'a [(String, f32)]) -> impl Iterator<Item = [(String, Style); 1]> + 'a {
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        tokens.iter().map(|(token, effect)| {
+            let shown = glyphs.fit(&glyphs.visible(token), self.width.saturating_sub(LABEL + 2).max(1));
+            [(format!("{shown}  "), theme.sign(*effect))]
+        })
+    }
+
+    /// Pieces beside a label, one after the other, on as many lines as they take.
+    fn flow<const N: usize>(&self, label: &str, pieces: impl Iterator<Item = [(String, Style); N]>) -> Vec<Line> {
+        let theme = &self.state.look.theme;
+        let mut lines = vec![vec![(format!("{label:<LABEL$}"), theme.quiet)]];
+        let mut used = LABEL;
+        for piece in pieces {
+            let width: usize = piece.iter().map(|(text, _)| text::width(text)).sum();
+            // A piece ends with the space before the next, which may fall off.
+            if used + width > self.width + 1 && used > LABEL {
+                lines.push(vec![(" ".repeat(LABEL), theme.text)]);
+                used = LABEL;
+            }
+            used += width;
+            if let Some(line) = lines.last_mut() {
+                line.extend(piece);
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,484 @@
+//! The link graph: one mark a kept node, and the edges of the selected one.
+
+use super::lines::{self, Curve, Stroke};
+use super::{Side as End, frame, has_focus, hints, note};
+use crate::graph::Edge;
+use crate::ids::NodeId;
+use crate::tui::app::{Busy, Pane, State};
+use crate::tui::arrange::{Arrangement, Level, Place};
+use crate::tui::circuit::{Circuit, Link, Side};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::trail::Reached;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use std::collections::HashMap;
+
+/// How many edges are drawn on either side of the selected node.
+pub(super) const DRAWN: usize = 8;
+
+/// How many stations of the walk are joined by lines.
+const WALKED: usize = 9;
+
+pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
+    let inner = frame(area, "graph", has_focus(state, Pane::Graph), &state.look, buf);
+    let Some(circuit) = &state.circuit else {
+        empty(state, inner, buf);
+        return;
+    };
+    if let Some(busy) = &state.busy {
+        progress(state, busy, area, buf);
+    }
+    if inner.is_empty() {
+        return;
+    }
+    let picture = Picture { state, circuit, look: &state.look, window: Window::new(circuit, inner) };
+    picture.draw(buf);
+}
+
+/// The part of an arrangement that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll
+/// between them; positions scroll beside the layers' names.
+struct Window {
+    inner: Rect,
+    /// Where columns are shown.
+    marks: Rect,
+    scroll_x: i32,
+    scroll_y: i32,
+    gutter: u16,
+    last_row: u16,
+}
+
+impl Window {
+    fn new(circuit: &Circuit, inner: Rect) -> Self {
+        let arrangement = &circuit.arrangement;
+        let gutter = arrangement.gutter.min(inner.width);
+        let marks = Rect { x: inner.x + gutter, width: inner.width - gutter, ..inner };
+        let here = circuit.arrangement.place(circuit.selected());
+        // In steps of half a window: a scroll changes every cell, which a move by one node should not.
+        let around = |at: u16, size: u16, whole: u16| {
+            let (at, size) = (i32::from(at), i32::from(size));
+            let step = (size / 2).max(1);
+            ((at - size / 4).div_euclid(step) * step).min(i32::from(whole) - size).max(0)
+        };
+        let columns = arrangement.width.saturating_sub(arrangement.gutter);
+        let scroll_x = here.map_or(0, |place| around(place.x.saturating_sub(arrangement.gutter), marks.width, columns));
+        let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
+        let last_row = arrangement.rows.len().saturating_sub(1) as u16;
+        Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
+    }
+
+    fn x(&self, x: u16) -> i32 {
+        i32::from(self.inner.x) + i32::from(x) - self.scroll_x
+    }
+
+    /// The line of a row, which may lie outside of the pane.
+    fn y(&self, row: u16, y: u16) -> i32 {
+        let top = i32::from(self.inner.y);
+        let y = top + i32::from(y) - self.scroll_y;
+        if row == 0 {
+            top
+        } else if row == self.last_row {
+            y.min(i32::from(self.inner.bottom()) - 1)
+        } else {
+            y
+        }
+    }
+
+    fn at(&self, place: Place) -> (i32, i32) {
+        (self.x(place.x), self.y(place.row, place.y))
+    }
+
+    /// Whether a row that scrolls is between the two that do not.
+    fn shows_row(&self, row: u16, y: i32) -> bool {
+        let (top, bottom) = (i32::from(self.inner.y), i32::from(self.inner.bottom()) - 1);
+        if row == 0 || row == self.last_row { y >= top && y <= bottom } else { y > top && y < bottom }
+    }
+
+    fn cell(&self, place: Place) -> Option<(u16, u16)> {
+        let (x, y) = self.at(place);
+        (self.shows_row(place.row, y) && x >= i32::from(self.marks.x) && x < i32::from(self.marks.right()))
+            .then_some((x as u16, y as u16))
+    }
+
+    /// Writes text that may begin left of the window or end right of it.
+    fn write(&self, x: i32, y: i32, text: &str, style: Style, buf: &mut Buffer) {
+        let (left, right) = (i32::from(self.marks.x), i32::from(self.marks.right()));
+        let mut x = x;
+        for c in text.chars() {
+            let wide = text::width(c.encode_utf8(&mut [0; 4])) as i32;
+            if x >= left && x + wide <= right {
+                buf.set_string(x as u16, y as u16, c.encode_utf8(&mut [0; 4]) as &str, style);
+            }
+            x += wide;
+        }
+    }
+}
+
+/// How a node stands to the selected one.
+#[derive(Clone, Copy)]
+struct Mark {
+    style: Style,
+    near: bool,
+    digit: Option<usize>,
+}
+
+struct Picture<'a> {
+    state: &'a State,
+    circuit: &'a Circuit,
+    look: &'a Look,
+    window: Window,
+}
+
+impl Picture<'_> {
+    fn draw(&self, buf: &mut Buffer) {
+        let marks = self.marks();
+        self.row_labels(buf);
+        self.lattice(buf);
+        lines::draw(&self.curves(), self.line_area(), &self.look.glyphs, buf);
+        self.tokens(&marks, buf);
+        self.chips(&marks, buf);
+        self.nodes(&marks, buf);
+        self.crowds(&marks, buf);
+        self.digits(&marks, buf);
+    }
+
+    fn arrangement(&self) -> &Arrangement {
+        &self.circuit.arrangement
+    }
+
+    /// Lines neither cross the outputs' names nor the tokens.
+    fn line_area(&self) -> Rect {
+        let marks = self.window.marks;
+        Rect { y: marks.y + 1.min(marks.height), height: marks.height.saturating_sub(2), ..marks }
+    }
+
+    /// The links that are drawn on a side: the strongest, and the one under the cursor.
+    fn drawn(&self, side: Side) -> impl Iterator<Item = (usize, &Link)> {
+        let cursor = (side == self.circuit.side && self.state.focus == Pane::Connections).then_some(self.circuit.row);
+        let links = &self.circuit.links_of(side).kept;
+        links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor)
+    }
+
+    fn marks(&self) -> HashMap<NodeId, Mark> {
+        let theme = &self.look.theme;
+        let mut marks = HashMap::new();
+        let walked = self.circuit.trail.walked().iter().map(|station| station.node);
+        for node in walked.chain(self.circuit.edits.now().pins.iter().copied()) {
+            marks.insert(node, Mark { style: theme.text, near: true, digit: None });
+        }
+        for link in &self.circuit.spine {
+            marks.insert(link.other, Mark { style: theme.text, near: true, digit: None });
+        }
+        for side in [self.circuit.side.other(), self.circuit.side] {
+            for link in &self.circuit.links_of(side).kept {
+                marks.insert(link.other, Mark { style: theme.quiet, near: true, digit: None });
+            }
+            for (at, link) in self.drawn(side) {
+                let digit = (side == self.circuit.side && at < 9).then_some(at + 1);
+                marks.insert(link.other, Mark { style: theme.sign(link.edge.weight), near: true, digit });
+            }
+        }
+        if let Some(link) = self.under_cursor() {
+            let digit = marks.get(&link.other).and_then(|mark| mark.digit);
+            marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
+        }
+        marks.insert(self.circuit.selected(), Mark { style: theme.selection, near: true, digit: None });
+        marks
+    }
+
+    fn under_cursor(&self) -> Option<&Link> {
+        (self.state.focus == Pane::Connections).then(|| self.circuit.links().kept.get(self.circuit.row)).flatten()
+    }
+
+    /// Faint ones first, the strongest last: what matters is on top.
+    fn curves(&self) -> Vec<Curve> {
+        let theme = &self.look.theme;
+        let mut curves = Vec::new();
+        let mut push = |edge: Edge, stroke: Stroke, style: Style| {
+            let place = |node| self.arrangement().place(node);
+            if let (Some(from), Some(to)) = (place(edge.source), place(edge.target)) {
+                let (from, to) = (self.window.at(from), self.window.at(to));
+                curves.push(Curve { from, to, negative: edge.weight < 0.0, stroke, style });
+            }
+        };
+        for edge in
+            self.pinned_edges().chain(self.walked_edges()).chain(self.circuit.spine.iter().map(|link| link.edge))
+        {
+            push(edge, Stroke::Thin, theme.sign_faint(edge.weight));
+        }
+        // Where rows stand close, thick lines would run into each other.
+        let airy = usize::from(self.window.inner.height) >= 2 * self.arrangement().rows.len();
+        for side in [self.circuit.side.other(), self.circuit.side] {
+            let links: Vec<&Link> = self.drawn(side).map(|(_, link)| link).collect();
+            let strongest = links.first().map_or(0.0, |link| link.share);
+            for link in links.into_iter().rev() {
+                let weight = link.edge.weight;
+                let (stroke, style) = match link.share / strongest {
+                    part if part >= 0.6 && airy => (Stroke::Thick, theme.sign(weight)),
+                    part if part >= 0.2 => (Stroke::Thin, theme.sign(weight)),
+                    _ => (Stroke::Thin, theme.sign_faint(weight)),
+                };
+                push(link.edge, stroke, style);
+            }
+        }
+        if let Some(link) = self.under_cursor() {
+            push(link.edge, Stroke::Thin, theme.accent);
+        }
+        curves
+    }
+
+    fn pinned_edges(&self) -> impl Iterator<Item = Edge> {
+        let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
+        let pins = self.circuit.edits.now().pins.iter().copied().filter(|pin| kept.has_node(*pin));
+        let edges = pins.flat_map(|pin| kept.incoming(graph, pin));
+        edges.filter(|edge| self.circuit.is_pinned(edge.source))
+    }
+
+    fn walked_edges(&self) -> impl Iterator<Item = Edge> {
+        let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
+        // The last stretch: what lies further back is in the breadcrumb, and would only be in the way.
+        let walked = self.circuit.trail.walked();
+        walked[walked.len().saturating_sub(WALKED)..].windows(2).filter_map(|pair| {
+            let (source, target) = match pair[1].reached {
+                Reached::AsInput(_) => (pair[1].node, pair[0].node),
+                Reached::AsOutput(_) => (pair[0].node, pair[1].node),
+                Reached::Freely => return None,
+            };
+            let mut edges = kept.has_node(target).then(|| kept.incoming(graph, target)).into_iter().flatten();
+            edges.find(|edge| edge.source == source)
+        })
+    }
+
+    fn row_labels(&self, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let here = self.arrangement().place(self.circuit.selected()).map(|place| place.row);
+        for (at, row) in self.arrangement().rows.iter().enumerate() {
+            let Level::Layer(layer) = row.level else { continue };
+            let y = self.window.y(at as u16, row.y);
+            if self.window.shows_row(at as u16, y) {
+                let style = if here == Some(at as u16) { theme.accent } else { theme.faint };
+                let room = usize::from(self.window.gutter);
+                buf.set_stringn(self.window.inner.x, y as u16, format!("L{layer}"), room, style);
+            }
+        }
+    }
+
+    /// A faint dot where a position crosses a layer, so that empty places have a where too.
+    fn lattice(&self, buf: &mut Buffer) {
+        for (at, row) in self.arrangement().rows.iter().enumerate() {
+            let y = self.window.y(at as u16, row.y);
+            if matches!(row.level, Level::Layer(_)) && self.window.shows_row(at as u16, y) {
+                let mut empty = vec![true; self.arrangement().columns.len()];
+                for node in &row.nodes {
+                    empty[self.circuit.node(*node).position().index()] = false;
+                }
+                let columns = self.arrangement().columns.iter().zip(empty);
+                for column in columns.filter_map(|(column, empty)| empty.then_some(column)) {
+                    let x = self.window.x(column.x + column.width / 2);
+                    self.window.write(x, y, self.look.glyphs.lattice, self.look.theme.frame, buf);
+                }
+            }
+        }
+    }
+
+    fn tokens(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let Some((at, row)) = self.arrangement().rows.iter().enumerate().next_back() else { return };
+        let y = self.window.y(at as u16, row.y);
+        if !self.window.shows_row(at as u16, y) {
+            return;
+        }
+        let here = self.circuit.node(self.circuit.selected()).position();
+        for (position, column) in self.arrangement().columns.iter().enumerate() {
+            let node = row.nodes.iter().find(|id| self.circuit.node(**id).position().index() == position);
+            let mark = node.and_then(|node| marks.get(node));
+            let style = match mark {
+                Some(mark) => mark.style,
+                None if here.index() == position => theme.accent,
+                None => theme.quiet,
+            };
+            let pinned = node.is_some_and(|node| self.circuit.is_pinned(*node));
+            let style = if pinned { style.add_modifier(Modifier::UNDERLINED) } else { style };
+            let x = self.window.x(column.x) + (i32::from(column.width) - text::width(&column.label) as i32) / 2;
+            self.window.write(x, y, &column.label, style, buf);
+        }
+    }
+
+    fn chips(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        for (at, chip) in self.arrangement().chips.iter().enumerate() {
+            let style = if chip.node == self.circuit.selected() {
+                theme.selection
+            } else if at == 0 {
+                theme.strong
+            } else {
+                marks.get(&chip.node).map_or(theme.quiet, |mark| mark.style)
+            };
+            self.window.write(self.window.x(chip.x), self.window.y(0, chip.y), &chip.label, style, buf);
+        }
+    }
+
+    fn nodes(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
+        let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
+        let layers = self.arrangement().rows.iter().filter(|row| row.level != Level::Tokens);
+        for id in layers.flat_map(|row| &row.nodes) {
+            let Some(place) = self.arrangement().place(*id).filter(|place| place.alone) else { continue };
+            let Some((x, y)) = self.window.cell(place) else { continue };
+            let node = self.circuit.node(*id);
+            let mark = marks.get(id);
+            let sign = if self.circuit.is_pinned(*id) {
+                glyphs.pin
+            } else if node.is_logit() {
+                glyphs.logit
+            } else if node.is_error() {
+                glyphs.error
+            } else if mark.is_some_and(|mark| mark.near) {
+                glyphs.feature
+            } else {
+                glyphs.feature_far
+            };
+            let far = if node.is_logit() { theme.quiet } else { theme.faint };
+            buf[(x, y)].reset();
+            buf[(x, y)].set_symbol(sign).set_style(mark.map_or(far, |mark| mark.style));
+        }
+    }
+
+    fn crowds(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        for crowd in &self.arrangement().crowds {
+            let Some(place) = crowd.nodes.first().and_then(|node| self.arrangement().place(*node)) else { continue };
+            let y = self.window.y(place.row, crowd.y);
+            if !self.window.shows_row(place.row, y) {
+                continue;
+            }
+            // The selected node's place in the count is shown, else how many there are.
+            let selected = crowd.nodes.iter().position(|node| *node == self.circuit.selected());
+            let near = crowd.nodes.iter().filter_map(|node| marks.get(node)).max_by_key(|mark| mark.digit.is_some());
+            let style = match (selected, near) {
+                (Some(_), _) => theme.selection,
+                (None, Some(mark)) => mark.style,
+                (None, None) => theme.faint,
+            };
+            let all = crowd.nodes.len();
+            let forms = [
+                selected.map(|at| format!("{}/{all}", at + 1)),
+                Some(format!("{}{all}", self.look.glyphs.times)),
+                Some(all.to_string()),
+            ];
+            let room = usize::from(crowd.width);
+            let count = forms.into_iter().flatten().find(|form| text::width(form) <= room);
+            let count = count.unwrap_or_else(|| self.look.glyphs.ellipsis.to_owned());
+            self.window.write(self.window.x(crowd.x), y, &count, style, buf);
+        }
+    }
+
+    /// Rank digits stand right of their marks where that cell is free, left of outputs, above tokens, else in place of
+    /// the mark.
+    fn digits(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
+        let taken: std::collections::HashSet<(u16, u16)> = self
+            .arrangement()
+            .rows
+            .iter()
+            .flat_map(|row| &row.nodes)
+            .filter_map(|id| self.arrangement().place(*id).and_then(|place| self.window.cell(place)))
+            .collect();
+        for (node, mark) in marks {
+            let Some(digit) = mark.digit else { continue };
+            let Some(place) = self.arrangement().place(*node) else { continue };
+            let Some((x, y)) = self.window.cell(place) else { continue };
+            let beside = if self.circuit.node(*node).is_token() {
+                let above = (x, y.saturating_sub(1));
+                let label = self.arrangement().column(self.circuit.node(*node).position());
+                let left = label.map_or(0, |column| (text::width(&column.label) / 2 + 1) as u16);
+                if taken.contains(&above) { (x.saturating_sub(left), y) } else { above }
+            } else if place.alone && place.row > 0 {
+                (x + 1, y)
+            } else {
+                (x.saturating_sub(1), y)
+            };
+            let free = !taken.contains(&beside) && self.window.marks.contains(beside.into());
+            let at = if free { beside } else { (x, y) };
+            buf[at].reset();
+            buf[at].set_symbol(&digit.to_string()).set_style(mark.style);
+        }
+    }
+}
+
+fn progress(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer) {
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+    let what = what(state, busy);
+    let stops = format!("   {} ", hints::key_of("cancel", state));
+    let bar = bar(state, busy, 12);
+    note(
+        area,
+        End::Right,
+        &[
+            (spinner, theme.accent),
+            (" ", theme.text),
+            (&what, theme.text),
+            (" ", theme.text),
+            (&bar.0, theme.accent),
+            (&bar.1, theme.faint),
+            (&stops, theme.accent),
+            ("stops", theme.quiet),
+        ],
+        buf,
+    );
+}
+
+fn what(state: &State, busy: &Busy) -> String {
+    let progress = &busy.progress;
+    let phase = match (busy.stopping, progress.phase) {
+        (true, _) => "stopping",
+        (false, "") => "tracing",
+        (false, phase) => phase,
+    };
+    match progress.total {
+        0 => format!("{phase}{}", if busy.stopping { "" } else { state.look.glyphs.ellipsis }),
+        total => format!("{phase} {}/{}", text::thousands(progress.done as usize), text::thousands(total as usize)),
+    }
+}
+
+fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
+    let glyphs = &state.look.glyphs;
+    let progress = &busy.progress;
+    if progress.total == 0 {
+        return (String::new(), String::new());
+    }
+    let filled = glyphs.bar(progress.done as f64 / progress.total as f64, room);
+    let rest = glyphs.bar_rest.repeat(room.saturating_sub(text::width(&filled)));
+    (filled, rest)
+}
+
+fn empty(state: &State, inner: Rect, buf: &mut Buffer) {
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let lines: Vec<Vec<(String, Style)>> = match &state.busy {
+        Some(busy) => {
+            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+            let (filled, rest) = bar(state, busy, 24);
+            vec![
+                vec![(format!("{spinner} "), theme.accent), (what(state, busy), theme.text)],
+                vec![(filled, theme.accent), (rest, theme.faint)],
+                vec![(hints::key_of("cancel", state), theme.accent), (" stops".to_owned(), theme.quiet)],
+            ]
+        }
+        None => vec![
+            vec![("There is no graph yet".to_owned(), theme.text)],
+            vec![
+                (hints::key_of("prompt", state), theme.accent),
+                (" writes a prompt and traces it".to_owned(), theme.quiet),
+            ],
+        ],
+    };
+    let top = inner.y + inner.height.saturating_sub(lines.len() as u16) / 2;
+    for (line, y) in lines.into_iter().zip(top..inner.bottom()) {
+        let width: usize = line.iter().map(|(text, _)| text::width(text)).sum();
+        let mut x = inner.x + inner.width.saturating_sub(width as u16) / 2;
+        for (text, style) in line {
+            let room = usize::from(inner.right().saturating_sub(x));
+            (x, _) = buf.set_stringn(x, y, text, room, style);
+        }
+    }
+}

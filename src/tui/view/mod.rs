@@ -1,0 +1,158 @@
+//! Pictures of the state. A view changes nothing.
+
+mod connections;
+mod crumbs;
+mod detail;
+mod graph;
+mod header;
+mod hints;
+mod lines;
+mod trust;
+
+pub(super) use detail::overflow as detail_overflow;
+
+use crate::tui::app::{Pane, Popup, State};
+use crate::tui::layout::{self, LEAST};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+
+/// Draws everything; gives where the cursor is, where there is one.
+pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    let Some(panes) = state.panes() else {
+        too_small(state, screen, buf);
+        return None;
+    };
+    header::render(state, panes.header, buf);
+    trust::render(state, panes.trust, buf);
+    if let Some(area) = panes.graph {
+        graph::render(state, area, buf);
+    }
+    if let Some(area) = panes.connections {
+        connections::render(state, area, buf);
+    }
+    if let Some(area) = panes.detail {
+        detail::render(state, area, buf);
+    }
+    if let Some(area) = panes.crumbs {
+        crumbs::render(state, area, buf);
+    }
+    hints::render(state, panes.hints, buf);
+    match &state.popup {
+        Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
+        None => None,
+    }
+}
+
+/// Popups leave the hint line free, which shows their keys.
+pub(super) fn popup_room(size: (u16, u16)) -> Rect {
+    Rect { x: 0, y: 0, width: size.0, height: size.1.saturating_sub(1) }
+}
+
+fn too_small(state: &State, screen: Rect, buf: &mut Buffer) {
+    let lines = [
+        "too small".to_owned(),
+        format!("{}x{} at least", LEAST.0, LEAST.1),
+        format!("this is {}x{}", screen.width, screen.height),
+    ];
+    let top = screen.y + screen.height.saturating_sub(lines.len() as u16) / 2;
+    for (line, y) in lines.iter().zip(top..screen.bottom()) {
+        let x = screen.x + screen.width.saturating_sub(text::width(line) as u16) / 2;
+        buf.set_stringn(x, y, line, usize::from(screen.width), state.look.theme.text);
+    }
+}
+
+/// Frames a pane with its title; gives what is within.
+pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: &mut Buffer) -> Rect {
+    let style = if has_focus { look.theme.frame_focus } else { look.theme.frame };
+    let [top_left, top_right, bottom_left, bottom_right, horizontal, vertical] = look.glyphs.frame;
+    if area.width < 2 || area.height < 2 {
+        return Rect { width: 0, height: 0, ..area };
+    }
+    let (right, bottom) = (area.right() - 1, area.bottom() - 1);
+    for x in area.left() + 1..right {
+        buf[(x, area.y)].set_symbol(horizontal).set_style(style);
+        buf[(x, bottom)].set_symbol(horizontal).set_style(style);
+    }
+    for y in area.top() + 1..bottom {
+        buf[(area.x, y)].set_symbol(vertical).set_style(style);
+        buf[(right, y)].set_symbol(vertical).set_style(style);
+    }
+    for (x, y, sign) in [
+        (area.x, area.y, top_left),
+        (right, area.y, top_right),
+        (area.x, bottom, bottom_left),
+        (right, bottom, bottom_right),
+    ] {
+        buf[(x, y)].set_symbol(sign).set_style(style);
+    }
+    let title_style = if has_focus { look.theme.accent.add_modifier(Modifier::BOLD) } else { look.theme.quiet };
+    note(area, Side::Left, &[(title, title_style)], buf);
+    layout::inner(area)
+}
+
+/// Which end of a frame's top line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// Writes into a frame's top line, a space to either side.
+pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Buffer) {
+    let width: usize = parts.iter().map(|(part, _)| text::width(part)).sum::<usize>() + 2;
+    let room = usize::from(area.width.saturating_sub(4));
+    if width > room || parts.is_empty() {
+        return;
+    }
+    let mut x = match side {
+        Side::Left => area.x + 1,
+        Side::Right => area.right() - 1 - width as u16,
+    };
+    buf.set_string(x, area.y, " ", Style::new());
+    x += 1;
+    for (part, style) in parts {
+        // The frame's own style would shine through where a part leaves a colour open.
+        for cell in x..x + text::width(part) as u16 {
+            buf[(cell, area.y)].reset();
+        }
+        buf.set_string(x, area.y, part, *style);
+        x += text::width(part) as u16;
+    }
+    buf.set_string(x, area.y, " ", Style::new());
+}
+
+fn has_focus(state: &State, pane: Pane) -> bool {
+    state.focus == pane && state.popup.is_none()
+}
+
+/// A line written piece by piece from left to right, cut off at its end.
+struct Pen<'a> {
+    buf: &'a mut Buffer,
+    x: u16,
+    y: u16,
+    end: u16,
+}
+
+impl<'a> Pen<'a> {
+    fn new(buf: &'a mut Buffer, area: Rect, line: u16) -> Self {
+        Self { buf, x: area.x, y: area.y + line, end: area.right() }
+    }
+
+    fn room(&self) -> usize {
+        usize::from(self.end.saturating_sub(self.x))
+    }
+
+    fn put(&mut self, text: &str, style: Style) {
+        if self.room() > 0 {
+            (self.x, _) = self.buf.set_stringn(self.x, self.y, text, self.room(), style);
+        }
+    }
+
+    fn skip(&mut self, cells: u16) {
+        self.x = self.x.saturating_add(cells).min(self.end);
+    }
+}

@@ -1,0 +1,25 @@
+//! The program as a person or a script calls it.
+
+mod bad_input;
+mod pipeline;
+mod stopping;
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+
+/// A file or folder of the reference cases.
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+/// The program.
+fn circuitscope() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_circuitscope"))
+}
+
+/// The program with a subcommand on a model and a transcoder.
+fn on(command: &str, model: &Path, transcoder: &Path) -> Command {
+    let mut program = circuitscope();
+    program.arg(command).arg("--model").arg(model).arg("--transcoder").arg(transcoder);
+    program
+}

@@ -1,0 +1,112 @@
+//! `trace`, `export` and `intervene`, one after another, against circuit-tracer's files.
+
+use crate::{circuitscope, fixture, on};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::path::Path;
+
+fn floats(file: &[u8], name: &str) -> Vec<f32> {
+    let tensor = SafeTensors::deserialize(file).unwrap().tensor(name).unwrap();
+    let (numbers, rest) = tensor.data().as_chunks::<4>();
+    assert!(rest.is_empty());
+    numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn raw(file: &[u8], name: &str) -> Vec<u8> {
+    SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec()
+}
+
+fn close(name: &str, found: &[u8], wanted: &[u8], wanted_name: &str) {
+    let (found, wanted) = (floats(found, name), floats(wanted, wanted_name));
+    let largest = wanted.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    assert_eq!(found.len(), wanted.len(), "{name}");
+    for (a, b) in found.iter().zip(&wanted) {
+        assert!((a - b).abs() <= 1e-5 * largest + 1e-4 * b.abs(), "{name}: {a}, not {b}");
+    }
+}
+
+/// Traces the first prompt of a case as its `top` run does, and gives the JSON on stdout.
+fn trace(out: &Path) -> Value {
+    let case = "llama_plt_relu";
+    let mut trace = on("trace", &fixture(case).join("model"), &fixture(case).join("transcoder"));
+    trace.args(["--prompt", "the capital of France is", "--max-feature-nodes", "20", "--batch-size", "16"]);
+    trace.args(["--update-interval", "1", "--threads", "1", "--json", "--out"]).arg(out);
+    serde_json::from_slice(&trace.assert().success().get_output().stdout).unwrap()
+}
+
+#[test]
+fn a_traced_and_exported_graph_is_circuit_tracers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (graph, dense) = (folder.path().join("graph.safetensors"), folder.path().join("dense.safetensors"));
+    let result = trace(&graph);
+    assert_eq!(
+        (&result["active_features"], &result["feature_rows"], &result["partial"]),
+        (&77.into(), &20.into(), &false.into())
+    );
+    let mut export = circuitscope();
+    export.arg("export").arg(&graph).args(["--format", "dense", "--node-threshold", "0.5", "--edge-threshold", "0.9"]);
+    export.arg("--json").arg("--out").arg(&dense);
+    let result: Value = serde_json::from_slice(&export.assert().success().get_output().stdout).unwrap();
+    assert_eq!((&result["kept_nodes"], &result["kept_edges"]), (&10.into(), &15.into()));
+    let found = std::fs::read(dense).unwrap();
+    let wanted = std::fs::read(fixture("llama_plt_relu/p0.top.safetensors")).unwrap();
+    for name in ["input_tokens", "active_features", "selected_features", "logit_target_ids"] {
+        assert_eq!(raw(&found, name), raw(&wanted, name), "{name}");
+    }
+    for name in
+        ["activation_values", "adjacency_matrix", "error_norms", "final_logits", "logit_vectors", "node_influence"]
+    {
+        close(name, &found, &wanted, name);
+    }
+    for name in ["node_mask", "edge_mask"] {
+        assert_eq!(raw(&found, name), raw(&wanted, &format!("prune_50_90.{name}")), "{name}");
+    }
+}
+
+#[test]
+fn intervening_from_the_command_line_is_circuit_tracers() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("altered.safetensors");
+    let case = fixture("llama_clt_relu");
+    let wanted = std::fs::read(case.join("p0.interventions.safetensors")).unwrap();
+    for (set, mode, name) in [
+        ("0:4:44=0", "direct", "ablate.direct"),
+        ("0:4:44=x2", "frozen-attention", "steer2.frozen_attn"),
+        ("0:4:44=x2", "free", "steer2.free"),
+    ] {
+        let mut program = on("intervene", &case.join("model"), &case.join("transcoder"));
+        program.args(["--prompt", &prompt(&case), "--set", set, "--mode", mode, "--out"]).arg(&out).assert().success();
+        let found = std::fs::read(&out).unwrap();
+        close("logits", &found, &wanted, &format!("{name}.logits"));
+        close("activations", &found, &wanted, &format!("{name}.activations"));
+    }
+}
+
+fn prompt(case: &Path) -> String {
+    let description: Value = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
+    description["prompts"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_difference_of_logits_can_be_traced_and_is_what_its_name_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = fixture("llama_plt_relu");
+    let adjacency = |targets: &[&str]| -> (usize, Vec<f32>) {
+        let (graph, dense) = (folder.path().join("graph.safetensors"), folder.path().join("dense.safetensors"));
+        let mut program = on("trace", &case.join("model"), &case.join("transcoder"));
+        program.args(["--prompt", "the capital of France is", "--max-feature-nodes", "all"]).args(targets);
+        program.arg("--out").arg(&graph).assert().success();
+        circuitscope().arg("export").arg(&graph).args(["--format", "dense", "--out"]).arg(&dense).assert().success();
+        let matrix = floats(&std::fs::read(dense).unwrap(), "adjacency_matrix");
+        (matrix.len().isqrt(), matrix)
+    };
+    let (n, both) = adjacency(&["--target", " Paris", "--target", " city"]);
+    let (m, difference) = adjacency(&["--target-diff", " Paris", " city"]);
+    assert_eq!(n, m + 1);
+    // The mean of the unembedding cancels, so that the rows differ by the row of the difference.
+    let (paris, city) = (&both[(n - 2) * n..(n - 1) * n], &both[(n - 1) * n..]);
+    for source in 0..m {
+        let wanted = paris[source] - city[source];
+        assert!((difference[(m - 1) * m + source] - wanted).abs() < 1e-4, "source {source}");
+    }
+}

@@ -1,0 +1,216 @@
+//! The program in a real pseudo-terminal: what is typed, what is shown, and what is left behind.
+#![cfg(unix)]
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use std::io::{Read as _, Write};
+use std::num::NonZero;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for a debug build on a busy machine; nothing waits this long where all is well.
+const LIMIT: Duration = Duration::from_secs(120);
+
+struct Session {
+    screen: Arc<Mutex<vt100::Parser>>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    modes: String,
+}
+
+impl Session {
+    fn start(env: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows: 40, cols: 130, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_circuitscope"));
+        for name in ["NO_COLOR", "COLORTERM", "COLORFGBG", "SSH_TTY", "LC_ALL", "LC_CTYPE"] {
+            command.env_remove(name);
+        }
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        // The log and whatever else is kept must not land in the home of whoever runs the tests.
+        let home = tempfile::tempdir().unwrap().keep();
+        command.env("HOME", &home);
+        command.env("XDG_STATE_HOME", &home);
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        let modes = modes(pair.master.as_ref());
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.rows), cells(size.cols), 0)));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let shown = Arc::clone(&screen);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                shown.lock().unwrap().process(&bytes[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { screen, master: pair.master, keys, child, modes }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let started = Instant::now();
+        while !holds(self.screen.lock().unwrap().screen()) {
+            assert!(started.elapsed() < LIMIT, "{what} is not there:\n{}", self.text());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[track_caller]
+    fn until_shows(&self, text: &str) {
+        self.until(text, |screen| screen.contents().contains(text));
+    }
+
+    #[track_caller]
+    fn until_restored(&self) {
+        self.until("the terminal as it was", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        });
+    }
+
+    fn resize(&self, rows: u16, cols: u16) {
+        self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.process_id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < LIMIT, "the program does not leave:\n{}", self.text());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Whatever a test left running; a program that left already cannot be killed, which is as well.
+        let _ = self.child.kill();
+    }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+/// Raw or cooked, echoing or not.
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios())
+}
+
+#[test]
+fn a_prompt_is_typed_traced_and_walked_and_the_terminal_given_back() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.press("i");
+    session.until_shows("11 tokens");
+    session.press("\x15fact : the capital of the state containing Oaklan is");
+    session.until_shows("\"Oaklan\" is not in the vocabulary; nearest: Oakland");
+    session.press("\t");
+    session.until_shows("11 tokens");
+    session.press("\r");
+    session.until_shows("containing Oakland is → Sacramento");
+    for step in 1..=3 {
+        session.press("1");
+        session.until("another station", |screen| {
+            let crumbs = screen.rows(0, 130).nth(38).unwrap_or_default();
+            crumbs.matches(['‹', '›']).count() == step
+        });
+    }
+    session.press("q");
+    assert!(session.wait().success());
+    session.until_restored();
+    assert_eq!(modes(session.master.as_ref()), session.modes, "keys are echoed and signal again");
+}
+
+#[test]
+fn a_signal_that_ends_it_gives_the_terminal_back() {
+    for name in ["TERM", "HUP", "INT"] {
+        let mut session = Session::start(&[]);
+        session.until_shows("→ Austin");
+        session.signal(name);
+        assert!(!session.wait().success());
+        session.until_restored();
+        assert_eq!(modes(session.master.as_ref()), session.modes);
+    }
+}
+
+#[test]
+fn it_can_be_suspended_and_continued() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.press("\x1a");
+    session.until_restored();
+    session.signal("CONT");
+    session.until_shows("→ Austin");
+    session.press("1");
+    session.until_shows("‹");
+    session.signal("TSTP");
+    session.until_restored();
+    session.signal("CONT");
+    session.until_shows("‹");
+    session.press("q");
+    assert!(session.wait().success());
+    session.until_restored();
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.resize(8, 30);
+    session.until_shows("too small");
+    session.resize(24, 80);
+    session.until_shows("→ Austin");
+    session.press("q");
+    assert!(session.wait().success());
+}
+
+#[test]
+fn without_colour_nothing_is_coloured() {
+    let mut session = Session::start(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]);
+    session.until_shows("→ Austin");
+    {
+        let parser = session.screen.lock().unwrap();
+        let screen = parser.screen();
+        let cells = (0..40).flat_map(|y| (0..130).filter_map(move |x| screen.cell(y, x)));
+        let plain = vt100::Color::Default;
+        assert!(cells.clone().all(|cell| cell.fgcolor() == plain && cell.bgcolor() == plain));
+        assert!(cells.clone().any(vt100::Cell::inverse), "the selection shows all the same");
+    }
+    session.press("q");
+    assert!(session.wait().success());
+}
+
+#[test]
+fn a_plain_terminal_gets_plain_characters() {
+    let mut session = Session::start(&[("TERM", "linux"), ("LANG", "C")]);
+    session.until_shows("-> Austin");
+    assert!(session.text().is_ascii(), "{}", session.text());
+    session.press("q");
+    assert!(session.wait().success());
+}

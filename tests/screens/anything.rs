@@ -1,0 +1,83 @@
+//! Whatever is pressed, on whatever graph, at whatever size: nothing falls over.
+
+use crate::desk::Desk;
+use crate::fake::{Fake, made_up};
+use circuitscope::graph::Token;
+use circuitscope::tui::command::COMMANDS;
+use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::start_open;
+use circuitscope::tui::update::{Msg, update};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+enum Do {
+    Press(&'static str),
+    Type(char),
+    Resize(u16, u16),
+}
+
+fn anything() -> impl Strategy<Value = Do> {
+    let keys: Vec<&str> = COMMANDS
+        .iter()
+        .filter(|command| !matches!(command.name, "quit" | "suspend"))
+        .flat_map(|command| command.keys)
+        .copied()
+        .collect();
+    prop_oneof![
+        12 => proptest::sample::select(keys).prop_map(Do::Press),
+        1 => any::<char>().prop_map(Do::Type),
+        2 => (1u16..220, 1u16..70).prop_map(|(width, height)| Do::Resize(width, height)),
+    ]
+}
+
+fn tokens() -> impl Strategy<Value = Vec<Token>> {
+    let text = prop_oneof![6 => "[a-z]{1,9}", 2 => "\\PC{0,6}", 1 => any::<String>(), 1 => Just("東京\u{200d}\u{301}".to_owned())];
+    proptest::collection::vec(text, 1..14)
+        .prop_map(|texts| texts.into_iter().zip(0..).map(|(text, id)| Token { id, text }).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 64 } else { 512 }))]
+
+    #[test]
+    fn any_keys_at_any_size_on_any_graph(
+        tokens in tokens(),
+        n_layers in 1usize..7,
+        density in 0.0f64..30.0,
+        seed in any::<u64>(),
+        size in (1u16..220, 1u16..70),
+        charset in proptest::sample::select(vec![Charset::Ascii, Charset::Unicode, Charset::Braille]),
+        steps in proptest::collection::vec(anything(), 0..60),
+    ) {
+        let mut desk = Desk::bare(size, Some(Fake::quick()));
+        desk.state.look.glyphs = Glyphs::new(charset);
+        start_open(&mut desk.state, Arc::new(made_up("anything", tokens, n_layers, density, seed)));
+        desk.settle();
+        for step in steps {
+            match step {
+                Do::Press(key) => { desk.press(key); }
+                Do::Type(c) => update(&mut desk.state, Msg::Paste(c.to_string())),
+                Do::Resize(width, height) => update(&mut desk.state, Msg::Resize(width, height)),
+            }
+            let buffer = desk.buffer();
+            prop_assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
+            if let Some(circuit) = &desk.state.circuit {
+                prop_assert!(circuit.kept().has_node(circuit.selected()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prompt_wider_than_any_screen_is_walked_too() {
+    let tokens = (0..20_000).map(|id| Token { id, text: format!("word{id}") }).collect();
+    let mut desk = Desk::bare((120, 30), None);
+    start_open(&mut desk.state, Arc::new(made_up("endless", tokens, 1, 0.0, 1)));
+    desk.settle();
+    desk.expect("word");
+    desk.press("G h h h");
+    desk.expect("token word");
+    update(&mut desk.state, Msg::Resize(60, 12));
+    desk.press("h l k j");
+}

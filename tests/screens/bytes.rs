@@ -1,0 +1,91 @@
+//! Bytes, not processor time, are the budget over a slow line.
+
+use crate::desk::Desk;
+use circuitscope::tui::{Wire, draw};
+use ratatui::Terminal;
+use ratatui::layout::Size;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Clone, Default)]
+struct Counter {
+    bytes: Arc<AtomicUsize>,
+    writes: Arc<AtomicUsize>,
+}
+
+impl Write for Counter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.bytes.fetch_add(buf.len(), Ordering::Relaxed);
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        std::fs::write(format!("/tmp/dump/{:03}", self.writes.load(Ordering::Relaxed)), buf).ok();
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Line {
+    desk: Desk,
+    counter: Counter,
+    terminal: Terminal<Wire<io::BufWriter<Counter>>>,
+}
+
+impl Line {
+    fn new(size: (u16, u16)) -> Self {
+        let counter = Counter::default();
+        let writer = io::BufWriter::with_capacity(64 * 1024, counter.clone());
+        let wire = Wire::new(writer, move || Ok(Size { width: size.0, height: size.1 }));
+        let terminal = Terminal::new(wire).unwrap();
+        let mut line = Self { desk: Desk::traced(size), counter, terminal };
+        line.draw();
+        line
+    }
+
+    /// Draws, and gives the bytes that it took.
+    fn draw(&mut self) -> usize {
+        let before = self.counter.bytes.load(Ordering::Relaxed);
+        draw(&mut self.desk.state, &mut self.terminal).unwrap();
+        self.counter.bytes.load(Ordering::Relaxed) - before
+    }
+
+    fn press(&mut self, key: &str) -> usize {
+        self.desk.press(key);
+        self.draw()
+    }
+}
+
+#[test]
+fn an_unchanged_screen_is_not_written() {
+    let mut line = Line::new((200, 60));
+    assert_eq!(line.draw(), 0);
+    assert!(!line.desk.state.dirty, "nothing asks for a frame while nothing happens");
+}
+
+#[test]
+fn a_frame_leaves_in_one_write() {
+    let mut line = Line::new((200, 60));
+    let before = line.counter.writes.load(Ordering::Relaxed);
+    line.press("1");
+    assert_eq!(line.counter.writes.load(Ordering::Relaxed) - before, 1);
+}
+
+#[test]
+fn a_move_within_a_list_costs_little() {
+    let mut line = Line::new((200, 60));
+    line.press("Tab");
+    let spent: Vec<usize> = (0..7).map(|_| line.press("j")).collect();
+    assert!(spent.iter().all(|bytes| *bytes <= 1024), "{spent:?}");
+}
+
+#[test]
+fn a_walk_that_changes_every_pane_stays_within_its_budget() {
+    let mut line = Line::new((200, 60));
+    let mut spent = Vec::new();
+    for key in ["1", "[", "2", "[", "3", "[", "j", "j", "h", "h", "k", "l", "j", "h", "k", "g"] {
+        spent.push((key, line.press(key)));
+    }
+    assert!(spent.iter().all(|(_, bytes)| *bytes <= 6 * 1024), "{spent:?}");
+}

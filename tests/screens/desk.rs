@@ -1,0 +1,138 @@
+//! State, keys, screen: a screen without a terminal, on which work is waited for.
+
+use crate::fake::{DALLAS, Fake};
+use circuitscope::tui::app::{Effect, State};
+use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::keymap::Key;
+use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::work::Workers;
+use circuitscope::tui::{Tracer, start_trace, view};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub struct Desk {
+    pub state: State,
+    pub workers: Workers,
+    pub quit: bool,
+}
+
+impl Desk {
+    /// An empty screen.
+    pub fn bare(size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
+        let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
+        let workers = Workers::new(tracer.clone(), Arc::new(|| {}));
+        Self { state: State::new(look, size, tracer), workers, quit: false }
+    }
+
+    /// A screen on which the usual prompt was traced.
+    pub fn traced(size: (u16, u16)) -> Self {
+        Self::traced_in(size, Charset::Braille)
+    }
+
+    /// The same in another character set.
+    pub fn traced_in(size: (u16, u16), charset: Charset) -> Self {
+        let mut desk = Self::bare(size, Some(Fake::quick()));
+        desk.state.look.glyphs = Glyphs::new(charset);
+        start_trace(&mut desk.state, DALLAS.to_owned());
+        desk.settle();
+        desk
+    }
+
+    /// Presses keys as the command table writes them, and waits for what they start.
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split(' ') {
+            self.press_only(key);
+            self.settle();
+        }
+        self
+    }
+
+    /// Presses a key without waiting.
+    pub fn press_only(&mut self, key: &str) {
+        let key = Key::parse(key).unwrap_or_else(|| panic!("{key} is no key"));
+        update(&mut self.state, Msg::Key(key));
+        self.start();
+    }
+
+    /// Types text, character by character.
+    pub fn type_text(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.press(&if c == ' ' { "Space".to_owned() } else { c.to_string() });
+        }
+        self
+    }
+
+    pub fn start(&mut self) {
+        for effect in std::mem::take(&mut self.state.effects) {
+            if matches!(self.workers.start(effect), Some(Effect::Quit)) {
+                self.quit = true;
+            }
+        }
+    }
+
+    /// Waits until nothing is under way.
+    pub fn settle(&mut self) {
+        let started = Instant::now();
+        loop {
+            self.start();
+            for answer in self.workers.answers() {
+                update(&mut self.state, answer);
+            }
+            if self.workers.is_idle() && self.state.effects.is_empty() {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "the work does not end");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    pub fn buffer(&self) -> Buffer {
+        let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
+        let mut buffer = Buffer::empty(area);
+        view::render(&self.state, area, &mut buffer);
+        buffer
+    }
+
+    /// What the screen shows, line by line, without trailing blanks.
+    pub fn screen(&self) -> String {
+        let buffer = self.buffer();
+        let line = |y| -> String { (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect() };
+        (0..buffer.area.height).map(|y| line(y).trim_end().to_owned() + "\n").collect()
+    }
+
+    pub fn shows(&self, text: &str) -> bool {
+        self.screen().contains(text)
+    }
+
+    #[track_caller]
+    pub fn expect(&self, text: &str) -> &Self {
+        let screen = self.screen();
+        assert!(screen.contains(text), "{text:?} is not on the screen:\n{screen}");
+        self
+    }
+
+    /// The cells of the first place where `text` stands.
+    #[track_caller]
+    pub fn cells(&self, text: &str) -> Vec<Cell> {
+        let buffer = self.buffer();
+        let wanted: Vec<String> = text.chars().map(String::from).collect();
+        for y in 0..buffer.area.height {
+            for x in 0..buffer.area.width.saturating_sub(wanted.len() as u16 - 1) {
+                let here: Vec<Cell> = (0..wanted.len() as u16).map(|at| buffer[(x + at, y)].clone()).collect();
+                if here.iter().zip(&wanted).all(|(cell, symbol)| cell.symbol() == symbol) {
+                    return here;
+                }
+            }
+        }
+        panic!("{text:?} is not on the screen:\n{}", self.screen());
+    }
+
+    /// The name of the selected node.
+    pub fn selected(&self) -> String {
+        let circuit = self.state.circuit.as_ref().expect("a graph is on the screen");
+        circuit.name(circuit.selected(), &self.state.look.glyphs)
+    }
+}

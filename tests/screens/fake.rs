@@ -1,0 +1,215 @@
+//! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
+
+use circuitscope::graph::{
+    FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Thresholds, Token,
+};
+use circuitscope::ids::{FeatureId, Layer};
+use circuitscope::job::Monitor;
+use circuitscope::tui::{Promoted, Reading, Traced, Tracer, UnknownWord};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const DALLAS: &str = "fact : the capital of the state containing Dallas is";
+
+/// The words that the fake tokenizer knows; a token's id is its index.
+const WORDS: [&str; 24] = [
+    "<bos>",
+    "fact",
+    ":",
+    "the",
+    "capital",
+    "of",
+    "state",
+    "containing",
+    "Dallas",
+    "is",
+    "Oakland",
+    "Austin",
+    "Texas",
+    "Sacramento",
+    "California",
+    "city",
+    "lies",
+    "in",
+    "code",
+    "region",
+    "Houston",
+    "Albany",
+    "where",
+    "called",
+];
+
+/// Traces prompts of known words.
+pub struct Fake {
+    /// How long a trace takes.
+    pub slowly: Duration,
+}
+
+impl Fake {
+    pub fn quick() -> Arc<Self> {
+        Arc::new(Self { slowly: Duration::ZERO })
+    }
+
+    pub fn slow() -> Arc<Self> {
+        Arc::new(Self { slowly: Duration::from_secs(60) })
+    }
+}
+
+fn token(text: &str) -> Token {
+    let id = WORDS.iter().position(|word| *word == text).unwrap_or(WORDS.len());
+    Token { id: id as u32, text: text.to_owned() }
+}
+
+impl Tracer for Fake {
+    fn model_name(&self) -> String {
+        "demo-llama".to_owned()
+    }
+
+    fn transcoder_name(&self) -> String {
+        "demo-clt".to_owned()
+    }
+
+    fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
+        if prompt.trim().is_empty() {
+            return Err("The prompt is empty: write at least one word".to_owned());
+        }
+        let tokens = std::iter::once("<bos>").chain(prompt.split_whitespace()).map(token).collect::<Vec<_>>();
+        let unknown = prompt.split_whitespace().filter(|word| !WORDS.contains(word)).map(|word| UnknownWord {
+            word: word.to_owned(),
+            nearest: WORDS
+                .iter()
+                .filter(|known| known.chars().next() == word.chars().next())
+                .map(|known| (*known).to_owned())
+                .take(2)
+                .collect(),
+        });
+        Ok(Reading { unknown: unknown.collect(), tokens })
+    }
+
+    fn trace(&self, prompt: &str, monitor: &Monitor) -> anyhow::Result<Traced> {
+        let reading = self.read_prompt(prompt).map_err(anyhow::Error::msg)?;
+        let mut stopped = false;
+        for done in 0..100 {
+            if monitor.report("attributing", done, 100).is_err() {
+                stopped = true;
+                break;
+            }
+            std::thread::sleep(self.slowly / 100);
+        }
+        let mut trace = made_up(prompt, reading.tokens, 4, 2.2, 5);
+        if stopped {
+            trace.wanted_features = trace.active.len();
+            let n_rows = trace.row_targets.len() - 1;
+            let n_columns = trace.n_columns();
+            trace.row_targets.truncate(n_rows);
+            trace.row_abs_sums.truncate(n_rows);
+            trace.row_constants.truncate(n_rows);
+            trace.row_values.truncate(n_rows);
+            if let Rows::Dense { values } = &mut trace.rows {
+                values.truncate(n_rows * n_columns);
+            }
+        }
+        Ok(Traced::new(Arc::new(trace), Thresholds::default())?)
+    }
+
+    fn promoted(&self, layer: Layer, feature: FeatureId, _: &Monitor) -> anyhow::Result<Promoted> {
+        let mut random = StdRng::seed_from_u64(u64::from(layer.0) << 32 | u64::from(feature.0));
+        let mut list = |sign: f32| {
+            let mut effects: Vec<f32> = (0..5).map(|_| random.random_range(0.1..3.0)).collect();
+            effects.sort_by(|a, b| b.total_cmp(a));
+            effects
+                .into_iter()
+                .map(|effect| (WORDS[random.random_range(3..WORDS.len())].to_owned(), sign * effect))
+                .collect::<Vec<_>>()
+        };
+        Ok(Promoted { top: list(1.0), bottom: list(-1.0) })
+    }
+}
+
+/// A trace over `tokens`: features thin out with the layers, effects are strong within a position and towards the last.
+pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, seed: u64) -> RawTrace {
+    let mut random = StdRng::seed_from_u64(seed);
+    let n_positions = tokens.len();
+    let mut active = Vec::new();
+    for layer in 0..n_layers {
+        for position in 1..n_positions {
+            let count = density * (1.0 - 0.15 * layer as f64).max(0.3) * random.random_range(0.3..1.6);
+            let mut features: Vec<u32> = (0..count.round() as usize).map(|_| random.random_range(0..512)).collect();
+            features.sort_unstable();
+            features.dedup();
+            active.extend(features.into_iter().map(|feature| FeatureAt {
+                layer: Layer::from(layer),
+                position: position.into(),
+                feature: FeatureId(feature),
+            }));
+        }
+    }
+    let answers = [("Austin", 0.995), ("Dallas", 0.003), ("Texas", 0.001)];
+    let targets: Vec<Target> = answers
+        .iter()
+        .map(|(text, probability)| Target {
+            id: token(text).id,
+            kind: TargetKind::Token,
+            probability: *probability,
+            text: (*text).to_owned(),
+        })
+        .collect();
+    let n_columns = active.len() + (n_layers + 1) * n_positions;
+    let (mut values, mut row_targets) = (Vec::new(), Vec::new());
+    let place = |column: usize| match active.get(column) {
+        Some(at) => (at.layer.index() as f64, at.position.index(), 1.0),
+        None if column < active.len() + n_layers * n_positions => {
+            let at = column - active.len();
+            ((at / n_positions) as f64, at % n_positions, 0.25)
+        }
+        None => (-1.0, (column - active.len()) % n_positions, 1.2),
+    };
+    let mut push_row = |layer: f64, position: usize, random: &mut StdRng| {
+        for column in 0..n_columns {
+            let (from_layer, from_position, scale) = place(column);
+            let reach = (position as f64 - from_position as f64).abs();
+            let near =
+                if reach == 0.0 { 1.0 } else { 0.12 + 0.5 * f64::from(u8::from(from_position + 2 == n_positions)) };
+            let weight: f64 = scale * near * random.random_range(-0.6..1.0f64).powi(3) * 2.0;
+            let flows = from_layer < layer && from_position <= position && (column < active.len() || from_position > 0);
+            values.push(if flows && weight.abs() > 0.004 { weight as f32 } else { 0.0 });
+        }
+    };
+    for at in 0..targets.len() {
+        row_targets.push(RowTarget::Logit(at as u32));
+        push_row(n_layers as f64, n_positions - 1, &mut random);
+    }
+    for (at, feature) in active.iter().enumerate() {
+        row_targets.push(RowTarget::Feature(at as u32));
+        push_row(feature.layer.index() as f64, feature.position.index(), &mut random);
+    }
+    let n_rows = row_targets.len();
+    let sums = values.chunks(n_columns).map(|row| row.iter().map(|value: &f32| f64::from(value.abs())).sum()).collect();
+    RawTrace {
+        n_layers,
+        activations: (0..active.len()).map(|_| random.random_range(0.1..6.0)).collect(),
+        error_norms: (0..n_layers * n_positions).map(|_| random.random_range(0.0..2.0)).collect(),
+        final_logits: (0..WORDS.len()).map(|_| random.random_range(-4.0..9.0)).collect(),
+        target_vectors: vec![0.0; targets.len()],
+        row_abs_sums: sums,
+        row_constants: vec![0.0; n_rows],
+        row_values: vec![0.0; n_rows],
+        wanted_features: active.len(),
+        rows: Rows::Dense { values },
+        row_targets,
+        targets,
+        active,
+        tokens,
+        settings: Settings {
+            prompt: prompt.to_owned(),
+            max_feature_nodes: None,
+            batch_size: 256,
+            update_interval: 4,
+            max_logits: 10,
+            logit_probability: 0.95,
+        },
+        provenance: Provenance { model: "demo-llama".into(), transcoder: "demo-clt".into(), ..Provenance::default() },
+    }
+}

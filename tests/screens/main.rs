@@ -1,0 +1,11 @@
+//! What the screen shows for a state and some keys.
+
+mod anything;
+mod bytes;
+mod desk;
+mod edits;
+mod fake;
+mod looks;
+mod prompts;
+mod readme;
+mod walks;

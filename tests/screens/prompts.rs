@@ -1,0 +1,123 @@
+//! Writing a prompt and tracing it without leaving.
+
+use crate::desk::Desk;
+use crate::fake::{DALLAS, Fake, made_up};
+use circuitscope::graph::Token;
+use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::{start_open, start_trace};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[test]
+fn tokens_and_ids_are_shown_as_they_will_be_read() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("i").expect("<bos>  fact  :  the").expect("11 tokens");
+    desk.press("Ctrl-u").expect("The prompt is empty");
+    desk.type_text("the capital").expect("<bos>  the  capital").expect("0      3    4");
+}
+
+#[test]
+fn an_unknown_word_is_named_with_the_nearest_and_replaced_on_request() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("i Ctrl-u").type_text("the state containing Houstn");
+    desk.expect("\"Houstn\" is not in the vocabulary; nearest: Houston");
+    desk.press("Enter").expect("prompt");
+    assert!(desk.state.busy.is_none(), "what would be read as something else is not traced");
+    desk.press("Tab").expect("5 tokens");
+    desk.press("Enter").expect("the state containing Houston → Austin");
+}
+
+#[test]
+fn a_prompt_is_traced_without_leaving() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("1 i Ctrl-w Ctrl-w").type_text("Oakland is").press("Enter");
+    desk.expect("fact : the capital of the state containing Oakland is → Austin");
+    assert_eq!(desk.selected(), "logit Austin");
+    desk.press("i Esc").expect("containing Oakland is");
+}
+
+#[test]
+fn pasted_text_goes_into_the_prompt_and_nowhere_else() {
+    let mut desk = Desk::traced((160, 48));
+    let before = desk.screen();
+    update(&mut desk.state, Msg::Paste("q".to_owned()));
+    assert_eq!(desk.screen(), before);
+    desk.press("i Ctrl-u");
+    update(&mut desk.state, Msg::Paste("the city of\n".to_owned()));
+    desk.expect("<bos>  the  city  of");
+}
+
+#[test]
+fn a_stopped_first_trace_is_kept_and_marked_partial() {
+    let mut desk = Desk::bare((160, 48), Some(Fake::slow()));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk.start();
+    update(&mut desk.state, Msg::Tick(desk.workers.progress()));
+    desk.expect("Ctrl-c stops");
+    let stopped = Instant::now();
+    desk.press_only("Ctrl-c");
+    desk.expect("stopping");
+    desk.settle();
+    // The made-up work looks at its flag every 600 ms; the screen adds next to nothing.
+    assert!(stopped.elapsed() < Duration::from_secs(2));
+    desk.expect("partial").expect("The trace was stopped early");
+}
+
+#[test]
+fn escape_stops_a_trace_and_then_goes_one_level_back() {
+    let mut desk = Desk::bare((160, 48), Some(Fake::slow()));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk.start();
+    desk.press_only("Esc");
+    desk.settle();
+    desk.expect("partial");
+    assert!(desk.state.busy.is_none());
+    desk.press("Tab Esc");
+    assert!(!desk.quit);
+}
+
+#[test]
+fn a_graph_can_be_walked_while_another_is_traced() {
+    let mut desk = Desk::traced((160, 48));
+    let generation = desk.state.next_generation();
+    desk.state.busy = Some(circuitscope::tui::app::Busy {
+        generation,
+        prompt: "the next one".into(),
+        progress: circuitscope::job::Progress { phase: "attributing", done: 1_200, total: 7_500 },
+        stopping: false,
+    });
+    desk.press("1");
+    desk.expect("attributing 1,200/7,500").expect("logit Austin ‹ ");
+}
+
+#[test]
+fn a_failed_trace_says_why_and_leaves_the_graph() {
+    let mut desk = Desk::traced((160, 48));
+    let generation = desk.state.next_generation();
+    desk.state.busy = Some(circuitscope::tui::app::Busy {
+        generation,
+        prompt: String::new(),
+        progress: Default::default(),
+        stopping: false,
+    });
+    let why = "row 3 of layer 2 holds NaN: the model's file is damaged".to_owned();
+    update(&mut desk.state, Msg::Traced { generation, result: Err(why.clone()) });
+    desk.expect(&why).expect("Austin 0.995");
+}
+
+#[test]
+fn without_a_model_a_graph_is_walked_but_not_traced() {
+    let mut desk = Desk::bare((160, 48), None);
+    let tokens = ["<bos>", "a\n", "\tb", "\x1b[31mred", "e\u{301}", "東京", "\u{200b}"];
+    let tokens = tokens.iter().zip(0..).map(|(text, id)| Token { id, text: (*text).to_owned() }).collect();
+    start_open(&mut desk.state, Arc::new(made_up("from\x1b[2Ja file", tokens, 3, 4.0, 9)));
+    desk.settle();
+    desk.expect("a⏎").expect("⇥b").expect("␛[31mred").expect("from␛[2Ja file");
+    let wide: String = desk.screen().replace(' ', "");
+    assert!(wide.contains("東京"), "{wide}");
+    desk.press("i").expect("There is no model to trace a prompt with");
+    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
+        desk.press("j");
+    }
+    desk.expect("needs the model");
+}
