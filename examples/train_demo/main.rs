@@ -55,7 +55,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.0015)]
     hidden_l1: f64,
     /// Weight of active features in the transcoder's loss, at the end of its training.
-    #[arg(long, default_value_t = 0.03)]
+    #[arg(long, default_value_t = 0.02)]
     sparsity: f64,
     /// Where to write, and what to evaluate.
     #[arg(long, default_value = "assets/demo")]
