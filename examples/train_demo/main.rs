@@ -7,6 +7,7 @@
 //! cargo run --release --example train_demo -- --transcoder-only  # keep the model that is there
 //! ```
 
+mod activity;
 mod card;
 mod circuit;
 mod corpus;

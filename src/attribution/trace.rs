@@ -252,7 +252,7 @@ impl Tracer<'_> {
         order.sort_by_key(|nth| std::cmp::Reverse(layer(&labels[*nth])));
         let columns = self.frozen.n_columns();
         let before = self.row_targets.len();
-        let total = (self.wanted + before.max(labels.len())) as u64;
+        let total = self.plan.rows as u64;
         let mut done = before as u64;
         let mut finished: Vec<Option<(f64, f32, f32)>> = vec![None; labels.len()];
         let mut outcome = Ok(());
