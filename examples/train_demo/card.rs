@@ -52,7 +52,9 @@ so that a city's state is worked out by the first MLP and then outweighs the cit
 
 The transcoder: JumpReLU features that read an MLP's normalized input and write into the MLP outputs of their own and \
 all later layers; {transcoder_steps} steps of 512 tokens, squared error weighted by 1 / mean(resid_post^2) plus \
-{sparsity} times the sum of tanh(activation * decoder norm). It learns from the model as rounded to bf16.
+{sparsity} times the sum of tanh(activation * decoder norm), ramped up over the first 60 %. Features start on groups of \
+inputs for which the MLP writes much the same, a quarter of them on large groups; those that go silent start again \
+where the error is. It learns from the model as rounded to bf16.
 
 ## Figures
 

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use candle_core::{D, DType, Tensor};
 
+use crate::activity::Activity;
 use crate::corpus::{Question, Sentence, Topic};
 use crate::model::{Batch, LAYERS, Llama};
 use crate::sampler::Row;
 use crate::tokenizer::Vocabulary;
-use crate::train_transcoder::Activity;
 use crate::transcoder::Transcoder;
 
 /// Right answers of a set of sentences.

@@ -7,6 +7,7 @@
 //! cargo run --release --example train_demo -- --transcoder-only  # keep the model that is there
 //! ```
 
+mod activity;
 mod card;
 mod circuit;
 mod corpus;
@@ -46,16 +47,16 @@ struct Arguments {
     #[arg(long, default_value_t = 1200)]
     steps: usize,
     /// Training steps of the transcoder.
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, default_value_t = 1600)]
     transcoder_steps: usize,
     /// Features of the transcoder in each layer.
-    #[arg(long, default_value_t = 768)]
+    #[arg(long, default_value_t = 384)]
     features: usize,
     /// Weight of the use of hidden units in the model's loss.
-    #[arg(long, default_value_t = 0.002)]
+    #[arg(long, default_value_t = 0.0015)]
     hidden_l1: f64,
     /// Weight of active features in the transcoder's loss, at the end of its training.
-    #[arg(long, default_value_t = 0.04)]
+    #[arg(long, default_value_t = 0.02)]
     sparsity: f64,
     /// Where to write, and what to evaluate.
     #[arg(long, default_value = "assets/demo")]

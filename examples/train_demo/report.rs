@@ -7,6 +7,7 @@ use anyhow::Result;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::activity::Activity;
 use crate::circuit::{Lab, Run};
 use crate::corpus::{Sentence, Topic, city_pairs, held_out_questions};
 use crate::evaluate::{Answers, fidelity, question_agreement};
@@ -14,7 +15,6 @@ use crate::sampler::Sampler;
 use crate::save::{load_model, load_transcoder};
 use crate::selectivity::Selectivity;
 use crate::tokenizer::Vocabulary;
-use crate::train_transcoder::Activity;
 
 const SAMPLE_ROWS: usize = 3_000;
 const SAMPLE_SEED: u64 = 99;

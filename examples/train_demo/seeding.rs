@@ -23,6 +23,8 @@ pub struct Candidates {
     mean_input: Vec<f32>,
     /// Without their mean.
     outputs: Vec<Vec<f32>>,
+    /// `outputs`, brought to length 1.
+    directions: Vec<Vec<f32>>,
     weights: Vec<f32>,
 }
 
@@ -54,7 +56,11 @@ impl Candidates {
         let (outputs, _) = centred(outputs)?;
         let mut weights = weights.to_vec1()?;
         weights.truncate(CANDIDATES);
-        Ok(Candidates { inputs, mean_input, outputs, weights })
+        let directions = outputs.iter().map(|y| {
+            let length = dot(y, y).sqrt().max(1e-3);
+            y.iter().map(|y| y / length).collect()
+        });
+        Ok(Candidates { directions: directions.collect(), inputs, mean_input, outputs, weights })
     }
 
     /// A feature for some tokens.
@@ -78,25 +84,26 @@ impl Candidates {
         }
     }
 
-    /// Tokens grouped around some whose outputs lie far from each other. These are drawn one after
-    /// the other with a chance that grows with the squared distance to the nearest one drawn
+    /// Tokens grouped around some whose outputs point in very different directions. These are drawn
+    /// one after the other with a chance that grows with the distance to the nearest one drawn
     /// before, so that rare words count as much as frequent ones.
     pub fn groups(&self, count: usize, rng: &mut StdRng) -> Result<Vec<Vec<usize>>> {
-        let mut distance = vec![f32::INFINITY; self.outputs.len()];
-        let mut nearest = vec![0; self.outputs.len()];
-        let mut centre = WeightedIndex::new(&self.weights)?.sample(rng);
+        let power: Vec<f32> = self.outputs.iter().zip(&self.weights).map(|(y, weight)| dot(y, y) * weight).collect();
+        let mut distance = vec![f32::INFINITY; power.len()];
+        let mut nearest = vec![0; power.len()];
+        let mut centre = WeightedIndex::new(&power)?.sample(rng);
         for group in 0..count {
-            let newest = &self.outputs[centre];
-            for (i, y) in self.outputs.iter().enumerate() {
-                let square: f32 = y.iter().zip(newest).map(|(a, b)| (a - b) * (a - b)).sum();
-                if square < distance[i] {
-                    distance[i] = square;
+            let newest = &self.directions[centre];
+            for (i, y) in self.directions.iter().enumerate() {
+                let away = (1.0 - dot(y, newest)).max(0.0);
+                if away < distance[i] {
+                    distance[i] = away;
                     nearest[i] = group;
                 }
             }
             nearest[centre] = group;
             distance[centre] = 0.0;
-            let chances = distance.iter().zip(&self.weights).map(|(distance, weight)| distance * weight);
+            let chances = distance.iter().zip(&power).map(|(distance, power)| distance * power);
             centre = WeightedIndex::new(chances)?.sample(rng);
         }
         let mut groups = vec![Vec::new(); count];

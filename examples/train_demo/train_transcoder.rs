@@ -10,7 +10,8 @@ use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::model::{Batch, LAYERS, Llama, WIDTH, randn};
+use crate::activity::Activity;
+use crate::model::{LAYERS, Llama, WIDTH, randn};
 use crate::optimizer::Optimizer;
 use crate::sampler::{Row, Sampler};
 use crate::seeding::{CANDIDATES, Candidates};
@@ -28,6 +29,10 @@ const TOKENS: usize = 80_000;
 const TOKENS_PER_STEP: usize = 512;
 const RATE: f64 = 1e-3;
 const FIRST_THRESHOLD: f32 = 0.03;
+/// One fresh feature in so many stands for a large group of tokens, such as all cities of a state,
+/// the others for small ones, down to a word. With small groups alone, no feature would have a
+/// reason to be shared.
+const COARSE: usize = 4;
 /// How much of what the MLP writes at its inputs a fresh feature writes: several overlap.
 const FIRST_SHARE: f32 = 0.5;
 /// Scale of what fresh features write into later layers.
@@ -46,60 +51,6 @@ fn learning_rate(step: usize, steps: usize) -> f64 {
     RATE * (1.0 - 0.98 * ((done - 0.7) / 0.3).max(0.0))
 }
 
-/// What the MLPs read and wrote at many tokens, `<bos>` left out.
-pub struct Activity {
-    /// A layer each: [N, d]
-    pub inputs: Vec<Tensor>,
-    /// A layer each: [N, d]
-    pub outputs: Vec<Tensor>,
-    /// 1 / mean(resid_post^2), mean 1 over the tokens: what a token's error costs. Without it the
-    /// small outputs at a city and before the answer would be lost beside large ones. [N]
-    pub weights: Vec<Tensor>,
-}
-
-impl Activity {
-    pub fn collect(model: &Llama, rows: &[Row], limit: usize) -> Result<Self> {
-        let mut parts: Vec<[Vec<Tensor>; 3]> = (0..LAYERS).map(|_| Default::default()).collect();
-        for chunk in rows.chunks(512) {
-            let tokens: Vec<Vec<u32>> = chunk.iter().map(|row| row.tokens.clone()).collect();
-            let (_, trace) = model.forward(&Batch::new(&tokens)?, &mut |_, _, out| Ok(out.clone()))?;
-            let mut kept = Vec::new();
-            let mut at = 0;
-            for row in &tokens {
-                kept.extend((at + 1..at + row.len()).map(|i| i as u32));
-                at += row.len();
-            }
-            let kept = Tensor::new(kept, &Device::Cpu)?;
-            for (l, [inputs, outputs, weights]) in parts.iter_mut().enumerate() {
-                inputs.push(trace.mlp_in[l].index_select(&kept, 0)?.detach());
-                outputs.push(trace.mlp_out[l].index_select(&kept, 0)?.detach());
-                let power = trace.resid_post[l].index_select(&kept, 0)?.sqr()?.mean(1)?;
-                weights.push(power.recip()?.detach());
-            }
-        }
-        let mut activity = Activity { inputs: vec![], outputs: vec![], weights: vec![] };
-        for [inputs, outputs, weights] in parts {
-            let take = |parts: &[Tensor]| -> Result<Tensor> {
-                let all = Tensor::cat(parts, 0)?;
-                Ok(all.narrow(0, 0, limit.min(all.dim(0)?))?.contiguous()?)
-            };
-            activity.inputs.push(take(&inputs)?);
-            activity.outputs.push(take(&outputs)?);
-            let weights = take(&weights)?;
-            activity.weights.push(weights.broadcast_div(&weights.mean_all()?)?);
-        }
-        Ok(activity)
-    }
-
-    /// Weighted mean of the outputs and weighted mean squared distance from it, of a layer.
-    pub fn spread(&self, l: usize) -> Result<(Tensor, f64)> {
-        let weights = self.weights[l].unsqueeze(1)?;
-        let mean = self.outputs[l].broadcast_mul(&weights)?.mean(0)?;
-        let off = self.outputs[l].broadcast_sub(&mean)?.sqr()?.broadcast_mul(&weights)?;
-        Ok((mean, f64::from(off.sum(1)?.mean_all()?.to_scalar::<f32>()?)))
-    }
-}
-
 struct Trained {
     encoder: Var,
     encoder_bias: Var,
@@ -113,7 +64,10 @@ impl Trained {
         let mut encoder = Vec::with_capacity(features * WIDTH);
         let mut bias = Vec::with_capacity(features);
         let mut decoder = Vec::with_capacity(features * WIDTH);
-        for group in candidates.groups(features, rng)? {
+        let coarse = features / COARSE;
+        let mut groups = candidates.groups(coarse, rng)?;
+        groups.extend(candidates.groups(features - coarse, rng)?);
+        for group in groups {
             let seed = candidates.seed(&group);
             encoder.extend(seed.encoder);
             bias.push(seed.bias);
@@ -225,6 +179,11 @@ struct Order {
 }
 
 impl Order {
+    /// The order of `count` tokens; the first draw shuffles it.
+    fn of(count: usize) -> Self {
+        Order { order: (0..count as u32).collect(), at: count }
+    }
+
     fn next(&mut self, rng: &mut StdRng) -> Result<Tensor> {
         if self.at + TOKENS_PER_STEP > self.order.len() {
             self.order.shuffle(rng);
@@ -235,27 +194,12 @@ impl Order {
     }
 }
 
-/// Gives inputs unit power and outputs unit weighted variance, layer by layer, so that no layer
-/// outweighs another. Returns both factors; they go into the weights in the end.
-fn normalize(activity: &mut Activity) -> Result<[Vec<f64>; 2]> {
-    let mut scales = [Vec::new(), Vec::new()];
-    for l in 0..LAYERS {
-        let power = activity.inputs[l].sqr()?.mean_all()?.to_scalar::<f32>()?;
-        let input = f64::from(power).sqrt();
-        let output = (activity.spread(l)?.1 / WIDTH as f64).sqrt();
-        activity.inputs[l] = (&activity.inputs[l] / input)?;
-        activity.outputs[l] = (&activity.outputs[l] / output)?;
-        scales[0].push(input);
-        scales[1].push(output);
-    }
-    Ok(scales)
-}
-
 pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<Transcoder> {
+    // Other draws than the model's, which starts from the same seed.
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0xc17);
     let rows: Vec<Row> = (0..TOKENS / 6).map(|_| sampler.draw(&mut rng).clone()).collect();
     let mut activity = Activity::collect(model, &rows, TOKENS)?;
-    let [input_scales, output_scales] = normalize(&mut activity)?;
+    let [input_scales, output_scales] = activity.normalize()?;
     let candidates = (0..LAYERS)
         .map(|l| Candidates::new(&activity.inputs[l], &activity.outputs[l], &activity.weights[l]))
         .collect::<Result<Vec<_>>>()?;
@@ -264,7 +208,7 @@ pub fn train(plan: &TranscoderPlan, model: &Llama, sampler: &Sampler) -> Result<
         .collect::<Result<Vec<_>>>()?;
     let vars = layers.iter().flat_map(Trained::vars).collect();
     let mut optimizer = Optimizer::new(Vec::new(), vars, 0.999, 0.0)?;
-    let mut order = Order { order: (0..activity.inputs[0].dim(0)? as u32).collect(), at: usize::MAX - TOKENS_PER_STEP };
+    let mut order = Order::of(activity.inputs[0].dim(0)?);
     let unseen = Tensor::zeros(plan.features, DType::F32, &Device::Cpu)?;
     let mut seen = vec![unseen.clone(); LAYERS];
     let revivals = REVIVALS.map(|share| (share * plan.steps as f64) as usize);
