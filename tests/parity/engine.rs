@@ -22,9 +22,14 @@ pub struct Case {
 
 impl Case {
     pub fn open(name: &str) -> Self {
+        Self::with_transcoder(name, "transcoder")
+    }
+
+    /// A case with its transcoder in another layout.
+    fn with_transcoder(name: &str, transcoder: &str) -> Self {
         let directory = |which: &str| Place::directory(&folder(name).join(which)).unwrap();
         let model = Transformer::open(&directory("model"), &Device::Cpu).unwrap();
-        let transcoder = Transcoder::open(&directory("transcoder"), &model.spec).unwrap();
+        let transcoder = Transcoder::open(&directory(transcoder), &model.spec).unwrap();
         let description = std::fs::read(folder(name).join("case.json")).unwrap();
         Self {
             transcoder,
@@ -83,13 +88,14 @@ fn matrix(graph: &AttributionGraph) -> Vec<f64> {
 
 #[test]
 fn every_trace_is_circuit_tracers() {
-    for name in CASES {
-        let case = Case::open(name);
+    let layouts = [("gemma2_plt_jumprelu", "transcoder_npz"), ("gemma3_plt_jumprelu_skip", "transcoder_gs2")];
+    for (name, transcoder) in CASES.map(|name| (name, "transcoder")).into_iter().chain(layouts) {
+        let case = Case::with_transcoder(name, transcoder);
         for run in case.description["runs"].as_array().unwrap() {
             let file = run["file"].as_str().unwrap();
             let expected = Tensors::open(&folder(name).join(file));
             let found = case.trace(run, &expected);
-            let what = format!("{name}/{file}");
+            let what = format!("{name}/{transcoder}/{file}");
             compare_trace(&what, run, &found, &expected);
             compare_graph(&what, &found, &expected, file.contains("targets_str"));
             rows_sum_up(&what, &found);
