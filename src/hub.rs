@@ -138,30 +138,41 @@ impl Place {
         Ok(names)
     }
 
-    /// SHA-256 by file name: of a small file's content, of a safetensors file's length and header, so that hashing
-    /// does not read gigabytes.
+    /// SHA-256 by name of `files` and of every configuration, tokenizer and weight file on top.
     ///
     /// # Errors
     /// [`PlaceError::Io`] where a file cannot be read.
-    pub fn hashes(&self) -> Result<BTreeMap<String, String>, PlaceError> {
+    pub fn hashes(&self, files: &[String]) -> Result<BTreeMap<String, String>, PlaceError> {
+        let known = |name: &String| [".json", ".yaml", ".safetensors"].iter().any(|ending| name.ends_with(ending));
+        let top = self.files()?.into_iter().filter(known);
         let mut hashes = BTreeMap::new();
-        for name in self.files()? {
-            let known = [".json", ".yaml", ".safetensors"].iter().any(|ending| name.ends_with(ending));
-            if let (true, Some(blob)) = (known, self.find(&name)?) {
-                let mut hasher = Sha256::new();
-                if name.ends_with(".safetensors") {
-                    hasher.update((blob.len() as u64).to_le_bytes());
-                    let header = blob.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-                    let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(blob.len());
-                    hasher.update(&blob[..end]);
-                } else {
-                    hasher.update(&*blob);
-                }
-                hashes.insert(name, hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        for name in top.chain(files.iter().cloned()) {
+            if let Some(blob) = self.find(&name)? {
+                hashes.insert(name.clone(), hash(&name, &blob));
             }
         }
         Ok(hashes)
     }
+}
+
+/// SHA-256 of a small file; of a weight file its length and its header, so that hashing does not read gigabytes. An
+/// archive keeps its header at its end.
+fn hash(name: &str, content: &[u8]) -> String {
+    const ENDS: usize = 4096;
+    let mut hasher = Sha256::new();
+    if name.ends_with(".safetensors") {
+        hasher.update((content.len() as u64).to_le_bytes());
+        let header = content.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+        let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len());
+        hasher.update(&content[..end]);
+    } else if name.ends_with(".npz") {
+        hasher.update((content.len() as u64).to_le_bytes());
+        hasher.update(&content[..ENDS.min(content.len())]);
+        hasher.update(&content[content.len().saturating_sub(ENDS)..]);
+    } else {
+        hasher.update(content);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn map(path: &Path) -> Result<Option<Blob>, PlaceError> {

@@ -4,7 +4,7 @@ use crate::attribution::{Capture, Plan, TraceError, TraceOptions, trace};
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
-use crate::model::Transformer;
+use crate::model::{ModelError, Transformer};
 use crate::tokens::Tokenizer;
 use crate::transcoder::Transcoder;
 use candle_core::{Device, Tensor};
@@ -41,13 +41,12 @@ impl Engine {
     /// Either is incomplete, damaged or not understood, or they do not fit each other.
     pub fn open(model: &Place, transcoder: &Place, device: &Device) -> Result<Self, TraceError> {
         let tokenizer = Tokenizer::open(model)?;
-        let mut file_hashes = BTreeMap::new();
-        for (kind, place) in [("model", model), ("transcoder", transcoder)] {
-            let hashes = place.hashes().map_err(crate::model::ModelError::from)?;
-            file_hashes.extend(hashes.into_iter().map(|(name, hash)| (format!("{kind}/{name}"), hash)));
-        }
+        let of_model = model.hashes(&[]).map_err(ModelError::from)?;
         let model = Transformer::open(model, device)?;
         let transcoder = Transcoder::open(transcoder, &model.spec)?;
+        let named = |kind: &'static str| move |(name, hash): (String, String)| (format!("{kind}/{name}"), hash);
+        let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
+        let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
         Ok(Self { model, transcoder, tokenizer, file_hashes })
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod families;
 mod files;
 mod norm;
+mod npz;
 mod rope;
 mod spec;
 mod transformer;

@@ -1,7 +1,7 @@
 //! Tensors in memory-mapped safetensors files, kept in the type that they have on disk and converted as they are read.
 
 use crate::hub::{Blob, Place};
-use crate::model::ModelError;
+use crate::model::{ModelError, npz};
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
@@ -42,6 +42,15 @@ impl Weights {
         for name in names {
             let blob = place.open(name, "a weight file that the others refer to")?;
             let damaged = |what: String| ModelError::Damaged { path: place.path(name), what };
+            let file = weights.files.len();
+            if name.ends_with(".npz") {
+                for array in npz::arrays(&blob).map_err(damaged)? {
+                    let entry = Entry { file, bytes: array.bytes, dtype: array.dtype, shape: array.shape };
+                    weights.entries.entry(array.name).or_insert(entry);
+                }
+                weights.files.push((name.clone(), blob));
+                continue;
+            }
             let (header, metadata) = SafeTensors::read_metadata(&blob).map_err(|e| damaged(e.to_string()))?;
             let start = header + 8;
             for (key, info) in metadata.tensors() {
@@ -49,12 +58,8 @@ impl Weights {
                 if bytes.end > blob.len() {
                     return Err(damaged(format!("tensor {key} ends past the end of the file")));
                 }
-                weights.entries.entry(key).or_insert_with(|| Entry {
-                    file: weights.files.len(),
-                    bytes,
-                    dtype: info.dtype,
-                    shape: info.shape.clone(),
-                });
+                let entry = Entry { file, bytes, dtype: info.dtype, shape: info.shape.clone() };
+                weights.entries.entry(key).or_insert(entry);
             }
             weights.files.push((name.clone(), blob));
         }
@@ -147,11 +152,7 @@ impl Weights {
         let size = entry.dtype.bitsize() / 8;
         let (file, blob) = &self.files[entry.file];
         let bytes = &blob[entry.bytes.clone()][rows.start * width * size..rows.end * width * size];
-        match entry.dtype {
-            Dtype::F32 => convert::<4>(bytes, out, f32::from_le_bytes),
-            Dtype::BF16 => convert::<2>(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
-            _ => convert::<2>(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
-        }
+        convert_all(entry.dtype, bytes, out);
         if let Some(at) = first_not_finite(out) {
             return Err(ModelError::NotFinite {
                 path: self.place.path(file),
@@ -160,6 +161,35 @@ impl Weights {
             });
         }
         Ok(())
+    }
+
+    /// Converts column `column` of a tensor `[rows, columns]` to f32 into `out`.
+    ///
+    /// # Errors
+    /// As [`Weights::read_rows`].
+    ///
+    /// # Panics
+    /// As [`Weights::read_rows`].
+    pub fn read_column(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        column: usize,
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let entry = self.expect(name, shape)?;
+        assert!(out.len() == shape[0] && column < shape[1], "the buffer holds the column that is read");
+        let size = entry.dtype.bitsize() / 8;
+        let (file, blob) = &self.files[entry.file];
+        let bytes = &blob[entry.bytes.clone()];
+        for (row, value) in out.iter_mut().enumerate() {
+            let at = (row * shape[1] + column) * size;
+            convert_all(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
+        }
+        match first_not_finite(out) {
+            Some(row) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
+            None => Ok(()),
+        }
     }
 
     /// A whole tensor as f32.
@@ -183,6 +213,15 @@ impl Weights {
     /// Bytes of all tensors on disk.
     pub fn bytes(&self) -> u64 {
         self.entries.values().map(|entry| entry.bytes.len() as u64).sum()
+    }
+}
+
+/// Converts numbers of a type that [`Weights::expect`] lets pass.
+fn convert_all(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+    match dtype {
+        Dtype::F32 => convert::<4>(bytes, out, f32::from_le_bytes),
+        Dtype::BF16 => convert::<2>(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
+        _ => convert::<2>(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
     }
 }
 

@@ -67,6 +67,9 @@ pub struct TranscoderConfig {
     /// What the set calls itself.
     #[serde(default)]
     pub scan: String,
+    /// Where each layer's file lies, as `hf://org/repo/path`; a file at that path beside `config.yaml` stands for it.
+    #[serde(default)]
+    pub transcoders: Option<Vec<String>>,
     /// `topk` where it is not told by the tensors.
     #[serde(default)]
     pub activation: Option<String>,

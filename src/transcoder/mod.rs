@@ -2,6 +2,7 @@
 
 mod activation;
 mod config;
+mod schema;
 mod set;
 
 pub use activation::{Activation, Active};

@@ -2,10 +2,12 @@
 
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
-use crate::model::{ModelError, ModelSpec, Weights};
+use crate::model::{Entry, ModelError, ModelSpec, Weights};
 use crate::parallel;
+use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
 use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -66,94 +68,42 @@ pub struct Transcoder {
     place: Place,
     d_model: usize,
     n_layers: usize,
-    layers: Vec<LayerFiles>,
+    layers: Vec<Layer>,
 }
 
 #[derive(Debug)]
-struct LayerFiles {
-    n_features: usize,
-    encoder: Weights,
-    /// A cross-layer transcoder keeps its decoders in a file of their own.
-    decoder: Option<Weights>,
+struct Layer {
+    files: LayerFiles,
     activation: Activation,
     has_skip: bool,
 }
 
-/// The names of a layer's tensors.
-struct Names {
-    encoder: String,
-    encoder_bias: String,
-    decoder: String,
-    decoder_bias: String,
-    threshold: String,
-}
-
-impl Names {
-    fn new(kind: Kind, layer: usize) -> Self {
-        match kind {
-            Kind::PerLayer => Self {
-                encoder: "W_enc".to_owned(),
-                encoder_bias: "b_enc".to_owned(),
-                decoder: "W_dec".to_owned(),
-                decoder_bias: "b_dec".to_owned(),
-                threshold: "activation_function.threshold".to_owned(),
-            },
-            Kind::CrossLayer => Self {
-                encoder: format!("W_enc_{layer}"),
-                encoder_bias: format!("b_enc_{layer}"),
-                decoder: format!("W_dec_{layer}"),
-                decoder_bias: format!("b_dec_{layer}"),
-                threshold: format!("threshold_{layer}"),
-            },
-        }
-    }
-}
-
-const SKIP: &str = "W_skip";
-
 impl Transcoder {
-    /// Opens a transcoder directory in circuit-tracer's layout. Nothing large is read yet.
+    /// Opens a transcoder directory: circuit-tracer's layout, or one of GemmaScope's. Nothing large is read yet.
     ///
     /// # Errors
     /// It is incomplete or damaged, or its sizes are not those of the model.
     pub fn open(place: &Place, model: &ModelSpec) -> Result<Self, TranscoderError> {
         let config = TranscoderConfig::read(place)?;
-        let kind = config.model_kind;
-        let n_files = place.files()?.iter().filter(|name| is_layer_file(kind, name)).count();
         let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
-        if n_files != model.n_layers {
-            return Err(other(format!("it has {n_files} layers, the model has {}", model.n_layers)));
+        let files = schema::open(place, &config, model.d_model)?;
+        if files.len() != model.n_layers {
+            return Err(other(format!("it has {} layers, the model has {}", files.len(), model.n_layers)));
         }
         let mut set =
             Self { config, place: place.clone(), d_model: model.d_model, n_layers: model.n_layers, layers: Vec::new() };
-        for layer in 0..model.n_layers {
-            let names = Names::new(kind, layer);
-            let (encoder, decoder) = match kind {
-                Kind::PerLayer => (Weights::open(place, &[format!("layer_{layer}.safetensors")])?, None),
-                Kind::CrossLayer => (
-                    Weights::open(place, &[format!("W_enc_{layer}.safetensors")])?,
-                    Some(Weights::open(place, &[format!("W_dec_{layer}.safetensors")])?),
-                ),
-            };
-            let shape = encoder.get(&names.encoder).map_or_else(Vec::new, |entry| entry.shape().to_vec());
-            let n_features = match shape.as_slice() {
-                [f, d] if *d == model.d_model => *f,
-                [_, d] => return Err(other(format!("its encoders have width {d}, the model has {}", model.d_model))),
-                // Says which tensor is missing, or which shape is wrong.
-                _ => {
-                    return Err(encoder
-                        .expect(&names.encoder, &[0, model.d_model])
-                        .map(drop)
-                        .map_or_else(TranscoderError::from, |()| other("its encoders are empty".to_owned())));
+        for files in files {
+            if let Some([_, _]) = files.encoder.get(&files.names.encoder).map(Entry::shape) {
+                let shape = files.encoder.get(&files.names.encoder).map_or(&[][..], Entry::shape);
+                let width = shape[usize::from(!files.names.encoder_by_input)];
+                if width != model.d_model {
+                    return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
                 }
-            };
-            let activation = set.read_activation(&encoder, &names, n_features)?;
-            let has_skip = encoder.get(SKIP).is_some();
-            if kind == Kind::CrossLayer && has_skip {
-                return Err(set.wrong("a skip connection in a cross-layer transcoder is not understood".to_owned()));
             }
-            set.layers.push(LayerFiles { n_features, encoder, decoder, activation, has_skip });
-            set.check(layer, &names)?;
+            let activation = set.read_activation(&files)?;
+            let has_skip = files.encoder.get(&files.names.skip).is_some();
+            set.layers.push(Layer { files, activation, has_skip });
+            set.check(set.layers.len() - 1)?;
         }
         Ok(set)
     }
@@ -162,11 +112,14 @@ impl Transcoder {
         TranscoderError::Config { path: self.place.name(), what }
     }
 
-    fn read_activation(&self, file: &Weights, names: &Names, f: usize) -> Result<Activation, TranscoderError> {
-        let has_threshold = file.get(&names.threshold).is_some();
+    fn read_activation(&self, files: &LayerFiles) -> Result<Activation, TranscoderError> {
+        let threshold = &files.names.threshold;
+        let has_threshold = files.encoder.get(threshold).is_some();
         match (self.config.k, has_threshold, self.config.activation.as_deref()) {
             (Some(k), false, _) => Ok(Activation::TopK(k)),
-            (None, true, None | Some("jumprelu")) => Ok(Activation::JumpRelu(file.read(&names.threshold, &[f])?)),
+            (None, true, None | Some("jumprelu")) => {
+                Ok(Activation::JumpRelu(files.encoder.read(threshold, &[files.n_features])?))
+            }
             (None, false, None | Some("relu")) => Ok(Activation::Relu),
             (k, _, activation) => Err(self.wrong(format!(
                 "config.yaml says activation {} and k {k:?}, and the tensors {} thresholds",
@@ -176,26 +129,28 @@ impl Transcoder {
         }
     }
 
-    fn check(&self, layer: usize, names: &Names) -> Result<(), TranscoderError> {
-        let (files, d) = (&self.layers[layer], self.d_model);
-        files.encoder.expect(&names.encoder_bias, &[files.n_features])?;
-        files.encoder.expect(&names.decoder_bias, &[d])?;
-        self.decoder(layer).expect(&names.decoder, &self.decoder_shape(layer))?;
-        if files.has_skip {
-            files.encoder.expect(SKIP, &[d, d])?;
+    fn check(&self, layer: usize) -> Result<(), TranscoderError> {
+        let (files, d) = (&self.layers[layer].files, self.d_model);
+        files.encoder.expect(&files.names.encoder, &files.encoder_shape(d))?;
+        files.encoder.expect(&files.names.encoder_bias, &[files.n_features])?;
+        files.encoder.expect(&files.names.decoder_bias, &[d])?;
+        files.decoder().expect(&files.names.decoder, &self.decoder_shape(layer))?;
+        if self.layers[layer].has_skip {
+            files.encoder.expect(&files.names.skip, &[d, d])?;
         }
         Ok(())
     }
 
-    fn decoder(&self, layer: usize) -> &Weights {
-        self.layers[layer].decoder.as_ref().unwrap_or(&self.layers[layer].encoder)
+    fn decoder_shape(&self, layer: usize) -> Vec<usize> {
+        self.layers[layer].files.decoder_shape(self.config.model_kind, layer, self.n_layers, self.d_model)
     }
 
-    fn decoder_shape(&self, layer: usize) -> Vec<usize> {
-        match self.config.model_kind {
-            Kind::PerLayer => vec![self.layers[layer].n_features, self.d_model],
-            Kind::CrossLayer => vec![self.layers[layer].n_features, self.n_layers() - layer, self.d_model],
-        }
+    /// SHA-256 of the set's files; see [`Place::hashes`].
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
+        Ok(self.place.hashes(&schema::listed(&self.place, &self.config)?)?)
     }
 
     /// Layers, `L`.
@@ -205,12 +160,12 @@ impl Transcoder {
 
     /// Features of a layer, `F`.
     pub fn n_features(&self, layer: usize) -> usize {
-        self.layers[layer].n_features
+        self.layers[layer].files.n_features
     }
 
     /// Bytes of the weights on disk.
     pub fn weight_bytes(&self) -> u64 {
-        self.layers.iter().map(|l| l.encoder.bytes() + l.decoder.as_ref().map_or(0, Weights::bytes)).sum()
+        self.layers.iter().map(|l| l.files.encoder.bytes() + l.files.decoder.as_ref().map_or(0, Weights::bytes)).sum()
     }
 
     /// What the set is called: its `scan`, else its directory.
@@ -247,29 +202,56 @@ impl Transcoder {
     /// # Errors
     /// A weight is not finite, or the work was stopped.
     pub fn encode(&self, layer: usize, x: &Tensor, cancel: &Cancel) -> Result<Encoded, TranscoderError> {
-        let (files, names) = (&self.layers[layer], Names::new(self.config.model_kind, layer));
-        let (f, d) = (files.n_features, self.d_model);
+        let files = &self.layers[layer].files;
         let x = x.to_device(&Device::Cpu)?;
-        let positions = x.dim(0)?;
-        let bias = files.encoder.read(&names.encoder_bias, &[f])?;
-        let step = (ENCODER_BLOCK / d).clamp(1, f.max(1));
+        let mut pre_activations = if files.names.encoder_by_input {
+            self.encode_by_input(files, &x, cancel)?
+        } else {
+            self.encode_by_feature(files, &x, cancel)?
+        };
+        let bias = files.encoder.read(&files.names.encoder_bias, &[files.n_features])?;
+        for row in pre_activations.chunks_mut(files.n_features) {
+            row.iter_mut().zip(&bias).for_each(|(x, b)| *x += b);
+        }
+        Ok(Encoded { pre_activations, n_features: files.n_features })
+    }
+
+    /// x W^T for an encoder `[F, d]`: blocks of features.
+    fn encode_by_feature(&self, files: &LayerFiles, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, TranscoderError> {
+        let (f, d, positions) = (files.n_features, self.d_model, x.dim(0)?);
+        let step = (ENCODER_BLOCK / d).clamp(1, f);
         let blocks: Vec<Vec<f32>> = parallel::map(f.div_ceil(step), |block| -> Result<_, TranscoderError> {
             cancel.check()?;
             let rows = block * step..f.min((block + 1) * step);
-            let mut weight = vec![0.0; rows.len() * d];
             let n = rows.len();
-            files.encoder.read_rows(&names.encoder, &[f, d], rows, &mut weight)?;
+            let mut weight = vec![0.0; n * d];
+            files.encoder.read_rows(&files.names.encoder, &[f, d], rows, &mut weight)?;
             let weight = Tensor::from_vec(weight, (n, d), &Device::Cpu)?;
             Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?)
         })?;
-        let mut pre_activations = vec![0.0; positions * f];
-        for (position, row) in pre_activations.chunks_mut(f).enumerate() {
+        let mut out = vec![0.0; positions * f];
+        for (position, row) in out.chunks_mut(f).enumerate() {
             for (block, out) in blocks.iter().zip(row.chunks_mut(step)) {
                 out.copy_from_slice(&block[position * out.len()..(position + 1) * out.len()]);
             }
-            row.iter_mut().zip(&bias).for_each(|(x, b)| *x += b);
         }
-        Ok(Encoded { pre_activations, n_features: f })
+        Ok(out)
+    }
+
+    /// x W for an encoder `[d, F]`: blocks of inputs, summed up.
+    fn encode_by_input(&self, files: &LayerFiles, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, TranscoderError> {
+        let (f, d) = (files.n_features, self.d_model);
+        let step = (4 * ENCODER_BLOCK / f).clamp(1, d);
+        let mut sum = Tensor::zeros((x.dim(0)?, f), x.dtype(), &Device::Cpu)?;
+        for start in (0..d).step_by(step) {
+            cancel.check()?;
+            let n = step.min(d - start);
+            let mut weight = vec![0.0; n * f];
+            files.encoder.read_rows(&files.names.encoder, &[d, f], start..start + n, &mut weight)?;
+            let weight = Tensor::from_vec(weight, (n, f), &Device::Cpu)?;
+            sum = (sum + x.narrow(1, start, n)?.contiguous()?.matmul(&weight)?)?;
+        }
+        Ok(sum.flatten_all()?.to_vec1()?)
     }
 
     /// Activations `[P, F]` of a layer; the first `zeroed` positions are 0.
@@ -306,11 +288,16 @@ impl Transcoder {
     /// # Errors
     /// It is not finite.
     pub fn encoder_row(&self, layer: usize, feature: usize) -> Result<(Vec<f32>, f32), TranscoderError> {
-        let (files, names) = (&self.layers[layer], Names::new(self.config.model_kind, layer));
+        let files = &self.layers[layer].files;
+        let (f, mut bias) = (files.n_features, [0.0]);
         let mut row = vec![0.0; self.d_model];
-        let mut bias = [0.0];
-        files.encoder.read_rows(&names.encoder, &[files.n_features, self.d_model], feature..feature + 1, &mut row)?;
-        files.encoder.read_rows(&names.encoder_bias, &[files.n_features], feature..feature + 1, &mut bias)?;
+        let shape = files.encoder_shape(self.d_model);
+        if files.names.encoder_by_input {
+            files.encoder.read_column(&files.names.encoder, &shape, feature, &mut row)?;
+        } else {
+            files.encoder.read_rows(&files.names.encoder, &shape, feature..feature + 1, &mut row)?;
+        }
+        files.encoder.read_rows(&files.names.encoder_bias, &[f], feature..feature + 1, &mut bias)?;
         Ok((row, bias[0]))
     }
 
@@ -322,8 +309,11 @@ impl Transcoder {
     pub fn decoder_rows(&self, layer: usize, feature: usize) -> Result<Vec<f32>, TranscoderError> {
         let shape = self.decoder_shape(layer);
         let mut rows = vec![0.0; shape[1..].iter().product()];
-        let names = Names::new(self.config.model_kind, layer);
-        self.decoder(layer).read_rows(&names.decoder, &shape, feature..feature + 1, &mut rows)?;
+        let files = &self.layers[layer].files;
+        files.decoder().read_rows(&files.names.decoder, &shape, feature..feature + 1, &mut rows)?;
+        if files.names.decodes_all_layers {
+            rows.drain(..layer * self.d_model);
+        }
         Ok(rows)
     }
 
@@ -332,8 +322,8 @@ impl Transcoder {
     /// # Errors
     /// It is not finite.
     pub fn decoder_bias(&self, layer: usize) -> Result<Vec<f32>, TranscoderError> {
-        let names = Names::new(self.config.model_kind, layer);
-        Ok(self.layers[layer].encoder.read(&names.decoder_bias, &[self.d_model])?)
+        let files = &self.layers[layer].files;
+        Ok(files.encoder.read(&files.names.decoder_bias, &[self.d_model])?)
     }
 
     /// The skip connection of a layer as `[d out, d in]`: it adds `x @ skip^T` to the feature output.
@@ -341,20 +331,11 @@ impl Transcoder {
     /// # Errors
     /// It is not finite.
     pub fn skip(&self, layer: usize, device: &Device) -> Result<Option<Tensor>, TranscoderError> {
-        let files = &self.layers[layer];
-        if !files.has_skip {
+        let Layer { files, has_skip, .. } = &self.layers[layer];
+        if !has_skip {
             return Ok(None);
         }
-        Ok(Some(files.encoder.tensor(SKIP, &[self.d_model, self.d_model], device)?))
+        let weight = files.encoder.tensor(&files.names.skip, &[self.d_model, self.d_model], device)?;
+        Ok(Some(if files.names.skip_by_input { weight.t()?.contiguous()? } else { weight }))
     }
-}
-
-fn is_layer_file(kind: Kind, name: &str) -> bool {
-    let prefix = match kind {
-        Kind::PerLayer => "layer_",
-        Kind::CrossLayer => "W_enc_",
-    };
-    name.strip_prefix(prefix)
-        .and_then(|rest| rest.strip_suffix(".safetensors"))
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -108,7 +108,7 @@ fn weights_that_are_missing_misshapen_truncated_or_not_numbers() {
 
     let copy = Copy::new();
     fs::remove_file(copy.path("transcoder/layer_1.safetensors")).unwrap();
-    says(&copy.trace(PROMPT), &["transcoder", "2 layers", "has 3"]);
+    says(&copy.trace(PROMPT), &["transcoder", "layer_1.safetensors", "missing"]);
 
     let copy = Copy::new();
     copy.poke("transcoder/layer_2.safetensors", "W_enc", 4 * (32 * 5 + 3), &f32::NAN.to_le_bytes());

@@ -11,6 +11,7 @@ use circuitscope::model::Transformer;
 use circuitscope::tokens::Tokenizer;
 use circuitscope::transcoder::Transcoder;
 use serde_json::Value;
+use std::path::Path;
 
 /// A case's model, transcoder and tokenizer.
 pub struct Case {
@@ -22,20 +23,52 @@ pub struct Case {
 
 impl Case {
     pub fn open(name: &str) -> Self {
-        let directory = |which: &str| Place::directory(&folder(name).join(which)).unwrap();
-        let model = Transformer::open(&directory("model"), &Device::Cpu).unwrap();
-        let transcoder = Transcoder::open(&directory("transcoder"), &model.spec).unwrap();
+        Self::with_transcoder(name, "transcoder")
+    }
+
+    /// A case with its transcoder in another layout.
+    fn with_transcoder(name: &str, transcoder: &str) -> Self {
         let description = std::fs::read(folder(name).join("case.json")).unwrap();
         Self {
-            transcoder,
-            tokenizer: Tokenizer::open(&directory("model")).unwrap(),
             description: serde_json::from_slice(&description).unwrap(),
-            model,
+            ..Self::in_folder(&folder(name), transcoder)
         }
+    }
+
+    /// A model and its transcoder in a folder of their own.
+    pub fn at(folder: &Path) -> Self {
+        Self::in_folder(folder, "transcoder")
+    }
+
+    fn in_folder(folder: &Path, transcoder: &str) -> Self {
+        let directory = |which: &str| Place::directory(&folder.join(which)).unwrap();
+        let model = Transformer::open(&directory("model"), &Device::Cpu).unwrap();
+        let transcoder = Transcoder::open(&directory(transcoder), &model.spec).unwrap();
+        Self { transcoder, tokenizer: Tokenizer::open(&directory("model")).unwrap(), description: Value::Null, model }
     }
 
     pub fn prompt(&self, index: usize) -> &str {
         self.description["prompts"][index]["text"].as_str().unwrap()
+    }
+
+    /// A trace of every active feature with the usual settings.
+    pub fn trace_all(&self, prompt: &str) -> RawTrace {
+        let settings = Settings {
+            prompt: prompt.to_owned(),
+            max_feature_nodes: None,
+            batch_size: 256,
+            update_interval: 4,
+            max_logits: 10,
+            logit_probability: 0.95,
+        };
+        let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        self.run(&TraceOptions { settings, targets })
+    }
+
+    fn run(&self, options: &TraceOptions) -> RawTrace {
+        let tokens = self.tokenizer.read(&options.settings.prompt).unwrap();
+        let text = |id| self.tokenizer.text(id);
+        trace(&self.model, &self.transcoder, tokens, options, text, |_| {}, &Monitor::default()).unwrap()
     }
 
     fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
@@ -58,10 +91,7 @@ impl Case {
         } else {
             TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
         };
-        let options = TraceOptions { settings, targets };
-        let tokens = self.tokenizer.read(prompt).unwrap();
-        let text = |id| self.tokenizer.text(id);
-        trace(&self.model, &self.transcoder, tokens, &options, text, |_| {}, &Monitor::default()).unwrap()
+        self.run(&TraceOptions { settings, targets })
     }
 }
 
@@ -83,13 +113,14 @@ fn matrix(graph: &AttributionGraph) -> Vec<f64> {
 
 #[test]
 fn every_trace_is_circuit_tracers() {
-    for name in CASES {
-        let case = Case::open(name);
+    let layouts = [("gemma2_plt_jumprelu", "transcoder_npz"), ("gemma3_plt_jumprelu_skip", "transcoder_gs2")];
+    for (name, transcoder) in CASES.map(|name| (name, "transcoder")).into_iter().chain(layouts) {
+        let case = Case::with_transcoder(name, transcoder);
         for run in case.description["runs"].as_array().unwrap() {
             let file = run["file"].as_str().unwrap();
             let expected = Tensors::open(&folder(name).join(file));
             let found = case.trace(run, &expected);
-            let what = format!("{name}/{file}");
+            let what = format!("{name}/{transcoder}/{file}");
             compare_trace(&what, run, &found, &expected);
             compare_graph(&what, &found, &expected, file.contains("targets_str"));
             rows_sum_up(&what, &found);

@@ -25,7 +25,7 @@ fn theirs(directory: &Path, ids: &[u32]) -> Vec<f32> {
 }
 
 /// Logits at the last position by this program's forward pass.
-fn ours(directory: &Path, ids: &[u32]) -> Vec<f32> {
+pub fn logits(directory: &Path, ids: &[u32]) -> Vec<f32> {
     let model = Transformer::open(&Place::directory(directory).unwrap(), &Device::Cpu).unwrap();
     model.run(ids).unwrap().pop().unwrap()
 }
@@ -35,7 +35,7 @@ fn logits_are_those_of_an_independent_llama() {
     let directory = folder("llama_plt_relu_skip").join("model");
     let case = Case::open("llama_plt_relu_skip");
     let ids: Vec<u32> = case.tokenizer.read(case.prompt(1)).unwrap().iter().map(|token| token.id).collect();
-    assert_close("tied", &wide(&ours(&directory, &ids)), &wide(&theirs(&directory, &ids)), 1e-4);
+    assert_close("tied", &wide(&logits(&directory, &ids)), &wide(&theirs(&directory, &ids)), 1e-4);
 
     // The same model with an unembedding of its own: the embedding's rows in another order.
     let untied = tempfile::tempdir().unwrap();
@@ -50,6 +50,6 @@ fn logits_are_those_of_an_independent_llama() {
     let head = TensorView::new(embedding.dtype(), embedding.shape().to_vec(), &reversed).unwrap();
     let all = tensors.tensors().into_iter().chain([("lm_head.weight".to_owned(), head)]);
     safetensors::serialize_to_file(all, None, &untied.path().join("model.safetensors")).unwrap();
-    let (ours, theirs) = (ours(untied.path(), &ids), theirs(untied.path(), &ids));
+    let (ours, theirs) = (logits(untied.path(), &ids), theirs(untied.path(), &ids));
     assert_close("untied", &wide(&ours), &wide(&theirs), 1e-4);
 }

@@ -1,0 +1,163 @@
+//! Under which names and in which orientation a layer's tensors lie, in each of the layouts of the field.
+
+use crate::hub::Place;
+use crate::model::Weights;
+use crate::transcoder::{Kind, TranscoderConfig, TranscoderError};
+
+/// The files of one layer.
+#[derive(Debug)]
+pub(super) struct LayerFiles {
+    pub encoder: Weights,
+    /// circuit-tracer's cross-layer transcoders keep their decoders in files of their own.
+    pub decoder: Option<Weights>,
+    pub names: Names,
+    pub n_features: usize,
+}
+
+/// The names of a layer's tensors, and how they lie.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub encoder: String,
+    pub encoder_bias: String,
+    pub decoder: String,
+    pub decoder_bias: String,
+    pub threshold: String,
+    pub skip: String,
+    /// `[d, F]` instead of `[F, d]`: GemmaScope's encoders.
+    pub encoder_by_input: bool,
+    /// `[d in, d out]` instead of `[d out, d in]`: all but circuit-tracer's per-layer transcoders.
+    pub skip_by_input: bool,
+    /// A decoder row for every layer of the model, those below the feature's own among them.
+    pub decodes_all_layers: bool,
+}
+
+impl Names {
+    fn of(layer: usize, kind: Kind, encoder: &Weights, is_archive: bool) -> Self {
+        let own = |name: &str| name.to_owned();
+        let numbered = |name: &str| format!("{name}_{layer}");
+        if encoder.get("w_enc").is_some() {
+            return Self {
+                encoder: own("w_enc"),
+                encoder_bias: own("b_enc"),
+                decoder: own("w_dec"),
+                decoder_bias: own("b_dec"),
+                threshold: own("threshold"),
+                skip: own("affine_skip_connection"),
+                encoder_by_input: true,
+                skip_by_input: true,
+                decodes_all_layers: kind == Kind::CrossLayer,
+            };
+        }
+        match kind {
+            Kind::PerLayer => Self {
+                encoder: own("W_enc"),
+                encoder_bias: own("b_enc"),
+                decoder: own("W_dec"),
+                decoder_bias: own("b_dec"),
+                threshold: own(if is_archive { "threshold" } else { "activation_function.threshold" }),
+                skip: own("W_skip"),
+                encoder_by_input: is_archive,
+                skip_by_input: false,
+                decodes_all_layers: false,
+            },
+            Kind::CrossLayer => Self {
+                encoder: numbered("W_enc"),
+                encoder_bias: numbered("b_enc"),
+                decoder: numbered("W_dec"),
+                decoder_bias: numbered("b_dec"),
+                threshold: numbered("threshold"),
+                skip: numbered("W_skip"),
+                encoder_by_input: false,
+                skip_by_input: true,
+                decodes_all_layers: false,
+            },
+        }
+    }
+}
+
+impl LayerFiles {
+    /// The shape of the decoder on disk.
+    pub fn decoder_shape(&self, kind: Kind, layer: usize, n_layers: usize, d: usize) -> Vec<usize> {
+        match kind {
+            Kind::PerLayer => vec![self.n_features, d],
+            Kind::CrossLayer if self.names.decodes_all_layers => vec![self.n_features, n_layers, d],
+            Kind::CrossLayer => vec![self.n_features, n_layers - layer, d],
+        }
+    }
+
+    /// The shape of the encoder on disk.
+    pub fn encoder_shape(&self, d: usize) -> [usize; 2] {
+        if self.names.encoder_by_input { [d, self.n_features] } else { [self.n_features, d] }
+    }
+
+    pub fn decoder(&self) -> &Weights {
+        self.decoder.as_ref().unwrap_or(&self.encoder)
+    }
+}
+
+/// Opens the files of each layer: those that `config.yaml` lists, or else circuit-tracer's own names.
+pub(super) fn open(place: &Place, config: &TranscoderConfig, d: usize) -> Result<Vec<LayerFiles>, TranscoderError> {
+    let kind = config.model_kind;
+    let files: Vec<(String, Option<String>)> = match &config.transcoders {
+        Some(_) => listed(place, config)?.into_iter().map(|path| (path, None)).collect(),
+        None => {
+            let n = place.files()?.iter().filter(|name| is_layer_file(kind, name)).count();
+            let name = |layer| match kind {
+                Kind::PerLayer => (format!("layer_{layer}.safetensors"), None),
+                Kind::CrossLayer => (format!("W_enc_{layer}.safetensors"), Some(format!("W_dec_{layer}.safetensors"))),
+            };
+            (0..n).map(name).collect()
+        }
+    };
+    let open_one = |(layer, (encoder, decoder)): (usize, (String, Option<String>))| {
+        let is_archive = encoder.ends_with(".npz");
+        let encoder = Weights::open(place, &[encoder])?;
+        let decoder = decoder.map(|name| Weights::open(place, &[name])).transpose()?;
+        let names = Names::of(layer, kind, &encoder, is_archive);
+        // The bias tells how many features there are, whichever way the encoder lies; what fits not is found later.
+        let n_features = match encoder.get(&names.encoder_bias).map(|entry| entry.shape()) {
+            Some([n]) if *n > 0 => *n,
+            _ => {
+                encoder.expect(&names.encoder, &[1, d])?;
+                encoder.expect(&names.encoder_bias, &[1])?;
+                1
+            }
+        };
+        Ok(LayerFiles { encoder, decoder, names, n_features })
+    };
+    files.into_iter().enumerate().map(open_one).collect()
+}
+
+/// The files beside `config.yaml` that stand for those that it lists.
+pub(super) fn listed(place: &Place, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
+    config.transcoders.iter().flatten().map(|reference| local(reference, place)).collect()
+}
+
+/// The file beside `config.yaml` that stands for `hf://org/repo/path?revision=…`.
+fn local(reference: &str, place: &Place) -> Result<String, TranscoderError> {
+    let wrong = |what: &str| TranscoderError::Config {
+        path: place.path("config.yaml"),
+        what: format!("transcoders: {reference:?} {what}"),
+    };
+    let path = match reference.strip_prefix("hf://") {
+        Some(remote) => {
+            let remote = remote.split('?').next().unwrap_or_default();
+            remote.splitn(3, '/').nth(2).filter(|path| !path.is_empty()).ok_or_else(|| wrong("names no file"))?
+        }
+        None => reference,
+    };
+    if path.split('/').any(|part| part == "..") || path.starts_with('/') {
+        return Err(wrong("leads out of the transcoder's directory"));
+    }
+    Ok(path.to_owned())
+}
+
+fn is_layer_file(kind: Kind, name: &str) -> bool {
+    let prefix = match kind {
+        Kind::PerLayer => "layer_",
+        Kind::CrossLayer => "W_enc_",
+    };
+    name.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_suffix(".safetensors"))
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
