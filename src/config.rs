@@ -16,8 +16,11 @@ pub fn log_folder() -> Option<PathBuf> {
 /// Sends what the program logs to a file, since the screen is taken: one a day, a week of them. The log ends when the
 /// guard goes. A log that cannot be written is done without.
 pub fn log_to_file() -> Option<WorkerGuard> {
+    let folder = log_folder()?;
+    // The appender complains on stderr where the folder is not there yet.
+    std::fs::create_dir_all(&folder).ok()?;
     let builder = RollingFileAppender::builder().rotation(Rotation::DAILY).filename_prefix(NAME);
-    let appender = builder.filename_suffix("log").max_log_files(7).build(log_folder()?).ok()?;
+    let appender = builder.filename_suffix("log").max_log_files(7).build(folder).ok()?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
     tracing_subscriber::fmt().with_writer(writer).with_ansi(false).try_init().ok()?;
     Some(guard)

@@ -9,7 +9,7 @@ use crate::format::raw;
 use crate::graph::Thresholds;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer, UnknownWord};
+use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,7 +106,6 @@ impl Tracer for LocalTracer {
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
-        let unknown = unknown.into_iter().map(|word| UnknownWord { word: word.word, nearest: word.nearest }).collect();
         Ok(Reading { tokens, unknown })
     }
 
@@ -117,7 +116,6 @@ impl Tracer for LocalTracer {
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {
-        let found = self.engine.promoted(layer.index(), feature.index(), monitor)?;
-        Ok(Promoted { top: found.top, bottom: found.bottom })
+        Ok(self.engine.promoted(layer.index(), feature.index(), monitor)?)
     }
 }

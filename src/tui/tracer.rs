@@ -1,18 +1,11 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
+pub use crate::attribution::Promoted;
 use crate::graph::{AttributionGraph, GraphError, Kept, RawTrace, Scores, Thresholds, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+pub use crate::tokens::UnknownWord;
 use std::sync::Arc;
-
-/// A word of the prompt that the tokenizer does not know, and the nearest that it knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownWord {
-    /// The word as it was typed.
-    pub word: String,
-    /// Known words, nearest first.
-    pub nearest: Vec<String>,
-}
 
 /// How a prompt will be read, leading special token included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,15 +40,6 @@ impl Traced {
         let scores = crate::graph::scores(&graph, &kept.influence);
         Ok(Self { trace, graph, kept, scores })
     }
-}
-
-/// The tokens that a feature writes for and against most, by its direct effect on the logits.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Promoted {
-    /// Promoted, strongest first.
-    pub top: Vec<(String, f32)>,
-    /// Suppressed, strongest first.
-    pub bottom: Vec<(String, f32)>,
 }
 
 /// Whoever can trace a prompt.
