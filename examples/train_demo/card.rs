@@ -74,7 +74,7 @@ capital.
 {command}
 ```
 
-It takes 10 to 15 minutes on one core. The same seed gives the same files up to the order of floating-point sums, \
+It takes five to eight minutes on one core. The same seed gives the same files up to the order of floating-point sums, \
 which differs between processors. `--evaluate` measures the files that are here.
 "
     )
