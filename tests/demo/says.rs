@@ -1,17 +1,13 @@
 //! The demo's corpus: that it says what the demo is said to know, and that the tokenizer that is
 //! checked in reads it.
 
-#[path = "../examples/train_demo/corpus/mod.rs"]
-#[allow(dead_code)]
-mod corpus;
-
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::corpus::facts::{COUNTRIES, STATES};
+use crate::corpus::{self, Question, Topic};
 use circuitscope::hub::Place;
 use circuitscope::tokens::Tokenizer;
-use corpus::facts::{COUNTRIES, STATES};
-use corpus::{Question, Topic};
 
 #[test]
 fn every_city_lies_in_one_place() {
