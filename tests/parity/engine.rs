@@ -38,7 +38,8 @@ impl Case {
         self.description["prompts"][index]["text"].as_str().unwrap()
     }
 
-    fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
+    /// Traces as a run of the case did, whose file is `expected`.
+    pub fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
         let prompt = self.prompt(size(&run["prompt"]));
         let settings = Settings {
             prompt: prompt.to_owned(),

@@ -5,3 +5,4 @@ mod fixture;
 mod graph;
 mod independent;
 mod interventions;
+mod json;
