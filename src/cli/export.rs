@@ -1,8 +1,10 @@
 //! `circuitscope export`: a raw graph, pruned, as a file for other programs.
 
-use crate::format::{dense, raw};
+use crate::format::{dense, json, raw};
 use crate::graph::{AttributionGraph, Kept, RawTrace, Scores, Thresholds, prune, scores};
 use anyhow::{Context, bail};
+use clap::builder::NonEmptyStringValueParser;
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,16 +26,22 @@ pub struct ExportArgs {
     /// Where to write it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What viewers call the graph, for --format json [default: the name of --out without its extension]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    slug: Option<String>,
     /// Print counts, scores and thresholds on stdout as JSON
     #[arg(long)]
     json: bool,
 }
 
 /// What a graph can be exported to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum ExportFormat {
     /// A safetensors file with the adjacency matrix, scores and masks, as circuit-tracer computes them
     Dense,
+    /// What is kept, as the graph JSON of circuit-tracer and Neuronpedia
+    Json,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -51,14 +59,26 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if same_file(&args.file, &args.out) {
         bail!("--out is the raw graph itself ({}); write the export elsewhere", args.out.display());
     }
+    if args.slug.is_some() && args.format != ExportFormat::Json {
+        bail!("--slug goes into the metadata of --format json; leave it out");
+    }
     let trace = raw::read(&args.file)?;
     let graph = AttributionGraph::from_trace(&trace).with_context(|| format!("in {}", args.file.display()))?;
-    let kept = prune(&graph, Thresholds { node: args.node_threshold, edge: args.edge_threshold });
+    let thresholds = Thresholds { node: args.node_threshold, edge: args.edge_threshold };
+    let kept = prune(&graph, thresholds);
     let scores = scores(&graph, &kept.influence);
     match args.format {
         ExportFormat::Dense => dense::write(&args.out, &trace, &graph, &kept, scores)?,
+        ExportFormat::Json => json::write(&args.out, &slug(args), &trace, &graph, &kept, thresholds)?,
     }
     report(args, &trace, &graph, &kept, scores).context("the export was written, but cannot be reported on stdout")
+}
+
+fn slug(args: &ExportArgs) -> Cow<'_, str> {
+    match &args.slug {
+        Some(slug) => slug.into(),
+        None => args.out.file_stem().unwrap_or_default().to_string_lossy(),
+    }
 }
 
 fn report(
@@ -71,7 +91,7 @@ fn report(
     if args.json {
         let result = serde_json::json!({
             "out": args.out,
-            "format": "dense",
+            "format": args.format,
             "partial": trace.is_partial(),
             "nodes": graph.n_nodes(),
             "edges": graph.n_edges(),

@@ -1,6 +1,7 @@
 //! Files that hold graphs: the raw trace, and what it is exported to. Knows nothing of models.
 
 pub mod dense;
+pub mod json;
 pub mod raw;
 pub mod tensors;
 

@@ -2,6 +2,7 @@
 
 mod dense;
 mod export;
+mod json;
 mod raw;
 mod trace;
 

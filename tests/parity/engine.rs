@@ -51,6 +51,7 @@ impl Case {
         self.description["prompts"][index]["text"].as_str().unwrap()
     }
 
+<<<<<<< HEAD
     /// A trace of every active feature with the usual settings.
     pub fn trace_all(&self, prompt: &str) -> RawTrace {
         let settings = Settings {
@@ -72,6 +73,10 @@ impl Case {
     }
 
     fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
+=======
+    /// Traces as a run of the case did, whose file is `expected`.
+    pub fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
+>>>>>>> graph
         let prompt = self.prompt(size(&run["prompt"]));
         let settings = Settings {
             prompt: prompt.to_owned(),

@@ -5,4 +5,5 @@ mod fixture;
 mod graph;
 mod independent;
 mod interventions;
+mod json;
 mod variants;
