@@ -51,7 +51,6 @@ impl Case {
         self.description["prompts"][index]["text"].as_str().unwrap()
     }
 
-<<<<<<< HEAD
     /// A trace of every active feature with the usual settings.
     pub fn trace_all(&self, prompt: &str) -> RawTrace {
         let settings = Settings {
@@ -72,11 +71,8 @@ impl Case {
         trace(&self.model, &self.transcoder, tokens, options, text, |_| {}, &Monitor::default()).unwrap()
     }
 
-    fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
-=======
     /// Traces as a run of the case did, whose file is `expected`.
     pub fn trace(&self, run: &Value, expected: &Tensors) -> RawTrace {
->>>>>>> graph
         let prompt = self.prompt(size(&run["prompt"]));
         let settings = Settings {
             prompt: prompt.to_owned(),
