@@ -31,6 +31,14 @@ pub enum TokenError {
         /// The model's context length.
         limit: usize,
     },
+    /// An id is past the vocabulary.
+    #[error("there is no token {id}: the vocabulary ends at {last}")]
+    NoSuchToken {
+        /// The id.
+        id: u32,
+        /// The last there is.
+        last: usize,
+    },
     /// The tokenizer gave up on a text.
     #[error("the tokenizer cannot read {text:?}: {what}")]
     Unreadable {
@@ -170,6 +178,23 @@ impl Tokenizer {
             return Err(TokenError::TooLong { tokens: tokens.len(), limit });
         }
         Ok(tokens)
+    }
+
+    /// Ids taken as they are, for a model of context length `limit`.
+    ///
+    /// # Errors
+    /// There are none or too many, or one is past the vocabulary.
+    pub fn tokens(&self, ids: &[u32], vocab_size: usize, limit: usize) -> Result<Vec<Token>, TokenError> {
+        if ids.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if ids.len() > limit {
+            return Err(TokenError::TooLong { tokens: ids.len(), limit });
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab_size) {
+            return Err(TokenError::NoSuchToken { id: *id, last: vocab_size - 1 });
+        }
+        Ok(ids.iter().map(|id| self.token(*id)).collect())
     }
 
     /// A target: a text that is one token, or `id:N`.

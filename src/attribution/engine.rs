@@ -58,6 +58,14 @@ impl Engine {
         Ok(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
     }
 
+    /// Ids taken as they are, with nothing put in front.
+    ///
+    /// # Errors
+    /// There are none, too many, or one is past the vocabulary.
+    pub fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>, TraceError> {
+        Ok(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
+    }
+
     /// Traces the prompt of `options`; see [`trace`].
     ///
     /// # Errors
@@ -68,7 +76,20 @@ impl Engine {
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
     ) -> Result<RawTrace, TraceError> {
-        let tokens = self.read(&options.settings.prompt)?;
+        self.trace_tokens(self.read(&options.settings.prompt)?, options, planned, monitor)
+    }
+
+    /// Traces `tokens`, whatever the prompt of `options` says; see [`trace`].
+    ///
+    /// # Errors
+    /// As [`trace`].
+    pub fn trace_tokens(
+        &self,
+        tokens: Vec<Token>,
+        options: &TraceOptions,
+        planned: impl FnOnce(&Plan),
+        monitor: &Monitor,
+    ) -> Result<RawTrace, TraceError> {
         let text = |id| self.tokenizer.text(id);
         let mut traced = trace(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
         traced.provenance.file_hashes.clone_from(&self.file_hashes);
@@ -80,7 +101,15 @@ impl Engine {
     /// # Errors
     /// The prompt or the weights cannot be read, or the work was stopped.
     pub fn capture(&self, prompt: &str, monitor: &Monitor) -> Result<Capture, TraceError> {
-        let ids: Vec<u32> = self.read(prompt)?.iter().map(|token| token.id).collect();
+        self.capture_tokens(&self.read(prompt)?, monitor)
+    }
+
+    /// One forward pass over tokens, to intervene on.
+    ///
+    /// # Errors
+    /// The weights cannot be read, or the work was stopped.
+    pub fn capture_tokens(&self, tokens: &[Token], monitor: &Monitor) -> Result<Capture, TraceError> {
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         Capture::run(&self.model, &self.transcoder, &ids, monitor)
     }
 
@@ -102,8 +131,7 @@ impl Engine {
         }
         let norm = self.model.final_norm()?;
         let written = norm.scale(&Tensor::from_vec(sum, (1, d), self.model.device())?)?;
-        let mut effects = self.model.unembed(&written)?.swap_remove(0);
-        monitor.cancel().check()?;
+        let mut effects = self.model.unembed(&written, monitor.cancel())?.swap_remove(0);
         let mean = (effects.iter().map(|x| f64::from(*x)).sum::<f64>() / effects.len() as f64) as f32;
         effects.iter_mut().for_each(|x| *x -= mean);
         let listed = |sign: f32| -> Vec<(String, f32)> {

@@ -3,6 +3,7 @@
 
 use crate::attribution::TraceError;
 use crate::graph::{Target, TargetKind, Token};
+use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
 
 /// An output asked for by the person.
@@ -59,10 +60,11 @@ pub(super) fn resolve(
     model: &Transformer,
     logits: &[f32],
     text: impl Fn(u32) -> String,
+    cancel: &Cancel,
 ) -> Result<Vec<(Target, Vec<f32>)>, TraceError> {
     let probabilities = softmax(logits);
     let token = |id: u32, text: String| -> Result<(Target, Vec<f32>), TraceError> {
-        let mean = model.mean_unembedding()?;
+        let mean = model.mean_unembedding(cancel)?;
         let vector = model.unembedding(id)?.iter().zip(mean).map(|(w, m)| w - m).collect();
         let probability = probabilities[id as usize] as f32;
         Ok((Target { id, kind: TargetKind::Token, probability, text }, vector))

@@ -43,11 +43,11 @@ pub fn trace(
     let last = ids.len() - 1;
     monitor.report("logits", 0, 1)?;
     let final_output = capture.final_output.narrow(0, last, 1)?;
-    let final_logits = model.logits(&final_output)?.swap_remove(0);
+    let final_logits = model.logits(&final_output, monitor.cancel())?.swap_remove(0);
     if final_logits.iter().any(|x| !x.is_finite()) {
         return Err(TraceError::NotFinite("the logits".to_owned()));
     }
-    let targets = resolve(&options.targets, model, &final_logits, text)?;
+    let targets = resolve(&options.targets, model, &final_logits, text, monitor.cancel())?;
     let frozen = Replacement::new(model, transcoder, &capture, monitor)?;
     let active: Vec<(usize, Active)> =
         capture.layers.iter().enumerate().flat_map(|(l, layer)| layer.active.iter().map(move |a| (l, *a))).collect();

@@ -2,6 +2,7 @@
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::progress::watch;
+use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
 use crate::graph::FeatureAt;
 use crate::ids::{FeatureId, Layer, Position};
@@ -20,9 +21,8 @@ const NAMED: usize = 10;
 pub struct InterveneArgs {
     #[command(flatten)]
     engine: EngineArgs,
-    /// The prompt
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: String,
+    #[command(flatten)]
+    prompt: PromptArgs,
     /// Sets a feature at a position: to a number, or with xN to N times its activation in the base run
     #[arg(long, value_name = "L:POS:F=VALUE", required = true, value_parser = change)]
     set: Vec<Change>,
@@ -83,9 +83,9 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
         (ModeName::FrozenAttention, None) => Mode::FrozenAttention,
         (ModeName::Free, None) => Mode::Free,
     };
-    let (prompt, changes) = (args.prompt.clone(), args.set.clone());
+    let (tokens, changes) = (args.prompt.read(&engine)?, args.set.clone());
     let (engine, base, altered) = watch(move |monitor| {
-        let capture = engine.capture(&prompt, monitor)?;
+        let capture = engine.capture_tokens(&tokens, monitor)?;
         let pass = |changes: &[Change], mode: &Mode, monitor: &Monitor| {
             intervene(&engine.model, &engine.transcoder, &capture, changes, mode, monitor)
         };

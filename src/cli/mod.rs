@@ -4,6 +4,7 @@ mod engine;
 mod export;
 mod intervene;
 mod progress;
+mod prompt;
 mod trace;
 mod walk;
 
@@ -28,6 +29,7 @@ pub struct Cli {
 enum Command {
     Trace(trace::TraceArgs),
     Open(walk::OpenArgs),
+    Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
 }
@@ -41,6 +43,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         None => walk::start(&cli.walk, cli.prompt.as_deref()),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
+        Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
     }

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 /// Between two looks at the work and at the signals; a request to stop is passed on within this.
-const TICK: Duration = Duration::from_millis(40);
+const TICK: Duration = Duration::from_millis(20);
 
 /// Runs `work` and shows its progress: a bar where stderr is a terminal, a line a phase elsewhere. SIGINT and SIGTERM
 /// ask it to stop.

@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::engine::EngineArgs;
 use crate::cli::progress::watch;
+use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, influence, scores};
 use anyhow::{Context, Result, bail};
@@ -15,9 +16,8 @@ use std::time::Instant;
 pub struct TraceArgs {
     #[command(flatten)]
     engine: EngineArgs,
-    /// The prompt
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    prompt: String,
+    #[command(flatten)]
+    prompt: PromptArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     /// An output to trace instead of the likeliest: a text that is one token, or id:N
@@ -106,14 +106,11 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
     writable(&args.out)?;
     let engine = args.engine.open()?;
-    if !engine.tokenizer.has_lead() {
-        eprintln!("the tokenizer has no special token: nothing is put in front of the prompt");
-    }
-    for word in engine.tokenizer.unknown_words(&args.prompt)? {
-        eprintln!("the tokenizer does not know {:?}; the nearest it knows: {}", word.word, word.nearest.join(", "));
-    }
-    let options = TraceOptions { settings: args.settings.settings(&args.prompt), targets: targets(args, &engine)? };
-    let trace = watch(move |monitor| Ok(engine.trace(&options, |plan| eprintln!("{plan}"), monitor)?))?;
+    let tokens = args.prompt.read(&engine)?;
+    let prompt = args.prompt.text(&tokens);
+    let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, &engine)? };
+    let trace =
+        watch(move |monitor| Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?))?;
     if trace.is_partial() && !args.keep_partial {
         bail!("stopped; nothing was written (--keep-partial writes what there is)");
     }

@@ -124,7 +124,7 @@ pub fn intervene(
     }
     let norm = model.final_norm()?;
     let divisor = if all_layers { base.final_divisor.clone() } else { norm.divisor(&resid)? };
-    outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?)?;
+    outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?, monitor.cancel())?;
     Ok(outcome)
 }
 

@@ -1,6 +1,7 @@
 //! A forward pass in steps, so that whoever runs it can capture, freeze and alter what lies between them.
 
 use crate::hub::Place;
+use crate::job::Cancel;
 use crate::model::attention::softcap;
 use crate::model::files::{Files, NormPlace};
 use crate::model::rope::Rope;
@@ -285,37 +286,39 @@ impl Transformer {
     /// The model's own run on `ids`: logits `[P, V]`.
     ///
     /// # Errors
-    /// Weights cannot be read, or an id is past the vocabulary.
-    pub fn run(&self, ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
+    /// Weights cannot be read, an id is past the vocabulary, or the work was stopped.
+    pub fn run(&self, ids: &[u32], cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         let positions = self.positions(ids.len())?;
         let mut resid = self.start(ids, &positions)?;
         for layer in 0..self.spec.n_layers {
+            cancel.check()?;
             let pass = self.layer(layer, &resid, &positions, None, None)?;
             let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in)?, None)?;
             resid = pass.resid_mid.add(&written)?;
         }
-        self.logits(&self.final_norm()?.apply(&resid)?)
+        self.logits(&self.final_norm()?.apply(&resid)?, cancel)
     }
 
     /// Logits `[n, V]` of rows `x` `[n, d]` that passed the final norm, after the final softcap where there is one.
     ///
     /// # Errors
-    /// The unembedding cannot be read.
-    pub fn logits(&self, x: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
-        self.unembedded(x, self.spec.final_softcap)
+    /// The unembedding cannot be read, or the work was stopped.
+    pub fn logits(&self, x: &Tensor, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.unembedded(x, self.spec.final_softcap, cancel)
     }
 
     /// `x` `[n, d]` times the unembedding, `[n, V]`.
     ///
     /// # Errors
-    /// The unembedding cannot be read.
-    pub fn unembed(&self, x: &Tensor) -> Result<Vec<Vec<f32>>, ModelError> {
-        self.unembedded(x, None)
+    /// The unembedding cannot be read, or the work was stopped.
+    pub fn unembed(&self, x: &Tensor, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.unembedded(x, None, cancel)
     }
 
-    fn unembedded(&self, x: &Tensor, cap: Option<f64>) -> Result<Vec<Vec<f32>>, ModelError> {
+    fn unembedded(&self, x: &Tensor, cap: Option<f64>, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         let v = self.spec.vocab_size;
         let blocks: Vec<Vec<Vec<f32>>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            cancel.check()?;
             let (weight, shape) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
             let logits = x.matmul(&Tensor::from_vec(weight, shape, &self.device)?.t()?)?;
             Ok(match cap {
@@ -344,13 +347,14 @@ impl Transformer {
     /// The mean of the unembedding over the vocabulary, `[d]`. Computed once.
     ///
     /// # Errors
-    /// The unembedding cannot be read.
-    pub fn mean_unembedding(&self) -> Result<&[f32], ModelError> {
+    /// The unembedding cannot be read, or the work was stopped.
+    pub fn mean_unembedding(&self, cancel: &Cancel) -> Result<&[f32], ModelError> {
         if let Some(mean) = self.mean_unembedding.get() {
             return Ok(mean);
         }
         let (v, d) = (self.spec.vocab_size, self.spec.d_model);
         let sums: Vec<Vec<f64>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
+            cancel.check()?;
             let (rows, _) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
             let mut sum = vec![0.0f64; d];
             for row in rows.chunks(d) {

@@ -2,11 +2,16 @@
 
 use crate::hub::{Blob, Place};
 use crate::model::{ModelError, npz};
+use crate::parallel;
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Numbers that are converted at a time by one thread.
+const PIECE: usize = 1 << 16;
 
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
@@ -152,15 +157,22 @@ impl Weights {
         let size = entry.dtype.bitsize() / 8;
         let (file, blob) = &self.files[entry.file];
         let bytes = &blob[entry.bytes.clone()][rows.start * width * size..rows.end * width * size];
-        convert_all(entry.dtype, bytes, out);
-        if let Some(at) = first_not_finite(out) {
-            return Err(ModelError::NotFinite {
+        let first_bad = AtomicUsize::new(usize::MAX);
+        let pieces = out.chunks_mut(PIECE).zip(bytes.chunks(PIECE * size)).enumerate().collect();
+        parallel::each(pieces, rows.len() * width, |(nth, (out, bytes)): (usize, (&mut [f32], &[u8]))| {
+            convert_all(entry.dtype, bytes, out);
+            if let Some(at) = first_not_finite(out) {
+                first_bad.fetch_min(nth * PIECE + at, Ordering::Relaxed);
+            }
+        });
+        match first_bad.into_inner() {
+            usize::MAX => Ok(()),
+            at => Err(ModelError::NotFinite {
                 path: self.place.path(file),
                 name: name.to_owned(),
                 row: rows.start + at / width.max(1),
-            });
+            }),
         }
-        Ok(())
     }
 
     /// Converts column `column` of a tensor `[rows, columns]` to f32 into `out`.

@@ -110,3 +110,29 @@ fn a_difference_of_logits_can_be_traced_and_is_what_its_name_says() {
         assert!((difference[(m - 1) * m + source] - wanted).abs() < 1e-4, "source {source}");
     }
 }
+
+#[test]
+fn a_prompt_can_be_shown_given_as_ids_and_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = fixture("llama_plt_relu");
+    let run = |command: &str, arguments: &[&str]| -> Value {
+        let mut program = on(command, &case.join("model"), &case.join("transcoder"));
+        serde_json::from_slice(&program.args(arguments).arg("--json").assert().success().get_output().stdout).unwrap()
+    };
+    let shown = run("tokens", &["--prompt", "the capital of France is"]);
+    let ids: Vec<String> = shown["tokens"].as_array().unwrap().iter().map(|token| token["id"].to_string()).collect();
+    assert_eq!(ids.join(","), "381,345,340,282,349,281");
+    let (by_text, by_ids) = (folder.path().join("text.safetensors"), folder.path().join("ids.safetensors"));
+    let (ids, cut) = (ids.join(","), folder.path().join("cut.safetensors"));
+    run("trace", &["--prompt", "the capital of France is", "--out", by_text.to_str().unwrap()]);
+    run("trace", &["--tokens", &ids, "--out", by_ids.to_str().unwrap()]);
+    let (by_text, by_ids) = (std::fs::read(by_text).unwrap(), std::fs::read(by_ids).unwrap());
+    assert_eq!(raw(&by_text, "rows"), raw(&by_ids, "rows"));
+    let prompt = "the capital of France is";
+    let result = run("trace", &["--prompt", prompt, "--target-position", "3", "--out", cut.to_str().unwrap()]);
+    assert_eq!(result["tokens"].as_array().unwrap().len(), 4);
+    let mut past = on("trace", &case.join("model"), &case.join("transcoder"));
+    past.args(["--prompt", prompt, "--target-position", "6", "--out"]).arg(&cut).assert().code(1);
+    let mut unknown = on("trace", &case.join("model"), &case.join("transcoder"));
+    unknown.args(["--tokens", "1,384", "--out"]).arg(&cut).assert().code(1);
+}
