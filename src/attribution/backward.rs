@@ -106,7 +106,7 @@ impl Replacement {
             self.join(&mut flow, layer)?;
             self.contract_first_position(&flow, layer, &mut block)?;
             cancel.check()?;
-            self.pass_attention(&mut flow, layer, &mut block)?;
+            self.pass_attention(&mut flow, layer, &mut block, cancel)?;
         }
         self.contract_tokens(&flow, &mut block)?;
         Ok(block)
@@ -216,7 +216,13 @@ impl Replacement {
     }
 
     /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread.
-    fn pass_attention(&self, flow: &mut Flow<'_>, layer: usize, block: &mut Block) -> Result<(), TraceError> {
+    fn pass_attention(
+        &self,
+        flow: &mut Flow<'_>,
+        layer: usize,
+        block: &mut Block,
+        cancel: &Cancel,
+    ) -> Result<(), TraceError> {
         let frozen = &self.layers[layer];
         let inputs: Vec<&Tensor> = flow.rows.iter().chain(&flow.fresh_rows).collect();
         let input = match inputs.as_slice() {
@@ -239,6 +245,7 @@ impl Replacement {
             n_kv_heads: self.n_kv_heads,
             n_positions: self.n_positions,
         };
+        cancel.check()?;
         let at_values = mix(&heads, &at_queries, &members, &flow.blocks, &merged)?;
         let carried = at_values.matmul(&frozen.value)?;
         let (d_attn, d_kv) = (at_queries.dim(1)?, at_values.dim(1)?);

@@ -62,7 +62,7 @@ impl Capture {
         for layer in 0..n_layers {
             monitor.report("forward pass", layer as u64, n_layers as u64)?;
             let pass = model.layer(layer, &resid, &positions, None, None)?;
-            let output = model.mlp(layer, &pass.mlp_in)?;
+            let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
             let (written, after_mlp) = model.after_mlp(layer, output.clone(), None)?;
             let feature_input = transcoder.input().of(&pass).clone();
             let encoded = transcoder.encode(layer, &feature_input, monitor.cancel())?;

@@ -1,7 +1,7 @@
 //! `circuitscope intervene`: what the model does when features are set to values.
 
 use crate::cli::engine::EngineArgs;
-use crate::cli::progress::watch;
+use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
 use crate::graph::FeatureAt;
@@ -84,7 +84,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
         (ModeName::Free, None) => Mode::Free,
     };
     let (tokens, changes) = (args.prompt.read(&engine)?, args.set.clone());
-    let (engine, base, altered) = watch(move |monitor| {
+    let (engine, base, altered) = watch(WhenStopped::Abandon, move |monitor| {
         let capture = engine.capture_tokens(&tokens, monitor)?;
         let pass = |changes: &[Change], mode: &Mode, monitor: &Monitor| {
             intervene(&engine.model, &engine.transcoder, &capture, changes, mode, monitor)

@@ -1,7 +1,7 @@
 //! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
 
 use crate::job::{Cancel, Job, Monitor};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{IsTerminal, stderr};
@@ -10,12 +10,24 @@ use std::time::Duration;
 /// Between two looks at the work and at the signals; a request to stop is passed on within this.
 const TICK: Duration = Duration::from_millis(20);
 
+/// What becomes of work that is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStopped {
+    /// It is let go of at once.
+    Abandon,
+    /// It gives what there is.
+    Keep,
+}
+
 /// Runs `work` and shows its progress: a bar where stderr is a terminal, a line a phase elsewhere. SIGINT and SIGTERM
 /// ask it to stop.
 ///
 /// # Errors
-/// What `work` gives, or that no thread could be had.
-pub fn watch<T: Send + 'static>(work: impl FnOnce(&Monitor) -> Result<T> + Send + 'static) -> Result<T> {
+/// What `work` gives, that it was stopped, or that no thread could be had.
+pub fn watch<T: Send + 'static>(
+    stopped: WhenStopped,
+    work: impl FnOnce(&Monitor) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let stop = Cancel::default();
     let signals: Vec<_> = [SIGINT, SIGTERM]
         .into_iter()
@@ -34,6 +46,10 @@ pub fn watch<T: Send + 'static>(work: impl FnOnce(&Monitor) -> Result<T> + Send 
         }
         if stop.is_cancelled() {
             job.cancel();
+            if stopped == WhenStopped::Abandon {
+                bar.finish_and_clear();
+                bail!("stopped; nothing was written");
+            }
         }
         let progress = job.progress();
         if progress.phase != phase {

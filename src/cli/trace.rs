@@ -2,7 +2,7 @@
 
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::engine::EngineArgs;
-use crate::cli::progress::watch;
+use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, influence, scores};
@@ -35,7 +35,7 @@ pub struct TraceArgs {
     /// Where to write the raw graph
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// When stopped, write what there is
+    /// When stopped by Ctrl-C, write what there is
     #[arg(long)]
     keep_partial: bool,
     /// Print what was traced on stdout as JSON
@@ -109,11 +109,10 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let tokens = args.prompt.read(&engine)?;
     let prompt = args.prompt.text(&tokens);
     let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, &engine)? };
-    let trace =
-        watch(move |monitor| Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?))?;
-    if trace.is_partial() && !args.keep_partial {
-        bail!("stopped; nothing was written (--keep-partial writes what there is)");
-    }
+    let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
+    let trace = watch(stopped, move |monitor| {
+        Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?)
+    })?;
     raw::write(&args.out, &trace)?;
     report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
 }

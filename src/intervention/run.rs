@@ -102,7 +102,7 @@ pub fn intervene(
                 None => frozen.feature_output.clone(),
             },
             _ => {
-                let output = model.mlp(layer, &pass.mlp_in)?;
+                let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
                 match transcoder.output() {
                     FeatureOutput::MlpOut => output,
                     FeatureOutput::HookMlpOut => model.after_mlp(layer, output, None)?.0,

@@ -16,14 +16,14 @@ pub(super) enum NormPlace {
 }
 
 /// An MLP's projections.
-#[derive(Clone, Debug)]
-pub(super) struct MlpWeights {
-    /// `[d_mlp, d]`; what the activation function is applied to, where there is a gate.
-    pub gate: Option<Linear>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MlpPart {
+    /// `[d_mlp, d]`: what the activation function is applied to, where there is a gate.
+    Gate,
     /// `[d_mlp, d]`
-    pub up: Linear,
+    Up,
     /// `[d, d_mlp]`
-    pub down: Linear,
+    Down,
 }
 
 /// A model's weight files.
@@ -162,21 +162,22 @@ impl Files {
         })
     }
 
-    pub fn mlp(&self, spec: &ModelSpec, layer: usize, device: &Device) -> Result<MlpWeights, ModelError> {
-        let (d, m) = (spec.d_model, spec.d_mlp);
-        let read = |name: &str, shape: [usize; 2]| self.linear(name, shape, spec.biases.mlp, None, device);
-        match self.layout {
-            Layout::Llama => Ok(MlpWeights {
-                gate: Some(read(&format!("layers.{layer}.mlp.gate_proj"), [m, d])?),
-                up: read(&format!("layers.{layer}.mlp.up_proj"), [m, d])?,
-                down: read(&format!("layers.{layer}.mlp.down_proj"), [d, m])?,
-            }),
-            Layout::Gpt2 => Ok(MlpWeights {
-                gate: None,
-                up: read(&format!("h.{layer}.mlp.c_fc"), [m, d])?,
-                down: read(&format!("h.{layer}.mlp.c_proj"), [d, m])?,
-            }),
-        }
+    /// Whether MLPs have a gate.
+    pub fn has_gate(&self) -> bool {
+        self.layout == Layout::Llama
+    }
+
+    /// A projection of an MLP.
+    pub fn mlp(&self, spec: &ModelSpec, layer: usize, part: MlpPart, device: &Device) -> Result<Linear, ModelError> {
+        let (into, out) = ([spec.d_mlp, spec.d_model], [spec.d_model, spec.d_mlp]);
+        let (name, shape) = match (self.layout, part) {
+            (Layout::Llama, MlpPart::Gate) => (format!("layers.{layer}.mlp.gate_proj"), into),
+            (Layout::Llama, MlpPart::Up) => (format!("layers.{layer}.mlp.up_proj"), into),
+            (Layout::Llama, MlpPart::Down) => (format!("layers.{layer}.mlp.down_proj"), out),
+            (Layout::Gpt2, MlpPart::Gate | MlpPart::Up) => (format!("h.{layer}.mlp.c_fc"), into),
+            (Layout::Gpt2, MlpPart::Down) => (format!("h.{layer}.mlp.c_proj"), out),
+        };
+        self.linear(&name, shape, spec.biases.mlp, None, device)
     }
 
     /// Rows of the embedding into `out`.

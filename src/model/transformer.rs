@@ -3,7 +3,7 @@
 use crate::hub::Place;
 use crate::job::Cancel;
 use crate::model::attention::softcap;
-use crate::model::files::{Files, NormPlace};
+use crate::model::files::{Files, MlpPart, NormPlace};
 use crate::model::rope::Rope;
 use crate::model::spec::{ActivationKind, LayerSpec, NormKind};
 use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Weights};
@@ -250,23 +250,27 @@ impl Transformer {
         })
     }
 
-    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
+    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow. Its projections are read one
+    /// after another, so that no more than one is held.
     ///
     /// # Errors
-    /// Weights cannot be read.
-    pub fn mlp(&self, layer: usize, input: &Tensor) -> Result<Tensor, ModelError> {
+    /// Weights cannot be read, or the work was stopped.
+    pub fn mlp(&self, layer: usize, input: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
+        let project = |part: MlpPart, x: &Tensor| -> Result<Tensor, ModelError> {
+            cancel.check()?;
+            Ok(self.files.mlp(&self.spec, layer, part, &self.device)?.apply(x)?)
+        };
         let act = |x: Tensor| match self.spec.activation {
             ActivationKind::Silu => x.silu(),
             ActivationKind::Gelu => x.gelu_erf(),
             ActivationKind::GeluTanh => x.gelu(),
         };
-        let weights = self.files.mlp(&self.spec, layer, &self.device)?;
-        let up = weights.up.apply(input)?;
-        let hidden = match &weights.gate {
-            Some(gate) => (act(gate.apply(input)?)? * up)?,
-            None => act(up)?,
+        let hidden = if self.files.has_gate() {
+            (act(project(MlpPart::Gate, input)?)? * project(MlpPart::Up, input)?)?
+        } else {
+            act(project(MlpPart::Up, input)?)?
         };
-        Ok(weights.down.apply(&hidden)?)
+        project(MlpPart::Down, &hidden)
     }
 
     /// What a layer adds to the residual stream for its MLP's output `[P, d]`, and the divisor of the norm between
@@ -293,7 +297,7 @@ impl Transformer {
         for layer in 0..self.spec.n_layers {
             cancel.check()?;
             let pass = self.layer(layer, &resid, &positions, None, None)?;
-            let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in)?, None)?;
+            let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in, cancel)?, None)?;
             resid = pass.resid_mid.add(&written)?;
         }
         self.logits(&self.final_norm()?.apply(&resid)?, cancel)
