@@ -49,10 +49,6 @@ impl Files {
         Self { prefix: found.unwrap_or(&prefixes[0]), weights, layout }
     }
 
-    pub fn bytes(&self) -> u64 {
-        self.weights.bytes()
-    }
-
     fn name(&self, rest: &str) -> String {
         format!("{}{rest}", self.prefix)
     }

@@ -84,11 +84,6 @@ impl Transformer {
         &self.device
     }
 
-    /// Bytes of the weights on disk.
-    pub fn weight_bytes(&self) -> u64 {
-        self.files.bytes()
-    }
-
     /// Embeddings of `ids`, `[P, d]`, scaled where the model scales them; without learned positions.
     ///
     /// # Errors

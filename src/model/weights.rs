@@ -112,6 +112,11 @@ impl Weights {
         self.entries.get(name)
     }
 
+    /// That a tensor is not there.
+    pub fn missing(&self, name: &str) -> ModelError {
+        ModelError::NoTensor { place: self.place.name(), name: name.to_owned() }
+    }
+
     /// Where a tensor lies.
     ///
     /// # Errors
@@ -220,11 +225,6 @@ impl Weights {
     /// As [`Weights::read_rows`].
     pub fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, ModelError> {
         Ok(Tensor::from_vec(self.read(name, shape)?, shape, device)?)
-    }
-
-    /// Bytes of all tensors on disk.
-    pub fn bytes(&self) -> u64 {
-        self.entries.values().map(|entry| entry.bytes.len() as u64).sum()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Under which names and in which orientation a layer's tensors lie, in each of the layouts of the field.
 
 use crate::hub::Place;
-use crate::model::Weights;
+use crate::model::{Entry, Weights};
 use crate::transcoder::{Kind, TranscoderConfig, TranscoderError};
 
 /// The files of one layer.
@@ -96,7 +96,7 @@ impl LayerFiles {
 }
 
 /// Opens the files of each layer: those that `config.yaml` lists, or else circuit-tracer's own names.
-pub(super) fn open(place: &Place, config: &TranscoderConfig, d: usize) -> Result<Vec<LayerFiles>, TranscoderError> {
+pub(super) fn open(place: &Place, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
     let kind = config.model_kind;
     let files: Vec<(String, Option<String>)> = match &config.transcoders {
         Some(_) => listed(place, config)?.into_iter().map(|path| (path, None)).collect(),
@@ -114,18 +114,20 @@ pub(super) fn open(place: &Place, config: &TranscoderConfig, d: usize) -> Result
         let encoder = Weights::open(place, &[encoder])?;
         let decoder = decoder.map(|name| Weights::open(place, &[name])).transpose()?;
         let names = Names::of(layer, kind, &encoder, is_archive);
-        // The bias tells how many features there are, whichever way the encoder lies; what fits not is found later.
-        let n_features = match encoder.get(&names.encoder_bias).map(|entry| entry.shape()) {
+        // The bias tells how many features there are, whichever way the encoder lies.
+        let n_features = match encoder.get(&names.encoder_bias).map(Entry::shape) {
             Some([n]) if *n > 0 => *n,
-            _ => {
-                encoder.expect(&names.encoder, &[1, d])?;
-                encoder.expect(&names.encoder_bias, &[1])?;
-                1
-            }
+            Some(_) => return Err(encoder.expect(&names.encoder_bias, &[1]).map_or_else(Into::into, |_| empty(place))),
+            None if encoder.get(&names.encoder).is_none() => return Err(encoder.missing(&names.encoder).into()),
+            None => return Err(encoder.missing(&names.encoder_bias).into()),
         };
         Ok(LayerFiles { encoder, decoder, names, n_features })
     };
     files.into_iter().enumerate().map(open_one).collect()
+}
+
+fn empty(place: &Place) -> TranscoderError {
+    TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
 }
 
 /// The files beside `config.yaml` that stand for those that it lists.

@@ -2,7 +2,7 @@
 
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec, Weights};
+use crate::model::{Entry, ModelError, ModelSpec};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
@@ -86,17 +86,16 @@ impl Transcoder {
     pub fn open(place: &Place, model: &ModelSpec) -> Result<Self, TranscoderError> {
         let config = TranscoderConfig::read(place)?;
         let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
-        let files = schema::open(place, &config, model.d_model)?;
+        let files = schema::open(place, &config)?;
         if files.len() != model.n_layers {
             return Err(other(format!("it has {} layers, the model has {}", files.len(), model.n_layers)));
         }
         let mut set =
             Self { config, place: place.clone(), d_model: model.d_model, n_layers: model.n_layers, layers: Vec::new() };
         for files in files {
-            if let Some([_, _]) = files.encoder.get(&files.names.encoder).map(Entry::shape) {
-                let shape = files.encoder.get(&files.names.encoder).map_or(&[][..], Entry::shape);
-                let width = shape[usize::from(!files.names.encoder_by_input)];
-                if width != model.d_model {
+            if let Some([rows, columns]) = files.encoder.get(&files.names.encoder).map(Entry::shape) {
+                let width = if files.names.encoder_by_input { rows } else { columns };
+                if *width != model.d_model {
                     return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
                 }
             }
@@ -163,11 +162,6 @@ impl Transcoder {
         self.layers[layer].files.n_features
     }
 
-    /// Bytes of the weights on disk.
-    pub fn weight_bytes(&self) -> u64 {
-        self.layers.iter().map(|l| l.files.encoder.bytes() + l.files.decoder.as_ref().map_or(0, Weights::bytes)).sum()
-    }
-
     /// What the set is called: its `scan`, else its directory.
     pub fn name(&self) -> String {
         if self.config.scan.is_empty() { self.place.name() } else { self.config.scan.clone() }
@@ -181,11 +175,6 @@ impl Transcoder {
     /// Where its features write.
     pub fn output(&self) -> FeatureOutput {
         self.config.feature_output_hook
-    }
-
-    /// A layer's activation function.
-    pub fn activation(&self, layer: usize) -> &Activation {
-        &self.layers[layer].activation
     }
 
     /// The layers that features of `layer` write into.
