@@ -15,7 +15,7 @@ const BUFFER: usize = 1 << 20;
 /// # Errors
 /// [`FormatError::DiskFull`] or [`FormatError::Write`]; nothing is left behind then.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FormatError> {
-    try_write(path, write).map_err(|source| FormatError::writing(path, source))
+    try_write(path, write).map_err(|error| FormatError::writing(path, error))
 }
 
 fn try_write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -17,20 +17,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
     /// The system refuses to read it.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// The system refuses to write it.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {error}", path.display())]
     Write {
         /// Which file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// There is no room for it.
     #[error("cannot write {}: no space is left on its disk; make room or write it elsewhere", path.display())]
@@ -70,21 +70,21 @@ pub enum FormatError {
         what: String,
     },
     /// What was to be written is not sound.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {error}", path.display())]
     Unsound {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
-        source: GraphError,
+        error: GraphError,
     },
 }
 
 impl FormatError {
-    fn writing(path: &Path, source: io::Error) -> Self {
+    fn writing(path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
+        match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
-            _ => Self::Write { path, source },
+            _ => Self::Write { path, error },
         }
     }
 }

@@ -79,7 +79,7 @@ struct AboutVersion {
 /// [`FormatError::Unsound`] where the trace's parts do not fit each other; [`FormatError::DiskFull`] or
 /// [`FormatError::Write`], and then nothing is left behind.
 pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
-    trace.validate().map_err(|source| FormatError::Unsound { path: path.to_owned(), source })?;
+    trace.validate().map_err(|error| FormatError::Unsound { path: path.to_owned(), error })?;
     let about = About {
         format_version: VERSION,
         n_layers: trace.n_layers,

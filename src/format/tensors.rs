@@ -130,7 +130,7 @@ impl Reader {
     /// [`FormatError::Read`], [`FormatError::Other`] where it is no safetensors file, [`FormatError::Damaged`] where
     /// it is cut off.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
-        let reading = |source| FormatError::Read { path: path.to_owned(), source };
+        let reading = |error| FormatError::Read { path: path.to_owned(), error };
         let other = |found: String| FormatError::Other { path: path.to_owned(), wanted: "a safetensors file", found };
         let mut file = File::open(path).map_err(reading)?;
         let there = file.metadata().map_err(reading)?;
@@ -197,7 +197,7 @@ impl Reader {
             return Err(self.damaged(format!("tensor {name} is {dtype:?} {found:?}, not {wanted}")));
         }
         let (start, end) = info.data_offsets;
-        self.values(start, end).map_err(|source| FormatError::Read { path: self.path.clone(), source })
+        self.values(start, end).map_err(|error| FormatError::Read { path: self.path.clone(), error })
     }
 
     /// That the file is damaged, and how.

@@ -46,7 +46,8 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
     let look = Look::detect(options.theme, env);
     terminal::hook_panics();
-    let size = terminal::size().context("there is no terminal to draw on")?;
+    let size = terminal::size()
+        .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
@@ -59,7 +60,9 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let wake = Arc::new(move || {
         let _ = wake_sender.try_send(());
     });
-    let claim = Claim::new().context("the terminal cannot be switched to full screen")?;
+    let claim = Claim::new().context(
+        "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
+    )?;
     event::read_signals(event_sender.clone())?;
     event::read_terminal(event_sender)?;
     let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };

@@ -196,3 +196,14 @@ fn wrong_usage_is_exit_code_2() {
         .assert()
         .code(2);
 }
+
+#[test]
+fn a_graph_that_cannot_be_opened_is_said_once() {
+    let copy = Copy::new();
+    let missing = copy.path("none.safetensors");
+    let mut program = circuitscope();
+    program.arg("export").arg(&missing).args(["--format", "json", "--out"]).arg(copy.path("out.safetensors"));
+    let line = complaint(program, &copy.path("out.safetensors"));
+    says(&line, &["none.safetensors", "No such file"]);
+    assert_eq!(line.matches("No such file").count(), 1, "{line}");
+}
