@@ -304,3 +304,72 @@ fn logits_of_other_families_are_those_of_independent_models() {
         theirs(directory, period, |config, weights| gemma3::Model::new(false, config, weights)?.forward(input, 0))
     });
 }
+
+/// A model's configuration, changed as JSON.
+fn reconfigure(variant: &Variant, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) {
+    let path = variant.path("model/config.json");
+    let mut config: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut config);
+    fs::write(path, serde_json::to_vec(&config).unwrap()).unwrap();
+}
+
+#[test]
+fn other_forms_of_the_same_model_give_the_same_logits() {
+    let same = |what: &str, case: &str, change: &dyn Fn(&Variant)| {
+        let (original, variant) = (Variant::of(case), Variant::of(case));
+        change(&variant);
+        let (ids, _) = ids(&original.case(), PROMPT);
+        assert_eq!(ours(&original.path("model"), &ids), ours(&variant.path("model"), &ids), "{what}");
+    };
+    same("rope_parameters", "llama_plt_relu", &|variant| {
+        reconfigure(variant, |config| {
+            let mut rope = config.remove("rope_scaling").unwrap();
+            rope["rope_theta"] = config.remove("rope_theta").unwrap();
+            config.insert("rope_parameters".to_owned(), rope);
+        });
+    });
+    same("rope_parameters by kind of layer", "gemma3_plt_jumprelu_skip", &|variant| {
+        reconfigure(variant, |config| {
+            let of = |theta| serde_json::json!({ "rope_type": "default", "rope_theta": theta });
+            let full = of(config.remove("rope_theta").unwrap());
+            let sliding = of(config.remove("rope_local_base_freq").unwrap());
+            let both = serde_json::json!({ "full_attention": full, "sliding_attention": sliding });
+            config.insert("rope_parameters".to_owned(), both);
+        });
+    });
+    same("text_config of a multimodal model", "gemma3_plt_jumprelu_skip", &|variant| {
+        reconfigure(variant, |config| {
+            let inner = std::mem::take(config);
+            config.insert("architectures".to_owned(), serde_json::json!(["Gemma3ForConditionalGeneration"]));
+            config.insert("text_config".to_owned(), serde_json::Value::Object(inner));
+        });
+        variant.tensors("model/model.safetensors", |tensors| {
+            let renamed = tensors.drain().map(|(name, tensor)| (format!("language_model.{name}"), tensor));
+            *tensors = renamed.collect();
+        });
+    });
+    same("the transformer. prefix", "gpt2_plt_relu", &|variant| {
+        variant.tensors("model/model.safetensors", |tensors| {
+            let renamed = tensors.drain().map(|(name, tensor)| (format!("transformer.{name}"), tensor));
+            *tensors = renamed.collect();
+        });
+    });
+    same("shards", "qwen3_plt_relu", &|variant| {
+        let path = variant.path("model/model.safetensors");
+        let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        fs::remove_file(path).unwrap();
+        let mut weight_map = serde_json::Map::new();
+        let mut shards = [HashMap::new(), HashMap::new()];
+        for (nth, (name, tensor)) in tensors.into_iter().enumerate() {
+            let file = format!("model-{:05}-of-00002.safetensors", nth % 2 + 1);
+            weight_map.insert(name.clone(), file.into());
+            shards[nth % 2].insert(name, tensor);
+        }
+        for (nth, shard) in shards.iter().enumerate() {
+            let file = format!("model/model-{:05}-of-00002.safetensors", nth + 1);
+            candle_core::safetensors::save(shard, variant.path(&file)).unwrap();
+        }
+        let index = serde_json::json!({ "metadata": {}, "weight_map": weight_map });
+        fs::write(variant.path("model/model.safetensors.index.json"), index.to_string()).unwrap();
+    });
+}
