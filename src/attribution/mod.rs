@@ -20,5 +20,5 @@ pub use engine::{Engine, Promoted};
 pub use error::TraceError;
 pub use plan::Plan;
 pub use replacement::Replacement;
-pub use targets::{Request, TargetChoice};
+pub use targets::{Request, TargetChoice, softmax};
 pub use trace::{TraceOptions, trace};

@@ -46,7 +46,7 @@ pub enum TargetChoice {
 }
 
 /// Softmax of `logits` in f64.
-pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let raised: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
     let sum: f64 = raised.iter().sum();

@@ -1,5 +1,6 @@
 //! `circuitscope intervene`: what the model does when features are set to values.
 
+use crate::attribution::softmax;
 use crate::cli::engine::EngineArgs;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
@@ -120,11 +121,7 @@ fn write(args: &InterveneArgs, outcome: &Outcome) -> Result<()> {
 
 /// Probabilities at the last position.
 fn probabilities(outcome: &Outcome) -> Vec<f64> {
-    let logits = outcome.logits.last().map_or(&[][..], Vec::as_slice);
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let raised: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
-    let sum: f64 = raised.iter().sum();
-    raised.into_iter().map(|x| x / sum).collect()
+    softmax(outcome.logits.last().map_or(&[], Vec::as_slice))
 }
 
 fn report(args: &InterveneArgs, base: &Outcome, altered: &Outcome, text: impl Fn(usize) -> String) -> Result<()> {
