@@ -142,7 +142,7 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
 pub(super) fn toggle_pin(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
         let node = circuit.selected();
-        circuit.edits.apply(if circuit.is_pinned(node) { Edit::Unpin(node) } else { Edit::Pin(node) });
+        circuit.edits.apply(if circuit.is_pinned(node) { Edit::Unpin(vec![node]) } else { Edit::Pin(vec![node]) });
     }
 }
 
@@ -164,6 +164,12 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
         }
         Some(Edit::Pin(_)) => state.say(format!("{what}: the pin")),
         Some(Edit::Unpin(_)) => state.say(format!("{what}: the unpinning")),
+        Some(Edit::Group { name, .. }) => state.say(format!("{what}: the supernode {name}")),
+        Some(Edit::AddToGroup(..)) => state.say(format!("{what}: the addition to a supernode")),
+        Some(Edit::Ungroup(_)) => state.say(format!("{what}: the removal from a supernode")),
+        Some(Edit::RenameGroup(..)) => state.say(format!("{what}: the supernode's name")),
+        Some(Edit::Label(..)) => state.say(format!("{what}: the label")),
+        Some(Edit::SetNotes(_)) => state.say(format!("{what}: the notes")),
         None => state.say("There is no edit to go to"),
     }
 }
@@ -171,7 +177,7 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
 fn prune_anew(state: &mut State) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
-    let graph = Arc::clone(&circuit.traced.graph);
+    let graph = Arc::clone(&circuit.traced.document.graph);
     let thresholds = circuit.edits.now().thresholds;
     state.effects.push(Effect::Prune { generation, graph, thresholds });
     state.pruning = Some(generation);
@@ -190,7 +196,7 @@ pub(super) fn open_prompt(state: &mut State) {
     }
     let text = match (&state.busy, &state.circuit) {
         (Some(busy), _) => busy.prompt.clone(),
-        (None, Some(circuit)) => circuit.traced.trace.settings.prompt.clone(),
+        (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
         (None, None) => String::new(),
     };
     state.popup = Some(Popup::Prompt(Prompt::new(text)));
