@@ -3,6 +3,7 @@
 mod engine;
 mod export;
 mod intervene;
+mod manual;
 mod progress;
 mod prompt;
 mod trace;
@@ -32,6 +33,8 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Manual(manual::ManualArgs),
+    Completions(manual::CompletionsArgs),
 }
 
 /// Does what the command line asks for.
@@ -46,5 +49,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Manual(args)) => manual::manual(args),
+        Some(Command::Completions(args)) => manual::completions(args),
     }
 }

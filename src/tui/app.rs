@@ -4,9 +4,10 @@ use crate::graph::{AttributionGraph, RawTrace, Thresholds};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
+use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, layout};
-use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::popup::{help::Help, picker::Picker, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::sync::Arc;
@@ -26,6 +27,24 @@ pub enum Pane {
 impl Pane {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Graph, Self::Connections, Self::Detail];
+
+    /// Where its own keys work.
+    pub fn context(self) -> Context {
+        match self {
+            Self::Graph => Context::Graph,
+            Self::Connections => Context::Connections,
+            Self::Detail => Context::Detail,
+        }
+    }
+
+    /// What stands in its frame.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Connections => "connections",
+            Self::Detail => "detail",
+        }
+    }
 }
 
 /// What lies over the panes.
@@ -34,6 +53,8 @@ pub enum Popup {
     Prompt(Prompt),
     /// Every key.
     Help(Help),
+    /// A list from which something is picked.
+    Picker(Picker),
 }
 
 /// A line for the person, until the next key.
@@ -84,6 +105,15 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Find what fits what is typed.
+    Find {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is looked through.
+        haystack: Haystack,
+        /// What is typed.
+        query: String,
+    },
     /// Find the tokens that a feature writes for and against.
     Promoted {
         /// Comes back with the answer.
@@ -119,6 +149,8 @@ pub struct State {
     pub detail_scroll: usize,
     /// What lies over the panes.
     pub popup: Option<Popup>,
+    /// The first key of two was pressed: where the second is looked up.
+    pub prefix: Option<Context>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -147,6 +179,7 @@ impl State {
             focus: Pane::Graph,
             detail_scroll: 0,
             popup: None,
+            prefix: None,
             notice: None,
             ticks: 0,
             generation: 0,
@@ -159,12 +192,14 @@ impl State {
 
     /// Where keys go.
     pub fn context(&self) -> Context {
-        match (&self.popup, self.focus) {
-            (Some(Popup::Prompt(_)), _) => Context::Prompt,
-            (Some(Popup::Help(_)), _) => Context::Help,
-            (None, Pane::Graph) => Context::Graph,
-            (None, Pane::Connections) => Context::Connections,
-            (None, Pane::Detail) => Context::Detail,
+        if let Some(prefix) = self.prefix {
+            return prefix;
+        }
+        match &self.popup {
+            Some(Popup::Prompt(_)) => Context::Prompt,
+            Some(Popup::Help(_)) => Context::Help,
+            Some(Popup::Picker(_)) => Context::Picker,
+            None => self.focus.context(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Keys: how one is written, and which command one leads to.
 
+use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command};
 use crate::tui::glyph::Charset;
 use std::fmt;
@@ -162,6 +163,12 @@ pub enum Context {
     Prompt,
     /// In the help popup.
     Help,
+    /// In a list from which something is picked.
+    Picker,
+    /// After the key that marks a node.
+    SetMark,
+    /// After the key that goes to a mark.
+    ToMark,
 }
 
 impl Context {
@@ -173,12 +180,44 @@ impl Context {
             Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
+            Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
+            Self::SetMark => &[Self::SetMark, Self::Anywhere],
+            Self::ToMark => &[Self::ToMark, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Prompt, Self::Help];
+    pub const FOCUSED: [Self; 8] = [
+        Self::Graph,
+        Self::Connections,
+        Self::Detail,
+        Self::Prompt,
+        Self::Help,
+        Self::Picker,
+        Self::SetMark,
+        Self::ToMark,
+    ];
+
+    /// The command whose key comes before the keys of this context.
+    pub fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::SetMark => Some("mark"),
+            Self::ToMark => Some("to-mark"),
+            _ => None,
+        }
+    }
+
+    /// The pane whose keys stand here alone.
+    pub fn pane(self) -> Option<Pane> {
+        Pane::ALL.into_iter().find(|pane| pane.context() == self)
+    }
+
+    /// Whether its commands are about the panes, so that they can be run by name from there; the others are about what
+    /// lies over them.
+    pub fn is_about_panes(self) -> bool {
+        matches!(self, Self::Anywhere | Self::Panes) || self.pane().is_some() || self.prefix().is_some()
+    }
 }
 
 /// The command that `key` leads to where `focus` has the focus.

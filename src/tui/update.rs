@@ -6,6 +6,7 @@ use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Effect, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -34,6 +35,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// What fits what is typed is found.
+    Found {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Found, String>,
     },
     /// The tokens that a feature writes are known.
     Promoted {
@@ -71,11 +79,12 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, Writes::Known);
+                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
                 circuit.writes.insert((layer, feature), writes);
                 state.dirty = true;
             }
@@ -87,6 +96,7 @@ pub fn update(state: &mut State, msg: Msg) {
 fn press(state: &mut State, key: Key) {
     let context = state.context();
     state.dirty |= state.notice.take().is_some();
+    state.dirty |= state.prefix.take().is_some();
     if let Some(command) = lookup(context, key) {
         (command.run)(state, key);
         state.dirty = true;
@@ -136,6 +146,7 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 
 /// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
 fn settle(state: &mut State) {
+    act::ask_picker(state);
     let room = state.panes().and_then(|panes| panes.graph_room());
     let Some(circuit) = &mut state.circuit else { return };
     if let Some(room) = room.map(|room| (room.width, room.height))

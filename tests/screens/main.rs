@@ -5,6 +5,7 @@ mod bytes;
 mod desk;
 mod edits;
 mod fake;
+mod finding;
 mod looks;
 mod prompts;
 mod readme;

@@ -1,7 +1,9 @@
 //! What the commands do, by what they do it to.
 
 mod edits;
+mod find;
 mod lists;
+mod marks;
 mod program;
 mod prompt;
 mod walk;
@@ -9,7 +11,9 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::Side;
 pub(super) use edits::*;
+pub(super) use find::*;
 pub(super) use lists::*;
+pub(super) use marks::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};

@@ -53,6 +53,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
     match &mut state.popup {
         Some(Popup::Prompt(prompt)) => prompt.edit(request),
         Some(Popup::Help(help)) => help.edit(request),
+        Some(Popup::Picker(picker)) => picker.edit(request),
         None => return,
     }
     state.dirty = true;

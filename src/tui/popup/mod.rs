@@ -1,6 +1,8 @@
 //! What lies over the panes.
 
 pub mod help;
+mod line;
+pub mod picker;
 pub mod prompt;
 
 use crate::tui::theme::Look;
@@ -17,7 +19,13 @@ fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &m
         width: width.min(screen.width),
         height: height.min(screen.height),
     };
-    // Half of a wide character that the box cuts through must not stay.
+    free_left_edge(area, buf);
+    Clear.render(area, buf);
+    frame(area, title, true, look, buf)
+}
+
+/// Half of a wide character that a box cuts through must not stay.
+pub(super) fn free_left_edge(area: Rect, buf: &mut Buffer) {
     if area.x > 0 {
         for y in area.top()..area.bottom() {
             let left = &mut buf[(area.x - 1, y)];
@@ -26,6 +34,4 @@ fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &m
             }
         }
     }
-    Clear.render(area, buf);
-    frame(area, title, true, look, buf)
 }

@@ -9,6 +9,7 @@ mod hints;
 mod lines;
 mod progress;
 mod trust;
+mod which_key;
 
 pub(super) use detail::overflow as detail_overflow;
 
@@ -41,9 +42,13 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         crumbs::render(state, area, buf);
     }
     hints::render(state, panes.hints, buf);
+    if let Some(prefix) = state.prefix {
+        which_key::render(state, prefix, buf);
+    }
     match &state.popup {
         Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
         None => None,
     }
 }
