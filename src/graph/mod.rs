@@ -22,4 +22,4 @@ pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};
 pub use prune::{Thresholds, prune};
 pub use scores::{Scores, scores};
-pub use trace::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
+pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
