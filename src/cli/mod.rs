@@ -3,6 +3,7 @@
 mod engine;
 mod export;
 mod intervene;
+mod keeper;
 mod manual;
 mod progress;
 mod prompt;

@@ -6,7 +6,7 @@ use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
-use crate::tui::layout::{Panes, layout};
+use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{help::Help, picker::Picker, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -22,11 +22,15 @@ pub enum Pane {
     Connections,
     /// What the selected node is.
     Detail,
+    /// The circuit of a node, unrolled.
+    Tree,
+    /// What is pinned.
+    Subgraph,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Graph, Self::Connections, Self::Detail];
+    pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
 
     /// Where its own keys work.
     pub fn context(self) -> Context {
@@ -34,15 +38,19 @@ impl Pane {
             Self::Graph => Context::Graph,
             Self::Connections => Context::Connections,
             Self::Detail => Context::Detail,
+            Self::Tree => Context::Tree,
+            Self::Subgraph => Context::Subgraph,
         }
     }
 
-    /// What stands in its frame.
+    /// What its frame says.
     pub fn title(self) -> &'static str {
         match self {
             Self::Graph => "graph",
             Self::Connections => "connections",
             Self::Detail => "detail",
+            Self::Tree => "tree",
+            Self::Subgraph => "subgraph",
         }
     }
 }
@@ -145,6 +153,8 @@ pub struct State {
     pub busy: Option<Busy>,
     /// Which pane has the focus.
     pub focus: Pane,
+    /// Who shares a place with whom, and who has all of the room.
+    pub windows: Windows,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
     /// What lies over the panes.
@@ -177,6 +187,7 @@ impl State {
             circuit: None,
             busy: None,
             focus: Pane::Graph,
+            windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
             prefix: None,
@@ -205,7 +216,7 @@ impl State {
 
     /// Where the panes are; `None` on a terminal that is too small for any.
     pub fn panes(&self) -> Option<Panes> {
-        layout(self.size, self.focus)
+        layout(self.size, self.focus, &self.windows)
     }
 
     /// Says something to the person.

@@ -213,7 +213,7 @@ impl Nodes {
         };
         let promoted: Vec<String> = promoted
             .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
-        let label = label_of(document, &self.edited, id).map(|label| glyphs.visible(label));
+        let label = label_of(document, &self.edited, id).map(|(label, _)| glyphs.visible(label));
         let beside = label.unwrap_or_else(|| promoted.join("  "));
         Entry {
             also: promoted.into_iter().chain(short).collect(),

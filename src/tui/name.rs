@@ -67,10 +67,11 @@ pub fn labelled(graph: &AttributionGraph, node: NodeId) -> Labelled {
     }
 }
 
-/// A node's label: what the person wrote goes before what the file says.
-pub fn label_of<'a>(document: &'a Document, edited: &'a Edited, node: NodeId) -> Option<&'a str> {
+/// What a node was labelled: by the person, else by the file; whether by the person.
+pub fn label_of<'a>(document: &'a Document, edited: &'a Edited, node: NodeId) -> Option<(&'a str, bool)> {
     let what = labelled(&document.graph, node);
-    edited.labels.get(&what).or_else(|| document.labels.get(&what)).map(String::as_str)
+    let own = edited.labels.get(&what).map(|label| (label.as_str(), true));
+    own.or_else(|| document.labels.get(&what).map(|label| (label.as_str(), false))).filter(|(label, _)| !label.is_empty())
 }
 
 fn subscript(position: Position, charset: Charset) -> String {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod manual;
 mod pipeline;
+mod resuming;
 mod stopping;
 
 use assert_cmd::Command;

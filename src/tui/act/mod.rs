@@ -6,10 +6,11 @@ mod lists;
 mod marks;
 mod program;
 mod prompt;
+mod tree;
 mod walk;
 
 pub(super) use crate::tui::arrange::Step;
-pub(super) use crate::tui::circuit::Side;
+pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use edits::*;
 pub(super) use find::*;
 pub(super) use lists::*;
@@ -17,4 +18,5 @@ pub(super) use marks::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
+pub(super) use tree::*;
 pub(super) use walk::*;
