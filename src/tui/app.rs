@@ -1,13 +1,15 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, RawTrace, Thresholds};
-use crate::ids::{FeatureId, Layer};
+use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::popup::{help::Help, picker::Picker, prompt::Prompt};
+use crate::tui::popup::{
+    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::sync::Arc;
@@ -63,6 +65,12 @@ pub enum Popup {
     Help(Help),
     /// A list from which something is picked.
     Picker(Picker),
+    /// A question that is answered in a line.
+    Question(Question),
+    /// The notes on the graph.
+    Notes(Notes),
+    /// Supernodes that are proposed.
+    Proposals(Proposals),
 }
 
 /// A line for the person, until the next key.
@@ -112,6 +120,19 @@ pub enum Effect {
         graph: Arc<AttributionGraph>,
         /// How much of it to keep.
         thresholds: Thresholds,
+    },
+    /// Look for features that could be supernodes.
+    Propose {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// What is grouped already.
+        edited: Edited,
+        /// What was refused.
+        refused: Vec<Vec<NodeId>>,
     },
     /// Find what fits what is typed.
     Find {
@@ -210,6 +231,9 @@ impl State {
             Some(Popup::Prompt(_)) => Context::Prompt,
             Some(Popup::Help(_)) => Context::Help,
             Some(Popup::Picker(_)) => Context::Picker,
+            Some(Popup::Question(_)) => Context::Question,
+            Some(Popup::Notes(_)) => Context::Notes,
+            Some(Popup::Proposals(_)) => Context::Proposals,
             None => self.focus.context(),
         }
     }

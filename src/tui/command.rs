@@ -14,6 +14,8 @@ pub enum Group {
     Walk,
     /// What is kept.
     Prune,
+    /// Supernodes, labels, notes.
+    Edit,
     /// The prompt.
     Prompt,
     /// The list of connections, the detail and the tree.
@@ -28,14 +30,15 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 7] =
-        [Self::Walk, Self::Find, Self::Prune, Self::Prompt, Self::Lists, Self::Program, Self::Text];
+    pub const ALL: [Self; 8] =
+        [Self::Walk, Self::Find, Self::Prune, Self::Edit, Self::Prompt, Self::Lists, Self::Program, Self::Text];
 
     /// The heading.
     pub fn title(self) -> &'static str {
         match self {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
+            Self::Edit => "Group, label, note",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail and tree",
             Self::Find => "Find and mark",
@@ -177,9 +180,32 @@ commands! {
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
+    "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
     "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
-    "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last change of thresholds or pins";
+    "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last edit";
     "redo", Prune, Panes, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
+    "choose", Edit, Panes, ["v"], None, |s, _| act::choose(s), "Choose this node for the next edit, or let it go";
+    "edit", Edit, Panes, ["e"], Some("edit"), |s, _| act::await_key(s, Context::Edit), "Supernodes, labels, notes: another key follows";
+    "edit-group", Edit, Edit, ["g"], None, |s, _| act::ask_group(s), "Make a supernode of the chosen nodes";
+    "edit-add", Edit, Edit, ["a"], None, |s, _| act::pick_group(s), "Add the chosen nodes to a supernode";
+    "edit-remove", Edit, Edit, ["r"], None, |s, _| act::leave_group(s), "Take the chosen nodes out of their supernode";
+    "edit-name", Edit, Edit, ["n"], None, |s, _| act::ask_group_name(s), "Call this node's supernode something else";
+    "edit-dissolve", Edit, Edit, ["d"], None, |s, _| act::dissolve(s), "Dissolve this node's supernode";
+    "edit-proposals", Edit, Edit, ["p"], None, |s, _| act::open_proposals(s), "Propose supernodes of alike features";
+    "edit-label", Edit, Edit, ["l"], None, |s, _| act::ask_label(s), "Label this feature, at every position, or this node";
+    "edit-notes", Edit, Edit, ["t"], None, |s, _| act::open_notes(s), "Write notes on the graph";
+    "choose-none", Edit, Edit, ["v"], None, |s, _| act::choose_none(s), "Let go of all chosen nodes";
+    "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
+    "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
+    "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
+    "notes-down", Edit, Notes, ["Down"], None, |s, _| act::move_in_notes(s, 1), "To the line below";
+    "notes-up", Edit, Notes, ["Up"], None, |s, _| act::move_in_notes(s, -1), "To the line above";
+    "notes-keep", Edit, Notes, ["Esc"], Some("keep and leave"), |s, _| act::keep_notes(s), "Keep the notes and leave them";
+    "proposals-down", Edit, Proposals, ["Down", "j"], Some("choose"), |s, _| act::move_in_proposals(s, 1), "To the next proposal";
+    "proposals-up", Edit, Proposals, ["Up", "k"], Some("choose"), |s, _| act::move_in_proposals(s, -1), "To the proposal before";
+    "proposals-accept", Edit, Proposals, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
+    "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
+    "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
     "previous-pane", Program, Panes, ["Shift-Tab"], None, |s, _| act::cycle_pane(s, -1), "To the pane before";
     "help", Program, Panes, ["?"], Some("keys"), |s, _| act::open_help(s), "Every key";
     "help-down", Program, Help, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";

@@ -91,31 +91,45 @@ impl Found {
 pub struct Haystack(Arc<Hay>);
 
 struct Hay {
-    commands: bool,
+    wanted: Wanted,
     glyphs: Glyphs,
     nodes: Option<Nodes>,
     entries: OnceLock<Arc<[Entry]>>,
 }
 
+/// What is to be found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Commands,
+    Nodes,
+    Groups,
+    Everything,
+}
+
 impl Haystack {
     /// The commands.
     pub fn of_commands(glyphs: &Glyphs) -> Self {
-        Self::new(true, glyphs, None)
+        Self::new(Wanted::Commands, glyphs, None)
     }
 
     /// The nodes of a circuit.
     pub fn of_nodes(circuit: &Circuit, glyphs: &Glyphs) -> Self {
-        Self::new(false, glyphs, Some(circuit))
+        Self::new(Wanted::Nodes, glyphs, Some(circuit))
+    }
+
+    /// The supernodes of a circuit.
+    pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
+        Self::new(Wanted::Groups, glyphs, Some(circuit))
     }
 
     /// Everything that can be gone to or done.
     pub fn of_everything(circuit: Option<&Circuit>, glyphs: &Glyphs) -> Self {
-        Self::new(true, glyphs, circuit)
+        Self::new(Wanted::Everything, glyphs, circuit)
     }
 
-    fn new(commands: bool, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
+    fn new(wanted: Wanted, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
         let nodes = circuit.map(Nodes::new);
-        Self(Arc::new(Hay { commands, glyphs: glyphs.clone(), nodes, entries: OnceLock::new() }))
+        Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, entries: OnceLock::new() }))
     }
 
     /// What fits `query`, best first, and all of it where nothing is asked for.
@@ -143,16 +157,19 @@ impl Haystack {
 
 impl Hay {
     fn gather(&self) -> Arc<[Entry]> {
+        let wants = |some: Wanted| self.wanted == some || self.wanted == Wanted::Everything;
         let mut entries = Vec::new();
-        if let (Some(nodes), true) = (&self.nodes, self.commands) {
+        if self.wanted == Wanted::Everything {
             let panes = Pane::ALL.into_iter();
             entries.extend(panes.map(|pane| Entry::new(Target::Pane(pane), pane.title().to_owned(), String::new())));
+        }
+        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Groups)) {
             entries.extend(nodes.groups(&self.glyphs));
         }
-        if let Some(nodes) = &self.nodes {
+        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Nodes)) {
             entries.extend(nodes.nodes(&self.glyphs));
         }
-        if self.commands {
+        if wants(Wanted::Commands) {
             let commands = COMMANDS.iter().filter(|command| command.context.is_about_panes());
             entries.extend(commands.map(|command| {
                 let keys = command.key_labels(self.glyphs.charset).join(" ");

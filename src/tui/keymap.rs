@@ -169,6 +169,14 @@ pub enum Context {
     Help,
     /// In a list from which something is picked.
     Picker,
+    /// In a question that is answered in a line.
+    Question,
+    /// In the notes.
+    Notes,
+    /// In the list of proposed supernodes.
+    Proposals,
+    /// After the key for edits.
+    Edit,
     /// After the key that marks a node.
     SetMark,
     /// After the key that goes to a mark.
@@ -187,6 +195,10 @@ impl Context {
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
             Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
+            Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
+            Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
+            Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
@@ -194,7 +206,7 @@ impl Context {
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 10] = [
+    pub const FOCUSED: [Self; 14] = [
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -203,6 +215,10 @@ impl Context {
         Self::Prompt,
         Self::Help,
         Self::Picker,
+        Self::Question,
+        Self::Notes,
+        Self::Proposals,
+        Self::Edit,
         Self::SetMark,
         Self::ToMark,
     ];
@@ -210,6 +226,7 @@ impl Context {
     /// The command whose key comes before the keys of this context.
     pub fn prefix(self) -> Option<&'static str> {
         match self {
+            Self::Edit => Some("edit"),
             Self::SetMark => Some("mark"),
             Self::ToMark => Some("to-mark"),
             _ => None,

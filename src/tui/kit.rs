@@ -10,6 +10,8 @@ pub struct Kit {
     pub marks: BTreeMap<char, NodeId>,
     /// Nodes chosen for the next edit, in the order in which they were chosen.
     pub chosen: Vec<NodeId>,
+    /// Proposed supernodes that were refused, so that they are not proposed again.
+    pub refused: Vec<Vec<NodeId>>,
     /// What was searched for last.
     pub search: Search,
 }

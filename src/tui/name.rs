@@ -71,7 +71,8 @@ pub fn labelled(graph: &AttributionGraph, node: NodeId) -> Labelled {
 pub fn label_of<'a>(document: &'a Document, edited: &'a Edited, node: NodeId) -> Option<(&'a str, bool)> {
     let what = labelled(&document.graph, node);
     let own = edited.labels.get(&what).map(|label| (label.as_str(), true));
-    own.or_else(|| document.labels.get(&what).map(|label| (label.as_str(), false))).filter(|(label, _)| !label.is_empty())
+    own.or_else(|| document.labels.get(&what).map(|label| (label.as_str(), false)))
+        .filter(|(label, _)| !label.is_empty())
 }
 
 fn subscript(position: Position, charset: Charset) -> String {

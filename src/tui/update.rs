@@ -1,6 +1,6 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::Kept;
+use crate::graph::{Kept, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
@@ -36,6 +36,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Kept>, String>,
     },
+    /// Features that could be supernodes are found.
+    Proposed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Vec<Proposal>, String>,
+    },
     /// What fits what is typed is found.
     Found {
         /// Of the question.
@@ -62,7 +69,7 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.trim_end_matches(['\r', '\n']).chars() {
+            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
                 act::edit_text(state, InputRequest::InsertChar(c));
             }
         }
@@ -79,6 +86,7 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation

@@ -1,6 +1,6 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, RawTrace, prune};
+use crate::graph::{Document, Kept, Likeness, Proposal, RawTrace, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
@@ -81,6 +81,7 @@ pub struct Workers {
     prune: Slot<u64, Arc<Kept>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
     find: Slot<u64, Found>,
+    propose: Slot<u64, Vec<Proposal>>,
 }
 
 impl Workers {
@@ -93,6 +94,7 @@ impl Workers {
             prune: Slot::new("prune"),
             promoted: Slot::new("promoted"),
             find: Slot::new("find"),
+            propose: Slot::new("propose"),
         }
     }
 
@@ -114,6 +116,13 @@ impl Workers {
             Effect::Prune { generation, graph, thresholds } => {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Propose { generation, graph, kept, edited, refused } => {
+                let work = move |monitor: &Monitor| {
+                    let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.propose.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Find { generation, haystack, query } => {
                 let work = move |monitor: &Monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string());
@@ -147,6 +156,9 @@ impl Workers {
         while let Some((generation, result)) = self.find.take(&self.wake) {
             answers.push(Msg::Found { generation, result });
         }
+        while let Some((generation, result)) = self.propose.take(&self.wake) {
+            answers.push(Msg::Proposed { generation, result });
+        }
         answers
     }
 
@@ -157,7 +169,8 @@ impl Workers {
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle() && self.find.is_idle()
+        let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
+        about_traces && self.find.is_idle() && self.propose.is_idle()
     }
 }
 

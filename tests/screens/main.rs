@@ -6,6 +6,7 @@ mod desk;
 mod edits;
 mod fake;
 mod finding;
+mod groups;
 mod looks;
 mod panes;
 mod prompts;

@@ -78,6 +78,7 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
             state.popup = None;
             state.focus = pane;
         }
+        Target::Group(index) if picker.quest == Quest::Join => super::group::join_group(state, index),
         Target::Group(index) => {
             let kept = |circuit: &Circuit| {
                 let group = circuit.edits.now().groups.get(index)?;

@@ -2,8 +2,11 @@
 
 pub mod help;
 mod line;
+pub mod notes;
 pub mod picker;
 pub mod prompt;
+pub mod proposals;
+pub mod question;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -20,6 +20,8 @@ pub enum Quest {
     Anything,
     /// A node, and the others that fit to be gone to after it.
     Search,
+    /// The supernode to which nodes are added.
+    Join,
 }
 
 /// The list being narrowed down.
@@ -142,6 +144,7 @@ impl Picker {
             Quest::Command => "command",
             Quest::Anything => "go to",
             Quest::Search => "search",
+            Quest::Join => "add to",
         }
     }
 
