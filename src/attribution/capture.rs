@@ -61,7 +61,7 @@ impl Capture {
         let mut layers = Vec::with_capacity(n_layers);
         for layer in 0..n_layers {
             monitor.report("forward pass", layer as u64, n_layers as u64)?;
-            let pass = model.layer(layer, &resid, &positions, None, None)?;
+            let pass = model.layer(layer, &resid, &positions, None, None, monitor.cancel())?;
             let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
             let (written, after_mlp) = model.after_mlp(layer, output.clone(), None)?;
             let feature_input = transcoder.input().of(&pass).clone();

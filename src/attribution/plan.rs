@@ -1,6 +1,6 @@
 //! Memory, planned before it is spent.
 
-use crate::attribution::Replacement;
+use crate::attribution::{Replacement, memory};
 use std::fmt;
 
 /// Matrix products of one layer over one block of rows are kept below this: at 100 GFLOP/s 40 ms, with a look in between
@@ -35,7 +35,7 @@ pub struct Plan {
 impl Plan {
     /// Plans `rows` rows over `frozen`.
     pub fn new(frozen: &Replacement, rows: usize) -> Self {
-        Self::within(frozen, rows, available_memory())
+        Self::within(frozen, rows, memory::available())
     }
 
     fn within(frozen: &Replacement, rows: usize, available_bytes: Option<u64>) -> Self {
@@ -65,12 +65,4 @@ impl fmt::Display for Plan {
             None => Ok(()),
         }
     }
-}
-
-/// Memory that can be had without swapping, where the system says so.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
