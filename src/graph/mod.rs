@@ -2,6 +2,7 @@
 
 mod attribution_graph;
 mod build;
+mod document;
 mod edit;
 mod influence;
 mod mask;
@@ -16,10 +17,11 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
-pub use edit::{Edit, Edited, Edits};
+pub use document::{Document, Extent, Origin};
+pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
 pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};
 pub use prune::{Thresholds, prune};
 pub use scores::{Scores, scores};
-pub use trace::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
+pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
