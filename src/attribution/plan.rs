@@ -1,6 +1,7 @@
 //! Memory, planned before it is spent.
 
 use crate::attribution::{Replacement, memory};
+use crate::model::{Layout, ModelSpec};
 use std::fmt;
 
 /// Matrix products of one layer over one block of rows are kept below this: at 100 GFLOP/s 40 ms, with a look in between
@@ -50,6 +51,18 @@ impl Plan {
         let sparse = available_bytes.is_some_and(|free| working_bytes + 2 * dense_row_bytes > free);
         Self { rows, columns, block_rows, sparse, working_bytes, dense_row_bytes, available_bytes }
     }
+}
+
+/// Floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an encoder of
+/// `n_features` included.
+pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
+    let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
+    let mlp = match spec.layout {
+        Layout::Llama => 3 * d * spec.d_mlp,
+        Layout::Gpt2 => 2 * d * spec.d_mlp,
+    };
+    let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
+    2 * (positions * (weights + 2 * d_attn * positions)) as u64
 }
 
 impl fmt::Display for Plan {

@@ -172,9 +172,9 @@ fn add_outer<S: Simd>(simd: S, x: &Padded, [first, depth, inputs]: [usize; 3], w
         for k in 0..inputs {
             let from = k * stride + at;
             let weights = S::as_simd_f32s(&weight.values[from..from + S::F32_LANES]).0[0];
-            for i in 0..TILE {
+            for (i, sum) in sums.iter_mut().enumerate() {
                 let factor = simd.splat_f32s(x.values[(first + i) * x.stride + depth + k]);
-                sums[i] = simd.mul_add_e_f32s(factor, weights, sums[i]);
+                *sum = simd.mul_add_e_f32s(factor, weights, *sum);
             }
         }
         for (i, sum) in sums.iter().enumerate() {
