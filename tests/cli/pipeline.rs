@@ -73,7 +73,7 @@ fn a_trace_says_what_it_cost() {
     let phases = cost["phases"].as_array().unwrap();
     let sum = |key: &str| phases.iter().map(|phase| phase[key].as_f64().unwrap()).sum::<f64>();
     let seconds = cost["seconds"].as_f64().unwrap();
-    assert!(sum("seconds") <= seconds && sum("seconds") > 0.8 * seconds, "{cost}");
+    assert!(sum("seconds") > 0.0 && sum("seconds") <= seconds, "{cost}");
     assert_eq!(sum("operations"), cost["operations"].as_f64().unwrap());
     assert!(cost["rows_per_second"].as_f64().unwrap() > 0.0);
     let peak = cost["peak_memory_bytes"].as_u64().unwrap();
