@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn however_deep_a_branch_is_it_begins_in_the_left_two_thirds() {
         for width in 1..120 {
-            for indent in 0..300 {
+            for indent in 0usize..300 {
                 let begins =
                     indent.checked_sub(usize::from(shift(indent, width))).expect("it is not moved out of view");
                 assert!(begins < 2 * (width / 3).max(1), "{indent} in {width}");
