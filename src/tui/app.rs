@@ -8,7 +8,7 @@ use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
 };
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -71,6 +71,8 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// Paths between two nodes.
+    Paths(Paths),
 }
 
 /// A line for the person, until the next key.
@@ -120,6 +122,19 @@ pub enum Effect {
         graph: Arc<AttributionGraph>,
         /// How much of it to keep.
         thresholds: Thresholds,
+    },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
     },
     /// Look for features that could be supernodes.
     Propose {
@@ -234,6 +249,7 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Paths(_)) => Context::Paths,
             None => self.focus.context(),
         }
     }

@@ -151,6 +151,12 @@ commands! {
     "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
     "to-mark", Find, Panes, ["'"], None, |s, _| act::await_key(s, Context::ToMark), "To a marked node: its letter follows";
     "to-mark-of", Find, ToMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::to_mark, "To the node that was marked with this letter";
+    "paths", Find, Panes, ["P"], None, |s, _| act::find_paths(s), "Paths: pressed at both ends, lists the strongest";
+    "paths-down", Find, Paths, ["Down", "j"], Some("choose"), |s, _| act::move_in_paths(s, 1), "To the next path";
+    "paths-up", Find, Paths, ["Up", "k"], Some("choose"), |s, _| act::move_in_paths(s, -1), "To the path before";
+    "paths-show", Find, Paths, ["Enter"], Some("show"), |s, _| act::show_path(s), "Draw this path in the link graph";
+    "paths-pin", Find, Paths, ["p"], Some("pin"), |s, _| act::pin_path(s), "Pin every node of this path";
+    "paths-close", Find, Paths, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the paths";
     "picker-down", Find, Picker, ["Down", "Ctrl-n"], Some("choose"), |s, _| act::move_in_picker(s, 1), "To the next that fits";
     "picker-up", Find, Picker, ["Up", "Ctrl-p"], Some("choose"), |s, _| act::move_in_picker(s, -1), "To the one before that fits";
     "picker-page-down", Find, Picker, ["PageDown"], None, |s, _| act::move_in_picker(s, 10), "Ten further that fit";

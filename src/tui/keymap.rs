@@ -175,6 +175,8 @@ pub enum Context {
     Notes,
     /// In the list of proposed supernodes.
     Proposals,
+    /// In the list of paths.
+    Paths,
     /// After the key for edits.
     Edit,
     /// After the key that marks a node.
@@ -198,6 +200,7 @@ impl Context {
             Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
             Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
             Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
@@ -206,7 +209,7 @@ impl Context {
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 14] = [
+    pub const FOCUSED: [Self; 15] = [
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -218,6 +221,7 @@ impl Context {
         Self::Question,
         Self::Notes,
         Self::Proposals,
+        Self::Paths,
         Self::Edit,
         Self::SetMark,
         Self::ToMark,

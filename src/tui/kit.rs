@@ -12,6 +12,10 @@ pub struct Kit {
     pub chosen: Vec<NodeId>,
     /// Proposed supernodes that were refused, so that they are not proposed again.
     pub refused: Vec<Vec<NodeId>>,
+    /// One end of the paths that are to be found.
+    pub path_end: Option<NodeId>,
+    /// The path that is drawn, from its source up; empty where none is.
+    pub path: Vec<NodeId>,
     /// What was searched for last.
     pub search: Search,
 }

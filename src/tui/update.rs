@@ -1,6 +1,6 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Proposal};
+use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
@@ -35,6 +35,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
     },
     /// Features that could be supernodes are found.
     Proposed {
@@ -86,6 +93,7 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {

@@ -1,6 +1,6 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, Likeness, Proposal, RawTrace, proposals, prune};
+use crate::graph::{Document, Kept, Likeness, Paths, Proposal, RawTrace, paths, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
@@ -9,6 +9,9 @@ use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
 use std::sync::Arc;
+
+/// How many paths are listed.
+const PATHS: usize = 50;
 
 type Work<T> = Box<dyn FnOnce(&Monitor) -> Result<T, String> + Send>;
 
@@ -82,6 +85,7 @@ pub struct Workers {
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
+    paths: Slot<u64, Paths>,
 }
 
 impl Workers {
@@ -95,6 +99,7 @@ impl Workers {
             promoted: Slot::new("promoted"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
+            paths: Slot::new("paths"),
         }
     }
 
@@ -116,6 +121,13 @@ impl Workers {
             Effect::Prune { generation, graph, thresholds } => {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::FindPaths { generation, graph, kept, from, to } => {
+                let work = move |monitor: &Monitor| {
+                    let found = paths(&graph, Some(&kept), from, to, PATHS, monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.paths.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Propose { generation, graph, kept, edited, refused } => {
                 let work = move |monitor: &Monitor| {
@@ -159,6 +171,9 @@ impl Workers {
         while let Some((generation, result)) = self.propose.take(&self.wake) {
             answers.push(Msg::Proposed { generation, result });
         }
+        while let Some((generation, result)) = self.paths.take(&self.wake) {
+            answers.push(Msg::Paths { generation, result });
+        }
         answers
     }
 
@@ -170,7 +185,7 @@ impl Workers {
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        about_traces && self.find.is_idle() && self.propose.is_idle()
+        about_traces && self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle()
     }
 }
 

@@ -9,6 +9,7 @@ mod finding;
 mod groups;
 mod looks;
 mod panes;
+mod paths;
 mod prompts;
 mod readme;
 mod walks;

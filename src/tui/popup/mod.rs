@@ -3,6 +3,7 @@
 pub mod help;
 mod line;
 pub mod notes;
+pub mod paths;
 pub mod picker;
 pub mod prompt;
 pub mod proposals;

@@ -60,6 +60,12 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             }
             None
         }
+        Some(Popup::Paths(paths)) => {
+            if let Some(circuit) = &state.circuit {
+                paths.render(circuit, popup_room(state.size), &state.look, buf);
+            }
+            None
+        }
         None => None,
     }
 }
