@@ -16,8 +16,11 @@ pub struct Scores {
 /// The scores of an unpruned graph, given its [`influence`](crate::graph::influence()).
 ///
 /// The completeness runs over all nodes; a node without inputs counts as explained, as in circuit-tracer. A graph in
-/// which nothing flows scores 0.
+/// which nothing flows scores 0; one [with a cycle](AttributionGraph::is_cyclic) has no scores, which are NaN then.
 pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
+    if graph.is_cyclic() {
+        return Scores { replacement: f64::NAN, completeness: f64::NAN };
+    }
     let at = |node: crate::ids::NodeId| influence[node.index()];
     let tokens: f64 = graph.token_nodes().map(at).sum();
     let errors: f64 = graph.error_nodes().map(at).sum();
