@@ -3,6 +3,7 @@
 mod engine;
 mod export;
 mod intervene;
+mod keeper;
 mod progress;
 mod prompt;
 mod trace;
