@@ -10,7 +10,7 @@ mod atomic;
 mod open;
 
 pub use atomic::write_atomically;
-pub use open::open;
+pub use open::{model_of, open};
 
 use crate::graph::{GraphError, RawTrace};
 use std::io;

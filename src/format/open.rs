@@ -19,35 +19,96 @@ const MOST_EXPANSION: usize = 50;
 /// Short files may expand as they like.
 const EXPANSION_FREE: usize = 64 << 20;
 const CHUNK: u64 = 1 << 20;
+/// As much of a file as tells what it is; a JSON may begin with blanks.
+const START: u64 = 1 << 12;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Raw,
+    Json,
+    Gzip,
+    Torch,
+}
+
+impl Form {
+    /// What a file is that begins with `bytes`, of which there are `length` in all.
+    ///
+    /// # Errors
+    /// Why it is none of them.
+    fn of(bytes: &[u8], length: u64) -> Result<Self, &'static str> {
+        match bytes {
+            [] => Err("it is empty"),
+            _ if is_safetensors(bytes, length) => Ok(Self::Raw),
+            _ if bytes.starts_with(GZIP) => Ok(Self::Gzip),
+            _ if bytes.starts_with(ZIP) => Ok(Self::Torch),
+            _ if bytes.starts_with(BARE_PICKLE) => {
+                Err("it is a pickle of an old torch; save it with torch 1.6 or newer")
+            }
+            _ if begins_as_object(bytes) => Ok(Self::Json),
+            _ => Err("it begins like none of them"),
+        }
+    }
+}
 
 /// Opens a raw container, a graph JSON (gzipped or not), or circuit-tracer's `.pt`.
 ///
 /// # Errors
 /// [`FormatError::Read`], [`FormatError::Other`] where it is none of these, or as their readers fail.
 pub fn open(path: &Path) -> Result<Document, FormatError> {
-    let content = Content::of(path).map_err(|error| FormatError::Read { path: path.to_owned(), error })?;
-    let other = |found: &str| {
-        let wanted = "a graph (a raw trace, a graph JSON, or circuit-tracer's .pt)";
-        Err(FormatError::Other { path: path.to_owned(), wanted, found: found.to_owned() })
-    };
-    match content.deref() {
-        [] => other("it is empty"),
-        bytes if is_safetensors(bytes) => {
+    let content = Content::of(path).map_err(|error| reading(path, error))?;
+    match Form::of(&content, content.len() as u64).map_err(|found| none_of_them(path, found))? {
+        Form::Raw => {
             drop(content);
             let trace = Arc::new(raw::read(path)?);
             Document::from_trace(trace).map_err(|error| damaged(path, error.to_string()))
         }
-        bytes if bytes.starts_with(GZIP) => {
-            let text = unpack(bytes).map_err(|what| damaged(path, what))?;
-            if begins_as_object(&text) { json::read(path, &text) } else { other("what is compressed in it is no JSON") }
+        Form::Json => json::read(path, &content),
+        Form::Gzip => {
+            let text = unpack(&content).map_err(|what| damaged(path, what))?;
+            if !begins_as_object(&text) {
+                return Err(none_of_them(path, "what is compressed in it is no JSON"));
+            }
+            json::read(path, &text)
         }
-        bytes if bytes.starts_with(ZIP) => torch::read(path, bytes),
-        bytes if bytes.starts_with(BARE_PICKLE) => {
-            other("it is a pickle of an old torch; save it with torch 1.6 or newer")
-        }
-        bytes if begins_as_object(bytes) => json::read(path, bytes),
-        _ => other("it begins like none of them"),
+        Form::Torch => torch::read(path, &content),
     }
+}
+
+/// The model that a raw container was traced with, read from its header; `None` for a graph of another form, which
+/// does not say, and for what can be read only once.
+///
+/// # Errors
+/// [`FormatError::Read`], or [`FormatError::Other`] where the file begins like no graph.
+pub fn model_of(path: &Path) -> Result<Option<String>, FormatError> {
+    let read = || {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        let mut start = Vec::new();
+        if about.is_file() {
+            file.take(START).read_to_end(&mut start)?;
+        }
+        Ok((about, start))
+    };
+    let (about, start) = read().map_err(|error| reading(path, error))?;
+    if !about.is_file() && !about.is_dir() {
+        return Ok(None);
+    }
+    match Form::of(&start, about.len()) {
+        _ if about.is_dir() => Err(none_of_them(path, "it is a directory")),
+        Ok(Form::Raw) => raw::model(path).map(Some),
+        Ok(_) => Ok(None),
+        Err(found) => Err(none_of_them(path, found)),
+    }
+}
+
+fn reading(path: &Path, error: io::Error) -> FormatError {
+    FormatError::Read { path: path.to_owned(), error }
+}
+
+fn none_of_them(path: &Path, found: &str) -> FormatError {
+    let wanted = "a graph (a raw trace, a graph JSON, or circuit-tracer's .pt)";
+    FormatError::Other { path: path.to_owned(), wanted, found: found.to_owned() }
 }
 
 fn damaged(path: &Path, what: String) -> FormatError {
@@ -55,9 +116,9 @@ fn damaged(path: &Path, what: String) -> FormatError {
 }
 
 /// A header's length, then the header, which is JSON. JSON itself would begin with an absurd length.
-fn is_safetensors(bytes: &[u8]) -> bool {
-    let Some((length, header)) = bytes.split_first_chunk() else { return false };
-    usize::try_from(u64::from_le_bytes(*length)).is_ok_and(|length| length <= header.len()) && header.starts_with(b"{")
+fn is_safetensors(bytes: &[u8], length: u64) -> bool {
+    let Some((header, rest)) = bytes.split_first_chunk() else { return false };
+    u64::from_le_bytes(*header).checked_add(8).is_some_and(|end| end <= length) && rest.starts_with(b"{")
 }
 
 fn begins_as_object(bytes: &[u8]) -> bool {

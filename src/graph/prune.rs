@@ -49,7 +49,7 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
 }
 
 fn by_stored_scores(graph: &AttributionGraph, scores: &[f32], threshold: f64) -> Kept {
-    let stays = |(node, &score): (&Node, &f32)| node.is_token() || node.is_logit() || f64::from(score) <= threshold;
+    let stays = |(node, &score): (&Node, &f32)| node.is_token() || node.is_logit() || score <= threshold as f32;
     let nodes = graph.nodes().iter().zip(scores).map(stays).collect();
     Kept::between(graph, nodes, vec![f64::NAN; scores.len()], scores.to_vec())
 }
