@@ -6,7 +6,7 @@ use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
-use crate::tui::name::{Names, label_of, labelled};
+use crate::tui::name::{Names, label_of};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
@@ -164,7 +164,7 @@ impl Circuit {
 
     /// What a label of a node stands on.
     pub fn labelled(&self, node: NodeId) -> Labelled {
-        labelled(&self.traced.document.graph, node)
+        Labelled::of(node, self.node(node))
     }
 
     /// What a node was labelled: by the person, else by the file; whether by the person.

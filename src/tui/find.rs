@@ -222,18 +222,16 @@ impl Nodes {
 
     fn node(&self, id: NodeId, glyphs: &Glyphs) -> Entry {
         let document = &self.traced.document;
-        let (promoted, short) = match document.graph.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                (self.writes.get(&(layer, feature)), Some(format!("{layer}_{feature}_{position}")))
-            }
-            _ => (None, None),
+        let promoted = match document.graph.node(id).kind {
+            NodeKind::Feature { layer, feature, .. } => self.writes.get(&(layer, feature)),
+            _ => None,
         };
         let promoted: Vec<String> = promoted
             .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
         let label = label_of(document, &self.edited, id).map(|(label, _)| glyphs.visible(label));
         let beside = label.unwrap_or_else(|| promoted.join("  "));
         Entry {
-            also: promoted.into_iter().chain(short).collect(),
+            also: promoted.into_iter().chain([glyphs.visible(&document.graph.node_name(id))]).collect(),
             stands_back: !self.traced.kept.has_node(id),
             ..Entry::new(Target::Node(id), self.names.name(id, glyphs), beside)
         }
