@@ -8,8 +8,10 @@ use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{
-    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
+    question::Question,
 };
+use crate::tui::sift::Sift;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::path::PathBuf;
@@ -74,6 +76,8 @@ pub enum Popup {
     Proposals(Proposals),
     /// Paths between two nodes.
     Paths(Paths),
+    /// The filter, being written.
+    Filter(FilterPrompt),
 }
 
 /// A line for the person, until the next key.
@@ -171,6 +175,13 @@ pub enum Effect {
         /// What was refused.
         refused: Vec<Vec<NodeId>>,
     },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
+    },
     /// Find what fits what is typed.
     Find {
         /// Comes back with the answer.
@@ -219,6 +230,8 @@ pub struct State {
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
     pub prefix: Option<Context>,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -249,6 +262,7 @@ impl State {
             detail_scroll: 0,
             popup: None,
             prefix: None,
+            filter_history: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
@@ -272,6 +286,7 @@ impl State {
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
             Some(Popup::Paths(_)) => Context::Paths,
+            Some(Popup::Filter(_)) => Context::Filter,
             None => self.focus.context(),
         }
     }

@@ -187,6 +187,18 @@ commands! {
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
     "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
+    "filter", Prune, Panes, ["f"], Some("filter"), |s, _| act::open_filter(s), "See the circuit through a filter";
+    "filter-off", Prune, Panes, ["\\"], None, |s, _| act::toggle_filter(s), "Put the filter aside, or take it up again";
+    "filter-hide", Prune, Panes, ["H"], None, |s, _| act::toggle_hiding(s), "Hide what does not match, or let it stand back";
+    "filter-apply", Prune, Filter, ["Enter"], Some("apply"), |s, _| act::apply_filter(s), "Apply this filter; an empty one is none";
+    "filter-complete", Prune, Filter, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
+    "filter-down", Prune, Filter, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
+    "filter-up", Prune, Filter, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
+    "filter-older", Prune, Filter, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
+    "filter-newer", Prune, Filter, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
+    "filter-hides", Prune, Filter, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";
+    "filter-save", Prune, Filter, ["Ctrl-s"], Some("save"), |s, _| act::ask_filter_name(s), "Save this filter under a name";
+    "filter-close", Prune, Filter, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the filter as it was";
     "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
     "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last edit";
     "redo", Prune, Panes, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";

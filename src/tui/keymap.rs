@@ -175,6 +175,8 @@ pub enum Context {
     Notes,
     /// In the list of proposed supernodes.
     Proposals,
+    /// In the filter that is being written.
+    Filter,
     /// In the list of paths.
     Paths,
     /// After the key for edits.
@@ -200,6 +202,7 @@ impl Context {
             Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
             Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
             Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -209,7 +212,7 @@ impl Context {
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 15] = [
+    pub const FOCUSED: [Self; 16] = [
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -221,6 +224,7 @@ impl Context {
         Self::Question,
         Self::Notes,
         Self::Proposals,
+        Self::Filter,
         Self::Paths,
         Self::Edit,
         Self::SetMark,

@@ -6,6 +6,7 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
+use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -87,6 +88,7 @@ pub struct Workers {
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
+    filter: Slot<u64, Sifted>,
 }
 
 impl Workers {
@@ -101,6 +103,7 @@ impl Workers {
             find: Slot::new("find"),
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
+            filter: Slot::new("filter"),
         }
     }
 
@@ -122,6 +125,9 @@ impl Workers {
             Effect::Prune { generation, graph, thresholds } => {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Filter { generation, sift } => {
+                self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
             }
             Effect::FindPaths { generation, graph, kept, from, to } => {
                 let work = move |monitor: &Monitor| {
@@ -175,6 +181,9 @@ impl Workers {
         while let Some((generation, result)) = self.paths.take(&self.wake) {
             answers.push(Msg::Paths { generation, result });
         }
+        while let Some((generation, result)) = self.filter.take(&self.wake) {
+            answers.push(Msg::Sifted { generation, result });
+        }
         answers
     }
 
@@ -186,7 +195,7 @@ impl Workers {
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        about_traces && self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle()
+        about_traces && self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle()
     }
 }
 

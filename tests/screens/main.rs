@@ -5,6 +5,7 @@ mod bytes;
 mod desk;
 mod edits;
 mod fake;
+mod filters;
 mod finding;
 mod groups;
 mod looks;

@@ -2,8 +2,10 @@
 
 mod answer;
 mod edits;
+mod filter;
 mod find;
 mod group;
+mod learn;
 mod lists;
 mod marks;
 mod paths;
@@ -16,8 +18,10 @@ pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
 pub(super) use edits::*;
+pub(super) use filter::*;
 pub(super) use find::*;
 pub(super) use group::*;
+pub(super) use learn::*;
 pub(super) use lists::*;
 pub(super) use marks::*;
 pub(super) use paths::*;

@@ -1,5 +1,6 @@
 //! What lies over the panes.
 
+pub mod filter;
 pub mod help;
 mod line;
 pub mod notes;

@@ -186,6 +186,13 @@ impl Picture<'_> {
             let digit = marks.get(&link.other).and_then(|mark| mark.digit);
             marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
         }
+        if let Some(filter) = &self.circuit.kit.filter {
+            for (node, mark) in &mut marks {
+                if filter.dims(*node) {
+                    *mark = Mark { style: theme.faint, near: false, ..*mark };
+                }
+            }
+        }
         for node in &self.circuit.kit.path {
             let digit = marks.get(node).and_then(|mark| mark.digit);
             marks.insert(*node, Mark { style: theme.accent, near: true, digit });
