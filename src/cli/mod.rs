@@ -3,8 +3,10 @@
 mod engine;
 mod export;
 mod intervene;
+mod models;
 mod progress;
 mod prompt;
+mod pull;
 mod trace;
 mod walk;
 
@@ -32,6 +34,8 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -46,5 +50,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }
