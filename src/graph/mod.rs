@@ -2,6 +2,7 @@
 
 mod attribution_graph;
 mod build;
+mod document;
 mod edit;
 mod influence;
 mod mask;
@@ -16,7 +17,8 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
-pub use edit::{Edit, Edited, Edits};
+pub use document::{Document, Extent, Origin};
+pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
 pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};

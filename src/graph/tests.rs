@@ -92,7 +92,7 @@ fn any_graph() -> impl Strategy<Value = AttributionGraph> {
             nodes.push(plain(NodeKind::Token { position: Position(0), id: 1 }));
             nodes.extend((0..n_logits).map(|at| logit(0.5 / (at + 1) as f32)));
             let rank = |at: usize| match &nodes[at].kind {
-                NodeKind::Error { .. } | NodeKind::Token { .. } => 0,
+                NodeKind::Error { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => 0,
                 NodeKind::Feature { layer, .. } => 1 + layer.0,
                 NodeKind::Logit { .. } => u32::MAX,
             };

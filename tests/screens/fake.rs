@@ -1,7 +1,7 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
 use circuitscope::graph::{
-    FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Thresholds, Token,
+    Document, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
@@ -113,7 +113,7 @@ impl Tracer for Fake {
                 values.truncate(n_rows * n_columns);
             }
         }
-        Ok(Traced::new(Arc::new(trace), Thresholds::default())?)
+        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, _: &Monitor) -> anyhow::Result<Promoted> {

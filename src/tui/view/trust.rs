@@ -45,7 +45,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let theme = &state.look.theme;
     let traced = &circuit.traced;
-    let (graph, kept, scores) = (&traced.graph, &traced.kept, traced.scores);
+    let (graph, kept, scores) = (&traced.document.graph, &traced.kept, traced.scores);
     let now = circuit.edits.now();
     // While it is being pruned anew, what is shown are the old counts.
     let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
