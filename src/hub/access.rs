@@ -13,6 +13,7 @@ pub struct Access {
     /// The server's address, without a slash at its end.
     pub endpoint: String,
     /// Who asks.
+    #[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request carries it"))]
     pub(super) token: Option<Token>,
     /// Who forbids the network, if anyone.
     pub offline: Option<&'static str>,
@@ -20,6 +21,7 @@ pub struct Access {
 
 /// A secret; it never shows in a message.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request carries it"))]
 pub(super) struct Token(pub String);
 
 impl fmt::Debug for Token {

@@ -66,7 +66,7 @@ struct Index {
 
 impl Role {
     /// What a folder with these names on top is; `None` where it is neither.
-    pub(super) fn of(top: &[String]) -> Option<Self> {
+    pub fn of(top: &[String]) -> Option<Self> {
         let has = |name: &str| top.iter().any(|there| there == name);
         match (has("config.yaml"), has("config.json")) {
             (true, _) => Some(Self::Transcoder),

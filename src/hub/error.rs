@@ -64,7 +64,9 @@ pub enum HubError {
     #[error("{0}")]
     Environment(String),
     /// The network would be needed and may not be used.
-    #[error("{what} is not on this machine, and {because} forbids the network; leave that out to download it")]
+    #[error(
+        "{what}: not all of it is on this machine, and {because} forbids the network; leave that out to download it"
+    )]
     Offline {
         /// What is needed.
         what: String,
@@ -164,6 +166,7 @@ pub enum HubError {
     Cancelled(#[from] Cancelled),
 }
 
+#[cfg(feature = "hub")]
 impl HubError {
     /// An error about a file of the cache.
     pub(super) fn write(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self + '_ {
