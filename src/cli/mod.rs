@@ -34,6 +34,7 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Start(walk::StartArgs),
     Models(models::ModelsArgs),
     Pull(pull::PullArgs),
 }
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Start(args)) => walk::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
     }

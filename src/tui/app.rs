@@ -6,7 +6,8 @@ use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, layout};
-use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::models::Errand;
+use crate::tui::popup::{help::Help, prompt::Prompt, start::Start};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub enum Popup {
     Prompt(Prompt),
     /// Every key.
     Help(Help),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -93,6 +96,17 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -162,6 +176,7 @@ impl State {
         match (&self.popup, self.focus) {
             (Some(Popup::Prompt(_)), _) => Context::Prompt,
             (Some(Popup::Help(_)), _) => Context::Help,
+            (Some(Popup::Start(start)), _) => start.context(),
             (None, Pane::Graph) => Context::Graph,
             (None, Pane::Connections) => Context::Connections,
             (None, Pane::Detail) => Context::Detail,

@@ -162,6 +162,10 @@ pub enum Context {
     Prompt,
     /// In the help popup.
     Help,
+    /// In the list of models.
+    Start,
+    /// Where a question is asked, or something is waited for.
+    Ask,
 }
 
 impl Context {
@@ -173,12 +177,15 @@ impl Context {
             Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
+            Self::Start => &[Self::Start, Self::Anywhere],
+            Self::Ask => &[Self::Ask, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Prompt, Self::Help];
+    pub const FOCUSED: [Self; 7] =
+        [Self::Graph, Self::Connections, Self::Detail, Self::Prompt, Self::Help, Self::Start, Self::Ask];
 }
 
 /// The command that `key` leads to where `focus` has the focus.

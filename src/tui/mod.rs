@@ -12,6 +12,7 @@ mod event;
 pub mod glyph;
 pub mod keymap;
 pub mod layout;
+pub mod models;
 pub mod popup;
 mod run;
 mod terminal;
@@ -24,8 +25,9 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{start_open, start_trace};
+pub use act::{open_models, start_open, start_trace};
 pub use command::key_table_markdown;
+pub use models::{Choice, Here, Models};
 pub use run::{Options, Start, draw, run};
 pub use theme::ThemeChoice;
 pub use tracer::{Promoted, Reading, Traced, Tracer, UnknownWord};

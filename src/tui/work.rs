@@ -4,6 +4,7 @@ use crate::graph::{Document, Kept, RawTrace, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
+use crate::tui::models::{Brought, Models};
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -75,16 +76,31 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Who does what the state asks for.
 pub struct Workers {
     tracer: Option<Arc<dyn Tracer>>,
+    models: Option<Arc<dyn Models>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
     prune: Slot<u64, Arc<Kept>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    errand: Slot<u64, Brought>,
 }
 
 impl Workers {
     /// Workers that call `wake` when an answer can be taken.
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
-        Self { tracer, wake, trace: Slot::new("trace"), prune: Slot::new("prune"), promoted: Slot::new("promoted") }
+        Self {
+            tracer,
+            models: None,
+            wake,
+            trace: Slot::new("trace"),
+            prune: Slot::new("prune"),
+            promoted: Slot::new("promoted"),
+            errand: Slot::new("errand"),
+        }
+    }
+
+    /// The same, with someone who knows which models there are.
+    pub fn with_models(self, models: Option<Arc<dyn Models>>) -> Self {
+        Self { models, ..self }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -114,6 +130,16 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Errand { generation, errand } => {
+                let models = self.models.clone();
+                let work = move |monitor: &Monitor| match models {
+                    Some(models) => errand.run(models.as_ref(), monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("no models can be chosen here".to_owned()),
+                };
+                self.errand.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopErrand => self.errand.stop(),
+            Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }
         None
@@ -131,17 +157,21 @@ impl Workers {
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
+        while let Some((generation, result)) = self.errand.take(&self.wake) {
+            answers.push(Msg::Errand { generation, result });
+        }
         answers
     }
 
-    /// How far the running trace is.
+    /// How far the running trace is, or else the errand.
     pub fn progress(&self) -> Option<Progress> {
-        self.trace.running.as_ref().map(|(_, job)| job.progress())
+        let trace = self.trace.running.as_ref().map(|(_, job)| job.progress());
+        trace.or_else(|| self.errand.running.as_ref().map(|(_, job)| job.progress()))
     }
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle()
+        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle() && self.errand.is_idle()
     }
 }
 

@@ -1,4 +1,5 @@
 //! Where models come from: the hub cache, and a hub that the test serves on loopback.
+#![cfg(feature = "hub")]
 
 mod broken;
 mod pull;

@@ -2,6 +2,7 @@
 
 mod edits;
 mod lists;
+mod models;
 mod program;
 mod prompt;
 mod walk;
@@ -10,6 +11,8 @@ pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::Side;
 pub(super) use edits::*;
 pub(super) use lists::*;
+pub use models::open_models;
+pub(super) use models::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};

@@ -1,7 +1,9 @@
 //! What lies over the panes.
 
+mod ask;
 pub mod help;
 pub mod prompt;
+pub mod start;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

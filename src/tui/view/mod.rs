@@ -44,6 +44,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     match &state.popup {
         Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
         None => None,
     }
 }
