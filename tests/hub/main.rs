@@ -4,6 +4,7 @@
 mod broken;
 mod pull;
 mod refused;
+mod screen;
 mod server;
 
 use assert_cmd::Command;

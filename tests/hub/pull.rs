@@ -132,6 +132,21 @@ fn models_says_what_can_be_traced() {
 }
 
 #[test]
+fn pulls_at_the_same_time_fetch_once() {
+    let server = served();
+    let machine = Machine::new(&server);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| machine.succeeds(&["pull", MODEL]));
+        }
+    });
+    let weights = sha256(&fs::read(fixture("llama_plt_relu/model/model.safetensors")).unwrap());
+    let of_weights = server.asked().into_iter().filter(|asked| asked.storage && asked.path.contains(&weights)).count();
+    assert_eq!(of_weights, 1);
+    assert!(machine.repo(MODEL).join("snapshots").join(COMMIT).join("model.safetensors").exists());
+}
+
+#[test]
 fn a_dry_run_says_how_large_and_fetches_nothing() {
     let server = served();
     let machine = Machine::new(&server);

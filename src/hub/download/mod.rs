@@ -25,7 +25,7 @@ pub struct OfferedFile {
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// Bytes of it that are on this machine already.
+    /// Bytes of it that are on this machine already, at most `size`.
     pub here: u64,
     /// What it has to hash to, where the server says so.
     pub sha256: Option<String>,
@@ -52,7 +52,7 @@ impl RepoOffer {
 
     /// Bytes that are not here yet.
     pub fn to_come(&self) -> u64 {
-        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size - file.here))
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size.saturating_sub(file.here)))
     }
 }
 

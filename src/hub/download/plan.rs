@@ -9,6 +9,7 @@ use crate::job::Monitor;
 use std::collections::BTreeMap;
 
 pub(super) fn offer(hub: &Hub, request: &Request, anew: bool, monitor: &Monitor) -> Result<Offer, HubError> {
+    monitor.report("asking the hub", 0, 0)?;
     let mut plan = Plan {
         hub,
         remote: Remote::new(&hub.access, monitor),
@@ -33,7 +34,6 @@ pub(super) fn offer(hub: &Hub, request: &Request, anew: bool, monitor: &Monitor)
             }
         }
     }
-    monitor.report("looking", 1, 1)?;
     Ok(plan.offer)
 }
 

@@ -6,7 +6,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws `lines`, and a bar of the share that is done; a sign turns while it goes on.
-pub(super) fn render(lines: &[String], share: Option<f64>, screen: Rect, look: &Look, ticks: usize, buf: &mut Buffer) {
+pub(super) fn render(
+    title: &str,
+    lines: &[String],
+    share: Option<f64>,
+    screen: Rect,
+    look: &Look,
+    ticks: usize,
+    buf: &mut Buffer,
+) {
     if lines.is_empty() {
         return;
     }
@@ -15,7 +23,7 @@ pub(super) fn render(lines: &[String], share: Option<f64>, screen: Rect, look: &
     let glyphs = &look.glyphs;
     let lines: Vec<String> = lines.iter().flat_map(|line| wrap(&glyphs.visible(line), room)).collect();
     let height = lines.len() as u16 + u16::from(share.is_some()) + 2;
-    let area = super::open(screen, width, height.min(screen.height), "download", look, buf);
+    let area = super::open(screen, width, height.min(screen.height), title, look, buf);
     for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
         buf.set_stringn(area.x, y, line, usize::from(area.width), look.theme.text);
     }

@@ -123,7 +123,8 @@ impl Start {
         for (line, y) in failure.iter().zip(area.bottom() - failure_lines..area.bottom()) {
             buf.set_stringn(area.x, y, line, usize::from(area.width), theme.alert);
         }
-        ask::render(&self.question(), self.bar(), screen, look, ticks, buf);
+        let title = if self.stage == Stage::Loading { "load" } else { "download" };
+        ask::render(title, &self.question(), self.bar(), screen, look, ticks, buf);
         None
     }
 
