@@ -7,6 +7,7 @@ mod edits;
 mod fake;
 mod looks;
 mod models;
+mod panes;
 mod prompts;
 mod readme;
 mod walks;

@@ -161,7 +161,7 @@ fn a_refusal_is_told_in_full() {
     let shelf = Arc::new(Shelf { refusal: Some(refusal), ..Shelf::default() });
     let mut desk = desk(&shelf);
     desk.press("j Enter y");
-    let shown: String = desk.screen().split_whitespace().filter(|word| word.chars().all(|c| c.is_ascii())).collect();
+    let shown: String = desk.screen().split_whitespace().filter(|word| word.is_ascii()).collect();
     let told: String = refusal.split_whitespace().collect();
     assert!(shown.contains(&told), "{}", desk.screen());
     desk.press("k Enter").expect("The prompt is empty");

@@ -5,10 +5,11 @@ mod lists;
 mod models;
 mod program;
 mod prompt;
+mod tree;
 mod walk;
 
 pub(super) use crate::tui::arrange::Step;
-pub(super) use crate::tui::circuit::Side;
+pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use edits::*;
 pub(super) use lists::*;
 pub use models::open_models;
@@ -16,4 +17,5 @@ pub(super) use models::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
+pub(super) use tree::*;
 pub(super) use walk::*;
