@@ -26,6 +26,9 @@ pub enum TraceError {
         /// What is wrong.
         what: String,
     },
+    /// A trace cannot be gone on from.
+    #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
+    Resume(String),
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"
@@ -46,7 +49,7 @@ impl TraceError {
             self,
             Self::Cancelled(_)
                 | Self::Model(ModelError::Cancelled(_))
-                | Self::Transcoder(TranscoderError::Cancelled(_))
+                | Self::Transcoder(TranscoderError::Cancelled(_) | TranscoderError::Weights(ModelError::Cancelled(_)))
         )
     }
 }

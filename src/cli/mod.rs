@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand.
 
+mod cost;
 mod engine;
 mod export;
 mod intervene;
+mod keeper;
 mod progress;
 mod prompt;
 mod trace;

@@ -1,11 +1,14 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
-use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
+use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
+use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
+use crate::cli::keeper::Keeper;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
-use crate::graph::{AttributionGraph, RawTrace, Settings, influence, scores};
+use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
+use crate::job::Phase;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use std::time::Instant;
 
 /// Traces a prompt and writes the raw graph.
 #[derive(Clone, Debug, clap::Args)]
+#[command(mut_arg("prompt", |prompt| prompt.required_unless_present("resume")))]
 pub struct TraceArgs {
     #[command(flatten)]
     engine: EngineArgs,
@@ -32,10 +36,14 @@ pub struct TraceArgs {
     /// What --target-diff and --target-vector weigh among the outputs
     #[arg(long, value_name = "W", default_value_t = 1.0)]
     target_weight: f32,
-    /// Where to write the raw graph
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// When stopped by Ctrl-C, write what there is
+    /// Go on from a raw graph: one that was stopped, or a finished one with a larger --max-feature-nodes. Prompt, outputs
+    /// and settings are the file's; model and transcoder have to be the same
+    #[arg(long, value_name = "FILE", conflicts_with_all = FROM_THE_FILE)]
+    resume: Option<PathBuf>,
+    /// Where to write the raw graph; with --resume, that file by default
+    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    out: Option<PathBuf>,
+    /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
     keep_partial: bool,
     /// Print what was traced on stdout as JSON
@@ -43,12 +51,27 @@ pub struct TraceArgs {
     json: bool,
 }
 
+/// What a resumed trace takes from its file.
+const FROM_THE_FILE: [&str; 11] = [
+    "prompt",
+    "tokens",
+    "target_position",
+    "target",
+    "target_diff",
+    "target_vector",
+    "target_weight",
+    "batch_size",
+    "update_interval",
+    "max_logits",
+    "logit_prob",
+];
+
 /// How far a trace goes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SettingsArgs {
-    /// Features that get a row: a number, or all
-    #[arg(long, value_name = "N|all", default_value = "7500", value_parser = feature_nodes)]
-    max_feature_nodes: FeatureNodes,
+    /// Features that get a row: a number, or all [default: 7500]
+    #[arg(long, value_name = "N|all", value_parser = feature_nodes)]
+    max_feature_nodes: Option<FeatureNodes>,
     /// Features a ranking batch; steers which features get a row, not how they are computed
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
     batch_size: usize,
@@ -62,6 +85,9 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = probability)]
     logit_prob: f32,
 }
+
+/// Features that get a row where nothing else is asked for, as in circuit-tracer.
+const FEATURE_NODES: usize = 7500;
 
 #[derive(Clone, Copy, Debug)]
 struct FeatureNodes(Option<usize>);
@@ -84,7 +110,7 @@ impl SettingsArgs {
     pub fn settings(&self, prompt: &str) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
-            max_feature_nodes: self.max_feature_nodes.0,
+            max_feature_nodes: self.max_feature_nodes.map_or(Some(FEATURE_NODES), |nodes| nodes.0),
             batch_size: self.batch_size,
             update_interval: self.update_interval,
             max_logits: self.max_logits,
@@ -98,23 +124,57 @@ impl SettingsArgs {
     }
 }
 
+/// Where a trace starts.
+enum Start {
+    Fresh { tokens: Vec<Token>, options: TraceOptions },
+    Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
+}
+
 /// Loads, traces, writes, and says what was traced.
 ///
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
-    writable(&args.out)?;
+    // Clap asks for one of the two.
+    let Some(out) = args.out.as_deref().or(args.resume.as_deref()) else { bail!("give --out FILE") };
+    writable(out)?;
+    let from = args.resume.as_deref().map(raw::read).transpose()?;
+    let held = from.as_ref().map_or(0, |from| from.row_targets.len());
     let engine = args.engine.open()?;
-    let tokens = args.prompt.read(&engine)?;
-    let prompt = args.prompt.text(&tokens);
-    let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, &engine)? };
+    let start = match from {
+        Some(from) => {
+            let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
+            Start::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
+        }
+        None => {
+            let tokens = args.prompt.read(&engine)?;
+            let settings = args.settings.settings(&args.prompt.text(&tokens));
+            Start::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, &engine)?, cut: None } }
+        }
+    };
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
-    let trace = watch(stopped, move |monitor| {
-        Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?)
+    let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
+    let opened = begun.elapsed();
+    let (trace, worked) = watch(stopped, move |monitor| {
+        let planned = |plan: &Plan| eprintln!("{plan}");
+        let mut tracing = match start {
+            Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
+            Start::Resumed { from, max_feature_nodes } => engine.resume(*from, max_feature_nodes, planned, monitor)?,
+        };
+        let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
+        tracing.run(seen, monitor)?;
+        Ok((tracing.into_trace(), monitor.phases()))
     })?;
-    raw::write(&args.out, &trace)?;
-    report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+    if trace.is_partial() && trace.row_targets.len() <= held {
+        bail!("stopped before there were more rows than the file has; nothing was written");
+    }
+    let writing = Instant::now();
+    raw::write(out, &trace)?;
+    let phase = |name, time| Phase { name, time, operations: 0 };
+    let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
+    let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
+    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -161,26 +221,27 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
+fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));
-    let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
         let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
         eprintln!(
-            "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
-            args.out.display(),
+            "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
+            out.display(),
             if trace.is_partial() { " (partial)" } else { "" },
             trace.row_targets.len(),
             trace.active.len(),
+            cost.time.as_secs_f64(),
             scores.replacement,
             scores.completeness,
             outputs.join(", "),
         );
+        eprintln!("{cost}");
         return Ok(());
     }
     let result = serde_json::json!({
-        "out": args.out,
+        "out": out,
         "partial": trace.is_partial(),
         "tokens": trace.tokens,
         "targets": trace.targets,
@@ -190,7 +251,7 @@ fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
         "edges": graph.n_edges(),
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
-        "seconds": seconds,
+        "cost": cost.json(trace),
     });
     writeln!(io::stdout(), "{result:#}")?;
     Ok(())

@@ -110,7 +110,8 @@ impl Tracer for LocalTracer {
     }
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
-        let options = TraceOptions { settings: self.settings.settings(prompt), targets: self.settings.likeliest() };
+        let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
+        let options = TraceOptions { settings, targets, cut: None };
         let trace = self.engine.trace(&options, |_| {}, monitor)?;
         Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
     }

@@ -33,4 +33,4 @@ pub use proposals::{Likeness, Proposal, proposals};
 pub use prune::{Thresholds, prune};
 pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};
 pub use supernode::{SuperEdge, Supernode, SupernodeGraph, supernodes};
-pub use trace::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
+pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};

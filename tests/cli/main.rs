@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod pipeline;
+mod resuming;
 mod stopping;
 
 use assert_cmd::Command;

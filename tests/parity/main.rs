@@ -6,4 +6,5 @@ mod graph;
 mod independent;
 mod interventions;
 mod json;
+mod resuming;
 mod variants;

@@ -212,6 +212,7 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
             max_logits: 10,
             logit_probability: 0.95,
         },
+        cut: None,
         provenance: Provenance { model: "demo-llama".into(), transcoder: "demo-clt".into(), ..Provenance::default() },
     }
 }
