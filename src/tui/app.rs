@@ -7,9 +7,10 @@ use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
+use crate::tui::models::Errand;
 use crate::tui::popup::{
     filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
-    question::Question,
+    question::Question, start::Start,
 };
 use crate::tui::sift::Sift;
 use crate::tui::theme::Look;
@@ -78,6 +79,8 @@ pub enum Popup {
     Paths(Paths),
     /// The filter, being written.
     Filter(FilterPrompt),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -200,6 +203,17 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -287,6 +301,7 @@ impl State {
             Some(Popup::Proposals(_)) => Context::Proposals,
             Some(Popup::Paths(_)) => Context::Paths,
             Some(Popup::Filter(_)) => Context::Filter,
+            Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }
     }

@@ -185,6 +185,10 @@ pub enum Context {
     SetMark,
     /// After the key that goes to a mark.
     ToMark,
+    /// In the list of models.
+    Start,
+    /// Where a question is asked, or something is waited for.
+    Ask,
 }
 
 impl Context {
@@ -207,12 +211,14 @@ impl Context {
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
+            Self::Start => &[Self::Start, Self::Anywhere],
+            Self::Ask => &[Self::Ask, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 16] = [
+    pub const FOCUSED: &[Self] = &[
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -229,6 +235,8 @@ impl Context {
         Self::Edit,
         Self::SetMark,
         Self::ToMark,
+        Self::Start,
+        Self::Ask,
     ];
 
     /// The command whose key comes before the keys of this context.
@@ -305,7 +313,7 @@ mod tests {
         for command in COMMANDS {
             assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
             assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
-            let reached = Context::FOCUSED.into_iter().any(|focus| {
+            let reached = Context::FOCUSED.iter().any(|&focus| {
                 let key = Key::parse(command.keys[0]).unwrap();
                 lookup(focus, key).is_some_and(|found| found.name == command.name)
             });

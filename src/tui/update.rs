@@ -8,6 +8,7 @@ use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::models::Brought;
 use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -76,6 +77,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
 }
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
@@ -94,8 +102,10 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.progress = progress;
+            match (&mut state.busy, &mut state.popup, progress) {
+                (Some(busy), _, Some(progress)) => busy.progress = progress,
+                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
+                _ => {}
             }
             state.dirty = true;
         }
@@ -105,6 +115,7 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -174,9 +185,13 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
-/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
     state.windows.note_focus(state.focus);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
@@ -192,7 +207,4 @@ fn settle(state: &mut State) {
     act::learn(state);
     act::read_filter(state);
     act::ask_filter(state);
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
-    }
 }

@@ -9,6 +9,7 @@ mod filters;
 mod finding;
 mod groups;
 mod looks;
+mod models;
 mod panes;
 mod paths;
 mod prompts;
