@@ -19,6 +19,7 @@ pub mod links;
 pub mod models;
 pub mod name;
 pub mod popup;
+pub mod remember;
 mod run;
 pub mod sift;
 mod terminal;

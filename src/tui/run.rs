@@ -1,5 +1,6 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
+use crate::config;
 use crate::tui::app::{Effect, State};
 use crate::tui::event::{self, Event};
 use crate::tui::models::Models;
@@ -84,9 +85,12 @@ pub fn run(
     let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
-    let mut workers = Workers::new(tracer, wake).with_models(Some(models));
+    state.remembers = true;
+    let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
     let outcome = live(&mut state, &mut workers, &mut screen, &events, &wakes);
     drop(screen);
+    // Sessions are saved before a signal is obeyed.
+    drop(workers);
     match outcome? {
         Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),
         None => Ok(()),

@@ -9,6 +9,7 @@ use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -38,6 +39,15 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Kept>, String>,
     },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Remembered, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -111,6 +121,11 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Remembered { generation, result } => act::take_session(state, generation, result),
+        Msg::Notice(text) => {
+            state.warn(text);
+            state.dirty = true;
+        }
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
@@ -136,9 +151,14 @@ pub fn update(state: &mut State, msg: Msg) {
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
+    let command = lookup(context, key);
+    if state.remembering.is_some() && command.is_none_or(|command| command.context != Context::Anywhere) {
+        state.held.push(key);
+        return;
+    }
     state.dirty |= state.notice.take().is_some();
     state.dirty |= state.prefix.take().is_some();
-    if let Some(command) = lookup(context, key) {
+    if let Some(command) = command {
         (command.run)(state, key);
         state.dirty = true;
     } else if let Some(c) = key.typed()
@@ -161,6 +181,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
                     state.circuit_generation = generation;
                     state.pruning = None;
                     state.detail_scroll = 0;
+                    act::open_session(state);
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
                     }
@@ -207,4 +228,5 @@ fn settle(state: &mut State) {
     act::learn(state);
     act::read_filter(state);
     act::ask_filter(state);
+    act::save_session(state);
 }

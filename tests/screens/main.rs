@@ -14,4 +14,5 @@ mod panes;
 mod paths;
 mod prompts;
 mod readme;
+mod sessions;
 mod walks;

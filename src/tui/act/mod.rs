@@ -12,6 +12,7 @@ mod models;
 mod paths;
 mod program;
 mod prompt;
+mod remember;
 mod tree;
 mod walk;
 
@@ -31,5 +32,6 @@ pub(super) use paths::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
+pub(super) use remember::*;
 pub(super) use tree::*;
 pub(super) use walk::*;

@@ -20,6 +20,9 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
     };
+    if let Opening::File(path) = &graph {
+        state.files.insert(generation, path.clone());
+    }
     state.effects.push(Effect::Open { generation, graph });
     let progress = Progress { phase: "opening", ..Progress::default() };
     state.busy = Some(Busy { generation, prompt, progress, stopping: false });
