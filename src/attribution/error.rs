@@ -26,6 +26,15 @@ pub enum TraceError {
         /// What is wrong.
         what: String,
     },
+    /// The transcoder was trained on chats alone.
+    #[error(
+        "the prompt does not begin with {prefix:?}, which the transcoder leaves out of every prompt; use --chat, which \
+         puts it there"
+    )]
+    NoChatPrefix {
+        /// What it has to begin with.
+        prefix: &'static str,
+    },
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"

@@ -27,7 +27,7 @@ impl EngineArgs {
         self.model.is_none() && self.transcoder.is_none()
     }
 
-    /// Loads them.
+    /// Loads them, and says on stderr what is odd about them.
     ///
     /// # Errors
     /// One is given without the other, or cannot be loaded.
@@ -43,6 +43,10 @@ impl EngineArgs {
             (None, Some(_)) => bail!("--transcoder needs --model: the directory of the model that it was trained on"),
             (None, None) => demo::places(),
         };
-        Ok(Engine::open(&model, &transcoder, &Device::Cpu)?)
+        let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+        for warning in &engine.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(engine)
     }
 }

@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand.
 
+mod batch;
 mod engine;
 mod export;
 mod intervene;
+mod lines;
 mod progress;
 mod prompt;
 mod trace;
@@ -22,6 +24,8 @@ pub struct Cli {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     #[command(flatten)]
+    chat: prompt::ChatArgs,
+    #[command(flatten)]
     walk: walk::WalkArgs,
 }
 
@@ -40,7 +44,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),

@@ -1,46 +1,50 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
+use crate::cli::batch::{self, BatchArgs};
 use crate::cli::engine::EngineArgs;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
-use crate::graph::{AttributionGraph, RawTrace, Settings, influence, scores};
+use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Traces a prompt and writes the raw graph.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TraceArgs {
     #[command(flatten)]
-    engine: EngineArgs,
+    pub engine: EngineArgs,
     #[command(flatten)]
-    prompt: PromptArgs,
+    pub prompt: PromptArgs,
+    #[command(flatten)]
+    pub batch: BatchArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     /// An output to trace instead of the likeliest: a text that is one token, or id:N
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    target: Vec<String>,
+    pub target: Vec<String>,
     /// The difference of two tokens' logits, as an output to trace
     #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    target_diff: Vec<String>,
+    pub target_diff: Vec<String>,
     /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
     #[arg(long, value_name = "FILE[:TENSOR]")]
-    target_vector: Vec<String>,
+    pub target_vector: Vec<String>,
     /// What --target-diff and --target-vector weigh among the outputs
     #[arg(long, value_name = "W", default_value_t = 1.0)]
     target_weight: f32,
-    /// Where to write the raw graph
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    /// Where to write the raw graph; with --prompts, the directory for them
+    #[arg(long, value_name = "FILE|DIR")]
+    pub out: PathBuf,
     /// When stopped by Ctrl-C, write what there is
     #[arg(long)]
     keep_partial: bool,
-    /// Print what was traced on stdout as JSON
+    /// Print what was traced on stdout as JSON; with --prompts, a line a prompt
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// How far a trace goes.
@@ -103,18 +107,45 @@ impl SettingsArgs {
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
+    if let Some(prompts) = &args.batch.prompts {
+        return batch::run(args, prompts);
+    }
     let begun = Instant::now();
     writable(&args.out)?;
-    let engine = args.engine.open()?;
-    let tokens = args.prompt.read(&engine)?;
-    let prompt = args.prompt.text(&tokens);
-    let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, &engine)? };
+    let engine = Arc::new(args.engine.open()?);
+    let prepared = prepare(args, &engine)?;
+    let trace = write(args, &engine, prepared)?;
+    report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+}
+
+/// What is traced, and how.
+pub(super) struct Prepared {
+    tokens: Vec<Token>,
+    pub options: TraceOptions,
+}
+
+/// Reads prompt and targets.
+///
+/// # Errors
+/// They cannot be understood.
+pub(super) fn prepare(args: &TraceArgs, engine: &Engine) -> Result<Prepared> {
+    let (prompt, tokens) = args.prompt.read(engine)?;
+    let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, engine)? };
+    Ok(Prepared { tokens, options })
+}
+
+/// Traces and writes the graph.
+///
+/// # Errors
+/// Anything that kept the graph from being written; no file is left then.
+pub(super) fn write(args: &TraceArgs, engine: &Arc<Engine>, prepared: Prepared) -> Result<RawTrace> {
+    let (engine, Prepared { tokens, options }) = (Arc::clone(engine), prepared);
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let trace = watch(stopped, move |monitor| {
         Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?)
     })?;
     raw::write(&args.out, &trace)?;
-    report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+    Ok(trace)
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -161,27 +192,40 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
-    let graph = AttributionGraph::from_trace(trace)?;
-    let scores = scores(&graph, &influence(&graph));
+/// Says what was traced: in a line on stderr, or as JSON on stdout.
+pub(super) fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
     let seconds = begun.elapsed().as_secs_f64();
-    if !args.json {
-        let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
-        eprintln!(
-            "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
-            args.out.display(),
-            if trace.is_partial() { " (partial)" } else { "" },
-            trace.row_targets.len(),
-            trace.active.len(),
-            scores.replacement,
-            scores.completeness,
-            outputs.join(", "),
-        );
+    let mut result = summary(args, trace)?;
+    if args.json {
+        result["seconds"] = seconds.into();
+        writeln!(io::stdout(), "{result:#}")?;
         return Ok(());
     }
-    let result = serde_json::json!({
+    let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
+    eprintln!(
+        "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
+        args.out.display(),
+        if trace.is_partial() { " (partial)" } else { "" },
+        trace.row_targets.len(),
+        trace.active.len(),
+        result["replacement_score"].as_f64().unwrap_or(f64::NAN),
+        result["completeness_score"].as_f64().unwrap_or(f64::NAN),
+        outputs.join(", "),
+    );
+    Ok(())
+}
+
+/// What was traced, as JSON.
+///
+/// # Errors
+/// The trace contradicts itself.
+pub(super) fn summary(args: &TraceArgs, trace: &RawTrace) -> Result<serde_json::Value> {
+    let graph = AttributionGraph::from_trace(trace)?;
+    let scores = scores(&graph, &influence(&graph));
+    Ok(serde_json::json!({
         "out": args.out,
         "partial": trace.is_partial(),
+        "prompt": trace.settings.prompt,
         "tokens": trace.tokens,
         "targets": trace.targets,
         "active_features": trace.active.len(),
@@ -190,8 +234,6 @@ fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
         "edges": graph.n_edges(),
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
-        "seconds": seconds,
-    });
-    writeln!(io::stdout(), "{result:#}")?;
-    Ok(())
+        "warnings": trace.provenance.warnings,
+    }))
 }

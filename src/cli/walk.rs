@@ -2,6 +2,7 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
@@ -63,14 +64,15 @@ pub struct OpenArgs {
 ///
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
-pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
+pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
     let prompt = match prompt {
         Some(prompt) => prompt,
         None if args.engine.is_demo() => demo::PROMPT,
         None => bail!("give --prompt, the text whose continuation is traced"),
     };
     let _log = config::log_to_file();
-    tui::run(Start::Prompt(prompt.to_owned()), Some(args.tracer()?), args.options())
+    let start = if chat.chat { Start::Message(prompt.to_owned()) } else { Start::Prompt(prompt.to_owned()) };
+    tui::run(start, Some(args.tracer()?), args.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -107,6 +109,11 @@ impl Tracer for LocalTracer {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
         Ok(Reading { tokens, unknown })
+    }
+
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {

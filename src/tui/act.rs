@@ -1,7 +1,7 @@
 //! What the commands do.
 
 use crate::graph::{Edit, Thresholds};
-use crate::tui::app::{Busy, Effect, Pane, Popup, State};
+use crate::tui::app::{Busy, Effect, Message, Pane, Popup, State};
 pub use crate::tui::arrange::Step;
 pub use crate::tui::circuit::Side;
 use crate::tui::keymap::Key;
@@ -12,11 +12,25 @@ use crate::tui::view;
 use std::sync::Arc;
 use tui_input::InputRequest;
 
+const NO_CHAT: &str = "The model has no chat template";
+
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
     let generation = state.next_generation();
     state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
     state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+}
+
+/// Traces a message in the model's chat template.
+pub fn start_chat(state: &mut State, typed: String) {
+    match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+        Some(Ok(prompt)) => {
+            state.message = Some(Message { typed, prompt: prompt.clone() });
+            start_trace(state, prompt);
+        }
+        Some(Err(why)) => state.warn(why),
+        None => state.warn(NO_CHAT),
+    }
 }
 
 /// Makes the graph of a trace that was opened.
@@ -193,15 +207,31 @@ pub(super) fn open_prompt(state: &mut State) {
         (None, Some(circuit)) => circuit.traced.trace.settings.prompt.clone(),
         (None, None) => String::new(),
     };
-    state.popup = Some(Popup::Prompt(Prompt::new(text)));
+    let prompt = match &state.message {
+        Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
+        _ => Prompt::new(text, false),
+    };
+    state.popup = Some(Popup::Prompt(prompt));
+}
+
+pub(super) fn toggle_chat(state: &mut State) {
+    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.in_chat("").is_some());
+    match &mut state.popup {
+        Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
+        _ => state.warn(NO_CHAT),
+    }
 }
 
 pub(super) fn trace_prompt(state: &mut State) {
     let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
-    if let Some(text) = prompt.ready() {
+    if let Some((text, is_message)) = prompt.ready() {
         state.popup = None;
         state.focus = Pane::Graph;
-        start_trace(state, text);
+        if is_message {
+            start_chat(state, text);
+        } else {
+            start_trace(state, text);
+        }
     }
 }
 

@@ -45,6 +45,15 @@ pub struct Notice {
     pub alert: bool,
 }
 
+/// A message, and the prompt that the chat template made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is traced.
+    pub prompt: String,
+}
+
 /// A trace, or the opening of one, that is under way.
 pub struct Busy {
     /// Tells its answer from stale ones.
@@ -113,6 +122,8 @@ pub struct State {
     pub circuit: Option<Circuit>,
     /// What is under way.
     pub busy: Option<Busy>,
+    /// The last message that was traced: what to edit where its prompt is to be edited.
+    pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// The first line of the detail that is shown.
@@ -144,6 +155,7 @@ impl State {
             tracer,
             circuit: None,
             busy: None,
+            message: None,
             focus: Pane::Graph,
             detail_scroll: 0,
             popup: None,

@@ -118,6 +118,7 @@ commands! {
     "row-outputs", Lists, Connections, ["Right", "l"], None, |s, _| act::set_side(s, act::Side::Outputs), "The list of outputs";
     "prompt-trace", Prompt, Prompt, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
     "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";
+    "prompt-chat", Prompt, Prompt, ["Ctrl-t"], Some("chat"), |s, _| act::toggle_chat(s), "Take it as a message in the chat template, or not";
     "prompt-close", Prompt, Prompt, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the prompt as it was";
     "nodes-more", Prune, Panes, ["+", "="], Some("nodes"), |s, _| act::nudge_nodes(s, 1), "Keep more nodes: raise the node threshold";
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";

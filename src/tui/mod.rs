@@ -24,7 +24,7 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{start_open, start_trace};
+pub use act::{start_chat, start_open, start_trace};
 pub use command::key_table_markdown;
 pub use run::{Options, Start, draw, run};
 pub use theme::ThemeChoice;

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 pub enum Start {
     /// A prompt that is traced at once.
     Prompt(String),
+    /// A message that is traced at once in the model's chat template.
+    Message(String),
     /// A trace that was opened.
     Opened(Arc<RawTrace>),
 }
@@ -51,6 +53,7 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
+        Start::Message(message) => act::start_chat(&mut state, message),
         Start::Opened(trace) => act::start_open(&mut state, trace),
     }
 

@@ -104,6 +104,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     match result {
         Ok(traced) => {
             let partial = traced.graph.is_partial();
+            let warning = traced.trace.provenance.warnings.first().cloned();
             match Circuit::new(traced, crate::graph::Thresholds::default()) {
                 Some(circuit) => {
                     state.circuit = Some(circuit);
@@ -112,6 +113,8 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
                     state.detail_scroll = 0;
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
+                    } else if let Some(warning) = warning {
+                        state.warn(warning);
                     }
                 }
                 None => state.warn("The trace holds no node"),
