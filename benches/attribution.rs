@@ -72,7 +72,8 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
         max_logits: 10,
         logit_probability: 0.95,
     };
-    let options = TraceOptions { targets: TargetChoice::Likeliest { most: 10, probability: 0.95 }, settings };
+    let options =
+        TraceOptions { targets: TargetChoice::Likeliest { most: 10, probability: 0.95 }, settings, cut: None };
     let (mut forward, mut rows, mut product) = (f64::INFINITY, f64::INFINITY, 0.0_f64);
     let mut last = None;
     for _ in 0..args.repeats.max(1) {

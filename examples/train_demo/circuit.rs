@@ -74,7 +74,7 @@ impl Lab {
             logit_probability: 0.95,
         };
         let targets = TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability };
-        let options = TraceOptions { settings, targets };
+        let options = TraceOptions { settings, targets, cut: None };
         let text = |id| self.tokenizer.text(id);
         let raw = trace(&self.model, &self.transcoder, tokens, &options, text, |_| {}, &Monitor::default())?;
         let graph = AttributionGraph::from_trace(&raw)?;

@@ -1,7 +1,7 @@
 //! A model, its transcoder and its tokenizer, loaded once for any number of prompts.
 
 use crate::attribution::capture::zeroed_positions;
-use crate::attribution::{Capture, Plan, TraceError, TraceOptions, trace};
+use crate::attribution::{Capture, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
@@ -86,35 +86,58 @@ impl Engine {
         if begins { Ok(tokens) } else { Err(TraceError::NoChatPrefix { prefix: CHAT_PREFIX }) }
     }
 
-    /// Traces the prompt of `options`; see [`trace`].
+    /// Traces the prompt of `options`, as far as it comes; see [`Tracing`].
     ///
     /// # Errors
-    /// As [`trace`], and a prompt that cannot be read.
+    /// As [`Engine::begin`], and a prompt that cannot be read.
     pub fn trace(
         &self,
         options: &TraceOptions,
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
     ) -> Result<RawTrace, TraceError> {
-        self.trace_tokens(self.read(&options.settings.prompt)?, options, planned, monitor)
+        let mut tracing = self.begin(self.read(&options.settings.prompt)?, options, planned, monitor)?;
+        tracing.run(|_| {}, monitor)?;
+        Ok(tracing.into_trace())
     }
 
-    /// Traces `tokens`, whatever the prompt of `options` says; see [`trace`].
+    /// Begins to trace `tokens`, whatever the prompt of `options` says; see [`Tracing::begin`].
     ///
     /// # Errors
-    /// As [`trace`].
-    pub fn trace_tokens(
+    /// As there.
+    pub fn begin(
         &self,
         tokens: Vec<Token>,
         options: &TraceOptions,
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
-    ) -> Result<RawTrace, TraceError> {
+    ) -> Result<Tracing<'_>, TraceError> {
         let text = |id| self.tokenizer.text(id);
-        let mut traced = trace(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
-        traced.provenance.file_hashes.clone_from(&self.file_hashes);
-        traced.provenance.warnings.clone_from(&self.warnings);
-        Ok(traced)
+        let mut tracing = Tracing::begin(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
+        tracing.trace.provenance.file_hashes.clone_from(&self.file_hashes);
+        tracing.trace.provenance.warnings.clone_from(&self.warnings);
+        Ok(tracing)
+    }
+
+    /// Goes on from a raw graph to rows of `max_feature_nodes` features; see [`Tracing::resume`].
+    ///
+    /// # Errors
+    /// As there, and [`TraceError::Resume`] where it was made from other files.
+    pub fn resume(
+        &self,
+        from: RawTrace,
+        max_feature_nodes: Option<usize>,
+        planned: impl FnOnce(&Plan),
+        monitor: &Monitor,
+    ) -> Result<Tracing<'_>, TraceError> {
+        if let Some(what) = differing_file(&self.file_hashes, &from.provenance.file_hashes) {
+            return Err(TraceError::Resume(format!("it was made from other files: {what}")));
+        }
+        let ids: Vec<u32> = from.tokens.iter().map(|token| token.id).collect();
+        if self.tokens(&ids)? != from.tokens {
+            return Err(TraceError::Resume("its tokens have other texts than this tokenizer gives".to_owned()));
+        }
+        Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, planned, monitor)
     }
 
     /// One forward pass over a prompt, to intervene on.
@@ -185,4 +208,14 @@ fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer)
         warnings.push("the tokenizer has no special token: nothing is put in front of a prompt".to_owned());
     }
     warnings
+}
+
+/// The first file that is not the one of the same name, and in what way.
+fn differing_file(mine: &BTreeMap<String, String>, its: &BTreeMap<String, String>) -> Option<String> {
+    let other = its.iter().find_map(|(name, hash)| match mine.get(name) {
+        Some(mine) if mine == hash => None,
+        Some(_) => Some(format!("{name} is another one here")),
+        None => Some(format!("there is no {name} here")),
+    });
+    other.or_else(|| mine.keys().find(|name| !its.contains_key(*name)).map(|name| format!("it had no {name}")))
 }

@@ -35,6 +35,9 @@ pub enum TraceError {
         /// What it has to begin with.
         prefix: &'static str,
     },
+    /// A trace cannot be gone on from.
+    #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
+    Resume(String),
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"

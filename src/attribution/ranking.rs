@@ -7,6 +7,7 @@ const FLOOR: f64 = 1e-8;
 
 /// Influence of each active feature on the outputs, `[A]`: p^T (N + N^2 + ...), N the rows so far in absolute value
 /// over their sums. The graph runs upward through the layers, so one sweep from the top sums all powers.
+/// `row_targets` may be the first of the rows alone: the others are not looked at.
 pub(super) fn estimate(
     active: &[FeatureAt],
     probabilities: &[f32],
@@ -31,7 +32,7 @@ pub(super) fn estimate(
         }
         match rows {
             Rows::Dense { values } => {
-                let columns = values.len() / row_targets.len();
+                let columns = values.len() / row_abs_sums.len();
                 let row = &values[row * columns..row * columns + active.len()];
                 influence.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(x.abs()));
             }

@@ -3,8 +3,8 @@
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::lines::{self, Entry, Line};
 use crate::cli::prompt::{ChatArgs, PromptArgs};
-use crate::cli::trace::{self, TraceArgs};
-use crate::format::raw::{self, Origin};
+use crate::cli::trace::{self, Start, TraceArgs};
+use crate::format::raw::{self, Summary};
 use crate::graph::TargetKind;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ enum Outcome {
 ///
 /// # Errors
 /// The file, the model or the directory cannot be used; some prompts were not traced; it was stopped.
-pub fn run(args: &TraceArgs, prompts: &Path) -> Result<()> {
+pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     let (all, ignored) = lines::read(&content(prompts)?);
     if all.is_empty() {
         bail!("{} holds no prompt", prompts.display());
@@ -75,7 +75,7 @@ pub fn run(args: &TraceArgs, prompts: &Path) -> Result<()> {
         let names = ignored.into_iter().collect::<Vec<_>>().join(", ");
         eprintln!("{}: fields that mean nothing here are left alone: {names}", prompts.display());
     }
-    fs::create_dir_all(&args.out).with_context(|| format!("--out {} cannot be a directory", args.out.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("--out {} cannot be a directory", folder.display()))?;
     let engine = Arc::new(args.engine.open()?);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -85,7 +85,7 @@ pub fn run(args: &TraceArgs, prompts: &Path) -> Result<()> {
     let (mut traced, mut skipped, mut failed) = (0, 0, 0);
     for (index, line) in all.iter().enumerate().skip(nth).step_by(of) {
         let begun = Instant::now();
-        let out = args.out.join(file_name(index, line));
+        let out = folder.join(file_name(index, line));
         let outcome = one(args, line, &out, &engine);
         let mut result = match outcome {
             Ok(Outcome::Traced(summary)) => {
@@ -113,7 +113,7 @@ pub fn run(args: &TraceArgs, prompts: &Path) -> Result<()> {
             bail!("stopped; {traced} prompts were traced, run it again to go on");
         }
     }
-    eprintln!("{traced} traced, {skipped} there already, {failed} failed, in {}", args.out.display());
+    eprintln!("{traced} traced, {skipped} there already, {failed} failed, in {}", folder.display());
     if failed > 0 {
         bail!("{failed} of {} prompts were not traced", traced + skipped + failed);
     }
@@ -132,27 +132,28 @@ fn content(prompts: &Path) -> Result<Vec<u8>> {
 
 fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Result<Outcome> {
     let entry = line.entry.as_ref().map_err(|why| anyhow!("{why}"))?;
-    let args = for_entry(args, entry, out);
-    let job = trace::prepare(&args, engine)?;
-    if !args.batch.force && out.exists() {
-        let there = raw::origin(out)?;
-        if !is_made_by(&there, &job.options, engine) {
+    let args = for_entry(args, entry);
+    let mut start = Start::fresh(&args, engine)?;
+    if let (false, true, Start::Fresh { options, .. }) = (args.batch.force, out.exists(), &start) {
+        let there = raw::summary(out)?;
+        if !is_made_by(&there, options, engine) {
             bail!("{} was made from something else; give --force or another --out", out.display());
         }
         if !there.is_partial {
             return Ok(Outcome::Skipped);
         }
+        start = Start::resumed(&args, raw::read(out)?);
     }
     let begun = Instant::now();
-    let traced = trace::write(&args, engine, job)?;
+    let traced = trace::write(&args, out, engine, start)?;
     if !args.json {
-        trace::report(&args, &traced, begun)?;
+        trace::report(&args, out, &traced, begun)?;
     }
-    Ok(Outcome::Traced(trace::summary(&args, &traced)?))
+    Ok(Outcome::Traced(trace::summary(out, &traced)?))
 }
 
 /// Whether a graph is what would be made now, as far as its header tells.
-fn is_made_by(there: &Origin, options: &TraceOptions, engine: &Engine) -> bool {
+fn is_made_by(there: &Summary, options: &TraceOptions, engine: &Engine) -> bool {
     let same_targets = match &options.targets {
         TargetChoice::Likeliest { .. } => there.targets.iter().all(|(kind, _)| *kind == TargetKind::Token),
         TargetChoice::Given(requests) => {
@@ -167,9 +168,8 @@ fn is_made_by(there: &Origin, options: &TraceOptions, engine: &Engine) -> bool {
 }
 
 /// The command as it would be for this prompt alone.
-fn for_entry(args: &TraceArgs, entry: &Entry, out: &Path) -> TraceArgs {
+fn for_entry(args: &TraceArgs, entry: &Entry) -> TraceArgs {
     let mut own = args.clone();
-    own.out = out.to_owned();
     own.prompt = PromptArgs {
         prompt: entry.prompt.clone(),
         tokens: entry.tokens.clone(),

@@ -4,6 +4,7 @@ mod batch;
 mod engine;
 mod export;
 mod intervene;
+mod keeper;
 mod lines;
 mod progress;
 mod prompt;

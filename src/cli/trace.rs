@@ -1,13 +1,15 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
-use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
+use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
 use crate::cli::batch::{self, BatchArgs};
 use crate::cli::engine::EngineArgs;
+use crate::cli::keeper::Keeper;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,10 +38,14 @@ pub struct TraceArgs {
     /// What --target-diff and --target-vector weigh among the outputs
     #[arg(long, value_name = "W", default_value_t = 1.0)]
     target_weight: f32,
-    /// Where to write the raw graph; with --prompts, the directory for them
-    #[arg(long, value_name = "FILE|DIR")]
-    pub out: PathBuf,
-    /// When stopped by Ctrl-C, write what there is
+    /// Go on from a raw graph: one that was stopped, or a finished one with a larger --max-feature-nodes. Prompt, outputs
+    /// and settings are the file's; model and transcoder have to be the same
+    #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = FROM_THE_FILE)]
+    resume: Option<PathBuf>,
+    /// Where to write the raw graph; with --resume, that file by default; with --prompts, the directory for all
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "resume")]
+    pub out: Option<PathBuf>,
+    /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
     keep_partial: bool,
     /// Print what was traced on stdout as JSON; with --prompts, a line a prompt
@@ -47,12 +53,26 @@ pub struct TraceArgs {
     pub json: bool,
 }
 
+/// What a resumed trace takes from its file.
+const FROM_THE_FILE: [&str; 10] = [
+    "chat",
+    "target_position",
+    "target",
+    "target_diff",
+    "target_vector",
+    "target_weight",
+    "batch_size",
+    "update_interval",
+    "max_logits",
+    "logit_prob",
+];
+
 /// How far a trace goes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SettingsArgs {
-    /// Features that get a row: a number, or all
-    #[arg(long, value_name = "N|all", default_value = "7500", value_parser = feature_nodes)]
-    max_feature_nodes: FeatureNodes,
+    /// Features that get a row: a number, or all [default: 7500]
+    #[arg(long, value_name = "N|all", value_parser = feature_nodes)]
+    max_feature_nodes: Option<FeatureNodes>,
     /// Features a ranking batch; steers which features get a row, not how they are computed
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
     batch_size: usize,
@@ -66,6 +86,9 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = probability)]
     logit_prob: f32,
 }
+
+/// Features that get a row where nothing else is asked for, as in circuit-tracer.
+const FEATURE_NODES: usize = 7500;
 
 #[derive(Clone, Copy, Debug)]
 struct FeatureNodes(Option<usize>);
@@ -88,7 +111,7 @@ impl SettingsArgs {
     pub fn settings(&self, prompt: &str) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
-            max_feature_nodes: self.max_feature_nodes.0,
+            max_feature_nodes: self.max_feature_nodes.map_or(Some(FEATURE_NODES), |nodes| nodes.0),
             batch_size: self.batch_size,
             update_interval: self.update_interval,
             max_logits: self.max_logits,
@@ -102,49 +125,84 @@ impl SettingsArgs {
     }
 }
 
+/// Where a trace starts.
+pub(super) enum Start {
+    /// At a prompt.
+    Fresh { tokens: Vec<Token>, options: TraceOptions },
+    /// At what a file holds.
+    Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
+}
+
+impl Start {
+    /// At the prompt and the outputs that the command names.
+    ///
+    /// # Errors
+    /// They cannot be understood.
+    pub fn fresh(args: &TraceArgs, engine: &Engine) -> Result<Self> {
+        let (prompt, tokens) = args.prompt.read(engine)?;
+        let settings = args.settings.settings(&prompt);
+        Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, engine)?, cut: None } })
+    }
+
+    /// At what `from` holds, up to the features that the command asks for, or else the file.
+    pub fn resumed(args: &TraceArgs, from: RawTrace) -> Self {
+        let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
+        Self::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
+    }
+
+    /// Rows that are there already.
+    fn held(&self) -> usize {
+        match self {
+            Self::Fresh { .. } => 0,
+            Self::Resumed { from, .. } => from.row_targets.len(),
+        }
+    }
+}
+
 /// Loads, traces, writes, and says what was traced.
 ///
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
-    if let Some(prompts) = &args.batch.prompts {
-        return batch::run(args, prompts);
-    }
     let begun = Instant::now();
-    writable(&args.out)?;
+    // Clap asks for one of the two.
+    let Some(out) = args.out.as_deref().or(args.resume.as_deref()) else { bail!("give --out FILE") };
+    if let Some(prompts) = &args.batch.prompts {
+        return batch::run(args, prompts, out);
+    }
+    writable(out)?;
+    let from = args.resume.as_deref().map(raw::read).transpose()?;
     let engine = Arc::new(args.engine.open()?);
-    let prepared = prepare(args, &engine)?;
-    let trace = write(args, &engine, prepared)?;
-    report(args, &trace, begun).context("the graph was written, but cannot be reported on stdout")
-}
-
-/// What is traced, and how.
-pub(super) struct Prepared {
-    tokens: Vec<Token>,
-    pub options: TraceOptions,
-}
-
-/// Reads prompt and targets.
-///
-/// # Errors
-/// They cannot be understood.
-pub(super) fn prepare(args: &TraceArgs, engine: &Engine) -> Result<Prepared> {
-    let (prompt, tokens) = args.prompt.read(engine)?;
-    let options = TraceOptions { settings: args.settings.settings(&prompt), targets: targets(args, engine)? };
-    Ok(Prepared { tokens, options })
+    let start = match from {
+        Some(from) => Start::resumed(args, from),
+        None => Start::fresh(args, &engine)?,
+    };
+    let trace = write(args, out, &engine, start)?;
+    report(args, out, &trace, begun).context("the graph was written, but cannot be reported on stdout")
 }
 
 /// Traces and writes the graph.
 ///
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
-pub(super) fn write(args: &TraceArgs, engine: &Arc<Engine>, prepared: Prepared) -> Result<RawTrace> {
-    let (engine, Prepared { tokens, options }) = (Arc::clone(engine), prepared);
+pub(super) fn write(args: &TraceArgs, out: &Path, engine: &Arc<Engine>, start: Start) -> Result<RawTrace> {
+    let (engine, held) = (Arc::clone(engine), start.held());
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
+    let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
     let trace = watch(stopped, move |monitor| {
-        Ok(engine.trace_tokens(tokens, &options, |plan| eprintln!("{plan}"), monitor)?)
+        let planned = |plan: &Plan| eprintln!("{plan}");
+        let mut tracing = match start {
+            Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
+            Start::Resumed { from, max_feature_nodes } => engine.resume(*from, max_feature_nodes, planned, monitor)?,
+        };
+        let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
+        tracing.run(seen, monitor)?;
+        Ok(tracing.into_trace())
     })?;
-    raw::write(&args.out, &trace)?;
+    if trace.is_partial() && trace.row_targets.len() <= held {
+        bail!("stopped before there were more rows than the file has; nothing was written");
+    }
+    raw::write(out, &trace)?;
     Ok(trace)
 }
 
@@ -193,23 +251,27 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
 }
 
 /// Says what was traced: in a line on stderr, or as JSON on stdout.
-pub(super) fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Result<()> {
+///
+/// # Errors
+/// The trace contradicts itself, or stdout is closed.
+pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, begun: Instant) -> Result<()> {
     let seconds = begun.elapsed().as_secs_f64();
-    let mut result = summary(args, trace)?;
+    let mut result = summary(out, trace)?;
     if args.json {
         result["seconds"] = seconds.into();
         writeln!(io::stdout(), "{result:#}")?;
         return Ok(());
     }
     let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
+    let score = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
     eprintln!(
         "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
-        args.out.display(),
+        out.display(),
         if trace.is_partial() { " (partial)" } else { "" },
         trace.row_targets.len(),
         trace.active.len(),
-        result["replacement_score"].as_f64().unwrap_or(f64::NAN),
-        result["completeness_score"].as_f64().unwrap_or(f64::NAN),
+        score("replacement_score"),
+        score("completeness_score"),
         outputs.join(", "),
     );
     Ok(())
@@ -219,11 +281,11 @@ pub(super) fn report(args: &TraceArgs, trace: &RawTrace, begun: Instant) -> Resu
 ///
 /// # Errors
 /// The trace contradicts itself.
-pub(super) fn summary(args: &TraceArgs, trace: &RawTrace) -> Result<serde_json::Value> {
+pub(super) fn summary(out: &Path, trace: &RawTrace) -> Result<Value> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));
-    Ok(serde_json::json!({
-        "out": args.out,
+    Ok(json!({
+        "out": out,
         "partial": trace.is_partial(),
         "prompt": trace.settings.prompt,
         "tokens": trace.tokens,

@@ -7,7 +7,7 @@ use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
 use crate::format::raw;
-use crate::graph::Thresholds;
+use crate::graph::Document;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
@@ -117,9 +117,10 @@ impl Tracer for LocalTracer {
     }
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
-        let options = TraceOptions { settings: self.settings.settings(prompt), targets: self.settings.likeliest() };
+        let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
+        let options = TraceOptions { settings, targets, cut: None };
         let trace = self.engine.trace(&options, |_| {}, monitor)?;
-        Ok(Traced::new(Arc::new(trace), Thresholds::default())?)
+        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {

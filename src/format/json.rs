@@ -201,7 +201,7 @@ struct JsonNode<'a> {
     feature: i128,
     layer: String,
     ctx_idx: u32,
-    feature_type: &'static str,
+    feature_type: &'a str,
     token_prob: f32,
     is_target_logit: bool,
     run_idx: u32,
@@ -214,7 +214,7 @@ struct JsonNode<'a> {
 }
 
 impl<'a> JsonNode<'a> {
-    fn new(node_id: &'a str, node: &Node, n_layers: usize, cumulative: f32) -> Self {
+    fn new(node_id: &'a str, node: &'a Node, n_layers: usize, cumulative: f32) -> Self {
         let position = node.position();
         let (feature, feature_type, js_node_id) = match node.kind {
             NodeKind::Feature { layer, feature, .. } => {
@@ -223,6 +223,7 @@ impl<'a> JsonNode<'a> {
             NodeKind::Error { layer, .. } => (-1, "mlp reconstruction error", format!("{layer}_{position}-0")),
             NodeKind::Token { id, .. } => (position.0.into(), "embedding", format!("E_{id}-{position}")),
             NodeKind::Logit { id, .. } => (id.into(), "logit", format!("L_{id}-{position}")),
+            NodeKind::Other { ref kind, ref name, .. } => (-1, kind.as_ref(), name.to_string()),
         };
         let (token_prob, clerp) = match &node.kind {
             NodeKind::Logit { probability, text, .. } => {
@@ -257,7 +258,8 @@ fn cantor_pairing(layer: Layer, feature: FeatureId) -> i128 {
 fn layer_name(node: &Node, n_layers: usize) -> String {
     match node.kind {
         NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => layer.to_string(),
-        NodeKind::Token { .. } => "E".into(),
+        NodeKind::Token { .. } | NodeKind::Other { layer: None, .. } => "E".into(),
+        NodeKind::Other { layer: Some(layer), .. } => layer.to_string(),
         // A layer is left free above the last one.
         NodeKind::Logit { .. } => (n_layers + 1).to_string(),
     }
@@ -269,5 +271,6 @@ fn node_id(node: &Node, n_layers: usize) -> String {
         NodeKind::Feature { feature, .. } => format!("{layer}_{feature}_{position}"),
         NodeKind::Error { .. } => format!("{layer}_-1_{position}"),
         NodeKind::Token { id, .. } | NodeKind::Logit { id, .. } => format!("{layer}_{id}_{position}"),
+        NodeKind::Other { ref name, .. } => name.to_string(),
     }
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! `rows[r, c]` is the direct effect of source `c` on the target of row `r`. `L` layers, `P` positions, `A` active
-//! features, `K` targets, `R` rows (targets first, then features in the order in which the ranking picked them),
+//! features, `K` targets, `R` rows (targets first, then features, round after round of the ranking and within a round
+//! from the top layer down),
 //! `C = A + L * P + P` columns (active features, errors layer-major, tokens), `d` residual width, `V` vocabulary,
 //! `S` features that have rows, `E` stored entries:
 //!
@@ -25,7 +26,7 @@
 //! | `logit_vectors` | F32 `[K, d]` | the injected directions |
 //! | `row_kinds` | U8 `[R]` | 0 where a row belongs to a target, 1 where to a feature |
 //! | `row_index` | I64 `[R]` | which target, or which row of `active_features` |
-//! | `visit_order` | I64 `[S]` | the features that have rows, as picked |
+//! | `visit_order` | I64 `[S]` | the features that have rows, in the order of their rows |
 //! | `selected_features` | I64 `[S]` | the same, ascending |
 //! | `row_abs_sums` | F64 `[R]` | absolute sum of a row over all columns |
 //! | `row_constants` | F32 `[R]` | what flows from constants |
@@ -37,11 +38,11 @@
 //! | `row_dropped` | F32 `[R]` | the share of `row_abs_sums` that is not stored |
 //!
 //! The metadata key `circuitscope` holds JSON: `format_version`, `n_layers`, `token_texts`, `targets` (kind and
-//! text), `wanted_features`, `settings`, `provenance`.
+//! text), `wanted_features`, `settings`, `cut` (into blocks of how many rows, and what sparse rows leave out), `provenance`.
 
 use crate::format::tensors::{self, Reader, Tensor};
 use crate::format::{FormatError, selected_features};
-use crate::graph::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
+use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -57,6 +58,7 @@ struct About {
     targets: Vec<AboutTarget>,
     wanted_features: usize,
     settings: Settings,
+    cut: Option<Cut>,
     provenance: Provenance,
 }
 
@@ -91,6 +93,7 @@ pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
             .collect(),
         wanted_features: trace.wanted_features,
         settings: trace.settings.clone(),
+        cut: trace.cut.clone(),
         provenance: trace.provenance.clone(),
     };
     let about = serde_json::to_string(&about).map_err(|error| FormatError::writing(path, error.into()))?;
@@ -158,7 +161,7 @@ pub fn read(path: &Path) -> Result<RawTrace, FormatError> {
 
 /// What a raw graph was made from, without its rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
+pub struct Summary {
     /// The choices it was made with.
     pub settings: Settings,
     /// What it was made from.
@@ -173,14 +176,14 @@ pub struct Origin {
 ///
 /// # Errors
 /// As [`read`], as far as the file's header tells.
-pub fn origin(path: &Path) -> Result<Origin, FormatError> {
+pub fn summary(path: &Path) -> Result<Summary, FormatError> {
     let file = Reader::open(path)?;
     let About { wanted_features, settings, provenance, targets, .. } = about(&file)?;
     let Some([n_selected]) = file.shape("selected_features") else {
         return Err(file.damaged("it has no list of selected features"));
     };
     let targets = targets.into_iter().map(|target| (target.kind, target.text)).collect();
-    Ok(Origin { settings, provenance, targets, is_partial: *n_selected < wanted_features })
+    Ok(Summary { settings, provenance, targets, is_partial: *n_selected < wanted_features })
 }
 
 fn about(file: &Reader) -> Result<About, FormatError> {
@@ -233,6 +236,7 @@ fn parts(file: &mut Reader, about: About) -> Result<RawTrace, FormatError> {
         row_values: file.read("row_pre_activations", &[Some(n_rows)])?,
         wanted_features: about.wanted_features,
         settings: about.settings,
+        cut: about.cut,
         provenance: about.provenance,
     };
     let n_selected = trace.visit_order().count();

@@ -1,17 +1,57 @@
 //! What a person changed about the view of a graph, with undo and redo of everything.
 
 use crate::graph::Thresholds;
-use crate::ids::NodeId;
+use crate::ids::{FeatureId, Layer, NodeId};
+use std::collections::BTreeMap;
+
+/// What a label stands on: a feature has one label at every position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Labelled {
+    /// A feature, wherever it is active.
+    Feature(Layer, FeatureId),
+    /// A node of another kind.
+    Node(NodeId),
+}
+
+/// Labels by what they stand on.
+pub type Labels = BTreeMap<Labelled, String>;
+
+/// A supernode: nodes that are drawn and weighed as one (Ameisen et al. 2025, "Understanding, labeling & grouping
+/// features").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What it is called.
+    pub name: String,
+    /// Its members, in the order in which they were added; at least one, and none is in another group.
+    pub members: Vec<NodeId>,
+}
 
 /// One change. It is a value: applying it again after an undo does the same again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
     /// Prune at other thresholds.
     SetThresholds(Thresholds),
-    /// Pin a node.
-    Pin(NodeId),
-    /// Unpin a node.
-    Unpin(NodeId),
+    /// Pin nodes.
+    Pin(Vec<NodeId>),
+    /// Unpin nodes; they leave their groups.
+    Unpin(Vec<NodeId>),
+    /// Make a supernode of nodes. They are pinned, and leave the groups that they were in.
+    Group {
+        /// What it is called.
+        name: String,
+        /// Its members.
+        members: Vec<NodeId>,
+    },
+    /// Add nodes to the group of this index, as [`Edit::Group`] does.
+    AddToGroup(usize, Vec<NodeId>),
+    /// Take nodes out of their groups; they stay pinned, and a group without members is gone.
+    Ungroup(Vec<NodeId>),
+    /// Call the group of this index something else.
+    RenameGroup(usize, String),
+    /// Label a feature or a node; an empty label takes the present one away.
+    Label(Labelled, String),
+    /// Replace the notes on the graph.
+    SetNotes(String),
 }
 
 /// What the edits so far amount to.
@@ -19,8 +59,14 @@ pub enum Edit {
 pub struct Edited {
     /// What the graph is pruned at.
     pub thresholds: Thresholds,
-    /// The pinned nodes, in the order in which they were pinned.
+    /// The pinned nodes, in the order in which they were pinned. Members of groups are among them.
     pub pins: Vec<NodeId>,
+    /// The supernodes.
+    pub groups: Vec<Group>,
+    /// What a person called features and nodes.
+    pub labels: Labels,
+    /// Notes on the graph.
+    pub notes: String,
 }
 
 impl Edited {
@@ -29,16 +75,71 @@ impl Edited {
         self.pins.contains(&id)
     }
 
+    /// The index of the group that a node is in.
+    pub fn group_of(&self, id: NodeId) -> Option<usize> {
+        self.groups.iter().position(|group| group.members.contains(&id))
+    }
+
     /// The state after `edit`; `None` where it changes nothing.
     fn after(&self, edit: &Edit) -> Option<Self> {
         let mut next = self.clone();
-        match *edit {
-            Edit::SetThresholds(thresholds) => next.thresholds = thresholds,
-            Edit::Pin(id) if self.is_pinned(id) => {}
-            Edit::Pin(id) => next.pins.push(id),
-            Edit::Unpin(id) => next.pins.retain(|pin| *pin != id),
+        match edit {
+            Edit::SetThresholds(thresholds) => next.thresholds = *thresholds,
+            Edit::Pin(nodes) => next.pin(nodes),
+            Edit::Unpin(nodes) => {
+                next.pins.retain(|pin| !nodes.contains(pin));
+                next.ungroup(nodes);
+            }
+            Edit::Group { name, members } => {
+                let mut group = Group { name: name.clone(), members: Vec::new() };
+                push_new(&mut group.members, members);
+                if !group.members.is_empty() {
+                    next.ungroup(members);
+                    next.pin(members);
+                    next.groups.push(group);
+                }
+            }
+            Edit::AddToGroup(index, members) => {
+                let mut joined = next.groups.get(*index)?.members.clone();
+                push_new(&mut joined, members);
+                for group in &mut next.groups {
+                    group.members.retain(|member| !members.contains(member));
+                }
+                next.groups[*index].members = joined;
+                next.groups.retain(|group| !group.members.is_empty());
+                next.pin(members);
+            }
+            Edit::Ungroup(nodes) => next.ungroup(nodes),
+            Edit::RenameGroup(index, name) => next.groups.get_mut(*index)?.name.clone_from(name),
+            Edit::Label(what, label) if label.is_empty() => {
+                next.labels.remove(what);
+            }
+            Edit::Label(what, label) => {
+                next.labels.insert(*what, label.clone());
+            }
+            Edit::SetNotes(notes) => next.notes.clone_from(notes),
         }
         (next != *self).then_some(next)
+    }
+
+    fn pin(&mut self, nodes: &[NodeId]) {
+        push_new(&mut self.pins, nodes);
+    }
+
+    fn ungroup(&mut self, nodes: &[NodeId]) {
+        for group in &mut self.groups {
+            group.members.retain(|member| !nodes.contains(member));
+        }
+        self.groups.retain(|group| !group.members.is_empty());
+    }
+}
+
+/// Appends what is not there yet.
+fn push_new(list: &mut Vec<NodeId>, nodes: &[NodeId]) {
+    for node in nodes {
+        if !list.contains(node) {
+            list.push(*node);
+        }
     }
 }
 
@@ -102,14 +203,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn any_nodes() -> impl Strategy<Value = Vec<NodeId>> {
+        proptest::collection::vec((0..5u32).prop_map(NodeId), 0..4)
+    }
+
     fn any_edit() -> impl Strategy<Value = Edit> {
         prop_oneof![
             (0..5u8).prop_map(|step| {
                 let share = f64::from(step) / 4.0;
                 Edit::SetThresholds(Thresholds { node: share, edge: share })
             }),
-            (0..3u32).prop_map(|id| Edit::Pin(NodeId(id))),
-            (0..3u32).prop_map(|id| Edit::Unpin(NodeId(id))),
+            any_nodes().prop_map(Edit::Pin),
+            any_nodes().prop_map(Edit::Unpin),
+            any_nodes().prop_map(|members| Edit::Group { name: "group".into(), members }),
+            (0..3usize, any_nodes()).prop_map(|(group, members)| Edit::AddToGroup(group, members)),
+            any_nodes().prop_map(Edit::Ungroup),
+            (0..3usize, "[ab]").prop_map(|(group, name)| Edit::RenameGroup(group, name)),
+            (0..3u32, "[ab]?").prop_map(|(id, label)| Edit::Label(Labelled::Node(NodeId(id)), label)),
+            "[ab]?".prop_map(Edit::SetNotes),
         ]
     }
 
@@ -122,6 +233,12 @@ mod tests {
                 if edits.apply(edit) {
                     states.push(edits.now().clone());
                 }
+                let now = edits.now();
+                let members: Vec<_> = now.groups.iter().flat_map(|group| &group.members).collect();
+                prop_assert!(now.groups.iter().all(|group| !group.members.is_empty()));
+                prop_assert!(members.iter().all(|member| now.is_pinned(**member)), "members of groups are pinned");
+                let once: std::collections::BTreeSet<_> = members.iter().collect();
+                prop_assert_eq!(once.len(), members.len(), "a node is in one group at most");
             }
             let steps = back.min(states.len() - 1);
             for state in states.iter().rev().skip(1).take(steps) {
@@ -145,12 +262,12 @@ mod tests {
     #[test]
     fn a_new_edit_ends_what_could_be_redone() {
         let mut edits = Edits::default();
-        assert!(edits.apply(Edit::Pin(NodeId(1))));
-        assert!(!edits.apply(Edit::Pin(NodeId(1))), "pinning twice changes nothing");
-        assert_eq!(edits.undo(), Some(&Edit::Pin(NodeId(1))));
-        assert!(edits.apply(Edit::Pin(NodeId(2))));
+        assert!(edits.apply(Edit::Pin(vec![NodeId(1)])));
+        assert!(!edits.apply(Edit::Pin(vec![NodeId(1)])), "pinning twice changes nothing");
+        assert_eq!(edits.undo(), Some(&Edit::Pin(vec![NodeId(1)])));
+        assert!(edits.apply(Edit::Pin(vec![NodeId(2)])));
         assert_eq!(edits.redo(), None);
         assert_eq!(edits.now().pins, [NodeId(2)]);
-        assert_eq!((edits.undo().cloned(), edits.undo()), (Some(Edit::Pin(NodeId(2))), None));
+        assert_eq!((edits.undo().cloned(), edits.undo()), (Some(Edit::Pin(vec![NodeId(2)])), None));
     }
 }

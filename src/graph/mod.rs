@@ -2,12 +2,16 @@
 
 mod attribution_graph;
 mod build;
+mod document;
 mod edit;
 mod influence;
 mod mask;
 mod node;
+mod paths;
+mod proposals;
 mod prune;
 mod scores;
+mod supernode;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -16,10 +20,14 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
-pub use edit::{Edit, Edited, Edits};
+pub use document::{Document, Extent, Origin};
+pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
 pub use mask::Kept;
 pub use node::{Node, NodeKind, Token};
+pub use paths::{Path, Paths, paths, strongest_through};
+pub use proposals::{Likeness, Proposal, proposals};
 pub use prune::{Thresholds, prune};
-pub use scores::{Scores, scores};
-pub use trace::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};
+pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};
+pub use supernode::{SuperEdge, Supernode, SupernodeGraph, supernodes};
+pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};

@@ -2,6 +2,7 @@
 
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A token of the prompt as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +13,7 @@ pub struct Token {
     pub text: String,
 }
 
-/// The four kinds of node (Ameisen et al. 2025, "Attribution graphs").
+/// The four kinds of node (Ameisen et al. 2025, "Attribution graphs"), and what other programs' files add to them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
     /// A transcoder feature that is active at a position.
@@ -49,6 +50,17 @@ pub enum NodeKind {
         /// The token's text, or what the direction is called.
         text: String,
     },
+    /// A node of a kind that this program does not trace, from a file: kept and drawn as it is.
+    Other {
+        /// The layer that it stands in, where the file gives one.
+        layer: Option<Layer>,
+        /// The place in the prompt.
+        position: Position,
+        /// What the file calls its kind, such as `lorsa`.
+        kind: Arc<str>,
+        /// Its id in the file.
+        name: Arc<str>,
+    },
 }
 
 /// A node of an attribution graph.
@@ -56,7 +68,7 @@ pub enum NodeKind {
 pub struct Node {
     /// What it is and where.
     pub kind: NodeKind,
-    /// A feature's activation; `None` for the other kinds.
+    /// A feature's activation; `None` for the other kinds, and where a file does not give it.
     pub activation: Option<f32>,
 }
 
@@ -67,14 +79,16 @@ impl Node {
             NodeKind::Feature { position, .. }
             | NodeKind::Error { position, .. }
             | NodeKind::Token { position, .. }
-            | NodeKind::Logit { position, .. } => position,
+            | NodeKind::Logit { position, .. }
+            | NodeKind::Other { position, .. } => position,
         }
     }
 
-    /// The layer of a feature or an error node.
+    /// The layer of a feature or an error node, and of another where a file gives one.
     pub fn layer(&self) -> Option<Layer> {
         match self.kind {
             NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => Some(layer),
+            NodeKind::Other { layer, .. } => layer,
             NodeKind::Token { .. } | NodeKind::Logit { .. } => None,
         }
     }

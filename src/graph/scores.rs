@@ -1,7 +1,8 @@
 //! How much of the model a graph explains (Ameisen et al. 2025, "Evaluating attribution graphs").
 
-use crate::graph::AttributionGraph;
 use crate::graph::influence::pull;
+use crate::graph::{AttributionGraph, Kept, NodeKind};
+use crate::ids::NodeId;
 
 /// How much of what flows to the outputs comes through features instead of errors; 1 is everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,26 +14,239 @@ pub struct Scores {
     pub completeness: f64,
 }
 
+/// What flows into a node from one kind of source.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// The sum of the positive weights.
+    pub positive: f64,
+    /// The sum of the negative weights; at most 0.
+    pub negative: f64,
+}
+
+/// What flows into a node, by the kind of source.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InputTotals {
+    /// From features.
+    pub features: Flow,
+    /// From error nodes.
+    pub errors: Flow,
+    /// From tokens.
+    pub tokens: Flow,
+    /// From nodes of other kinds.
+    pub others: Flow,
+    /// The absolute sum that a sparse trace left out, of which source and sign are not known.
+    pub left_out: f64,
+}
+
+impl Flow {
+    /// The absolute sum of both signs.
+    pub fn absolute(&self) -> f64 {
+        self.positive - self.negative
+    }
+
+    fn add(&mut self, weight: f64) {
+        if weight < 0.0 {
+            self.negative += weight;
+        } else {
+            self.positive += weight;
+        }
+    }
+}
+
+impl InputTotals {
+    /// The absolute sum of everything that flows in: what shares are shares of.
+    pub fn absolute(&self) -> f64 {
+        let flows = [self.features, self.errors, self.tokens, self.others];
+        flows.iter().map(Flow::absolute).sum::<f64>() + self.left_out
+    }
+}
+
+/// What flows into a node in the whole graph.
+pub fn input_totals(graph: &AttributionGraph, target: NodeId) -> InputTotals {
+    let mut totals = InputTotals::default();
+    for edge in graph.incoming(target) {
+        let flow = match graph.node(edge.source).kind {
+            NodeKind::Feature { .. } => &mut totals.features,
+            NodeKind::Error { .. } => &mut totals.errors,
+            NodeKind::Token { .. } => &mut totals.tokens,
+            NodeKind::Logit { .. } | NodeKind::Other { .. } => &mut totals.others,
+        };
+        flow.add(f64::from(edge.weight));
+    }
+    // Where nothing was left out the two differ by rounding alone.
+    let left_out = graph.input_total(target) - totals.absolute();
+    totals.left_out = if left_out > 1e-9 * graph.input_total(target) { left_out } else { 0.0 };
+    totals
+}
+
+/// The share of a node's input that comes from error nodes; 0 for a node without inputs.
+pub fn error_share(graph: &AttributionGraph, target: NodeId) -> f64 {
+    let from_errors = graph.incoming(target).filter(|edge| graph.node(edge.source).is_error());
+    share(from_errors.map(|edge| f64::from(edge.weight.abs())).sum(), graph.input_total(target))
+}
+
 /// The scores of an unpruned graph, given its [`influence`](crate::graph::influence()).
 ///
 /// The completeness runs over all nodes; a node without inputs counts as explained, as in circuit-tracer. A graph in
 /// which nothing flows scores 0.
 pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
-    let at = |node: crate::ids::NodeId| influence[node.index()];
+    let at = |node: NodeId| influence[node.index()];
     let tokens: f64 = graph.token_nodes().map(at).sum();
     let errors: f64 = graph.error_nodes().map(at).sum();
     let (mut explained, mut all) = (0.0, 0.0);
     for target in graph.node_ids() {
-        let from_errors = graph.incoming(target).filter(|edge| graph.node(edge.source).is_error());
-        let error_sum: f64 = from_errors.map(|edge| f64::from(edge.weight.abs())).sum();
-        let error_share = if error_sum > 0.0 { error_sum / graph.input_total(target) } else { 0.0 };
         let weight = pull(graph, influence, target);
-        explained += weight * (1.0 - error_share);
+        explained += weight * (1.0 - error_share(graph, target));
         all += weight;
     }
     Scores { replacement: share(tokens, tokens + errors), completeness: share(explained, all) }
 }
 
+/// The scores that the whole graph would have if nothing but `pinned` had been found: every feature that is not
+/// pinned counts as a part of the error at its layer and position. Tokens and logits are always in.
+///
+/// What such an error does to a node is the signed sum of what its parts do, as the error vector is the sum of theirs.
+pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
+    let mut is_in: Vec<bool> = graph.nodes().iter().map(|node| node.is_token() || node.is_logit()).collect();
+    for pin in pinned.iter().filter(|pin| !graph.node(**pin).is_error()) {
+        is_in[pin.index()] = true;
+    }
+    // Nodes of other kinds may have no layer; what is not pinned of those is one more error at their position.
+    let n_positions = graph.tokens().len();
+    let place = |id: NodeId| {
+        let node = graph.node(id);
+        node.layer().map_or(graph.n_layers(), |layer| layer.index()) * n_positions + node.position().index()
+    };
+    let n_errors = (graph.n_layers() + 1) * n_positions;
+
+    let mut influence = vec![0.0; graph.n_nodes()];
+    let (mut tokens, mut errors) = (0.0, 0.0);
+    let (mut explained, mut all) = (0.0, 0.0);
+    let mut merged = vec![0.0; n_errors];
+    for &target in graph.topological_order().iter().rev().filter(|id| is_in[id.index()]) {
+        let (mut found, mut stored) = (0.0, 0.0);
+        for edge in graph.incoming(target) {
+            let weight = f64::from(edge.weight);
+            stored += weight.abs();
+            if is_in[edge.source.index()] {
+                found += weight.abs();
+            } else {
+                merged[place(edge.source)] += weight;
+            }
+        }
+        let missed: f64 = merged.iter_mut().map(|sum| std::mem::take(sum).abs()).sum();
+        // What a sparse trace left out is split as what it stored.
+        let total = (found + missed) * if stored > 0.0 { graph.input_total(target) / stored } else { 1.0 };
+        let weight = pull(graph, &influence, target);
+        let error_share = share(missed, total);
+        if total > 0.0 {
+            for edge in graph.incoming(target).filter(|edge| is_in[edge.source.index()]) {
+                influence[edge.source.index()] += weight * f64::from(edge.weight.abs()) / total;
+            }
+        }
+        errors += weight * error_share;
+        explained += weight * (1.0 - error_share);
+        all += weight;
+        if graph.node(target).is_token() {
+            tokens += weight;
+        }
+    }
+    // Errors have no inputs of their own and count as explained, as in the scores of the whole graph.
+    Scores { replacement: share(tokens, tokens + errors), completeness: share(explained + errors, all + errors) }
+}
+
+/// The share of all nodes' influence that the kept nodes hold; 1 where there is none to hold.
+pub fn influence_kept(kept: &Kept) -> f64 {
+    let all: f64 = kept.influence.iter().sum();
+    let held: f64 = kept.node_ids().map(|id| kept.influence[id.index()]).sum();
+    if all > 0.0 { held / all } else { 1.0 }
+}
+
 fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::tests::{any_graph, by_hand, info, plain};
+    use crate::graph::{Thresholds, influence, prune};
+    use crate::ids::Layer;
+    use proptest::prelude::*;
+
+    /// The graph in which the columns of what is not pinned are added to those of the errors, written out as a matrix.
+    fn folded(graph: &AttributionGraph, pinned: &[NodeId]) -> AttributionGraph {
+        let n_layers = graph.n_layers();
+        let mut nodes = graph.nodes().to_vec();
+        let first_error = nodes.len();
+        nodes.extend(
+            (0..n_layers)
+                .map(|layer| plain(NodeKind::Error { layer: Layer::from(layer), position: crate::ids::Position(0) })),
+        );
+        let n_nodes = nodes.len();
+        let mut matrix = vec![0.0; n_nodes * n_nodes];
+        for edge in graph.edges() {
+            let is_out = |id: NodeId| graph.node(id).is_feature() && !pinned.contains(&id);
+            let source = match graph.node(edge.source).layer() {
+                Some(layer) if is_out(edge.source) || graph.node(edge.source).is_error() => first_error + layer.index(),
+                _ => edge.source.index(),
+            };
+            if !is_out(edge.target) {
+                matrix[edge.target.index() * n_nodes + source] += edge.weight;
+            }
+        }
+        AttributionGraph::from_dense(info(n_layers), nodes, &matrix).unwrap()
+    }
+
+    fn close(a: Scores, b: Scores) -> bool {
+        // The folded matrix is added up in f32.
+        (a.replacement - b.replacement).abs() < 1e-4 && (a.completeness - b.completeness).abs() < 1e-4
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_pinned_counts_as_error(graph in any_graph(), is_pinned in any::<[bool; 16]>()) {
+            let pinned: Vec<_> = graph.node_ids().filter(|id| is_pinned[id.index()]).collect();
+            let folded = folded(&graph, &pinned);
+            let (found, wanted) = (subgraph_scores(&graph, &pinned), scores(&folded, &influence(&folded)));
+            prop_assert!(close(found, wanted), "{:?} is not {:?}", found, wanted);
+        }
+
+        #[test]
+        fn with_every_feature_pinned_the_scores_are_the_graphs(graph in any_graph()) {
+            let pinned: Vec<_> = graph.feature_nodes().collect();
+            prop_assert!(close(subgraph_scores(&graph, &pinned), scores(&graph, &influence(&graph))));
+        }
+
+        #[test]
+        fn the_totals_of_a_node_add_up(graph in any_graph()) {
+            for target in graph.node_ids() {
+                let totals = input_totals(&graph, target);
+                prop_assert!((totals.absolute() - graph.input_total(target)).abs() <= 1e-9 * totals.absolute());
+                prop_assert_eq!(totals.left_out, 0.0);
+                prop_assert!((error_share(&graph, target) * totals.absolute() - totals.errors.absolute()).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pinned_subgraph_worked_out_by_hand() {
+        let graph = by_hand(&[(3, 0, 3.0), (2, 0, -1.0), (0, 1, 2.0), (1, 4, -6.0), (0, 4, 2.0), (3, 4, 2.0)]);
+        // f1 is not pinned, so 6 of 10 into the logit are error, 2 come from f0, 2 from the token; f0 is a quarter error.
+        let scores = subgraph_scores(&graph, &[NodeId(0)]);
+        assert!((scores.replacement - (0.2 + 0.2 * 0.75)).abs() < 1e-12);
+        let (errors, pulls) = (0.6 + 0.2 * 0.25, 1.0 + 0.2 + 0.35 + 0.65);
+        assert!((scores.completeness - (pulls - errors) / pulls).abs() < 1e-12);
+        let totals = input_totals(&graph, NodeId(4));
+        assert_eq!(totals.features, Flow { positive: 2.0, negative: -6.0 });
+        assert_eq!(totals.tokens, Flow { positive: 2.0, negative: 0.0 });
+    }
+
+    #[test]
+    fn the_kept_share_of_influence() {
+        let graph = by_hand(&[(3, 0, 3.0), (2, 0, -1.0), (0, 4, 2.0)]);
+        let kept = prune(&graph, Thresholds { node: 0.8, edge: 1.0 });
+        // Influence: f0 0.5, the token 0.375, the error 0.125; the error goes.
+        assert_eq!(influence_kept(&kept), 0.875);
+    }
 }

@@ -4,25 +4,25 @@ use super::*;
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use proptest::prelude::*;
 
-fn feature(layer: u32, position: u32) -> Node {
+pub(super) fn feature(layer: u32, position: u32) -> Node {
     let kind = NodeKind::Feature { layer: Layer(layer), position: Position(position), feature: FeatureId(0) };
     Node { kind, activation: Some(1.0) }
 }
 
-fn plain(kind: NodeKind) -> Node {
+pub(super) fn plain(kind: NodeKind) -> Node {
     Node { kind, activation: None }
 }
 
-fn logit(probability: f32) -> Node {
+pub(super) fn logit(probability: f32) -> Node {
     plain(NodeKind::Logit { position: Position(0), id: 5, probability, text: "five".into() })
 }
 
-fn info(n_layers: usize) -> GraphInfo {
+pub(super) fn info(n_layers: usize) -> GraphInfo {
     GraphInfo { n_layers, tokens: vec![Token { id: 1, text: "one".into() }], partial: false }
 }
 
 /// Feature 0 of layer 0 (node 0), feature 1 of layer 1 (1), an error (2), a token (3), a logit (4) at 0.5.
-fn by_hand(edges: &[(u32, u32, f32)]) -> AttributionGraph {
+pub(super) fn by_hand(edges: &[(u32, u32, f32)]) -> AttributionGraph {
     let nodes = vec![
         feature(0, 0),
         feature(1, 0),
@@ -82,7 +82,7 @@ fn what_is_no_graph_is_refused() {
 }
 
 /// A graph of features over layers with errors, tokens and logits, each edge from a lower place to a higher one.
-fn any_graph() -> impl Strategy<Value = AttributionGraph> {
+pub(super) fn any_graph() -> impl Strategy<Value = AttributionGraph> {
     let weight = prop_oneof![2 => Just(0.0f32), 3 => -4.0f32..4.0];
     (1u32..12, 1usize..4).prop_flat_map(move |(n_features, n_logits)| {
         let n_nodes = n_features as usize + 2 + n_logits;
@@ -92,7 +92,7 @@ fn any_graph() -> impl Strategy<Value = AttributionGraph> {
             nodes.push(plain(NodeKind::Token { position: Position(0), id: 1 }));
             nodes.extend((0..n_logits).map(|at| logit(0.5 / (at + 1) as f32)));
             let rank = |at: usize| match &nodes[at].kind {
-                NodeKind::Error { .. } | NodeKind::Token { .. } => 0,
+                NodeKind::Error { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => 0,
                 NodeKind::Feature { layer, .. } => 1 + layer.0,
                 NodeKind::Logit { .. } => u32::MAX,
             };

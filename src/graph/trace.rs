@@ -101,7 +101,8 @@ pub struct RawTrace {
     pub targets: Vec<Target>,
     /// The injected directions, `[K, d]`.
     pub target_vectors: Vec<f32>,
-    /// Whose row each row is: the targets first, then features in the order in which the ranking picked them.
+    /// Whose row each row is: the targets first, then features, round after round of the ranking and within a round
+    /// from the top layer down.
     pub row_targets: Vec<RowTarget>,
     /// Direct effects on each row's target.
     pub rows: Rows,
@@ -116,6 +117,8 @@ pub struct RawTrace {
     pub wanted_features: usize,
     /// How it was made.
     pub settings: Settings,
+    /// How the work was cut, where this program did it.
+    pub cut: Option<Cut>,
     /// What it was made from.
     pub provenance: Provenance,
 }
@@ -135,6 +138,15 @@ pub struct Settings {
     pub max_logits: usize,
     /// Logits are traced until their probabilities add up to this.
     pub logit_probability: f32,
+}
+
+/// How the work was cut into pieces, which decides over the last bits of the rows: going on from a trace takes it over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Rows computed together.
+    pub block_rows: usize,
+    /// What sparse rows leave out at most, as a share of each row's absolute sum; `None` where rows are kept in full.
+    pub dropped_share: Option<f64>,
 }
 
 /// What a trace was made from.
@@ -173,7 +185,7 @@ impl RawTrace {
         self.visit_order().count() < self.wanted_features
     }
 
-    /// The features that have rows, as indices into [`RawTrace::active`], in the order in which they were picked.
+    /// The features that have rows, as indices into [`RawTrace::active`], in the order of their rows.
     pub fn visit_order(&self) -> impl Iterator<Item = u32> + '_ {
         self.row_targets.iter().filter_map(|row| match row {
             RowTarget::Feature(index) => Some(*index),

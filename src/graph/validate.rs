@@ -75,6 +75,12 @@ impl RawTrace {
 
     fn wrong_rows(&self) -> Option<String> {
         let (n_rows, n_columns) = (self.row_targets.len(), self.n_columns());
+        if let Some(cut) = &self.cut {
+            let sparse = matches!(self.rows, Rows::Sparse { .. });
+            if cut.block_rows == 0 || cut.dropped_share.is_some() != sparse {
+                return Some(format!("its rows, sparse or not, were not computed in {cut:?}"));
+            }
+        }
         match &self.rows {
             Rows::Dense { values } => (n_rows.checked_mul(n_columns) != Some(values.len()))
                 .then(|| format!("{n_rows} rows of {n_columns} columns hold {} values", values.len())),

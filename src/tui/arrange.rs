@@ -154,6 +154,10 @@ impl Arrangement {
                 NodeKind::Feature { layer, position, .. } | NodeKind::Error { layer, position } => {
                     cells[layer.index() * n_positions + position.index()].push(id);
                 }
+                NodeKind::Other { layer, position, .. } => {
+                    let layer = layer.map_or(0, |layer| layer.index());
+                    cells[layer * n_positions + position.index()].push(id);
+                }
                 NodeKind::Token { .. } => tokens.push(id),
                 NodeKind::Logit { probability, .. } => logits.push((id, probability)),
             }

@@ -1,6 +1,6 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{Edge, Edited, Edits, Kept, Node, NodeKind, Thresholds};
+use crate::graph::{Edge, Edits, Kept, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::{Charset, Glyphs};
@@ -92,16 +92,16 @@ pub struct Circuit {
 
 impl Circuit {
     /// The circuit of a trace with its most probable output selected; `None` where nothing is kept that could be.
-    pub fn new(traced: Traced, thresholds: Thresholds) -> Option<Self> {
+    pub fn new(traced: Traced) -> Option<Self> {
         let first = strongest_logit(&traced).or_else(|| traced.kept.node_ids().next())?;
-        let tokens = traced.graph.tokens();
+        let tokens = traced.document.graph.tokens();
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for token in tokens {
             *seen.entry(token.text.as_str()).or_default() += 1;
         }
         let repeated = tokens.iter().map(|token| seen[token.text.as_str()] > 1).collect();
         let mut this = Self {
-            edits: Edits::starting_from(Edited { thresholds, pins: Vec::new() }),
+            edits: Edits::starting_from(traced.document.edited.as_ref().clone()),
             trail: Trail::new(first),
             arrangement: Arrangement::default(),
             inputs: Links::default(),
@@ -128,7 +128,7 @@ impl Circuit {
 
     /// A node of the graph.
     pub fn node(&self, id: NodeId) -> &Node {
-        self.traced.graph.node(id)
+        self.traced.document.graph.node(id)
     }
 
     /// What is kept.
@@ -161,7 +161,7 @@ impl Circuit {
 
     /// The share of the selected node's input that comes from errors; `None` where it has no input.
     pub fn error_share(&self) -> Option<f64> {
-        let graph = &self.traced.graph;
+        let graph = &self.traced.document.graph;
         let total = graph.input_total(self.selected());
         let errors: f64 = graph
             .incoming(self.selected())
@@ -182,7 +182,7 @@ impl Circuit {
 
     /// A token's text as it is shown.
     pub fn token(&self, position: Position, glyphs: &Glyphs) -> String {
-        let token = self.traced.graph.tokens().get(position.index());
+        let token = self.traced.document.graph.tokens().get(position.index());
         token.map_or_else(String::new, |token| glyphs.visible(&token.text))
     }
 
@@ -205,6 +205,10 @@ impl Circuit {
             NodeKind::Error { layer, position } => format!("L{layer} error @{}", self.token_at(*position, glyphs)),
             NodeKind::Token { position, .. } => format!("token {}", self.token_at(*position, glyphs)),
             NodeKind::Logit { text, .. } => format!("logit {}", glyphs.visible(text)),
+            NodeKind::Other { kind, name, position, .. } => {
+                let (kind, name) = (glyphs.visible(kind), glyphs.visible(name));
+                format!("{kind} {name} @{}", self.token_at(*position, glyphs))
+            }
         }
     }
 
@@ -216,7 +220,7 @@ impl Circuit {
     /// The token under the selected node.
     pub fn token_below(&self) -> Option<NodeId> {
         let position = self.node(self.selected()).position();
-        self.traced.graph.token_nodes().find(|id| self.node(*id).position() == position)
+        self.traced.document.graph.token_nodes().find(|id| self.node(*id).position() == position)
     }
 
     /// Selects `node`, and keeps the way there.
@@ -288,18 +292,19 @@ impl Circuit {
 
     /// Arranges the nodes anew for a pane of `room` cells and lines.
     pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
-        self.arrangement = Arrangement::new(&self.traced.graph, &self.traced.kept, glyphs, room);
+        self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
     }
 
     fn rank(&mut self) {
         let influence = &self.traced.kept.influence;
-        let mut order: Vec<NodeId> = self.traced.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
+        let mut order: Vec<NodeId> =
+            self.traced.document.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
         order.sort_by(|a, b| influence[b.index()].total_cmp(&influence[a.index()]));
         self.ranks = order.into_iter().enumerate().map(|(at, id)| (id, at + 1)).collect();
     }
 
     fn link(&self, edge: Edge, other: NodeId) -> Link {
-        let total = self.traced.graph.input_total(edge.target);
+        let total = self.traced.document.graph.input_total(edge.target);
         let share = if total > 0.0 { f64::from(edge.weight.abs()) / total } else { 0.0 };
         Link { edge, other, share }
     }
@@ -308,7 +313,7 @@ impl Circuit {
         let mut spine = Vec::new();
         let mut node = self.selected();
         let strongest = |node: NodeId| {
-            let inputs = self.kept().incoming(&self.traced.graph, node);
+            let inputs = self.kept().incoming(&self.traced.document.graph, node);
             let explained = inputs.filter(|edge| !self.node(edge.source).is_error());
             explained.max_by(|a, b| a.weight.abs().total_cmp(&b.weight.abs()))
         };
@@ -320,7 +325,7 @@ impl Circuit {
     }
 
     fn arrive(&mut self) {
-        let graph = &self.traced.graph;
+        let graph = &self.traced.document.graph;
         let node = self.selected();
         let mut inputs: Vec<_> = self.kept().incoming(graph, node).map(|edge| self.link(edge, edge.source)).collect();
         let mut outputs: Vec<_> = self.kept().outgoing(graph, node).map(|edge| self.link(edge, edge.target)).collect();
@@ -339,11 +344,11 @@ impl Circuit {
 }
 
 fn strongest_logit(traced: &Traced) -> Option<NodeId> {
-    let probability = |id: &NodeId| match traced.graph.node(*id).kind {
+    let probability = |id: &NodeId| match traced.document.graph.node(*id).kind {
         NodeKind::Logit { probability, .. } => probability,
         _ => 0.0,
     };
-    traced.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
+    traced.document.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
 }
 
 fn subscript(position: Position, charset: Charset) -> String {

@@ -1,7 +1,7 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
 pub use crate::attribution::Promoted;
-use crate::graph::{AttributionGraph, GraphError, Kept, RawTrace, Scores, Thresholds, Token};
+use crate::graph::{Document, Kept, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
@@ -19,10 +19,8 @@ pub struct Reading {
 /// A trace with everything that the screen shows of it, computed off the UI thread.
 #[derive(Clone, Debug)]
 pub struct Traced {
-    /// Every row that was computed.
-    pub trace: Arc<RawTrace>,
-    /// The graph of all of them.
-    pub graph: Arc<AttributionGraph>,
+    /// The graph, and what is known of it.
+    pub document: Document,
     /// What is left of it at the thresholds that were asked for.
     pub kept: Arc<Kept>,
     /// How far it can be trusted.
@@ -30,15 +28,11 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Makes graph, influence, pruning and scores of a trace.
-    ///
-    /// # Errors
-    /// Where the trace contradicts itself.
-    pub fn new(trace: Arc<RawTrace>, thresholds: Thresholds) -> Result<Self, GraphError> {
-        let graph = Arc::new(AttributionGraph::from_trace(&trace)?);
-        let kept = Arc::new(crate::graph::prune(&graph, thresholds));
-        let scores = crate::graph::scores(&graph, &kept.influence);
-        Ok(Self { trace, graph, kept, scores })
+    /// Prunes and scores a graph at the thresholds that it was left at.
+    pub fn new(document: Document) -> Self {
+        let kept = Arc::new(crate::graph::prune(&document.graph, document.edited.thresholds));
+        let scores = crate::graph::scores(&document.graph, &kept.influence);
+        Self { document, kept, scores }
     }
 }
 
@@ -61,7 +55,7 @@ pub trait Tracer: Send + Sync + 'static {
         None
     }
 
-    /// Traces a prompt. A cancelled trace gives what there is, with [`AttributionGraph::is_partial`] set, or fails.
+    /// Traces a prompt. A cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
     ///
     /// # Errors
     /// A chain that says what went wrong and what to do.

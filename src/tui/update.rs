@@ -103,9 +103,9 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     state.dirty = true;
     match result {
         Ok(traced) => {
-            let partial = traced.graph.is_partial();
-            let warning = traced.trace.provenance.warnings.first().cloned();
-            match Circuit::new(traced, crate::graph::Thresholds::default()) {
+            let partial = traced.document.graph.is_partial();
+            let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
+            match Circuit::new(traced) {
                 Some(circuit) => {
                     state.circuit = Some(circuit);
                     state.circuit_generation = generation;

@@ -1,6 +1,6 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Kept, RawTrace, Thresholds, prune};
+use crate::graph::{Document, Kept, RawTrace, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
@@ -146,7 +146,7 @@ impl Workers {
 }
 
 fn open(trace: Arc<RawTrace>) -> Result<Traced, String> {
-    Traced::new(trace, Thresholds::default()).map_err(|error| error.to_string())
+    Document::from_trace(trace).map(Traced::new).map_err(|error| error.to_string())
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

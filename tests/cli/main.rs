@@ -4,6 +4,7 @@ mod bad_input;
 mod batch;
 mod chat;
 mod pipeline;
+mod resuming;
 mod stopping;
 
 use assert_cmd::Command;

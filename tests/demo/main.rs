@@ -78,7 +78,7 @@ fn trace(engine: &Engine, prompt: String) -> RawTrace {
         logit_probability: 0.95,
     };
     let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
-    engine.trace(&TraceOptions { settings, targets }, |_| {}, &Monitor::default()).unwrap()
+    engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default()).unwrap()
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub fn of_reference(file: &Tensors) -> RawTrace {
             max_logits: 10,
             logit_probability: 0.95,
         },
+        cut: None,
         provenance: Provenance { model: "tiny".into(), dtype: "f32".into(), ..Provenance::default() },
         tokens,
         active,

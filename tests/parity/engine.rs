@@ -62,7 +62,7 @@ impl Case {
             logit_probability: 0.95,
         };
         let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
-        self.run(&TraceOptions { settings, targets })
+        self.run(&TraceOptions { settings, targets, cut: None })
     }
 
     fn run(&self, options: &TraceOptions) -> RawTrace {
@@ -92,7 +92,7 @@ impl Case {
         } else {
             TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
         };
-        self.run(&TraceOptions { settings, targets })
+        self.run(&TraceOptions { settings, targets, cut: None })
     }
 }
 

@@ -8,4 +8,5 @@ mod independent;
 mod interventions;
 mod json;
 mod published;
+mod resuming;
 mod variants;

@@ -15,7 +15,7 @@ fn thresholds_prune_the_whole_graph_anew() {
     desk.press("- - <").expect("threshold 0.70").expect("threshold 0.97");
     let circuit = desk.state.circuit.as_ref().unwrap();
     let thresholds = circuit.edits.now().thresholds;
-    let anew = prune(&circuit.traced.graph, thresholds);
+    let anew = prune(&circuit.traced.document.graph, thresholds);
     assert_eq!(counts(&desk), (anew.n_nodes(), anew.n_edges()));
     assert!(counts(&desk).0 < before.0);
     desk.press("+ + >");
@@ -77,7 +77,7 @@ fn only_the_newest_pruning_is_shown() {
     desk.settle();
     assert!(desk.state.pruning.is_none());
     let circuit = desk.state.circuit.as_ref().unwrap();
-    let anew = prune(&circuit.traced.graph, circuit.edits.now().thresholds);
+    let anew = prune(&circuit.traced.document.graph, circuit.edits.now().thresholds);
     assert_eq!(counts(&desk), (anew.n_nodes(), anew.n_edges()));
 }
 

@@ -1,7 +1,7 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
 use circuitscope::graph::{
-    FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Thresholds, Token,
+    Document, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
@@ -117,7 +117,7 @@ impl Tracer for Fake {
                 values.truncate(n_rows * n_columns);
             }
         }
-        Ok(Traced::new(Arc::new(trace), Thresholds::default())?)
+        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, _: &Monitor) -> anyhow::Result<Promoted> {
@@ -216,6 +216,7 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
             max_logits: 10,
             logit_probability: 0.95,
         },
+        cut: None,
         provenance: Provenance { model: "demo-llama".into(), transcoder: "demo-clt".into(), ..Provenance::default() },
     }
 }

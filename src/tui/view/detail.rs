@@ -120,6 +120,11 @@ impl Sheet<'_> {
                 let long = format!("{short} {dot} after {}", token(*position));
                 (format!("logit {}", glyphs.visible(text)), [long, short])
             }
+            NodeKind::Other { layer, position, kind, name } => {
+                let at = format!("position {position} {}", token(*position));
+                let long = layer.map_or(at.clone(), |layer| format!("layer {layer} {dot} {at}"));
+                (format!("{} {}", glyphs.visible(kind), glyphs.visible(name)), [long, at])
+            }
         }
     }
 
@@ -128,7 +133,7 @@ impl Sheet<'_> {
         let circuit = self.circuit;
         let id = circuit.selected();
         let node = circuit.node(id);
-        let trace = &circuit.traced.trace;
+        let trace = circuit.traced.document.trace.as_deref();
         let mut lines = Vec::new();
         let mut fact = |label: &str, value: String, notes: &[String]| {
             let note = self.fitting(LABEL + text::width(&value), notes);
@@ -140,19 +145,20 @@ impl Sheet<'_> {
         }
         match &node.kind {
             NodeKind::Logit { id, probability, .. } => {
-                let logit = trace.final_logits.get(*id as usize);
+                let logit = trace.and_then(|trace| trace.final_logits.get(*id as usize));
                 fact("probability", format!("{probability:.4}"), &[]);
                 if let Some(logit) = logit {
                     fact("logit", format!("{logit:.3}"), &[]);
                 }
             }
             NodeKind::Error { layer, position } => {
-                let at = layer.index() * trace.n_positions() + position.index();
-                if let Some(norm) = trace.error_norms.get(at) {
+                let norm = trace
+                    .and_then(|trace| trace.error_norms.get(layer.index() * trace.n_positions() + position.index()));
+                if let Some(norm) = norm {
                     fact("norm", format!("{norm:.3}"), &["what the transcoder misses".to_owned()]);
                 }
             }
-            NodeKind::Feature { .. } | NodeKind::Token { .. } => {}
+            NodeKind::Feature { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => {}
         }
         let kept = circuit.kept();
         if let Some(rank) = circuit.rank_of(id) {

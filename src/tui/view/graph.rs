@@ -233,14 +233,14 @@ impl Picture<'_> {
     }
 
     fn pinned_edges(&self) -> impl Iterator<Item = Edge> {
-        let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         let pins = self.circuit.edits.now().pins.iter().copied().filter(|pin| kept.has_node(*pin));
         let edges = pins.flat_map(|pin| kept.incoming(graph, pin));
         edges.filter(|edge| self.circuit.is_pinned(edge.source))
     }
 
     fn walked_edges(&self) -> impl Iterator<Item = Edge> {
-        let (graph, kept) = (&self.circuit.traced.graph, self.circuit.kept());
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         // The last stretch: what lies further back is in the breadcrumb, and would only be in the way.
         let walked = self.circuit.trail.walked();
         walked[walked.len().saturating_sub(WALKED)..].windows(2).filter_map(|pair| {

@@ -16,7 +16,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
                 NodeKind::Logit { probability, text, .. } => Some((glyphs.visible(text), format!("{probability:.3}"))),
                 _ => None,
             });
-            (circuit.traced.trace.settings.prompt.as_str(), answer)
+            (circuit.traced.document.origin.prompt.as_str(), answer)
         }
         None => (state.busy.as_ref().map_or("", |busy| busy.prompt.as_str()), None),
     };
@@ -47,7 +47,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 fn names(state: &State) -> String {
     let (model, transcoder) = match (&state.circuit, &state.tracer) {
         (Some(circuit), _) => {
-            let made_from = &circuit.traced.trace.provenance;
+            let made_from = &circuit.traced.document.origin;
             (made_from.model.clone(), made_from.transcoder.clone())
         }
         (None, Some(tracer)) => (tracer.model_name(), tracer.transcoder_name()),

@@ -45,7 +45,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let theme = &state.look.theme;
     let traced = &circuit.traced;
-    let (graph, kept, scores) = (&traced.graph, &traced.kept, traced.scores);
+    let (graph, kept, scores) = (&traced.document.graph, &traced.kept, traced.scores);
     let now = circuit.edits.now();
     // While it is being pruned anew, what is shown are the old counts.
     let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
@@ -68,7 +68,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if graph.is_partial() {
         facts.push((label("partial", "partial", "partial"), String::new(), theme.alert));
     }
-    if !traced.trace.provenance.warnings.is_empty() {
+    if traced.document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
         facts.push((label("warned", "warned", "!"), String::new(), theme.alert));
     }
     facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));

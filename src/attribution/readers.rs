@@ -1,0 +1,72 @@
+//! How features and outputs read the residual stream: through the frozen norms in front of them.
+
+use crate::attribution::replacement::norm_is_plain;
+use crate::attribution::{Capture, TraceError};
+use crate::model::{Norm, Transformer};
+use crate::transcoder::{FeatureInput, Transcoder};
+use candle_core::Tensor;
+
+/// What stands between the residual stream and those who read it.
+#[derive(Debug)]
+pub(super) struct Readers {
+    /// In front of each layer's features.
+    pub layers: Vec<FrozenRead>,
+    /// In front of the outputs.
+    pub last: FrozenRead,
+}
+
+/// A frozen norm in front of what reads; without a weight, its divisor alone; without either, the stream itself.
+#[derive(Debug, Default)]
+pub(super) struct FrozenRead {
+    /// `[d]`
+    weight: Option<Vec<f32>>,
+    /// `[d]`
+    bias: Option<Vec<f32>>,
+    centres: bool,
+    /// `[P]`
+    divisor: Option<Vec<f32>>,
+}
+
+impl FrozenRead {
+    fn of(norm: &Norm, divisor: &Tensor) -> Result<Self, TraceError> {
+        Ok(Self {
+            weight: Some(norm.weight.to_vec1()?),
+            bias: norm.bias.as_ref().map(Tensor::to_vec1).transpose()?,
+            centres: norm.centres,
+            divisor: Some(divisor.flatten_all()?.to_vec1()?),
+        })
+    }
+
+    /// What `row` `[d]`, read behind the norm at `position`, reads in front of it, and what it reads of the norm's bias.
+    pub fn pull_back(&self, mut row: Vec<f32>, position: usize) -> (Vec<f32>, f32) {
+        let constant = self.bias.as_ref().map_or(0.0, |bias| row.iter().zip(bias).map(|(r, b)| r * b).sum());
+        if let Some(weight) = &self.weight {
+            row.iter_mut().zip(weight).for_each(|(r, w)| *r *= w);
+        }
+        if self.centres {
+            let mean = row.iter().sum::<f32>() / row.len() as f32;
+            row.iter_mut().for_each(|r| *r -= mean);
+        }
+        if let Some(divisor) = &self.divisor {
+            row.iter_mut().for_each(|r| *r /= divisor[position]);
+        }
+        (row, constant)
+    }
+}
+
+impl Readers {
+    pub fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {
+        let mut layers = Vec::with_capacity(capture.layers.len());
+        for (layer, captured) in capture.layers.iter().enumerate() {
+            let divisor = &captured.divisors.mlp;
+            layers.push(match transcoder.input() {
+                FeatureInput::ResidMid => FrozenRead::default(),
+                FeatureInput::Normalized if norm_is_plain(model) => {
+                    FrozenRead { divisor: Some(divisor.flatten_all()?.to_vec1()?), ..FrozenRead::default() }
+                }
+                FeatureInput::Normalized | FeatureInput::MlpIn => FrozenRead::of(&model.mlp_norm(layer)?, divisor)?,
+            });
+        }
+        Ok(Self { layers, last: FrozenRead::of(&model.final_norm()?, &capture.final_divisor)? })
+    }
+}

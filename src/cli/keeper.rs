@@ -1,0 +1,91 @@
+//! Saves a long trace now and then, so that little is lost whatever ends it.
+
+use crate::format::raw;
+use crate::graph::RawTrace;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The least time between two saves.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// At most one part in this many of the time goes into saving.
+const SHARE: u32 = 20;
+
+/// Where a trace that is on its way is saved, and when next.
+pub struct Keeper {
+    out: PathBuf,
+    /// As many rows are in a file already; fewer are not worth saving, and may not replace it.
+    held: usize,
+    last: Instant,
+    pause: Duration,
+}
+
+impl Keeper {
+    /// Saves at `out` what has more than `held` rows.
+    pub fn new(out: &Path, held: usize) -> Self {
+        Self { out: out.to_owned(), held, last: Instant::now(), pause: EVERY }
+    }
+
+    /// Saves `trace` where it is time to. A save that fails is said and tried again later: the trace goes on.
+    pub fn seen(&mut self, trace: &RawTrace) {
+        if self.last.elapsed() < self.pause || trace.row_targets.len() <= self.held {
+            return;
+        }
+        let begun = Instant::now();
+        if let Err(error) = raw::write(&self.out, trace) {
+            eprintln!("what there is could not be saved: {error}");
+        }
+        self.pause = EVERY.max(begun.elapsed() * SHARE);
+        self.last = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Provenance, RowTarget, Rows, Settings, Target, TargetKind, Token};
+
+    /// The smallest trace: one token, one row.
+    fn one_row() -> RawTrace {
+        RawTrace {
+            n_layers: 1,
+            tokens: vec![Token { id: 0, text: "a".into() }],
+            active: Vec::new(),
+            activations: Vec::new(),
+            error_norms: vec![0.0],
+            final_logits: vec![0.0],
+            targets: vec![Target { id: 0, kind: TargetKind::Token, probability: 1.0, text: "a".into() }],
+            target_vectors: vec![1.0],
+            row_targets: vec![RowTarget::Logit(0)],
+            rows: Rows::Dense { values: vec![0.0, 1.0] },
+            row_abs_sums: vec![1.0],
+            row_constants: vec![0.0],
+            row_values: vec![1.0],
+            wanted_features: 0,
+            settings: Settings {
+                prompt: "a".into(),
+                max_feature_nodes: None,
+                batch_size: 1,
+                update_interval: 1,
+                max_logits: 1,
+                logit_probability: 1.0,
+            },
+            cut: None,
+            provenance: Provenance::default(),
+        }
+    }
+
+    #[test]
+    fn it_saves_when_it_is_time_and_never_less_than_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("trace.safetensors");
+        let due = |held| Keeper { pause: Duration::ZERO, ..Keeper::new(&out, held) };
+        Keeper::new(&out, 0).seen(&one_row());
+        due(1).seen(&one_row());
+        assert!(!out.exists());
+        let mut keeper = due(0);
+        keeper.seen(&one_row());
+        assert_eq!(raw::read(&out).unwrap(), one_row());
+        assert!(keeper.pause >= EVERY);
+    }
+}

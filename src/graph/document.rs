@@ -1,0 +1,86 @@
+//! A graph with everything that is known of it beside its nodes and edges.
+
+use crate::graph::{AttributionGraph, Edited, GraphError, Labels, RawTrace, Thresholds};
+use std::sync::Arc;
+
+/// How much of what was traced a graph holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Extent {
+    /// Every feature that was wanted has its row.
+    #[default]
+    Whole,
+    /// The trace was stopped before every wanted feature had its row.
+    Partial,
+    /// It was pruned before it was written, at these thresholds where the file says: what was dropped is not to be had,
+    /// and pruning, influence and scores are those of what is left.
+    PrePruned {
+        /// The node threshold.
+        node: Option<f64>,
+        /// The edge threshold.
+        edge: Option<f64>,
+    },
+}
+
+/// What a graph was made from, as far as its file says; an empty text where it does not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// What viewers call the graph.
+    pub slug: String,
+    /// The prompt as it was typed.
+    pub prompt: String,
+    /// The model's name.
+    pub model: String,
+    /// The transcoder set's name (`scan`).
+    pub transcoder: String,
+    /// The type that was computed in.
+    pub dtype: String,
+    /// Where it was computed.
+    pub device: String,
+    /// How much of the trace it holds.
+    pub extent: Extent,
+}
+
+/// A graph, where it comes from, and what its file holds of a person's work on it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Where it comes from.
+    pub origin: Arc<Origin>,
+    /// All of it.
+    pub graph: Arc<AttributionGraph>,
+    /// The trace that it was made of, where that is at hand.
+    pub trace: Option<Arc<RawTrace>>,
+    /// Labels that the file gives; what a person wrote since stands in [`Edited`] and goes before these.
+    pub labels: Arc<Labels>,
+    /// The file's own cumulative influence scores, `[N]`, where it has any: the truth of a pre-pruned graph, whose
+    /// influence cannot be computed anew. `None` where the file leaves a node's out.
+    pub stored_scores: Option<Arc<Vec<Option<f32>>>>,
+    /// Pins, groups and thresholds that the file holds.
+    pub edited: Arc<Edited>,
+}
+
+impl Document {
+    /// The graph of a trace.
+    ///
+    /// # Errors
+    /// As [`AttributionGraph::from_trace`].
+    pub fn from_trace(trace: Arc<RawTrace>) -> Result<Self, GraphError> {
+        let graph = Arc::new(AttributionGraph::from_trace(&trace)?);
+        let origin = Origin {
+            slug: String::new(),
+            prompt: trace.settings.prompt.clone(),
+            model: trace.provenance.model.clone(),
+            transcoder: trace.provenance.transcoder.clone(),
+            dtype: trace.provenance.dtype.clone(),
+            device: trace.provenance.device.clone(),
+            extent: if trace.is_partial() { Extent::Partial } else { Extent::Whole },
+        };
+        Ok(Self {
+            origin: Arc::new(origin),
+            graph,
+            trace: Some(trace),
+            labels: Arc::default(),
+            stored_scores: None,
+            edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! What the commands do, by what they do it to.
+
+mod edits;
+mod lists;
+mod program;
+mod prompt;
+mod walk;
+
+pub(super) use crate::tui::arrange::Step;
+pub(super) use crate::tui::circuit::Side;
+pub(super) use edits::*;
+pub(super) use lists::*;
+pub(super) use program::*;
+pub(super) use prompt::*;
+pub use prompt::{start_chat, start_open, start_trace};
+pub(super) use walk::*;

@@ -1,0 +1,55 @@
+//! Panes, popups, and the program itself.
+
+use super::cancel;
+use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::popup::help::Help;
+use crate::tui::view;
+
+pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
+    let at = Pane::ALL.iter().position(|pane| *pane == state.focus).unwrap_or(0);
+    let next = (at as isize + by).rem_euclid(Pane::ALL.len() as isize);
+    state.focus = Pane::ALL[next as usize];
+}
+
+pub(in crate::tui) fn close_popup(state: &mut State) {
+    state.popup = None;
+}
+
+pub(in crate::tui) fn open_help(state: &mut State) {
+    state.popup = Some(Popup::Help(Help::default()));
+}
+
+pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
+    let screen = view::popup_room(state.size);
+    if let Some(Popup::Help(help)) = &mut state.popup {
+        help.scroll_by(by, screen);
+    }
+}
+
+pub(in crate::tui) fn close_help(state: &mut State) {
+    if let Some(Popup::Help(help)) = &mut state.popup
+        && !help.clear_filter()
+    {
+        state.popup = None;
+    }
+}
+
+pub(in crate::tui) fn escape(state: &mut State) {
+    if state.busy.is_some() {
+        cancel(state);
+    } else {
+        state.focus = Pane::Graph;
+    }
+}
+
+pub(in crate::tui) fn quit(state: &mut State) {
+    state.effects.push(Effect::Quit);
+}
+
+pub(in crate::tui) fn suspend(state: &mut State) {
+    state.effects.push(Effect::Suspend);
+}
+
+pub(in crate::tui) fn redraw(state: &mut State) {
+    state.effects.push(Effect::Redraw);
+}

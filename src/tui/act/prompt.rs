@@ -1,0 +1,100 @@
+//! The prompt, and the traces that it starts.
+
+use crate::graph::RawTrace;
+use crate::tui::app::{Busy, Effect, Message, Pane, Popup, State};
+use crate::tui::popup::prompt::Prompt;
+use std::sync::Arc;
+use tui_input::InputRequest;
+
+const NO_CHAT: &str = "The model has no chat template";
+
+/// Traces `prompt`; a trace that is under way is stopped for it.
+pub fn start_trace(state: &mut State, prompt: String) {
+    let generation = state.next_generation();
+    state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
+    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+}
+
+/// Traces a message in the model's chat template.
+pub fn start_chat(state: &mut State, typed: String) {
+    match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+        Some(Ok(prompt)) => {
+            state.message = Some(Message { typed, prompt: prompt.clone() });
+            start_trace(state, prompt);
+        }
+        Some(Err(why)) => state.warn(why),
+        None => state.warn(NO_CHAT),
+    }
+}
+
+/// Makes the graph of a trace that was opened.
+pub fn start_open(state: &mut State, trace: Arc<RawTrace>) {
+    let generation = state.next_generation();
+    let prompt = trace.settings.prompt.clone();
+    state.effects.push(Effect::Open { generation, trace });
+    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+}
+
+pub(in crate::tui) fn open_prompt(state: &mut State) {
+    if state.tracer.is_none() {
+        state.warn("There is no model to trace a prompt with: this graph was opened from a file");
+        return;
+    }
+    let text = match (&state.busy, &state.circuit) {
+        (Some(busy), _) => busy.prompt.clone(),
+        (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
+        (None, None) => String::new(),
+    };
+    let prompt = match &state.message {
+        Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
+        _ => Prompt::new(text, false),
+    };
+    state.popup = Some(Popup::Prompt(prompt));
+}
+
+pub(in crate::tui) fn toggle_chat(state: &mut State) {
+    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.in_chat("").is_some());
+    match &mut state.popup {
+        Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
+        _ => state.warn(NO_CHAT),
+    }
+}
+
+pub(in crate::tui) fn trace_prompt(state: &mut State) {
+    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    if let Some((text, is_message)) = prompt.ready() {
+        state.popup = None;
+        state.focus = Pane::Graph;
+        if is_message {
+            start_chat(state, text);
+        } else {
+            start_trace(state, text);
+        }
+    }
+}
+
+pub(in crate::tui) fn take_nearest(state: &mut State) {
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.take_nearest();
+    }
+}
+
+pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
+    match &mut state.popup {
+        Some(Popup::Prompt(prompt)) => prompt.edit(request),
+        Some(Popup::Help(help)) => help.edit(request),
+        None => return,
+    }
+    state.dirty = true;
+}
+
+pub(in crate::tui) fn cancel(state: &mut State) {
+    match &mut state.busy {
+        Some(busy) => {
+            busy.stopping = true;
+            state.effects.push(Effect::StopTrace);
+        }
+        None if state.popup.is_some() => state.popup = None,
+        None => state.say("Nothing is being traced; q leaves"),
+    }
+}

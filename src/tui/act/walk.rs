@@ -1,0 +1,86 @@
+//! From node to node.
+
+use crate::tui::app::{Pane, State};
+use crate::tui::arrange::Step;
+use crate::tui::circuit::Side;
+use crate::tui::keymap::Key;
+use crate::tui::trail::Reached;
+
+pub(in crate::tui) fn step(state: &mut State, step: Step) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.step(step);
+        state.detail_scroll = 0;
+    }
+}
+
+pub(in crate::tui) fn follow(state: &mut State) {
+    let index = match (&state.circuit, state.focus) {
+        (Some(circuit), Pane::Connections) => circuit.row,
+        _ => 0,
+    };
+    go_along(state, index);
+}
+
+pub(in crate::tui) fn jump(state: &mut State, key: Key) {
+    if let Some(index) = key.digit().and_then(|digit| digit.checked_sub(1)) {
+        go_along(state, index);
+    }
+}
+
+fn go_along(state: &mut State, index: usize) {
+    let Some(circuit) = &mut state.circuit else { return };
+    if circuit.follow(index) {
+        state.detail_scroll = 0;
+    } else {
+        let side = match circuit.side {
+            Side::Inputs => "input",
+            Side::Outputs => "output",
+        };
+        match circuit.links().kept.len() {
+            0 => state.say(format!("No {side} of this node is kept")),
+            n => state.say(format!("There is no {side} {}: {n} kept", index + 1)),
+        }
+    }
+}
+
+pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.set_side(side);
+    }
+}
+
+pub(in crate::tui) fn switch_side(state: &mut State) {
+    if let Some(side) = state.circuit.as_ref().map(|circuit| circuit.side.other()) {
+        set_side(state, side);
+    }
+}
+
+pub(in crate::tui) fn back(state: &mut State) {
+    if state.circuit.as_mut().is_some_and(|circuit| !circuit.back()) {
+        state.say("This is where the walk began");
+    }
+    state.detail_scroll = 0;
+}
+
+pub(in crate::tui) fn forward(state: &mut State) {
+    if state.circuit.as_mut().is_some_and(|circuit| !circuit.forward()) {
+        state.say("This is where the walk ended");
+    }
+    state.detail_scroll = 0;
+}
+
+pub(in crate::tui) fn to_answer(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit
+        && let Some(node) = circuit.answer()
+    {
+        circuit.go(node, Reached::Freely);
+    }
+}
+
+pub(in crate::tui) fn to_token(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit
+        && let Some(node) = circuit.token_below()
+    {
+        circuit.go(node, Reached::Freely);
+    }
+}
