@@ -84,7 +84,6 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     let Shard { nth, of } = args.batch.shard.unwrap_or(Shard { nth: 0, of: 1 });
     let (mut traced, mut skipped, mut failed) = (0, 0, 0);
     for (index, line) in all.iter().enumerate().skip(nth).step_by(of) {
-        let begun = Instant::now();
         let out = folder.join(file_name(index, line));
         let outcome = one(args, line, &out, &engine);
         let mut result = match outcome {
@@ -106,7 +105,6 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
         if args.json {
             result["index"] = index.into();
             result["line"] = line.number.into();
-            result["seconds"] = begun.elapsed().as_secs_f64().into();
             writeln!(io::stdout(), "{result}").context("results cannot be reported on stdout")?;
         }
         if stop.load(Ordering::Relaxed) {
@@ -131,6 +129,7 @@ fn content(prompts: &Path) -> Result<Vec<u8>> {
 }
 
 fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Result<Outcome> {
+    let begun = Instant::now();
     let entry = line.entry.as_ref().map_err(|why| anyhow!("{why}"))?;
     let args = for_entry(args, entry);
     let mut start = Start::fresh(&args, engine)?;
@@ -144,12 +143,11 @@ fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Resul
         }
         start = Start::resumed(&args, raw::read(out)?);
     }
-    let begun = Instant::now();
-    let traced = trace::write(&args, out, engine, start)?;
+    let (traced, cost) = trace::write(&args, out, engine, start, begun)?;
     if !args.json {
-        trace::report(&args, out, &traced, begun)?;
+        trace::report(&args, out, &traced, &cost)?;
     }
-    Ok(Outcome::Traced(trace::summary(out, &traced)?))
+    Ok(Outcome::Traced(trace::summary(out, &traced, &cost)?))
 }
 
 /// Whether a graph is what would be made now, as far as its header tells.

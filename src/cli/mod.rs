@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod batch;
+mod cost;
 mod engine;
 mod export;
 mod intervene;

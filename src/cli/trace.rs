@@ -2,12 +2,14 @@
 
 use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
 use crate::cli::batch::{self, BatchArgs};
+use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
+use crate::job::Phase;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -177,19 +179,26 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         Some(from) => Start::resumed(args, from),
         None => Start::fresh(args, &engine)?,
     };
-    let trace = write(args, out, &engine, start)?;
-    report(args, out, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+    let (trace, cost) = write(args, out, &engine, start, begun)?;
+    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
 }
 
-/// Traces and writes the graph.
+/// Traces and writes the graph; `begun` is when the work for it began.
 ///
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
-pub(super) fn write(args: &TraceArgs, out: &Path, engine: &Arc<Engine>, start: Start) -> Result<RawTrace> {
+pub(super) fn write(
+    args: &TraceArgs,
+    out: &Path,
+    engine: &Arc<Engine>,
+    start: Start,
+    begun: Instant,
+) -> Result<(RawTrace, Cost)> {
     let (engine, held) = (Arc::clone(engine), start.held());
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
-    let trace = watch(stopped, move |monitor| {
+    let opened = begun.elapsed();
+    let (trace, worked) = watch(stopped, move |monitor| {
         let planned = |plan: &Plan| eprintln!("{plan}");
         let mut tracing = match start {
             Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
@@ -197,13 +206,17 @@ pub(super) fn write(args: &TraceArgs, out: &Path, engine: &Arc<Engine>, start: S
         };
         let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
         tracing.run(seen, monitor)?;
-        Ok(tracing.into_trace())
+        Ok((tracing.into_trace(), monitor.phases()))
     })?;
     if trace.is_partial() && trace.row_targets.len() <= held {
         bail!("stopped before there were more rows than the file has; nothing was written");
     }
+    let writing = Instant::now();
     raw::write(out, &trace)?;
-    Ok(trace)
+    let phase = |name, time| Phase { name, time, operations: 0 };
+    let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
+    let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
+    Ok((trace, cost))
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -254,26 +267,26 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
 ///
 /// # Errors
 /// The trace contradicts itself, or stdout is closed.
-pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, begun: Instant) -> Result<()> {
-    let seconds = begun.elapsed().as_secs_f64();
-    let mut result = summary(out, trace)?;
+pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
+    let result = summary(out, trace, cost)?;
     if args.json {
-        result["seconds"] = seconds.into();
         writeln!(io::stdout(), "{result:#}")?;
         return Ok(());
     }
     let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
     let score = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
     eprintln!(
-        "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
+        "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
         out.display(),
         if trace.is_partial() { " (partial)" } else { "" },
         trace.row_targets.len(),
         trace.active.len(),
+        cost.time.as_secs_f64(),
         score("replacement_score"),
         score("completeness_score"),
         outputs.join(", "),
     );
+    eprintln!("{cost}");
     Ok(())
 }
 
@@ -281,7 +294,7 @@ pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, begun: Inst
 ///
 /// # Errors
 /// The trace contradicts itself.
-pub(super) fn summary(out: &Path, trace: &RawTrace) -> Result<Value> {
+pub(super) fn summary(out: &Path, trace: &RawTrace, cost: &Cost) -> Result<Value> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));
     Ok(json!({
@@ -297,5 +310,6 @@ pub(super) fn summary(out: &Path, trace: &RawTrace) -> Result<Value> {
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
         "warnings": trace.provenance.warnings,
+        "cost": cost.json(trace),
     }))
 }

@@ -5,7 +5,7 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::keymap::Context;
-use crate::tui::layout::{Panes, layout};
+use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{help::Help, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -21,11 +21,26 @@ pub enum Pane {
     Connections,
     /// What the selected node is.
     Detail,
+    /// The circuit of a node, unrolled.
+    Tree,
+    /// What is pinned.
+    Subgraph,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Graph, Self::Connections, Self::Detail];
+    pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
+
+    /// What its frame says.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Connections => "connections",
+            Self::Detail => "detail",
+            Self::Tree => "tree",
+            Self::Subgraph => "subgraph",
+        }
+    }
 }
 
 /// What lies over the panes.
@@ -126,6 +141,8 @@ pub struct State {
     pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
+    /// Who shares a place with whom, and who has all of the room.
+    pub windows: Windows,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
     /// What lies over the panes.
@@ -157,6 +174,7 @@ impl State {
             busy: None,
             message: None,
             focus: Pane::Graph,
+            windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
             notice: None,
@@ -177,12 +195,14 @@ impl State {
             (None, Pane::Graph) => Context::Graph,
             (None, Pane::Connections) => Context::Connections,
             (None, Pane::Detail) => Context::Detail,
+            (None, Pane::Tree) => Context::Tree,
+            (None, Pane::Subgraph) => Context::Subgraph,
         }
     }
 
     /// Where the panes are; `None` on a terminal that is too small for any.
     pub fn panes(&self) -> Option<Panes> {
-        layout(self.size, self.focus)
+        layout(self.size, self.focus, &self.windows)
     }
 
     /// Says something to the person.

@@ -6,6 +6,7 @@ mod desk;
 mod edits;
 mod fake;
 mod looks;
+mod panes;
 mod prompts;
 mod readme;
 mod walks;

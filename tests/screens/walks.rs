@@ -158,12 +158,12 @@ fn the_list_of_connections_is_walked_row_by_row() {
 #[test]
 fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
-    for pane in [Pane::Connections, Pane::Detail, Pane::Graph] {
+    for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Graph] {
         desk.press("Tab");
         assert_eq!(desk.state.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.focus, Pane::Detail);
+    assert_eq!(desk.state.focus, Pane::Subgraph);
     desk.press("Esc");
     assert_eq!(desk.state.focus, Pane::Graph);
 }
@@ -219,7 +219,7 @@ fn the_detail_scrolls_no_further_than_its_end() {
 
 #[test]
 fn help_lists_every_key_and_can_be_filtered() {
-    let mut desk = Desk::traced((160, 48));
+    let mut desk = Desk::traced((160, 60));
     desk.press("?").expect("Walk the circuit").expect("Prune and pin").expect("Erase everything");
     desk.type_text("undo").expect("Undo the last change");
     assert!(!desk.shows("Walk the circuit"));
