@@ -1,9 +1,10 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, RawTrace, prune};
+use crate::format;
+use crate::graph::{Document, Kept, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
-use crate::tui::app::Effect;
+use crate::tui::app::{Effect, Opening};
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -98,8 +99,8 @@ impl Workers {
                 };
                 self.trace.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::Open { generation, trace } => {
-                self.trace.ask(generation, Box::new(move |_| open(trace)), &self.wake);
+            Effect::Open { generation, graph } => {
+                self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
@@ -145,8 +146,13 @@ impl Workers {
     }
 }
 
-fn open(trace: Arc<RawTrace>) -> Result<Traced, String> {
-    Document::from_trace(trace).map(Traced::new).map_err(|error| error.to_string())
+fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
+    monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
+    let document = match graph {
+        Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
+        Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+    };
+    document.map(Traced::new)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -1,9 +1,8 @@
 //! The prompt, and the traces that it starts.
 
-use crate::graph::RawTrace;
-use crate::tui::app::{Busy, Effect, Message, Pane, Popup, State};
+use crate::job::Progress;
+use crate::tui::app::{Busy, Effect, Message, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
-use std::sync::Arc;
 use tui_input::InputRequest;
 
 const NO_CHAT: &str = "The model has no chat template";
@@ -27,12 +26,17 @@ pub fn start_chat(state: &mut State, typed: String) {
     }
 }
 
-/// Makes the graph of a trace that was opened.
-pub fn start_open(state: &mut State, trace: Arc<RawTrace>) {
+/// Opens a graph; its file's name stands for the prompt until that is read.
+pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
     let generation = state.next_generation();
-    let prompt = trace.settings.prompt.clone();
-    state.effects.push(Effect::Open { generation, trace });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    let graph = graph.into();
+    let prompt = match &graph {
+        Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        Opening::Trace(trace) => trace.settings.prompt.clone(),
+    };
+    state.effects.push(Effect::Open { generation, graph });
+    let progress = Progress { phase: "opening", ..Progress::default() };
+    state.busy = Some(Busy { generation, prompt, progress, stopping: false });
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
