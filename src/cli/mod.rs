@@ -7,8 +7,11 @@ mod export;
 mod intervene;
 mod keeper;
 mod lines;
+mod manual;
+mod models;
 mod progress;
 mod prompt;
+mod pull;
 mod trace;
 mod walk;
 
@@ -38,6 +41,11 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Manual(manual::ManualArgs),
+    Completions(manual::CompletionsArgs),
+    Start(walk::StartArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -52,5 +60,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Manual(args)) => manual::manual(args),
+        Some(Command::Completions(args)) => manual::completions(args),
+        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch;
 mod chat;
+mod manual;
 mod pipeline;
 mod resuming;
 mod stopping;
