@@ -5,6 +5,7 @@ mod engine;
 mod export;
 mod intervene;
 mod keeper;
+mod manual;
 mod models;
 mod progress;
 mod prompt;
@@ -36,6 +37,8 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Manual(manual::ManualArgs),
+    Completions(manual::CompletionsArgs),
     Start(walk::StartArgs),
     Models(models::ModelsArgs),
     Pull(pull::PullArgs),
@@ -53,6 +56,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Manual(args)) => manual::manual(args),
+        Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => walk::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
