@@ -2,7 +2,9 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
+use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
@@ -10,7 +12,7 @@ use crate::format;
 use crate::graph::Document;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Models, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
+use crate::tui::{self, Models, Promoted, Reading, Start, Traced, Tracer};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,29 +24,8 @@ pub struct WalkArgs {
     engine: EngineArgs,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Theme {
-    Auto,
-    Dark,
-    Light,
-    Mono,
-}
-
-impl Theme {
-    fn options(self) -> Options {
-        let theme = match self {
-            Self::Auto => ThemeChoice::Auto,
-            Self::Dark => ThemeChoice::Dark,
-            Self::Light => ThemeChoice::Light,
-            Self::Mono => ThemeChoice::Mono,
-        };
-        Options { theme }
-    }
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 impl WalkArgs {
@@ -65,9 +46,8 @@ pub struct StartArgs {
     /// Forbid the network, also where the person says yes to a download
     #[arg(long)]
     offline: bool,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 /// Opens graphs in the full-screen program.
@@ -85,14 +65,15 @@ pub struct OpenArgs {
 ///
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
-pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
+pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
     let start = match prompt {
+        Some(message) if chat.chat => Start::Message(message.to_owned()),
         Some(prompt) => Start::Prompt(prompt.to_owned()),
         None if args.engine.is_demo() => Start::Prompt(demo::PROMPT.to_owned()),
         None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(start, Some(args.tracer()?), args.models()?, args.theme.options())
+    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -106,7 +87,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.theme.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
 }
 
 /// Shows what can be traced, to choose from.
@@ -116,7 +97,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 pub fn choose(args: &StartArgs) -> Result<()> {
     let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
     let _log = config::log_to_file();
-    tui::run(Start::Choose, None, models, args.theme.options())
+    tui::run(Start::Choose, None, models, args.look.options())
 }
 
 /// Traces on this machine.
@@ -145,6 +126,11 @@ impl Tracer for LocalTracer {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
         Ok(Reading { tokens, unknown })
+    }
+
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {

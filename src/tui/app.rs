@@ -94,6 +94,15 @@ pub struct Notice {
     pub alert: bool,
 }
 
+/// A message, and the prompt that the chat template made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is traced.
+    pub prompt: String,
+}
+
 /// A trace, or the opening of one, that is under way.
 pub struct Busy {
     /// Tells its answer from stale ones.
@@ -234,6 +243,8 @@ pub enum Effect {
         /// Its graph.
         graph: Arc<AttributionGraph>,
     },
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -254,6 +265,8 @@ pub struct State {
     pub circuit: Option<Circuit>,
     /// What is under way.
     pub busy: Option<Busy>,
+    /// The last message that was traced: what to edit where its prompt is to be edited.
+    pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
@@ -299,6 +312,7 @@ impl State {
             tracer,
             circuit: None,
             busy: None,
+            message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
             detail_scroll: 0,

@@ -193,6 +193,7 @@ commands! {
     "branch-last", Lists, Tree, ["G", "End"], None, |s, _| act::tree(s, |tree| tree.move_by(isize::MAX)), "To the last branch";
     "prompt-trace", Prompt, Prompt, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
     "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";
+    "prompt-chat", Prompt, Prompt, ["Ctrl-t"], Some("chat"), |s, _| act::toggle_chat(s), "Take it as a message in the chat template, or not";
     "prompt-close", Prompt, Prompt, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the prompt as it was";
     "nodes-more", Prune, Panes, ["+", "="], Some("nodes"), |s, _| act::nudge_nodes(s, 1), "Keep more nodes: raise the node threshold";
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
@@ -225,6 +226,11 @@ commands! {
     "edit-label", Edit, Edit, ["l"], None, |s, _| act::ask_label(s), "Label this feature, at every position, or this node";
     "edit-notes", Edit, Edit, ["t"], None, |s, _| act::open_notes(s), "Write notes on the graph";
     "choose-none", Edit, Edit, ["v"], None, |s, _| act::choose_none(s), "Let go of all chosen nodes";
+    "copy", Edit, Panes, ["y"], None, |s, _| act::await_key(s, Context::Copy), "Copy, over a network too: another key follows";
+    "copy-id", Edit, Copy, ["y"], None, |s, _| act::copy(s, act::Part::Id), "Copy the ids of the chosen nodes, or of this one";
+    "copy-label", Edit, Copy, ["l"], None, |s, _| act::copy(s, act::Part::Label), "Copy this node's label";
+    "copy-json", Edit, Copy, ["j"], None, |s, _| act::copy(s, act::Part::Json), "Copy this node with its connections as JSON";
+    "copy-markdown", Edit, Copy, ["m"], None, |s, _| act::copy(s, act::Part::Markdown), "Copy the chosen nodes as a Markdown table";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
     "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";

@@ -7,6 +7,7 @@ mod act;
 pub mod app;
 pub mod arrange;
 pub mod circuit;
+pub mod clipboard;
 pub mod command;
 mod event;
 pub mod filter;
@@ -33,7 +34,7 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{open_models, start_open, start_trace};
+pub use act::{open_models, start_chat, start_open, start_trace};
 pub use command::{key_table, key_table_markdown};
 pub use models::{Choice, Here, Models};
 pub use run::{Options, Start, draw, run};

@@ -175,6 +175,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     match result {
         Ok(traced) => {
             let partial = traced.document.graph.is_partial();
+            let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             match Circuit::new(traced) {
                 Some(circuit) => {
                     state.circuit = Some(circuit);
@@ -184,6 +185,8 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
                     act::open_session(state);
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
+                    } else if let Some(warning) = warning {
+                        state.warn(warning);
                     }
                 }
                 None => state.warn("The trace holds no node"),

@@ -2,6 +2,7 @@
 
 mod anything;
 mod bytes;
+mod copying;
 mod desk;
 mod edits;
 mod fake;

@@ -68,6 +68,9 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if graph.is_partial() {
         facts.push((label("partial", "partial", "partial"), String::new(), theme.alert));
     }
+    if traced.document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+        facts.push((label("warned", "warned", "!"), String::new(), theme.alert));
+    }
     facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
     facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
     let nodes = share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node);
