@@ -60,6 +60,11 @@ impl Filter {
         moved || learned || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }
 
+    /// Lets the newest question be asked anew.
+    pub fn forget(&mut self) {
+        self.asked = None;
+    }
+
     /// Takes an answer; whether it answers the newest question.
     pub fn take(&mut self, generation: u64, sifted: &Arc<Sifted>) -> bool {
         let newest = self.asked.as_ref().is_some_and(|(asked, _)| *asked == generation);

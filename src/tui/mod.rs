@@ -22,6 +22,7 @@ pub mod name;
 pub mod popup;
 pub mod remember;
 mod run;
+pub mod shelf;
 pub mod sift;
 mod terminal;
 pub mod text;
@@ -34,7 +35,7 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{open_models, start_chat, start_open, start_trace};
+pub use act::{open_files, open_models, start_chat, start_open, start_trace};
 pub use command::{key_table, key_table_markdown};
 pub use models::{Choice, Here, Models};
 pub use run::{Options, Start, draw, run};

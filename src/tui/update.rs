@@ -12,6 +12,7 @@ use crate::tui::models::Brought;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::work::Exported;
 use std::sync::Arc;
 use tui_input::InputRequest;
 
@@ -38,6 +39,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// An export ended.
+    Exported {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Exported, String>,
     },
     /// A session was read.
     Remembered {
@@ -121,6 +129,7 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Exported { generation, result } => act::take_exported(state, generation, result),
         Msg::Remembered { generation, result } => act::take_session(state, generation, result),
         Msg::Notice(text) => {
             state.warn(text);
@@ -178,11 +187,11 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
             let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             match Circuit::new(traced) {
                 Some(circuit) => {
-                    state.circuit = Some(circuit);
+                    let replaced = state.circuit.replace(circuit).map(|_| state.circuit_generation);
                     state.circuit_generation = generation;
                     state.pruning = None;
                     state.detail_scroll = 0;
-                    act::open_session(state);
+                    act::open_session(state, replaced);
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
                     } else if let Some(warning) = warning {
