@@ -2,6 +2,7 @@
 
 mod engine;
 mod export;
+mod growth;
 mod intervene;
 mod keeper;
 mod progress;

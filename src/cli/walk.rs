@@ -2,14 +2,15 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::growth::grow;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
 use crate::format::raw;
-use crate::graph::Document;
+use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
+use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Tracer};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,11 +110,23 @@ impl Tracer for LocalTracer {
         Ok(Reading { tokens, unknown })
     }
 
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
         let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
         let options = TraceOptions { settings, targets, cut: None };
-        let trace = self.engine.trace(&options, |_| {}, monitor)?;
-        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
+        let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let had = from.visit_order().collect();
+        let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
+        grow(tracing, had, grown, monitor)
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {

@@ -10,6 +10,7 @@ use crate::tui::popup::{help::Help, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,8 +54,37 @@ pub struct Busy {
     pub prompt: String,
     /// How far it is.
     pub progress: Progress,
+    /// Units of the phase done in a second, once that can be told.
+    pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
+    /// When the phase was first heard of, and how far it was then.
+    since: Option<(Instant, u64)>,
+}
+
+impl Busy {
+    /// Work that has just been asked for.
+    pub fn new(generation: u64, prompt: String) -> Self {
+        Self { generation, prompt, progress: Progress::default(), rate: None, stopping: false, since: None }
+    }
+
+    /// Takes note of how far it is at `now`.
+    pub fn hear(&mut self, progress: Progress, now: Instant) {
+        match self.since {
+            Some((since, done)) if progress.phase == self.progress.phase => {
+                let passed = now.duration_since(since);
+                // Less than a second says little.
+                if passed >= Duration::from_secs(1) && progress.done > done {
+                    self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
+                }
+            }
+            _ => {
+                self.since = Some((now, progress.done));
+                self.rate = None;
+            }
+        }
+        self.progress = progress;
+    }
 }
 
 /// Something to be done outside the state.
@@ -65,6 +95,17 @@ pub enum Effect {
         generation: u64,
         /// The prompt.
         prompt: String,
+    },
+    /// Go on from a trace.
+    Resume {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+        /// Features that get a row, `None` for all.
+        max_feature_nodes: Option<usize>,
+        /// How much of its graph to keep.
+        thresholds: Thresholds,
     },
     /// Make the graph of a trace that was opened.
     Open {

@@ -1,6 +1,6 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{Edge, Edits, Kept, Node, NodeKind};
+use crate::graph::{AttributionGraph, Edge, Edits, Kept, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::{Charset, Glyphs};
@@ -86,7 +86,6 @@ pub struct Circuit {
     pub writes: HashMap<(Layer, FeatureId), Writes>,
     /// Token texts that stand more than once in the prompt need their position beside them.
     repeated: Vec<bool>,
-    ranks: HashMap<NodeId, usize>,
     goal_x: Option<u16>,
 }
 
@@ -112,11 +111,9 @@ impl Circuit {
             spine: Vec::new(),
             writes: HashMap::new(),
             repeated,
-            ranks: HashMap::new(),
             goal_x: None,
             traced,
         };
-        this.rank();
         this.arrive();
         Some(this)
     }
@@ -156,7 +153,7 @@ impl Circuit {
 
     /// The node's rank by influence among all nodes, from 1.
     pub fn rank_of(&self, node: NodeId) -> Option<usize> {
-        self.ranks.get(&node).copied()
+        self.traced.ranks.get(node.index()).copied().flatten()
     }
 
     /// The share of the selected node's input that comes from errors; `None` where it has no input.
@@ -281,6 +278,34 @@ impl Circuit {
     pub fn take_kept(&mut self, kept: Arc<Kept>, glyphs: &Glyphs) {
         let was: Option<Place> = self.arrangement.place(self.selected());
         self.traced.kept = kept;
+        self.settle(was, glyphs);
+    }
+
+    /// Takes over a graph that holds the nodes of this one and more: the same trace, further on. `to` gives their ids
+    /// there; the walk, the selection and the edits follow them.
+    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) {
+        let was = self.arrangement.place(self.selected());
+        // The cursor stays at the top until it is moved; then it stays with its link.
+        let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
+        self.edits.renumber(|node| to[node.index()]);
+        self.trail.renumber(|node| to[node.index()]);
+        self.traced = traced;
+        self.settle(was, glyphs);
+        let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
+        self.row = row.unwrap_or(0);
+    }
+
+    /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.
+    pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
+        // Both list their nodes in the same order.
+        let mut rest = other.nodes().iter().enumerate();
+        let mine = self.traced.document.graph.nodes().iter();
+        mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
+    }
+
+    /// Arranges what is kept by now. Where the selected node, which stood at `was`, fell, the nearest that stands is
+    /// selected.
+    fn settle(&mut self, was: Option<Place>, glyphs: &Glyphs) {
         self.arrange(glyphs, self.arrangement.room);
         if !self.kept().has_node(self.selected())
             && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())
@@ -293,14 +318,6 @@ impl Circuit {
     /// Arranges the nodes anew for a pane of `room` cells and lines.
     pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
         self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
-    }
-
-    fn rank(&mut self) {
-        let influence = &self.traced.kept.influence;
-        let mut order: Vec<NodeId> =
-            self.traced.document.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
-        order.sort_by(|a, b| influence[b.index()].total_cmp(&influence[a.index()]));
-        self.ranks = order.into_iter().enumerate().map(|(at, id)| (id, at + 1)).collect();
     }
 
     fn link(&self, edge: Edge, other: NodeId) -> Link {

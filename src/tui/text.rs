@@ -107,6 +107,15 @@ pub fn thousands(number: usize) -> String {
     out
 }
 
+/// A span of time, roughly: `9 s`, `4 min`, `3 h`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.5 => format!("{s:.0} s"),
+        s if s < 99.5 * 60.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.0} h", s / 3600.0),
+    }
+}
+
 /// A whole number in at most four characters: `412`, `22k`, `4.1M`.
 pub fn compact(number: usize) -> String {
     match number {

@@ -8,7 +8,9 @@ use crate::tui::app::{Effect, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::view;
 use std::sync::Arc;
+use std::time::Instant;
 use tui_input::InputRequest;
 
 /// Something that happened.
@@ -21,6 +23,13 @@ pub enum Msg {
     Resize(u16, u16),
     /// Time passed while work goes on; how far the trace is.
     Tick(Option<Progress>),
+    /// A trace went on: the graph of what there is.
+    Grown {
+        /// Of the question.
+        generation: u64,
+        /// The graph.
+        traced: Box<Traced>,
+    },
     /// A trace ended, or the graph of an opened one is made.
     Traced {
         /// Of the question.
@@ -65,9 +74,14 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
             if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.progress = progress;
+                busy.hear(progress, Instant::now());
             }
             state.dirty = true;
+        }
+        Msg::Grown { generation, traced } => {
+            if state.busy.as_ref().is_some_and(|busy| busy.generation == generation) {
+                show(state, generation, *traced);
+            }
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
@@ -103,22 +117,43 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     state.dirty = true;
     match result {
         Ok(traced) => {
-            let partial = traced.document.graph.is_partial();
-            match Circuit::new(traced) {
-                Some(circuit) => {
-                    state.circuit = Some(circuit);
-                    state.circuit_generation = generation;
-                    state.pruning = None;
-                    state.detail_scroll = 0;
-                    if partial {
-                        state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
-                    }
-                }
-                None => state.warn("The trace holds no node"),
+            let stopped = busy.stopping && traced.document.graph.is_partial();
+            show(state, generation, traced);
+            if stopped {
+                let goes_on = view::key_of("go-on", state);
+                state.say(format!(
+                    "The trace was stopped early: the graph holds what there was, and is marked partial; {goes_on} goes on"
+                ));
             }
         }
-        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything to show"),
+        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything new to show"),
         Err(why) => state.warn(why),
+    }
+}
+
+/// Shows a graph: as what has become of the one on the screen where it is of the same trace.
+fn show(state: &mut State, generation: u64, traced: Traced) {
+    state.dirty = true;
+    state.pruning = None;
+    if generation == state.circuit_generation
+        && let Some(circuit) = &mut state.circuit
+        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+    {
+        let wanted = circuit.edits.now().thresholds;
+        let pruned_at = traced.document.edited.thresholds;
+        circuit.grow(traced, &to, &state.look.glyphs);
+        if wanted != pruned_at {
+            act::prune_anew(state);
+        }
+        return;
+    }
+    match Circuit::new(traced) {
+        Some(circuit) => {
+            state.circuit = Some(circuit);
+            state.circuit_generation = generation;
+            state.detail_scroll = 0;
+        }
+        None => state.warn("The trace holds no node"),
     }
 }
 

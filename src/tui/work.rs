@@ -1,13 +1,13 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, RawTrace, prune};
+use crate::graph::{Document, Edited, Kept, RawTrace, Thresholds, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Work<T> = Box<dyn FnOnce(&Monitor) -> Result<T, String> + Send>;
 
@@ -69,6 +69,16 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
     }
 }
 
+/// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
+struct Growing {
+    generation: u64,
+    newest: Arc<Mutex<Option<Traced>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Called from any thread when an answer can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -77,6 +87,9 @@ pub struct Workers {
     tracer: Option<Arc<dyn Tracer>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
+    growing: Option<Growing>,
+    /// What the person prunes at, for graphs that are on their way.
+    thresholds: Arc<Mutex<Thresholds>>,
     prune: Slot<u64, Arc<Kept>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
 }
@@ -84,25 +97,39 @@ pub struct Workers {
 impl Workers {
     /// Workers that call `wake` when an answer can be taken.
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
-        Self { tracer, wake, trace: Slot::new("trace"), prune: Slot::new("prune"), promoted: Slot::new("promoted") }
+        Self {
+            tracer,
+            wake,
+            trace: Slot::new("trace"),
+            growing: None,
+            thresholds: Arc::default(),
+            prune: Slot::new("prune"),
+            promoted: Slot::new("promoted"),
+        }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
     pub fn start(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::Trace { generation, prompt } => {
-                let tracer = self.tracer.clone();
-                let work = move |monitor: &Monitor| match tracer {
-                    Some(tracer) => tracer.trace(&prompt, monitor).map_err(|error| format!("{error:#}")),
-                    None => Err("there is no model to trace with".to_owned()),
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.trace(&prompt, grown, monitor)
                 };
-                self.trace.ask(generation, Box::new(work), &self.wake);
+                self.trace(generation, Thresholds::default(), run);
+            }
+            Effect::Resume { generation, trace, max_feature_nodes, thresholds } => {
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.resume(&trace, max_feature_nodes, grown, monitor)
+                };
+                self.trace(generation, thresholds, run);
             }
             Effect::Open { generation, trace } => {
+                self.growing = None;
                 self.trace.ask(generation, Box::new(move |_| open(trace)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
+                *lock(&self.thresholds) = thresholds;
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
@@ -119,11 +146,48 @@ impl Workers {
         None
     }
 
+    /// Lets the tracer `run`, and prunes what it gives at what the person prunes at by then.
+    fn trace(
+        &mut self,
+        generation: u64,
+        thresholds: Thresholds,
+        run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
+    ) {
+        *lock(&self.thresholds) = thresholds;
+        let growing = Growing { generation, newest: Arc::default() };
+        let (newest, wake, thresholds) =
+            (Arc::clone(&growing.newest), Arc::clone(&self.wake), Arc::clone(&self.thresholds));
+        self.growing = Some(growing);
+        let tracer = self.tracer.clone();
+        let work = move |monitor: &Monitor| {
+            let traced = |mut document: Document| {
+                let thresholds = *lock(&thresholds);
+                document.edited = Arc::new(Edited { thresholds, ..document.edited.as_ref().clone() });
+                Traced::new(document)
+            };
+            let mut grown = |document: Document| {
+                let traced = traced(document);
+                *lock(&newest) = Some(traced);
+                wake();
+            };
+            let tracer = tracer.ok_or("there is no model to trace with")?;
+            run(tracer.as_ref(), &mut grown, monitor).map(traced).map_err(|error| format!("{error:#}"))
+        };
+        self.trace.ask(generation, Box::new(work), &self.wake);
+    }
+
     /// The answers that are there.
     pub fn answers(&mut self) -> Vec<Msg> {
         let mut answers = Vec::new();
         while let Some((generation, result)) = self.trace.take(&self.wake) {
+            // What there was on the way to it no longer matters.
+            self.growing.take_if(|growing| growing.generation == generation);
             answers.push(Msg::Traced { generation, result });
+        }
+        if let Some(growing) = &self.growing
+            && let Some(traced) = lock(&growing.newest).take()
+        {
+            answers.push(Msg::Grown { generation: growing.generation, traced: Box::new(traced) });
         }
         while let Some((generation, result)) = self.prune.take(&self.wake) {
             answers.push(Msg::Pruned { generation, result });

@@ -5,6 +5,7 @@ mod bytes;
 mod desk;
 mod edits;
 mod fake;
+mod growing;
 mod looks;
 mod prompts;
 mod readme;

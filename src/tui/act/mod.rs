@@ -1,6 +1,7 @@
 //! What the commands do, by what they do it to.
 
 mod edits;
+mod go_on;
 mod lists;
 mod program;
 mod prompt;
@@ -9,6 +10,7 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::Side;
 pub(super) use edits::*;
+pub(super) use go_on::*;
 pub(super) use lists::*;
 pub(super) use program::*;
 pub(super) use prompt::*;

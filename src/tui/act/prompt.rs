@@ -10,7 +10,7 @@ use tui_input::InputRequest;
 pub fn start_trace(state: &mut State, prompt: String) {
     let generation = state.next_generation();
     state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    state.busy = Some(Busy::new(generation, prompt));
 }
 
 /// Makes the graph of a trace that was opened.
@@ -18,7 +18,7 @@ pub fn start_open(state: &mut State, trace: Arc<RawTrace>) {
     let generation = state.next_generation();
     let prompt = trace.settings.prompt.clone();
     state.effects.push(Effect::Open { generation, trace });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    state.busy = Some(Busy::new(generation, prompt));
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {

@@ -11,6 +11,7 @@ mod progress;
 mod trust;
 
 pub(super) use detail::overflow as detail_overflow;
+pub(in crate::tui) use hints::key_of;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST};
