@@ -5,7 +5,7 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::keymap::Context;
-use crate::tui::layout::{Panes, layout};
+use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{help::Help, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -22,11 +22,26 @@ pub enum Pane {
     Connections,
     /// What the selected node is.
     Detail,
+    /// The circuit of a node, unrolled.
+    Tree,
+    /// What is pinned.
+    Subgraph,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Graph, Self::Connections, Self::Detail];
+    pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
+
+    /// What its frame says.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Connections => "connections",
+            Self::Detail => "detail",
+            Self::Tree => "tree",
+            Self::Subgraph => "subgraph",
+        }
+    }
 }
 
 /// What lies over the panes.
@@ -54,11 +69,11 @@ pub struct Busy {
     pub prompt: String,
     /// How far it is.
     pub progress: Progress,
-    /// Units of the phase done in a second, once that can be told.
+    /// Units done in a second, once that can be told.
     pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
-    /// When the phase was first heard of, and how far it was then.
+    /// When its count began, and where.
     since: Option<(Instant, u64)>,
 }
 
@@ -71,7 +86,8 @@ impl Busy {
     /// Takes note of how far it is at `now`.
     pub fn hear(&mut self, progress: Progress, now: Instant) {
         match self.since {
-            Some((since, done)) if progress.phase == self.progress.phase => {
+            // Rows and rankings take turns in one count; other phases begin anew.
+            Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
                 let passed = now.duration_since(since);
                 // Less than a second says little.
                 if passed >= Duration::from_secs(1) && progress.done > done {
@@ -156,6 +172,8 @@ pub struct State {
     pub busy: Option<Busy>,
     /// Which pane has the focus.
     pub focus: Pane,
+    /// Who shares a place with whom, and who has all of the room.
+    pub windows: Windows,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
     /// What lies over the panes.
@@ -186,6 +204,7 @@ impl State {
             circuit: None,
             busy: None,
             focus: Pane::Graph,
+            windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
             notice: None,
@@ -206,12 +225,14 @@ impl State {
             (None, Pane::Graph) => Context::Graph,
             (None, Pane::Connections) => Context::Connections,
             (None, Pane::Detail) => Context::Detail,
+            (None, Pane::Tree) => Context::Tree,
+            (None, Pane::Subgraph) => Context::Subgraph,
         }
     }
 
     /// Where the panes are; `None` on a terminal that is too small for any.
     pub fn panes(&self) -> Option<Panes> {
-        layout(self.size, self.focus)
+        layout(self.size, self.focus, &self.windows)
     }
 
     /// Says something to the person.

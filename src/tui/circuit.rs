@@ -1,53 +1,15 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{AttributionGraph, Edge, Edits, Kept, Node, NodeKind};
+use crate::graph::{AttributionGraph, Edits, Kept, Labelled, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::{Charset, Glyphs};
+pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
+use crate::tui::tree::Tree;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Which connections are numbered and followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Side {
-    /// What flows into the node.
-    #[default]
-    Inputs,
-    /// What the node flows into.
-    Outputs,
-}
-
-impl Side {
-    /// The other one.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Inputs => Self::Outputs,
-            Self::Outputs => Self::Inputs,
-        }
-    }
-}
-
-/// A kept edge of the selected node.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// The edge.
-    pub edge: Edge,
-    /// Its other end.
-    pub other: NodeId,
-    /// Its share of everything that flows into its target.
-    pub share: f64,
-}
-
-/// The kept edges of a node on one side, strongest first, and how many there are in all.
-#[derive(Clone, Debug, Default)]
-pub struct Links {
-    /// The kept ones, by share.
-    pub kept: Vec<Link>,
-    /// How many the whole graph has.
-    pub all: usize,
-}
 
 /// What a feature writes for and against, as far as that is known.
 #[derive(Clone, Debug)]
@@ -78,8 +40,12 @@ pub struct Circuit {
     pub side: Side,
     /// Which of the two is to be followed where the node has both.
     preferred: Side,
+    /// How connections are listed.
+    pub listing: Listing,
     /// The row under the cursor in the list of that side.
     pub row: usize,
+    /// The circuit of a node, unrolled.
+    pub tree: Tree,
     /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
     pub spine: Vec<Link>,
     /// What features write, by layer and index.
@@ -107,7 +73,9 @@ impl Circuit {
             outputs: Links::default(),
             side: Side::Inputs,
             preferred: Side::Inputs,
+            listing: Listing::default(),
             row: 0,
+            tree: Tree::new(first),
             spine: Vec::new(),
             writes: HashMap::new(),
             repeated,
@@ -209,6 +177,22 @@ impl Circuit {
         }
     }
 
+    /// What a label of a node stands on.
+    pub fn labelled(&self, node: NodeId) -> Labelled {
+        match self.node(node).kind {
+            NodeKind::Feature { layer, feature, .. } => Labelled::Feature(layer, feature),
+            _ => Labelled::Node(node),
+        }
+    }
+
+    /// What a node was labelled: by the person, else by the file; whether by the person.
+    pub fn label(&self, node: NodeId) -> Option<(&str, bool)> {
+        let what = self.labelled(node);
+        let own = self.edits.now().labels.get(&what).map(|label| (label.as_str(), true));
+        own.or_else(|| self.traced.document.labels.get(&what).map(|label| (label.as_str(), false)))
+            .filter(|(label, _)| !label.is_empty())
+    }
+
     /// The most probable output.
     pub fn answer(&self) -> Option<NodeId> {
         strongest_logit(&self.traced)
@@ -248,12 +232,21 @@ impl Circuit {
     /// Along the link with this index on the side that is followed; whether there is one.
     pub fn follow(&mut self, index: usize) -> bool {
         let Some(link) = self.links().kept.get(index).copied() else { return false };
-        let reached = match self.side {
-            Side::Inputs => Reached::AsInput(link.edge.weight),
-            Side::Outputs => Reached::AsOutput(link.edge.weight),
-        };
-        self.go(link.other, reached);
+        self.walk(&[link], self.side);
         true
+    }
+
+    /// Along links of one side, each from where the one before led.
+    pub fn walk(&mut self, way: &[Link], side: Side) {
+        for link in way {
+            let reached = match side {
+                Side::Inputs => Reached::AsInput(link.edge.weight),
+                Side::Outputs => Reached::AsOutput(link.edge.weight),
+            };
+            self.trail.go(link.other, reached);
+        }
+        self.goal_x = None;
+        self.arrive();
     }
 
     /// Back along the walk; whether there was anywhere to go.
@@ -289,6 +282,7 @@ impl Circuit {
         let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
         self.edits.renumber(|node| to[node.index()]);
         self.trail.renumber(|node| to[node.index()]);
+        self.tree.renumber(|node| to[node.index()]);
         self.traced = traced;
         self.settle(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
@@ -320,12 +314,6 @@ impl Circuit {
         self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
     }
 
-    fn link(&self, edge: Edge, other: NodeId) -> Link {
-        let total = self.traced.document.graph.input_total(edge.target);
-        let share = if total > 0.0 { f64::from(edge.weight.abs()) / total } else { 0.0 };
-        Link { edge, other, share }
-    }
-
     fn find_spine(&self) -> Vec<Link> {
         let mut spine = Vec::new();
         let mut node = self.selected();
@@ -335,26 +323,35 @@ impl Circuit {
             explained.max_by(|a, b| a.weight.abs().total_cmp(&b.weight.abs()))
         };
         while let Some(edge) = strongest(node) {
-            spine.push(self.link(edge, edge.source));
+            spine.push(Link::new(&self.traced.document.graph, edge, Side::Inputs));
             node = edge.source;
         }
         spine
     }
 
-    fn arrive(&mut self) {
-        let graph = &self.traced.document.graph;
-        let node = self.selected();
-        let mut inputs: Vec<_> = self.kept().incoming(graph, node).map(|edge| self.link(edge, edge.source)).collect();
-        let mut outputs: Vec<_> = self.kept().outgoing(graph, node).map(|edge| self.link(edge, edge.target)).collect();
-        for links in [&mut inputs, &mut outputs] {
-            links.sort_by(|a, b| b.share.total_cmp(&a.share));
-        }
-        self.inputs = Links { kept: inputs, all: graph.incoming(node).count() };
-        self.outputs = Links { kept: outputs, all: graph.outgoing(node).count() };
-        self.spine = self.find_spine();
+    /// Grows the tree that is seen, where what it grows from changed.
+    pub fn grow_tree(&mut self) {
+        let selected = (self.selected(), self.side);
+        self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
+    }
+
+    /// Lists the connections of the selected node in another way.
+    pub fn list(&mut self, change: impl FnOnce(&mut Listing)) {
+        change(&mut self.listing);
+        self.relist();
+    }
+
+    fn relist(&mut self) {
+        let links = |side| Links::new(&self.traced.document.graph, self.kept(), self.selected(), side, &self.listing);
+        (self.inputs, self.outputs) = (links(Side::Inputs), links(Side::Outputs));
         self.row = 0;
+    }
+
+    fn arrive(&mut self) {
+        self.relist();
+        self.spine = self.find_spine();
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
-        let leads = |side: Side| !self.links_of(side).kept.is_empty();
+        let leads = |side: Side| self.links_of(side).n_kept() > 0;
         let preferred = self.preferred;
         self.side = if !leads(preferred) && leads(preferred.other()) { preferred.other() } else { preferred };
     }

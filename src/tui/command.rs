@@ -16,7 +16,7 @@ pub enum Group {
     Prune,
     /// The prompt.
     Prompt,
-    /// The list of connections and the detail.
+    /// The list of connections, the detail and the tree.
     Lists,
     /// The program.
     Program,
@@ -34,7 +34,7 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Prompt => "Prompt",
-            Self::Lists => "Connections and detail",
+            Self::Lists => "Connections, detail and tree",
             Self::Program => "Program",
             Self::Text => "In a line of text",
         }
@@ -101,12 +101,20 @@ commands! {
     "row-up", Lists, Connections, ["Up", "k"], Some("choose"), |s, _| act::move_row(s, -1), "To the connection before";
     "scroll-down", Lists, Detail, ["Down", "j"], Some("scroll"), |s, _| act::scroll_detail(s, 1), "The detail, a line further";
     "scroll-up", Lists, Detail, ["Up", "k"], Some("scroll"), |s, _| act::scroll_detail(s, -1), "The detail, a line back";
+    "branch-down", Lists, Tree, ["Down", "j"], Some("choose"), |s, _| act::tree(s, |tree| tree.move_by(1)), "To the next branch";
+    "branch-up", Lists, Tree, ["Up", "k"], Some("choose"), |s, _| act::tree(s, |tree| tree.move_by(-1)), "To the branch before";
+    "branch-open", Lists, Tree, ["Right", "l"], Some("open"), |s, _| act::tree(s, |tree| tree.open()), "Open the branch, or go on into it";
+    "branch-close", Lists, Tree, ["Left", "h"], Some("open"), |s, _| act::tree(s, |tree| tree.close()), "Close the branch, or go back to where it grows";
+    "tree-hold", Lists, Tree, ["r"], Some("hold"), |s, _| act::hold_tree(s), "Hold on to the root while walking, or let go";
+    "tree-wider", Lists, Tree, [")"], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(1)), "A branch more at every node";
+    "tree-narrower", Lists, Tree, ["("], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(-1)), "A branch fewer at every node";
     "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
     "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
+    "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
@@ -117,6 +125,15 @@ commands! {
     "row-last", Lists, Connections, ["G", "End"], None, |s, _| act::move_row(s, isize::MAX), "To the weakest connection";
     "row-inputs", Lists, Connections, ["Left", "h"], None, |s, _| act::set_side(s, act::Side::Inputs), "The list of inputs";
     "row-outputs", Lists, Connections, ["Right", "l"], None, |s, _| act::set_side(s, act::Side::Outputs), "The list of outputs";
+    "order", Lists, Connections, ["w"], Some("order"), |s, _| act::switch_order(s), "List by signed weight instead of share, or back";
+    "list-features", Lists, Panes, ["F"], None, |s, _| act::toggle_listed(s, act::Listed::Features), "List features, or leave them out";
+    "list-errors", Lists, Panes, ["E"], None, |s, _| act::toggle_listed(s, act::Listed::Errors), "List errors, or leave them out";
+    "list-tokens", Lists, Panes, ["T"], None, |s, _| act::toggle_listed(s, act::Listed::Tokens), "List tokens, or leave them out";
+    "branch-toggle", Lists, Tree, ["Space"], None, |s, _| act::tree(s, |tree| tree.toggle()), "Open or close the branch";
+    "branch-page-down", Lists, Tree, ["PageDown"], None, |s, _| act::tree(s, |tree| tree.move_by(10)), "Ten branches further";
+    "branch-page-up", Lists, Tree, ["PageUp"], None, |s, _| act::tree(s, |tree| tree.move_by(-10)), "Ten branches back";
+    "branch-first", Lists, Tree, ["g", "Home"], None, |s, _| act::tree(s, |tree| tree.move_by(isize::MIN)), "To the root";
+    "branch-last", Lists, Tree, ["G", "End"], None, |s, _| act::tree(s, |tree| tree.move_by(isize::MAX)), "To the last branch";
     "prompt-trace", Prompt, Prompt, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
     "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";
     "prompt-close", Prompt, Prompt, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the prompt as it was";
@@ -134,7 +151,7 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
-    "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, then to the graph";
+    "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";
     "cancel", Program, Anywhere, ["Ctrl-c"], None, |s, _| act::cancel(s), "Stop a running trace and keep what there is";
     "suspend", Program, Anywhere, ["Ctrl-z"], None, |s, _| act::suspend(s), "Suspend; the shell's fg comes back";

@@ -42,6 +42,10 @@ pub struct Glyphs {
     pub to_output: &'static str,
     /// See [`Glyphs::to_input`].
     pub elsewhere: &'static str,
+    /// Before a branch of a tree: closed, open.
+    pub folds: [&'static str; 2],
+    /// After a node that stands further above already.
+    pub repeated: &'static str,
     /// Between facts on one line.
     pub dot: &'static str,
     /// Before a count of nodes that share a cell.
@@ -76,6 +80,8 @@ const ASCII: Glyphs = Glyphs {
     to_input: "<",
     to_output: ">",
     elsewhere: "|",
+    folds: ["> ", "v "],
+    repeated: "=",
     dot: "-",
     times: "x",
     at_least: ">=",
@@ -101,6 +107,8 @@ const UNICODE: Glyphs = Glyphs {
     to_input: "‹",
     to_output: "›",
     elsewhere: "│",
+    folds: ["▸ ", "▾ "],
+    repeated: "↑",
     dot: "·",
     times: "×",
     at_least: "≥",

@@ -156,6 +156,10 @@ pub enum Context {
     Connections,
     /// In the detail pane.
     Detail,
+    /// In the tree.
+    Tree,
+    /// In the drawing of what is pinned.
+    Subgraph,
     /// In a line of text.
     Text,
     /// In the prompt popup.
@@ -171,6 +175,8 @@ impl Context {
             Self::Graph => &[Self::Graph, Self::Panes, Self::Anywhere],
             Self::Connections => &[Self::Connections, Self::Panes, Self::Anywhere],
             Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
+            Self::Tree => &[Self::Tree, Self::Panes, Self::Anywhere],
+            Self::Subgraph => &[Self::Subgraph, Self::Panes, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
@@ -178,7 +184,8 @@ impl Context {
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Prompt, Self::Help];
+    pub const FOCUSED: [Self; 7] =
+        [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Prompt, Self::Help];
 }
 
 /// The command that `key` leads to where `focus` has the focus.

@@ -4,7 +4,7 @@ use crate::graph::Kept;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::tracer::{Promoted, Traced};
@@ -171,8 +171,13 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 
 /// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
 fn settle(state: &mut State) {
-    let room = state.panes().and_then(|panes| panes.graph_room());
+    state.windows.note_focus(state.focus);
+    let panes = state.panes().unwrap_or_default();
+    let room = panes.graph_room();
     let Some(circuit) = &mut state.circuit else { return };
+    if panes.of(Pane::Tree).is_some() {
+        circuit.grow_tree();
+    }
     if let Some(room) = room.map(|room| (room.width, room.height))
         && (circuit.arrangement.room != room || circuit.arrangement.rows.is_empty())
     {

@@ -7,6 +7,7 @@ mod edits;
 mod fake;
 mod growing;
 mod looks;
+mod panes;
 mod prompts;
 mod readme;
 mod walks;

@@ -5,14 +5,16 @@ mod go_on;
 mod lists;
 mod program;
 mod prompt;
+mod tree;
 mod walk;
 
 pub(super) use crate::tui::arrange::Step;
-pub(super) use crate::tui::circuit::Side;
+pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use edits::*;
 pub(super) use go_on::*;
 pub(super) use lists::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
+pub(super) use tree::*;
 pub(super) use walk::*;

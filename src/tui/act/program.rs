@@ -37,6 +37,8 @@ pub(in crate::tui) fn close_help(state: &mut State) {
 pub(in crate::tui) fn escape(state: &mut State) {
     if state.busy.is_some() {
         cancel(state);
+    } else if state.windows.zoomed {
+        state.windows.zoomed = false;
     } else {
         state.focus = Pane::Graph;
     }
@@ -52,4 +54,9 @@ pub(in crate::tui) fn suspend(state: &mut State) {
 
 pub(in crate::tui) fn redraw(state: &mut State) {
     state.effects.push(Effect::Redraw);
+}
+
+/// Gives the focused pane all of the room, or takes it back.
+pub(in crate::tui) fn toggle_zoom(state: &mut State) {
+    state.windows.zoomed = !state.windows.zoomed;
 }

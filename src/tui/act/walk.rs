@@ -14,11 +14,11 @@ pub(in crate::tui) fn step(state: &mut State, step: Step) {
 }
 
 pub(in crate::tui) fn follow(state: &mut State) {
-    let index = match (&state.circuit, state.focus) {
-        (Some(circuit), Pane::Connections) => circuit.row,
-        _ => 0,
-    };
-    go_along(state, index);
+    match (&state.circuit, state.focus) {
+        (Some(circuit), Pane::Connections) => go_along(state, circuit.row),
+        (_, Pane::Tree) => super::go_to_branch(state),
+        _ => go_along(state, 0),
+    }
 }
 
 pub(in crate::tui) fn jump(state: &mut State, key: Key) {
@@ -50,7 +50,9 @@ pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
 }
 
 pub(in crate::tui) fn switch_side(state: &mut State) {
-    if let Some(side) = state.circuit.as_ref().map(|circuit| circuit.side.other()) {
+    // A tree that is held on to has a side of its own.
+    let turned = state.focus == Pane::Tree && state.circuit.as_mut().is_some_and(|circuit| circuit.tree.turn());
+    if !turned && let Some(side) = state.circuit.as_ref().map(|circuit| circuit.side.other()) {
         set_side(state, side);
     }
 }

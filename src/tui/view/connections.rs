@@ -1,21 +1,19 @@
 //! The selected node's inputs and outputs, strongest first.
 
-use super::{Pen, Side as End, frame, has_focus, note};
+use super::{Pen, Side as End, first_line, free, note};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let focused = has_focus(state, Pane::Connections);
-    let inner = frame(area, "connections", focused, &state.look, buf);
+pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     if inner.is_empty() {
         return;
     }
     let name = circuit.name(circuit.selected(), &state.look.glyphs);
-    let shown = state.look.glyphs.fit(&name, usize::from(area.width.saturating_sub(22)));
+    let shown = state.look.glyphs.fit(&name, free(area, &state.look, buf));
     note(area, End::Right, &[(&shown, state.look.theme.accent)], buf);
     if inner.height >= 14 {
         // Each side gets what it needs where it can, and the rest goes to the other.
@@ -52,11 +50,10 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         Side::Outputs => "outputs ",
     };
     pen.put(title, if followed { theme.strong } else { theme.text });
-    let counts = format!(" {} of {} kept", text::thousands(links.kept.len()), text::thousands(links.all));
+    let counts = format!(" {} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all));
     pen.put(&counts, theme.quiet);
-    if side == Side::Inputs && !links.kept.is_empty() {
-        let share: f64 = links.kept.iter().map(|link| link.share).sum();
-        let note = format!("{} of all input", text::percent(share).trim_start());
+    if side == Side::Inputs && links.n_kept() > 0 {
+        let note = format!("{} of all input", text::percent(links.share).trim_start());
         let gap = pen.room().saturating_sub(text::width(&note));
         if gap >= 3 {
             pen.skip(gap as u16);
@@ -67,6 +64,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     let lines = usize::from(rows.height);
     if links.kept.is_empty() {
         let why = match (side, links.all) {
+            _ if links.left_out > 0 => "none is of a kind that is listed",
             (Side::Inputs, 0) => "nothing flows into it",
             (Side::Outputs, 0) => "it flows into nothing",
             _ => "none is kept at these thresholds",
@@ -77,10 +75,8 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         return;
     }
     let cursor = if followed { circuit.row } else { 0 };
-    // In steps of half a page: a list that scrolls is written anew.
-    let step = (lines / 2).max(1);
-    let from = (cursor.saturating_sub(lines / 4) / step * step).min(links.kept.len().saturating_sub(lines));
-    let strongest = links.kept[0].share;
+    let from = first_line(cursor, lines, links.kept.len());
+    let strongest = links.strongest();
     for (line, (at, link)) in links.kept.iter().enumerate().skip(from).take(lines).enumerate() {
         let cut = line + 1 == lines && at + 1 < links.kept.len();
         if cut {
@@ -119,6 +115,10 @@ fn row(
     let name = circuit.name(link.other, glyphs);
     let style = if circuit.node(link.other).is_error() { theme.quiet } else { theme.text };
     pen.put(&glyphs.fit(&name, pen.room()), style);
+    if let Some((label, _)) = circuit.label(link.other) {
+        pen.skip(2);
+        pen.put(&glyphs.fit(&glyphs.visible(label), pen.room()), theme.quiet);
+    }
     if followed && at == circuit.row && state.focus == Pane::Connections {
         buf.set_style(area, theme.selection);
     }

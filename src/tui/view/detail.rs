@@ -1,6 +1,6 @@
 //! What the selected node is, and what a feature writes.
 
-use super::{Pen, Side as End, frame, has_focus, note};
+use super::{Pen, Side as End, note};
 use crate::graph::NodeKind;
 use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
@@ -20,8 +20,7 @@ const LABEL: usize = 12;
 /// From this many lines on there is room for space between parts.
 const TALL: u16 = 13;
 
-pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let inner = frame(area, "detail", has_focus(state, Pane::Detail), &state.look, buf);
+pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     if inner.is_empty() {
         return;
@@ -50,7 +49,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 
 /// By how many lines the detail is longer than its pane.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let pane = state.panes().and_then(|panes| panes.detail);
+    let pane = state.panes().and_then(|panes| panes.of(Pane::Detail));
     let (Some(circuit), Some(inner)) = (&state.circuit, pane.map(crate::tui::layout::inner)) else { return 0 };
     let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
     sheet.lines().len().saturating_sub(usize::from(inner.height))
@@ -169,7 +168,7 @@ impl Sheet<'_> {
             fact("influence", influence, &[format!("{short}, cumulative {}", cumulative.trim_start()), short]);
         }
         let degree = |links: &crate::tui::circuit::Links| {
-            format!("{} of {}", text::thousands(links.kept.len()), text::thousands(links.all))
+            format!("{} of {}", text::thousands(links.n_kept()), text::thousands(links.all))
         };
         if circuit.inputs.all > 0 {
             let share = circuit.error_share().map(|share| text::percent(share).trim_start().to_owned());

@@ -1,7 +1,7 @@
 //! The link graph: one mark a kept node, and the edges of the selected one.
 
 use super::lines::{self, Curve, Stroke};
-use super::{frame, has_focus, progress};
+use super::progress;
 use crate::graph::Edge;
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
@@ -25,8 +25,7 @@ const RANKED: usize = 9;
 /// How many stations of the walk are joined by lines.
 const WALKED: usize = 9;
 
-pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let inner = frame(area, "graph", has_focus(state, Pane::Graph), &state.look, buf);
+pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else {
         progress::alone(state, inner, buf);
         return;
@@ -215,7 +214,7 @@ impl Picture<'_> {
         let airy = usize::from(self.window.inner.height) >= 2 * self.arrangement().rows.len();
         for side in [self.circuit.side.other(), self.circuit.side] {
             let links: Vec<&Link> = self.drawn(side).collect();
-            let strongest = links.first().map_or(0.0, |link| link.share);
+            let strongest = self.circuit.links_of(side).strongest();
             for link in links.into_iter().rev() {
                 let weight = link.edge.weight;
                 let (stroke, style) = match link.share / strongest {

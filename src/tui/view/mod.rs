@@ -8,13 +8,15 @@ mod header;
 mod hints;
 mod lines;
 mod progress;
+mod subgraph;
+mod tree;
 mod trust;
 
 pub(super) use detail::overflow as detail_overflow;
 pub(in crate::tui) use hints::key_of;
 
 use crate::tui::app::{Pane, Popup, State};
-use crate::tui::layout::{self, LEAST};
+use crate::tui::layout::{self, LEAST, Slot};
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -29,14 +31,15 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     };
     header::render(state, panes.header, buf);
     trust::render(state, panes.trust, buf);
-    if let Some(area) = panes.graph {
-        graph::render(state, area, buf);
-    }
-    if let Some(area) = panes.connections {
-        connections::render(state, area, buf);
-    }
-    if let Some(area) = panes.detail {
-        detail::render(state, area, buf);
+    for slot in &panes.slots {
+        let inner = frame_tabs(state, slot, buf);
+        match slot.shown {
+            Pane::Graph => graph::render(state, slot.area, inner, buf),
+            Pane::Connections => connections::render(state, slot.area, inner, buf),
+            Pane::Detail => detail::render(state, slot.area, inner, buf),
+            Pane::Tree => tree::render(state, slot.area, inner, buf),
+            Pane::Subgraph => subgraph::render(state, slot.area, inner, buf),
+        }
     }
     if let Some(area) = panes.crumbs {
         crumbs::render(state, area, buf);
@@ -96,6 +99,34 @@ pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: 
     layout::inner(area)
 }
 
+/// Frames a pane under its title, and those of the panes that share its place; gives what is within.
+fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
+    let theme = &state.look.theme;
+    let focused = has_focus(state, slot.shown);
+    let inner = frame(slot.area, slot.shown.title(), focused, &state.look, buf);
+    let style = |pane: Pane| match (pane == slot.shown, focused) {
+        (true, true) => theme.accent.add_modifier(Modifier::BOLD),
+        (true, false) => theme.strong,
+        (false, _) => theme.faint,
+    };
+    if slot.tabs.len() > 1 {
+        let mut parts = Vec::new();
+        for pane in slot.tabs {
+            parts.extend([(pane.title(), style(*pane)), (" ", theme.faint)]);
+        }
+        parts.pop();
+        note(slot.area, Side::Left, &parts, buf);
+    }
+    inner
+}
+
+/// Cells of a frame's top line that are free at its right end.
+fn free(area: Rect, look: &Look, buf: &Buffer) -> usize {
+    let line = look.glyphs.frame[4];
+    let cells = (area.left() + 1..area.right().saturating_sub(1)).rev();
+    cells.take_while(|x| buf[(*x, area.y)].symbol() == line).count().saturating_sub(3)
+}
+
 /// Which end of a frame's top line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -125,6 +156,13 @@ pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Bu
         x += text::width(part) as u16;
     }
     buf.set_string(x, area.y, " ", Style::new());
+}
+
+/// The first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a page: a list
+/// that scrolls is written anew.
+fn first_line(at: usize, lines: usize, n: usize) -> usize {
+    let step = (lines / 2).max(1);
+    (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
 }
 
 fn has_focus(state: &State, pane: Pane) -> bool {

@@ -1,0 +1,141 @@
+//! A node's circuit, unrolled.
+
+use super::{Side as End, free, has_focus, note};
+use crate::ids::NodeId;
+use crate::tui::app::{Pane, State};
+use crate::tui::circuit::{Circuit, Side};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::tree::{Branch, Fold};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::StatefulWidget;
+use std::iter::Peekable;
+use tui_tree_widget::{Tree as Widget, TreeItem, TreeState};
+
+/// Cells of indentation a level.
+const INDENT: usize = 2;
+
+pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
+    let Some(circuit) = &state.circuit else { return };
+    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let tree = &circuit.tree;
+    let side = match tree.side() {
+        Side::Inputs => "inputs",
+        Side::Outputs => "outputs",
+    };
+    let held = if tree.is_held() { "held, " } else { "" };
+    let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.look, buf));
+    note(area, End::Right, &[(&note_text, if tree.is_held() { theme.accent } else { theme.faint })], buf);
+    let rows = tree.rows();
+    if inner.is_empty() || rows.is_empty() {
+        return;
+    }
+
+    // The widget keeps where it scrolled to in a state of its own. A view changes nothing, so each picture gets a new
+    // one; it learns how far it can scroll from a first picture that nobody sees.
+    let mut seen = TreeState::default();
+    for row in rows.iter().filter(|row| row.fold == Fold::Open) {
+        seen.open(row.path.clone());
+    }
+    let lines = usize::from(inner.height);
+    let shift = shift(tree.branch().map_or(0, Branch::depth) * INDENT, usize::from(inner.width));
+    let wide = Rect { x: 0, y: 0, width: inner.width.saturating_add(shift), height: inner.height };
+    let Some(item) = item(circuit, &state.look, &mut rows.iter().peekable()) else { return };
+    let items = [item];
+    // One item cannot stand there twice.
+    let Ok(widget) = Widget::new(&items) else { return };
+    let widget = widget.node_closed_symbol(glyphs.folds[0]).node_open_symbol(glyphs.folds[1]);
+    let mut picture = Buffer::empty(wide);
+    widget.clone().render(wide, &mut picture, &mut seen);
+    picture.reset();
+    let at = tree.at();
+    seen.scroll_down(super::first_line(at, lines, rows.len()));
+    if has_focus(state, Pane::Tree) {
+        seen.select(rows[at].path.clone());
+    }
+    widget.highlight_style(theme.selection).render(wide, &mut picture, &mut seen);
+    for y in 0..inner.height {
+        for x in 0..inner.width {
+            buf[(inner.x + x, inner.y + y)] = picture[(x + shift, y)].clone();
+        }
+    }
+}
+
+/// How far the picture is moved to the left for a branch that is indented by `indent` cells to be read.
+fn shift(indent: usize, width: usize) -> u16 {
+    // In steps of a third: a shift changes every cell.
+    let step = (width / 3).max(1);
+    u16::try_from(indent.saturating_sub(step) / step * step).unwrap_or(u16::MAX / 2)
+}
+
+/// The next row with everything that grows from it.
+fn item<'a>(
+    circuit: &Circuit,
+    look: &Look,
+    rows: &mut Peekable<impl Iterator<Item = &'a Branch>>,
+) -> Option<TreeItem<'static, NodeId>> {
+    let branch = rows.next()?;
+    let text = line(circuit, look, branch);
+    if branch.fold == Fold::Closed {
+        // Whatever grows there is made when it is opened.
+        return TreeItem::new(branch.node(), text, vec![TreeItem::new_leaf(branch.node(), "")]).ok();
+    }
+    let mut twigs = Vec::new();
+    while rows.peek().is_some_and(|next| next.depth() > branch.depth()) {
+        twigs.extend(item(circuit, look, rows));
+    }
+    TreeItem::new(branch.node(), text, twigs).ok()
+}
+
+fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
+    let (theme, glyphs) = (&look.theme, &look.glyphs);
+    let node = branch.node();
+    let mut spans = Vec::new();
+    if let Some(link) = branch.link {
+        let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
+        let share = format!("{sign}{} ", text::percent(link.share).trim_start());
+        spans.push(Span::styled(format!("{share:>7}"), theme.sign(link.edge.weight)));
+    }
+    let style = if node == circuit.selected() {
+        theme.accent
+    } else if circuit.node(node).is_error() {
+        theme.quiet
+    } else {
+        theme.text
+    };
+    spans.push(Span::styled(circuit.name(node, glyphs), style));
+    if branch.repeated {
+        spans.push(Span::styled(format!(" {}", glyphs.repeated), theme.accent));
+    }
+    if let Some((label, _)) = circuit.label(node) {
+        spans.push(Span::styled(format!("  {}", glyphs.visible(label)), theme.quiet));
+    }
+    let (all, shown) = branch.twigs;
+    if branch.fold == Fold::Open && shown < all {
+        spans.push(Span::styled(format!("  {shown} of {}", text::thousands(all)), theme.faint));
+    }
+    if branch.depth() > 1 {
+        let sign = if branch.reach < 0.0 { '-' } else { '+' };
+        let reach = format!("  {sign}{} in all", text::percent(branch.reach.abs()).trim_start());
+        spans.push(Span::styled(reach, theme.faint));
+    }
+    Line::from(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_deep_a_branch_is_it_begins_in_the_left_two_thirds() {
+        for width in 1..120 {
+            for indent in 0usize..300 {
+                let begins =
+                    indent.checked_sub(usize::from(shift(indent, width))).expect("it is not moved out of view");
+                assert!(begins < 2 * (width / 3).max(1), "{indent} in {width}");
+            }
+        }
+    }
+}
