@@ -9,6 +9,7 @@ use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{help::Help, prompt::Prompt};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,27 @@ impl Busy {
     }
 }
 
+/// A graph that is to be opened.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// It is in a file.
+    File(PathBuf),
+    /// It is that of a trace.
+    Trace(Arc<RawTrace>),
+}
+
+impl From<PathBuf> for Opening {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<Arc<RawTrace>> for Opening {
+    fn from(trace: Arc<RawTrace>) -> Self {
+        Self::Trace(trace)
+    }
+}
+
 /// Something to be done outside the state.
 pub enum Effect {
     /// Trace a prompt.
@@ -123,12 +145,12 @@ pub enum Effect {
         /// How much of its graph to keep.
         thresholds: Thresholds,
     },
-    /// Make the graph of a trace that was opened.
+    /// Open a graph.
     Open {
         /// Comes back with the answer.
         generation: u64,
-        /// The trace.
-        trace: Arc<RawTrace>,
+        /// Where it is.
+        graph: Opening,
     },
     /// Stop the running trace.
     StopTrace,

@@ -1,9 +1,10 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Edited, Kept, RawTrace, Thresholds, prune};
+use crate::format;
+use crate::graph::{Document, Edited, Kept, Thresholds, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
-use crate::tui::app::Effect;
+use crate::tui::app::{Effect, Opening};
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -123,9 +124,9 @@ impl Workers {
                 };
                 self.trace(generation, thresholds, run);
             }
-            Effect::Open { generation, trace } => {
+            Effect::Open { generation, graph } => {
                 self.growing = None;
-                self.trace.ask(generation, Box::new(move |_| open(trace)), &self.wake);
+                self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
@@ -209,8 +210,13 @@ impl Workers {
     }
 }
 
-fn open(trace: Arc<RawTrace>) -> Result<Traced, String> {
-    Document::from_trace(trace).map(Traced::new).map_err(|error| error.to_string())
+fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
+    monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
+    let document = match graph {
+        Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
+        Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+    };
+    document.map(Traced::new)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -1,9 +1,7 @@
 //! The prompt, and the traces that it starts.
 
-use crate::graph::RawTrace;
-use crate::tui::app::{Busy, Effect, Pane, Popup, State};
+use crate::tui::app::{Busy, Effect, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
-use std::sync::Arc;
 use tui_input::InputRequest;
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
@@ -13,12 +11,18 @@ pub fn start_trace(state: &mut State, prompt: String) {
     state.busy = Some(Busy::new(generation, prompt));
 }
 
-/// Makes the graph of a trace that was opened.
-pub fn start_open(state: &mut State, trace: Arc<RawTrace>) {
+/// Opens a graph; its file's name stands for the prompt until that is read.
+pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
     let generation = state.next_generation();
-    let prompt = trace.settings.prompt.clone();
-    state.effects.push(Effect::Open { generation, trace });
-    state.busy = Some(Busy::new(generation, prompt));
+    let graph = graph.into();
+    let prompt = match &graph {
+        Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        Opening::Trace(trace) => trace.settings.prompt.clone(),
+    };
+    state.effects.push(Effect::Open { generation, graph });
+    let mut busy = Busy::new(generation, prompt);
+    busy.progress.phase = "opening";
+    state.busy = Some(busy);
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
