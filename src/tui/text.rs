@@ -116,6 +116,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// How many of a thing there are: `1 node`, `1,200 nodes`.
+pub fn counted(number: usize, thing: &str) -> String {
+    format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// A whole number in at most four characters: `412`, `22k`, `4.1M`.
 pub fn compact(number: usize) -> String {
     match number {

@@ -1,11 +1,12 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::Kept;
+use crate::graph::{Kept, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
@@ -44,6 +45,20 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Kept>, String>,
     },
+    /// Features that could be supernodes are found.
+    Proposed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Vec<Proposal>, String>,
+    },
+    /// What fits what is typed is found.
+    Found {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Found, String>,
+    },
     /// The tokens that a feature writes are known.
     Promoted {
         /// Of the circuit that asked.
@@ -59,11 +74,27 @@ pub enum Msg {
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
 pub fn update(state: &mut State, msg: Msg) {
+    take(state, msg);
+    if !shows_nodes(state)
+        && let Some(held_back) = state.held_back.take()
+    {
+        take(state, held_back);
+    }
+    settle(state);
+}
+
+/// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+fn shows_nodes(state: &State) -> bool {
+    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_)))
+}
+
+fn take(state: &mut State, msg: Msg) {
     match msg {
+        Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.trim_end_matches(['\r', '\n']).chars() {
+            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
                 act::edit_text(state, InputRequest::InsertChar(c));
             }
         }
@@ -85,22 +116,24 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
+        Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, Writes::Known);
+                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
                 circuit.writes.insert((layer, feature), writes);
                 state.dirty = true;
             }
         }
     }
-    settle(state);
 }
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
     state.dirty |= state.notice.take().is_some();
+    state.dirty |= state.prefix.take().is_some();
     if let Some(command) = lookup(context, key) {
         (command.run)(state, key);
         state.dirty = true;
@@ -171,6 +204,7 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 
 /// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
 fn settle(state: &mut State) {
+    act::ask_picker(state);
     state.windows.note_focus(state.focus);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();

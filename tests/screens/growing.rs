@@ -73,6 +73,25 @@ fn the_graph_grows_while_it_is_walked() {
 }
 
 #[test]
+fn a_popup_about_the_graph_is_not_pulled_from_under() {
+    let (mut desk, go_on) = begun(None);
+    stage(&mut desk, &go_on);
+    press(&mut desk, "1 m a");
+    let here = desk.selected();
+    let before = n_features(&desk);
+    desk.press_only("/");
+    go_on.send(()).unwrap();
+    desk.wait_for("a larger graph that waits", |desk| desk.state.held_back.is_some());
+    assert_eq!(n_features(&desk), before);
+    desk.press_only("Esc");
+    assert!(n_features(&desk) > before && desk.state.held_back.is_none());
+    press(&mut desk, "g ' a");
+    assert_eq!(desk.selected(), here, "a mark leads to the same node");
+    desk.press_only("Ctrl-c");
+    desk.settle();
+}
+
+#[test]
 fn what_grows_is_pruned_as_the_person_prunes() {
     let (mut desk, go_on) = begun(None);
     press(&mut desk, "- - -");

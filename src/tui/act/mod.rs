@@ -1,8 +1,12 @@
 //! What the commands do, by what they do it to.
 
+mod answer;
 mod edits;
+mod find;
 mod go_on;
+mod group;
 mod lists;
+mod marks;
 mod program;
 mod prompt;
 mod tree;
@@ -10,9 +14,13 @@ mod walk;
 
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
+pub(super) use answer::*;
 pub(super) use edits::*;
+pub(super) use find::*;
 pub(super) use go_on::*;
+pub(super) use group::*;
 pub(super) use lists::*;
+pub(super) use marks::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
