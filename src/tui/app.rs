@@ -7,8 +7,9 @@ use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
+use crate::tui::models::Errand;
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -74,6 +75,8 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -217,6 +220,17 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -302,6 +316,7 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }
     }

@@ -8,6 +8,7 @@ use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::models::Brought;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use std::sync::Arc;
@@ -70,6 +71,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
 }
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
@@ -85,7 +93,7 @@ pub fn update(state: &mut State, msg: Msg) {
 
 /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
 fn shows_nodes(state: &State) -> bool {
-    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_)))
+    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
 }
 
 fn take(state: &mut State, msg: Msg) {
@@ -104,8 +112,10 @@ fn take(state: &mut State, msg: Msg) {
         }
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.hear(progress, Instant::now());
+            match (&mut state.busy, &mut state.popup, progress) {
+                (Some(busy), _, Some(progress)) => busy.hear(progress, Instant::now()),
+                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
+                _ => {}
             }
             state.dirty = true;
         }
@@ -118,6 +128,7 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -202,9 +213,13 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
-/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
     state.windows.note_focus(state.focus);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
@@ -229,8 +244,5 @@ fn settle(state: &mut State) {
             let why = "needs the model, which is not loaded".to_owned();
             circuit.writes.insert((layer, feature), Writes::Failed(why));
         }
-    }
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
     }
 }

@@ -9,6 +9,7 @@ mod finding;
 mod groups;
 mod growing;
 mod looks;
+mod models;
 mod panes;
 mod prompts;
 mod readme;

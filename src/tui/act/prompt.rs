@@ -60,7 +60,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Picker(picker)) => picker.edit(request),
         Some(Popup::Question(question)) => question.edit(request),
         Some(Popup::Notes(notes)) => notes.edit(request),
-        Some(Popup::Proposals(_)) | None => return,
+        Some(Popup::Proposals(_) | Popup::Start(_)) | None => return,
     }
     state.dirty = true;
 }
@@ -71,6 +71,7 @@ pub(in crate::tui) fn cancel(state: &mut State) {
             busy.stopping = true;
             state.effects.push(Effect::StopTrace);
         }
+        None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
         None if state.popup.is_some() => state.popup = None,
         None => state.say("Nothing is being traced; q leaves"),
     }
