@@ -4,6 +4,7 @@ use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
 use crate::cli::growth::grow;
 use crate::cli::models::LocalModels;
+use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
@@ -86,8 +87,9 @@ pub struct OpenArgs {
 ///
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
-pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
+pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
     let start = match prompt {
+        Some(message) if chat.chat => Start::Message(message.to_owned()),
         Some(prompt) => Start::Prompt(prompt.to_owned()),
         None if args.engine.is_demo() => Start::Prompt(demo::PROMPT.to_owned()),
         None => Start::Write,
@@ -146,6 +148,11 @@ impl Tracer for LocalTracer {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
         Ok(Reading { tokens, unknown })
+    }
+
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
     fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {

@@ -149,6 +149,10 @@ impl Tracer for Fake {
         Ok(Reading { unknown: unknown.collect(), tokens })
     }
 
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        Some(if message.contains("code") { Err("no code".to_owned()) } else { Ok(format!("fact : {message} is")) })
+    }
+
     fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> anyhow::Result<Document> {
         let reading = self.read_prompt(prompt).map_err(anyhow::Error::msg)?;
         self.run(&made_up(prompt, reading.tokens, 4, 2.2, 5), self.wanted, 0, grown, monitor)
