@@ -9,8 +9,10 @@ use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
+    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
+    question::Question, start::Start,
 };
+use crate::tui::sift::Sift;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::path::PathBuf;
@@ -73,6 +75,10 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// Paths between two nodes.
+    Paths(Paths),
+    /// The filter, being written.
+    Filter(FilterPrompt),
     /// The models to choose from.
     Start(Start),
 }
@@ -155,6 +161,19 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
+    },
     /// Look for features that could be supernodes.
     Propose {
         /// Comes back with the answer.
@@ -167,6 +186,13 @@ pub enum Effect {
         edited: Edited,
         /// What was refused.
         refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
     },
     /// Find what fits what is typed.
     Find {
@@ -229,6 +255,8 @@ pub struct State {
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
     pub prefix: Option<Context>,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -260,6 +288,7 @@ impl State {
             detail_scroll: 0,
             popup: None,
             prefix: None,
+            filter_history: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
@@ -282,6 +311,8 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Paths(_)) => Context::Paths,
+            Some(Popup::Filter(_)) => Context::Filter,
             Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }

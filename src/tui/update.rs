@@ -1,14 +1,15 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Proposal};
+use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
 use tui_input::InputRequest;
@@ -36,6 +37,20 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// What a filter lets through is found.
+    Sifted {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Sifted, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
     },
     /// Features that could be supernodes are found.
     Proposed {
@@ -96,6 +111,8 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
+        Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
@@ -103,8 +120,13 @@ pub fn update(state: &mut State, msg: Msg) {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
-                circuit.writes.insert((layer, feature), writes);
+                let waited = matches!(circuit.writes.get(&(layer, feature)), Some(Writes::Pending));
+                match result {
+                    Ok(promoted) => _ = circuit.writes.insert((layer, feature), Writes::Known(Arc::new(promoted))),
+                    Err(why) if waited => _ = circuit.writes.insert((layer, feature), Writes::Failed(why)),
+                    // It was given up for another one.
+                    Err(_) => {}
+                }
                 state.dirty = true;
             }
         }
@@ -185,17 +207,7 @@ fn settle(state: &mut State) {
     {
         circuit.arrange(&state.look.glyphs, room);
     }
-    if let Some((layer, feature)) = circuit.selected_feature()
-        && !circuit.writes.contains_key(&(layer, feature))
-    {
-        if state.tracer.is_some() {
-            // Only the newest question is answered: those that were passed over are asked anew on return.
-            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-            circuit.writes.insert((layer, feature), Writes::Pending);
-            state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
-        } else {
-            let why = "needs the model, which is not loaded".to_owned();
-            circuit.writes.insert((layer, feature), Writes::Failed(why));
-        }
-    }
+    act::learn(state);
+    act::read_filter(state);
+    act::ask_filter(state);
 }

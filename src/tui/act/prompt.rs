@@ -90,7 +90,8 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Picker(picker)) => picker.edit(request),
         Some(Popup::Question(question)) => question.edit(request),
         Some(Popup::Notes(notes)) => notes.edit(request),
-        Some(Popup::Proposals(_) | Popup::Start(_)) | None => return,
+        Some(Popup::Filter(prompt)) => prompt.edit(request),
+        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_)) | None => return,
     }
     state.dirty = true;
 }

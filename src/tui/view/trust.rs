@@ -80,6 +80,10 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if !now.pins.is_empty() && detail > Detail::Bare {
         facts.push(("pins", now.pins.len().to_string(), theme.text));
     }
+    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Bare) {
+        let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
+        facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
+    }
     if !circuit.kit.chosen.is_empty() {
         facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
     }
