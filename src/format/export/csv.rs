@@ -1,6 +1,6 @@
 //! Tables of nodes and edges, as RFC 4180 has them.
 
-use super::sheet::Sheet;
+use super::sheet::{Sheet, harmless};
 use crate::graph::{Part, Supernode};
 use crate::ids::NodeId;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         let of = |text: &dyn Fn(NodeId) -> Option<String>| one.and_then(text).unwrap_or_default();
         let graph = &sheet.document.graph;
         let names: Vec<_> = members.iter().map(|id| graph.node_name(*id)).collect();
-        let own = sheet.drawn.nodes[at].group.map(|group| sheet.edited.groups[group].name.clone());
+        let own = sheet.drawn.nodes[at].group.map(|group| harmless(&sheet.edited.groups[group].name));
         line(
             out,
             [
@@ -25,10 +25,10 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
                 sheet.shape(at).name().into(),
                 of(&|id| graph.node(id).layer().map(|layer| layer.to_string())),
                 of(&|id| Some(graph.node(id).position().to_string())),
-                of(&|id| Some(graph.token_text(id).to_owned())),
+                of(&|id| Some(harmless(graph.token_text(id)))),
                 of(&|id| graph.node(id).activation.map(|activation| activation.to_string())),
                 of(&|id| sheet.cumulative(id).map(|score| score.to_string())),
-                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(str::to_owned))),
+                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless))),
                 members.iter().any(|id| sheet.edited.is_pinned(*id)).to_string(),
                 names.join(" "),
             ],
@@ -56,7 +56,7 @@ pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
 }
 
 fn line<const N: usize>(out: &mut dyn Write, fields: [String; N]) -> io::Result<()> {
-    let quoted = fields.map(|field| match field.contains([',', '"', '\n', '\r']) || field.starts_with(' ') {
+    let quoted = fields.map(|field| match field.contains([',', '"', '\r', '\n']) || field.starts_with(' ') {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,
     });

@@ -169,7 +169,8 @@ pub(super) fn percent(share: f32) -> String {
 
 /// A weight with its sign, which is a minus sign and no hyphen.
 pub(super) fn signed(weight: f64) -> String {
-    format!("{}{:.2}", if weight < 0.0 { '−' } else { '+' }, weight.abs())
+    let decimals = if weight.abs() < 0.1 { 3 } else { 2 };
+    format!("{}{:.decimals$}", if weight < 0.0 { '−' } else { '+' }, weight.abs())
 }
 
 /// A token between quotation marks, so that its spaces are seen.

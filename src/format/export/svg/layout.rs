@@ -17,6 +17,8 @@ const FOOT: f64 = 52.0;
 const ROW_NAMES: f64 = 48.0;
 /// Edges in a grid: more of them hide each other.
 const MOST_EDGES: usize = 500;
+/// The least share of an edge between boxes.
+const LEAST_SHARE: f64 = 0.01;
 /// Characters in a line of a box.
 const WRAP: usize = 22;
 const LEAST_WIDTH: f64 = 560.0;
@@ -63,8 +65,8 @@ pub(super) struct Layout {
     pub edges: Vec<SuperEdge>,
     /// How many are left out.
     pub edges_left_out: usize,
-    /// Whether edges carry their weights.
-    pub weights: bool,
+    /// Whether it is of boxes, whose edges have ends and weights.
+    pub is_of_boxes: bool,
     pub captions: Vec<Caption>,
     /// Columns of token positions, as left and right ends.
     pub columns: Vec<(f64, f64)>,
@@ -73,6 +75,8 @@ pub(super) struct Layout {
 /// Columns are token positions, as wide as the fullest cell; rows are layers, tokens at the bottom.
 pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     const PITCH: f64 = 12.5;
+    /// Outputs have slanted texts, side by side.
+    const OUTPUT_PITCH: f64 = 17.0;
     const ROW: f64 = 28.0;
     const LEAST_COLUMN: f64 = 46.0;
     let first = |at: usize| sheet.drawn.nodes[at].members[0];
@@ -82,9 +86,10 @@ pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
         cells.entry((sheet.row(first(at)), position)).or_default().push(at);
     }
     let mut widths: BTreeMap<usize, f64> = BTreeMap::new();
+    let pitch = |nodes: &[usize]| if sheet.shape(nodes[0]) == Shape::Logit { OUTPUT_PITCH } else { PITCH };
     for (&(_, position), nodes) in &cells {
         let token = width(&token_below(sheet, position), SMALL) + 8.0;
-        let room = (nodes.len() as f64 * PITCH).max(LEAST_COLUMN).max(token.min(90.0));
+        let room = (nodes.len() as f64 * pitch(nodes)).max(LEAST_COLUMN).max(token.min(90.0));
         let width = widths.entry(position).or_default();
         *width = width.max(room);
     }
@@ -109,7 +114,7 @@ pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     for (&(row, position), nodes) in &cells {
         let middle = lefts[&position] + widths[&position] / 2.0;
         for (nth, &at) in nodes.iter().enumerate() {
-            let x = middle + (nth as f64 - (nodes.len() - 1) as f64 / 2.0) * PITCH;
+            let x = middle + (nth as f64 - (nodes.len() - 1) as f64 / 2.0) * pitch(nodes);
             layout.spots[at] = Spot { x, y: y_of(row), ..Spot::default() };
             if sheet.shape(at) == Shape::Logit {
                 let text = sheet.title(at);
@@ -128,7 +133,7 @@ pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     }
     layout.width = (x - 10.0 + slant + MARGIN).max(LEAST_WIDTH);
     layout.height = bottom + 18.0 + FOOT + MARGIN;
-    layout.edges = strongest(&sheet.drawn.edges, MOST_EDGES);
+    layout.edges = strongest(&sheet.drawn.edges, 0.0, MOST_EDGES);
     layout.edges_left_out = sheet.drawn.edges.len() - layout.edges.len();
     layout
 }
@@ -171,8 +176,11 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     for (row, mut members) in rows.into_iter().rev() {
         members.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let height = members.iter().map(|(_, at)| layout.spots[*at].height).fold(0.0, f64::max);
-        let text = sheet.row_name(row);
-        layout.captions.push(Caption { x: left - 14.0, y: y + height / 2.0 + 3.5, text, anchor: Anchor::End });
+        // A group of several layers stands between them, in a row that is none of theirs.
+        if members.iter().any(|(_, at)| sheet.drawn.nodes[*at].members.iter().all(|id| sheet.row(*id) == row)) {
+            let text = sheet.row_name(row);
+            layout.captions.push(Caption { x: left - 14.0, y: y + height / 2.0 + 3.5, text, anchor: Anchor::End });
+        }
         let mut from = left;
         for &(position, at) in &members {
             let spot = &mut layout.spots[at];
@@ -191,8 +199,9 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     }
     layout.width = left + room + MARGIN;
     layout.height = y - BETWEEN_ROWS + FOOT + MARGIN;
-    layout.edges = strongest(&sheet.drawn.edges, usize::MAX);
-    layout.weights = true;
+    layout.edges = strongest(&sheet.drawn.edges, LEAST_SHARE, usize::MAX);
+    layout.edges_left_out = sheet.drawn.edges.len() - layout.edges.len();
+    layout.is_of_boxes = true;
     layout
 }
 
@@ -244,8 +253,9 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-fn strongest(edges: &[SuperEdge], most: usize) -> Vec<SuperEdge> {
-    let mut edges = edges.to_vec();
+/// The strongest edges of at least this share, weakest first.
+fn strongest(edges: &[SuperEdge], least: f64, most: usize) -> Vec<SuperEdge> {
+    let mut edges: Vec<_> = edges.iter().copied().filter(|edge| edge.weight.abs() >= least).collect();
     edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
     edges.truncate(most);
     edges.reverse();

@@ -82,16 +82,14 @@ pub(super) fn paint(sheet: &Sheet<'_>, layout: &Layout, theme: Theme) -> String 
     put!(out, r#"<g fill="none">"#);
     let ports = Ports::new(layout);
     for (nth, edge) in layout.edges.iter().enumerate() {
-        put!(out, "{}", curve(edge, ports.ends(layout, nth), layout.weights, palette));
+        put!(out, "{}", Curve::new(ports.ends(layout, nth), layout.is_of_boxes).path(edge, palette));
     }
     put!(out, "</g>");
     for at in 0..layout.spots.len() {
         node(&mut out, sheet, at, &layout.spots[at], palette);
     }
-    if layout.weights {
-        for (nth, edge) in layout.edges.iter().enumerate() {
-            weight(&mut out, edge, ports.ends(layout, nth), palette);
-        }
+    if layout.is_of_boxes {
+        weights(&mut out, layout, &ports, palette);
     }
     for caption in &layout.captions {
         put!(out, "{}", text(caption, SMALL, palette.quiet));
@@ -182,34 +180,84 @@ impl Ports {
     }
 }
 
-fn curve(edge: &SuperEdge, [(x1, y1), (x2, y2)]: [(f64, f64); 2], bold: bool, palette: &Palette) -> String {
-    let share = edge.weight.abs().min(1.0);
-    let (width, opacity) =
-        if bold { (0.8 + 4.0 * share, 0.35 + 0.65 * share.sqrt()) } else { (0.4 + 2.4 * share, 0.12 + 0.8 * share) };
-    let bend = ((y1 - y2).abs() * 0.45).max(28.0);
-    let (c1, c2) = (y1 - bend, y2 + bend);
-    let (colour, dash, end) = if edge.weight < 0.0 {
-        (palette.negative, r#" stroke-dasharray="5 3""#, "lowers")
-    } else {
-        (palette.positive, "", "raises")
-    };
-    let marker = if bold { format!(r#" marker-end="url(#{end})""#) } else { String::new() };
-    format!(
-        r#"<path d="M{x1:.1} {y1:.1} C{x1:.1} {c1:.1} {x2:.1} {c2:.1} {x2:.1} {y2:.1}" stroke="{colour}" stroke-width="{width:.2}" stroke-opacity="{opacity:.2}"{dash}{marker}/>"#
-    )
+/// An edge's curve: straight up out of its source, and straight up into its target.
+struct Curve {
+    from: (f64, f64),
+    to: (f64, f64),
+    bend: f64,
+    is_of_boxes: bool,
 }
 
-/// An edge's weight, in the middle of its curve.
-fn weight(out: &mut String, edge: &SuperEdge, [(x1, y1), (x2, y2)]: [(f64, f64); 2], palette: &Palette) {
-    let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
-    put!(
-        out,
-        r#"<text x="{:.1}" y="{:.1}" font-size="9" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke">{}</text>"#,
-        (x1 + x2) / 2.0,
-        (y1 + y2) / 2.0 + 3.0,
-        palette.paper,
-        signed(edge.weight)
-    );
+impl Curve {
+    fn new([from, to]: [(f64, f64); 2], is_of_boxes: bool) -> Self {
+        let least = if is_of_boxes { 28.0 } else { 6.0 };
+        Self { from, to, bend: ((from.1 - to.1).abs() * 0.45).max(least), is_of_boxes }
+    }
+
+    fn path(&self, edge: &SuperEdge, palette: &Palette) -> String {
+        let share = edge.weight.abs().min(1.0);
+        let (width, opacity) = match self.is_of_boxes {
+            true => (0.8 + 4.0 * share, 0.35 + 0.65 * share.sqrt()),
+            false => (0.4 + 2.4 * share, 0.12 + 0.8 * share),
+        };
+        let (colour, dash, end) = match edge.weight < 0.0 {
+            true => (palette.negative, r#" stroke-dasharray="5 3""#, "lowers"),
+            false => (palette.positive, "", "raises"),
+        };
+        let marker = if self.is_of_boxes { format!(r#" marker-end="url(#{end})""#) } else { String::new() };
+        let ((x1, y1), (x2, y2)) = (self.from, self.to);
+        let (c1, c2) = (y1 - self.bend, y2 + self.bend);
+        format!(
+            r#"<path d="M{x1:.1} {y1:.1} C{x1:.1} {c1:.1} {x2:.1} {c2:.1} {x2:.1} {y2:.1}" stroke="{colour}" stroke-width="{width:.2}" stroke-opacity="{opacity:.2}"{dash}{marker}/>"#
+        )
+    }
+
+    /// The point at a share of its way.
+    fn at(&self, t: f64) -> (f64, f64) {
+        let ((x1, y1), (x2, y2)) = (self.from, self.to);
+        let (c1, c2) = (y1 - self.bend, y2 + self.bend);
+        let s = 1.0 - t;
+        let [a, b, c, d] = [s * s * s, 3.0 * s * s * t, 3.0 * s * t * t, t * t * t];
+        ((a + b) * x1 + (c + d) * x2, a * y1 + b * c1 + c * c2 + d * y2)
+    }
+}
+
+/// The weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one for
+/// which there is no such place is left out.
+fn weights(out: &mut String, layout: &Layout, ports: &Ports, palette: &Palette) {
+    const SIZE: f64 = 9.0;
+    let mut taken: Vec<[f64; 4]> = layout
+        .spots
+        .iter()
+        .map(|spot| {
+            [
+                spot.x - spot.width / 2.0,
+                spot.y - spot.height / 2.0,
+                spot.x + spot.width / 2.0,
+                spot.y + spot.height / 2.0,
+            ]
+        })
+        .collect();
+    for (nth, edge) in layout.edges.iter().enumerate().rev() {
+        let curve = Curve::new(ports.ends(layout, nth), true);
+        let weight = signed(edge.weight);
+        let half = super::layout::width(&weight, SIZE) / 2.0;
+        let places = [0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2].map(|t| curve.at(t));
+        let around = |(x, y): (f64, f64)| [x - half, y - SIZE / 2.0, x + half, y + SIZE / 2.0];
+        let is_free = |place: &(f64, f64)| {
+            let [left, top, right, bottom] = around(*place);
+            taken.iter().all(|other| right < other[0] || other[2] < left || bottom < other[1] || other[3] < top)
+        };
+        let Some((x, y)) = places.into_iter().find(is_free) else { continue };
+        taken.push(around((x, y)));
+        let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
+        put!(
+            out,
+            r#"<text x="{x:.1}" y="{:.1}" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke">{weight}</text>"#,
+            y + SIZE / 3.0,
+            palette.paper
+        );
+    }
 }
 
 fn node(out: &mut String, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Palette) {
@@ -296,7 +344,7 @@ fn legend(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palett
     }
     let left_out = match layout.edges_left_out {
         0 => String::new(),
-        n => format!("; the {} strongest edges are drawn, {n} are not", layout.edges.len()),
+        n => format!("; {} edges are drawn, {n} weaker ones are not", layout.edges.len()),
     };
     let text_of = format!("width: share of everything that flows into the target{left_out}");
     let caption = Caption { x: 24.0, y: y + 20.0, text: text_of, anchor: Anchor::Start };
