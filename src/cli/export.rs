@@ -37,6 +37,10 @@ pub struct ExportArgs {
     /// What viewers call the graph [default: what its file calls it, or the name of --out without its extension]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     slug: Option<String>,
+    /// What the features are of, for --format json and url: Neuronpedia wants its own name of the model, such as gemma-2-2b
+    /// [default: what the graph's file says, else the transcoder set]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    scan: Option<String>,
     /// Print counts, scores and thresholds on stdout as JSON
     #[arg(long)]
     json: bool,
@@ -106,7 +110,7 @@ impl ExportArgs {
             FigureTheme::Light => Theme::Light,
             FigureTheme::Dark => Theme::Dark,
         };
-        Options { format, part, slug: self.slug.clone().unwrap_or_default(), theme }
+        Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
     }
 
     /// What the graph's file says of a person's work, with the pins and thresholds of the command line.
@@ -148,8 +152,10 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if same_file(&args.file, &args.out) {
         bail!("--out is the graph itself ({}); write the export elsewhere", args.out.display());
     }
-    if args.slug.is_some() && args.format == ExportFormat::Dense {
-        bail!("--format dense has no place for --slug; leave it out");
+    for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
+        if given.is_some() && args.format == ExportFormat::Dense {
+            bail!("--format dense has no place for {option}; leave it out");
+        }
     }
     if args.json && args.is_to_stdout() {
         bail!("--out - and --json both write to stdout; leave one out");

@@ -1,12 +1,17 @@
 //! The command line: one file a subcommand.
 
+mod batch;
 mod cost;
 mod engine;
 mod export;
 mod intervene;
 mod keeper;
+mod lines;
+mod manual;
+mod models;
 mod progress;
 mod prompt;
+mod pull;
 mod trace;
 mod walk;
 
@@ -24,6 +29,8 @@ pub struct Cli {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     #[command(flatten)]
+    chat: prompt::ChatArgs,
+    #[command(flatten)]
     walk: walk::WalkArgs,
 }
 
@@ -34,6 +41,11 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Manual(manual::ManualArgs),
+    Completions(manual::CompletionsArgs),
+    Start(walk::StartArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -42,11 +54,16 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Manual(args)) => manual::manual(args),
+        Some(Command::Completions(args)) => manual::completions(args),
+        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }

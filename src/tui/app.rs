@@ -1,12 +1,18 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, RawTrace, Thresholds};
-use crate::ids::{FeatureId, Layer};
+use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
+use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::models::Errand;
+use crate::tui::popup::{
+    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
+    question::Question, start::Start,
+};
+use crate::tui::sift::Sift;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::path::PathBuf;
@@ -32,6 +38,17 @@ impl Pane {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
 
+    /// Where its own keys work.
+    pub fn context(self) -> Context {
+        match self {
+            Self::Graph => Context::Graph,
+            Self::Connections => Context::Connections,
+            Self::Detail => Context::Detail,
+            Self::Tree => Context::Tree,
+            Self::Subgraph => Context::Subgraph,
+        }
+    }
+
     /// What its frame says.
     pub fn title(self) -> &'static str {
         match self {
@@ -50,6 +67,20 @@ pub enum Popup {
     Prompt(Prompt),
     /// Every key.
     Help(Help),
+    /// A list from which something is picked.
+    Picker(Picker),
+    /// A question that is answered in a line.
+    Question(Question),
+    /// The notes on the graph.
+    Notes(Notes),
+    /// Supernodes that are proposed.
+    Proposals(Proposals),
+    /// Paths between two nodes.
+    Paths(Paths),
+    /// The filter, being written.
+    Filter(FilterPrompt),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -59,6 +90,15 @@ pub struct Notice {
     pub text: String,
     /// Whether something went wrong.
     pub alert: bool,
+}
+
+/// A message, and the prompt that the chat template made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is traced.
+    pub prompt: String,
 }
 
 /// A trace, or the opening of one, that is under way.
@@ -121,6 +161,48 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
+    },
+    /// Look for features that could be supernodes.
+    Propose {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// What is grouped already.
+        edited: Edited,
+        /// What was refused.
+        refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
+    },
+    /// Find what fits what is typed.
+    Find {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is looked through.
+        haystack: Haystack,
+        /// What is typed.
+        query: String,
+    },
     /// Find the tokens that a feature writes for and against.
     Promoted {
         /// Comes back with the answer.
@@ -130,6 +212,17 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -150,6 +243,8 @@ pub struct State {
     pub circuit: Option<Circuit>,
     /// What is under way.
     pub busy: Option<Busy>,
+    /// The last message that was traced: what to edit where its prompt is to be edited.
+    pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
@@ -158,6 +253,10 @@ pub struct State {
     pub detail_scroll: usize,
     /// What lies over the panes.
     pub popup: Option<Popup>,
+    /// The first key of two was pressed: where the second is looked up.
+    pub prefix: Option<Context>,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -183,10 +282,13 @@ impl State {
             tracer,
             circuit: None,
             busy: None,
+            message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
+            prefix: None,
+            filter_history: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
@@ -199,14 +301,20 @@ impl State {
 
     /// Where keys go.
     pub fn context(&self) -> Context {
-        match (&self.popup, self.focus) {
-            (Some(Popup::Prompt(_)), _) => Context::Prompt,
-            (Some(Popup::Help(_)), _) => Context::Help,
-            (None, Pane::Graph) => Context::Graph,
-            (None, Pane::Connections) => Context::Connections,
-            (None, Pane::Detail) => Context::Detail,
-            (None, Pane::Tree) => Context::Tree,
-            (None, Pane::Subgraph) => Context::Subgraph,
+        if let Some(prefix) = self.prefix {
+            return prefix;
+        }
+        match &self.popup {
+            Some(Popup::Prompt(_)) => Context::Prompt,
+            Some(Popup::Help(_)) => Context::Help,
+            Some(Popup::Picker(_)) => Context::Picker,
+            Some(Popup::Question(_)) => Context::Question,
+            Some(Popup::Notes(_)) => Context::Notes,
+            Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Paths(_)) => Context::Paths,
+            Some(Popup::Filter(_)) => Context::Filter,
+            Some(Popup::Start(start)) => start.context(),
+            None => self.focus.context(),
         }
     }
 

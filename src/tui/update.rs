@@ -1,12 +1,15 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::Kept;
+use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::models::Brought;
+use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
 use tui_input::InputRequest;
@@ -35,6 +38,34 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Kept>, String>,
     },
+    /// What a filter lets through is found.
+    Sifted {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Sifted, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
+    },
+    /// Features that could be supernodes are found.
+    Proposed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Vec<Proposal>, String>,
+    },
+    /// What fits what is typed is found.
+    Found {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Found, String>,
+    },
     /// The tokens that a feature writes are known.
     Promoted {
         /// Of the circuit that asked.
@@ -46,6 +77,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
 }
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
@@ -54,7 +92,7 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.trim_end_matches(['\r', '\n']).chars() {
+            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
                 act::edit_text(state, InputRequest::InsertChar(c));
             }
         }
@@ -64,19 +102,31 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.progress = progress;
+            match (&mut state.busy, &mut state.popup, progress) {
+                (Some(busy), _, Some(progress)) => busy.progress = progress,
+                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
+                _ => {}
             }
             state.dirty = true;
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
+        Msg::Paths { generation, result } => act::take_paths(state, generation, result),
+        Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
+        Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, Writes::Known);
-                circuit.writes.insert((layer, feature), writes);
+                let waited = matches!(circuit.writes.get(&(layer, feature)), Some(Writes::Pending));
+                match result {
+                    Ok(promoted) => _ = circuit.writes.insert((layer, feature), Writes::Known(Arc::new(promoted))),
+                    Err(why) if waited => _ = circuit.writes.insert((layer, feature), Writes::Failed(why)),
+                    // It was given up for another one.
+                    Err(_) => {}
+                }
                 state.dirty = true;
             }
         }
@@ -87,6 +137,7 @@ pub fn update(state: &mut State, msg: Msg) {
 fn press(state: &mut State, key: Key) {
     let context = state.context();
     state.dirty |= state.notice.take().is_some();
+    state.dirty |= state.prefix.take().is_some();
     if let Some(command) = lookup(context, key) {
         (command.run)(state, key);
         state.dirty = true;
@@ -104,6 +155,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     match result {
         Ok(traced) => {
             let partial = traced.document.graph.is_partial();
+            let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             match Circuit::new(traced) {
                 Some(circuit) => {
                     state.circuit = Some(circuit);
@@ -112,6 +164,8 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
                     state.detail_scroll = 0;
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
+                    } else if let Some(warning) = warning {
+                        state.warn(warning);
                     }
                 }
                 None => state.warn("The trace holds no node"),
@@ -134,8 +188,13 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
-/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// feature's tokens are asked for.
 fn settle(state: &mut State) {
+    act::ask_picker(state);
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
     state.windows.note_focus(state.focus);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
@@ -148,20 +207,7 @@ fn settle(state: &mut State) {
     {
         circuit.arrange(&state.look.glyphs, room);
     }
-    if let Some((layer, feature)) = circuit.selected_feature()
-        && !circuit.writes.contains_key(&(layer, feature))
-    {
-        if state.tracer.is_some() {
-            // Only the newest question is answered: those that were passed over are asked anew on return.
-            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-            circuit.writes.insert((layer, feature), Writes::Pending);
-            state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
-        } else {
-            let why = "needs the model, which is not loaded".to_owned();
-            circuit.writes.insert((layer, feature), Writes::Failed(why));
-        }
-    }
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
-    }
+    act::learn(state);
+    act::read_filter(state);
+    act::ask_filter(state);
 }

@@ -1,14 +1,20 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Kept, prune};
+use crate::graph::{Document, Kept, Likeness, Paths, Proposal, paths, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::{Effect, Opening};
+use crate::tui::find::Found;
+use crate::tui::models::{Brought, Models};
+use crate::tui::sift::Sifted;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
 use std::sync::Arc;
+
+/// How many paths are listed.
+const PATHS: usize = 50;
 
 type Work<T> = Box<dyn FnOnce(&Monitor) -> Result<T, String> + Send>;
 
@@ -76,16 +82,39 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Who does what the state asks for.
 pub struct Workers {
     tracer: Option<Arc<dyn Tracer>>,
+    models: Option<Arc<dyn Models>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
     prune: Slot<u64, Arc<Kept>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    find: Slot<u64, Found>,
+    propose: Slot<u64, Vec<Proposal>>,
+    paths: Slot<u64, Paths>,
+    filter: Slot<u64, Sifted>,
+    errand: Slot<u64, Brought>,
 }
 
 impl Workers {
     /// Workers that call `wake` when an answer can be taken.
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
-        Self { tracer, wake, trace: Slot::new("trace"), prune: Slot::new("prune"), promoted: Slot::new("promoted") }
+        Self {
+            tracer,
+            models: None,
+            wake,
+            trace: Slot::new("trace"),
+            prune: Slot::new("prune"),
+            promoted: Slot::new("promoted"),
+            find: Slot::new("find"),
+            propose: Slot::new("propose"),
+            paths: Slot::new("paths"),
+            filter: Slot::new("filter"),
+            errand: Slot::new("errand"),
+        }
+    }
+
+    /// The same, with someone who knows which models there are.
+    pub fn with_models(self, models: Option<Arc<dyn Models>>) -> Self {
+        Self { models, ..self }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -107,6 +136,27 @@ impl Workers {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
+            Effect::Filter { generation, sift } => {
+                self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
+            }
+            Effect::FindPaths { generation, graph, kept, from, to } => {
+                let work = move |monitor: &Monitor| {
+                    let found = paths(&graph, Some(&kept), from, to, PATHS, monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.paths.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Propose { generation, graph, kept, edited, refused } => {
+                let work = move |monitor: &Monitor| {
+                    let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.propose.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Find { generation, haystack, query } => {
+                let work = move |monitor: &Monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string());
+                self.find.ask(generation, Box::new(work), &self.wake);
+            }
             Effect::Promoted { generation, layer, feature } => {
                 let tracer = self.tracer.clone();
                 let work = move |monitor: &Monitor| match tracer {
@@ -115,6 +165,16 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Errand { generation, errand } => {
+                let models = self.models.clone();
+                let work = move |monitor: &Monitor| match models {
+                    Some(models) => errand.run(models.as_ref(), monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("no models can be chosen here".to_owned()),
+                };
+                self.errand.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopErrand => self.errand.stop(),
+            Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }
         None
@@ -132,17 +192,36 @@ impl Workers {
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
+        while let Some((generation, result)) = self.find.take(&self.wake) {
+            answers.push(Msg::Found { generation, result });
+        }
+        while let Some((generation, result)) = self.propose.take(&self.wake) {
+            answers.push(Msg::Proposed { generation, result });
+        }
+        while let Some((generation, result)) = self.paths.take(&self.wake) {
+            answers.push(Msg::Paths { generation, result });
+        }
+        while let Some((generation, result)) = self.filter.take(&self.wake) {
+            answers.push(Msg::Sifted { generation, result });
+        }
+        while let Some((generation, result)) = self.errand.take(&self.wake) {
+            answers.push(Msg::Errand { generation, result });
+        }
         answers
     }
 
-    /// How far the running trace is.
+    /// How far the running trace is, or else the errand.
     pub fn progress(&self) -> Option<Progress> {
-        self.trace.running.as_ref().map(|(_, job)| job.progress())
+        let trace = self.trace.running.as_ref().map(|(_, job)| job.progress());
+        trace.or_else(|| self.errand.running.as_ref().map(|(_, job)| job.progress()))
     }
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle()
+        let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
+        let about_nodes =
+            self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
+        about_traces && about_nodes && self.errand.is_idle()
     }
 }
 

@@ -26,7 +26,7 @@ const FORMATS: [(Format, &str); 8] = [
 
 fn written(document: &Document, edited: &Edited, format: Format, part: Part, theme: Theme) -> String {
     let kept = prune(&document.graph, edited.thresholds);
-    let options = Options { format, part, slug: document.origin.slug.clone(), theme };
+    let options = Options { format, part, slug: document.origin.slug.clone(), scan: None, theme };
     let mut bytes = Vec::new();
     export_to(document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
     String::from_utf8(bytes).unwrap()
@@ -212,7 +212,7 @@ fn what_cannot_be_exported_is_said() {
     let document = open(&data("circuit-tracer-old.json")).unwrap();
     let kept = prune(&document.graph, document.edited.thresholds);
     let fails = |format, part, edited: &Edited, why: &str| {
-        let options = Options { format, part, slug: String::new(), theme: Theme::Light };
+        let options = Options { format, part, slug: String::new(), scan: None, theme: Theme::Light };
         let error = export(&document, &kept, edited, &options, &out).unwrap_err();
         assert!(matches!(error, FormatError::Unexportable { .. }) && error.to_string().contains(why), "{error}");
         assert!(!out.exists());

@@ -3,6 +3,7 @@
 use crate::fixture::{CASES, Tensors, assert_close, graph_files};
 use crate::trace;
 use assert_cmd::Command;
+use circuitscope::format::json::Called;
 use circuitscope::format::{json, raw};
 use circuitscope::graph::{Document, Edited, Part, RawTrace, Target, TargetKind, Thresholds, Token, prune};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ fn written(trace: &RawTrace, thresholds: Thresholds) -> (String, Value) {
     let edited = Edited { thresholds, ..Edited::clone(&document.edited) };
     let kept = prune(&document.graph, thresholds);
     let mut bytes = Vec::new();
-    json::write(&mut bytes, "a-slug", &document, &kept, &edited, Part::Pruned).unwrap();
+    json::write(&mut bytes, Called { slug: "a-slug", scan: None }, &document, &kept, &edited, Part::Pruned).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     let value = serde_json::from_str(&text).unwrap();
     (text, value)

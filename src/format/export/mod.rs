@@ -8,6 +8,7 @@ mod sheet;
 mod svg;
 mod url;
 
+use crate::format::json::Called;
 use crate::format::{FormatError, dense, json, write_atomically};
 use crate::graph::{Document, Edited, Kept, Part, scores};
 use sheet::Sheet;
@@ -72,6 +73,9 @@ pub struct Options {
     pub part: Part,
     /// What viewers call the graph; where it is empty, what its file or the file that is written is called.
     pub slug: String,
+    /// What the features are of, where it is to be another name than the graph's file gives: Neuronpedia's own of the
+    /// model.
+    pub scan: Option<String>,
     /// The colours of a figure.
     pub theme: Theme,
 }
@@ -128,12 +132,15 @@ fn checked<'a>(
     edited: &'a Edited,
     options: &Options,
 ) -> Result<Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>, FormatError> {
-    let Options { format, part, slug, theme } = options.clone();
+    let Options { format, part, slug, scan, theme } = options.clone();
     if part == Part::Pinned && edited.pins.is_empty() {
         return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
     }
     if format == Format::Json {
-        return Ok(Box::new(move |out| json::write(out, &slug, document, kept, edited, part)));
+        return Ok(Box::new(move |out| {
+            let called = Called { slug: &slug, scan: scan.as_deref() };
+            json::write(out, called, document, kept, edited, part)
+        }));
     }
     let sheet = Sheet::new(document, kept, edited, part, slug);
     if format == Format::Svg {
@@ -141,7 +148,7 @@ fn checked<'a>(
         return Ok(Box::new(move |out| out.write_all(figure.as_bytes())));
     }
     Ok(Box::new(move |out| match format {
-        Format::Url => url::write(out, &sheet),
+        Format::Url => url::write(out, &sheet, scan.as_deref()),
         Format::Dot => dot::write(out, &sheet),
         Format::Mermaid => mermaid::write(out, &sheet),
         Format::Markdown => markdown::write(out, &sheet),

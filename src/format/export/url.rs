@@ -6,8 +6,9 @@ use crate::graph::Part;
 use std::io::{self, Write};
 
 /// One line: the address at which Neuronpedia shows the graph of this slug with these pins, groups, labels and
-/// threshold, once the graph is there. Outside of a graph of Neuronpedia its model is guessed by the model's name.
-pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+/// threshold, once the graph is there. Where neither `scan` nor the graph's file gives Neuronpedia's name of the model,
+/// it is taken to be the model's, without who published it.
+pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) -> io::Result<()> {
     let (graph, edited) = (&sheet.document.graph, sheet.edited);
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
     let name = |id: &crate::ids::NodeId| names[id.index()].as_str();
@@ -37,7 +38,8 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let state: Vec<_> = state.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
     let origin = &sheet.document.origin;
     let named = if origin.model.is_empty() { &origin.transcoder } else { &origin.model };
-    let model = named.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let guessed = || named.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let model = scan.map_or_else(guessed, str::to_owned);
     writeln!(out, "https://www.neuronpedia.org/{}/graph?{}", encoded(&model), state.join("&"))
 }
 

@@ -26,14 +26,23 @@ const SCHEMA_VERSION: u32 = 1;
 /// What a text holds in place of bytes that are no character.
 const NO_CHARACTER: char = '\u{fffd}';
 
-/// Writes a part of a document's graph, pruned to `kept`. `slug` is the name by which viewers call it. Nodes and links
-/// are written one by one.
+/// By which names viewers know a graph.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// The graph.
+    pub slug: &'a str,
+    /// What its features are of: for circuit-tracer the transcoder set, which it is where nothing is given; for
+    /// Neuronpedia its own name of the model.
+    pub scan: Option<&'a str>,
+}
+
+/// Writes a part of a document's graph, pruned to `kept`. Nodes and links are written one by one.
 ///
 /// # Errors
 /// What `out` fails with.
 pub fn write(
     out: &mut dyn Write,
-    slug: &str,
+    called: Called<'_>,
     document: &Document,
     kept: &Kept,
     edited: &Edited,
@@ -61,7 +70,7 @@ pub fn write(
         let edges = selection.edges();
         edges.map(|edge| Link { source: name(edge.source), target: name(edge.target), weight: edge.weight })
     });
-    let metadata = Metadata::new(slug, document, edited, part);
+    let metadata = Metadata::new(called, document, edited, part);
     let file = File { metadata, q_params: QParams::new(graph, edited, part, &names), nodes, links };
     serde_json::to_writer(&mut *out, &file)?;
     out.write_all(b"\n")
@@ -143,7 +152,7 @@ struct PruningSettings {
 }
 
 impl<'a> Metadata<'a> {
-    fn new(slug: &'a str, document: &'a Document, edited: &'a Edited, part: Part) -> Self {
+    fn new(called: Called<'a>, document: &'a Document, edited: &'a Edited, part: Part) -> Self {
         let (origin, graph) = (&*document.origin, &*document.graph);
         let generation = |trace: &RawTrace| GenerationSettings {
             max_n_logits: trace.settings.max_logits,
@@ -153,10 +162,12 @@ impl<'a> Metadata<'a> {
         };
         // A graph of Neuronpedia is called by its model there; else the transcoders are what a viewer needs.
         let is_neuronpedias = document.trace.is_none() && !origin.model.is_empty();
+        let own = if is_neuronpedias { &origin.model } else { &origin.transcoder };
+        let scan = called.scan.unwrap_or(own);
         let (node_threshold, edge_threshold) = pruned_at(origin.extent, edited.thresholds, part);
         Self {
-            slug,
-            scan: if is_neuronpedias { &origin.model } else { &origin.transcoder },
+            slug: called.slug,
+            scan,
             transcoder_list: [],
             prompt_tokens: graph.tokens().iter().map(|token| token.text.as_str()).collect(),
             prompt: prompt(graph, &origin.prompt),
@@ -164,7 +175,7 @@ impl<'a> Metadata<'a> {
             schema_version: SCHEMA_VERSION,
             info: Info {
                 description: &edited.notes,
-                transcoder_set: is_neuronpedias.then_some(origin.transcoder.as_str()),
+                transcoder_set: (scan != origin.transcoder).then_some(origin.transcoder.as_str()),
                 generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
             },
             generation_settings: document.trace.as_deref().map(generation),

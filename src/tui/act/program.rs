@@ -16,7 +16,7 @@ pub(in crate::tui) fn close_popup(state: &mut State) {
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {
-    state.popup = Some(Popup::Help(Help::default()));
+    state.popup = Some(Popup::Help(Help::new(state.focus.context())));
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
@@ -39,6 +39,8 @@ pub(in crate::tui) fn escape(state: &mut State) {
         cancel(state);
     } else if state.windows.zoomed {
         state.windows.zoomed = false;
+    } else if let Some(circuit) = state.circuit.as_mut().filter(|circuit| !circuit.kit.path.is_empty()) {
+        circuit.kit.path.clear();
     } else {
         state.focus = Pane::Graph;
     }

@@ -68,6 +68,9 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if graph.is_partial() {
         facts.push((label("partial", "partial", "partial"), String::new(), theme.alert));
     }
+    if traced.document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+        facts.push((label("warned", "warned", "!"), String::new(), theme.alert));
+    }
     facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
     facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
     let nodes = share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node);
@@ -76,6 +79,13 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     facts.push((label("edges", "edges", "e"), edges, counts));
     if !now.pins.is_empty() && detail > Detail::Bare {
         facts.push(("pins", now.pins.len().to_string(), theme.text));
+    }
+    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Bare) {
+        let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
+        facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
+    }
+    if !circuit.kit.chosen.is_empty() {
+        facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
     }
     facts
 }
