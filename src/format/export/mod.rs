@@ -125,13 +125,16 @@ fn unexportable(what: impl Into<String>) -> FormatError {
     FormatError::Unexportable { what: what.into() }
 }
 
+/// Writes an export.
+type Writing<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
+
 /// What writes an export that can be written.
 fn checked<'a>(
     document: &'a Document,
     kept: &'a Kept,
     edited: &'a Edited,
     options: &Options,
-) -> Result<Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>, FormatError> {
+) -> Result<Writing<'a>, FormatError> {
     let Options { format, part, slug, scan, theme } = options.clone();
     if part == Part::Pinned && edited.pins.is_empty() {
         return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
