@@ -7,6 +7,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use std::sync::Arc;
@@ -99,6 +100,15 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Weigh what is pinned.
+    Weigh {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is pinned of it.
+        pinned: Pinned,
+    },
     /// Find the tokens that a feature writes for and against.
     Promoted {
         /// Comes back with the answer.
@@ -144,6 +154,8 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// What is being weighed, and of which circuit.
+    pub weighing: Option<(u64, Pinned)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
     /// What is to be done outside, in order.
@@ -169,6 +181,7 @@ impl State {
             ticks: 0,
             generation: 0,
             pruning: None,
+            weighing: None,
             circuit_generation: 0,
             effects: Vec::new(),
             dirty: true,

@@ -1,10 +1,11 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{Edits, Kept, Labelled, Node, NodeKind};
+use crate::graph::{Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::glyph::{Charset, Glyphs};
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
@@ -46,6 +47,14 @@ pub struct Circuit {
     pub row: usize,
     /// The circuit of a node, unrolled.
     pub tree: Tree,
+    /// What is pinned, once it is weighed.
+    pub subgraph: Arc<Subgraph>,
+    /// The box under the cursor in the drawing of what is pinned.
+    pub box_at: usize,
+    /// The share of all influence that what is kept holds.
+    pub influence_kept: f64,
+    /// What flows into the selected node.
+    pub totals: InputTotals,
     /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
     pub spine: Vec<Link>,
     /// What features write, by layer and index.
@@ -77,6 +86,10 @@ impl Circuit {
             listing: Listing::default(),
             row: 0,
             tree: Tree::new(first),
+            subgraph: Arc::default(),
+            box_at: 0,
+            influence_kept: influence_kept(&traced.kept),
+            totals: InputTotals::default(),
             spine: Vec::new(),
             writes: HashMap::new(),
             repeated,
@@ -129,15 +142,8 @@ impl Circuit {
 
     /// The share of the selected node's input that comes from errors; `None` where it has no input.
     pub fn error_share(&self) -> Option<f64> {
-        let graph = &self.traced.document.graph;
-        let total = graph.input_total(self.selected());
-        let errors: f64 = graph
-            .incoming(self.selected())
-            .filter(|edge| graph.node(edge.source).is_error())
-            .map(|edge| f64::from(edge.weight.abs()))
-            .sum();
-        // An empty sum is minus zero.
-        (total > 0.0).then(|| errors.abs() / total)
+        let all = self.totals.absolute();
+        (all > 0.0).then(|| self.totals.errors.absolute() / all)
     }
 
     /// The selected feature, where it is one.
@@ -274,6 +280,7 @@ impl Circuit {
     pub fn take_kept(&mut self, kept: Arc<Kept>, glyphs: &Glyphs) {
         let was: Option<Place> = self.arrangement.place(self.selected());
         self.traced.kept = kept;
+        self.influence_kept = influence_kept(&self.traced.kept);
         self.arrange(glyphs, self.arrangement.room);
         if !self.kept().has_node(self.selected())
             && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())
@@ -317,6 +324,13 @@ impl Circuit {
         self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
     }
 
+    /// Takes over what is pinned as it was weighed. The cursor stays on its box.
+    pub fn take_subgraph(&mut self, subgraph: Arc<Subgraph>) {
+        let here = self.subgraph.graph.nodes.get(self.box_at).and_then(|supernode| supernode.members.first());
+        self.box_at = here.and_then(|node| subgraph.box_of(*node)).unwrap_or(0);
+        self.subgraph = subgraph;
+    }
+
     /// Lists the connections of the selected node in another way.
     pub fn list(&mut self, change: impl FnOnce(&mut Listing)) {
         change(&mut self.listing);
@@ -331,6 +345,7 @@ impl Circuit {
 
     fn arrive(&mut self) {
         self.relist();
+        self.totals = input_totals(&self.traced.document.graph, self.selected());
         self.spine = self.find_spine();
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
         let leads = |side: Side| self.links_of(side).n_kept() > 0;

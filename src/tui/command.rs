@@ -16,7 +16,7 @@ pub enum Group {
     Prune,
     /// The prompt.
     Prompt,
-    /// The list of connections, the detail and the tree.
+    /// The list of connections, the detail, the tree and the subgraph.
     Lists,
     /// The program.
     Program,
@@ -34,7 +34,7 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Prompt => "Prompt",
-            Self::Lists => "Connections, detail and tree",
+            Self::Lists => "Connections, detail, tree, subgraph",
             Self::Program => "Program",
             Self::Text => "In a line of text",
         }
@@ -108,6 +108,10 @@ commands! {
     "tree-hold", Lists, Tree, ["r"], Some("hold"), |s, _| act::hold_tree(s), "Hold on to the root while walking, or let go";
     "tree-wider", Lists, Tree, [")"], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(1)), "A branch more at every node";
     "tree-narrower", Lists, Tree, ["("], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(-1)), "A branch fewer at every node";
+    "box-left", Lists, Subgraph, ["Left", "h"], Some("move"), |s, _| act::step_box(s, act::Step::Left), "To the box on the left";
+    "box-down", Lists, Subgraph, ["Down", "j"], Some("move"), |s, _| act::step_box(s, act::Step::Down), "To the nearest box in the row below";
+    "box-up", Lists, Subgraph, ["Up", "k"], Some("move"), |s, _| act::step_box(s, act::Step::Up), "To the nearest box in the row above";
+    "box-right", Lists, Subgraph, ["Right", "l"], Some("move"), |s, _| act::step_box(s, act::Step::Right), "To the box on the right";
     "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";

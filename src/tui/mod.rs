@@ -15,6 +15,7 @@ pub mod layout;
 pub mod links;
 pub mod popup;
 mod run;
+pub mod subgraph;
 mod terminal;
 pub mod text;
 pub mod theme;

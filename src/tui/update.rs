@@ -7,6 +7,7 @@ use crate::tui::act;
 use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::subgraph::{Pinned, Subgraph};
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
 use tui_input::InputRequest;
@@ -34,6 +35,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// What is pinned was weighed.
+    Weighed {
+        /// Of the circuit that asked.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Subgraph>, String>,
     },
     /// The tokens that a feature writes are known.
     Promoted {
@@ -71,6 +79,7 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Weighed { generation, result } => take_weighed(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -134,9 +143,42 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
+fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
+    let awaited = |(circuit, pinned): &(u64, Pinned)| {
+        *circuit == generation && result.as_ref().map_or(true, |subgraph| subgraph.pinned == *pinned)
+    };
+    if !state.weighing.as_ref().is_some_and(awaited) {
+        return;
+    }
+    state.dirty = true;
+    match (result, &mut state.circuit) {
+        (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
+        (Err(why), _) => state.warn(why),
+        (Ok(_), None) => {}
+    }
+}
+
+/// Asks for what is pinned to be weighed where it is not what was weighed last.
+fn weigh_pinned(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let asked = (state.circuit_generation, Pinned::of(circuit.edits.now()));
+    if state.weighing.as_ref() == Some(&asked) {
+        return;
+    }
+    let (generation, pinned) = asked.clone();
+    state.weighing = Some(asked);
+    if pinned.pins.is_empty() {
+        circuit.take_subgraph(Arc::default());
+    } else {
+        let graph = Arc::clone(&circuit.traced.document.graph);
+        state.effects.push(Effect::Weigh { generation, graph, pinned });
+    }
+}
+
 /// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
 fn settle(state: &mut State) {
     state.windows.note_focus(state.focus);
+    weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
     let Some(circuit) = &mut state.circuit else { return };

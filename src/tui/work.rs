@@ -4,6 +4,7 @@ use crate::graph::{Document, Kept, RawTrace, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -78,13 +79,21 @@ pub struct Workers {
     wake: Wake,
     trace: Slot<u64, Traced>,
     prune: Slot<u64, Arc<Kept>>,
+    weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
 }
 
 impl Workers {
     /// Workers that call `wake` when an answer can be taken.
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
-        Self { tracer, wake, trace: Slot::new("trace"), prune: Slot::new("prune"), promoted: Slot::new("promoted") }
+        Self {
+            tracer,
+            wake,
+            trace: Slot::new("trace"),
+            prune: Slot::new("prune"),
+            weigh: Slot::new("weigh"),
+            promoted: Slot::new("promoted"),
+        }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -105,6 +114,10 @@ impl Workers {
             Effect::Prune { generation, graph, thresholds } => {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Weigh { generation, graph, pinned } => {
+                let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
+                self.weigh.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Promoted { generation, layer, feature } => {
                 let tracer = self.tracer.clone();
@@ -128,6 +141,9 @@ impl Workers {
         while let Some((generation, result)) = self.prune.take(&self.wake) {
             answers.push(Msg::Pruned { generation, result });
         }
+        while let Some((generation, result)) = self.weigh.take(&self.wake) {
+            answers.push(Msg::Weighed { generation, result });
+        }
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
@@ -141,7 +157,7 @@ impl Workers {
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle()
+        self.trace.is_idle() && self.prune.is_idle() && self.weigh.is_idle() && self.promoted.is_idle()
     }
 }
 

@@ -4,6 +4,7 @@ mod edits;
 mod lists;
 mod program;
 mod prompt;
+mod subgraph;
 mod tree;
 mod walk;
 
@@ -14,5 +15,6 @@ pub(super) use lists::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};
+pub(super) use subgraph::*;
 pub(super) use tree::*;
 pub(super) use walk::*;
