@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -51,6 +51,23 @@ impl Deref for Blob {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+impl Blob {
+    /// Takes the pages of `range` out of this process's memory; the system reads them again where they are touched.
+    pub fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            // The system maps the neighbours of a touched page with it.
+            const NEIGHBOURS: usize = 1 << 16;
+            let start = range.start.saturating_sub(NEIGHBOURS);
+            let length = range.end.saturating_add(NEIGHBOURS).min(map.len()) - start;
+            // SAFETY: the map is read only, so that its pages can be had from the file again.
+            let outcome = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length) };
+            // A system that keeps them costs memory and no more.
+            drop(outcome);
         }
     }
 }

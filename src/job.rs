@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A flag that asks work to stop. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -56,31 +56,90 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// What a phase of the work took, all its stretches together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// What [`Progress::phase`] called it.
+    pub name: &'static str,
+    /// How long.
+    pub time: Duration,
+    /// Floating-point operations that it counted.
+    pub operations: u64,
+}
+
 /// What the work holds: where it reports, and whether it should stop. Clones share both.
 #[derive(Clone, Debug, Default)]
 pub struct Monitor {
-    latest: Arc<Mutex<Progress>>,
+    course: Arc<Mutex<Course>>,
     cancel: Cancel,
+}
+
+/// The phases so far and where the last one stands.
+#[derive(Debug, Default)]
+struct Course {
+    latest: Progress,
+    /// In the order in which they began first.
+    phases: Vec<Phase>,
+    /// Which of them goes on, and since when.
+    current: Option<(usize, Instant)>,
+}
+
+impl Course {
+    /// Puts the time since the current phase was entered, or since this was called last, to its account.
+    fn settle(&mut self) {
+        if let Some((nth, since)) = &mut self.current {
+            let now = Instant::now();
+            self.phases[*nth].time += now - std::mem::replace(since, now);
+        }
+    }
+
+    fn enter(&mut self, name: &'static str) {
+        self.settle();
+        let nth = self.phases.iter().position(|phase| phase.name == name).unwrap_or_else(|| {
+            self.phases.push(Phase { name, time: Duration::ZERO, operations: 0 });
+            self.phases.len() - 1
+        });
+        self.current = Some((nth, Instant::now()));
+    }
 }
 
 impl Monitor {
     /// A monitor that stops when `cancel` is raised, such as by Ctrl-C.
     pub fn with_cancel(cancel: Cancel) -> Self {
-        Self { latest: Arc::default(), cancel }
+        Self { course: Arc::default(), cancel }
     }
 
-    /// Replaces the latest progress.
+    /// Replaces the latest progress. Time counts towards `phase` from here to the next phase's first report.
     ///
     /// # Errors
     /// [`Cancelled`] when the work was asked to stop, so that a report is also a place to stop at.
     pub fn report(&self, phase: &'static str, done: u64, total: u64) -> Result<(), Cancelled> {
-        *lock(&self.latest) = Progress { phase, done, total };
+        let mut course = lock(&self.course);
+        if course.current.is_none() || course.latest.phase != phase {
+            course.enter(phase);
+        }
+        course.latest = Progress { phase, done, total };
         self.cancel.check()
+    }
+
+    /// Counts floating-point operations of the phase that was reported last.
+    pub fn count(&self, operations: u64) {
+        let mut course = lock(&self.course);
+        if let Some((nth, _)) = course.current {
+            course.phases[nth].operations += operations;
+        }
     }
 
     /// The latest progress.
     pub fn latest(&self) -> Progress {
-        lock(&self.latest).clone()
+        lock(&self.course).latest.clone()
+    }
+
+    /// What each phase took so far, in the order in which they began; the last one up to now.
+    pub fn phases(&self) -> Vec<Phase> {
+        let mut course = lock(&self.course);
+        course.settle();
+        course.phases.clone()
     }
 
     /// The flag that stops the work.
@@ -165,6 +224,21 @@ mod tests {
         assert_eq!(job.wait(LONG).unwrap().unwrap(), Ok(7));
         assert_eq!(job.progress(), Progress { phase: "count", done: 3, total: 4 });
         assert!(job.try_take().is_none());
+    }
+
+    #[test]
+    fn time_and_operations_go_to_the_phase_that_was_reported_last() {
+        let (monitor, nap) = (Monitor::default(), Duration::from_millis(20));
+        monitor.count(1);
+        for (phase, operations) in [("a", 1), ("b", 2), ("a", 4)] {
+            monitor.report(phase, 0, 0).unwrap();
+            monitor.count(operations);
+            thread::sleep(nap);
+        }
+        let phases = monitor.phases();
+        assert_eq!(phases.iter().map(|phase| (phase.name, phase.operations)).collect::<Vec<_>>(), [("a", 5), ("b", 2)]);
+        assert!(phases[0].time >= 2 * nap && phases[1].time >= nap);
+        assert!(monitor.phases()[0].time >= phases[0].time && monitor.phases()[1].time == phases[1].time);
     }
 
     #[test]

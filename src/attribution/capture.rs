@@ -1,6 +1,6 @@
 //! One forward pass of the real model, with everything kept that the local replacement model freezes.
 
-use crate::attribution::TraceError;
+use crate::attribution::{TraceError, plan};
 use crate::job::Monitor;
 use crate::model::{Divisors, Transformer};
 use crate::transcoder::{Active, FeatureOutput, Transcoder};
@@ -61,7 +61,7 @@ impl Capture {
         let mut layers = Vec::with_capacity(n_layers);
         for layer in 0..n_layers {
             monitor.report("forward pass", layer as u64, n_layers as u64)?;
-            let pass = model.layer(layer, &resid, &positions, None, None)?;
+            let pass = model.layer(layer, &resid, &positions, None, None, monitor.cancel())?;
             let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
             let (written, after_mlp) = model.after_mlp(layer, output.clone(), None)?;
             let feature_input = transcoder.input().of(&pass).clone();
@@ -70,6 +70,7 @@ impl Capture {
                 return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
             }
             resid = pass.resid_mid.add(&written)?;
+            monitor.count(plan::layer_operations(&model.spec, transcoder.n_features(layer), ids.len()));
             layers.push(CapturedLayer {
                 active: transcoder.active(layer, &encoded, zeroed),
                 pattern: pass.pattern,

@@ -49,7 +49,7 @@ impl TraceError {
             self,
             Self::Cancelled(_)
                 | Self::Model(ModelError::Cancelled(_))
-                | Self::Transcoder(TranscoderError::Cancelled(_))
+                | Self::Transcoder(TranscoderError::Cancelled(_) | TranscoderError::Weights(ModelError::Cancelled(_)))
         )
     }
 }

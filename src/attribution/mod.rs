@@ -5,6 +5,7 @@ mod backward;
 mod capture;
 mod engine;
 mod error;
+pub mod memory;
 mod mix;
 mod plan;
 mod ranking;

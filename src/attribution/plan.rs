@@ -1,6 +1,7 @@
 //! Memory, planned before it is spent.
 
-use crate::attribution::Replacement;
+use crate::attribution::{Replacement, memory};
+use crate::model::{Layout, ModelSpec};
 use std::fmt;
 
 /// Matrix products of one layer over one block of rows are kept below this: at 100 GFLOP/s 40 ms, with a look in between
@@ -35,7 +36,7 @@ pub struct Plan {
 impl Plan {
     /// Plans `rows` rows over `frozen`.
     pub fn new(frozen: &Replacement, rows: usize) -> Self {
-        Self::within(frozen, rows, available_memory())
+        Self::within(frozen, rows, memory::available())
     }
 
     fn within(frozen: &Replacement, rows: usize, available_bytes: Option<u64>) -> Self {
@@ -52,6 +53,18 @@ impl Plan {
     }
 }
 
+/// Floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an encoder of
+/// `n_features` included.
+pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
+    let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
+    let mlp = match spec.layout {
+        Layout::Llama => 3 * d * spec.d_mlp,
+        Layout::Gpt2 => 2 * d * spec.d_mlp,
+    };
+    let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
+    2 * (positions * (weights + 2 * d_attn * positions)) as u64
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
@@ -65,12 +78,4 @@ impl fmt::Display for Plan {
             None => Ok(()),
         }
     }
-}
-
-/// Memory that can be had without swapping, where the system says so.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

@@ -6,7 +6,7 @@
 
 use crate::attribution::written::WrittenRows;
 use crate::attribution::{Capture, TraceError};
-use crate::job::Monitor;
+use crate::job::{Cancel, Monitor};
 use crate::model::{AttentionWeights, Norm, NormKind, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
@@ -104,7 +104,7 @@ impl Replacement {
         let mut written = WrittenRows::new(transcoder, capture);
         for layer in 0..n_layers {
             monitor.report("freezing", layer as u64, n_layers as u64)?;
-            let (folded, mid) = frozen.freeze_attention(model, capture, layer, &stream)?;
+            let (folded, mid) = frozen.freeze_attention(model, capture, layer, &stream, monitor.cancel())?;
             let skip = Skip::new(model, transcoder, capture, layer)?;
             let captured = &capture.layers[layer];
             let fixed = match &skip {
@@ -150,16 +150,17 @@ impl Replacement {
         capture: &Capture,
         layer: usize,
         stream: &Tensor,
+        cancel: &Cancel,
     ) -> Result<(FrozenLayer, Tensor), TraceError> {
         let captured = &capture.layers[layer];
         let (n, heads, group) = (self.n_positions, self.n_heads, self.n_heads / self.n_kv_heads);
         let head_dim = model.spec.head_dim;
         let weights = model.attention(layer)?;
         let norm = model.attention_norm(layer)?;
-        let value = norm.pull_back(&weights.value.weight)?;
+        let value = norm.pull_back(&weights.value.weight()?)?;
         let mut divided = captured.pattern.broadcast_div(&captured.divisors.attention.reshape((1, 1, n))?)?;
-        let mut constant = attention_constant(&weights, &norm, group, head_dim)?;
-        let mut output = weights.output.weight;
+        let mut constant = attention_constant(&weights, &norm, group, head_dim, cancel)?;
+        let mut output = weights.output.weight()?;
         if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.divisors.after_attention) {
             output = output.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
             divided = divided.broadcast_div(&divisor.reshape((1, n, 1))?)?;
@@ -187,13 +188,14 @@ impl Replacement {
 /// What attention adds at every position whatever it reads: the norm's bias through W_V, b_V, both through W_O, and b_O.
 /// A pattern's rows sum to 1, so that they arrive whole. `[1, d]`
 fn attention_constant(
-    weights: &AttentionWeights,
+    weights: &AttentionWeights<'_>,
     norm: &Norm,
     group: usize,
     head_dim: usize,
+    cancel: &Cancel,
 ) -> Result<Option<Tensor>, TraceError> {
     let values = match &norm.bias {
-        Some(bias) => Some(weights.value.apply(&bias.unsqueeze(0)?)?),
+        Some(bias) => Some(weights.value.apply(&bias.unsqueeze(0)?, cancel)?),
         None => match &weights.value.bias {
             Some(bias) => Some(bias.unsqueeze(0)?),
             None => None,
@@ -207,7 +209,7 @@ fn attention_constant(
     };
     let kv = values.dim(1)? / head_dim;
     let each = values.reshape((kv, 1, head_dim))?.expand((kv, group, head_dim))?;
-    Ok(Some(weights.output.apply(&each.reshape((1, kv * group * head_dim))?)?))
+    Ok(Some(weights.output.apply(&each.reshape((1, kv * group * head_dim))?, cancel)?))
 }
 
 /// A norm behind the feature output: what it makes of what is written there.

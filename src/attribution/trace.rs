@@ -108,6 +108,7 @@ impl<'a> Tracing<'a> {
         monitor.report("logits", 0, 1)?;
         let final_output = capture.final_output.narrow(0, last, 1)?;
         let final_logits = model.logits(&final_output, monitor.cancel())?.swap_remove(0);
+        monitor.count(2 * (model.spec.vocab_size * model.spec.d_model) as u64);
         if final_logits.iter().any(|x| !x.is_finite()) {
             return Err(TraceError::NotFinite("the logits".to_owned()));
         }
@@ -206,15 +207,20 @@ impl<'a> Tracing<'a> {
     /// Weights cannot be read, or the work was stopped; what was there before stays.
     pub fn advance(&mut self, monitor: &Monitor) -> Result<bool, TraceError> {
         let there = self.trace.row_targets.len();
+        let total = (self.outputs.len() + self.trace.wanted_features) as u64;
         if self.to_come.is_empty() {
+            if self.is_ranked() && there >= self.outputs.len() {
+                monitor.report("ranking", there as u64, total)?;
+            }
             self.to_come = self.round(there);
         }
         let Some(block) = self.to_come.front() else { return Ok(false) };
         let phase = if there < self.outputs.len() { "output rows" } else { "feature rows" };
-        monitor.report(phase, there as u64, (self.outputs.len() + self.trace.wanted_features) as u64)?;
+        monitor.report(phase, there as u64, total)?;
         let targets = block.iter().map(|label| self.target(*label)).collect::<Result<Vec<_>, _>>()?;
         let (targets, values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
         let computed = self.frozen.rows(&targets, monitor.cancel())?;
+        monitor.count(computed.operations);
         let trace = &mut self.trace;
         for row in computed.values.chunks_exact(self.frozen.n_columns()) {
             trace.row_abs_sums.push(rows::push(&mut trace.rows, row, self.cut.dropped_share));

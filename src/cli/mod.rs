@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod cost;
 mod engine;
 mod export;
 mod intervene;

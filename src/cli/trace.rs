@@ -1,12 +1,14 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
 use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
+use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
+use crate::job::Phase;
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -153,7 +155,8 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     };
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
-    let trace = watch(stopped, move |monitor| {
+    let opened = begun.elapsed();
+    let (trace, worked) = watch(stopped, move |monitor| {
         let planned = |plan: &Plan| eprintln!("{plan}");
         let mut tracing = match start {
             Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
@@ -161,13 +164,17 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         };
         let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
         tracing.run(seen, monitor)?;
-        Ok(tracing.into_trace())
+        Ok((tracing.into_trace(), monitor.phases()))
     })?;
     if trace.is_partial() && trace.row_targets.len() <= held {
         bail!("stopped before there were more rows than the file has; nothing was written");
     }
+    let writing = Instant::now();
     raw::write(out, &trace)?;
-    report(args, out, &trace, begun).context("the graph was written, but cannot be reported on stdout")
+    let phase = |name, time| Phase { name, time, operations: 0 };
+    let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
+    let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
+    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -214,22 +221,23 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, begun: Instant) -> Result<()> {
+fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));
-    let seconds = begun.elapsed().as_secs_f64();
     if !args.json {
         let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
         eprintln!(
-            "wrote {}{}: {} rows over {} active features in {seconds:.1} s; replacement {:.3}, completeness {:.3}; {}",
+            "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
             out.display(),
             if trace.is_partial() { " (partial)" } else { "" },
             trace.row_targets.len(),
             trace.active.len(),
+            cost.time.as_secs_f64(),
             scores.replacement,
             scores.completeness,
             outputs.join(", "),
         );
+        eprintln!("{cost}");
         return Ok(());
     }
     let result = serde_json::json!({
@@ -243,7 +251,7 @@ fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, begun: Instant) -> Res
         "edges": graph.n_edges(),
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
-        "seconds": seconds,
+        "cost": cost.json(trace),
     });
     writeln!(io::stdout(), "{result:#}")?;
     Ok(())

@@ -78,7 +78,8 @@ pub fn intervene(
     for (layer, frozen) in base.layers.iter().enumerate() {
         monitor.report("altered pass", layer as u64, n_layers as u64)?;
         let pattern = (*mode != Mode::Free).then_some(&frozen.pattern);
-        let pass = model.layer(layer, &resid, &positions, pattern, all_layers.then_some(&frozen.divisors))?;
+        let divisors = all_layers.then_some(&frozen.divisors);
+        let pass = model.layer(layer, &resid, &positions, pattern, divisors, monitor.cancel())?;
         let input = transcoder.input().of(&pass);
         let mut encoded = transcoder.encode(layer, input, monitor.cancel())?;
         let activations = transcoder.activations(layer, &encoded, base.zeroed);

@@ -1,5 +1,7 @@
 //! Where a model's weight files keep what, under which names and in which shapes.
 
+use crate::job::Cancel;
+use crate::model::linear::Kept;
 use crate::model::spec::{Layout, NormKind, PositionKind};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Weights};
 use candle_core::{Device, Tensor};
@@ -102,31 +104,37 @@ impl Files {
     }
 
     /// A projection kept as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
-    fn linear(
-        &self,
+    fn linear<'a>(
+        &'a self,
         name: &str,
         shape: [usize; 2],
         bias: bool,
         columns: Option<(usize, Range<usize>)>,
-        device: &Device,
-    ) -> Result<Linear, ModelError> {
+        device: &'a Device,
+    ) -> Result<Linear<'a>, ModelError> {
         let [out, input] = shape;
-        let (weight_name, bias_name) = (self.name(&format!("{name}.weight")), self.name(&format!("{name}.bias")));
-        if self.layout == Layout::Llama {
-            let bias = bias.then(|| self.weights.tensor(&bias_name, &[out], device)).transpose()?;
-            return Ok(Linear { weight: self.weights.tensor(&weight_name, &shape, device)?, bias });
-        }
         let (all, columns) = columns.unwrap_or((out, 0..out));
-        let weight = self.weights.tensor(&weight_name, &[input, all], device)?;
-        let weight = weight.narrow(1, columns.start, columns.len())?.t()?.contiguous()?;
         let bias = match bias {
-            true => Some(self.weights.tensor(&bias_name, &[all], device)?.narrow(0, columns.start, columns.len())?),
+            true => {
+                let bias = self.weights.tensor(&self.name(&format!("{name}.bias")), &[all], device)?;
+                Some(bias.narrow(0, columns.start, columns.len())?)
+            }
             false => None,
         };
-        Ok(Linear { weight, bias })
+        let kept = match self.layout {
+            Layout::Llama => Kept::ByOutput(shape),
+            Layout::Gpt2 => Kept::ByInput([input, all], columns),
+        };
+        let name = self.name(&format!("{name}.weight"));
+        Ok(Linear { weights: &self.weights, device, name, kept, bias })
     }
 
-    pub fn attention(&self, spec: &ModelSpec, layer: usize, device: &Device) -> Result<AttentionWeights, ModelError> {
+    pub fn attention<'a>(
+        &'a self,
+        spec: &ModelSpec,
+        layer: usize,
+        device: &'a Device,
+    ) -> Result<AttentionWeights<'a>, ModelError> {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
         let (into, out) = (spec.biases.attention_in, spec.biases.attention_out);
         if self.layout == Layout::Gpt2 {
@@ -164,7 +172,13 @@ impl Files {
     }
 
     /// A projection of an MLP.
-    pub fn mlp(&self, spec: &ModelSpec, layer: usize, part: MlpPart, device: &Device) -> Result<Linear, ModelError> {
+    pub fn mlp<'a>(
+        &'a self,
+        spec: &ModelSpec,
+        layer: usize,
+        part: MlpPart,
+        device: &'a Device,
+    ) -> Result<Linear<'a>, ModelError> {
         let (into, out) = ([spec.d_mlp, spec.d_model], [spec.d_model, spec.d_mlp]);
         let (name, shape) = match (self.layout, part) {
             (Layout::Llama, MlpPart::Gate) => (format!("layers.{layer}.mlp.gate_proj"), into),
@@ -195,6 +209,11 @@ impl Files {
         let shape = [spec.max_positions, spec.d_model];
         self.weights.read_rows(&self.name("wpe.weight"), &shape, 0..positions, &mut rows)?;
         Ok(Some(Tensor::from_vec(rows, (positions, spec.d_model), device)?))
+    }
+
+    /// `x` `[n, d]`, on the CPU, times the unembedding: `[n, V]`, row after row.
+    pub fn unembed(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        self.weights.product(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], x, cancel)
     }
 
     /// Rows of the unembedding into `out`.

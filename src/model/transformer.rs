@@ -191,7 +191,7 @@ impl Transformer {
     ///
     /// # Errors
     /// They cannot be read.
-    pub fn attention(&self, layer: usize) -> Result<AttentionWeights, ModelError> {
+    pub fn attention(&self, layer: usize) -> Result<AttentionWeights<'_>, ModelError> {
         self.files.attention(&self.spec, layer, &self.device)
     }
 
@@ -199,7 +199,7 @@ impl Transformer {
     /// this pass would compute.
     ///
     /// # Errors
-    /// Weights cannot be read.
+    /// Weights cannot be read, or the work was stopped.
     pub(crate) fn layer(
         &self,
         layer: usize,
@@ -207,6 +207,7 @@ impl Transformer {
         positions: &Positions,
         pattern: Option<&Tensor>,
         divisors: Option<&Divisors>,
+        cancel: &Cancel,
     ) -> Result<LayerPass, ModelError> {
         let norm = self.attention_norm(layer)?;
         let attention_divisor = match divisors {
@@ -219,10 +220,10 @@ impl Transformer {
             Some(frozen) => frozen.clone(),
             None => {
                 let window = self.spec.layers[layer].window;
-                attention.pattern(&self.spec, &input, positions.ropes[layer].as_ref(), window)?
+                attention.pattern(&self.spec, &input, positions.ropes[layer].as_ref(), window, cancel)?
             }
         };
-        let written = attention.write(&self.spec, &input, &pattern)?;
+        let written = attention.write(&self.spec, &input, &pattern, cancel)?;
         let frozen = divisors.and_then(|frozen| frozen.after_attention.as_ref());
         let (written, after_attention_divisor) = through(self.after_attention_norm(layer)?, written, frozen)?;
         let resid_mid = resid.add(&written)?;
@@ -245,15 +246,13 @@ impl Transformer {
         })
     }
 
-    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow. Its projections are read one
-    /// after another, so that no more than one is held.
+    /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
     ///
     /// # Errors
     /// Weights cannot be read, or the work was stopped.
     pub fn mlp(&self, layer: usize, input: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         let project = |part: MlpPart, x: &Tensor| -> Result<Tensor, ModelError> {
-            cancel.check()?;
-            Ok(self.files.mlp(&self.spec, layer, part, &self.device)?.apply(x)?)
+            self.files.mlp(&self.spec, layer, part, &self.device)?.apply(x, cancel)
         };
         let act = |x: Tensor| match self.spec.activation {
             ActivationKind::Silu => x.silu(),
@@ -290,8 +289,7 @@ impl Transformer {
         let positions = self.positions(ids.len())?;
         let mut resid = self.start(ids, &positions)?;
         for layer in 0..self.spec.n_layers {
-            cancel.check()?;
-            let pass = self.layer(layer, &resid, &positions, None, None)?;
+            let pass = self.layer(layer, &resid, &positions, None, None, cancel)?;
             let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in, cancel)?, None)?;
             resid = pass.resid_mid.add(&written)?;
         }
@@ -315,17 +313,13 @@ impl Transformer {
     }
 
     fn unembedded(&self, x: &Tensor, cap: Option<f64>, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
-        let v = self.spec.vocab_size;
-        let blocks: Vec<Vec<Vec<f32>>> = parallel::map(v.div_ceil(UNEMBED_BLOCK), |block| -> Result<_, ModelError> {
-            cancel.check()?;
-            let (weight, shape) = self.unembedding_rows(block * UNEMBED_BLOCK..v.min((block + 1) * UNEMBED_BLOCK))?;
-            let logits = x.matmul(&Tensor::from_vec(weight, shape, &self.device)?.t()?)?;
-            Ok(match cap {
-                Some(cap) => softcap(&logits, cap)?.to_vec2()?,
-                None => logits.to_vec2()?,
-            })
-        })?;
-        Ok((0..x.dim(0)?).map(|row| blocks.iter().flat_map(|block| block[row].iter().copied()).collect()).collect())
+        let shape = (x.dim(0)?, self.spec.vocab_size);
+        let logits = self.files.unembed(&self.spec, &x.to_device(&Device::Cpu)?, cancel)?;
+        let logits = Tensor::from_vec(logits, shape, &Device::Cpu)?;
+        Ok(match cap {
+            Some(cap) => softcap(&logits, cap)?.to_vec2()?,
+            None => logits.to_vec2()?,
+        })
     }
 
     fn unembedding_rows(&self, rows: Range<usize>) -> Result<(Vec<f32>, (usize, usize)), ModelError> {

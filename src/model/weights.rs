@@ -1,10 +1,11 @@
 //! Tensors in memory-mapped safetensors files, kept in the type that they have on disk and converted as they are read.
 
 use crate::hub::{Blob, Place};
+use crate::job::Cancel;
+use crate::model::product::{self, COLUMNS, FEW, Padded, convert};
 use crate::model::{ModelError, npz};
 use crate::parallel;
 use candle_core::{Device, Tensor};
-use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,6 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
+
+/// Numbers of a weight that one thread multiplies with between two looks at whether to stop.
+const BLOCK: usize = 1 << 18;
 
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
@@ -165,11 +169,12 @@ impl Weights {
         let first_bad = AtomicUsize::new(usize::MAX);
         let pieces = out.chunks_mut(PIECE).zip(bytes.chunks(PIECE * size)).enumerate().collect();
         parallel::each(pieces, rows.len() * width, |(nth, (out, bytes)): (usize, (&mut [f32], &[u8]))| {
-            convert_all(entry.dtype, bytes, out);
+            convert(entry.dtype, bytes, out);
             if let Some(at) = first_not_finite(out) {
                 first_bad.fetch_min(nth * PIECE + at, Ordering::Relaxed);
             }
         });
+        self.release(entry, rows.start * width * size..rows.end * width * size);
         match first_bad.into_inner() {
             usize::MAX => Ok(()),
             at => Err(ModelError::NotFinite {
@@ -201,12 +206,106 @@ impl Weights {
         let bytes = &blob[entry.bytes.clone()];
         for (row, value) in out.iter_mut().enumerate() {
             let at = (row * shape[1] + column) * size;
-            convert_all(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
+            convert(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
         }
+        self.release(entry, 0..bytes.len());
         match first_not_finite(out) {
             Some(row) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
             None => Ok(()),
         }
+    }
+
+    /// `x` `[m, d]`, on the CPU, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row. The tensor is read
+    /// once, converted a block at a time, on all cores, and its pages are given back.
+    ///
+    /// # Errors
+    /// As [`Weights::read_rows`]; or the work was stopped.
+    pub fn product(&self, name: &str, shape: &[usize; 2], x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        let entry = self.expect(name, shape)?;
+        let ([n, d], m) = (*shape, x.dim(0)?);
+        let few = self.few(x)?;
+        let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
+        let row_bytes = d * entry.dtype.bitsize() / 8;
+        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(step), |block| -> Result<_, ModelError> {
+            cancel.check()?;
+            let rows = block * step..n.min((block + 1) * step);
+            let Some(few) = &few else {
+                let mut weight = vec![0.0; rows.len() * d];
+                self.read_rows(name, shape, rows.clone(), &mut weight)?;
+                let weight = Tensor::from_vec(weight, (rows.len(), d), &Device::Cpu)?;
+                return Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
+            };
+            let within = rows.start * row_bytes..rows.end * row_bytes;
+            let out = product::by_output(few, m, entry.dtype, &bytes[within.clone()]);
+            self.release(entry, within);
+            Ok(out)
+        })?;
+        let out = side_by_side(blocks, m, n, step);
+        self.explain(name, shape, few.is_some(), &out)?;
+        Ok(out)
+    }
+
+    /// `x` `[m, d]`, on the CPU, times `columns` of a tensor `[d, n]`: `[m, columns]`, row after row, as
+    /// [`Weights::product`] does it.
+    ///
+    /// # Errors
+    /// As [`Weights::product`].
+    pub fn product_by_input(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        columns: Range<usize>,
+        x: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        let entry = self.expect(name, shape)?;
+        let ([d, all], m, n) = (*shape, x.dim(0)?, columns.len());
+        let Some(few) = self.few(x)? else {
+            let step = (4 * BLOCK / all.max(1)).clamp(1, d.max(1));
+            let mut sum = Tensor::zeros((m, n), x.dtype(), &Device::Cpu)?;
+            for start in (0..d).step_by(step) {
+                cancel.check()?;
+                let inputs = step.min(d - start);
+                let mut weight = vec![0.0; inputs * all];
+                self.read_rows(name, shape, start..start + inputs, &mut weight)?;
+                let weight = Tensor::from_vec(weight, (inputs, all), &Device::Cpu)?;
+                let weight = weight.narrow(1, columns.start, n)?.contiguous()?;
+                sum = (sum + x.narrow(1, start, inputs)?.contiguous()?.matmul(&weight)?)?;
+            }
+            return Ok(sum.flatten_all()?.to_vec1()?);
+        };
+        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(COLUMNS), |block| -> Result<_, ModelError> {
+            cancel.check()?;
+            let start = block * COLUMNS;
+            let place = [all, columns.start + start, COLUMNS.min(n - start)];
+            Ok(product::by_input(&few, m, entry.dtype, bytes, place))
+        })?;
+        self.release(entry, 0..bytes.len());
+        let out = side_by_side(blocks, m, n, COLUMNS);
+        self.explain(name, shape, true, &out)?;
+        Ok(out)
+    }
+
+    /// Rows laid out for a product of few, where they are few.
+    fn few(&self, x: &Tensor) -> Result<Option<Padded>, ModelError> {
+        let (m, d) = x.dims2()?;
+        Ok(if m > FEW { None } else { Some(Padded::new(m, d, &x.flatten_all()?.to_vec1()?)) })
+    }
+
+    /// Blames a weight that is not finite for a product that is not. Products of few rows do not look at each weight.
+    fn explain(&self, name: &str, shape: &[usize; 2], unseen: bool, out: &[f32]) -> Result<(), ModelError> {
+        if unseen && first_not_finite(out).is_some() {
+            self.read(name, shape)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the pages of a part of a tensor back to the system.
+    fn release(&self, entry: &Entry, part: Range<usize>) {
+        let start = entry.bytes.start;
+        self.files[entry.file].1.release(start + part.start..start + part.end);
     }
 
     /// A whole tensor as f32.
@@ -228,20 +327,15 @@ impl Weights {
     }
 }
 
-/// Converts numbers of a type that [`Weights::expect`] lets pass.
-fn convert_all(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
-    match dtype {
-        Dtype::F32 => convert::<4>(bytes, out, f32::from_le_bytes),
-        Dtype::BF16 => convert::<2>(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
-        _ => convert::<2>(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
+/// Blocks of columns, `step` each, as rows `[m, n]`.
+fn side_by_side(blocks: Vec<Vec<f32>>, m: usize, n: usize, step: usize) -> Vec<f32> {
+    let mut out = vec![0.0; m * n];
+    for (nth, row) in out.chunks_mut(n.max(1)).enumerate() {
+        for (block, out) in blocks.iter().zip(row.chunks_mut(step)) {
+            out.copy_from_slice(&block[nth * out.len()..(nth + 1) * out.len()]);
+        }
     }
-}
-
-fn convert<const N: usize>(bytes: &[u8], out: &mut [f32], one: impl Fn([u8; N]) -> f32) {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    for (value, chunk) in out.iter_mut().zip(chunks) {
-        *value = one(*chunk);
-    }
+    out
 }
 
 /// The first NaN or infinity. The common case, none, is one branchless pass: 0 * x is 0 for every finite x and NaN else.

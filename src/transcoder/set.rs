@@ -11,9 +11,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
 
-/// Encoder weights that are converted to f32 at a time: 1 MiB of them stays in a core's cache until it is used.
-const ENCODER_BLOCK: usize = 1 << 18;
-
 /// A transcoder that cannot be used. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum TranscoderError {
@@ -185,62 +182,25 @@ impl Transcoder {
         }
     }
 
-    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc. The encoder is read and converted a block at a
-    /// time, on the CPU whatever the device: a product with so few rows is bound by reading the encoder.
+    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc. On the CPU whatever the device: a product with so
+    /// few rows is bound by reading the encoder.
     ///
     /// # Errors
     /// A weight is not finite, or the work was stopped.
     pub fn encode(&self, layer: usize, x: &Tensor, cancel: &Cancel) -> Result<Encoded, TranscoderError> {
         let files = &self.layers[layer].files;
+        let (f, name, shape) = (files.n_features, &files.names.encoder, files.encoder_shape(self.d_model));
         let x = x.to_device(&Device::Cpu)?;
         let mut pre_activations = if files.names.encoder_by_input {
-            self.encode_by_input(files, &x, cancel)?
+            files.encoder.product_by_input(name, &shape, 0..f, &x, cancel)?
         } else {
-            self.encode_by_feature(files, &x, cancel)?
+            files.encoder.product(name, &shape, &x, cancel)?
         };
-        let bias = files.encoder.read(&files.names.encoder_bias, &[files.n_features])?;
-        for row in pre_activations.chunks_mut(files.n_features) {
+        let bias = files.encoder.read(&files.names.encoder_bias, &[f])?;
+        for row in pre_activations.chunks_mut(f) {
             row.iter_mut().zip(&bias).for_each(|(x, b)| *x += b);
         }
-        Ok(Encoded { pre_activations, n_features: files.n_features })
-    }
-
-    /// x W^T for an encoder `[F, d]`: blocks of features.
-    fn encode_by_feature(&self, files: &LayerFiles, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, TranscoderError> {
-        let (f, d, positions) = (files.n_features, self.d_model, x.dim(0)?);
-        let step = (ENCODER_BLOCK / d).clamp(1, f);
-        let blocks: Vec<Vec<f32>> = parallel::map(f.div_ceil(step), |block| -> Result<_, TranscoderError> {
-            cancel.check()?;
-            let rows = block * step..f.min((block + 1) * step);
-            let n = rows.len();
-            let mut weight = vec![0.0; n * d];
-            files.encoder.read_rows(&files.names.encoder, &[f, d], rows, &mut weight)?;
-            let weight = Tensor::from_vec(weight, (n, d), &Device::Cpu)?;
-            Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?)
-        })?;
-        let mut out = vec![0.0; positions * f];
-        for (position, row) in out.chunks_mut(f).enumerate() {
-            for (block, out) in blocks.iter().zip(row.chunks_mut(step)) {
-                out.copy_from_slice(&block[position * out.len()..(position + 1) * out.len()]);
-            }
-        }
-        Ok(out)
-    }
-
-    /// x W for an encoder `[d, F]`: blocks of inputs, summed up.
-    fn encode_by_input(&self, files: &LayerFiles, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, TranscoderError> {
-        let (f, d) = (files.n_features, self.d_model);
-        let step = (4 * ENCODER_BLOCK / f).clamp(1, d);
-        let mut sum = Tensor::zeros((x.dim(0)?, f), x.dtype(), &Device::Cpu)?;
-        for start in (0..d).step_by(step) {
-            cancel.check()?;
-            let n = step.min(d - start);
-            let mut weight = vec![0.0; n * f];
-            files.encoder.read_rows(&files.names.encoder, &[d, f], start..start + n, &mut weight)?;
-            let weight = Tensor::from_vec(weight, (n, f), &Device::Cpu)?;
-            sum = (sum + x.narrow(1, start, n)?.contiguous()?.matmul(&weight)?)?;
-        }
-        Ok(sum.flatten_all()?.to_vec1()?)
+        Ok(Encoded { pre_activations, n_features: f })
     }
 
     /// Activations `[P, F]` of a layer; the first `zeroed` positions are 0.
@@ -260,16 +220,24 @@ impl Transcoder {
 
     /// The active features of a layer by position, then feature; none at the first `zeroed` positions.
     pub fn active(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<Active> {
-        let activations = self.activations(layer, encoded, zeroed);
-        let both = activations.iter().zip(&encoded.pre_activations).enumerate();
-        both.filter(|(_, (activation, _))| **activation != 0.0)
-            .map(|(at, (activation, pre_activation))| Active {
-                position: (at / encoded.n_features) as u32,
-                feature: (at % encoded.n_features) as u32,
-                pre_activation: *pre_activation,
-                activation: *activation,
-            })
-            .collect()
+        let width = encoded.n_features.max(1);
+        let rows: Vec<(usize, &[f32])> = encoded.pre_activations.chunks(width).enumerate().skip(zeroed).collect();
+        let mut found: Vec<Vec<Active>> = rows.iter().map(|_| Vec::new()).collect();
+        let work = rows.into_iter().zip(&mut found).collect();
+        parallel::each(work, encoded.pre_activations.len(), |((position, row), found)| {
+            let mut activations = row.to_vec();
+            self.layers[layer].activation.apply(&mut activations);
+            let both = activations.iter().zip(row).enumerate();
+            found.extend(both.filter(|(_, (activation, _))| **activation != 0.0).map(
+                |(feature, (activation, pre_activation))| Active {
+                    position: position as u32,
+                    feature: feature as u32,
+                    pre_activation: *pre_activation,
+                    activation: *activation,
+                },
+            ));
+        });
+        found.concat()
     }
 
     /// A feature's encoder row, `[d]`, and bias.

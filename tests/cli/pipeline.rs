@@ -63,6 +63,40 @@ fn a_traced_and_exported_graph_is_circuit_tracers() {
     }
 }
 
+/// The forward pass multiplies each token with every weight of every projection and encoder, and with every token.
+#[test]
+fn a_trace_says_what_it_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (case, graph) = (fixture("llama_plt_relu"), folder.path().join("graph.safetensors"));
+    let result = trace(&graph);
+    let cost = &result["cost"];
+    let phases = cost["phases"].as_array().unwrap();
+    let sum = |key: &str| phases.iter().map(|phase| phase[key].as_f64().unwrap()).sum::<f64>();
+    let seconds = cost["seconds"].as_f64().unwrap();
+    assert!(sum("seconds") > 0.0 && sum("seconds") <= seconds, "{cost}");
+    assert_eq!(sum("operations"), cost["operations"].as_f64().unwrap());
+    assert!(cost["rows_per_second"].as_f64().unwrap() > 0.0);
+    let peak = cost["peak_memory_bytes"].as_u64().unwrap();
+    assert!((1 << 20..1 << 32).contains(&peak), "{peak}");
+
+    let config: Value = serde_json::from_slice(&std::fs::read(case.join("model/config.json")).unwrap()).unwrap();
+    let of = |key: &str| config[key].as_u64().unwrap() as usize;
+    let mut weights = 0;
+    let files = (0..of("num_hidden_layers")).map(|layer| format!("transcoder/layer_{layer}.safetensors"));
+    for file in files.chain(["model/model.safetensors".to_owned()]) {
+        let content = std::fs::read(case.join(file)).unwrap();
+        for (name, tensor) in SafeTensors::deserialize(&content).unwrap().iter() {
+            if name.contains("_proj.weight") || name == "W_enc" {
+                weights += tensor.shape().iter().product::<usize>();
+            }
+        }
+    }
+    let tokens = result["tokens"].as_array().unwrap().len();
+    let attention = of("num_hidden_layers") * of("num_attention_heads") * of("head_dim") * tokens * tokens;
+    let forward = phases.iter().find(|phase| phase["name"] == "forward pass").unwrap();
+    assert_eq!(forward["operations"], 2 * (tokens * weights + 2 * attention));
+}
+
 #[test]
 fn intervening_from_the_command_line_is_circuit_tracers() {
     let folder = tempfile::tempdir().unwrap();

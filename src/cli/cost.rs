@@ -1,0 +1,66 @@
+//! What a trace cost: time and operations by phase, rows a second, memory.
+
+use crate::attribution::memory;
+use crate::graph::{RawTrace, Rows};
+use crate::job::Phase;
+use serde_json::{Value, json};
+use std::fmt;
+use std::time::Duration;
+
+/// What was spent on a trace.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// From the start to the file on disk.
+    pub time: Duration,
+    /// What it was spent on.
+    pub phases: Vec<Phase>,
+    /// Rows that were computed: those of a resumed trace's file are not.
+    pub rows: usize,
+}
+
+impl Cost {
+    fn operations(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.operations).sum()
+    }
+
+    /// Rows a second, while rows were computed.
+    fn rate(&self) -> f64 {
+        let of_rows = self.phases.iter().filter(|phase| phase.name.ends_with("rows"));
+        let seconds: f64 = of_rows.map(|phase| phase.time.as_secs_f64()).sum();
+        if seconds > 0.0 { self.rows as f64 / seconds } else { 0.0 }
+    }
+
+    /// For a program to read.
+    pub fn json(&self, trace: &RawTrace) -> Value {
+        let phase = |phase: &Phase| json!({"name": phase.name, "seconds": phase.time.as_secs_f64(), "operations": phase.operations});
+        json!({
+            "seconds": self.time.as_secs_f64(),
+            "phases": self.phases.iter().map(phase).collect::<Vec<_>>(),
+            "rows_per_second": self.rate(),
+            "operations": self.operations(),
+            "peak_memory_bytes": memory::peak(),
+            "largest_dropped_share": largest_dropped(trace),
+        })
+    }
+}
+
+/// The most that any sparse row left out, as a share of its absolute sum; `None` where rows are whole.
+fn largest_dropped(trace: &RawTrace) -> Option<f32> {
+    match &trace.rows {
+        Rows::Dense { .. } => None,
+        Rows::Sparse { dropped, .. } => Some(dropped.iter().copied().fold(0.0, f32::max)),
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for phase in &self.phases {
+            write!(f, "{} {:.1} s, ", phase.name, phase.time.as_secs_f64())?;
+        }
+        write!(f, "{:.0} rows/s, {:.1} TFLOP", self.rate(), self.operations() as f64 / 1e12)?;
+        match memory::peak() {
+            Some(bytes) => write!(f, ", at most {:.2} GiB held", bytes as f64 / f64::from(1 << 30)),
+            None => Ok(()),
+        }
+    }
+}

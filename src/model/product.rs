@@ -1,0 +1,272 @@
+//! Products of few rows with a large weight. They are bound by reading the weight, so it is read once, in the type that
+//! it has on disk: a piece that stays in the first cache is converted and multiplied at once.
+
+use pulp::{Arch, Simd, WithSimd};
+use safetensors::Dtype;
+
+/// With more rows than this a plain matrix product of converted blocks is as fast.
+pub(super) const FEW: usize = 64;
+
+/// Rows on either side that are multiplied at a time: their sums fill the vector registers.
+const TILE: usize = 4;
+
+/// Numbers in the widest vector there is.
+const WIDEST: usize = 16;
+
+/// Rows of a weight kept by input that are converted at a time.
+const DEPTH: usize = 16;
+
+/// Outputs of a weight kept by input that are summed at a time.
+pub(super) const COLUMNS: usize = 512;
+
+/// Rows of equal width, each padded with zeros to whole vectors; and apart by no power of two, or else the rows of a
+/// tile would push each other out of the cache.
+pub(super) struct Padded {
+    stride: usize,
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Padded {
+    fn zeros(rows: usize, width: usize) -> Self {
+        let stride = width.next_multiple_of(WIDEST) + WIDEST;
+        Self { stride, width, values: vec![0.0; rows.next_multiple_of(TILE) * stride] }
+    }
+
+    /// Lays out `rows` rows that stand one after another.
+    pub fn new(rows: usize, width: usize, values: &[f32]) -> Self {
+        let mut padded = Self::zeros(rows, width);
+        for (row, values) in padded.values.chunks_mut(padded.stride).zip(values.chunks(width.max(1))) {
+            row[..width].copy_from_slice(values);
+        }
+        padded
+    }
+
+    fn row(&self, nth: usize) -> &[f32] {
+        &self.values[nth * self.stride..nth * self.stride + self.width.next_multiple_of(WIDEST)]
+    }
+}
+
+/// The first `n_rows` rows of `x` times the rows of `weight` `[n, width]`: `[n_rows, n]`.
+pub(super) fn by_output(x: &Padded, n_rows: usize, dtype: Dtype, weight: &[u8]) -> Vec<f32> {
+    let n = weight.len() / (x.width * dtype.bitsize() / 8).max(1);
+    let mut out = vec![0.0; n_rows * n];
+    Arch::new().dispatch(ByOutput { x, dtype, weight, out: &mut out, n });
+    out
+}
+
+struct ByOutput<'a> {
+    x: &'a Padded,
+    dtype: Dtype,
+    weight: &'a [u8],
+    /// `[rows, n]`
+    out: &'a mut [f32],
+    n: usize,
+}
+
+impl WithSimd for ByOutput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, dtype, weight, out, n } = self;
+        let row_bytes = x.width * dtype.bitsize() / 8;
+        let mut converted = Padded::zeros(TILE, x.width);
+        for (tile, rows) in weight.chunks(TILE * row_bytes).enumerate() {
+            for (row, bytes) in converted.values.chunks_mut(converted.stride).zip(rows.chunks(row_bytes)) {
+                convert(dtype, bytes, &mut row[..x.width]);
+            }
+            for (block, out) in out.chunks_mut(TILE * n).enumerate() {
+                let sums = dots(simd, x, block * TILE, &converted);
+                for (out, sums) in out.chunks_mut(n).zip(sums) {
+                    out[tile * TILE..].iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
+                }
+            }
+        }
+    }
+}
+
+/// Products of rows `first..first + TILE` of `x` with the rows of `weight`. Loops over arrays and no closures: those
+/// would not be compiled for the instructions at hand.
+#[inline(always)]
+fn dots<S: Simd>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; TILE]; TILE] {
+    let mut rows: [&[S::f32s]; TILE] = [&[]; TILE];
+    let mut weights = rows;
+    for i in 0..TILE {
+        rows[i] = S::as_simd_f32s(x.row(first + i)).0;
+        weights[i] = &S::as_simd_f32s(weight.row(i)).0[..rows[0].len()];
+        rows[i] = &rows[i][..rows[0].len()];
+    }
+    let mut sums = [[simd.splat_f32s(0.0); TILE]; TILE];
+    for k in 0..rows[0].len() {
+        for i in 0..TILE {
+            for j in 0..TILE {
+                sums[i][j] = simd.mul_add_e_f32s(rows[i][k], weights[j][k], sums[i][j]);
+            }
+        }
+    }
+    let mut out = [[0.0; TILE]; TILE];
+    for i in 0..TILE {
+        for j in 0..TILE {
+            out[i][j] = simd.reduce_sum_f32s(sums[i][j]);
+        }
+    }
+    out
+}
+
+/// The first `n_rows` rows of `x` times columns `start..start + n` of a weight `[x.width, all]`: `[n_rows, n]`, at most
+/// [`COLUMNS`] of them.
+pub(super) fn by_input(
+    x: &Padded,
+    n_rows: usize,
+    dtype: Dtype,
+    weight: &[u8],
+    [all, start, n]: [usize; 3],
+) -> Vec<f32> {
+    let mut out = Padded::zeros(n_rows, n);
+    Arch::new().dispatch(ByInput { x, dtype, weight, all, start, n, out: &mut out });
+    out.values.chunks(out.stride).take(n_rows).flat_map(|row| row[..n].iter().copied()).collect()
+}
+
+struct ByInput<'a> {
+    x: &'a Padded,
+    dtype: Dtype,
+    weight: &'a [u8],
+    all: usize,
+    start: usize,
+    n: usize,
+    out: &'a mut Padded,
+}
+
+impl WithSimd for ByInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, dtype, weight, all, start, n, out } = self;
+        let size = dtype.bitsize() / 8;
+        let mut converted = Padded::zeros(DEPTH, n);
+        for depth in (0..x.width).step_by(DEPTH) {
+            let inputs = DEPTH.min(x.width - depth);
+            for (i, row) in converted.values.chunks_mut(converted.stride).take(inputs).enumerate() {
+                let at = ((depth + i) * all + start) * size;
+                convert(dtype, &weight[at..at + n * size], &mut row[..n]);
+            }
+            for (block, out) in out.values.chunks_mut(TILE * out.stride).enumerate() {
+                add_outer(simd, x, [block * TILE, depth, inputs], &converted, out);
+            }
+        }
+    }
+}
+
+/// Adds to `out`, TILE rows as far apart as those of `weight`, the products of rows `first..` of `x`, `inputs` numbers
+/// from `depth`, with as many rows of `weight`.
+#[inline(always)]
+fn add_outer<S: Simd>(simd: S, x: &Padded, [first, depth, inputs]: [usize; 3], weight: &Padded, out: &mut [f32]) {
+    let stride = weight.stride;
+    for at in (0..weight.width).step_by(S::F32_LANES) {
+        let mut sums = [simd.splat_f32s(0.0); TILE];
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = S::as_simd_f32s(&out[i * stride + at..i * stride + at + S::F32_LANES]).0[0];
+        }
+        for k in 0..inputs {
+            let from = k * stride + at;
+            let weights = S::as_simd_f32s(&weight.values[from..from + S::F32_LANES]).0[0];
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let factor = simd.splat_f32s(x.values[(first + i) * x.stride + depth + k]);
+                *sum = simd.mul_add_e_f32s(factor, weights, *sum);
+            }
+        }
+        for (i, sum) in sums.iter().enumerate() {
+            S::as_mut_simd_f32s(&mut out[i * stride + at..i * stride + at + S::F32_LANES]).0[0] = *sum;
+        }
+    }
+}
+
+/// Converts little-endian numbers of a type that `Weights::expect` lets pass. Inlined, so that its loops are compiled
+/// for the instructions of its caller.
+#[inline(always)]
+pub(super) fn convert(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+    match dtype {
+        Dtype::F32 => convert_each::<4>(bytes, out, f32::from_le_bytes),
+        Dtype::BF16 => convert_each::<2>(bytes, out, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+        _ => convert_each::<2>(bytes, out, |b| from_half(u16::from_le_bytes(b))),
+    }
+}
+
+#[inline(always)]
+fn convert_each<const N: usize>(bytes: &[u8], out: &mut [f32], one: impl Fn([u8; N]) -> f32) {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    for (value, chunk) in out.iter_mut().zip(chunks) {
+        *value = one(*chunk);
+    }
+}
+
+/// A half-precision number without a branch: exponent and fraction moved into place, then scaled by what the exponents'
+/// biases differ by, which also makes the subnormal ones right.
+#[inline(always)]
+fn from_half(bits: u16) -> f32 {
+    const BIASES: f32 = f32::from_bits((127 + 127 - 15) << 23);
+    let magnitude = u32::from(bits & 0x7fff);
+    let not_finite = if magnitude >= 0x7c00 { 0x7f80_0000 } else { 0 };
+    let scaled = f32::from_bits(magnitude << 13) * BIASES;
+    f32::from_bits(scaled.to_bits() | not_finite | u32::from(bits & 0x8000) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::{bf16, f16};
+
+    #[test]
+    fn every_half_precision_number_is_read() {
+        for bits in 0..=u16::MAX {
+            let (found, expected) = (from_half(bits), f16::from_bits(bits).to_f32());
+            assert!(found == expected || found.is_nan() && expected.is_nan(), "{bits:#x}: {found} {expected}");
+            assert_eq!(found.is_sign_negative(), expected.is_sign_negative());
+        }
+    }
+
+    /// Every remainder of rows, outputs and width against plain sums, in each type and both orientations.
+    #[test]
+    fn products_are_those_of_plain_sums() {
+        let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
+        for (m, n, width) in [(1, 1, 1), (3, 5, 7), (4, 8, 16), (12, 37, 130), (9, 600, 33)] {
+            let x: Vec<f32> = (0..m * width).map(noise).collect();
+            let padded = Padded::new(m, width, &x);
+            for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+                let bytes: Vec<u8> = (0..n * width)
+                    .flat_map(|i| match dtype {
+                        Dtype::F32 => noise(i + 77).to_le_bytes().to_vec(),
+                        Dtype::BF16 => bf16::from_f32(noise(i + 77)).to_le_bytes().to_vec(),
+                        _ => f16::from_f32(noise(i + 77)).to_le_bytes().to_vec(),
+                    })
+                    .collect();
+                let mut weight = vec![0.0; n * width];
+                convert(dtype, &bytes, &mut weight);
+                let expect = |found: &[f32], at: &dyn Fn(usize, usize) -> f32| {
+                    for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                        let sum: f64 = (0..width).map(|k| f64::from(x[i * width + k]) * f64::from(at(j, k))).sum();
+                        assert!((f64::from(found[i * n + j]) - sum).abs() < 1e-4, "{m} {n} {width} {dtype:?}");
+                    }
+                };
+                expect(&by_output(&padded, m, dtype, &bytes), &|j, k| weight[j * width + k]);
+                // The same bytes as a weight [width, n], from its second column on where it has one.
+                let from = usize::from(n > 1);
+                let some = (n - from).min(COLUMNS);
+                let found = by_input(&padded, m, dtype, &bytes, [n, from, some]);
+                let mut full = vec![0.0; m * n];
+                for i in 0..m {
+                    for j in 0..n {
+                        full[i * n + j] = if (from..from + some).contains(&j) {
+                            found[i * some + j - from]
+                        } else {
+                            (0..width).map(|k| x[i * width + k] * weight[k * n + j]).sum()
+                        };
+                    }
+                }
+                expect(&full, &|j, k| weight[k * n + j]);
+            }
+        }
+    }
+}
