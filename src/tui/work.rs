@@ -1,9 +1,10 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, RawTrace, prune};
+use crate::graph::{Document, Kept, Likeness, Proposal, RawTrace, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::Effect;
+use crate::tui::find::Found;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
@@ -81,6 +82,8 @@ pub struct Workers {
     prune: Slot<u64, Arc<Kept>>,
     weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    find: Slot<u64, Found>,
+    propose: Slot<u64, Vec<Proposal>>,
 }
 
 impl Workers {
@@ -93,6 +96,8 @@ impl Workers {
             prune: Slot::new("prune"),
             weigh: Slot::new("weigh"),
             promoted: Slot::new("promoted"),
+            find: Slot::new("find"),
+            propose: Slot::new("propose"),
         }
     }
 
@@ -118,6 +123,17 @@ impl Workers {
             Effect::Weigh { generation, graph, pinned } => {
                 let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
                 self.weigh.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Propose { generation, graph, kept, edited, refused } => {
+                let work = move |monitor: &Monitor| {
+                    let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.propose.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Find { generation, haystack, query } => {
+                let work = move |monitor: &Monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string());
+                self.find.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Promoted { generation, layer, feature } => {
                 let tracer = self.tracer.clone();
@@ -147,6 +163,12 @@ impl Workers {
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
+        while let Some((generation, result)) = self.find.take(&self.wake) {
+            answers.push(Msg::Found { generation, result });
+        }
+        while let Some((generation, result)) = self.propose.take(&self.wake) {
+            answers.push(Msg::Proposed { generation, result });
+        }
         answers
     }
 
@@ -157,7 +179,8 @@ impl Workers {
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.weigh.is_idle() && self.promoted.is_idle()
+        let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
+        about_traces && self.find.is_idle() && self.propose.is_idle() && self.weigh.is_idle()
     }
 }
 

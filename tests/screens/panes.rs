@@ -1,10 +1,14 @@
 //! Which panes are seen, and what the keys do in them.
 
 use crate::desk::Desk;
-use circuitscope::graph::{Edit, Extent, Node, Origin, subgraph_scores};
+use crate::fake::made_up;
+use circuitscope::graph::{Edit, Extent, Node, Origin, Token, subgraph_scores};
 use circuitscope::ids::NodeId;
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::{Circuit, Side};
+use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::start_open;
+use circuitscope::tui::trail::Reached;
 use circuitscope::tui::tree::{Branch, Fold};
 use std::sync::Arc;
 
@@ -304,4 +308,62 @@ fn the_trust_line_marks_what_is_not_the_whole() {
     desk.expect(&format!("influence {:.1}%", 100.0 * kept));
     let errors = circuit(&desk).error_share().unwrap();
     desk.expect(&format!("errors {:.1}%", 100.0 * errors));
+}
+
+/// A graph with more nodes than any pane has room for.
+fn crowded(size: (u16, u16), charset: Charset) -> Desk {
+    let mut desk = Desk::bare(size, None);
+    desk.state.look.glyphs = Glyphs::new(charset);
+    let tokens = (0..40).map(|id| Token { id, text: format!("w{id}") }).collect();
+    start_open(&mut desk.state, Arc::new(made_up("crowded", tokens, 26, 3.0, 3)));
+    desk.settle();
+    for _ in 0..4 {
+        desk.press("+");
+    }
+    desk
+}
+
+#[test]
+fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
+    let mut desk = crowded((160, 48), Charset::Braille);
+    let graph = circuit(&desk);
+    let crowd = graph.arrangement.crowds.iter().max_by_key(|crowd| crowd.nodes.len()).expect("a crowded cell").clone();
+    assert!(crowd.nodes.len() > 4);
+    desk.state.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
+    assert_eq!(circuit(&desk).cell_of(crowd.nodes[1]), crowd.nodes);
+    let name = circuit(&desk).name(crowd.nodes[0], &desk.state.look.glyphs);
+    desk.press("c").expect(&name);
+    desk.press("Down Down Enter");
+    assert!(crowd.nodes.contains(&circuit(&desk).selected()));
+    desk.press("c Enter c Down Enter");
+    assert!(crowd.nodes.contains(&circuit(&desk).selected()) && desk.state.popup.is_none());
+    desk.press("[ [ [");
+    assert_eq!(circuit(&desk).selected(), before);
+}
+
+#[test]
+fn a_map_shows_which_part_of_a_large_graph_is_seen() {
+    for charset in [Charset::Braille, Charset::Unicode, Charset::Ascii] {
+        let mut desk = crowded((100, 30), charset);
+        let map = |desk: &Desk| {
+            let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+            let buffer = desk.buffer();
+            let cells: Vec<(u16, u16)> = (0..buffer.area.height)
+                .flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)))
+                .filter(|at| buffer[*at].bg == idle)
+                .collect();
+            cells
+        };
+        let before = map(&desk);
+        assert!(!before.is_empty(), "{charset:?}:\n{}", desk.screen());
+        desk.press("G");
+        for _ in 0..40 {
+            desk.press("h");
+        }
+        let after = map(&desk);
+        assert!(after.iter().min() > before.iter().min() && after != before, "the part that is seen moves down");
+    }
+    let desk = Desk::traced((160, 48));
+    let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+    assert!(desk.buffer().content.iter().all(|cell| cell.bg != idle), "a graph that is seen whole has no map");
 }

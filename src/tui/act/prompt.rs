@@ -53,7 +53,10 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
     match &mut state.popup {
         Some(Popup::Prompt(prompt)) => prompt.edit(request),
         Some(Popup::Help(help)) => help.edit(request),
-        None => return,
+        Some(Popup::Picker(picker)) => picker.edit(request),
+        Some(Popup::Question(question)) => question.edit(request),
+        Some(Popup::Notes(notes)) => notes.edit(request),
+        Some(Popup::Proposals(_)) | None => return,
     }
     state.dirty = true;
 }

@@ -1,11 +1,12 @@
 //! In the drawing of what is pinned.
 
-use crate::tui::app::{Pane, State};
+use crate::tui::app::{Effect, Pane, State};
 use crate::tui::arrange::Step;
 use crate::tui::layout::inner;
-use crate::tui::subgraph::{place, step};
+use crate::tui::subgraph::{Pinned, Subgraph, place, step};
 use crate::tui::trail::Reached;
 use crate::tui::view;
+use std::sync::Arc;
 
 /// To the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
@@ -31,4 +32,36 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
         None => state.say("None of it is kept at these thresholds"),
     }
     state.detail_scroll = 0;
+}
+
+pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
+    let awaited = |(circuit, pinned): &(u64, Pinned)| {
+        *circuit == generation && result.as_ref().map_or(true, |subgraph| subgraph.pinned == *pinned)
+    };
+    if !state.weighing.as_ref().is_some_and(awaited) {
+        return;
+    }
+    state.dirty = true;
+    match (result, &mut state.circuit) {
+        (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
+        (Err(why), _) => state.warn(why),
+        (Ok(_), None) => {}
+    }
+}
+
+/// Asks for what is pinned to be weighed where it is not what was weighed last.
+pub(in crate::tui) fn weigh_pinned(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let asked = (state.circuit_generation, Pinned::of(circuit.edits.now()));
+    if state.weighing.as_ref() == Some(&asked) {
+        return;
+    }
+    let (generation, pinned) = asked.clone();
+    state.weighing = Some(asked);
+    if pinned.pins.is_empty() {
+        circuit.take_subgraph(Arc::default());
+    } else {
+        let graph = Arc::clone(&circuit.traced.document.graph);
+        state.effects.push(Effect::Weigh { generation, graph, pinned });
+    }
 }

@@ -102,6 +102,9 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
             .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
         facts.push((label("pins", "pins", "p"), format!("{} {}/{}", now.pins.len(), scores[0], scores[1]), theme.text));
     }
+    if !circuit.kit.chosen.is_empty() {
+        facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
+    }
     facts
 }
 
