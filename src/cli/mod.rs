@@ -6,8 +6,10 @@ mod export;
 mod intervene;
 mod keeper;
 mod manual;
+mod models;
 mod progress;
 mod prompt;
+mod pull;
 mod trace;
 mod walk;
 
@@ -37,6 +39,9 @@ enum Command {
     Intervene(intervene::InterveneArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
+    Start(walk::StartArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -53,5 +58,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Intervene(args)) => intervene::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
+        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }

@@ -2,15 +2,16 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::models::LocalModels;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
-use crate::format::raw;
+use crate::format;
 use crate::graph::Document;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
-use anyhow::{Result, bail};
+use crate::tui::{self, Models, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
+use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,27 +35,48 @@ enum Theme {
     Mono,
 }
 
-impl WalkArgs {
-    fn options(&self) -> Options {
-        let theme = match self.theme {
-            Theme::Auto => ThemeChoice::Auto,
-            Theme::Dark => ThemeChoice::Dark,
-            Theme::Light => ThemeChoice::Light,
-            Theme::Mono => ThemeChoice::Mono,
+impl Theme {
+    fn options(self) -> Options {
+        let theme = match self {
+            Self::Auto => ThemeChoice::Auto,
+            Self::Dark => ThemeChoice::Dark,
+            Self::Light => ThemeChoice::Light,
+            Self::Mono => ThemeChoice::Mono,
         };
         Options { theme }
     }
+}
 
+impl WalkArgs {
     fn tracer(&self) -> Result<Arc<dyn Tracer>> {
-        Ok(Arc::new(LocalTracer { engine: self.engine.open()?, settings: self.settings.clone() }))
+        Ok(LocalTracer::open(&self.engine, &self.settings)?)
+    }
+
+    fn models(&self) -> Result<Arc<dyn Models>> {
+        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.settings)?))
     }
 }
 
-/// Opens a raw graph in the full-screen program.
+/// Opens the full-screen program with what can be traced on this machine, and what could be downloaded, to choose from.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StartArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Forbid the network, also where the person says yes to a download
+    #[arg(long)]
+    offline: bool,
+    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
+    #[arg(long, value_enum, default_value = "auto")]
+    theme: Theme,
+}
+
+/// Opens graphs in the full-screen program.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OpenArgs {
-    /// The raw graph, as trace wrote it
-    file: PathBuf,
+    /// Raw graphs as trace wrote them, graph JSON (gzipped or not) of circuit-tracer, Neuronpedia and others, or
+    /// circuit-tracer's .pt
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     walk: WalkArgs,
 }
@@ -64,13 +86,13 @@ pub struct OpenArgs {
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
 pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
-    let prompt = match prompt {
-        Some(prompt) => prompt,
-        None if args.engine.is_demo() => demo::PROMPT,
-        None => bail!("give --prompt, the text whose continuation is traced"),
+    let start = match prompt {
+        Some(prompt) => Start::Prompt(prompt.to_owned()),
+        None if args.engine.is_demo() => Start::Prompt(demo::PROMPT.to_owned()),
+        None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(Start::Prompt(prompt.to_owned()), Some(args.tracer()?), args.options())
+    tui::run(start, Some(args.tracer()?), args.models()?, args.theme.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -78,20 +100,36 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
 /// # Errors
 /// The file cannot be read, the model cannot be loaded, or the terminal cannot be claimed.
 pub fn open(args: &OpenArgs) -> Result<()> {
-    let trace = Arc::new(raw::read(&args.file)?);
-    let tracer = if args.walk.engine.is_demo() && trace.provenance.model != demo::NAME {
-        None
-    } else {
-        Some(args.walk.tracer()?)
-    };
+    // What is no graph at all is said at once, and not on a screen of its own.
+    let models = args.files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    // The demo model can say nothing of another model's graph.
+    let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
+    let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(trace), tracer, args.walk.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.theme.options())
+}
+
+/// Shows what can be traced, to choose from.
+///
+/// # Errors
+/// The environment cannot be understood, or the terminal cannot be claimed.
+pub fn choose(args: &StartArgs) -> Result<()> {
+    let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
+    let _log = config::log_to_file();
+    tui::run(Start::Choose, None, models, args.theme.options())
 }
 
 /// Traces on this machine.
-struct LocalTracer {
+pub(super) struct LocalTracer {
     engine: Engine,
     settings: SettingsArgs,
+}
+
+impl LocalTracer {
+    /// Loads the model that `engine` names.
+    pub fn open(engine: &EngineArgs, settings: &SettingsArgs) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone() }))
+    }
 }
 
 impl Tracer for LocalTracer {

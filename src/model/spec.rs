@@ -156,7 +156,7 @@ impl ModelSpec {
     /// and could change the numbers.
     pub fn read(place: &Place) -> Result<Self, ModelError> {
         let mut config = Config::read(place)?;
-        families::read(&mut config, place_name(place))
+        families::read(&mut config, place.short_name())
     }
 
     /// Width of the concatenated heads, d_attn.
@@ -167,15 +167,5 @@ impl ModelSpec {
     /// Width of the concatenated key or value heads, d_kv.
     pub fn d_kv(&self) -> usize {
         self.n_kv_heads * self.head_dim
-    }
-}
-
-fn place_name(place: &Place) -> String {
-    match place {
-        Place::Directory(path) => {
-            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
-            whole.file_name().map_or_else(|| place.name(), |name| name.to_string_lossy().into_owned())
-        }
-        Place::Embedded(name, _) => (*name).to_owned(),
     }
 }

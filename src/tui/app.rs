@@ -7,12 +7,14 @@ use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
+use crate::tui::models::Errand;
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The panes that can have the focus, in the order in which Tab visits them.
@@ -72,6 +74,8 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -95,6 +99,27 @@ pub struct Busy {
     pub stopping: bool,
 }
 
+/// A graph that is to be opened.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// It is in a file.
+    File(PathBuf),
+    /// It is that of a trace.
+    Trace(Arc<RawTrace>),
+}
+
+impl From<PathBuf> for Opening {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<Arc<RawTrace>> for Opening {
+    fn from(trace: Arc<RawTrace>) -> Self {
+        Self::Trace(trace)
+    }
+}
+
 /// Something to be done outside the state.
 pub enum Effect {
     /// Trace a prompt.
@@ -104,12 +129,12 @@ pub enum Effect {
         /// The prompt.
         prompt: String,
     },
-    /// Make the graph of a trace that was opened.
+    /// Open a graph.
     Open {
         /// Comes back with the answer.
         generation: u64,
-        /// The trace.
-        trace: Arc<RawTrace>,
+        /// Where it is.
+        graph: Opening,
     },
     /// Stop the running trace.
     StopTrace,
@@ -162,6 +187,17 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -247,6 +283,7 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }
     }

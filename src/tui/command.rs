@@ -22,6 +22,8 @@ pub enum Group {
     Lists,
     /// To what is looked for.
     Find,
+    /// Which model traces.
+    Models,
     /// The program.
     Program,
     /// A line of text.
@@ -30,8 +32,17 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 8] =
-        [Self::Walk, Self::Find, Self::Prune, Self::Edit, Self::Prompt, Self::Lists, Self::Program, Self::Text];
+    pub const ALL: [Self; 9] = [
+        Self::Walk,
+        Self::Find,
+        Self::Prune,
+        Self::Edit,
+        Self::Prompt,
+        Self::Lists,
+        Self::Models,
+        Self::Program,
+        Self::Text,
+    ];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -42,6 +53,7 @@ impl Group {
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
+            Self::Models => "Models",
             Self::Program => "Program",
             Self::Text => "In a line of text",
         }
@@ -218,6 +230,13 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
+    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Choose another model, or download one";
+    "model-down", Models, Start, ["Down", "j"], Some("choose"), |s, _| act::step_model(s, 1), "To the next model";
+    "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
+    "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";
+    "models-close", Models, Start, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the model as it was";
+    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes, ask or download";
+    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way";
     "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";
     "cancel", Program, Anywhere, ["Ctrl-c"], None, |s, _| act::cancel(s), "Stop a running trace and keep what there is";

@@ -181,6 +181,10 @@ pub enum Context {
     SetMark,
     /// After the key that goes to a mark.
     ToMark,
+    /// In the list of models.
+    Start,
+    /// Where a question is asked, or something is waited for.
+    Ask,
 }
 
 impl Context {
@@ -201,12 +205,14 @@ impl Context {
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
+            Self::Start => &[Self::Start, Self::Anywhere],
+            Self::Ask => &[Self::Ask, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 14] = [
+    pub const FOCUSED: [Self; 16] = [
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -221,6 +227,8 @@ impl Context {
         Self::Edit,
         Self::SetMark,
         Self::ToMark,
+        Self::Start,
+        Self::Ask,
     ];
 
     /// The command whose key comes before the keys of this context.

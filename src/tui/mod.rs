@@ -15,6 +15,7 @@ pub mod keymap;
 pub mod kit;
 pub mod layout;
 pub mod links;
+pub mod models;
 pub mod name;
 pub mod popup;
 mod run;
@@ -30,8 +31,9 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{start_open, start_trace};
+pub use act::{open_models, start_open, start_trace};
 pub use command::{key_table, key_table_markdown};
+pub use models::{Choice, Here, Models};
 pub use run::{Options, Start, draw, run};
 pub use theme::ThemeChoice;
 pub use tracer::{Promoted, Reading, Traced, Tracer, UnknownWord};

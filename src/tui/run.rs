@@ -1,8 +1,8 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
-use crate::graph::RawTrace;
 use crate::tui::app::{Effect, State};
 use crate::tui::event::{self, Event};
+use crate::tui::models::Models;
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
 use crate::tui::tracer::Tracer;
@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, bounded, select, unbounded};
 use ratatui::Terminal;
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,12 @@ use std::time::{Duration, Instant};
 pub enum Start {
     /// A prompt that is traced at once.
     Prompt(String),
-    /// A trace that was opened.
-    Opened(Arc<RawTrace>),
+    /// Graph files, of which the first is shown.
+    Opened(Vec<PathBuf>),
+    /// The prompt, to be written.
+    Write,
+    /// The models, to choose from.
+    Choose,
 }
 
 /// How the program looks.
@@ -40,7 +45,12 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Where the terminal cannot be claimed or is lost.
-pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> anyhow::Result<()> {
+pub fn run(
+    start: Start,
+    tracer: Option<Arc<dyn Tracer>>,
+    models: Arc<dyn Models>,
+    options: Options,
+) -> anyhow::Result<()> {
     let env = |name: &str| std::env::var(name).ok();
     // Over a network a frame costs more than it shows.
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
@@ -51,7 +61,13 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
-        Start::Opened(trace) => act::start_open(&mut state, trace),
+        Start::Opened(files) => {
+            if let Some(first) = files.into_iter().next() {
+                act::start_open(&mut state, first);
+            }
+        }
+        Start::Write => act::open_prompt(&mut state),
+        Start::Choose => act::open_models(&mut state),
     }
 
     let (event_sender, events) = unbounded();
@@ -68,7 +84,8 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
-    let outcome = live(&mut state, &mut Workers::new(tracer, wake), &mut screen, &events, &wakes);
+    let mut workers = Workers::new(tracer, wake).with_models(Some(models));
+    let outcome = live(&mut state, &mut workers, &mut screen, &events, &wakes);
     drop(screen);
     match outcome? {
         Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),

@@ -8,6 +8,7 @@ use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::models::Brought;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -69,6 +70,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
 }
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
@@ -87,8 +95,10 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.progress = progress;
+            match (&mut state.busy, &mut state.popup, progress) {
+                (Some(busy), _, Some(progress)) => busy.progress = progress,
+                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
+                _ => {}
             }
             state.dirty = true;
         }
@@ -97,6 +107,7 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -161,9 +172,13 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
-/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
     state.windows.note_focus(state.focus);
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
@@ -189,8 +204,5 @@ fn settle(state: &mut State) {
             let why = "needs the model, which is not loaded".to_owned();
             circuit.writes.insert((layer, feature), Writes::Failed(why));
         }
-    }
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
     }
 }

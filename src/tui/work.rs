@@ -1,10 +1,12 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, Likeness, Proposal, RawTrace, proposals, prune};
+use crate::format;
+use crate::graph::{Document, Kept, Likeness, Proposal, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
-use crate::tui::app::Effect;
+use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
+use crate::tui::models::{Brought, Models};
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
@@ -77,6 +79,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Who does what the state asks for.
 pub struct Workers {
     tracer: Option<Arc<dyn Tracer>>,
+    models: Option<Arc<dyn Models>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
     prune: Slot<u64, Arc<Kept>>,
@@ -84,6 +87,7 @@ pub struct Workers {
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
+    errand: Slot<u64, Brought>,
 }
 
 impl Workers {
@@ -91,6 +95,7 @@ impl Workers {
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
         Self {
             tracer,
+            models: None,
             wake,
             trace: Slot::new("trace"),
             prune: Slot::new("prune"),
@@ -98,7 +103,13 @@ impl Workers {
             promoted: Slot::new("promoted"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
+            errand: Slot::new("errand"),
         }
+    }
+
+    /// The same, with someone who knows which models there are.
+    pub fn with_models(self, models: Option<Arc<dyn Models>>) -> Self {
+        Self { models, ..self }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -112,8 +123,8 @@ impl Workers {
                 };
                 self.trace.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::Open { generation, trace } => {
-                self.trace.ask(generation, Box::new(move |_| open(trace)), &self.wake);
+            Effect::Open { generation, graph } => {
+                self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
@@ -143,6 +154,16 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Errand { generation, errand } => {
+                let models = self.models.clone();
+                let work = move |monitor: &Monitor| match models {
+                    Some(models) => errand.run(models.as_ref(), monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("no models can be chosen here".to_owned()),
+                };
+                self.errand.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopErrand => self.errand.stop(),
+            Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }
         None
@@ -169,23 +190,33 @@ impl Workers {
         while let Some((generation, result)) = self.propose.take(&self.wake) {
             answers.push(Msg::Proposed { generation, result });
         }
+        while let Some((generation, result)) = self.errand.take(&self.wake) {
+            answers.push(Msg::Errand { generation, result });
+        }
         answers
     }
 
-    /// How far the running trace is.
+    /// How far the running trace is, or else the errand.
     pub fn progress(&self) -> Option<Progress> {
-        self.trace.running.as_ref().map(|(_, job)| job.progress())
+        let trace = self.trace.running.as_ref().map(|(_, job)| job.progress());
+        trace.or_else(|| self.errand.running.as_ref().map(|(_, job)| job.progress()))
     }
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        about_traces && self.find.is_idle() && self.propose.is_idle() && self.weigh.is_idle()
+        let about_nodes = self.find.is_idle() && self.propose.is_idle() && self.weigh.is_idle();
+        about_traces && about_nodes && self.errand.is_idle()
     }
 }
 
-fn open(trace: Arc<RawTrace>) -> Result<Traced, String> {
-    Document::from_trace(trace).map(Traced::new).map_err(|error| error.to_string())
+fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
+    monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
+    let document = match graph {
+        Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
+        Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+    };
+    document.map(Traced::new)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

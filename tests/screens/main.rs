@@ -8,6 +8,7 @@ mod fake;
 mod finding;
 mod groups;
 mod looks;
+mod models;
 mod panes;
 mod prompts;
 mod readme;

@@ -1,5 +1,6 @@
 //! What lies over the panes.
 
+mod ask;
 pub mod help;
 mod line;
 pub mod notes;
@@ -7,6 +8,7 @@ pub mod picker;
 pub mod prompt;
 pub mod proposals;
 pub mod question;
+pub mod start;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

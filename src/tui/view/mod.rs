@@ -62,6 +62,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             }
             None
         }
+        Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
         None => None,
     }
 }
