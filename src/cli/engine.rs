@@ -48,7 +48,7 @@ impl EngineArgs {
         self.model.is_none() && self.transcoder.is_none() && self.preset.is_none()
     }
 
-    /// Loads them.
+    /// Loads them, and says on stderr what is odd about them.
     ///
     /// # Errors
     /// One cannot be had, or cannot be loaded.
@@ -60,7 +60,11 @@ impl EngineArgs {
             unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
         }
         let (model, transcoder) = self.places()?;
-        Ok(Engine::open(&model, &transcoder, &Device::Cpu)?)
+        let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+        for warning in &engine.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(engine)
     }
 
     /// Where they lie; with `--download` what is missing is fetched first.

@@ -1,6 +1,7 @@
 //! `circuitscope export`: a raw graph, pruned, as a file for other programs.
 
-use crate::format::{dense, json, raw};
+use crate::format::json::{self, Called};
+use crate::format::{dense, raw};
 use crate::graph::{AttributionGraph, Kept, RawTrace, Scores, Thresholds, prune, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
@@ -29,6 +30,10 @@ pub struct ExportArgs {
     /// What viewers call the graph, for --format json [default: the name of --out without its extension]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     slug: Option<String>,
+    /// What the features are of, for --format json: Neuronpedia wants its own name of the model, such as gemma-2-2b
+    /// [default: the transcoder set]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    scan: Option<String>,
     /// Print counts, scores and thresholds on stdout as JSON
     #[arg(long)]
     json: bool,
@@ -59,8 +64,10 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if same_file(&args.file, &args.out) {
         bail!("--out is the raw graph itself ({}); write the export elsewhere", args.out.display());
     }
-    if args.slug.is_some() && args.format != ExportFormat::Json {
-        bail!("--slug goes into the metadata of --format json; leave it out");
+    for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
+        if given.is_some() && args.format != ExportFormat::Json {
+            bail!("{option} goes into the metadata of --format json; leave it out");
+        }
     }
     let trace = raw::read(&args.file)?;
     let graph = AttributionGraph::from_trace(&trace).with_context(|| format!("in {}", args.file.display()))?;
@@ -69,7 +76,10 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let scores = scores(&graph, &kept.influence);
     match args.format {
         ExportFormat::Dense => dense::write(&args.out, &trace, &graph, &kept, scores)?,
-        ExportFormat::Json => json::write(&args.out, &slug(args), &trace, &graph, &kept, thresholds)?,
+        ExportFormat::Json => {
+            let called = Called { slug: &slug(args), scan: args.scan.as_deref() };
+            json::write(&args.out, called, &trace, &graph, &kept, thresholds)?;
+        }
     }
     report(args, &trace, &graph, &kept, scores).context("the export was written, but cannot be reported on stdout")
 }

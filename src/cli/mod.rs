@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand.
 
+mod batch;
 mod cost;
 mod engine;
 mod export;
 mod intervene;
 mod keeper;
+mod lines;
 mod manual;
 mod models;
 mod progress;
@@ -26,6 +28,8 @@ pub struct Cli {
     /// The prompt to trace
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
+    #[command(flatten)]
+    chat: prompt::ChatArgs,
     #[command(flatten)]
     walk: walk::WalkArgs,
 }
@@ -50,7 +54,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),

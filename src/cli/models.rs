@@ -34,27 +34,26 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
         let list = serde_json::json!({ "cache": hub.cache.root(), "demo": demo, "pairs": inventory.pairs });
         writeln!(out, "{list:#}")
     } else {
-        writeln!(out, "ready    {:<14} {:>9}  part of the program", demo::NAME, Bytes(demo_bytes).to_string())
+        writeln!(out, "ready    {:<17} {:>9}  part of the program", demo::NAME, Bytes(demo_bytes).to_string())
             .and_then(|()| inventory.pairs.iter().try_for_each(|pair| show(&mut out, pair)))
             .and_then(|()| writeln!(out, "hub cache: {}", hub.cache.root().display()))
+            .and_then(|()| writeln!(out, "`circuitscope pull NAME` fetches what is absent or here in part"))
     };
     written.context("the list cannot be written on stdout")
 }
 
 fn show(out: &mut impl Write, pair: &Pair) -> io::Result<()> {
-    let state = if pair.ready {
-        "ready"
-    } else if pair.bytes() > 0 {
-        "partly"
-    } else {
-        "-"
+    let (state, size) = match (pair.ready, pair.bytes()) {
+        (true, bytes) => ("ready", Bytes(bytes).to_string()),
+        (false, 0) => ("absent", String::new()),
+        (false, bytes) => ("partly", Bytes(bytes).to_string()),
     };
     let (model, transcoder) = (&pair.model.reference, &pair.transcoder.reference);
     let name = pair.preset.unwrap_or("");
-    writeln!(out, "{state:<8} {name:<14} {:>9}  {model} + {transcoder}", Bytes(pair.bytes()).to_string())?;
+    writeln!(out, "{state:<8} {name:<17} {size:>9}  {model} + {transcoder}")?;
     if pair.bytes() > 0 {
         for part in [&pair.model, &pair.transcoder].into_iter().filter(|part| !part.is_complete()) {
-            writeln!(out, "{:<34} {}", "", lacking(part))?;
+            writeln!(out, "{:<38}{}", "", lacking(part))?;
         }
     }
     Ok(())

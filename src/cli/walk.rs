@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
 use crate::cli::models::LocalModels;
+use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
@@ -85,8 +86,9 @@ pub struct OpenArgs {
 ///
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
-pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
+pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
     let start = match prompt {
+        Some(message) if chat.chat => Start::Message(message.to_owned()),
         Some(prompt) => Start::Prompt(prompt.to_owned()),
         None if args.engine.is_demo() => Start::Prompt(demo::PROMPT.to_owned()),
         None => Start::Write,
@@ -145,6 +147,11 @@ impl Tracer for LocalTracer {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
         Ok(Reading { tokens, unknown })
+    }
+
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
     fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {

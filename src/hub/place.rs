@@ -57,13 +57,15 @@ pub enum PlaceError {
     },
 }
 
-/// The bytes of a file: mapped into memory, or part of the program.
+/// The bytes of a file: mapped into memory, unpacked there, or part of the program.
 #[derive(Debug)]
 pub enum Blob {
     /// Read by the system as it is touched.
     Mapped(Mmap),
     /// Embedded in the program.
     Embedded(&'static [u8]),
+    /// Unpacked from a file.
+    Unpacked(Vec<u8>),
 }
 
 impl Deref for Blob {
@@ -73,6 +75,7 @@ impl Deref for Blob {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
         }
     }
 }

@@ -9,8 +9,10 @@ use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
+    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
+    question::Question, start::Start,
 };
+use crate::tui::sift::Sift;
 use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
@@ -74,6 +76,10 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// Paths between two nodes.
+    Paths(Paths),
+    /// The filter, being written.
+    Filter(FilterPrompt),
     /// The models to choose from.
     Start(Start),
 }
@@ -85,6 +91,15 @@ pub struct Notice {
     pub text: String,
     /// Whether something went wrong.
     pub alert: bool,
+}
+
+/// A message, and the prompt that the chat template made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is traced.
+    pub prompt: String,
 }
 
 /// A trace, or the opening of one, that is under way.
@@ -156,6 +171,19 @@ pub enum Effect {
         /// What is pinned of it.
         pinned: Pinned,
     },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
+    },
     /// Look for features that could be supernodes.
     Propose {
         /// Comes back with the answer.
@@ -168,6 +196,13 @@ pub enum Effect {
         edited: Edited,
         /// What was refused.
         refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
     },
     /// Find what fits what is typed.
     Find {
@@ -218,6 +253,8 @@ pub struct State {
     pub circuit: Option<Circuit>,
     /// What is under way.
     pub busy: Option<Busy>,
+    /// The last message that was traced: what to edit where its prompt is to be edited.
+    pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
@@ -228,6 +265,8 @@ pub struct State {
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
     pub prefix: Option<Context>,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -255,11 +294,13 @@ impl State {
             tracer,
             circuit: None,
             busy: None,
+            message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
             prefix: None,
+            filter_history: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
@@ -283,6 +324,8 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Paths(_)) => Context::Paths,
+            Some(Popup::Filter(_)) => Context::Filter,
             Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }

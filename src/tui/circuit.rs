@@ -3,10 +3,11 @@
 use crate::graph::{Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
+use crate::tui::filter::Filter;
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
-use crate::tui::name::{Names, label_of, labelled};
+use crate::tui::name::{Names, label_of};
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
@@ -65,6 +66,8 @@ pub struct Circuit {
     pub names: Names,
     /// What the person carries along.
     pub kit: Kit,
+    /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
+    pub pruned: Arc<Kept>,
     ranks: HashMap<NodeId, usize>,
     goal_x: Option<u16>,
 }
@@ -92,6 +95,7 @@ impl Circuit {
             writes: HashMap::new(),
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
+            pruned: Arc::clone(&traced.kept),
             ranks: HashMap::new(),
             goal_x: None,
             traced,
@@ -147,10 +151,23 @@ impl Circuit {
 
     /// The selected feature, where it is one.
     pub fn selected_feature(&self) -> Option<(Layer, FeatureId)> {
-        match self.node(self.selected()).kind {
+        self.feature(self.selected())
+    }
+
+    /// The feature of a node, where it is one.
+    pub fn feature(&self, node: NodeId) -> Option<(Layer, FeatureId)> {
+        match self.node(node).kind {
             NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
             _ => None,
         }
+    }
+
+    /// What features write, of those of which it is known.
+    pub fn written(&self) -> impl Iterator<Item = ((Layer, FeatureId), &Arc<Promoted>)> {
+        self.writes.iter().filter_map(|(feature, writes)| match writes {
+            Writes::Known(promoted) => Some((*feature, promoted)),
+            Writes::Pending | Writes::Failed(_) => None,
+        })
     }
 
     /// A token's text as it is shown.
@@ -170,7 +187,7 @@ impl Circuit {
 
     /// What a label of a node stands on.
     pub fn labelled(&self, node: NodeId) -> Labelled {
-        labelled(&self.traced.document.graph, node)
+        Labelled::of(node, self.node(node))
     }
 
     /// What a node was labelled: by the person, else by the file; whether by the person.
@@ -267,11 +284,24 @@ impl Circuit {
         moved
     }
 
-    /// Takes over another pruning of the same graph. Where the selected node fell, the nearest that stands is selected.
+    /// Takes over another pruning of the same graph.
     pub fn take_kept(&mut self, kept: Arc<Kept>, glyphs: &Glyphs) {
+        self.pruned = kept;
+        self.influence_kept = influence_kept(&self.pruned);
+        // What a filter lets through of it is yet to be found.
+        if !self.kit.filter.as_ref().is_some_and(Filter::is_hiding) {
+            self.show(glyphs);
+        }
+    }
+
+    /// Shows what the filter lets through of what is kept. Where the selected node fell, the nearest that stands is
+    /// selected.
+    pub fn show(&mut self, glyphs: &Glyphs) {
         let was: Option<Place> = self.arrangement.place(self.selected());
-        self.traced.kept = kept;
-        self.influence_kept = influence_kept(&self.traced.kept);
+        self.traced.kept = match &self.kit.filter {
+            Some(filter) => filter.shown(&self.pruned),
+            None => Arc::clone(&self.pruned),
+        };
         self.arrange(glyphs, self.arrangement.room);
         if !self.kept().has_node(self.selected())
             && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())

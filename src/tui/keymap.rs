@@ -175,6 +175,10 @@ pub enum Context {
     Notes,
     /// In the list of proposed supernodes.
     Proposals,
+    /// In the filter that is being written.
+    Filter,
+    /// In the list of paths.
+    Paths,
     /// After the key for edits.
     Edit,
     /// After the key that marks a node.
@@ -202,6 +206,8 @@ impl Context {
             Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
             Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
             Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
+            Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
@@ -212,7 +218,7 @@ impl Context {
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 16] = [
+    pub const FOCUSED: &[Self] = &[
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -224,6 +230,8 @@ impl Context {
         Self::Question,
         Self::Notes,
         Self::Proposals,
+        Self::Filter,
+        Self::Paths,
         Self::Edit,
         Self::SetMark,
         Self::ToMark,
@@ -305,7 +313,7 @@ mod tests {
         for command in COMMANDS {
             assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
             assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
-            let reached = Context::FOCUSED.into_iter().any(|focus| {
+            let reached = Context::FOCUSED.iter().any(|&focus| {
                 let key = Key::parse(command.keys[0]).unwrap();
                 lookup(focus, key).is_some_and(|found| found.name == command.name)
             });

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 pub enum Start {
     /// A prompt that is traced at once.
     Prompt(String),
+    /// A message that is traced at once in the model's chat template.
+    Message(String),
     /// Graph files, of which the first is shown.
     Opened(Vec<PathBuf>),
     /// The prompt, to be written.
@@ -61,6 +63,7 @@ pub fn run(
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
+        Start::Message(message) => act::start_chat(&mut state, message),
         Start::Opened(files) => {
             if let Some(first) = files.into_iter().next() {
                 act::start_open(&mut state, first);

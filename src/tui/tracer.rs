@@ -50,6 +50,11 @@ pub trait Tracer: Send + Sync + 'static {
     /// A sentence that says why the prompt cannot be traced.
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String>;
 
+    /// A message as the model's chat template puts it; `None` where the model has no chat template.
+    fn in_chat(&self, _message: &str) -> Option<Result<String, String>> {
+        None
+    }
+
     /// Traces a prompt. A cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
     ///
     /// # Errors

@@ -1,14 +1,15 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Proposal};
+use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -44,6 +45,20 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Subgraph>, String>,
+    },
+    /// What a filter lets through is found.
+    Sifted {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Sifted, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
     },
     /// Features that could be supernodes are found.
     Proposed {
@@ -105,6 +120,8 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
         Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
+        Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
+        Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
@@ -112,8 +129,13 @@ pub fn update(state: &mut State, msg: Msg) {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
-                circuit.writes.insert((layer, feature), writes);
+                let waited = matches!(circuit.writes.get(&(layer, feature)), Some(Writes::Pending));
+                match result {
+                    Ok(promoted) => _ = circuit.writes.insert((layer, feature), Writes::Known(Arc::new(promoted))),
+                    Err(why) if waited => _ = circuit.writes.insert((layer, feature), Writes::Failed(why)),
+                    // It was given up for another one.
+                    Err(_) => {}
+                }
                 state.dirty = true;
             }
         }
@@ -142,6 +164,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     match result {
         Ok(traced) => {
             let partial = traced.document.graph.is_partial();
+            let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             match Circuit::new(traced) {
                 Some(circuit) => {
                     state.circuit = Some(circuit);
@@ -150,6 +173,8 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
                     state.detail_scroll = 0;
                     if partial {
                         state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
+                    } else if let Some(warning) = warning {
+                        state.warn(warning);
                     }
                 }
                 None => state.warn("The trace holds no node"),
@@ -192,17 +217,7 @@ fn settle(state: &mut State) {
     {
         circuit.arrange(&state.look.glyphs, room);
     }
-    if let Some((layer, feature)) = circuit.selected_feature()
-        && !circuit.writes.contains_key(&(layer, feature))
-    {
-        if state.tracer.is_some() {
-            // Only the newest question is answered: those that were passed over are asked anew on return.
-            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-            circuit.writes.insert((layer, feature), Writes::Pending);
-            state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
-        } else {
-            let why = "needs the model, which is not loaded".to_owned();
-            circuit.writes.insert((layer, feature), Writes::Failed(why));
-        }
-    }
+    act::learn(state);
+    act::read_filter(state);
+    act::ask_filter(state);
 }

@@ -1,17 +1,21 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Kept, Likeness, Proposal, proposals, prune};
+use crate::graph::{Document, Kept, Likeness, Paths, Proposal, paths, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
+use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
 use std::sync::Arc;
+
+/// How many paths are listed.
+const PATHS: usize = 50;
 
 type Work<T> = Box<dyn FnOnce(&Monitor) -> Result<T, String> + Send>;
 
@@ -87,6 +91,8 @@ pub struct Workers {
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
+    paths: Slot<u64, Paths>,
+    filter: Slot<u64, Sifted>,
     errand: Slot<u64, Brought>,
 }
 
@@ -103,6 +109,8 @@ impl Workers {
             promoted: Slot::new("promoted"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
+            paths: Slot::new("paths"),
+            filter: Slot::new("filter"),
             errand: Slot::new("errand"),
         }
     }
@@ -134,6 +142,16 @@ impl Workers {
             Effect::Weigh { generation, graph, pinned } => {
                 let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
                 self.weigh.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Filter { generation, sift } => {
+                self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
+            }
+            Effect::FindPaths { generation, graph, kept, from, to } => {
+                let work = move |monitor: &Monitor| {
+                    let found = paths(&graph, Some(&kept), from, to, PATHS, monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.paths.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Propose { generation, graph, kept, edited, refused } => {
                 let work = move |monitor: &Monitor| {
@@ -190,6 +208,12 @@ impl Workers {
         while let Some((generation, result)) = self.propose.take(&self.wake) {
             answers.push(Msg::Proposed { generation, result });
         }
+        while let Some((generation, result)) = self.paths.take(&self.wake) {
+            answers.push(Msg::Paths { generation, result });
+        }
+        while let Some((generation, result)) = self.filter.take(&self.wake) {
+            answers.push(Msg::Sifted { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -205,8 +229,9 @@ impl Workers {
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        let about_nodes = self.find.is_idle() && self.propose.is_idle() && self.weigh.is_idle();
-        about_traces && about_nodes && self.errand.is_idle()
+        let about_nodes =
+            self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
+        about_traces && about_nodes && self.weigh.is_idle() && self.errand.is_idle()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::fixture::{CASES, Tensors, assert_close, graph_files};
 use crate::trace;
 use assert_cmd::Command;
+use circuitscope::format::json::Called;
 use circuitscope::format::{json, raw};
 use circuitscope::graph::{AttributionGraph, RawTrace, Target, TargetKind, Thresholds, Token, prune};
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ fn written(trace: &RawTrace, thresholds: Thresholds) -> (String, Value) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("graph.json");
     let graph = AttributionGraph::from_trace(trace).unwrap();
-    json::write(&path, "a-slug", trace, &graph, &prune(&graph, thresholds), thresholds).unwrap();
+    json::write(&path, Called { slug: "a-slug", scan: None }, trace, &graph, &prune(&graph, thresholds), thresholds)
+        .unwrap();
     let text = fs::read_to_string(path).unwrap();
     let value = serde_json::from_str(&text).unwrap();
     (text, value)

@@ -88,6 +88,10 @@ impl Tracer for Fake {
         Ok(Reading { unknown: unknown.collect(), tokens })
     }
 
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        Some(if message.contains("code") { Err("no code".to_owned()) } else { Ok(format!("fact : {message} is")) })
+    }
+
     fn trace(&self, prompt: &str, monitor: &Monitor) -> anyhow::Result<Traced> {
         let reading = self.read_prompt(prompt).map_err(anyhow::Error::msg)?;
         let mut stopped;

@@ -168,6 +168,23 @@ fn a_refusal_is_told_in_full() {
 }
 
 #[test]
+fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
+    let shelf = Arc::new(Shelf::default());
+    let mut desk = desk(&shelf);
+    desk.press("Enter").type_text("the capital of the state containing Dallas is").press("Enter");
+    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
+        desk.press("j");
+    }
+    let before = desk.screen();
+    // As if it had been opened from a file.
+    desk.state.tracer = None;
+    desk.state.circuit.as_mut().unwrap().writes.clear();
+    desk.press("[ ]").expect("needs the model");
+    desk.press("M Enter");
+    assert_eq!(desk.screen(), before);
+}
+
+#[test]
 fn any_size_will_do() {
     let shelf = Arc::new(Shelf { refusal: Some("no"), ..Shelf::default() });
     for (width, height) in [(1, 1), (20, 5), (40, 8), (60, 20), (200, 60)] {

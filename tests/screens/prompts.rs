@@ -6,7 +6,7 @@ use circuitscope::graph::Token;
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use circuitscope::tui::update::{Msg, update};
-use circuitscope::tui::{Promoted, Reading, Traced, Tracer, start_open, start_trace};
+use circuitscope::tui::{Promoted, Reading, Traced, Tracer, start_chat, start_open, start_trace};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +37,41 @@ fn a_prompt_is_traced_without_leaving() {
     desk.expect("fact : the capital of the state containing Oakland is → Austin");
     assert_eq!(desk.selected(), "logit Austin");
     desk.press("i Esc").expect("containing Oakland is");
+}
+
+#[test]
+fn a_message_is_put_into_the_chat_template_and_edited_as_it_was_typed() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("i Ctrl-u").type_text("the capital").press("Ctrl-t");
+    desk.expect("message, in the chat template").expect("<bos>  fact  :  the  capital  is");
+    desk.press("Ctrl-t").expect("<bos>  the  capital");
+    assert!(!desk.screen().contains("chat template"));
+    desk.press("Ctrl-t Enter").expect("fact : the capital is → Austin");
+    desk.press("i").expect("message, in the chat template");
+    desk.type_text(" of code").expect("no code");
+    desk.press("Enter");
+    assert!(desk.state.busy.is_none(), "what the template refuses is not traced");
+    desk.press("Ctrl-w Ctrl-w Enter i Ctrl-t Enter").expect(" the capital· → Austin");
+    desk.press("i").expect("<bos>  the  capital");
+    assert!(!desk.screen().contains("chat template"));
+
+    let mut desk = Desk::bare((160, 48), Some(Fake::quick()));
+    start_chat(&mut desk.state, "the state".to_owned());
+    desk.settle();
+    desk.expect("fact : the state is → Austin");
+    let mut desk = Desk::bare((160, 48), Some(Arc::new(Falls)));
+    start_chat(&mut desk.state, "the state".to_owned());
+    desk.expect("The model has no chat template");
+}
+
+#[test]
+fn a_trace_by_models_of_different_names_is_marked() {
+    let mut desk = Desk::bare((160, 48), None);
+    let mut trace = made_up("a", vec![Token { id: 0, text: "a".to_owned() }], 3, 4.0, 9);
+    trace.provenance.warnings = vec!["the transcoder was trained on \u{1b}[31manother".to_owned()];
+    start_open(&mut desk.state, Arc::new(trace));
+    desk.settle();
+    desk.expect("warned").expect("the transcoder was trained on ␛[31manother");
 }
 
 #[test]

@@ -10,4 +10,4 @@ mod view;
 mod write;
 
 pub use read::read;
-pub use write::write;
+pub use write::{Called, write};

@@ -20,14 +20,24 @@ const SCHEMA_VERSION: u32 = 1;
 /// What a text holds in place of bytes that are no character.
 const NO_CHARACTER: char = '\u{fffd}';
 
-/// Writes the part of `graph`, made from `trace`, that was kept at `thresholds`, whole or not at all. `slug` is the
-/// name by which viewers call it. Nodes and links are written one by one.
+/// By which names viewers know a graph.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// The graph.
+    pub slug: &'a str,
+    /// What its features are of: for circuit-tracer the transcoder set, which it is where nothing is given; for
+    /// Neuronpedia its own name of the model.
+    pub scan: Option<&'a str>,
+}
+
+/// Writes the part of `graph`, made from `trace`, that was kept at `thresholds`, whole or not at all. Nodes and links
+/// are written one by one.
 ///
 /// # Errors
 /// [`FormatError::DiskFull`] or [`FormatError::Write`].
 pub fn write(
     path: &Path,
-    slug: &str,
+    called: Called<'_>,
     trace: &RawTrace,
     graph: &AttributionGraph,
     kept: &Kept,
@@ -47,7 +57,7 @@ pub fn write(
         let edges = graph.edges().filter(|edge| kept.has_edge(edge.id));
         edges.map(|edge| Link { source: id(edge.source), target: id(edge.target), weight: edge.weight })
     });
-    let file = File { metadata: Metadata::new(slug, trace, thresholds), q_params: QParams::default(), nodes, links };
+    let file = File { metadata: Metadata::new(called, trace, thresholds), q_params: QParams::default(), nodes, links };
     write_atomically(path, |out| {
         serde_json::to_writer(&mut *out, &file).map_err(io::Error::from)?;
         out.write_all(b"\n")
@@ -120,11 +130,11 @@ struct PruningSettings {
 }
 
 impl<'a> Metadata<'a> {
-    fn new(slug: &'a str, trace: &'a RawTrace, thresholds: Thresholds) -> Self {
+    fn new(called: Called<'a>, trace: &'a RawTrace, thresholds: Thresholds) -> Self {
         let settings = &trace.settings;
         Self {
-            slug,
-            scan: &trace.provenance.transcoder,
+            slug: called.slug,
+            scan: called.scan.unwrap_or(&trace.provenance.transcoder),
             transcoder_list: [],
             prompt_tokens: trace.tokens.iter().map(|token| token.text.as_str()).collect(),
             prompt: prompt(trace),

@@ -97,12 +97,24 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
             }
         }
         Ok(Brought::Loaded(tracer)) => {
-            // A graph of another model can neither be traced further nor have its features' tokens looked up.
-            (state.circuit, state.pruning) = (None, None);
             state.effects.push(Effect::TraceWith(Arc::clone(&tracer)));
+            // A graph of another model can neither be traced further nor have its features' tokens looked up.
+            let _ = state.circuit.take_if(|circuit| {
+                let made_from = &circuit.traced.document.origin;
+                made_from.model != tracer.model_name() || made_from.transcoder != tracer.transcoder_name()
+            });
             state.tracer = Some(tracer);
-            state.focus = Pane::Graph;
-            open_prompt(state);
+            match &mut state.circuit {
+                // The graph was opened from a file: now the tokens of its features can be looked up.
+                Some(circuit) => {
+                    circuit.writes.clear();
+                    state.popup = None;
+                }
+                None => {
+                    (state.pruning, state.focus) = (None, Pane::Graph);
+                    open_prompt(state);
+                }
+            }
         }
         Err(why) => {
             (start.stage, start.failure) = (Stage::Choosing, Some(why));

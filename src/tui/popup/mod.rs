@@ -1,9 +1,11 @@
 //! What lies over the panes.
 
 mod ask;
+pub mod filter;
 pub mod help;
 mod line;
 pub mod notes;
+pub mod paths;
 pub mod picker;
 pub mod prompt;
 pub mod proposals;

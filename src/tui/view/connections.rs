@@ -169,7 +169,11 @@ fn row(
     pen.put(&bar, sign);
     pen.skip(rest as u16 + 2);
     let name = circuit.name(link.other, glyphs);
-    let style = if circuit.node(link.other).is_error() { theme.quiet } else { theme.text };
+    let style = match circuit.node(link.other) {
+        _ if circuit.kit.dims(link.other) => theme.faint,
+        node if node.is_error() => theme.quiet,
+        _ => theme.text,
+    };
     pen.put(&glyphs.fit(&name, pen.room()), style);
     if let Some((label, _)) = circuit.label(link.other) {
         pen.skip(2);

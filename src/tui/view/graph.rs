@@ -197,6 +197,17 @@ impl Picture<'_> {
             let digit = marks.get(&link.other).and_then(|mark| mark.digit);
             marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
         }
+        if let Some(filter) = &self.circuit.kit.filter {
+            for (node, mark) in &mut marks {
+                if filter.dims(*node) {
+                    *mark = Mark { style: theme.faint, near: false, ..*mark };
+                }
+            }
+        }
+        for node in &self.circuit.kit.path {
+            let digit = marks.get(node).and_then(|mark| mark.digit);
+            marks.insert(*node, Mark { style: theme.accent, near: true, digit });
+        }
         for node in &self.circuit.kit.chosen {
             let mark = marks.entry(*node).or_insert(Mark { style: theme.text, near: true, digit: None });
             mark.style = mark.style.patch(theme.selection_idle);
@@ -240,10 +251,19 @@ impl Picture<'_> {
                 push(link.edge, stroke, style);
             }
         }
+        for edge in self.edges_along(&self.circuit.kit.path) {
+            push(edge, if airy { Stroke::Thick } else { Stroke::Thin }, theme.accent);
+        }
         if let Some(link) = self.under_cursor() {
             push(link.edge, Stroke::Thin, theme.accent);
         }
         curves
+    }
+
+    /// The kept edges of a path.
+    fn edges_along(&self, path: &[NodeId]) -> impl Iterator<Item = Edge> {
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
+        path.windows(2).filter_map(move |pair| kept.incoming(graph, pair[1]).find(|edge| edge.source == pair[0]))
     }
 
     fn pinned_edges(&self) -> impl Iterator<Item = Edge> {

@@ -17,6 +17,7 @@ type Fact = (&'static str, String, Style);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     Bare,
+    Brief,
     Short,
     Medium,
     Full,
@@ -38,6 +39,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         (Detail::Medium, 2),
         (Detail::Short, 3),
         (Detail::Short, 2),
+        (Detail::Brief, 2),
         (Detail::Bare, 1),
     ];
     let fitting = ladder.into_iter().map(|(detail, gap)| (facts(state, circuit, detail), gap));
@@ -66,7 +68,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let at_least = state.look.glyphs.at_least;
     let label = |full, short, bare| match detail {
         Detail::Full | Detail::Medium => full,
-        Detail::Short => short,
+        Detail::Short | Detail::Brief => short,
         Detail::Bare => bare,
     };
     let score = |value: f64| match detail {
@@ -77,7 +79,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Medium => format!("{} of {} {at_least}{threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Short => format!("{}/{} {at_least}{threshold:.2}", text::compact(kept), text::compact(all)),
-        Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
+        Detail::Brief | Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
     };
     let percent = |share: f64| match detail {
         Detail::Bare => format!("{:.0}%", 100.0 * share),
@@ -102,6 +104,10 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
             .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
         facts.push((label("pins", "pins", "p"), format!("{} {}/{}", now.pins.len(), scores[0], scores[1]), theme.text));
     }
+    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Bare) {
+        let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
+        facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
+    }
     if !circuit.kit.chosen.is_empty() {
         facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
     }
@@ -122,6 +128,9 @@ fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
                 if at.is_empty() || detail < Detail::Medium { String::new() } else { format!("at {}", at.join("/")) };
             marks.push(("pre-pruned", at));
         }
+    }
+    if document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+        marks.push((if detail > Detail::Bare { "warned" } else { "!" }, String::new()));
     }
     if is_half(&document.origin.dtype) {
         marks.push((if detail < Detail::Medium { "half" } else { "half precision" }, String::new()));
