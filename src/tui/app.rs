@@ -13,6 +13,7 @@ use crate::tui::popup::{
     question::Question, start::Start,
 };
 use crate::tui::sift::Sift;
+use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use crate::tui::update::Msg;
@@ -204,6 +205,15 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Weigh what is pinned.
+    Weigh {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is pinned of it.
+        pinned: Pinned,
+    },
     /// Look for the strongest paths between two nodes.
     FindPaths {
         /// Comes back with the answer.
@@ -308,6 +318,8 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// What is being weighed, and of which circuit.
+    pub weighing: Option<(u64, Pinned)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
     /// A graph that has to wait until a popup about the one on the screen is closed.
@@ -338,6 +350,7 @@ impl State {
             ticks: 0,
             generation: 0,
             pruning: None,
+            weighing: None,
             circuit_generation: 0,
             held_back: None,
             effects: Vec::new(),

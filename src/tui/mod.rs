@@ -21,6 +21,7 @@ pub mod name;
 pub mod popup;
 mod run;
 pub mod sift;
+pub mod subgraph;
 mod terminal;
 pub mod text;
 pub mod theme;

@@ -10,6 +10,7 @@ use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
 use crate::tui::sift::Sifted;
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use std::sync::Arc;
@@ -46,6 +47,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// What is pinned was weighed.
+    Weighed {
+        /// Of the circuit that asked.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Subgraph>, String>,
     },
     /// What a filter lets through is found.
     Sifted {
@@ -141,6 +149,7 @@ fn take(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
@@ -246,6 +255,7 @@ fn settle(state: &mut State) {
         prompt.read(state.tracer.as_deref());
     }
     state.windows.note_focus(state.focus);
+    act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
     let Some(circuit) = &mut state.circuit else { return };

@@ -8,6 +8,7 @@ use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
 use crate::tui::sift::Sifted;
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -99,6 +100,7 @@ pub struct Workers {
     /// What the person prunes at, for graphs that are on their way.
     thresholds: Arc<Mutex<Thresholds>>,
     prune: Slot<u64, Arc<Kept>>,
+    weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
@@ -118,6 +120,7 @@ impl Workers {
             growing: None,
             thresholds: Arc::default(),
             prune: Slot::new("prune"),
+            weigh: Slot::new("weigh"),
             promoted: Slot::new("promoted"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
@@ -156,6 +159,10 @@ impl Workers {
                 *lock(&self.thresholds) = thresholds;
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Weigh { generation, graph, pinned } => {
+                let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
+                self.weigh.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Filter { generation, sift } => {
                 self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
@@ -247,6 +254,9 @@ impl Workers {
         while let Some((generation, result)) = self.prune.take(&self.wake) {
             answers.push(Msg::Pruned { generation, result });
         }
+        while let Some((generation, result)) = self.weigh.take(&self.wake) {
+            answers.push(Msg::Weighed { generation, result });
+        }
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
@@ -279,7 +289,7 @@ impl Workers {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        about_traces && about_nodes && self.errand.is_idle()
+        about_traces && about_nodes && self.weigh.is_idle() && self.errand.is_idle()
     }
 }
 

@@ -13,6 +13,7 @@ mod models;
 mod paths;
 mod program;
 mod prompt;
+mod subgraph;
 mod tree;
 mod walk;
 
@@ -33,5 +34,6 @@ pub(super) use paths::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_chat, start_open, start_trace};
+pub(super) use subgraph::*;
 pub(super) use tree::*;
 pub(super) use walk::*;
