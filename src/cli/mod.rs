@@ -4,6 +4,7 @@ mod batch;
 mod cost;
 mod engine;
 mod export;
+mod growth;
 mod intervene;
 mod keeper;
 mod lines;

@@ -2,6 +2,7 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::growth::grow;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
 use crate::cli::prompt::ChatArgs;
@@ -9,10 +10,10 @@ use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
 use crate::format;
-use crate::graph::Document;
+use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Models, Promoted, Reading, Start, Traced, Tracer};
+use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -133,11 +134,23 @@ impl Tracer for LocalTracer {
         tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
         let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
         let options = TraceOptions { settings, targets, cut: None };
-        let trace = self.engine.trace(&options, |_| {}, monitor)?;
-        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
+        let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let had = from.visit_order().collect();
+        let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
+        grow(tracing, had, grown, monitor)
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {

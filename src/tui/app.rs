@@ -16,11 +16,14 @@ use crate::tui::popup::{
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
+use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use crate::tui::update::Msg;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,8 +118,38 @@ pub struct Busy {
     pub prompt: String,
     /// How far it is.
     pub progress: Progress,
+    /// Units done in a second, once that can be told.
+    pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
+    /// When its count began, and where.
+    since: Option<(Instant, u64)>,
+}
+
+impl Busy {
+    /// Work that has just been asked for.
+    pub fn new(generation: u64, prompt: String) -> Self {
+        Self { generation, prompt, progress: Progress::default(), rate: None, stopping: false, since: None }
+    }
+
+    /// Takes note of how far it is at `now`.
+    pub fn hear(&mut self, progress: Progress, now: Instant) {
+        match self.since {
+            // Rows and rankings take turns in one count; other phases begin anew.
+            Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
+                let passed = now.duration_since(since);
+                // Less than a second says little.
+                if passed >= Duration::from_secs(1) && progress.done > done {
+                    self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
+                }
+            }
+            _ => {
+                self.since = Some((now, progress.done));
+                self.rate = None;
+            }
+        }
+        self.progress = progress;
+    }
 }
 
 /// A graph that is to be opened.
@@ -149,6 +182,17 @@ pub enum Effect {
         /// The prompt.
         prompt: String,
     },
+    /// Go on from a trace.
+    Resume {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+        /// Features that get a row, `None` for all.
+        max_feature_nodes: Option<usize>,
+        /// How much of its graph to keep.
+        thresholds: Thresholds,
+    },
     /// Open a graph.
     Open {
         /// Comes back with the answer.
@@ -166,6 +210,15 @@ pub enum Effect {
         graph: Arc<AttributionGraph>,
         /// How much of it to keep.
         thresholds: Thresholds,
+    },
+    /// Weigh what is pinned.
+    Weigh {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is pinned of it.
+        pinned: Pinned,
     },
     /// Look for the strongest paths between two nodes.
     FindPaths {
@@ -233,6 +286,8 @@ pub enum Effect {
     Remember {
         /// Comes back with the answer.
         generation: u64,
+        /// The circuit.
+        circuit: u64,
         /// The graph.
         document: Document,
         /// Its file, where it has one.
@@ -309,7 +364,7 @@ pub struct State {
     pub file: Option<PathBuf>,
     /// Whether sessions are read and saved.
     pub remembers: bool,
-    /// The number of the circuit whose session is being read.
+    /// The number of the session that is being read.
     pub remembering: Option<u64>,
     /// Keys that wait for it.
     pub held: Vec<Key>,
@@ -323,8 +378,12 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// What is being weighed, and of which circuit.
+    pub weighing: Option<(u64, Pinned)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
+    /// A graph that has to wait until a popup about the one on the screen is closed.
+    pub held_back: Option<Msg>,
     /// What is to be done outside, in order.
     pub effects: Vec<Effect>,
     /// The screen shows something else than the state.
@@ -357,7 +416,9 @@ impl State {
             ticks: 0,
             generation: 0,
             pruning: None,
+            weighing: None,
             circuit_generation: 0,
+            held_back: None,
             effects: Vec::new(),
             dirty: true,
         }

@@ -18,7 +18,7 @@ pub enum Group {
     Edit,
     /// The prompt.
     Prompt,
-    /// The list of connections, the detail and the tree.
+    /// The list of connections, the detail, the tree and the subgraph.
     Lists,
     /// To what is looked for.
     Find,
@@ -51,7 +51,7 @@ impl Group {
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
             Self::Prompt => "Prompt",
-            Self::Lists => "Connections, detail and tree",
+            Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
             Self::Models => "Models",
             Self::Program => "Program",
@@ -144,14 +144,20 @@ commands! {
     "tree-hold", Lists, Tree, ["r"], Some("hold"), |s, _| act::hold_tree(s), "Hold on to the root while walking, or let go";
     "tree-wider", Lists, Tree, [")"], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(1)), "A branch more at every node";
     "tree-narrower", Lists, Tree, ["("], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(-1)), "A branch fewer at every node";
+    "box-left", Lists, Subgraph, ["Left", "h"], Some("move"), |s, _| act::step_box(s, act::Step::Left), "To the box on the left";
+    "box-down", Lists, Subgraph, ["Down", "j"], Some("move"), |s, _| act::step_box(s, act::Step::Down), "To the nearest box in the row below";
+    "box-up", Lists, Subgraph, ["Up", "k"], Some("move"), |s, _| act::step_box(s, act::Step::Up), "To the nearest box in the row above";
+    "box-right", Lists, Subgraph, ["Right", "l"], Some("move"), |s, _| act::step_box(s, act::Step::Right), "To the box on the right";
     "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
+    "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
+    "cell", Find, Graph, ["c"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";

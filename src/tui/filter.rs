@@ -22,6 +22,8 @@ pub struct Filter {
     asked: Option<(u64, About)>,
     /// Whether that question has its answer.
     answered: bool,
+    /// Whether the person was told what it lets through.
+    pub told: bool,
 }
 
 /// What an answer depends on.
@@ -40,7 +42,16 @@ pub struct About {
 impl Filter {
     /// A filter that has let nothing through yet.
     pub fn new(text: String, query: Query, hides: bool) -> Self {
-        Self { text, query: Arc::new(query), hides, is_off: false, sifted: None, asked: None, answered: false }
+        Self {
+            text,
+            query: Arc::new(query),
+            hides,
+            is_off: false,
+            sifted: None,
+            asked: None,
+            answered: false,
+            told: false,
+        }
     }
 
     /// Whether it has to be asked anew about this, under the number `generation`; takes note that it is.
@@ -60,11 +71,6 @@ impl Filter {
         moved || learned || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }
 
-    /// Lets the newest question be asked anew.
-    pub fn forget(&mut self) {
-        self.asked = None;
-    }
-
     /// Takes an answer; whether it answers the newest question.
     pub fn take(&mut self, generation: u64, sifted: &Arc<Sifted>) -> bool {
         let newest = self.asked.as_ref().is_some_and(|(asked, _)| *asked == generation);
@@ -73,6 +79,18 @@ impl Filter {
             self.answered = true;
         }
         newest
+    }
+
+    /// Forgets its answers, which are about another graph.
+    pub fn forget(&mut self) {
+        self.sifted = None;
+        self.ask_anew();
+    }
+
+    /// Lets the newest question be asked again: its answer may have been missed.
+    pub fn ask_anew(&mut self) {
+        self.asked = None;
+        self.answered = false;
     }
 
     /// Whether something that it needs was not known at the last answer.

@@ -117,6 +117,17 @@ impl Haystack {
         Self::new(Wanted::Nodes, glyphs, Some(circuit))
     }
 
+    /// Some nodes of a circuit.
+    pub fn of_these(circuit: &Circuit, nodes: Vec<NodeId>, glyphs: &Glyphs) -> Self {
+        let nodes = Nodes { only: Some(nodes), ..Nodes::new(circuit) };
+        Self(Arc::new(Hay {
+            wanted: Wanted::Nodes,
+            glyphs: glyphs.clone(),
+            nodes: Some(nodes),
+            entries: OnceLock::new(),
+        }))
+    }
+
     /// The supernodes of a circuit.
     pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
         Self::new(Wanted::Groups, glyphs, Some(circuit))
@@ -186,6 +197,8 @@ struct Nodes {
     traced: Traced,
     edited: Edited,
     written: Written,
+    /// Which of them; `None` is all.
+    only: Option<Vec<NodeId>>,
 }
 
 impl Nodes {
@@ -195,6 +208,7 @@ impl Nodes {
             traced: circuit.traced.clone(),
             edited: circuit.edits.now().clone(),
             written: circuit.written().map(|(feature, written)| (feature, Arc::clone(written))).collect(),
+            only: None,
         }
     }
 
@@ -208,7 +222,8 @@ impl Nodes {
     /// The kept ones first, then by influence.
     fn nodes<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
         let kept = &self.traced.kept;
-        let mut order: Vec<NodeId> = self.traced.document.graph.node_ids().collect();
+        let all = || self.traced.document.graph.node_ids().collect();
+        let mut order: Vec<NodeId> = self.only.clone().unwrap_or_else(all);
         order.sort_by(|a, b| {
             let influence = |id: &NodeId| kept.influence[id.index()];
             kept.has_node(*b).cmp(&kept.has_node(*a)).then(influence(b).total_cmp(&influence(a)))

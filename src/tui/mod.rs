@@ -24,6 +24,7 @@ pub mod remember;
 mod run;
 pub mod shelf;
 pub mod sift;
+pub mod subgraph;
 mod terminal;
 pub mod text;
 pub mod theme;

@@ -101,6 +101,11 @@ impl Trail {
         found.is_some()
     }
 
+    /// Follows the stations into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        self.stations.iter_mut().for_each(|station| station.node = to(station.node));
+    }
+
     fn is_elsewhere(&self, at: usize, stands: &impl Fn(NodeId) -> bool) -> bool {
         let node = self.stations[at].node;
         node != self.node() && stands(node)

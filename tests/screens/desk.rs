@@ -79,16 +79,21 @@ impl Desk {
 
     /// Waits until nothing is under way.
     pub fn settle(&mut self) {
+        self.wait_for("the end of the work", |desk| desk.workers.is_idle() && desk.state.effects.is_empty());
+    }
+
+    /// Takes what arrives until something is so.
+    pub fn wait_for(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         loop {
             self.start();
             for answer in self.workers.answers() {
                 update(&mut self.state, answer);
             }
-            if self.workers.is_idle() && self.state.effects.is_empty() {
+            if is_so(self) {
                 break;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "the work does not end");
+            assert!(started.elapsed() < Duration::from_secs(60), "waited for {what}");
             std::thread::sleep(Duration::from_micros(200));
         }
     }

@@ -10,6 +10,7 @@ mod fake;
 mod filters;
 mod finding;
 mod groups;
+mod growing;
 mod looks;
 mod models;
 mod panes;

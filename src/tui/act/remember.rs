@@ -5,17 +5,18 @@ use crate::tui::remember::{Remembered, restore, session_of};
 use crate::tui::update::{Msg, update};
 
 /// Reads the session of the graph that has just come onto the screen. Keys wait until it is there: they would otherwise
-/// act on what it is about to replace. `replaced` is the number of the circuit that had to go.
-pub(in crate::tui) fn open_session(state: &mut State, replaced: Option<u64>) {
-    let generation = state.circuit_generation;
-    if let Some(generation) = replaced {
-        // It may be the session of the same prompt: what is left of it is saved before it is read.
-        state.effects.push(Effect::Forget { generation });
+/// act on what it is about to replace.
+pub(in crate::tui) fn open_session(state: &mut State) {
+    if !state.remembers {
+        return;
     }
-    let file = state.files.get(&generation).cloned();
-    if let (true, Some(circuit)) = (state.remembers, &state.circuit) {
+    let generation = state.next_generation();
+    let circuit_generation = state.circuit_generation;
+    let file = state.files.get(&circuit_generation).cloned();
+    if let Some(circuit) = &state.circuit {
+        let document = circuit.traced.document.clone();
         state.remembering = Some(generation);
-        state.effects.push(Effect::Remember { generation, document: circuit.traced.document.clone(), file });
+        state.effects.push(Effect::Remember { generation, circuit: circuit_generation, document, file });
     }
 }
 

@@ -4,7 +4,6 @@ use super::edits::prune_anew;
 use super::prompt::start_open;
 use crate::tui::app::{Effect, Pane, State};
 use crate::tui::circuit::Writes;
-use crate::tui::filter::Filter;
 use crate::tui::shelf::{Shelf, Shelved};
 use std::path::PathBuf;
 
@@ -54,7 +53,7 @@ fn take_off(state: &mut State) -> Shelved {
             // Answers about it will find another one on the screen: they are asked for again.
             circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
             if let Some(filter) = &mut circuit.kit.filter {
-                Filter::forget(filter);
+                filter.ask_anew();
             }
             Shelved::Circuit { circuit: Box::new(circuit), generation: state.circuit_generation, prunes }
         }

@@ -1,8 +1,8 @@
 //! The link graph: one mark a kept node, and the edges of the selected one.
 
 use super::lines::{self, Curve, Stroke};
-use super::progress;
-use crate::graph::Edge;
+use super::{minimap, progress};
+use crate::graph::{Edge, NodeKind};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::arrange::{Arrangement, Level, Place};
@@ -69,6 +69,14 @@ impl Window {
         let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
         let last_row = arrangement.rows.len().saturating_sub(1) as u16;
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
+    }
+
+    /// What of the arrangement is seen.
+    fn seen(&self) -> minimap::Seen {
+        let gutter = self.gutter;
+        // Neither scroll is negative, nor further than the arrangement goes.
+        let (x, y) = (self.scroll_x as u16 + gutter, self.scroll_y as u16);
+        minimap::Seen { x, y, width: self.marks.width, height: self.inner.height }
     }
 
     fn x(&self, x: u16) -> i32 {
@@ -144,6 +152,9 @@ impl Picture<'_> {
         self.nodes(&marks, buf);
         self.crowds(&marks, buf);
         self.digits(&marks, buf);
+        if let Some(area) = minimap::place(self.circuit, self.window.inner) {
+            minimap::render(self.circuit, &self.window.seen(), area, self.look, buf);
+        }
     }
 
     fn arrangement(&self) -> &Arrangement {
@@ -360,6 +371,8 @@ impl Picture<'_> {
                 glyphs.logit
             } else if node.is_error() {
                 glyphs.error
+            } else if matches!(node.kind, NodeKind::Other { .. }) {
+                glyphs.other
             } else if mark.is_some_and(|mark| mark.near) {
                 glyphs.feature
             } else {
