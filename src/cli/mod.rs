@@ -8,6 +8,7 @@ mod growth;
 mod intervene;
 mod keeper;
 mod lines;
+mod look;
 mod manual;
 mod models;
 mod progress;

@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
 use crate::cli::growth::grow;
+use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
@@ -12,7 +13,7 @@ use crate::format;
 use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Models, Options, Promoted, Reading, Start, ThemeChoice, Tracer};
+use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,29 +25,8 @@ pub struct WalkArgs {
     engine: EngineArgs,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Theme {
-    Auto,
-    Dark,
-    Light,
-    Mono,
-}
-
-impl Theme {
-    fn options(self) -> Options {
-        let theme = match self {
-            Self::Auto => ThemeChoice::Auto,
-            Self::Dark => ThemeChoice::Dark,
-            Self::Light => ThemeChoice::Light,
-            Self::Mono => ThemeChoice::Mono,
-        };
-        Options { theme }
-    }
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 impl WalkArgs {
@@ -67,9 +47,8 @@ pub struct StartArgs {
     /// Forbid the network, also where the person says yes to a download
     #[arg(long)]
     offline: bool,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 /// Opens graphs in the full-screen program.
@@ -95,7 +74,7 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
         None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(start, Some(args.tracer()?), args.models()?, args.theme.options())
+    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -109,7 +88,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.theme.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
 }
 
 /// Shows what can be traced, to choose from.
@@ -119,7 +98,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 pub fn choose(args: &StartArgs) -> Result<()> {
     let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
     let _log = config::log_to_file();
-    tui::run(Start::Choose, None, models, args.theme.options())
+    tui::run(Start::Choose, None, models, args.look.options())
 }
 
 /// Traces on this machine.

@@ -1,11 +1,12 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
+use crate::session::Session;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
@@ -17,6 +18,7 @@ use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use crate::tui::update::Msg;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -276,6 +278,26 @@ pub enum Effect {
     StopErrand,
     /// Have another model trace from now on.
     TraceWith(Arc<dyn Tracer>),
+    /// Read the session of a graph.
+    Remember {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// Its file, where it has one.
+        file: Option<PathBuf>,
+    },
+    /// Save the session of a circuit.
+    Save {
+        /// The circuit.
+        generation: u64,
+        /// Its session.
+        session: Box<Session>,
+        /// Its graph.
+        graph: Arc<AttributionGraph>,
+    },
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -310,6 +332,14 @@ pub struct State {
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
+    /// Whether sessions are read and saved.
+    pub remembers: bool,
+    /// The number of the circuit whose session is being read.
+    pub remembering: Option<u64>,
+    /// Keys that wait for it.
+    pub held: Vec<Key>,
+    /// The files of the graphs that were opened, by the number of their circuit.
+    pub files: HashMap<u64, PathBuf>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -346,6 +376,10 @@ impl State {
             popup: None,
             prefix: None,
             filter_history: Vec::new(),
+            remembers: false,
+            remembering: None,
+            held: Vec::new(),
+            files: HashMap::new(),
             notice: None,
             ticks: 0,
             generation: 0,

@@ -1,6 +1,8 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{AttributionGraph, Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals};
+use crate::graph::{
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals,
+};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::filter::Filter;

@@ -1,6 +1,7 @@
 //! What a person carries through a circuit: marks, chosen nodes, what was searched for.
 
 use crate::ids::NodeId;
+use crate::session::Session;
 use crate::tui::filter::Filter;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub struct Kit {
     pub filter: Option<Filter>,
     /// Filters that were saved, by their names.
     pub filters: BTreeMap<String, String>,
+    /// What was saved last.
+    pub saved: Option<Session>,
     /// What was searched for last.
     pub search: Search,
 }

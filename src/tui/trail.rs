@@ -50,6 +50,19 @@ impl Trail {
         &self.stations[self.at + 1..]
     }
 
+    /// All stations, and the index of the one where the walk is.
+    pub fn stations(&self) -> (&[Station], usize) {
+        (&self.stations, self.at)
+    }
+
+    /// Takes up a walk at one of its stations. One without stations is none.
+    pub fn restore(&mut self, stations: Vec<Station>, at: usize) {
+        if !stations.is_empty() {
+            self.at = at.min(stations.len() - 1);
+            self.stations = stations;
+        }
+    }
+
     /// Goes on to `node`. Free moves one after another are one: stepping across the screen is no path.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
         let here = &mut self.stations[self.at];

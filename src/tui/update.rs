@@ -9,6 +9,7 @@ use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
@@ -55,6 +56,15 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Subgraph>, String>,
     },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Box<Remembered>, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -150,6 +160,11 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
         Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
+        Msg::Remembered { generation, result } => act::take_session(state, generation, result),
+        Msg::Notice(text) => {
+            state.warn(text);
+            state.dirty = true;
+        }
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
@@ -174,9 +189,14 @@ fn take(state: &mut State, msg: Msg) {
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
+    let command = lookup(context, key);
+    if state.remembering.is_some() && command.is_none_or(|command| command.context != Context::Anywhere) {
+        state.held.push(key);
+        return;
+    }
     state.dirty |= state.notice.take().is_some();
     state.dirty |= state.prefix.take().is_some();
-    if let Some(command) = lookup(context, key) {
+    if let Some(command) = command {
         (command.run)(state, key);
         state.dirty = true;
     } else if let Some(c) = key.typed()
@@ -195,6 +215,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
             let stopped = busy.stopping && traced.document.graph.is_partial();
             let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             show(state, generation, traced);
+            act::open_session(state);
             if stopped {
                 let goes_on = view::key_of("go-on", state);
                 state.say(format!(
@@ -270,4 +291,5 @@ fn settle(state: &mut State) {
     act::learn(state);
     act::read_filter(state);
     act::ask_filter(state);
+    act::save_session(state);
 }

@@ -4,14 +4,18 @@ use crate::format;
 use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
+use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
+use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many paths are listed.
@@ -106,6 +110,11 @@ pub struct Workers {
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
     filter: Slot<u64, Sifted>,
+    remember: Slot<u64, (Remembered, SessionFile)>,
+    /// The folder of what is the program's own.
+    data: Option<PathBuf>,
+    /// Who saves the session of which circuit. They save what is left when they go.
+    savers: HashMap<u64, Saver>,
     errand: Slot<u64, Brought>,
 }
 
@@ -126,6 +135,9 @@ impl Workers {
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
             filter: Slot::new("filter"),
+            remember: Slot::new("remember"),
+            data: None,
+            savers: HashMap::new(),
             errand: Slot::new("errand"),
         }
     }
@@ -133,6 +145,11 @@ impl Workers {
     /// The same, with someone who knows which models there are.
     pub fn with_models(self, models: Option<Arc<dyn Models>>) -> Self {
         Self { models, ..self }
+    }
+
+    /// The same, with the folder of what is the program's own, for the sessions of graphs without a file.
+    pub fn with_data(self, data: Option<PathBuf>) -> Self {
+        Self { data, ..self }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -163,6 +180,16 @@ impl Workers {
             Effect::Weigh { generation, graph, pinned } => {
                 let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
                 self.weigh.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Remember { generation, document, file } => {
+                let data = self.data.clone();
+                let work = move |_: &Monitor| Ok(remember::read(&document, file.as_deref(), data.as_deref()));
+                self.remember.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Save { generation, session, graph } => {
+                if let Some(saver) = self.savers.get(&generation) {
+                    saver.save(*session, graph);
+                }
             }
             Effect::Filter { generation, sift } => {
                 self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
@@ -269,6 +296,17 @@ impl Workers {
         while let Some((generation, result)) = self.paths.take(&self.wake) {
             answers.push(Msg::Paths { generation, result });
         }
+        while let Some((generation, result)) = self.remember.take(&self.wake) {
+            let result = result.and_then(|(remembered, file)| {
+                let wake = Arc::clone(&self.wake);
+                let saver = Saver::start(file, move || wake());
+                let saver = saver.map_err(|error| format!("the session cannot be saved: {error}"))?;
+                self.savers.insert(generation, saver);
+                Ok(Box::new(remembered))
+            });
+            answers.push(Msg::Remembered { generation, result });
+        }
+        answers.extend(self.savers.values().filter_map(Saver::notice).map(Msg::Notice));
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
@@ -289,7 +327,7 @@ impl Workers {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        about_traces && about_nodes && self.weigh.is_idle() && self.errand.is_idle()
+        about_traces && about_nodes && self.weigh.is_idle() && self.remember.is_idle() && self.errand.is_idle()
     }
 }
 

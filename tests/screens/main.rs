@@ -2,6 +2,7 @@
 
 mod anything;
 mod bytes;
+mod copying;
 mod desk;
 mod edits;
 mod fake;
@@ -15,4 +16,5 @@ mod panes;
 mod paths;
 mod prompts;
 mod readme;
+mod sessions;
 mod walks;

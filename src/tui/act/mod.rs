@@ -1,6 +1,7 @@
 //! What the commands do, by what they do it to.
 
 mod answer;
+mod copy;
 mod edits;
 mod filter;
 mod find;
@@ -13,6 +14,7 @@ mod models;
 mod paths;
 mod program;
 mod prompt;
+mod remember;
 mod subgraph;
 mod tree;
 mod walk;
@@ -20,6 +22,7 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
+pub(super) use copy::*;
 pub(super) use edits::*;
 pub(super) use filter::*;
 pub(super) use find::*;
@@ -34,6 +37,7 @@ pub(super) use paths::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_chat, start_open, start_trace};
+pub(super) use remember::*;
 pub(super) use subgraph::*;
 pub(super) use tree::*;
 pub(super) use walk::*;

@@ -33,6 +33,9 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
     };
+    if let Opening::File(path) = &graph {
+        state.files.insert(generation, path.clone());
+    }
     state.effects.push(Effect::Open { generation, graph });
     let mut busy = Busy::new(generation, prompt);
     busy.progress.phase = "opening";
