@@ -201,6 +201,11 @@ impl Edits {
         &self.now
     }
 
+    /// The edits that hold, in the order in which they were made.
+    pub fn made(&self) -> impl Iterator<Item = &Edit> {
+        self.undone_to.iter().map(|step| &step.edit)
+    }
+
     /// Applies an edit and forgets what had been undone. Returns whether it changed anything; one that does not is
     /// no step to undo.
     pub fn apply(&mut self, edit: Edit) -> bool {

@@ -286,8 +286,6 @@ pub enum Effect {
     Remember {
         /// Comes back with the answer.
         generation: u64,
-        /// The circuit.
-        circuit: u64,
         /// The graph.
         document: Document,
         /// Its file, where it has one.

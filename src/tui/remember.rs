@@ -1,8 +1,9 @@
 //! What is remembered of the work on a circuit: from the state into a session, and back.
 
 use crate::graph::query::Query;
-use crate::graph::{AttributionGraph, Document, Edits, Kept, prune};
+use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept, prune};
 use crate::session::{self, ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
+use crate::tui::act;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Side};
 use crate::tui::filter::Filter;
@@ -79,16 +80,24 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     }
 }
 
-/// Puts the circuit on the screen where a session left it.
+/// Puts the circuit on the screen where a session left it. What was edited while the graph was still growing comes on top
+/// of that, and who has walked meanwhile is left where they are.
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
     if !is_saved {
         return;
     }
     let Some(circuit) = &mut state.circuit else { return };
+    let since: Vec<Edit> = circuit.edits.made().cloned().collect();
+    let walked = circuit.trail.stations().0.len() > 1;
     circuit.edits = Edits::starting_from(session.edited);
-    circuit.kit.marks = session.marks;
-    circuit.kit.chosen = session.chosen;
+    let pruned_at = circuit.edits.now().thresholds;
+    since.into_iter().for_each(|edit| _ = circuit.edits.apply(edit));
+    let marked = std::mem::replace(&mut circuit.kit.marks, session.marks);
+    circuit.kit.marks.extend(marked);
+    if circuit.kit.chosen.is_empty() {
+        circuit.kit.chosen = session.chosen;
+    }
     circuit.kit.filters = session.filters;
     circuit.kit.refused = session.refused;
     circuit.kit.filter = session.filter.and_then(|filter| {
@@ -98,16 +107,24 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     let graph = Arc::clone(&circuit.traced.document.graph);
     let walk = session.walk.windows(2).map(|pair| Station { node: pair[1].node, reached: reached(&graph, pair) });
     let first = session.walk.first().map(|first| Station { node: first.node, reached: Reached::Freely });
-    circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
+    if !walked {
+        circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
+    }
     let said = |name: &str| session.screen.get(name).map(String::as_str);
-    if said("side") == Some("outputs") {
+    if said("side") == Some("outputs") && !walked {
         circuit.set_side(Side::Outputs);
     }
+    let thresholds = circuit.edits.now().thresholds;
     circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.look.glyphs);
-    if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
-        state.focus = pane;
+    if !walked {
+        if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
+            state.focus = pane;
+        }
+        state.windows.zoomed = said("zoomed") == Some("yes");
     }
-    state.windows.zoomed = said("zoomed") == Some("yes");
+    if thresholds != pruned_at {
+        act::prune_anew(state);
+    }
     for filter in session.filter_history {
         if !state.filter_history.contains(&filter) {
             state.filter_history.push(filter);

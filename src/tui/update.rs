@@ -57,15 +57,6 @@ pub enum Msg {
         /// The answer.
         result: Result<Exported, String>,
     },
-    /// A session was read.
-    Remembered {
-        /// Of the question.
-        generation: u64,
-        /// The answer.
-        result: Result<Remembered, String>,
-    },
-    /// Something that the person has to be told.
-    Notice(String),
     /// What is pinned was weighed.
     Weighed {
         /// Of the circuit that asked.
@@ -73,6 +64,15 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Subgraph>, String>,
     },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Box<Remembered>, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -168,12 +168,12 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
         Msg::Exported { generation, result } => act::take_exported(state, generation, result),
+        Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
         Msg::Remembered { generation, result } => act::take_session(state, generation, result),
         Msg::Notice(text) => {
             state.warn(text);
             state.dirty = true;
         }
-        Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
@@ -224,6 +224,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
             let stopped = busy.stopping && traced.document.graph.is_partial();
             let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
             show(state, generation, traced);
+            act::open_session(state);
             if stopped {
                 let goes_on = view::key_of("go-on", state);
                 state.say(format!(
@@ -249,10 +250,6 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
         circuit.grow(traced, &to, &state.look.glyphs);
-        if state.remembering.is_some() {
-            // What was being read is about the graph before.
-            act::open_session(state);
-        }
         if wanted != pruned_at {
             act::prune_anew(state);
         }
@@ -260,13 +257,13 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     }
     match Circuit::new(traced) {
         Some(circuit) => {
-            if state.circuit.replace(circuit).is_some() {
-                // It may have the session of the same prompt: what is left of that is saved before it is read again.
-                state.effects.push(Effect::Forget { generation: state.circuit_generation });
+            let replaced = state.circuit.replace(circuit);
+            if let Some(generation) = replaced.and_then(|circuit| circuit.kit.session) {
+                // It may be the session of the same prompt: what is left of that is saved before it is read again.
+                state.effects.push(Effect::Forget { generation });
             }
             state.circuit_generation = generation;
             state.detail_scroll = 0;
-            act::open_session(state);
         }
         None => state.warn("The trace holds no node"),
     }

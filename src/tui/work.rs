@@ -120,7 +120,7 @@ pub struct Workers {
     paths: Slot<u64, Paths>,
     filter: Slot<u64, Sifted>,
     export: Slot<u64, Exported>,
-    remember: Slot<(u64, u64), (Remembered, SessionFile)>,
+    remember: Slot<u64, (Remembered, SessionFile)>,
     /// The folder of what is the program's own.
     data: Option<PathBuf>,
     /// Who saves the session of which circuit. They save what is left when they go.
@@ -188,10 +188,14 @@ impl Workers {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::Remember { generation, circuit, document, file } => {
+            Effect::Weigh { generation, graph, pinned } => {
+                let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
+                self.weigh.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Remember { generation, document, file } => {
                 let data = self.data.clone();
                 let work = move |_: &Monitor| Ok(remember::read(&document, file.as_deref(), data.as_deref()));
-                self.remember.ask((generation, circuit), Box::new(work), &self.wake);
+                self.remember.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Save { generation, session, graph } => {
                 if let Some(saver) = self.savers.get(&generation) {
@@ -211,10 +215,6 @@ impl Workers {
                     Ok(Exported::Written(path))
                 };
                 self.export.ask(generation, Box::new(work), &self.wake);
-            }
-            Effect::Weigh { generation, graph, pinned } => {
-                let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
-                self.weigh.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Filter { generation, sift } => {
                 self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
@@ -321,13 +321,13 @@ impl Workers {
         while let Some((generation, result)) = self.paths.take(&self.wake) {
             answers.push(Msg::Paths { generation, result });
         }
-        while let Some(((generation, circuit), result)) = self.remember.take(&self.wake) {
+        while let Some((generation, result)) = self.remember.take(&self.wake) {
             let result = result.and_then(|(remembered, file)| {
                 let wake = Arc::clone(&self.wake);
                 let saver = Saver::start(file, move || wake());
                 let saver = saver.map_err(|error| format!("the session cannot be saved: {error}"))?;
-                self.savers.insert(circuit, saver);
-                Ok(remembered)
+                self.savers.insert(generation, saver);
+                Ok(Box::new(remembered))
             });
             answers.push(Msg::Remembered { generation, result });
         }

@@ -29,8 +29,11 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
     if state.shelf.place().is_none() {
         state.say("This is the only graph; q leaves");
     } else if can_turn(state) {
-        take_off(state);
-        state.effects.push(Effect::Forget { generation: state.circuit_generation });
+        if let Shelved::Circuit { circuit, .. } = take_off(state)
+            && let Some(generation) = circuit.kit.session
+        {
+            state.effects.push(Effect::Forget { generation });
+        }
         if let Some(next) = state.shelf.close() {
             put_on(state, next);
         }
