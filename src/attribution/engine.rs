@@ -1,6 +1,6 @@
 //! A model, its transcoder and its tokenizer, loaded once for any number of prompts.
 
-use crate::attribution::{Capture, Plan, TraceError, TraceOptions, Tracing};
+use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
@@ -22,6 +22,8 @@ pub struct Engine {
     pub transcoder: Transcoder,
     /// How it reads.
     pub tokenizer: Tokenizer,
+    /// What a trace may spend.
+    pub limits: Limits,
     file_hashes: BTreeMap<String, String>,
 }
 
@@ -47,7 +49,7 @@ impl Engine {
         let named = |kind: &'static str| move |(name, hash): (String, String)| (format!("{kind}/{name}"), hash);
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
-        Ok(Self { model, transcoder, tokenizer, file_hashes })
+        Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), file_hashes })
     }
 
     /// The prompt as the model reads it.
@@ -93,7 +95,8 @@ impl Engine {
         monitor: &Monitor,
     ) -> Result<Tracing<'_>, TraceError> {
         let text = |id| self.tokenizer.text(id);
-        let mut tracing = Tracing::begin(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
+        let mut tracing =
+            Tracing::begin(&self.model, &self.transcoder, tokens, options, &self.limits, text, planned, monitor)?;
         tracing.trace.provenance.file_hashes.clone_from(&self.file_hashes);
         Ok(tracing)
     }
@@ -116,7 +119,7 @@ impl Engine {
         if self.tokens(&ids)? != from.tokens {
             return Err(TraceError::Resume("its tokens have other texts than this tokenizer gives".to_owned()));
         }
-        Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, planned, monitor)
+        Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, &self.limits, planned, monitor)
     }
 
     /// One forward pass over a prompt, to intervene on.

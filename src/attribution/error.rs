@@ -29,6 +29,19 @@ pub enum TraceError {
     /// A trace cannot be gone on from.
     #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
     Resume(String),
+    /// It does not fit into memory.
+    #[error(
+        "the trace needs at least {:.2} GiB of memory, and {:.2} GiB may be held; allow more (--max-memory), shorten the \
+         prompt or trace fewer features",
+        gib(*needed),
+        gib(*limit)
+    )]
+    Memory {
+        /// The least that it would hold, in bytes.
+        needed: u64,
+        /// What may be held.
+        limit: u64,
+    },
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"
@@ -52,4 +65,8 @@ impl TraceError {
                 | Self::Transcoder(TranscoderError::Cancelled(_) | TranscoderError::Weights(ModelError::Cancelled(_)))
         )
     }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
 }

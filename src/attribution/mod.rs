@@ -21,7 +21,7 @@ pub use backward::{Block, TargetRow};
 pub use capture::{Capture, CapturedLayer};
 pub use engine::{Engine, Promoted};
 pub use error::TraceError;
-pub use plan::Plan;
+pub use plan::{DROPPED_SHARE, Limits, Outlook, Plan};
 pub use replacement::Replacement;
 pub use targets::{Request, TargetChoice, softmax};
 pub use trace::{TraceOptions, Tracing, trace};
