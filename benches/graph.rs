@@ -1,7 +1,12 @@
-//! What walking and pruning cost on a graph as large as they come: 10,000 nodes, 5 million edges.
+//! What pruning, filtering and searching cost on a graph as large as they come: 10,000 nodes, 5 million edges.
 
-use circuitscope::graph::{AttributionGraph, GraphInfo, Node, NodeKind, Thresholds, Token, influence, prune};
+use circuitscope::graph::query::{NothingKnown, Query, Subject};
+use circuitscope::graph::{
+    AttributionGraph, Edited, GraphInfo, Labels, Likeness, Node, NodeKind, Thresholds, Token, influence, paths,
+    proposals, prune, subgraph_scores,
+};
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
+use circuitscope::job::Cancel;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -61,6 +66,30 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("influence", |bencher| bencher.iter(|| influence(black_box(&graph))));
     group.bench_function("prune", |bencher| bencher.iter(|| prune(black_box(&graph), Thresholds::default())));
+    let whole = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+    let (labels, edited) = (Labels::new(), Edited::default());
+    let subject = |kept| Subject {
+        graph: &graph,
+        kept,
+        stored_scores: None,
+        labels: &labels,
+        edited: &edited,
+        selected: graph.logit_nodes().next(),
+        features: &NothingKnown,
+    };
+    let text = "layer:10..20 pos:-1 type:feature influence<0.6 |w|>0.0001 sign:- (in>0.0001 or from:type:feature)";
+    let query = Query::parse(text).expect("the benchmark's own query can be read");
+    group.bench_function("filter what is kept", |bencher| bencher.iter(|| query.matches(&subject(&kept))));
+    group.bench_function("filter all", |bencher| bencher.iter(|| query.matches(&subject(&whole))));
+    let (from, to) = (graph.token_nodes().next(), graph.logit_nodes().next());
+    let (from, to) = from.zip(to).expect("the benchmark's own graph has both");
+    let cancel = Cancel::default();
+    group.bench_function("100 paths", |bencher| bencher.iter(|| paths(&graph, None, from, to, 100, &cancel)));
+    let pins: Vec<_> = kept.node_ids().collect();
+    group.bench_function("scores of a subgraph", |bencher| bencher.iter(|| subgraph_scores(&graph, &pins)));
+    group.bench_function("proposals", |bencher| {
+        bencher.iter(|| proposals(&graph, &kept, &edited, &[], Likeness::default(), &cancel));
+    });
     group.finish();
 }
 

@@ -1,0 +1,219 @@
+//! What a query says, and how it is written.
+
+use crate::graph::query::fields::{self, FIELDS, NumberField, Takes, TextField};
+use crate::graph::query::lexer;
+use std::fmt;
+
+/// A query or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// All hold; at least two.
+    And(Vec<Expr>),
+    /// One holds; at least two.
+    Or(Vec<Expr>),
+    /// It does not hold.
+    Not(Box<Expr>),
+    /// A single term.
+    Term(Term),
+}
+
+/// A single term.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Term {
+    /// The text is part of the label, the token or the id.
+    Anywhere(String),
+    /// A number is less or more than another.
+    Compare(NumberField, Compare, f64),
+    /// A number lies in one of the ranges; at least one.
+    Within(NumberField, Vec<Range>),
+    /// A text is, or holds, another.
+    Text(TextField, TextTest, String),
+    /// The node is of one of the kinds; at least one.
+    Kind(Vec<Kind>),
+    /// The edge has this sign.
+    Sign(Sign),
+    /// The node is in this state.
+    State(State),
+    /// This holds for what the edge comes from.
+    From(Box<Expr>),
+    /// This holds for what the edge leads to.
+    To(Box<Expr>),
+}
+
+/// How two numbers compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    More,
+    /// `>=`
+    AtLeast,
+}
+
+/// From one number to another, both included; an end that is left out is none. Both are one for a single number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// The least.
+    pub from: Option<f64>,
+    /// The most.
+    pub to: Option<f64>,
+}
+
+/// How two texts compare; case does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextTest {
+    /// `:`
+    Is,
+    /// `~`
+    Contains,
+}
+
+/// A kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A feature.
+    Feature,
+    /// An error node.
+    Error,
+    /// A token's embedding.
+    Token,
+    /// An output.
+    Logit,
+    /// What other programs' files hold beside those.
+    Other,
+}
+
+/// A sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Above zero.
+    Positive,
+    /// Below zero.
+    Negative,
+}
+
+/// What a person did with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is the selected one.
+    Selected,
+    /// It is pinned.
+    Pinned,
+    /// It is in a supernode.
+    Grouped,
+    /// It has a label.
+    Labelled,
+}
+
+/// A word of a closed list, how it is written, and what it means.
+pub(super) type Words<T> = [(T, &'static str, &'static str)];
+
+pub(super) const KINDS: &Words<Kind> = &[
+    (Kind::Feature, "feature", "a transcoder feature"),
+    (Kind::Error, "error", "what the transcoder misses"),
+    (Kind::Token, "token", "a token's embedding"),
+    (Kind::Token, "E", "the same, in short"),
+    (Kind::Logit, "logit", "an output"),
+    (Kind::Other, "other", "a kind that only other programs have"),
+];
+
+pub(super) const SIGNS: &Words<Sign> = &[(Sign::Positive, "+", "excites"), (Sign::Negative, "-", "inhibits")];
+
+pub(super) const STATES: &Words<State> = &[
+    (State::Selected, "selected", "the node that the walk stands on"),
+    (State::Pinned, "pinned", "what you pinned"),
+    (State::Grouped, "grouped", "what is in a supernode"),
+    (State::Labelled, "labelled", "what has a label"),
+];
+
+pub(super) const COMPARES: [(Compare, &str); 4] =
+    [(Compare::AtMost, "<="), (Compare::AtLeast, ">="), (Compare::Less, "<"), (Compare::More, ">")];
+
+/// Words that are no texts unless they are quoted.
+pub(super) const KEYWORDS: [&str; 3] = ["and", "or", "not"];
+
+/// The name of the field that takes this. Every field stands in the table.
+fn name(takes: Takes) -> &'static str {
+    FIELDS.iter().find(|field| field.takes == takes).map_or("", |field| field.name)
+}
+
+fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {
+    words.iter().find(|(word, ..)| word == value).map_or("", |(_, name, _)| name)
+}
+
+/// A text as it has to be written, in quotes where it could be read as something else.
+fn text(text: &str) -> String {
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
+    let is_word = KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || fields::find(text).is_some();
+    if is_plain && !is_word { text.to_owned() } else { lexer::quote(text) }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |f: &mut fmt::Formatter<'_>, parts: &[Self], by: &str, bracket: fn(&Self) -> bool| {
+            for (at, part) in parts.iter().enumerate() {
+                let lead = if at > 0 { by } else { "" };
+                if bracket(part) { write!(f, "{lead}({part})")? } else { write!(f, "{lead}{part}")? }
+            }
+            Ok(())
+        };
+        match self {
+            Self::And(parts) => joined(f, parts, " ", |part| matches!(part, Self::And(_) | Self::Or(_))),
+            Self::Or(parts) => joined(f, parts, " or ", |part| matches!(part, Self::Or(_))),
+            Self::Not(part) if matches!(**part, Self::And(_) | Self::Or(_)) => write!(f, "not ({part})"),
+            Self::Not(part) => write!(f, "not {part}"),
+            Self::Term(term) => term.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anywhere(part) => f.write_str(&text(part)),
+            Self::Compare(field, compare, value) => {
+                let sign = COMPARES.iter().find(|(known, _)| known == compare).map_or("", |(_, sign)| sign);
+                write!(f, "{}{sign}{value}", name(Takes::Number(*field)))
+            }
+            Self::Within(field, ranges) => {
+                let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
+                write!(f, "{}:{}", name(Takes::Number(*field)), ranges.join(","))
+            }
+            Self::Text(field, test, value) => {
+                let sign = if *test == TextTest::Is { ":" } else { "~" };
+                write!(f, "{}{sign}{}", name(Takes::Text(*field)), text(value))
+            }
+            Self::Kind(kinds) => {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| word(KINDS, kind)).collect();
+                write!(f, "{}:{}", name(Takes::Kinds), kinds.join(","))
+            }
+            Self::Sign(sign) => write!(f, "{}:{}", name(Takes::Sign), word(SIGNS, sign)),
+            Self::State(state) => write!(f, "{}:{}", name(Takes::State), word(STATES, state)),
+            Self::From(part) => end(f, name(Takes::From), part),
+            Self::To(part) => end(f, name(Takes::To), part),
+        }
+    }
+}
+
+/// `from:` or `to:` and what it is about. A text on its own could be read as a kind or an id there.
+fn end(f: &mut fmt::Formatter<'_>, name: &str, part: &Expr) -> fmt::Result {
+    match part {
+        Expr::Term(Term::Anywhere(_)) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => write!(f, "{name}:({part})"),
+        Expr::Term(term) => write!(f, "{name}:{term}"),
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from == to => write!(f, "{from}"),
+            (from, to) => {
+                let end = |end: Option<f64>| end.map_or(String::new(), |end| end.to_string());
+                write!(f, "{}..{}", end(from), end(to))
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! What a query says of a graph.
+
+use crate::graph::query::Query;
+use crate::graph::query::ast::{Kind, State, Term, TextTest};
+use crate::graph::query::fields::{NumberField, TextField};
+use crate::graph::query::plan::{self, Answers, Block, EdgeTest, Plan, Test};
+use crate::graph::{AttributionGraph, Edited, Kept, Labels, Node, NodeKind, label};
+use crate::ids::{FeatureId, Layer, NodeId};
+use crate::parallel;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What is known of features beside the graph. `None` is not known, or not known yet.
+pub trait Features: Sync {
+    /// Whether one of the tokens that a feature writes for most satisfies `test`.
+    fn promotes(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool>;
+
+    /// Whether one of the tokens that a feature writes against most satisfies `test`.
+    fn suppresses(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool>;
+
+    /// The share of all tokens at which a feature fires.
+    fn density(&self, layer: Layer, feature: FeatureId) -> Option<f64>;
+}
+
+/// Nothing is known beside the graph.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NothingKnown;
+
+impl Features for NothingKnown {
+    fn promotes(&self, _: Layer, _: FeatureId, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
+    }
+
+    fn suppresses(&self, _: Layer, _: FeatureId, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
+    }
+
+    fn density(&self, _: Layer, _: FeatureId) -> Option<f64> {
+        None
+    }
+}
+
+/// What a query is asked of.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The graph.
+    pub graph: &'a AttributionGraph,
+    /// What is kept of it: nothing else matches.
+    pub kept: &'a Kept,
+    /// The cumulative scores that the graph's file holds, where it holds any; they go before those of `kept`.
+    pub stored_scores: Option<&'a [Option<f32>]>,
+    /// Labels from the graph's file.
+    pub labels: &'a Labels,
+    /// What a person did with the graph.
+    pub edited: &'a Edited,
+    /// The selected node: the one that the walk stands on.
+    pub selected: Option<NodeId>,
+    /// What is known of features.
+    pub features: &'a dyn Features,
+}
+
+/// What a term says. Ordered so that `and` is the least and `or` the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Truth {
+    False,
+    Unknown,
+    True,
+}
+
+impl Truth {
+    pub fn not(self) -> Self {
+        match self {
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+            Self::True => Self::False,
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// What a query needs and is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lacking {
+    /// Activations that the file leaves out.
+    Activation,
+    /// Influence scores that the file leaves out.
+    Influence,
+    /// How often features fire.
+    Density,
+    /// What features write for and against.
+    Writes,
+    /// A selected node.
+    Selection,
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Activation => "activations, which the file leaves out",
+            Self::Influence => "influence scores, which the file leaves out",
+            Self::Density => "how often features fire, which is not known here",
+            Self::Writes => "promoted tokens that are not computed yet",
+            Self::Selection => "a selected node",
+        })
+    }
+}
+
+/// What matches a query, of what is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    nodes: Vec<bool>,
+    edges: Vec<bool>,
+    /// How many nodes match.
+    pub n_nodes: usize,
+    /// How many edges match.
+    pub n_edges: usize,
+    /// How many nodes neither match nor do not, for want of what is lacking.
+    pub undecided_nodes: usize,
+    /// How many edges neither match nor do not.
+    pub undecided_edges: usize,
+    /// What would decide them; empty where all is decided.
+    pub lacking: BTreeSet<Lacking>,
+}
+
+impl Matches {
+    /// Whether a node matches.
+    pub fn has_node(&self, id: NodeId) -> bool {
+        self.nodes[id.index()]
+    }
+
+    /// Whether an edge matches.
+    pub fn has_edge(&self, id: crate::ids::EdgeId) -> bool {
+        self.edges[id.index()]
+    }
+}
+
+impl Query {
+    /// What matches among what is kept.
+    pub fn matches(&self, subject: &Subject<'_>) -> Matches {
+        let plan = Plan::new(self.expr(), subject);
+        let mut matches = Matches {
+            nodes: vec![false; subject.graph.n_nodes()],
+            edges: vec![false; subject.graph.n_edges()],
+            ..Matches::default()
+        };
+        for id in subject.kept.node_ids() {
+            match plan.ask_node(id.index()) {
+                Truth::True => {
+                    matches.nodes[id.index()] = true;
+                    matches.n_nodes += 1;
+                }
+                Truth::Unknown => matches.undecided_nodes += 1,
+                Truth::False => {}
+            }
+        }
+        let told = parallel::map(plan::n_blocks(subject), |at| {
+            let block = Block::of(subject, at);
+            let truths = plan.ask_edges(subject, &block);
+            Ok::<_, std::convert::Infallible>((block.ids, truths))
+        });
+        let Ok(told) = told;
+        for (id, truth) in told.into_iter().flat_map(|(ids, truths)| ids.into_iter().zip(truths)) {
+            match truth {
+                Truth::True => {
+                    matches.edges[id.index()] = true;
+                    matches.n_edges += 1;
+                }
+                Truth::Unknown => matches.undecided_edges += 1,
+                Truth::False => {}
+            }
+        }
+        if matches.undecided_nodes + matches.undecided_edges > 0 {
+            matches.lacking = plan.lacks();
+        }
+        matches
+    }
+}
+
+impl Subject<'_> {
+    /// What a term asks of edges; `None` for a term about nodes.
+    pub(super) fn edge_test(&self, term: &Term) -> Option<EdgeTest> {
+        match term {
+            Term::Sign(sign) => Some(EdgeTest::Sign(*sign)),
+            term => self
+                .number_test(term)
+                .filter(|(field, _)| field.is_of_edge())
+                .map(|(field, test)| EdgeTest::Number(field, test)),
+        }
+    }
+
+    fn number_test(&self, term: &Term) -> Option<(NumberField, Test)> {
+        let counts = |field| match field {
+            NumberField::Layer => self.graph.n_layers() as f64,
+            _ => self.graph.tokens().len() as f64,
+        };
+        Test::of(term, counts)
+    }
+
+    /// What a term about nodes says of each.
+    pub(super) fn answers(&self, term: &Term) -> Answers {
+        if let Some((field, test)) = self.number_test(term) {
+            return self.number_answers(field, &test);
+        }
+        let decided = |holds: &dyn Fn(NodeId) -> bool| Answers {
+            truths: self.graph.node_ids().map(|id| Truth::from(holds(id))).collect(),
+            lacks: None,
+        };
+        match term {
+            Term::Anywhere(part) => {
+                let test = text_test(TextTest::Contains, part);
+                decided(&|id| {
+                    test(&self.graph.node_name(id)) || test(self.label(id)) || test(self.graph.token_text(id))
+                })
+            }
+            Term::Text(field, how, text) => self.text_answers(*field, &*text_test(*how, text)),
+            Term::Kind(kinds) => decided(&|id| kinds.contains(&kind(self.graph.node(id)))),
+            Term::State(state) => self.state_answers(*state),
+            // The others are about edges and are asked of those.
+            _ => decided(&|_| false),
+        }
+    }
+
+    fn number_answers(&self, field: NumberField, test: &Test) -> Answers {
+        let graph = self.graph;
+        let value = |id: NodeId| -> Value {
+            let node = graph.node(id);
+            match (field, &node.kind) {
+                (NumberField::Layer, _) => node.layer().map_or(Value::None, |layer| Value::Is(f64::from(layer.0))),
+                (NumberField::Position, _) => Value::Is(f64::from(node.position().0)),
+                (NumberField::Feature, NodeKind::Feature { feature, .. }) => Value::Is(f64::from(feature.0)),
+                (NumberField::Activation, NodeKind::Feature { .. }) => node.activation.into(),
+                (NumberField::Influence, _) => match self.stored_scores {
+                    Some(stored) => stored[id.index()].into(),
+                    None => Value::Is(f64::from(self.kept.cumulative[id.index()])),
+                },
+                (NumberField::Density, NodeKind::Feature { layer, feature, .. }) => {
+                    self.features.density(*layer, *feature).map_or(Value::Unknown, Value::Is)
+                }
+                _ => Value::None,
+            }
+        };
+        let lacking = match field {
+            NumberField::Influence => Lacking::Influence,
+            NumberField::Density => Lacking::Density,
+            NumberField::Input | NumberField::Output => Lacking::Selection,
+            _ => Lacking::Activation,
+        };
+        if matches!(field, NumberField::Input | NumberField::Output) {
+            let shares = self.selected.map(|selected| self.shares(field, selected));
+            return answers(graph, lacking, |id| shares.as_ref().map(|shares| test.holds(shares[id.index()])));
+        }
+        answers(graph, lacking, |id| match value(id) {
+            Value::Is(number) => Some(test.holds(number)),
+            Value::None => Some(false),
+            Value::Unknown => None,
+        })
+    }
+
+    /// Each node's share of the selected node's input, or the other way round, `[N]`.
+    fn shares(&self, field: NumberField, selected: NodeId) -> Vec<f64> {
+        let mut shares = vec![0.0; self.graph.n_nodes()];
+        let share = |edge: crate::graph::Edge| f64::from(edge.weight.abs()) / self.graph.input_total(edge.target);
+        if field == NumberField::Input {
+            self.graph.incoming(selected).for_each(|edge| shares[edge.source.index()] = share(edge));
+        } else {
+            self.graph.outgoing(selected).for_each(|edge| shares[edge.target.index()] = share(edge));
+        }
+        shares
+    }
+
+    fn text_answers(&self, field: TextField, test: &(dyn Fn(&str) -> bool + Sync)) -> Answers {
+        let graph = self.graph;
+        answers(graph, Lacking::Writes, |id| match (field, &graph.node(id).kind) {
+            (TextField::Name, _) => Some(test(&graph.node_name(id))),
+            (TextField::Label, _) => Some(test(self.label(id))),
+            (TextField::Token, _) => Some(test(graph.token_text(id))),
+            (TextField::Group, _) => {
+                Some(self.edited.group_of(id).is_some_and(|at| test(&self.edited.groups[at].name)))
+            }
+            (TextField::Promotes, NodeKind::Feature { layer, feature, .. }) => {
+                self.features.promotes(*layer, *feature, test)
+            }
+            (TextField::Suppresses, NodeKind::Feature { layer, feature, .. }) => {
+                self.features.suppresses(*layer, *feature, test)
+            }
+            (TextField::Promotes | TextField::Suppresses, _) => Some(false),
+        })
+    }
+
+    fn state_answers(&self, state: State) -> Answers {
+        answers(self.graph, Lacking::Selection, |id| match state {
+            State::Selected => self.selected.map(|selected| selected == id),
+            State::Pinned => Some(self.edited.is_pinned(id)),
+            State::Grouped => Some(self.edited.group_of(id).is_some()),
+            State::Labelled => Some(!self.label(id).is_empty()),
+        })
+    }
+
+    /// A node's label; empty where it has none.
+    fn label(&self, id: NodeId) -> &str {
+        label(self.graph, self.edited, self.labels, id).unwrap_or_default()
+    }
+}
+
+/// A number of a node.
+enum Value {
+    Is(f64),
+    /// A node of its kind has none.
+    None,
+    Unknown,
+}
+
+impl From<Option<f32>> for Value {
+    fn from(number: Option<f32>) -> Self {
+        number.map_or(Self::Unknown, |number| Self::Is(f64::from(number)))
+    }
+}
+
+fn answers(graph: &AttributionGraph, lacking: Lacking, holds: impl Fn(NodeId) -> Option<bool>) -> Answers {
+    let truths: Vec<_> = graph.node_ids().map(|id| holds(id).map_or(Truth::Unknown, Truth::from)).collect();
+    let lacks = truths.contains(&Truth::Unknown).then_some(lacking);
+    Answers { truths, lacks }
+}
+
+fn kind(node: &Node) -> Kind {
+    match node.kind {
+        NodeKind::Feature { .. } => Kind::Feature,
+        NodeKind::Error { .. } => Kind::Error,
+        NodeKind::Token { .. } => Kind::Token,
+        NodeKind::Logit { .. } => Kind::Logit,
+        NodeKind::Other { .. } => Kind::Other,
+    }
+}
+
+/// Whether a text is, or holds, another one, whatever the case. A token's own spaces do not count where it is to be
+/// equal.
+fn text_test(how: TextTest, wanted: &str) -> Box<dyn Fn(&str) -> bool + Sync> {
+    let wanted = wanted.to_lowercase();
+    match how {
+        TextTest::Contains => Box::new(move |text| text.to_lowercase().contains(&wanted)),
+        TextTest::Is => Box::new(move |text| text.trim().to_lowercase() == wanted.trim()),
+    }
+}

@@ -1,0 +1,160 @@
+//! The terms of the filter language, in one table.
+
+use std::fmt::Write;
+
+/// A number that a node or an edge has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberField {
+    /// The layer of a feature or an error.
+    Layer,
+    /// The place in the prompt.
+    Position,
+    /// A feature's index in its layer.
+    Feature,
+    /// A feature's activation.
+    Activation,
+    /// The cumulative influence score.
+    Influence,
+    /// How often the feature fires at all.
+    Density,
+    /// The node's share of the selected node's input.
+    Input,
+    /// The selected node's share of the node's input.
+    Output,
+    /// The edge's share of its target's input.
+    Share,
+    /// The edge's weight.
+    Weight,
+    /// The edge's absolute weight.
+    AbsoluteWeight,
+}
+
+impl NumberField {
+    /// Whether it is of an edge, not of a node.
+    pub fn is_of_edge(self) -> bool {
+        matches!(self, Self::Share | Self::Weight | Self::AbsoluteWeight)
+    }
+
+    /// Whether graphs hold it in single precision.
+    pub(super) fn is_single(self) -> bool {
+        matches!(self, Self::Activation | Self::Influence | Self::Weight | Self::AbsoluteWeight)
+    }
+}
+
+/// A text that a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextField {
+    /// Its id in graph JSON.
+    Name,
+    /// Its label.
+    Label,
+    /// The token at its position, or of a logit its own.
+    Token,
+    /// The name of its supernode.
+    Group,
+    /// Any of the tokens that a feature writes for.
+    Promotes,
+    /// Any of the tokens that a feature writes against.
+    Suppresses,
+}
+
+/// What a term compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Numbers, ranges and comparisons.
+    Number(NumberField),
+    /// A text, or a part of one.
+    Text(TextField),
+    /// Kinds of node.
+    Kinds,
+    /// A sign.
+    Sign,
+    /// What a person did with a node.
+    State,
+    /// A term or a bracket about what the edge comes from.
+    From,
+    /// A term or a bracket about what the edge leads to.
+    To,
+}
+
+/// A term of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// How it is written.
+    pub name: &'static str,
+    /// What it compares.
+    pub takes: Takes,
+    /// What it means, in a few words.
+    pub doc: &'static str,
+    /// One as it may be typed.
+    pub example: &'static str,
+}
+
+const fn field(name: &'static str, takes: Takes, doc: &'static str, example: &'static str) -> Field {
+    Field { name, takes, doc, example }
+}
+
+/// Every term.
+pub const FIELDS: [Field; 22] = {
+    use NumberField as N;
+    use Takes::{From, Kinds, Number, Sign, State, Text, To};
+    use TextField as T;
+    [
+        field("type", Kinds, "kind of node: feature, error, token (or E), logit, other", "type:feature,token"),
+        field("layer", Number(N::Layer), "layer of a feature or error; -1 is the last", "layer:10..20"),
+        field("pos", Number(N::Position), "place in the prompt from 0; -1 is the last", "pos:-1"),
+        field("feature", Number(N::Feature), "a feature's index in its layer", "feature:2268"),
+        field("act", Number(N::Activation), "a feature's activation", "act>2"),
+        field("influence", Number(N::Influence), "cumulative influence score; low is important", "influence<0.6"),
+        field("density", Number(N::Density), "how often the feature fires at all", "density<0.01"),
+        field("in", Number(N::Input), "the node's share of the selected node's input", "in>0.1"),
+        field("out", Number(N::Output), "the selected node's share of the node's input", "out>0.1"),
+        field("id", Text(T::Name), "the node's id in graph JSON", "id:14_2268_9"),
+        field("label", Text(T::Label), "the node's label", "label~texas"),
+        field("token", Text(T::Token), "the token at its place; of a logit, its own", "token~Dallas"),
+        field("group", Text(T::Group), "the name of its supernode", "group:state"),
+        field("promotes", Text(T::Promotes), "a token that the feature writes for", "promotes~Austin"),
+        field("suppresses", Text(T::Suppresses), "a token that the feature writes against", "suppresses~Texas"),
+        field("is", State, "selected, pinned, grouped or labelled", "is:pinned"),
+        field("w", Number(N::Weight), "the edge's weight", "w<-0.5"),
+        field("|w|", Number(N::AbsoluteWeight), "the edge's absolute weight", "|w|>0.05"),
+        field("share", Number(N::Share), "the edge's share of its target's input", "share>0.02"),
+        field("sign", Sign, "the edge's sign, + or -", "sign:-"),
+        field("from", From, "what the edge comes from: a kind, an id, a text, a term, a bracket", "from:E"),
+        field(
+            "to",
+            To,
+            "what the edge leads to: a kind, an id, a text, a term, a bracket",
+            "to:(layer:20.. label~say)",
+        ),
+    ]
+};
+
+/// The field of this name.
+pub(super) fn find(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+/// The grammar, as help and documentation print it.
+pub fn grammar() -> String {
+    let mut text = String::from(
+        "A filter is terms side by side, which all have to hold; `or`, `not` and brackets combine them\n\
+         (`not` binds most, then `and`, which may be left out, then `or`). Case does not matter.\n\n",
+    );
+    let wide = FIELDS.iter().map(|field| field.example.len()).max().unwrap_or_default();
+    for field in FIELDS {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {:wide$}  {}", field.example, field.doc);
+    }
+    text.push_str(
+        "\nNumbers take < <= > >= and : for a value, a range (10..20, ..5, 3.., both ends included) or a list (1,3..5).\n\
+         Texts take ~ for a part and : for the whole; with spaces or signs in it a text stands in quotes.\n\
+         A text on its own is looked for in labels, tokens and ids.\n\n\
+         On an edge, a term about nodes holds where it holds for either end; from: and to: say which end.\n\
+         On a node, a term about edges holds where one of its kept edges satisfies it, from: one that comes in and\n\
+         to: one that goes out. Inside from:(...) and to:(...), terms are about the far end and that one edge.\n\
+         What is not known yet, such as promoted tokens that are still being computed, matches neither a term nor its\n\
+         `not`, and is said.\n",
+    );
+    text
+}

@@ -1,0 +1,25 @@
+//! The filter language: which nodes and edges a person wants to see.
+//!
+//! ```text
+//! layer:10..20 type:feature (label~texas or promotes~Austin) not sign:-
+//! ```
+//!
+//! A query is read by [`Query::parse`] and applied by [`Query::matches`]. Its logic has three values: what a term
+//! needs and what is not known yet is neither a match nor its opposite, and is reported. [`grammar`] is the text that
+//! help and documentation print; it is made from the table of [`FIELDS`] that the parser reads and completion offers.
+
+mod ast;
+mod complete;
+mod eval;
+mod fields;
+mod lexer;
+mod parser;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use ast::{Compare, Expr, Kind, Range, Sign, State, Term, TextTest};
+pub use complete::{Completion, complete};
+pub use eval::{Features, Lacking, Matches, NothingKnown, Subject};
+pub use fields::{FIELDS, Field, NumberField, Takes, TextField, grammar};
+pub use parser::{Query, QueryError};
