@@ -345,3 +345,46 @@ fn product(rows: &Tensor, weight: &Tensor, cancel: &Cancel) -> Result<Tensor, Tr
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::{Capture, Engine};
+    use crate::hub::Place;
+    use crate::job::Monitor;
+    use candle_core::Device;
+    use std::path::Path;
+
+    /// Decoders read again for each block, and blocks of other sizes, on a model whose features write into several
+    /// layers and through a norm behind them.
+    #[test]
+    fn rows_do_not_depend_on_what_is_held() {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemma2_clt_jumprelu");
+        let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+        let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
+        let ids: Vec<u32> = engine.read("the capital of France is").unwrap().iter().map(|token| token.id).collect();
+        let (d, n_layers, monitor) = (engine.model.spec.d_model, engine.model.spec.n_layers, Monitor::default());
+        let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
+        let targets: Vec<TargetRow> = (0..=n_layers)
+            .flat_map(|layer| (1..ids.len()).map(move |position| (layer, position)))
+            .map(|(layer, position)| {
+                let read = (0..d).map(|i| noise(i + 100 * layer + 7 * position)).collect();
+                TargetRow { layer, position, read, constant: 0.5 }
+            })
+            .collect();
+        let [held, read_again] = [true, false].map(|held| {
+            let capture = Capture::run(&engine.model, &engine.transcoder, &ids, &monitor).unwrap();
+            Replacement::new(&engine.model, &engine.transcoder, capture, held, &monitor).unwrap()
+        });
+        let wanted = held.rows(&targets, monitor.cancel()).unwrap();
+        let found = read_again.rows(&targets, monitor.cancel()).unwrap();
+        assert_eq!((&found.values, &found.constants), (&wanted.values, &wanted.constants));
+        assert_eq!(held.error_norms, read_again.error_norms);
+        let (width, largest) = (held.n_columns(), wanted.values.iter().fold(0.0f32, |most, x| most.max(x.abs())));
+        for (nth, some) in targets.chunks(5).enumerate() {
+            let block = read_again.rows(some, monitor.cancel()).unwrap();
+            let wanted = &wanted.values[nth * 5 * width..];
+            assert!(block.values.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 1e-6 * largest));
+        }
+    }
+}

@@ -42,6 +42,11 @@ pub enum TraceError {
         /// What may be held.
         limit: u64,
     },
+    /// Rows that do not fit into memory cannot be kept in a file either.
+    #[error(
+        "the rows do not fit into memory, and the temporary file for them cannot be written: {0}; make room on that disk"
+    )]
+    Spill(std::io::Error),
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"

@@ -18,7 +18,7 @@ const MOST_ROWS: usize = 512;
 const FEWEST_ROWS: usize = 32;
 
 /// What sparse rows leave out at most, where nothing else is asked for, as a share of each row's absolute sum.
-pub const DROPPED_SHARE: f64 = 0.01;
+const DROPPED_SHARE: f64 = 0.01;
 
 /// Features that fire for a token in a layer, where only the forward pass can tell: from few to many, of published
 /// transcoders.
@@ -31,20 +31,14 @@ const MARGIN: u64 = 12;
 const EDGE_BYTES: usize = 28;
 
 /// What a trace may spend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
     /// Bytes that the process may hold; what the system has free by default.
     pub memory: Option<u64>,
-    /// What sparse rows leave out at most, as a share of each row's absolute sum.
-    pub dropped_share: f64,
+    /// Keeps rows sparse: without at most this share of each row's absolute sum. Else they are whole where they fit.
+    pub dropped_share: Option<f64>,
     /// Where rows that do not fit are kept while they are computed; the system's folder for temporary files by default.
     pub folder: Option<PathBuf>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { memory: None, dropped_share: DROPPED_SHARE, folder: None }
-    }
 }
 
 impl Limits {
@@ -194,9 +188,10 @@ impl Plan {
             Some(cut) => vec![cut.block_rows],
             None => std::iter::successors(Some(most), |rows| (*rows > 1).then_some(rows / 2)).collect(),
         };
-        let shares: Vec<Option<f64>> = match cut {
-            Some(cut) => vec![cut.dropped_share],
-            None => vec![None, Some(limits.dropped_share)],
+        let shares: Vec<Option<f64>> = match (cut, limits.dropped_share) {
+            (Some(cut), _) => vec![cut.dropped_share],
+            (None, Some(share)) => vec![Some(share)],
+            (None, None) => vec![None, Some(DROPPED_SHARE)],
         };
         // The graph that is made of the rows has no columns of features without one; about half of the others hold
         // something, since effects run upward only.
@@ -383,7 +378,7 @@ mod tests {
                 Ok(plan) => {
                     assert!(plan.memory_bytes <= limit && plan.block_rows <= last);
                     last = plan.block_rows;
-                    limit = limit * 9 / 10;
+                    limit = limit * 99 / 100;
                 }
                 Err(TraceError::Memory { needed, limit: allowed }) => {
                     assert!(needed > allowed && allowed == limit);

@@ -16,6 +16,13 @@ use crate::model::Transformer;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
+/// A row of the features that the ranking picks after its first round costs this part of a row of any feature, where they
+/// are few: influence runs down to low layers, whose rows are short. The more of all features are picked, the more they are
+/// like all: `LATER_LEAST + LATER_MORE * share`. Measured on models of three shapes; see `BENCHMARKS.md`.
+const LATER_LEAST: f64 = 0.4;
+/// See [`LATER_LEAST`].
+const LATER_MORE: f64 = 0.6;
+
 /// What a trace is made with, besides model and transcoder.
 #[derive(Clone, Debug)]
 pub struct TraceOptions {
@@ -148,7 +155,7 @@ impl<'a> Tracing<'a> {
             feature: FeatureId(a.feature),
         };
         let rows = if plan.dropped_share.is_some() {
-            Rows::new(true)
+            rows::spilled(limits.folder.as_deref()).map_err(TraceError::Spill)?
         } else {
             Rows::Dense { values: Vec::with_capacity(plan.rows * plan.columns) }
         };
@@ -230,9 +237,9 @@ impl<'a> Tracing<'a> {
         let computed = self.frozen.rows(&targets, monitor.cancel())?;
         monitor.count(computed.operations);
         let trace = &mut self.trace;
-        for row in computed.values.chunks_exact(self.frozen.n_columns()) {
-            trace.row_abs_sums.push(rows::push(&mut trace.rows, row, self.cut.dropped_share));
-        }
+        let (width, share) = (self.frozen.n_columns(), self.cut.dropped_share);
+        let sums = rows::append(&mut trace.rows, &computed.values, width, share).map_err(TraceError::Spill)?;
+        trace.row_abs_sums.extend(sums);
         trace.row_constants.extend(computed.constants);
         trace.row_values.extend(values);
         trace.row_targets.extend(self.to_come.pop_front().into_iter().flatten());
@@ -254,7 +261,7 @@ impl<'a> Tracing<'a> {
     }
 
     /// Floating-point operations of the whole trace, as far as the rows so far tell which features will be picked: those
-    /// of the next round are known, and the further down the ranking, the more they are like all the others.
+    /// of the next round are known, and those after the first cost what [`LATER_LEAST`] says.
     pub(super) fn expected_operations(&self) -> u64 {
         let (trace, n_positions) = (&self.trace, self.trace.n_positions());
         // Active features below a layer, at positions 1 to p.
@@ -288,13 +295,13 @@ impl<'a> Tracing<'a> {
         let next = self.most_influential(trace.row_targets.len(), known);
         let of_next: f64 = next.iter().map(of_feature).sum();
         sum += of_next;
-        let unknown = (left - known) as f64;
-        let others = (trace.active.len() - visited.len() - known) as f64;
-        if unknown > 0.0 {
-            let of_others = (all - visited.iter().chain(&next).map(of_feature).sum::<f64>()) / others;
-            let mean_next = of_next / known.max(1) as f64;
-            let share = if known > 0 { unknown / others } else { 1.0 };
-            sum += unknown * (share * of_others + (1.0 - share) * (mean_next + of_others) / 2.0);
+        // The share of features that are picked, the next round included, but for one round.
+        let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
+        let until = |picked: usize| (picked as f64 - round).max(0.0) * (LATER_LEAST + LATER_MORE * picked as f64 / n);
+        if left > known && self.is_ranked() {
+            sum += all / n * (until(trace.wanted_features) - until(visited.len() + known));
+        } else if left > known {
+            sum += all - visited.iter().map(of_feature).sum::<f64>();
         }
         sum as u64
     }

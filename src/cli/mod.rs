@@ -6,6 +6,7 @@ mod export;
 mod intervene;
 mod keeper;
 mod manual;
+mod plan;
 mod progress;
 mod prompt;
 mod trace;

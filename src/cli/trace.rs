@@ -4,12 +4,14 @@ use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
+use crate::cli::plan::{LimitArgs, When, outlook, outlook_json, plan_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
 use crate::job::Phase;
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,6 +26,8 @@ pub struct TraceArgs {
     prompt: PromptArgs,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// An output to trace instead of the likeliest: a text that is one token, or id:N
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     target: Vec<String>,
@@ -41,7 +45,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = FROM_THE_FILE)]
     resume: Option<PathBuf>,
     /// Where to write the raw graph; with --resume, that file by default
-    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["resume", "plan"])]
     out: Option<PathBuf>,
     /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
@@ -130,18 +134,36 @@ enum Start {
     Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
 }
 
+impl Start {
+    fn n_tokens(&self) -> usize {
+        match self {
+            Self::Fresh { tokens, .. } => tokens.len(),
+            Self::Resumed { from, .. } => from.tokens.len(),
+        }
+    }
+
+    fn max_feature_nodes(&self) -> Option<usize> {
+        match self {
+            Self::Fresh { options, .. } => options.settings.max_feature_nodes,
+            Self::Resumed { max_feature_nodes, .. } => *max_feature_nodes,
+        }
+    }
+}
+
 /// Loads, traces, writes, and says what was traced.
 ///
 /// # Errors
 /// Anything that kept the graph from being written; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
-    // Clap asks for one of the two.
-    let Some(out) = args.out.as_deref().or(args.resume.as_deref()) else { bail!("give --out FILE") };
-    writable(out)?;
+    let out = args.out.as_deref().or(args.resume.as_deref());
+    if let Some(out) = out {
+        writable(out)?;
+    }
     let from = args.resume.as_deref().map(raw::read).transpose()?;
     let held = from.as_ref().map_or(0, |from| from.row_targets.len());
-    let engine = args.engine.open()?;
+    let mut engine = args.engine.open()?;
+    engine.limits = args.limits.limits(out);
     let start = match from {
         Some(from) => {
             let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
@@ -153,19 +175,35 @@ pub fn run(args: &TraceArgs) -> Result<()> {
             Start::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, &engine)?, cut: None } }
         }
     };
+    let outlook = outlook(&engine, start.n_tokens(), start.max_feature_nodes())?;
+    eprintln!("{outlook}");
+    let when = args.limits.plan;
+    if when == Some(When::Before) {
+        return if args.json { print(&outlook_json(&outlook)) } else { Ok(()) };
+    }
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
-    let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
+    let mut keeper = out.filter(|_| args.keep_partial).map(|out| Keeper::new(out, held));
     let opened = begun.elapsed();
-    let (trace, worked) = watch(stopped, move |monitor| {
-        let planned = |plan: &Plan| eprintln!("{plan}");
+    let (plan, worked) = watch(stopped, move |monitor| {
+        let mut plan = Value::Null;
+        let planned = |made: &Plan| {
+            eprintln!("{made}");
+            plan = plan_json(made);
+        };
         let mut tracing = match start {
             Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
             Start::Resumed { from, max_feature_nodes } => engine.resume(*from, max_feature_nodes, planned, monitor)?,
         };
+        if when == Some(When::Full) {
+            return Ok((plan, None));
+        }
         let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
         tracing.run(seen, monitor)?;
-        Ok((tracing.into_trace(), monitor.phases()))
+        Ok((plan, Some((tracing.into_trace(), monitor.phases()))))
     })?;
+    let (Some((trace, worked)), Some(out)) = (worked, out) else {
+        return if args.json { print(&plan) } else { Ok(()) };
+    };
     if trace.is_partial() && trace.row_targets.len() <= held {
         bail!("stopped before there were more rows than the file has; nothing was written");
     }
@@ -174,7 +212,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let phase = |name, time| Phase { name, time, operations: 0 };
     let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
     let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
-    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
+    report(args, out, &trace, &cost, &plan).context("the graph was written, but cannot be reported on stdout")
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -221,7 +259,7 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
+fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost, plan: &Value) -> Result<()> {
     let graph = AttributionGraph::from_trace(trace)?;
     let scores = scores(&graph, &influence(&graph));
     if !args.json {
@@ -251,8 +289,13 @@ fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result
         "edges": graph.n_edges(),
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
+        "plan": plan,
         "cost": cost.json(trace),
     });
+    print(&result)
+}
+
+fn print(result: &Value) -> Result<()> {
     writeln!(io::stdout(), "{result:#}")?;
     Ok(())
 }

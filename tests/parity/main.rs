@@ -6,5 +6,6 @@ mod graph;
 mod independent;
 mod interventions;
 mod json;
+mod memory;
 mod resuming;
 mod variants;
