@@ -13,6 +13,11 @@ pub fn log_folder() -> Option<PathBuf> {
     Some(folders.state_dir().unwrap_or_else(|| folders.cache_dir()).to_owned())
 }
 
+/// The folder of what is the program's own and is to last, such as sessions; none where the person has no home.
+pub fn data_folder() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", NAME)?.data_dir().to_owned())
+}
+
 /// Sends what the program logs to a file, since the screen is taken: one a day, a week of them. The log ends when the
 /// guard goes. A log that cannot be written is done without.
 pub fn log_to_file() -> Option<WorkerGuard> {

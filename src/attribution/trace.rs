@@ -18,10 +18,14 @@ use std::collections::VecDeque;
 
 /// A row of the features that the ranking picks after its first round costs this part of a row of any feature, where they
 /// are few: influence runs down to low layers, whose rows are short. The more of all features are picked, the more they are
-/// like all: `LATER_LEAST + LATER_MORE * share`. Measured on models of three shapes; see `BENCHMARKS.md`.
+/// like all: `LATER_LEAST + LATER_MORE * share`. Measured on synthetic models of real shape.
 const LATER_LEAST: f64 = 0.4;
 /// See [`LATER_LEAST`].
 const LATER_MORE: f64 = 0.6;
+
+/// Where no larger a share of all features is picked than about this, as of a long prompt, later rounds are like the
+/// first: its features have direct effects on the outputs, and there are enough of those.
+const EARLY_SHARE: f64 = 0.02;
 
 /// What a trace is made with, besides model and transcoder.
 #[derive(Clone, Debug)]
@@ -295,11 +299,16 @@ impl<'a> Tracing<'a> {
         let next = self.most_influential(trace.row_targets.len(), known);
         let of_next: f64 = next.iter().map(of_feature).sum();
         sum += of_next;
-        // The share of features that are picked, the next round included, but for one round.
-        let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
-        let until = |picked: usize| (picked as f64 - round).max(0.0) * (LATER_LEAST + LATER_MORE * picked as f64 / n);
         if left > known && self.is_ranked() {
-            sum += all / n * (until(trace.wanted_features) - until(visited.len() + known));
+            let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
+            let early = (-(trace.wanted_features as f64 / n) / EARLY_SHARE).exp();
+            let until = |picked: usize| {
+                let later = LATER_LEAST + LATER_MORE * picked as f64 / n;
+                (picked as f64 - round).max(0.0) * later * all / n
+            };
+            let like_later = until(trace.wanted_features) - until(visited.len() + known);
+            let like_next = (left - known) as f64 * of_next / known.max(1) as f64;
+            sum += early * like_next + (1.0 - early) * like_later;
         } else if left > known {
             sum += all - visited.iter().map(of_feature).sum::<f64>();
         }

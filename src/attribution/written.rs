@@ -133,7 +133,8 @@ impl<'a> Decoders<'a> {
             }
             let norm = error.iter().map(|e| e * e).sum::<f64>().sqrt() as f32;
             if !self.held {
-                rows.clear();
+                // A new one: the old one's room would stay.
+                rows = Vec::with_capacity(2 * d);
             }
             rows.extend(error.iter().map(|e| *e as f32));
             rows.extend(with_constant(&bias));

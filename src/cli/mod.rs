@@ -1,14 +1,20 @@
 //! The command line: one file a subcommand.
 
+mod batch;
 mod cost;
 mod engine;
 mod export;
+mod growth;
 mod intervene;
 mod keeper;
+mod lines;
+mod look;
 mod manual;
+mod models;
 mod plan;
 mod progress;
 mod prompt;
+mod pull;
 mod trace;
 mod walk;
 
@@ -26,6 +32,8 @@ pub struct Cli {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     #[command(flatten)]
+    chat: prompt::ChatArgs,
+    #[command(flatten)]
     walk: walk::WalkArgs,
 }
 
@@ -38,6 +46,9 @@ enum Command {
     Intervene(intervene::InterveneArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
+    Start(walk::StartArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -46,7 +57,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),
@@ -54,5 +65,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Intervene(args)) => intervene::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
+        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }

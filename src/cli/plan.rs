@@ -35,6 +35,7 @@ impl LimitArgs {
     /// The limits; rows that do not fit wait beside `out`.
     pub fn limits(&self, out: Option<&Path>) -> Limits {
         let folder = out.map(|out| match out.parent() {
+            _ if out.is_dir() => out.to_owned(),
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => ".".into(),
         });
@@ -66,11 +67,11 @@ fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "it has to be a number from 0 to below 1".to_owned())
 }
 
-/// What a trace of `positions` tokens would take.
+/// What a trace of `positions` tokens would take, of which at most `max_feature_nodes` features get a row.
 ///
 /// # Errors
 /// It would not fit into what may be held.
-pub fn outlook(engine: &Engine, positions: usize, max_feature_nodes: Option<usize>) -> Result<Outlook> {
+pub fn outlook(engine: &Engine, (positions, max_feature_nodes): (usize, Option<usize>)) -> Result<Outlook> {
     let (model, transcoder) = (&engine.model.spec, &engine.transcoder);
     Ok(Outlook::new(model, transcoder, positions, max_feature_nodes, &engine.limits)?)
 }

@@ -1,5 +1,6 @@
 //! Agreement with circuit-tracer on the reference cases in `tests/fixtures`.
 
+mod archives;
 mod engine;
 mod fixture;
 mod graph;
@@ -7,5 +8,6 @@ mod independent;
 mod interventions;
 mod json;
 mod memory;
+mod published;
 mod resuming;
 mod variants;

@@ -1,0 +1,61 @@
+//! Where the session of a graph is saved.
+
+use crate::graph::{Document, NodeKind};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Where the session of a graph is saved: beside its file, or with what is the program's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// Where it is wanted.
+    pub(super) first: Option<PathBuf>,
+    /// Where it goes if it cannot be written there.
+    pub(super) second: Option<PathBuf>,
+}
+
+impl SessionPlace {
+    /// The place beside the file of a graph: its name and `.session.json`. `data` is the folder of what is the
+    /// program's own, for a graph in a folder that cannot be written to.
+    pub fn beside(graph: &Path, data: Option<&Path>) -> Self {
+        let mut name = graph.file_name().unwrap_or_default().to_owned();
+        name.push(".session.json");
+        // The same file gives the same place from everywhere.
+        let whole = std::fs::canonicalize(graph).unwrap_or_else(|_| graph.to_owned());
+        let key = hash([whole.as_os_str().as_encoded_bytes()]);
+        Self { first: Some(graph.with_file_name(name)), second: data.map(|data| own(data, &key)) }
+    }
+
+    /// The place of a graph without a file: with what is the program's own, under what it was traced from. A trace
+    /// that is extended keeps its place.
+    pub fn of_trace(document: &Document, data: Option<&Path>) -> Self {
+        let (origin, graph) = (&document.origin, &document.graph);
+        let targets = graph.nodes().iter().filter_map(|node| match node.kind {
+            NodeKind::Logit { id, .. } => Some(id),
+            _ => None,
+        });
+        let ids: Vec<u8> =
+            graph.tokens().iter().map(|token| token.id).chain(targets).flat_map(u32::to_le_bytes).collect();
+        let texts = [&origin.model, &origin.transcoder, &origin.prompt].map(|text| text.as_bytes());
+        let key = hash(texts.into_iter().chain([ids.as_slice()]));
+        Self { first: data.map(|data| own(data, &key)), second: None }
+    }
+
+    /// The places in the order in which they are tried.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.first.iter().chain(&self.second)
+    }
+}
+
+fn own(data: &Path, key: &str) -> PathBuf {
+    data.join("sessions").join(format!("{key}.session.json"))
+}
+
+/// A name made of some texts; each is hashed with its length, so that no two lists of texts run into one.
+fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

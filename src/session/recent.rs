@@ -1,0 +1,56 @@
+//! The graphs that were open last, for the start screen.
+
+use crate::format::{FormatError, write_atomically};
+use crate::session::file::move_aside;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// So many are remembered.
+const MOST: usize = 50;
+
+/// A graph that was open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentGraph {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it is a graph of.
+    #[serde(default)]
+    pub prompt: String,
+    /// The model's name.
+    #[serde(default)]
+    pub model: String,
+}
+
+/// The graphs that were open last, the last one first. `data` is the folder of what is the program's own. A list that
+/// cannot be read is moved aside.
+pub fn recent(data: &Path) -> Vec<RecentGraph> {
+    let path = list(data);
+    let Ok(bytes) = fs::read(&path) else { return Vec::new() };
+    serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+        // Where it cannot be moved, it will be written over: it is a convenience.
+        let _ = move_aside(&path);
+        Vec::new()
+    })
+}
+
+/// Puts a graph at the head of the list.
+///
+/// # Errors
+/// The list cannot be written.
+pub fn note_recent(data: &Path, graph: RecentGraph) -> Result<(), FormatError> {
+    let path = fs::canonicalize(&graph.path).unwrap_or_else(|_| graph.path.clone());
+    let graph = RecentGraph { path, ..graph };
+    let mut all = recent(data);
+    all.retain(|other| other.path != graph.path);
+    all.insert(0, graph);
+    all.truncate(MOST);
+    let path = list(data);
+    fs::create_dir_all(data).map_err(|error| FormatError::Write { path: path.clone(), error })?;
+    write_atomically(&path, |out| serde_json::to_writer_pretty(out, &all).map_err(io::Error::from))
+}
+
+fn list(data: &Path) -> PathBuf {
+    data.join("recent.json")
+}
