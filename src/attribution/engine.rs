@@ -1,7 +1,7 @@
 //! A model, its transcoder and its tokenizer, loaded once for any number of prompts.
 
 use crate::attribution::capture::zeroed_positions;
-use crate::attribution::{Capture, Plan, TraceError, TraceOptions, Tracing};
+use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
@@ -23,6 +23,8 @@ pub struct Engine {
     pub transcoder: Transcoder,
     /// How it reads.
     pub tokenizer: Tokenizer,
+    /// What a trace may spend.
+    pub limits: Limits,
     /// What does not stop the work and should be known; sentences.
     pub warnings: Vec<String>,
     file_hashes: BTreeMap<String, String>,
@@ -61,7 +63,7 @@ impl Engine {
             // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
             zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
         };
-        Ok(Self { model, transcoder, tokenizer, warnings, file_hashes, prefix })
+        Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), warnings, file_hashes, prefix })
     }
 
     /// The prompt as the model reads it.
@@ -113,7 +115,8 @@ impl Engine {
         monitor: &Monitor,
     ) -> Result<Tracing<'_>, TraceError> {
         let text = |id| self.tokenizer.text(id);
-        let mut tracing = Tracing::begin(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
+        let mut tracing =
+            Tracing::begin(&self.model, &self.transcoder, tokens, options, &self.limits, text, planned, monitor)?;
         tracing.trace.provenance.file_hashes.clone_from(&self.file_hashes);
         tracing.trace.provenance.warnings.clone_from(&self.warnings);
         Ok(tracing)
@@ -137,7 +140,7 @@ impl Engine {
         if self.tokens(&ids)? != from.tokens {
             return Err(TraceError::Resume("its tokens have other texts than this tokenizer gives".to_owned()));
         }
-        Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, planned, monitor)
+        Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, &self.limits, planned, monitor)
     }
 
     /// One forward pass over a prompt, to intervene on.

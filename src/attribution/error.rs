@@ -38,6 +38,24 @@ pub enum TraceError {
     /// A trace cannot be gone on from.
     #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
     Resume(String),
+    /// It does not fit into memory.
+    #[error(
+        "the trace needs at least {:.2} GiB of memory, and {:.2} GiB may be held; allow more (--max-memory), shorten the \
+         prompt or trace fewer features",
+        gib(*needed),
+        gib(*limit)
+    )]
+    Memory {
+        /// The least that it would hold, in bytes.
+        needed: u64,
+        /// What may be held.
+        limit: u64,
+    },
+    /// Rows that do not fit into memory cannot be kept in a file either.
+    #[error(
+        "the rows do not fit into memory, and the temporary file for them cannot be written: {0}; make room on that disk"
+    )]
+    Spill(std::io::Error),
     /// The forward pass left the range of f32.
     #[error(
         "the forward pass gives NaN or infinity at {0}; the weights are damaged or belong to another configuration"
@@ -61,4 +79,8 @@ impl TraceError {
                 | Self::Transcoder(TranscoderError::Cancelled(_) | TranscoderError::Weights(ModelError::Cancelled(_)))
         )
     }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
 }

@@ -2,8 +2,20 @@
 //! is no large matrix product, so the CPU has its own form of it.
 
 use crate::attribution::TraceError;
+use crate::job::Cancel;
 use crate::parallel;
 use candle_core::{Device, Storage, Tensor};
+use gemm::Parallelism;
+
+/// Prompts longer than this are mixed in matrix products of pieces of the pattern; shorter ones entry by entry.
+const LONG: usize = 96;
+
+/// Queries, and keys, of a piece of the pattern.
+const PIECE: usize = 128;
+
+/// Members whose gradients one thread mixes at a time. Theirs are neighbouring positions, so that little of what is
+/// multiplied is padding.
+const TOGETHER: usize = 4;
 
 /// Where a target's gradient stands in the rows in front of attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +35,16 @@ pub(super) struct Member {
     pub position: usize,
     /// Where its gradient stands.
     pub source: Source,
+}
+
+impl Member {
+    /// Pairs of a query and a key, not counting key 0, that its gradient passes.
+    pub fn pairs(&self) -> usize {
+        match self.source {
+            Source::Spread(_) => self.position * (self.position + 1) / 2,
+            Source::Fresh(_) => self.position,
+        }
+    }
 }
 
 /// Rows in blocks by position 1..P: block k holds the targets whose position is at least k, in one order for all.
@@ -72,9 +94,10 @@ pub(super) fn mix(
     members: &[Member],
     spread: &Blocks,
     merged: &Blocks,
+    cancel: &Cancel,
 ) -> Result<Tensor, TraceError> {
     if at_queries.device().is_cpu() {
-        mix_on_cpu(heads, at_queries, members, spread, merged)
+        mix_on_cpu(heads, at_queries, members, spread, merged, LONG, cancel)
     } else {
         mix_anywhere(heads, at_queries, members, spread, merged)
     }
@@ -94,6 +117,8 @@ fn mix_on_cpu(
     members: &[Member],
     spread: &Blocks,
     merged: &Blocks,
+    long: usize,
+    cancel: &Cancel,
 ) -> Result<Tensor, TraceError> {
     let at_queries = at_queries.contiguous()?;
     let d_attn = at_queries.dim(1)?;
@@ -114,16 +139,110 @@ fn mix_on_cpu(
             }
         }
         let kernel = Kernel::detect();
-        let work: Vec<_> = keys.iter_mut().zip(members).collect();
-        parallel::each(work, merged.rows() * d_attn, |(keys, member)| {
-            let queries: Vec<(usize, &[f32])> = rows_of(member, spread)
-                .into_iter()
-                .map(|(query, row)| (query, &input[row * d_attn..(row + 1) * d_attn]))
-                .collect();
-            kernel.run(heads, &queries, keys);
+        let queries = |member: &Member| -> Vec<(usize, &[f32])> {
+            let rows = rows_of(member, spread).into_iter();
+            rows.map(|(query, row)| (query, &input[row * d_attn..(row + 1) * d_attn])).collect()
+        };
+        let is_long = |member: &Member| heads.n_positions > long && matches!(member.source, Source::Spread(_));
+        let (long, short): (Vec<_>, Vec<_>) = keys.iter_mut().zip(members).partition(|(_, member)| is_long(member));
+        parallel::each(short, merged.rows() * d_attn, |(keys, member)| kernel.run(heads, &queries(member), keys));
+        let mut long = long.into_iter();
+        let mut together: Vec<Vec<_>> = Vec::new();
+        while !long.as_slice().is_empty() {
+            together.push(long.by_ref().take(TOGETHER).collect());
+        }
+        parallel::each(together, merged.rows() * d_attn, |mut some| {
+            let all: Vec<Vec<(usize, &[f32])>> = some.iter().map(|(_, member)| queries(member)).collect();
+            let mut keys: Vec<&mut Vec<&mut [f32]>> = some.iter_mut().map(|(keys, _)| &mut **keys).collect();
+            mix_by_products(heads, &all, &mut keys, cancel);
         });
+        cancel.check()?;
     }
     Ok(Tensor::from_vec(out, (merged.rows(), d_kv), &Device::Cpu)?)
+}
+
+/// Adds the mixed `queries` of some members, all of whose positions from 1 on are there, to their `keys`: for each piece
+/// of the pattern one matrix product over all of them. Gives up halfway when it is cancelled.
+fn mix_by_products(
+    heads: &Heads<'_>,
+    queries: &[Vec<(usize, &[f32])>],
+    keys: &mut [&mut Vec<&mut [f32]>],
+    cancel: &Cancel,
+) {
+    let (n, group) = (heads.n_positions, heads.n_heads / heads.n_kv_heads);
+    let width = queries.iter().flatten().next().map_or(0, |(_, row)| row.len() / heads.n_heads);
+    let last = queries.iter().map(Vec::len).max().unwrap_or(0);
+    let all = queries.len() * width;
+    let mut packed = vec![vec![0.0f32; last * all]; group];
+    let mut sum = vec![0.0f32; PIECE * all];
+    for to in 0..heads.n_kv_heads {
+        for (nth, packed) in packed.iter_mut().enumerate() {
+            let from = (to * group + nth) * width;
+            for (at, member) in queries.iter().enumerate() {
+                for ((_, row), packed) in member.iter().zip(packed.chunks_mut(all)) {
+                    packed[at * width..(at + 1) * width].copy_from_slice(&row[from..from + width]);
+                }
+            }
+        }
+        for first_key in (1..=last).step_by(PIECE) {
+            if cancel.is_cancelled() {
+                return;
+            }
+            let n_keys = PIECE.min(last + 1 - first_key);
+            let sum = &mut sum[..n_keys * all];
+            sum.fill(0.0);
+            for (nth, packed) in packed.iter().enumerate() {
+                // No query sees a later key, so that pieces above the diagonal hold nothing.
+                for first_query in (first_key..=last).step_by(PIECE) {
+                    let n_queries = PIECE.min(last + 1 - first_query);
+                    let head = to * group + nth;
+                    let pattern = &heads.pattern[(head * n + first_query) * n + first_key..];
+                    let rows = &packed[(first_query - 1) * all..];
+                    add_product(sum, (pattern, n), (rows, all), [n_keys, all, n_queries]);
+                }
+            }
+            for (at, keys) in keys.iter_mut().enumerate() {
+                for (key, sum) in keys.iter_mut().skip(first_key - 1).zip(sum.chunks(all)) {
+                    let out = &mut key[to * width..(to + 1) * width];
+                    out.iter_mut().zip(&sum[at * width..]).for_each(|(out, x)| *out += x);
+                }
+            }
+        }
+    }
+}
+
+/// `sum` `[m, n]` += the transpose of `left` `[k, m]` times `right` `[k, n]`, each with the distance of its rows.
+fn add_product(
+    sum: &mut [f32],
+    (left, left_stride): (&[f32], usize),
+    (right, right_stride): (&[f32], usize),
+    [m, n, k]: [usize; 3],
+) {
+    assert!(sum.len() >= m * n && left.len() >= (k - 1) * left_stride + m && right.len() >= (k - 1) * right_stride + n);
+    // SAFETY: the rows lie within the slices, as was just seen, and the sum overlaps with neither.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            sum.as_mut_ptr(),
+            1,
+            n as isize,
+            true,
+            left.as_ptr(),
+            left_stride as isize,
+            1,
+            right.as_ptr(),
+            1,
+            right_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
 }
 
 /// The widest vector instructions that this processor has.
@@ -232,31 +351,48 @@ fn mix_anywhere(
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_cpu_form_equals_the_one_out_of_tensor_operations() {
-        let (n_positions, n_heads, n_kv_heads, width) = (5, 4, 2, 3);
-        let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
+    /// Noise in [-1, 1].
+    fn noise(i: usize) -> f32 {
+        ((i as f32 * 12.9898).sin() * 43758.547).fract()
+    }
+
+    /// Both forms on the CPU against the plain one, for members at `positions`, every third of them fresh.
+    fn compare(n_positions: usize, positions: &[usize]) {
+        let (n_heads, n_kv_heads, width) = (4, 2, 3);
         let pattern: Vec<f32> = (0..n_heads * n_positions * n_positions)
             .map(|i| if i % n_positions <= i / n_positions % n_positions { noise(i) } else { 0.0 })
             .collect();
         let heads = Heads { pattern: &pattern, n_heads, n_kv_heads, n_positions };
-        let spread = Blocks::new(n_positions, [4, 2].into_iter());
-        let members = [
-            Member { target: 0, position: 4, source: Source::Spread(0) },
-            Member { target: 1, position: 3, source: Source::Fresh(0) },
-            Member { target: 2, position: 2, source: Source::Spread(1) },
-            Member { target: 3, position: 1, source: Source::Fresh(1) },
-        ];
-        let merged = Blocks::new(n_positions, members.iter().map(|m| m.position));
-        let rows = spread.rows() + 2;
+        let (mut members, mut of_spread, mut fresh) = (Vec::new(), Vec::new(), 0);
+        for (target, position) in positions.iter().copied().enumerate() {
+            let source = if target % 3 == 1 {
+                fresh += 1;
+                Source::Fresh(fresh - 1)
+            } else {
+                of_spread.push(position);
+                Source::Spread(of_spread.len() - 1)
+            };
+            members.push(Member { target, position, source });
+        }
+        let spread = Blocks::new(n_positions, of_spread.into_iter());
+        let merged = Blocks::new(n_positions, positions.iter().copied());
+        let rows = spread.rows() + fresh;
         let input: Vec<f32> = (0..rows * n_heads * width).map(|i| noise(i + 999)).collect();
         let input = Tensor::from_vec(input, (rows, n_heads * width), &Device::Cpu).unwrap();
-        let fast = mix_on_cpu(&heads, &input, &members, &spread, &merged).unwrap();
-        let plain = mix_anywhere(&heads, &input, &members, &spread, &merged).unwrap();
-        let (fast, plain) = (fast.to_vec2::<f32>().unwrap(), plain.to_vec2::<f32>().unwrap());
-        assert_eq!(fast.len(), 4 + 3 + 2 + 1);
-        for (a, b) in fast.iter().flatten().zip(plain.iter().flatten()) {
-            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        let plain = mix_anywhere(&heads, &input, &members, &spread, &merged).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(plain.len(), positions.iter().sum::<usize>());
+        for long in [0, usize::MAX] {
+            let found = mix_on_cpu(&heads, &input, &members, &spread, &merged, long, &Cancel::default()).unwrap();
+            let found = found.to_vec2::<f32>().unwrap();
+            for (a, b) in found.iter().flatten().zip(plain.iter().flatten()) {
+                assert!((a - b).abs() < 1e-6 * n_positions as f32, "{a} {b}");
+            }
         }
+    }
+
+    #[test]
+    fn the_forms_on_the_cpu_equal_the_one_out_of_tensor_operations() {
+        compare(5, &[4, 3, 2, 1]);
+        compare(300, &[299, 280, 257, 256, 256, 200, 129, 128, 40, 1]);
     }
 }

@@ -1,21 +1,144 @@
-//! Memory, planned before it is spent.
+//! Memory and work, planned before they are spent.
 
-use crate::attribution::{Replacement, memory};
+use crate::attribution::{Capture, TraceError, memory};
+use crate::graph::Cut;
 use crate::model::{Layout, ModelSpec};
+use crate::transcoder::Transcoder;
 use std::fmt;
+use std::path::PathBuf;
 
-/// Matrix products of one layer over one block of rows are kept below this: at 100 GFLOP/s 40 ms, with a look in between
-/// at whether to stop. Larger blocks gain little, and lose on small models, whose gradients then outgrow the cache.
+/// Matrix products of one layer over one block of rows are kept below this. Larger blocks gain little, and lose on small
+/// models, whose gradients then outgrow the cache.
 const LAYER_OPERATIONS: usize = 4_000_000_000;
 
 /// More rows at a time gain nothing: the weights are reused enough.
 const MOST_ROWS: usize = 512;
 
-/// What sparse rows leave out at most, as a share of each row's absolute sum.
-pub(super) const DROPPED_SHARE: f64 = 0.01;
+/// As many rows are computed at a time even of long prompts, where memory allows: decoders are read once for all.
+const FEWEST_ROWS: usize = 32;
 
-/// What a trace will need besides the mapped files, and how it is cut to fit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What sparse rows leave out at most, where nothing else is asked for, as a share of each row's absolute sum.
+const DROPPED_SHARE: f64 = 0.01;
+
+/// Features that fire for a token in a layer, where only the forward pass can tell: from few to many, of published
+/// transcoders.
+const ACTIVE_PER_TOKEN: [usize; 2] = [5, 200];
+
+/// What is planned may be short by one part in this many: an allocator keeps more than it was asked for.
+const MARGIN: u64 = 12;
+
+/// Bytes that an edge of the finished graph takes while it is made.
+const EDGE_BYTES: usize = 28;
+
+/// What a trace may spend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Bytes that the process may hold; what the system has free by default.
+    pub memory: Option<u64>,
+    /// Keeps rows sparse: without at most this share of each row's absolute sum. Else they are whole where they fit.
+    pub dropped_share: Option<f64>,
+    /// Where rows that do not fit are kept while they are computed; the system's folder for temporary files by default.
+    pub folder: Option<PathBuf>,
+}
+
+impl Limits {
+    /// What may be held, and what is held already.
+    fn most(&self) -> Option<u64> {
+        let free = || Some(memory::available()? + memory::resident().unwrap_or(0));
+        self.memory.or_else(free)
+    }
+}
+
+/// The sizes that memory and work follow from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sizes {
+    layers: usize,
+    d: usize,
+    d_attn: usize,
+    d_kv: usize,
+    heads: usize,
+    positions: usize,
+    /// Features of the widest layer.
+    features: usize,
+    has_skip: bool,
+    /// Active features by layer.
+    active: Vec<usize>,
+    /// Decoder rows of active features, one for each layer that they write into.
+    written: usize,
+}
+
+impl Sizes {
+    pub fn new(spec: &ModelSpec, transcoder: &Transcoder, positions: usize, active: Vec<usize>) -> Self {
+        let written = active.iter().enumerate().map(|(layer, n)| n * transcoder.writes_to(layer).len()).sum();
+        Self {
+            layers: spec.n_layers,
+            d: spec.d_model,
+            d_attn: spec.n_heads * spec.head_dim,
+            d_kv: spec.n_kv_heads * spec.head_dim,
+            heads: spec.n_heads,
+            positions,
+            features: (0..spec.n_layers).map(|layer| transcoder.n_features(layer)).max().unwrap_or(0),
+            has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
+            active,
+            written,
+        }
+    }
+
+    fn n_active(&self) -> usize {
+        self.active.iter().sum()
+    }
+
+    fn columns(&self) -> usize {
+        self.n_active() + (self.layers + 1) * self.positions
+    }
+
+    /// What one forward pass keeps.
+    fn capture_bytes(&self) -> u64 {
+        let of_layer = self.heads * self.positions * self.positions + 2 * self.positions * self.d;
+        4 * (self.layers * of_layer) as u64 + 16 * self.n_active() as u64
+    }
+
+    /// What the forward pass holds for a moment beside that: pre-activations, or scores of attention on their way to a
+    /// pattern.
+    fn passing_bytes(&self) -> u64 {
+        let scores = 4 * self.heads * self.positions * self.positions;
+        4 * (2 * self.positions * self.features).max(scores) as u64
+    }
+
+    /// What is frozen, with or without the decoder rows of active features.
+    fn frozen_bytes(&self, held: bool) -> u64 {
+        let (d, p) = (self.d, self.positions);
+        let skip = if self.has_skip { d * d } else { 0 };
+        let of_layer = d * (self.d_attn + self.d_kv) + self.heads * p * p + 4 * p * d + skip;
+        let decoders = if held { self.written * d } else { 0 };
+        4 * (self.layers * of_layer + p * d + decoders) as u64 + 16 * self.n_active() as u64
+    }
+
+    /// Gradients of a block of `rows` rows, and the rows themselves before they are kept.
+    fn block_bytes(&self, rows: usize) -> u64 {
+        let gradients = (2 * self.d + self.d_attn + self.d_kv).max(6 * self.d);
+        4 * (rows * ((self.positions.max(2) - 1) * gradients + self.columns())) as u64
+    }
+
+    /// Operations of one row that reads in front of the MLP of `layer`, behind its attention, at `position`, with
+    /// `features` written at the layers and positions that it reads.
+    pub fn row_operations(&self, layer: usize, position: usize, features: usize) -> u64 {
+        if position == 0 {
+            return 0;
+        }
+        let (d, p) = (self.d, position);
+        // The first attention that a gradient meets has it at one position only, and spreads it over those before.
+        let first = d * (self.d_attn + p * self.d_kv) + self.d_attn * p;
+        let each = p * d * (self.d_attn + self.d_kv) + self.d_attn * p * (p + 1) / 2;
+        let skip = if self.has_skip { p * d * d } else { 0 };
+        // Errors and constants beside the features, and token 0's share and the constants' behind attention.
+        let written = d * (features + 2 * layer * p) + 2 * d * (1 + layer * p);
+        2 * (first + layer * (each + skip) + written) as u64
+    }
+}
+
+/// What a trace will hold and compute, and how it is cut to fit.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Rows of the graph.
     pub rows: usize,
@@ -23,34 +146,154 @@ pub struct Plan {
     pub columns: usize,
     /// Targets that are traced at a time.
     pub block_rows: usize,
-    /// Whether rows keep only the entries that carry all but a share of their absolute sum.
-    pub sparse: bool,
-    /// Frozen weights, decoder rows and one block's gradients.
-    pub working_bytes: u64,
-    /// The rows themselves, in full.
-    pub dense_row_bytes: u64,
-    /// What the system says is free, where it says so.
-    pub available_bytes: Option<u64>,
+    /// Whether the decoder rows of active features are held, or read again for each block.
+    pub decoders_held: bool,
+    /// What sparse rows leave out at most; `None` where rows are kept in full. Sparse rows wait in a temporary file.
+    pub dropped_share: Option<f64>,
+    /// The most that the process will hold at any time.
+    pub memory_bytes: u64,
+    /// Floating-point operations of everything, the forward pass included; 0 until that is known.
+    pub operations: u64,
+    /// The most that it may hold, where that is known.
+    pub limit_bytes: Option<u64>,
 }
 
 impl Plan {
-    /// Plans `rows` rows over `frozen`.
-    pub fn new(frozen: &Replacement, rows: usize) -> Self {
-        Self::within(frozen, rows, memory::available())
+    /// Plans `rows` rows after the forward pass. A `cut` that is taken over from another trace stays as it is.
+    pub(super) fn new(
+        sizes: &Sizes,
+        rows: usize,
+        wanted: usize,
+        cut: Option<&Cut>,
+        limits: &Limits,
+    ) -> Result<Self, TraceError> {
+        let resident = memory::resident().unwrap_or(0);
+        let before = resident.saturating_sub(sizes.capture_bytes());
+        Self::within(sizes, rows, wanted, cut, limits, [before, memory::peak().unwrap_or(0)], limits.most())
     }
 
-    fn within(frozen: &Replacement, rows: usize, available_bytes: Option<u64>) -> Self {
-        let (d, positions, columns) = (frozen.d_model, frozen.n_positions.max(2) - 1, frozen.n_columns());
-        let (d_attn, d_kv) = frozen.attention_widths();
-        let of_a_row = 2 * positions * d * (d_attn + d_kv);
-        let block_rows = (LAYER_OPERATIONS / of_a_row.max(1)).clamp(1, MOST_ROWS);
-        let gradients = block_rows.min(rows) * (positions * (4 * d + 2 * (d_attn + d_kv)) + columns);
-        let working_bytes = frozen.bytes() + 4 * gradients as u64;
-        let dense_row_bytes = 4 * (rows * columns) as u64;
-        // Half of what is free stays for the graph that is made of the rows.
-        let sparse = available_bytes.is_some_and(|free| working_bytes + 2 * dense_row_bytes > free);
-        Self { rows, columns, block_rows, sparse, working_bytes, dense_row_bytes, available_bytes }
+    fn within(
+        sizes: &Sizes,
+        rows: usize,
+        wanted: usize,
+        cut: Option<&Cut>,
+        limits: &Limits,
+        [before, peak]: [u64; 2],
+        limit_bytes: Option<u64>,
+    ) -> Result<Self, TraceError> {
+        let columns = sizes.columns();
+        let of_a_row = 2 * (sizes.positions.max(2) - 1) * sizes.d * (sizes.d_attn + sizes.d_kv);
+        let most = (LAYER_OPERATIONS / of_a_row.max(1)).clamp(FEWEST_ROWS, MOST_ROWS);
+        let blocks: Vec<usize> = match cut {
+            Some(cut) => vec![cut.block_rows],
+            None => std::iter::successors(Some(most), |rows| (*rows > 1).then_some(rows / 2)).collect(),
+        };
+        let shares: Vec<Option<f64>> = match (cut, limits.dropped_share) {
+            (Some(cut), _) => vec![cut.dropped_share],
+            (None, Some(share)) => vec![Some(share)],
+            (None, None) => vec![None, Some(DROPPED_SHARE)],
+        };
+        // The graph that is made of the rows has no columns of features without one; about half of the others hold
+        // something, since effects run upward only.
+        let kept = rows * (wanted + columns - sizes.n_active()) / 2;
+        let mut least = u64::MAX;
+        for block_rows in blocks {
+            for decoders_held in [true, false] {
+                for dropped_share in &shares {
+                    let row_bytes = if dropped_share.is_none() { 4 * (rows * columns) as u64 } else { 0 };
+                    let computing = sizes.frozen_bytes(decoders_held) + sizes.block_bytes(block_rows.min(rows));
+                    let making = (kept * EDGE_BYTES) as u64;
+                    let memory_bytes = peak.max(before + row_bytes + computing.max(making));
+                    let with_margin = memory_bytes + memory_bytes / MARGIN;
+                    least = least.min(with_margin);
+                    if limit_bytes.is_none_or(|limit| with_margin <= limit) {
+                        return Ok(Self {
+                            rows,
+                            columns,
+                            block_rows,
+                            decoders_held,
+                            dropped_share: *dropped_share,
+                            memory_bytes,
+                            operations: 0,
+                            limit_bytes,
+                        });
+                    }
+                }
+            }
+        }
+        Err(TraceError::Memory { needed: least, limit: limit_bytes.unwrap_or(0) })
     }
+
+    /// How the work is cut.
+    pub fn cut(&self) -> Cut {
+        Cut { block_rows: self.block_rows, dropped_share: self.dropped_share }
+    }
+}
+
+/// What a trace may hold and compute, before its forward pass: from few active features to many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// Tokens of the prompt.
+    pub positions: usize,
+    /// Active features, where every token has few in every layer, or many.
+    pub active: [usize; 2],
+    /// The most that the process will hold at any time, in bytes.
+    pub memory_bytes: [u64; 2],
+    /// Floating-point operations.
+    pub operations: [u64; 2],
+}
+
+impl Outlook {
+    /// For a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
+    ///
+    /// # Errors
+    /// [`TraceError::Memory`] where even few active features would not fit.
+    pub fn new(
+        spec: &ModelSpec,
+        transcoder: &Transcoder,
+        positions: usize,
+        max_feature_nodes: Option<usize>,
+        limits: &Limits,
+    ) -> Result<Self, TraceError> {
+        let before = memory::resident().unwrap_or(0);
+        let forward = forward_operations(spec, transcoder, positions);
+        let mut outlook = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2] };
+        for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {
+            let per_token = transcoder.config.k.unwrap_or(per_token);
+            let of_layer = |layer| per_token.min(transcoder.n_features(layer)) * positions.saturating_sub(1);
+            let sizes = Sizes::new(spec, transcoder, positions, (0..spec.n_layers).map(of_layer).collect());
+            let wanted = max_feature_nodes.unwrap_or(usize::MAX).min(sizes.n_active());
+            let peak = before + sizes.capture_bytes() + sizes.passing_bytes();
+            let plan = Plan::within(&sizes, wanted, wanted, None, limits, [before, peak], limits.most());
+            let plan = match plan {
+                // Many features may not fit; few have to.
+                Err(_) if nth > 0 => Plan::within(&sizes, wanted, wanted, None, limits, [before, peak], None)?,
+                plan => plan?,
+            };
+            // Few rows that start in the middle, or all of them at the last token in the last layer.
+            let (layer, position) = match nth {
+                0 => (spec.n_layers / 4, positions / 2),
+                _ => (spec.n_layers - 1, positions.saturating_sub(1)),
+            };
+            let row = sizes.row_operations(layer, position, layer * position * per_token);
+            outlook.active[nth] = sizes.n_active();
+            outlook.memory_bytes[nth] = plan.memory_bytes;
+            outlook.operations[nth] = forward + wanted as u64 * row;
+        }
+        Ok(outlook)
+    }
+}
+
+/// The sizes of a trace, as its forward pass has shown them.
+pub(super) fn sizes(spec: &ModelSpec, transcoder: &Transcoder, capture: &Capture) -> Sizes {
+    let active = capture.layers.iter().map(|layer| layer.active.len()).collect();
+    Sizes::new(spec, transcoder, capture.n_positions(), active)
+}
+
+/// Floating-point operations of a forward pass over `positions` tokens, encoders and the last token's logits included.
+pub(super) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, positions: usize) -> u64 {
+    let layers = (0..spec.n_layers).map(|layer| layer_operations(spec, transcoder.n_features(layer), positions));
+    layers.sum::<u64>() + logit_operations(spec)
 }
 
 /// Floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an encoder of
@@ -65,17 +308,86 @@ pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: u
     2 * (positions * (weights + 2 * d_attn * positions)) as u64
 }
 
+/// Floating-point operations of one position's logits.
+pub(super) fn logit_operations(spec: &ModelSpec) -> u64 {
+    2 * (spec.vocab_size * spec.d_model) as u64
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [few, many] = self.active;
+        write!(f, "{} tokens: {few} to {many} active features, ", self.positions)?;
+        let [least, most] = self.memory_bytes.map(gib);
+        let [from, to] = self.operations.map(|n| n as f64 / 1e12);
+        write!(f, "{least:.2} to {most:.2} GiB of memory, {from:.2} to {to:.2} TFLOP")
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
-        write!(f, "{} rows of {} columns: ", self.rows, self.columns)?;
-        write!(f, "{} to work in, {} of rows", mib(self.working_bytes), mib(self.dense_row_bytes))?;
-        if self.sparse {
-            write!(f, ", kept sparse: all but {:.0} % of each row's absolute sum", DROPPED_SHARE * 100.0)?;
+        write!(f, "{} rows of {} columns, {} at a time: ", self.rows, self.columns, self.block_rows)?;
+        write!(f, "{:.2} GiB of memory, {:.2} TFLOP", gib(self.memory_bytes), self.operations as f64 / 1e12)?;
+        if !self.decoders_held {
+            write!(f, "; decoders are read for each block")?;
         }
-        match self.available_bytes {
-            Some(free) => write!(f, " ({} free)", mib(free)),
+        if let Some(share) = self.dropped_share {
+            write!(f, "; rows are sparse, all but {} % of each row's absolute sum, in a file", share * 100.0)?;
+        }
+        match self.limit_bytes {
+            Some(limit) => write!(f, " ({:.1} GiB may be held)", gib(limit)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes() -> Sizes {
+        Sizes {
+            layers: 28,
+            d: 1024,
+            d_attn: 2048,
+            d_kv: 1024,
+            heads: 16,
+            positions: 1024,
+            features: 32_768,
+            has_skip: false,
+            active: vec![40_000; 28],
+            written: 28 * 40_000,
+        }
+    }
+
+    /// Less and less memory gives smaller plans, each within what is allowed, until there is none.
+    #[test]
+    fn a_plan_fits_into_what_is_allowed_or_says_what_it_needs() {
+        let plan = |limit| Plan::within(&sizes(), 4096, 4096, None, &Limits::default(), [50 << 20; 2], Some(limit));
+        let roomy = plan(1 << 40).unwrap();
+        assert!(roomy.decoders_held && roomy.dropped_share.is_none() && roomy.block_rows == FEWEST_ROWS);
+        let eight = plan(8 << 30).unwrap();
+        assert!(!eight.decoders_held && eight.dropped_share == Some(DROPPED_SHARE));
+        let mut limit = 8u64 << 30;
+        let mut last = eight.block_rows;
+        let needed = loop {
+            match plan(limit) {
+                Ok(plan) => {
+                    assert!(plan.memory_bytes <= limit && plan.block_rows <= last);
+                    last = plan.block_rows;
+                    limit = limit * 99 / 100;
+                }
+                Err(TraceError::Memory { needed, limit: allowed }) => {
+                    assert!(needed > allowed && allowed == limit);
+                    break needed;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(last, 1);
+        assert!(plan(needed).is_ok() && plan(needed - 1).is_err());
     }
 }

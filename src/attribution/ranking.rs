@@ -38,11 +38,13 @@ pub(super) fn estimate(
             }
             Rows::Sparse { starts, columns, values, .. } => {
                 let range = starts[row] as usize..starts[row + 1] as usize;
-                for (column, value) in columns[range.clone()].iter().zip(&values[range]) {
+                for (column, value) in columns[range.clone()].iter().zip(&values[range.clone()]) {
                     if let Some(sum) = influence.get_mut(*column as usize) {
                         *sum += weight * f64::from(value.abs());
                     }
                 }
+                columns.release(range.clone());
+                values.release(range);
             }
         }
     }

@@ -4,20 +4,20 @@
 //! Whatever is frozen is folded into the weights here, so that the backward pass knows nothing of model families: norm
 //! weights into `W_V`, divisors into the attention pattern, activations into decoder rows.
 
-use crate::attribution::written::WrittenRows;
-use crate::attribution::{Capture, TraceError};
+use crate::attribution::written::{Decoders, Fixed, Writes, WrittenLayer};
+use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
-use crate::model::{AttentionWeights, Norm, NormKind, Transformer};
+use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 
 /// Everything that the backward pass multiplies with.
 #[derive(Debug)]
-pub struct Replacement {
+pub struct Replacement<'a> {
     pub(super) device: Device,
     pub(super) d_model: usize,
     pub(super) n_positions: usize,
-    pub(super) n_active: usize,
+    pub(super) decoders: Decoders<'a>,
     pub(super) n_heads: usize,
     pub(super) n_kv_heads: usize,
     pub(super) layers: Vec<FrozenLayer>,
@@ -39,7 +39,7 @@ pub(super) struct FrozenLayer {
     pub output: Tensor,
     /// `[d_kv, d]`, the norm's weight folded in.
     pub value: Tensor,
-    /// `[heads, P, P]` (query, key), each key divided by its norm's divisor.
+    /// `[heads, P, P]` (query, key), each key divided by its norm's divisor. On the CPU.
     pub pattern: Vec<f32>,
     /// What attention carries from position 0 to each position: token 0's share and the constants'. `[P, 2, d]`
     pub from_first: Tensor,
@@ -47,6 +47,18 @@ pub(super) struct FrozenLayer {
     pub skip: Option<FrozenSkip>,
     /// What is written at the feature output, by position; `None` at position 0.
     pub writes: Vec<Option<Writes>>,
+    /// The norm that it passes.
+    pub behind: Behind,
+}
+
+/// The attention part of a [`FrozenLayer`].
+struct FrozenAttention {
+    output: Tensor,
+    value: Tensor,
+    pattern: Vec<f32>,
+    from_first: Tensor,
+    /// The residual stream at position 0 behind it, `[2, d]`.
+    mid: Tensor,
 }
 
 /// A skip connection with the norm in front of the feature input folded in.
@@ -58,40 +70,33 @@ pub(super) struct FrozenSkip {
     pub divisor: Option<Tensor>,
 }
 
-/// What is written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
-#[derive(Debug)]
-pub(super) struct Writes {
-    /// `[features + 1 or 2, d]`
-    pub rows: Tensor,
-    /// Where the features' columns are: (first column, first row, how many).
-    pub segments: Vec<(usize, usize, usize)>,
-    /// The error's column.
-    pub error: Option<usize>,
-}
-
-impl Replacement {
-    /// Freezes `model` and `transcoder` at what `capture` holds.
+impl<'a> Replacement<'a> {
+    /// Freezes `model` and `transcoder` at what `capture` holds, which is let go of layer by layer. `held` keeps the
+    /// decoder rows of active features in memory; else they are read again whenever they are used.
     ///
     /// # Errors
     /// Weights cannot be read, or the work was stopped.
     pub fn new(
         model: &Transformer,
-        transcoder: &Transcoder,
-        capture: &Capture,
+        transcoder: &'a Transcoder,
+        capture: Capture,
+        held: bool,
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let (n_layers, n_positions) = (model.spec.n_layers, capture.n_positions());
+        let Capture { ids, zeroed, mut layers, .. } = capture;
+        let active = layers.iter_mut().map(|layer| std::mem::take(&mut layer.active)).collect();
         let mut frozen = Self {
             device: model.device().clone(),
             d_model: model.spec.d_model,
             n_positions,
-            n_active: capture.n_active(),
+            decoders: Decoders::new(transcoder, active, zeroed, held, model.device().clone()),
             n_heads: model.spec.n_heads,
             n_kv_heads: model.spec.n_kv_heads,
             layers: Vec::with_capacity(n_layers),
             first_position: Vec::with_capacity(n_layers + 1),
-            error_norms: vec![0.0; n_layers * n_positions],
-            embeddings: model.embed(&capture.ids)?,
+            error_norms: Vec::with_capacity(n_layers * n_positions),
+            embeddings: model.embed(&ids)?,
             learned: model.positions(n_positions)?.learned,
         };
         // Row 0: the embedding of token 0 propagated through the linear model. Row 1: the constants.
@@ -101,58 +106,43 @@ impl Replacement {
             None => token.zeros_like()?,
         };
         let mut stream = Tensor::cat(&[&token, &constant], 0)?;
-        let mut written = WrittenRows::new(transcoder, capture);
-        for layer in 0..n_layers {
+        for (layer, captured) in layers.into_iter().enumerate() {
             monitor.report("freezing", layer as u64, n_layers as u64)?;
-            let (folded, mid) = frozen.freeze_attention(model, capture, layer, &stream, monitor.cancel())?;
-            let skip = Skip::new(model, transcoder, capture, layer)?;
-            let captured = &capture.layers[layer];
-            let fixed = match &skip {
-                Some(skip) => captured.feature_output.sub(&captured.feature_input.matmul(&skip.raw.t()?)?)?,
-                None => captured.feature_output.clone(),
+            let attention = frozen.freeze_attention(model, &captured, layer, &stream, monitor.cancel())?;
+            let CapturedLayer { divisors, feature_input, feature_output, .. } = captured;
+            let skip = Skip::new(model, transcoder, &divisors, layer)?;
+            let output = match &skip {
+                Some(skip) => feature_output.sub(&feature_input.matmul(&skip.raw.t()?)?)?,
+                None => feature_output,
             };
-            let behind = Behind::new(model, transcoder, capture, layer)?;
+            let behind = Behind::new(model, transcoder, &divisors, layer)?;
             let constant = skip.as_ref().and_then(|skip| skip.constant.clone());
-            let (writes, first) = written.layer(layer, &fixed, constant, &behind, &mut frozen.error_norms)?;
+            let fixed = Fixed { output: &output, constant, behind: &behind };
+            let WrittenLayer { writes, error_norms, first } = frozen.decoders.layer(layer, fixed)?;
+            frozen.error_norms.extend(error_norms);
             let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
+            let FrozenAttention { output, value, pattern, from_first, mid } = attention;
             stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&first)?], 0)?;
             if let Some(skip) = &skip {
                 stream = stream.add(&skip.frozen.read(&mid, 0)?)?;
             }
             frozen.first_position.push(mid);
-            frozen.layers.push(FrozenLayer { writes, skip: skip.map(|skip| skip.frozen), ..folded });
+            let skip = skip.map(|skip| skip.frozen);
+            frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, behind });
         }
         frozen.first_position.push(stream);
         Ok(frozen)
-    }
-
-    /// Widths of the concatenated query heads and key-value heads, d_attn and d_kv.
-    pub(super) fn attention_widths(&self) -> (usize, usize) {
-        self.layers.first().map_or((0, 0), |layer| {
-            (layer.output.dims().get(1).copied().unwrap_or(0), layer.value.dims().first().copied().unwrap_or(0))
-        })
-    }
-
-    /// Bytes of everything that is frozen.
-    pub(super) fn bytes(&self) -> u64 {
-        let of = |layer: &FrozenLayer| {
-            let written = layer.writes.iter().flatten().map(|writes| writes.rows.elem_count()).sum::<usize>();
-            let skip = layer.skip.as_ref().map_or(0, |skip| skip.weight.elem_count());
-            4 * (layer.output.elem_count() + layer.value.elem_count() + layer.pattern.len() + written + skip) as u64
-        };
-        self.layers.iter().map(of).sum()
     }
 
     /// Folds a layer's attention and carries position 0's `stream` `[2, d]` through it, to in front of the MLP.
     fn freeze_attention(
         &self,
         model: &Transformer,
-        capture: &Capture,
+        captured: &CapturedLayer,
         layer: usize,
         stream: &Tensor,
         cancel: &Cancel,
-    ) -> Result<(FrozenLayer, Tensor), TraceError> {
-        let captured = &capture.layers[layer];
+    ) -> Result<FrozenAttention, TraceError> {
         let (n, heads, group) = (self.n_positions, self.n_heads, self.n_heads / self.n_kv_heads);
         let head_dim = model.spec.head_dim;
         let weights = model.attention(layer)?;
@@ -181,7 +171,7 @@ impl Replacement {
         }
         let mid = stream.add(&from_first.get(0)?)?;
         let pattern = divided.flatten_all()?.to_vec1()?;
-        Ok((FrozenLayer { output, value, pattern, from_first, skip: None, writes: Vec::new() }, mid))
+        Ok(FrozenAttention { output, value, pattern, from_first, mid })
     }
 }
 
@@ -213,6 +203,7 @@ fn attention_constant(
 }
 
 /// A norm behind the feature output: what it makes of what is written there.
+#[derive(Debug)]
 pub(super) struct Behind {
     /// `[d]`
     weight: Option<Vec<f32>>,
@@ -221,9 +212,13 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture, layer: usize) -> Result<Self, TraceError> {
-        let divisor = capture.layers[layer].divisors.after_mlp.as_ref();
-        match (transcoder.output(), model.after_mlp_norm(layer)?, divisor) {
+    fn new(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        divisors: &Divisors,
+        layer: usize,
+    ) -> Result<Self, TraceError> {
+        match (transcoder.output(), model.after_mlp_norm(layer)?, &divisors.after_mlp) {
             (FeatureOutput::MlpOut, Some(norm), Some(divisor)) => {
                 Ok(Self { weight: Some(norm.weight.to_vec1()?), divisor: divisor.flatten_all()?.to_vec1()? })
             }
@@ -253,11 +248,10 @@ impl Skip {
     fn new(
         model: &Transformer,
         transcoder: &Transcoder,
-        capture: &Capture,
+        divisors: &Divisors,
         layer: usize,
     ) -> Result<Option<Self>, TraceError> {
         let Some(raw) = transcoder.skip(layer, model.device())? else { return Ok(None) };
-        let divisors = &capture.layers[layer].divisors;
         let norm = model.mlp_norm(layer)?;
         let mut constant = None;
         let (mut weight, mut divisor) = match transcoder.input() {

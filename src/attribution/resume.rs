@@ -1,7 +1,7 @@
 //! Going on from a raw graph: one that was stopped, or a finished one to more features.
 
 use crate::attribution::trace::features_of_a_round;
-use crate::attribution::{Plan, TraceError, Tracing, rows};
+use crate::attribution::{Limits, Plan, TraceError, Tracing, rows};
 use crate::graph::{Provenance, RawTrace, RowTarget, Settings};
 use crate::job::Monitor;
 use crate::model::Transformer;
@@ -23,6 +23,7 @@ impl<'a> Tracing<'a> {
         transcoder: &'a Transcoder,
         from: RawTrace,
         max_feature_nodes: Option<usize>,
+        limits: &Limits,
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
@@ -43,8 +44,10 @@ impl<'a> Tracing<'a> {
         let targets: Vec<_> = from.targets.iter().cloned().zip(vectors).collect();
         let (tokens, settings) = (from.tokens.clone(), Settings { max_feature_nodes, ..from.settings.clone() });
         let mut tracing =
-            Self::prepare(model, transcoder, tokens, settings, |_| Ok(targets), Some(cut), planned, monitor)?;
+            Self::prepare(model, transcoder, tokens, settings, |_| Ok(targets), Some(cut), limits, monitor)?;
         tracing.take_over(from)?;
+        tracing.plan.operations = tracing.expected_operations();
+        planned(&tracing.plan);
         Ok(tracing)
     }
 

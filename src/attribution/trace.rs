@@ -5,16 +5,27 @@
 //! of what a raw graph records (settings, block size, the rows before), and only whole blocks are ever kept.
 
 use crate::attribution::backward::TargetRow;
-use crate::attribution::plan::DROPPED_SHARE;
+use crate::attribution::plan::{Sizes, forward_operations, logit_operations, sizes};
 use crate::attribution::readers::Readers;
 use crate::attribution::targets::resolve;
-use crate::attribution::{Capture, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
+use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::Transformer;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
+
+/// A row of the features that the ranking picks after its first round costs this part of a row of any feature, where they
+/// are few: influence runs down to low layers, whose rows are short. The more of all features are picked, the more they are
+/// like all: `LATER_LEAST + LATER_MORE * share`. Measured on synthetic models of real shape.
+const LATER_LEAST: f64 = 0.4;
+/// See [`LATER_LEAST`].
+const LATER_MORE: f64 = 0.6;
+
+/// Where no larger a share of all features is picked than about this, as of a long prompt, later rounds are like the
+/// first: its features have direct effects on the outputs, and there are enough of those.
+const EARLY_SHARE: f64 = 0.02;
 
 /// What a trace is made with, besides model and transcoder.
 #[derive(Clone, Debug)]
@@ -42,7 +53,8 @@ pub fn trace(
     planned: impl FnOnce(&Plan),
     monitor: &Monitor,
 ) -> Result<RawTrace, TraceError> {
-    let mut tracing = Tracing::begin(model, transcoder, tokens, options, text, planned, monitor)?;
+    let limits = Limits::default();
+    let mut tracing = Tracing::begin(model, transcoder, tokens, options, &limits, text, planned, monitor)?;
     tracing.run(|_| {}, monitor)?;
     Ok(tracing.into_trace())
 }
@@ -52,13 +64,17 @@ pub fn trace(
 #[derive(Debug)]
 pub struct Tracing<'a> {
     transcoder: &'a Transcoder,
-    frozen: Replacement,
+    frozen: Replacement<'a>,
     readers: Readers,
     /// How each output reads, and its value.
     outputs: Vec<(TargetRow, f32)>,
     /// Every active feature with its layer, as in `trace.active`.
     active: Vec<(usize, Active)>,
     cut: Cut,
+    pub(super) plan: Plan,
+    sizes: Sizes,
+    /// What the forward pass took.
+    forward_operations: u64,
     pub(super) trace: RawTrace,
     /// Blocks of the round under way that are not computed yet.
     pub(super) to_come: VecDeque<Vec<RowTarget>>,
@@ -67,15 +83,17 @@ pub struct Tracing<'a> {
 impl<'a> Tracing<'a> {
     /// Runs the model on `tokens`, freezes the local replacement model and computes the rows of the outputs.
     ///
-    /// `text` gives a token's text. `planned` hears the memory plan before the rows are computed.
+    /// `text` gives a token's text. `planned` hears the plan before the rows of features are computed.
     ///
     /// # Errors
-    /// Weights cannot be read, the targets cannot be used, or the work was stopped.
+    /// Weights cannot be read, the targets cannot be used, it does not fit into memory, or the work was stopped.
+    #[expect(clippy::too_many_arguments, reason = "what a trace is made from, once")]
     pub fn begin(
         model: &Transformer,
         transcoder: &'a Transcoder,
         tokens: Vec<Token>,
         options: &TraceOptions,
+        limits: &Limits,
         text: impl Fn(u32) -> String,
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
@@ -83,10 +101,12 @@ impl<'a> Tracing<'a> {
         let targets = |logits: &[f32]| resolve(&options.targets, model, logits, text, monitor.cancel());
         let settings = options.settings.clone();
         let mut tracing =
-            Self::prepare(model, transcoder, tokens, settings, targets, options.cut.clone(), planned, monitor)?;
+            Self::prepare(model, transcoder, tokens, settings, targets, options.cut.clone(), limits, monitor)?;
         while tracing.trace.row_targets.len() < tracing.outputs.len() {
             tracing.advance(monitor)?;
         }
+        tracing.plan.operations = tracing.expected_operations();
+        planned(&tracing.plan);
         Ok(tracing)
     }
 
@@ -99,7 +119,7 @@ impl<'a> Tracing<'a> {
         settings: Settings,
         targets: impl FnOnce(&[f32]) -> Result<Vec<(Target, Vec<f32>)>, TraceError>,
         cut: Option<Cut>,
-        planned: impl FnOnce(&Plan),
+        limits: &Limits,
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
@@ -108,12 +128,11 @@ impl<'a> Tracing<'a> {
         monitor.report("logits", 0, 1)?;
         let final_output = capture.final_output.narrow(0, last, 1)?;
         let final_logits = model.logits(&final_output, monitor.cancel())?.swap_remove(0);
-        monitor.count(2 * (model.spec.vocab_size * model.spec.d_model) as u64);
+        monitor.count(logit_operations(&model.spec));
         if final_logits.iter().any(|x| !x.is_finite()) {
             return Err(TraceError::NotFinite("the logits".to_owned()));
         }
         let targets = targets(&final_logits)?;
-        let frozen = Replacement::new(model, transcoder, &capture, monitor)?;
         let readers = Readers::new(model, transcoder, &capture)?;
         let active: Vec<(usize, Active)> = capture
             .layers
@@ -122,12 +141,10 @@ impl<'a> Tracing<'a> {
             .flat_map(|(l, layer)| layer.active.iter().map(move |a| (l, *a)))
             .collect();
         let wanted = settings.max_feature_nodes.unwrap_or(usize::MAX).min(active.len());
-        let mut plan = Plan::new(&frozen, wanted + targets.len());
-        let by_plan = || Cut { block_rows: plan.block_rows, dropped_share: plan.sparse.then_some(DROPPED_SHARE) };
-        let cut = cut.unwrap_or_else(by_plan);
-        plan.block_rows = cut.block_rows;
-        plan.sparse = cut.dropped_share.is_some();
-        planned(&plan);
+        let sizes = sizes(&model.spec, transcoder, &capture);
+        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits)?;
+        let cut = plan.cut();
+        let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor)?;
         let final_output: Vec<f32> = final_output.flatten_all()?.to_vec1()?;
         let output = |vector: &Vec<f32>| {
             let (read, constant) = readers.last.pull_back(vector.clone(), last);
@@ -141,8 +158,8 @@ impl<'a> Tracing<'a> {
             position: Position(a.position),
             feature: FeatureId(a.feature),
         };
-        let rows = if plan.sparse {
-            Rows::new(true)
+        let rows = if plan.dropped_share.is_some() {
+            rows::spilled(limits.folder.as_deref()).map_err(TraceError::Spill)?
         } else {
             Rows::Dense { values: Vec::with_capacity(plan.rows * plan.columns) }
         };
@@ -172,7 +189,9 @@ impl<'a> Tracing<'a> {
                 ..Provenance::default()
             },
         };
-        Ok(Self { transcoder, frozen, readers, outputs, active, cut, trace, to_come: VecDeque::new() })
+        let forward_operations = forward_operations(&model.spec, transcoder, trace.n_positions());
+        let to_come = VecDeque::new();
+        Ok(Self { transcoder, frozen, readers, outputs, active, cut, plan, sizes, forward_operations, trace, to_come })
     }
 
     /// What there is.
@@ -222,9 +241,9 @@ impl<'a> Tracing<'a> {
         let computed = self.frozen.rows(&targets, monitor.cancel())?;
         monitor.count(computed.operations);
         let trace = &mut self.trace;
-        for row in computed.values.chunks_exact(self.frozen.n_columns()) {
-            trace.row_abs_sums.push(rows::push(&mut trace.rows, row, self.cut.dropped_share));
-        }
+        let (width, share) = (self.frozen.n_columns(), self.cut.dropped_share);
+        let sums = rows::append(&mut trace.rows, &computed.values, width, share).map_err(TraceError::Spill)?;
+        trace.row_abs_sums.extend(sums);
         trace.row_constants.extend(computed.constants);
         trace.row_values.extend(values);
         trace.row_targets.extend(self.to_come.pop_front().into_iter().flatten());
@@ -243,6 +262,57 @@ impl<'a> Tracing<'a> {
                 Ok((TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation))
             }
         }
+    }
+
+    /// Floating-point operations of the whole trace, as far as the rows so far tell which features will be picked: those
+    /// of the next round are known, and those after the first cost what [`LATER_LEAST`] says.
+    pub(super) fn expected_operations(&self) -> u64 {
+        let (trace, n_positions) = (&self.trace, self.trace.n_positions());
+        // Active features below a layer, at positions 1 to p.
+        let mut below = vec![0usize; (trace.n_layers + 1) * n_positions];
+        for at in trace.active.iter().filter(|at| at.position.0 > 0) {
+            below[(at.layer.index() + 1) * n_positions + at.position.index()] += 1;
+        }
+        for layer in 0..=trace.n_layers {
+            for position in 0..n_positions {
+                let at = layer * n_positions + position;
+                let left = if position > 0 { below[at - 1] } else { 0 };
+                let under = if layer > 0 { below[at - n_positions] } else { 0 };
+                let corner = if layer > 0 && position > 0 { below[at - n_positions - 1] } else { 0 };
+                below[at] += left + under - corner;
+            }
+        }
+        let operations = |layer: usize, position: usize| {
+            self.sizes.row_operations(layer, position, below[layer * n_positions + position]) as f64
+        };
+        let of_feature = |index: &u32| {
+            let at = trace.active[*index as usize];
+            operations(at.layer.index(), at.position.index())
+        };
+        let output = operations(trace.n_layers - 1, n_positions - 1);
+        let mut sum = self.forward_operations as f64 + output * self.outputs.len() as f64;
+        let visited: Vec<u32> = trace.visit_order().collect();
+        sum += visited.iter().map(of_feature).sum::<f64>();
+        let left = trace.wanted_features - visited.len();
+        let all: f64 = (0..trace.active.len() as u32).map(|index| of_feature(&index)).sum();
+        let known = if self.is_ranked() { left.min(features_of_a_round(&trace.settings)) } else { 0 };
+        let next = self.most_influential(trace.row_targets.len(), known);
+        let of_next: f64 = next.iter().map(of_feature).sum();
+        sum += of_next;
+        if left > known && self.is_ranked() {
+            let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
+            let early = (-(trace.wanted_features as f64 / n) / EARLY_SHARE).exp();
+            let until = |picked: usize| {
+                let later = LATER_LEAST + LATER_MORE * picked as f64 / n;
+                (picked as f64 - round).max(0.0) * later * all / n
+            };
+            let like_later = until(trace.wanted_features) - until(visited.len() + known);
+            let like_next = (left - known) as f64 * of_next / known.max(1) as f64;
+            sum += early * like_next + (1.0 - early) * like_later;
+        } else if left > known {
+            sum += all - visited.iter().map(of_feature).sum::<f64>();
+        }
+        sum as u64
     }
 
     /// The blocks of the round that follows the first `there` rows, which end a round: the outputs, or the features

@@ -1,105 +1,213 @@
 //! What is written at each feature output: decoder rows of active features times their activations, errors, constants.
 
-use crate::attribution::replacement::{Behind, Writes};
-use crate::attribution::{Capture, TraceError};
-use crate::transcoder::Transcoder;
+use crate::attribution::TraceError;
+use crate::attribution::replacement::Behind;
+use crate::parallel;
+use crate::transcoder::{Active, Transcoder};
 use candle_core::{Device, Tensor};
 
-/// Decoder rows of active features, times their activations, gathered for one layer's feature output after another.
-pub(super) struct WrittenRows<'a> {
-    transcoder: &'a Transcoder,
-    capture: &'a Capture,
-    /// First column of each layer's active features.
-    columns: Vec<usize>,
-    /// Rows of cross-layer features that later layers still need, by source layer: `[active, layers written, d]`.
-    pending: Vec<Vec<f32>>,
+/// What is written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
+#[derive(Debug)]
+pub(super) struct Writes {
+    position: usize,
+    rows: Rows,
+    /// Where the features are.
+    pub segments: Vec<Segment>,
+    /// The error's column.
+    pub error: Option<usize>,
 }
 
-impl<'a> WrittenRows<'a> {
-    pub fn new(transcoder: &'a Transcoder, capture: &'a Capture) -> Self {
-        let mut columns = vec![0];
-        for layer in &capture.layers {
-            columns.push(columns.last().copied().unwrap_or(0) + layer.active.len());
-        }
-        Self { transcoder, capture, columns, pending: Vec::new() }
+/// Features of one source layer at one position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    /// The layer that they read from.
+    source: usize,
+    /// The first of them among that layer's active features.
+    first: usize,
+    /// Their first column.
+    pub column: usize,
+    /// Their first row.
+    pub row: usize,
+    /// How many.
+    pub count: usize,
+}
+
+#[derive(Debug)]
+enum Rows {
+    /// `[features + 1 or 2, d]`
+    Held(Tensor),
+    /// The features' rows are read anew each time that they are used; error and constants `[1 or 2, d]` are held.
+    OnDisk(Vec<f32>),
+}
+
+impl Writes {
+    /// Rows in all.
+    pub fn n_rows(&self) -> usize {
+        self.n_features() + 1 + usize::from(self.error.is_some())
     }
 
-    /// What is written at `layer`, carried through the norm `behind`, and the constants written at position 0. `fixed`
-    /// `[P, d]` is the feature output minus its skip term, `constant` `[d]` what the skip term holds of constants.
-    pub fn layer(
-        &mut self,
-        layer: usize,
-        fixed: &Tensor,
-        constant: Option<Vec<f32>>,
-        behind: &Behind,
-        error_norms: &mut [f32],
-    ) -> Result<(Vec<Option<Writes>>, Vec<f32>), TraceError> {
-        let (n_positions, d) = fixed.dims2()?;
-        let n_active = self.columns[self.capture.layers.len()];
-        let active = &self.capture.layers[layer].active;
-        let mut rows = Vec::with_capacity(active.len() * d);
-        for feature in active {
-            let written = self.transcoder.decoder_rows(layer, feature.feature as usize)?;
-            rows.extend(written.iter().map(|w| w * feature.activation));
+    fn n_features(&self) -> usize {
+        self.segments.iter().map(|segment| segment.count).sum()
+    }
+
+    /// Whether the features' rows are in memory.
+    pub fn is_held(&self) -> bool {
+        matches!(self.rows, Rows::Held(_))
+    }
+}
+
+/// The active features and their decoders.
+#[derive(Debug)]
+pub(super) struct Decoders<'a> {
+    pub transcoder: &'a Transcoder,
+    /// By layer; by position, then feature.
+    pub active: Vec<Vec<Active>>,
+    /// First column of each layer's active features; the number of all at the end.
+    columns: Vec<usize>,
+    /// Whether the rows of active features are held, in f32.
+    held: bool,
+    zeroed: usize,
+    device: Device,
+}
+
+/// What is written at a layer apart from features.
+pub(super) struct Fixed<'a> {
+    /// The feature output minus its skip term, `[P, d]`.
+    pub output: &'a Tensor,
+    /// What the skip term holds of constants, `[d]`.
+    pub constant: Option<Vec<f32>>,
+    /// The norm that what is written passes.
+    pub behind: &'a Behind,
+}
+
+/// What is written at one layer.
+#[derive(Debug, Default)]
+pub(super) struct WrittenLayer {
+    /// By position; `None` at position 0.
+    pub writes: Vec<Option<Writes>>,
+    /// L2 norms of the error vectors, `[P]`.
+    pub error_norms: Vec<f32>,
+    /// The constants written at position 0, `[d]`.
+    pub first: Vec<f32>,
+}
+
+impl<'a> Decoders<'a> {
+    pub fn new(
+        transcoder: &'a Transcoder,
+        active: Vec<Vec<Active>>,
+        zeroed: usize,
+        held: bool,
+        device: Device,
+    ) -> Self {
+        let mut columns = vec![0];
+        for layer in &active {
+            columns.push(columns.last().copied().unwrap_or(0) + layer.len());
         }
-        self.pending.push(rows);
+        Self { transcoder, active, columns, held, zeroed, device }
+    }
+
+    /// Active features of all layers.
+    pub fn n_active(&self) -> usize {
+        self.columns.last().copied().unwrap_or(0)
+    }
+
+    /// What is written at `layer`.
+    pub fn layer(&self, layer: usize, fixed: Fixed<'_>) -> Result<WrittenLayer, TraceError> {
+        let (n_positions, d) = fixed.output.dims2()?;
         let bias = self.transcoder.decoder_bias(layer)?;
-        let fixed: Vec<Vec<f32>> = fixed.to_vec2()?;
-        let sources: Vec<usize> =
-            (0..=layer).filter(|source| self.transcoder.writes_to(*source).contains(&layer)).collect();
-        let constant = constant.unwrap_or_else(|| vec![0.0; d]);
+        let outputs: Vec<f32> = fixed.output.flatten_all()?.to_vec1()?;
+        let constant = fixed.constant.unwrap_or_else(|| vec![0.0; d]);
         let with_constant = |row: &[f32]| row.iter().zip(&constant).map(|(x, c)| x + c).collect::<Vec<f32>>();
-        let mut all = Vec::with_capacity(n_positions);
-        let mut first = Vec::new();
-        for (position, fixed) in fixed.iter().enumerate() {
-            if position < self.capture.zeroed {
-                let mut row = with_constant(fixed);
-                behind.carry(&mut row, position);
-                if position == 0 {
-                    first = row;
-                    all.push(None);
-                } else {
-                    let rows = Tensor::from_vec(row, (1, d), &self.device())?;
-                    all.push(Some(Writes { rows, segments: Vec::new(), error: None }));
-                }
-                continue;
+        let written = parallel::map(n_positions, |position| -> Result<_, TraceError> {
+            let output = &outputs[position * d..(position + 1) * d];
+            if position < self.zeroed {
+                let mut row = with_constant(output);
+                fixed.behind.carry(&mut row, position);
+                return Ok((row, Vec::new(), None));
             }
-            let (mut rows, mut segments) = (Vec::new(), Vec::new());
-            for source in &sources {
-                let active = &self.capture.layers[*source].active;
-                let start = active.partition_point(|a| (a.position as usize) < position);
-                let end = active.partition_point(|a| (a.position as usize) <= position);
-                let (n_written, nth) = (self.transcoder.writes_to(*source).len(), layer - source);
-                if start < end {
-                    segments.push((self.columns[*source] + start, rows.len() / d, end - start));
-                }
-                for index in start..end {
-                    let at = (index * n_written + nth) * d;
-                    rows.extend_from_slice(&self.pending[*source][at..at + d]);
-                }
-            }
-            let mut error: Vec<f64> = fixed.iter().zip(&bias).map(|(x, b)| f64::from(*x) - f64::from(*b)).collect();
+            let segments = self.segments(layer, position);
+            let mut rows = self.feature_rows(layer, &segments, d)?;
+            let mut error: Vec<f64> = output.iter().zip(&bias).map(|(x, b)| f64::from(*x) - f64::from(*b)).collect();
             for row in rows.chunks(d) {
                 error.iter_mut().zip(row).for_each(|(e, w)| *e -= f64::from(*w));
             }
-            error_norms[layer * n_positions + position] = error.iter().map(|e| e * e).sum::<f64>().sqrt() as f32;
+            let norm = error.iter().map(|e| e * e).sum::<f64>().sqrt() as f32;
+            if !self.held {
+                // A new one: the old one's room would stay.
+                rows = Vec::with_capacity(2 * d);
+            }
             rows.extend(error.iter().map(|e| *e as f32));
             rows.extend(with_constant(&bias));
-            behind.carry(&mut rows, position);
-            let n = rows.len() / d;
-            let rows = Tensor::from_vec(rows, (n, d), &self.device())?;
-            all.push(Some(Writes { rows, segments, error: Some(n_active + layer * n_positions + position) }));
-        }
-        // Rows whose last layer this was are not needed again.
-        for source in sources {
-            if self.transcoder.writes_to(source).end == layer + 1 {
-                self.pending[source] = Vec::new();
+            fixed.behind.carry(&mut rows, position);
+            Ok((rows, segments, Some(norm)))
+        })?;
+        self.release(layer);
+        let mut all = WrittenLayer::default();
+        for (position, (rows, segments, norm)) in written.into_iter().enumerate() {
+            all.error_norms.push(norm.unwrap_or(0.0));
+            if position == 0 {
+                all.first = rows;
+                all.writes.push(None);
+                continue;
             }
+            let rows = match rows.len() / d {
+                n if self.held => Rows::Held(Tensor::from_vec(rows, (n, d), &self.device)?),
+                _ => Rows::OnDisk(rows),
+            };
+            let error = norm.map(|_| self.n_active() + layer * n_positions + position);
+            all.writes.push(Some(Writes { position, rows, segments, error }));
         }
-        Ok((all, first))
+        Ok(all)
     }
 
-    fn device(&self) -> Device {
-        self.capture.final_output.device().clone()
+    /// The rows `[n, d]` of what is written at `layer`, through the norm `behind`.
+    pub fn rows(&self, layer: usize, writes: &Writes, behind: &Behind, d: usize) -> Result<Tensor, TraceError> {
+        let rest = match &writes.rows {
+            Rows::Held(rows) => return Ok(rows.clone()),
+            Rows::OnDisk(rest) => rest,
+        };
+        let mut rows = self.feature_rows(layer, &writes.segments, d)?;
+        behind.carry(&mut rows, writes.position);
+        rows.extend_from_slice(rest);
+        Ok(Tensor::from_vec(rows, (writes.n_rows(), d), &self.device)?)
+    }
+
+    /// Gives back the pages of all decoders that write at `layer`.
+    pub fn release(&self, layer: usize) {
+        for source in self.sources(layer) {
+            self.transcoder.release_decoders(source);
+        }
+    }
+
+    fn sources(&self, layer: usize) -> impl Iterator<Item = usize> {
+        (0..=layer).filter(move |source| self.transcoder.writes_to(*source).contains(&layer))
+    }
+
+    fn segments(&self, layer: usize, position: usize) -> Vec<Segment> {
+        let (mut segments, mut row) = (Vec::new(), 0);
+        for source in self.sources(layer) {
+            let active = &self.active[source];
+            let first = active.partition_point(|a| (a.position as usize) < position);
+            let count = active[first..].partition_point(|a| (a.position as usize) <= position);
+            if count > 0 {
+                segments.push(Segment { source, first, column: self.columns[source] + first, row, count });
+                row += count;
+            }
+        }
+        segments
+    }
+
+    /// Decoder rows of the features of `segments` into `layer`, times their activations.
+    fn feature_rows(&self, layer: usize, segments: &[Segment], d: usize) -> Result<Vec<f32>, TraceError> {
+        let features = segments.iter().flat_map(|segment| {
+            let active = &self.active[segment.source][segment.first..segment.first + segment.count];
+            active.iter().map(|active| (segment.source, active))
+        });
+        let mut rows = vec![0.0; segments.iter().map(|segment| segment.count).sum::<usize>() * d];
+        for ((source, active), row) in features.zip(rows.chunks_mut(d)) {
+            self.transcoder.decoder_row(source, active.feature as usize, layer, row)?;
+            row.iter_mut().for_each(|w| *w *= active.activation);
+        }
+        Ok(rows)
     }
 }

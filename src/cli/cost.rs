@@ -10,6 +10,8 @@ use std::time::Duration;
 /// What was spent on a trace.
 #[derive(Clone, Debug)]
 pub struct Cost {
+    /// What was planned.
+    pub plan: Value,
     /// From the start to the file on disk.
     pub time: Duration,
     /// What it was spent on.
@@ -34,6 +36,7 @@ impl Cost {
     pub fn json(&self, trace: &RawTrace) -> Value {
         let phase = |phase: &Phase| json!({"name": phase.name, "seconds": phase.time.as_secs_f64(), "operations": phase.operations});
         json!({
+            "plan": self.plan,
             "seconds": self.time.as_secs_f64(),
             "phases": self.phases.iter().map(phase).collect::<Vec<_>>(),
             "rows_per_second": self.rate(),

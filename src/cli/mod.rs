@@ -11,6 +11,7 @@ mod lines;
 mod look;
 mod manual;
 mod models;
+mod plan;
 mod progress;
 mod prompt;
 mod pull;

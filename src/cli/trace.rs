@@ -1,15 +1,16 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
-use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
+use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions, Tracing};
 use crate::cli::batch::{self, BatchArgs};
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
+use crate::cli::plan::{LimitArgs, When, outlook, outlook_json, plan_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
-use crate::job::Phase;
+use crate::job::{Monitor, Phase};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -28,6 +29,8 @@ pub struct TraceArgs {
     pub batch: BatchArgs,
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// An output to trace instead of the likeliest: a text that is one token, or id:N
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub target: Vec<String>,
@@ -45,7 +48,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = FROM_THE_FILE)]
     resume: Option<PathBuf>,
     /// Where to write the raw graph; with --resume, that file by default; with --prompts, the directory for all
-    #[arg(long, value_name = "FILE|DIR", required_unless_present = "resume")]
+    #[arg(long, value_name = "FILE|DIR", required_unless_present_any = ["resume", "plan"])]
     pub out: Option<PathBuf>,
     /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
@@ -135,6 +138,18 @@ pub(super) enum Start {
     Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
 }
 
+impl TraceArgs {
+    /// Loads model and transcoder; what a trace may spend is what the command allows.
+    ///
+    /// # Errors
+    /// They cannot be had, or cannot be loaded.
+    pub fn open(&self, out: Option<&Path>) -> Result<Engine> {
+        let mut engine = self.engine.open()?;
+        engine.limits = self.limits.limits(out);
+        Ok(engine)
+    }
+}
+
 impl Start {
     /// At the prompt and the outputs that the command names.
     ///
@@ -152,6 +167,14 @@ impl Start {
         Self::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
     }
 
+    /// Tokens of the prompt, and how many features are to get a row.
+    fn size(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Fresh { tokens, options } => (tokens.len(), options.settings.max_feature_nodes),
+            Self::Resumed { from, max_feature_nodes } => (from.tokens.len(), *max_feature_nodes),
+        }
+    }
+
     /// Rows that are there already.
     fn held(&self) -> usize {
         match self {
@@ -167,6 +190,9 @@ impl Start {
 /// Anything that kept the graph from being written; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
+    if let Some(when) = args.limits.plan {
+        return tell(args, when);
+    }
     // Clap asks for one of the two.
     let Some(out) = args.out.as_deref().or(args.resume.as_deref()) else { bail!("give --out FILE") };
     if let Some(prompts) = &args.batch.prompts {
@@ -174,13 +200,50 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     }
     writable(out)?;
     let from = args.resume.as_deref().map(raw::read).transpose()?;
-    let engine = Arc::new(args.engine.open()?);
+    let engine = Arc::new(args.open(Some(out))?);
     let start = match from {
         Some(from) => Start::resumed(args, from),
         None => Start::fresh(args, &engine)?,
     };
     let (trace, cost) = write(args, out, &engine, start, begun)?;
     report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
+}
+
+/// Says what a trace would take.
+fn tell(args: &TraceArgs, when: When) -> Result<()> {
+    if args.batch.prompts.is_some() {
+        bail!("--plan is for one prompt; give it with --prompt");
+    }
+    let from = args.resume.as_deref().map(raw::read).transpose()?;
+    let engine = args.open(args.out.as_deref())?;
+    let start = match from {
+        Some(from) => Start::resumed(args, from),
+        None => Start::fresh(args, &engine)?,
+    };
+    let outlook = outlook(&engine, start.size())?;
+    eprintln!("{outlook}");
+    let plan = match when {
+        When::Before => outlook_json(&outlook),
+        When::Full => watch(WhenStopped::Abandon, move |monitor| Ok(begin(&engine, start, monitor)?.1))?,
+    };
+    if args.json {
+        writeln!(io::stdout(), "{plan:#}")?;
+    }
+    Ok(())
+}
+
+/// The forward pass and the rows of the outputs, or what a file holds, and the plan for the rest.
+fn begin<'a>(engine: &'a Engine, start: Start, monitor: &Monitor) -> Result<(Tracing<'a>, Value)> {
+    let mut plan = Value::Null;
+    let planned = |made: &Plan| {
+        eprintln!("{made}");
+        plan = plan_json(made);
+    };
+    let tracing = match start {
+        Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
+        Start::Resumed { from, max_feature_nodes } => engine.resume(*from, max_feature_nodes, planned, monitor)?,
+    };
+    Ok((tracing, plan))
 }
 
 /// Traces and writes the graph; `begun` is when the work for it began.
@@ -195,18 +258,15 @@ pub(super) fn write(
     begun: Instant,
 ) -> Result<(RawTrace, Cost)> {
     let (engine, held) = (Arc::clone(engine), start.held());
+    eprintln!("{}", outlook(&engine, start.size())?);
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
     let opened = begun.elapsed();
-    let (trace, worked) = watch(stopped, move |monitor| {
-        let planned = |plan: &Plan| eprintln!("{plan}");
-        let mut tracing = match start {
-            Start::Fresh { tokens, options } => engine.begin(tokens, &options, planned, monitor)?,
-            Start::Resumed { from, max_feature_nodes } => engine.resume(*from, max_feature_nodes, planned, monitor)?,
-        };
+    let (trace, plan, worked) = watch(stopped, move |monitor| {
+        let (mut tracing, plan) = begin(&engine, start, monitor)?;
         let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
         tracing.run(seen, monitor)?;
-        Ok((tracing.into_trace(), monitor.phases()))
+        Ok((tracing.into_trace(), plan, monitor.phases()))
     })?;
     if trace.is_partial() && trace.row_targets.len() <= held {
         bail!("stopped before there were more rows than the file has; nothing was written");
@@ -215,7 +275,8 @@ pub(super) fn write(
     raw::write(out, &trace)?;
     let phase = |name, time| Phase { name, time, operations: 0 };
     let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
-    let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
+    let rows = trace.row_targets.len().saturating_sub(held);
+    let cost = Cost { plan, time: begun.elapsed(), phases, rows };
     Ok((trace, cost))
 }
 

@@ -112,8 +112,8 @@ pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
         }
         Rows::Sparse { starts, columns, values, dropped } => all.extend([
             Tensor::new("row_starts", [starts.len()], starts.iter().copied()),
-            Tensor::new("row_columns", [columns.len()], columns.iter().copied()),
-            Tensor::new("row_values", [values.len()], values.iter().copied()),
+            Tensor::new("row_columns", [columns.len()], columns.each()),
+            Tensor::new("row_values", [values.len()], values.each()),
             Tensor::new("row_dropped", [dropped.len()], dropped.iter().copied()),
         ]),
     }
@@ -273,8 +273,8 @@ fn rows(file: &mut Reader, n_rows: usize) -> Result<Rows, FormatError> {
     }
     Ok(Rows::Sparse {
         starts: file.read("row_starts", &[Some(n_rows + 1)])?,
-        columns: file.read("row_columns", &[None])?,
-        values: file.read("row_values", &[None])?,
+        columns: file.read::<u32>("row_columns", &[None])?.into(),
+        values: file.read::<f32>("row_values", &[None])?.into(),
         dropped: file.read("row_dropped", &[Some(n_rows)])?,
     })
 }

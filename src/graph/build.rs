@@ -290,12 +290,14 @@ impl Builder {
             Rows::Sparse { starts, columns, values, .. } => {
                 let range = starts[row] as usize..starts[row + 1] as usize;
                 let mut stored = 0.0;
-                for (&column, &weight) in columns[range.clone()].iter().zip(&values[range]) {
+                for (&column, &weight) in columns[range.clone()].iter().zip(&values[range.clone()]) {
                     stored += f64::from(weight.abs());
                     if let Some(source) = node_of_column[column as usize] {
                         self.push(source, target, weight)?;
                     }
                 }
+                columns.release(range.clone());
+                values.release(range);
                 if stored > 0.0 { trace.row_abs_sums[row] / stored } else { 1.0 }
             }
         };

@@ -1,6 +1,6 @@
 //! What a trace leaves behind: every row that was computed, over all active sources.
 
-use crate::graph::Token;
+use crate::graph::{Numbers, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,9 @@ pub enum Rows {
         /// `[rows + 1]`: where each row starts in `columns` and `values`.
         starts: Vec<u64>,
         /// Ascending within a row.
-        columns: Vec<u32>,
+        columns: Numbers<u32>,
         /// The direct effects.
-        values: Vec<f32>,
+        values: Numbers<f32>,
         /// `[rows]`: the share of each row's absolute sum that was left out.
         dropped: Vec<f32>,
     },
@@ -73,7 +73,12 @@ impl Rows {
     /// No rows yet.
     pub fn new(sparse: bool) -> Self {
         if sparse {
-            Self::Sparse { starts: vec![0], columns: Vec::new(), values: Vec::new(), dropped: Vec::new() }
+            Self::Sparse {
+                starts: vec![0],
+                columns: Numbers::default(),
+                values: Numbers::default(),
+                dropped: Vec::new(),
+            }
         } else {
             Self::Dense { values: Vec::new() }
         }

@@ -94,10 +94,13 @@ impl RawTrace {
                 if !fits {
                     return Some("the starts of the sparse rows do not fit their columns and values".into());
                 }
-                let row_of = |range: &[u64]| &columns[range[0] as usize..range[1] as usize];
-                let bad = starts.windows(2).map(row_of).position(|row| {
-                    row.windows(2).any(|pair| pair[0] >= pair[1])
-                        || row.last().is_some_and(|&last| last as usize >= n_columns)
+                let bad = starts.windows(2).position(|range| {
+                    let range = range[0] as usize..range[1] as usize;
+                    let row = &columns[range.clone()];
+                    let bad = row.windows(2).any(|pair| pair[0] >= pair[1])
+                        || row.last().is_some_and(|&last| last as usize >= n_columns);
+                    columns.release(range);
+                    bad
                 });
                 bad.map(|row| format!("the columns of row {row} do not ascend below {n_columns}")).or_else(|| {
                     let row = dropped.iter().position(|share| !(0.0..=1.0).contains(share))?;
@@ -108,17 +111,21 @@ impl RawTrace {
     }
 
     fn wrong_numbers(&self) -> Option<String> {
-        let values = match &self.rows {
-            Rows::Dense { values } | Rows::Sparse { values, .. } => values,
+        let (whole, stored) = match &self.rows {
+            Rows::Dense { values } => (values.as_slice(), None),
+            Rows::Sparse { values, .. } => (&[][..], Some(values)),
         };
+        if let Some((at, value)) = stored.and_then(|values| values.each().enumerate().find(|(_, x)| !x.is_finite())) {
+            return Some(format!("number {at} of the direct effects is {value}"));
+        }
         let parts = [
-            ("activations", &self.activations),
+            ("activations", self.activations.as_slice()),
             ("error norms", &self.error_norms),
             ("final logits", &self.final_logits),
             ("target vectors", &self.target_vectors),
             ("row constants", &self.row_constants),
             ("row values", &self.row_values),
-            ("direct effects", values),
+            ("direct effects", whole),
         ];
         for (what, values) in parts {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {

@@ -192,6 +192,42 @@ impl Weights {
         }
     }
 
+    /// Converts numbers `part` of row `row` of a tensor to f32 into `out`, and keeps the pages: for many small reads, after
+    /// which [`Weights::release_all`] gives them back.
+    ///
+    /// # Errors
+    /// As [`Weights::read_rows`].
+    ///
+    /// # Panics
+    /// As [`Weights::read_rows`].
+    pub fn read_within(
+        &self,
+        name: &str,
+        shape: &[usize],
+        row: usize,
+        part: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let entry = self.expect(name, shape)?;
+        let width: usize = shape[1..].iter().product();
+        assert!(out.len() == part.len() && part.end <= width, "the buffer holds the part that is read");
+        let size = entry.dtype.bitsize() / 8;
+        let (file, blob) = &self.files[entry.file];
+        let bytes = &blob[entry.bytes.clone()][(row * width + part.start) * size..(row * width + part.end) * size];
+        convert(entry.dtype, bytes, out);
+        match first_not_finite(out) {
+            Some(_) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the pages of a tensor back to the system.
+    pub fn release_all(&self, name: &str) {
+        if let Some(entry) = self.get(name) {
+            self.release(entry, 0..entry.bytes.len());
+        }
+    }
+
     /// Converts column `column` of a tensor `[rows, columns]` to f32 into `out`.
     ///
     /// # Errors

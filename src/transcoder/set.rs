@@ -274,6 +274,29 @@ impl Transcoder {
         Ok(rows)
     }
 
+    /// What a feature of `layer` writes into layer `to` when its activation is 1, into `out` `[d]`. For many features of a
+    /// layer, after which [`Transcoder::release_decoders`] gives the memory back.
+    ///
+    /// # Errors
+    /// It is not finite.
+    ///
+    /// # Panics
+    /// Where the feature does not write into that layer.
+    pub fn decoder_row(&self, layer: usize, feature: usize, to: usize, out: &mut [f32]) -> Result<(), TranscoderError> {
+        assert!(self.writes_to(layer).contains(&to), "the feature writes into the layer");
+        let files = &self.layers[layer].files;
+        let nth = if files.names.decodes_all_layers { to } else { to - layer };
+        let part = nth * self.d_model..(nth + 1) * self.d_model;
+        files.decoder().read_within(&files.names.decoder, &self.decoder_shape(layer), feature, part, out)?;
+        Ok(())
+    }
+
+    /// Gives the pages of a layer's decoders back to the system.
+    pub fn release_decoders(&self, layer: usize) {
+        let files = &self.layers[layer].files;
+        files.decoder().release_all(&files.names.decoder);
+    }
+
     /// The constant that a layer's reconstruction adds, `[d]`.
     ///
     /// # Errors
@@ -281,6 +304,11 @@ impl Transcoder {
     pub fn decoder_bias(&self, layer: usize) -> Result<Vec<f32>, TranscoderError> {
         let files = &self.layers[layer].files;
         Ok(files.encoder.read(&files.names.decoder_bias, &[self.d_model])?)
+    }
+
+    /// Whether a layer has a skip connection.
+    pub fn has_skip(&self, layer: usize) -> bool {
+        self.layers[layer].has_skip
     }
 
     /// The skip connection of a layer as `[d out, d in]`: it adds `x @ skip^T` to the feature output.

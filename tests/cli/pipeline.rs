@@ -98,6 +98,39 @@ fn a_trace_says_what_it_cost() {
 }
 
 #[test]
+fn a_plan_holds_the_trace_and_a_limit_is_kept_or_refused_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("graph.safetensors");
+    let run = |more: &[&str]| {
+        let case = fixture("llama_plt_relu");
+        let mut trace = on("trace", &case.join("model"), &case.join("transcoder"));
+        trace.args(["--prompt", "the capital of France is", "--max-feature-nodes", "20", "--json"]).args(more);
+        trace
+    };
+    let json =
+        |more: &[&str]| -> Value { serde_json::from_slice(&run(more).assert().success().get_output().stdout).unwrap() };
+    let (before, full) = (json(&["--plan"]), json(&["--plan=full"]));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    let to = out.to_str().unwrap();
+    let traced = json(&["--drop", "0.2", "--out", to]);
+    let number = |value: &Value| value.as_f64().unwrap();
+    for (plan, spent) in [("memory_bytes", "peak_memory_bytes"), ("operations", "operations")] {
+        let spent = number(&traced["cost"][spent]);
+        assert!((number(&full[plan]) / spent - 1.0).abs() < 0.15, "{full} {traced}");
+    }
+    let spent = number(&traced["cost"]["operations"]);
+    assert!(number(&before["operations"][0]) < spent && spent < number(&before["operations"][1]), "{before} {traced}");
+    let dropped = number(&traced["cost"]["largest_dropped_share"]);
+    assert!(dropped > 0.1 && dropped <= 0.2, "{dropped}");
+    std::fs::remove_file(&out).unwrap();
+
+    let refused = run(&["--max-memory", "2MiB", "--out", to]).assert().code(1).stdout("");
+    let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(message.contains("--max-memory") && !message.contains("forward pass"), "{message}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn intervening_from_the_command_line_is_circuit_tracers() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("altered.safetensors");

@@ -93,5 +93,5 @@ pub fn sparse(trace: &RawTrace) -> RawTrace {
         starts.push(columns.len() as u64);
         dropped.push(if *total > 0.0 { (left_out / total) as f32 } else { 0.0 });
     }
-    RawTrace { rows: Rows::Sparse { starts, columns, values: kept, dropped }, ..trace.clone() }
+    RawTrace { rows: Rows::Sparse { starts, columns: columns.into(), values: kept.into(), dropped }, ..trace.clone() }
 }

@@ -7,6 +7,7 @@ mod graph;
 mod independent;
 mod interventions;
 mod json;
+mod memory;
 mod published;
 mod resuming;
 mod variants;
