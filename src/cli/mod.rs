@@ -5,6 +5,7 @@ mod engine;
 mod export;
 mod intervene;
 mod keeper;
+mod manual;
 mod progress;
 mod prompt;
 mod trace;
@@ -34,6 +35,8 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Manual(manual::ManualArgs),
+    Completions(manual::CompletionsArgs),
 }
 
 /// Does what the command line asks for.
@@ -48,5 +51,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Manual(args)) => manual::manual(args),
+        Some(Command::Completions(args)) => manual::completions(args),
     }
 }

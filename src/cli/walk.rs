@@ -5,7 +5,7 @@ use crate::cli::engine::EngineArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
-use crate::format::raw;
+use crate::format;
 use crate::graph::Document;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
@@ -50,11 +50,13 @@ impl WalkArgs {
     }
 }
 
-/// Opens a raw graph in the full-screen program.
+/// Opens graphs in the full-screen program.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OpenArgs {
-    /// The raw graph, as trace wrote it
-    file: PathBuf,
+    /// Raw graphs as trace wrote them, graph JSON (gzipped or not) of circuit-tracer, Neuronpedia and others, or
+    /// circuit-tracer's .pt
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     walk: WalkArgs,
 }
@@ -78,14 +80,13 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
 /// # Errors
 /// The file cannot be read, the model cannot be loaded, or the terminal cannot be claimed.
 pub fn open(args: &OpenArgs) -> Result<()> {
-    let trace = Arc::new(raw::read(&args.file)?);
-    let tracer = if args.walk.engine.is_demo() && trace.provenance.model != demo::NAME {
-        None
-    } else {
-        Some(args.walk.tracer()?)
-    };
+    // What is no graph at all is said at once, and not on a screen of its own.
+    let models = args.files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    // The demo model can say nothing of another model's graph.
+    let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
+    let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(trace), tracer, args.walk.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.options())
 }
 
 /// Traces on this machine.

@@ -4,10 +4,13 @@ pub mod dense;
 pub mod json;
 pub mod raw;
 pub mod tensors;
+pub mod torch;
 
 mod atomic;
+mod open;
 
 pub use atomic::write_atomically;
+pub use open::{model_of, open};
 
 use crate::graph::{GraphError, RawTrace};
 use std::io;

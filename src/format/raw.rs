@@ -159,6 +159,14 @@ pub fn read(path: &Path) -> Result<RawTrace, FormatError> {
     Ok(trace)
 }
 
+/// The model that a trace was made from, without reading the trace.
+///
+/// # Errors
+/// As [`read`], where the file's header is not that of a raw graph.
+pub fn model(path: &Path) -> Result<String, FormatError> {
+    Ok(about(&Reader::open(path)?)?.provenance.model)
+}
+
 fn about(file: &Reader) -> Result<About, FormatError> {
     let Some(about) = file.metadata(KEY) else {
         let found = if file.shape("adjacency_matrix").is_some() {

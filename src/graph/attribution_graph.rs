@@ -18,7 +18,8 @@ pub struct Edge {
     pub weight: f32,
 }
 
-/// A directed acyclic graph of direct effects (Ameisen et al. 2025, "Attribution graphs").
+/// A directed acyclic graph of direct effects (Ameisen et al. 2025, "Attribution graphs"). A file of another program
+/// may hold one with cycles all the same: see [`AttributionGraph::is_cyclic`].
 ///
 /// Edges are stored by target, then by source, with an index by source beside them, so that walking either way is a
 /// slice. Nothing is allocated per edge: a graph may have some ten million.
@@ -39,6 +40,8 @@ pub struct AttributionGraph {
     pub(super) input_totals: Vec<f64>,
     /// Every node after all of its sources.
     pub(super) order: Vec<NodeId>,
+    /// The cumulative scores that a file gives, `[N]`, where its links form a cycle.
+    pub(super) cyclic_scores: Option<Vec<f32>>,
 }
 
 impl AttributionGraph {
@@ -139,7 +142,13 @@ impl AttributionGraph {
         self.partial
     }
 
-    /// Every node after all of its sources: tokens first, logits last.
+    /// Whether the links of the file that it was read from form a cycle. Then influence, which is a sum over paths,
+    /// has no end: pruning goes by the scores that the file gives, and the graph has no scores of its own.
+    pub fn is_cyclic(&self) -> bool {
+        self.cyclic_scores.is_some()
+    }
+
+    /// Every node after all of its sources: tokens first, logits last. Of a graph with a cycle, the nodes ascending.
     pub fn topological_order(&self) -> &[NodeId] {
         &self.order
     }

@@ -147,18 +147,34 @@ impl AttributionGraph {
         nodes: Vec<Node>,
         edges: impl IntoIterator<Item = (NodeId, NodeId, f32)>,
     ) -> Result<Self, GraphError> {
-        let mut builder = Builder::new(info, nodes)?;
-        let mut edges: Vec<_> = edges.into_iter().collect();
-        edges.sort_unstable_by_key(|&(source, target, _)| (target, source));
-        for pair in edges.windows(2) {
-            if (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1) {
-                return Err(GraphError::TwoEdges { from: pair[0].0, to: pair[0].1 });
+        builder_of_edges(info, nodes, edges)?.finish(None)
+    }
+
+    /// The graph of a file that another program wrote: as [`AttributionGraph::from_edges`], but one with a cycle is
+    /// taken as it is, with the cumulative influence scores that the file gives, `[N]`. Nothing can be computed along
+    /// its edges (see [`AttributionGraph::is_cyclic`]). A node without a score counts as the least influential.
+    ///
+    /// # Errors
+    /// As [`AttributionGraph::from_edges`], but for the cycle.
+    ///
+    /// # Panics
+    /// Where there are not as many scores as nodes.
+    pub fn from_file(
+        info: GraphInfo,
+        nodes: Vec<Node>,
+        edges: impl IntoIterator<Item = (NodeId, NodeId, f32)>,
+        stored_scores: &[Option<f32>],
+    ) -> Result<Self, GraphError> {
+        assert_eq!(nodes.len(), stored_scores.len(), "a score, or that there is none, for every node");
+        let mut graph = builder_of_edges(info, nodes, edges)?.unordered(None)?;
+        match toposort(&graph, None) {
+            Ok(order) => graph.order = order,
+            Err(_) => {
+                graph.order = graph.node_ids().collect();
+                graph.cyclic_scores = Some(stored_scores.iter().map(|score| score.unwrap_or(1.0)).collect());
             }
         }
-        for (source, target, weight) in edges {
-            builder.push(source, target, weight)?;
-        }
-        builder.finish(None)
+        Ok(graph)
     }
 }
 
@@ -184,6 +200,25 @@ fn trace_nodes(trace: &RawTrace, row_of_active: &[Option<usize>]) -> Vec<Node> {
         text: target.text.clone(),
     });
     features.chain(errors.chain(tokens).chain(logits).map(plain)).collect()
+}
+
+fn builder_of_edges(
+    info: GraphInfo,
+    nodes: Vec<Node>,
+    edges: impl IntoIterator<Item = (NodeId, NodeId, f32)>,
+) -> Result<Builder, GraphError> {
+    let mut builder = Builder::new(info, nodes)?;
+    let mut edges: Vec<_> = edges.into_iter().collect();
+    edges.sort_unstable_by_key(|&(source, target, _)| (target, source));
+    for pair in edges.windows(2) {
+        if (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1) {
+            return Err(GraphError::TwoEdges { from: pair[0].0, to: pair[0].1 });
+        }
+    }
+    for (source, target, weight) in edges {
+        builder.push(source, target, weight)?;
+    }
+    Ok(builder)
 }
 
 /// Takes edges by target, then by source, and makes the graph of them.
@@ -268,6 +303,13 @@ impl Builder {
     }
 
     fn finish(self, input_totals: Option<Vec<f64>>) -> Result<AttributionGraph, GraphError> {
+        let mut graph = self.unordered(input_totals)?;
+        graph.order = toposort(&graph, None).map_err(|cycle| GraphError::Cycle(cycle.node_id()))?;
+        Ok(graph)
+    }
+
+    /// The graph, but for its order.
+    fn unordered(self, input_totals: Option<Vec<f64>>) -> Result<AttributionGraph, GraphError> {
         let Self { info, nodes, sources, targets, weights } = self;
         let n_nodes = nodes.len();
         if u32::try_from(weights.len()).is_err() {
@@ -286,7 +328,7 @@ impl Builder {
             row_starts.windows(2).map(|row| abs_sum(&weights[row[0] as usize..row[1] as usize])).collect()
         });
         let GraphInfo { n_layers, tokens, partial } = info;
-        let mut graph = AttributionGraph {
+        Ok(AttributionGraph {
             n_layers,
             tokens,
             nodes,
@@ -299,9 +341,8 @@ impl Builder {
             column_edges,
             input_totals,
             order: Vec::new(),
-        };
-        graph.order = toposort(&graph, None).map_err(|cycle| GraphError::Cycle(cycle.node_id()))?;
-        Ok(graph)
+            cyclic_scores: None,
+        })
     }
 }
 

@@ -10,8 +10,12 @@ const LEAST_TOTAL: f64 = 1e-10;
 /// The influence of each node on the traced outputs, `[N]`.
 ///
 /// With `N` the matrix of absolute direct effects, each row divided by its sum, and `p` the probabilities at the
-/// logits, it is `p^T (N + N^2 + ...)`. The graph has no cycles, so one sweep from the logits down gives the sum.
+/// logits, it is `p^T (N + N^2 + ...)`. The graph has no cycles, so one sweep from the logits down gives the sum. Of
+/// one that has a cycle all the same it is NaN.
 pub fn influence(graph: &AttributionGraph) -> Vec<f64> {
+    if graph.is_cyclic() {
+        return vec![f64::NAN; graph.n_nodes()];
+    }
     let mut influence = vec![0.0; graph.n_nodes()];
     for &target in graph.topological_order().iter().rev() {
         let row = graph.row(target);

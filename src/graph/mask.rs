@@ -54,8 +54,22 @@ impl Kept {
         graph.outgoing(source).filter(|edge| self.has_edge(edge.id))
     }
 
+    /// Nodes, and every edge between them.
+    pub(super) fn between(
+        graph: &AttributionGraph,
+        nodes: Vec<bool>,
+        influence: Vec<f64>,
+        cumulative: Vec<f32>,
+    ) -> Self {
+        let has_ends = |edge: Edge| nodes[edge.source.index()] && nodes[edge.target.index()];
+        let edges: Vec<bool> = graph.edges().map(has_ends).collect();
+        let count = |kept: &[bool]| kept.iter().filter(|kept| **kept).count();
+        Self { n_nodes: count(&nodes), n_edges: count(&edges), nodes, edges, influence, cumulative }
+    }
+
     /// What is left of the candidate nodes and edges once dangling nodes are gone: features and errors that lead
-    /// nowhere, and features that come from nowhere. A candidate edge has both ends among the candidate nodes.
+    /// nowhere, and features that come from nowhere. A candidate edge has both ends among the candidate nodes. Nodes of
+    /// kinds that this program does not trace are held to what an error is held to: they need not have inputs.
     ///
     /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles what survives that
     /// is what lies on a path from a token or an error to a logit: two searches, and no rounds.
@@ -77,7 +91,7 @@ impl Kept {
             let node = graph.node(id);
             let stays = node.is_token()
                 || node.is_logit()
-                || leads_to_logit.is_visited(&id) && (node.is_error() || has_source(graph, id, &nodes, &edges));
+                || leads_to_logit.is_visited(&id) && (!node.is_feature() || has_source(graph, id, &nodes, &edges));
             nodes[id.index()] &= stays;
         }
         let mut n_edges = candidate_edges.len();

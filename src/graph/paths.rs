@@ -36,7 +36,8 @@ impl Paths {
 }
 
 /// The `k` strongest paths from `from` to `to`, over kept edges, or over all of them where `within` is `None`.
-/// Weights are normalised over everything that flows into a node in the whole graph.
+/// Weights are normalised over everything that flows into a node in the whole graph. In a graph
+/// [with a cycle](AttributionGraph::is_cyclic) none is found.
 ///
 /// One sweep upward finds for every node the strongest path that reaches it, so that a part of a path, which grows
 /// from its end, is known to be a part of a whole one of known strength. The best such part is taken and grown by one
@@ -110,6 +111,10 @@ impl Reach {
     ) -> Result<Self, Cancelled> {
         let n_nodes = graph.n_nodes();
         let mut this = Self { is_source: vec![false; n_nodes], best: vec![0.0; n_nodes], total: vec![0.0; n_nodes] };
+        if graph.is_cyclic() {
+            // The paths around a cycle have no end, so that none is strongest.
+            return Ok(this);
+        }
         for source in sources {
             this.is_source[source.index()] = true;
         }

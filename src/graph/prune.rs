@@ -1,7 +1,7 @@
 //! Which part of a graph is worth looking at (Ameisen et al. 2025, appendix "Graph pruning").
 
 use crate::graph::influence::{cumulative, edge_influence, influence};
-use crate::graph::{AttributionGraph, Kept};
+use crate::graph::{AttributionGraph, Kept, Node};
 
 /// The shares of influence that the kept nodes and the kept edges are to hold, each in `0..=1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,13 @@ impl Default for Thresholds {
 ///
 /// Tokens and logits always stay. Agrees with circuit-tracer's `prune_graph` but for a threshold of 1, which here
 /// keeps every node and edge that lies on a path to a logit, where there it depends on rounding.
+///
+/// Of a graph [with a cycle](AttributionGraph::is_cyclic) it keeps the nodes that the file scores at the node threshold
+/// or below, and all edges between them, as the viewers of the field do; every node's influence is then NaN.
 pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
+    if let Some(scores) = &graph.cyclic_scores {
+        return by_stored_scores(graph, scores, thresholds.node);
+    }
     let influence = influence(graph);
     let cumulative = cumulative(&influence);
     let node_scores: Vec<f32> = influence.iter().map(|&score| score as f32).collect();
@@ -40,6 +46,12 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
     let mut scores = scores.iter();
     edges.retain(|_| scores.next().is_some_and(|&score| score >= least));
     Kept::without_dangling(graph, nodes, edges, influence, cumulative)
+}
+
+fn by_stored_scores(graph: &AttributionGraph, scores: &[f32], threshold: f64) -> Kept {
+    let stays = |(node, &score): (&Node, &f32)| node.is_token() || node.is_logit() || score <= threshold as f32;
+    let nodes = graph.nodes().iter().zip(scores).map(stays).collect();
+    Kept::between(graph, nodes, vec![f64::NAN; scores.len()], scores.to_vec())
 }
 
 /// The score at which the descending cumulative sum first reaches `share` of the total: who scores at least as much

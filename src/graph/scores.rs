@@ -14,6 +14,9 @@ pub struct Scores {
     pub completeness: f64,
 }
 
+/// The scores of a graph whose cycles leave its influence undefined.
+const NO_SCORES: Scores = Scores { replacement: f64::NAN, completeness: f64::NAN };
+
 /// What flows into a node from one kind of source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Flow {
@@ -88,8 +91,11 @@ pub fn error_share(graph: &AttributionGraph, target: NodeId) -> f64 {
 /// The scores of an unpruned graph, given its [`influence`](crate::graph::influence()).
 ///
 /// The completeness runs over all nodes; a node without inputs counts as explained, as in circuit-tracer. A graph in
-/// which nothing flows scores 0.
+/// which nothing flows scores 0; one [with a cycle](AttributionGraph::is_cyclic) has no scores, which are NaN then.
 pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
+    if graph.is_cyclic() {
+        return NO_SCORES;
+    }
     let at = |node: NodeId| influence[node.index()];
     let tokens: f64 = graph.token_nodes().map(at).sum();
     let errors: f64 = graph.error_nodes().map(at).sum();
@@ -106,7 +112,12 @@ pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
 /// pinned counts as a part of the error at its layer and position. Tokens and logits are always in.
 ///
 /// What such an error does to a node is the signed sum of what its parts do, as the error vector is the sum of theirs.
+///
+/// A graph with a cycle has none, as in [`scores()`].
 pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
+    if graph.is_cyclic() {
+        return NO_SCORES;
+    }
     let mut is_in: Vec<bool> = graph.nodes().iter().map(|node| node.is_token() || node.is_logit()).collect();
     for pin in pinned.iter().filter(|pin| !graph.node(**pin).is_error()) {
         is_in[pin.index()] = true;
@@ -155,11 +166,12 @@ pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
     Scores { replacement: share(tokens, tokens + errors), completeness: share(explained + errors, all + errors) }
 }
 
-/// The share of all nodes' influence that the kept nodes hold; 1 where there is none to hold.
+/// The share of all nodes' influence that the kept nodes hold; 1 where there is none to hold, NaN where a cycle leaves
+/// it undefined.
 pub fn influence_kept(kept: &Kept) -> f64 {
     let all: f64 = kept.influence.iter().sum();
     let held: f64 = kept.node_ids().map(|id| kept.influence[id.index()]).sum();
-    if all > 0.0 { held / all } else { 1.0 }
+    if all == 0.0 { 1.0 } else { held / all }
 }
 
 fn share(part: f64, whole: f64) -> f64 {

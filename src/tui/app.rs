@@ -1,14 +1,18 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, RawTrace, Thresholds};
-use crate::ids::{FeatureId, Layer};
+use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
+use crate::tui::find::Haystack;
 use crate::tui::keymap::Context;
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::popup::{help::Help, prompt::Prompt};
+use crate::tui::popup::{
+    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The panes that can have the focus, in the order in which Tab visits them.
@@ -31,6 +35,17 @@ impl Pane {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
 
+    /// Where its own keys work.
+    pub fn context(self) -> Context {
+        match self {
+            Self::Graph => Context::Graph,
+            Self::Connections => Context::Connections,
+            Self::Detail => Context::Detail,
+            Self::Tree => Context::Tree,
+            Self::Subgraph => Context::Subgraph,
+        }
+    }
+
     /// What its frame says.
     pub fn title(self) -> &'static str {
         match self {
@@ -49,6 +64,14 @@ pub enum Popup {
     Prompt(Prompt),
     /// Every key.
     Help(Help),
+    /// A list from which something is picked.
+    Picker(Picker),
+    /// A question that is answered in a line.
+    Question(Question),
+    /// The notes on the graph.
+    Notes(Notes),
+    /// Supernodes that are proposed.
+    Proposals(Proposals),
 }
 
 /// A line for the person, until the next key.
@@ -72,6 +95,27 @@ pub struct Busy {
     pub stopping: bool,
 }
 
+/// A graph that is to be opened.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// It is in a file.
+    File(PathBuf),
+    /// It is that of a trace.
+    Trace(Arc<RawTrace>),
+}
+
+impl From<PathBuf> for Opening {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<Arc<RawTrace>> for Opening {
+    fn from(trace: Arc<RawTrace>) -> Self {
+        Self::Trace(trace)
+    }
+}
+
 /// Something to be done outside the state.
 pub enum Effect {
     /// Trace a prompt.
@@ -81,12 +125,12 @@ pub enum Effect {
         /// The prompt.
         prompt: String,
     },
-    /// Make the graph of a trace that was opened.
+    /// Open a graph.
     Open {
         /// Comes back with the answer.
         generation: u64,
-        /// The trace.
-        trace: Arc<RawTrace>,
+        /// Where it is.
+        graph: Opening,
     },
     /// Stop the running trace.
     StopTrace,
@@ -98,6 +142,28 @@ pub enum Effect {
         graph: Arc<AttributionGraph>,
         /// How much of it to keep.
         thresholds: Thresholds,
+    },
+    /// Look for features that could be supernodes.
+    Propose {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// What is grouped already.
+        edited: Edited,
+        /// What was refused.
+        refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what fits what is typed.
+    Find {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is looked through.
+        haystack: Haystack,
+        /// What is typed.
+        query: String,
     },
     /// Find the tokens that a feature writes for and against.
     Promoted {
@@ -136,6 +202,8 @@ pub struct State {
     pub detail_scroll: usize,
     /// What lies over the panes.
     pub popup: Option<Popup>,
+    /// The first key of two was pressed: where the second is looked up.
+    pub prefix: Option<Context>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -165,6 +233,7 @@ impl State {
             windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
+            prefix: None,
             notice: None,
             ticks: 0,
             generation: 0,
@@ -177,14 +246,17 @@ impl State {
 
     /// Where keys go.
     pub fn context(&self) -> Context {
-        match (&self.popup, self.focus) {
-            (Some(Popup::Prompt(_)), _) => Context::Prompt,
-            (Some(Popup::Help(_)), _) => Context::Help,
-            (None, Pane::Graph) => Context::Graph,
-            (None, Pane::Connections) => Context::Connections,
-            (None, Pane::Detail) => Context::Detail,
-            (None, Pane::Tree) => Context::Tree,
-            (None, Pane::Subgraph) => Context::Subgraph,
+        if let Some(prefix) = self.prefix {
+            return prefix;
+        }
+        match &self.popup {
+            Some(Popup::Prompt(_)) => Context::Prompt,
+            Some(Popup::Help(_)) => Context::Help,
+            Some(Popup::Picker(_)) => Context::Picker,
+            Some(Popup::Question(_)) => Context::Question,
+            Some(Popup::Notes(_)) => Context::Notes,
+            Some(Popup::Proposals(_)) => Context::Proposals,
+            None => self.focus.context(),
         }
     }
 

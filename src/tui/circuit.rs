@@ -3,8 +3,10 @@
 use crate::graph::{Edits, Kept, Labelled, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
-use crate::tui::glyph::{Charset, Glyphs};
+use crate::tui::glyph::Glyphs;
+use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
+use crate::tui::name::{Names, label_of, labelled};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
@@ -17,7 +19,7 @@ pub enum Writes {
     /// It is being computed.
     Pending,
     /// It is known.
-    Known(Promoted),
+    Known(Arc<Promoted>),
     /// It cannot be had, and why.
     Failed(String),
 }
@@ -50,8 +52,10 @@ pub struct Circuit {
     pub spine: Vec<Link>,
     /// What features write, by layer and index.
     pub writes: HashMap<(Layer, FeatureId), Writes>,
-    /// Token texts that stand more than once in the prompt need their position beside them.
-    repeated: Vec<bool>,
+    /// What its nodes are called.
+    pub names: Names,
+    /// What the person carries along.
+    pub kit: Kit,
     ranks: HashMap<NodeId, usize>,
     goal_x: Option<u16>,
 }
@@ -60,12 +64,6 @@ impl Circuit {
     /// The circuit of a trace with its most probable output selected; `None` where nothing is kept that could be.
     pub fn new(traced: Traced) -> Option<Self> {
         let first = strongest_logit(&traced).or_else(|| traced.kept.node_ids().next())?;
-        let tokens = traced.document.graph.tokens();
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        for token in tokens {
-            *seen.entry(token.text.as_str()).or_default() += 1;
-        }
-        let repeated = tokens.iter().map(|token| seen[token.text.as_str()] > 1).collect();
         let mut this = Self {
             edits: Edits::starting_from(traced.document.edited.as_ref().clone()),
             trail: Trail::new(first),
@@ -79,7 +77,8 @@ impl Circuit {
             tree: Tree::new(first),
             spine: Vec::new(),
             writes: HashMap::new(),
-            repeated,
+            names: Names::new(Arc::clone(&traced.document.graph)),
+            kit: Kit::default(),
             ranks: HashMap::new(),
             goal_x: None,
             traced,
@@ -150,50 +149,27 @@ impl Circuit {
 
     /// A token's text as it is shown.
     pub fn token(&self, position: Position, glyphs: &Glyphs) -> String {
-        let token = self.traced.document.graph.tokens().get(position.index());
-        token.map_or_else(String::new, |token| glyphs.visible(&token.text))
+        self.names.token(position, glyphs)
     }
 
     /// A token with its position beside it where its text stands more than once in the prompt.
     pub fn token_at(&self, position: Position, glyphs: &Glyphs) -> String {
-        let text = self.token(position, glyphs);
-        if self.repeated.get(position.index()) == Some(&true) {
-            format!("{text}{}", subscript(position, glyphs.charset))
-        } else {
-            text
-        }
+        self.names.token_at(position, glyphs)
     }
 
     /// What a node is called: `L2 #345 @is`.
     pub fn name(&self, node: NodeId, glyphs: &Glyphs) -> String {
-        match &self.node(node).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                format!("L{layer} #{feature} @{}", self.token_at(*position, glyphs))
-            }
-            NodeKind::Error { layer, position } => format!("L{layer} error @{}", self.token_at(*position, glyphs)),
-            NodeKind::Token { position, .. } => format!("token {}", self.token_at(*position, glyphs)),
-            NodeKind::Logit { text, .. } => format!("logit {}", glyphs.visible(text)),
-            NodeKind::Other { kind, name, position, .. } => {
-                let (kind, name) = (glyphs.visible(kind), glyphs.visible(name));
-                format!("{kind} {name} @{}", self.token_at(*position, glyphs))
-            }
-        }
+        self.names.name(node, glyphs)
     }
 
     /// What a label of a node stands on.
     pub fn labelled(&self, node: NodeId) -> Labelled {
-        match self.node(node).kind {
-            NodeKind::Feature { layer, feature, .. } => Labelled::Feature(layer, feature),
-            _ => Labelled::Node(node),
-        }
+        labelled(&self.traced.document.graph, node)
     }
 
     /// What a node was labelled: by the person, else by the file; whether by the person.
     pub fn label(&self, node: NodeId) -> Option<(&str, bool)> {
-        let what = self.labelled(node);
-        let own = self.edits.now().labels.get(&what).map(|label| (label.as_str(), true));
-        own.or_else(|| self.traced.document.labels.get(&what).map(|label| (label.as_str(), false)))
-            .filter(|(label, _)| !label.is_empty())
+        label_of(&self.traced.document, self.edits.now(), node)
     }
 
     /// The most probable output.
@@ -210,6 +186,13 @@ impl Circuit {
     /// Selects `node`, and keeps the way there.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
         self.trail.go(node, reached);
+        self.goal_x = None;
+        self.arrive();
+    }
+
+    /// Selects `node` from far away: a station of its own, so that going back leads to where the walk was.
+    pub fn leap(&mut self, node: NodeId) {
+        self.trail.leap(node);
         self.goal_x = None;
         self.arrive();
     }
@@ -345,13 +328,4 @@ fn strongest_logit(traced: &Traced) -> Option<NodeId> {
         _ => 0.0,
     };
     traced.document.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
-}
-
-fn subscript(position: Position, charset: Charset) -> String {
-    match charset {
-        Charset::Ascii => format!(":{position}"),
-        Charset::Unicode | Charset::Braille => {
-            position.to_string().bytes().filter_map(|digit| char::from_u32(0x2080 + u32::from(digit - b'0'))).collect()
-        }
-    }
 }

@@ -14,10 +14,14 @@ pub enum Group {
     Walk,
     /// What is kept.
     Prune,
+    /// Supernodes, labels, notes.
+    Edit,
     /// The prompt.
     Prompt,
     /// The list of connections, the detail and the tree.
     Lists,
+    /// To what is looked for.
+    Find,
     /// The program.
     Program,
     /// A line of text.
@@ -26,15 +30,18 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 6] = [Self::Walk, Self::Prune, Self::Prompt, Self::Lists, Self::Program, Self::Text];
+    pub const ALL: [Self; 8] =
+        [Self::Walk, Self::Find, Self::Prune, Self::Edit, Self::Prompt, Self::Lists, Self::Program, Self::Text];
 
     /// The heading.
     pub fn title(self) -> &'static str {
         match self {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
+            Self::Edit => "Group, label, note",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail and tree",
+            Self::Find => "Find and mark",
             Self::Program => "Program",
             Self::Text => "In a line of text",
         }
@@ -65,12 +72,29 @@ impl Command {
         self.keys.iter().any(|text| Key::parse(text) == Some(key))
     }
 
-    /// Its keys as the screen shows them, a run of digits as one.
+    /// The command of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// Whether its keys are a run of digits or letters, each of which does something else.
+    pub fn is_run(&self) -> bool {
+        self.keys.len() > 2 && self.keys.is_sorted() && self.keys.iter().all(|key| key.len() == 1)
+    }
+
+    /// Its keys as the screen shows them, a run of digits or letters as one, with the key that comes before them.
     pub fn key_labels(&self, charset: Charset) -> Vec<String> {
-        if let (Some(first), Some(last)) = (self.keys.first(), self.keys.last())
-            && self.keys.len() > 2
-            && self.keys.iter().all(|key| key.parse::<u8>().is_ok())
-        {
+        let keys = self.own_key_labels(charset);
+        let prefix = self.context.prefix().and_then(Self::named).map(|prefix| prefix.own_key_labels(charset).join(" "));
+        match prefix {
+            Some(prefix) => keys.into_iter().map(|key| format!("{prefix} {key}")).collect(),
+            None => keys,
+        }
+    }
+
+    /// Its keys as the screen shows them once the key that comes before them was pressed.
+    pub fn own_key_labels(&self, charset: Charset) -> Vec<String> {
+        if let (Some(first), Some(last), true) = (self.keys.first(), self.keys.last(), self.is_run()) {
             return vec![format!("{first}-{last}")];
         }
         self.keys.iter().filter_map(|key| Key::parse(key)).map(|key| key.label(charset)).collect()
@@ -118,6 +142,22 @@ commands! {
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
+    "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
+    "search-next", Find, Panes, ["n"], None, |s, _| act::next_found(s, 1), "To the next node that the search found";
+    "search-previous", Find, Panes, ["N"], None, |s, _| act::next_found(s, -1), "To the one before that the search found";
+    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane or command";
+    "palette", Find, Panes, [":"], Some("command"), |s, _| act::open_palette(s), "Run a command by its name";
+    "mark", Find, Panes, ["m"], None, |s, _| act::await_key(s, Context::SetMark), "Mark the selected node: a letter follows";
+    "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
+    "to-mark", Find, Panes, ["'"], None, |s, _| act::await_key(s, Context::ToMark), "To a marked node: its letter follows";
+    "to-mark-of", Find, ToMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::to_mark, "To the node that was marked with this letter";
+    "picker-down", Find, Picker, ["Down", "Ctrl-n"], Some("choose"), |s, _| act::move_in_picker(s, 1), "To the next that fits";
+    "picker-up", Find, Picker, ["Up", "Ctrl-p"], Some("choose"), |s, _| act::move_in_picker(s, -1), "To the one before that fits";
+    "picker-page-down", Find, Picker, ["PageDown"], None, |s, _| act::move_in_picker(s, 10), "Ten further that fit";
+    "picker-page-up", Find, Picker, ["PageUp"], None, |s, _| act::move_in_picker(s, -10), "Ten back that fit";
+    "picker-take", Find, Picker, ["Enter"], Some("take"), |s, _| act::accept_picked(s), "Go there, or run it";
+    "picker-complete", Find, Picker, ["Tab"], Some("complete"), |s, _| act::complete_picked(s), "Write the chosen name in full";
+    "picker-close", Find, Picker, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without going anywhere";
     "row-page-down", Lists, Connections, ["PageDown"], None, |s, _| act::move_row(s, 10), "Ten connections further";
     "row-page-up", Lists, Connections, ["PageUp"], None, |s, _| act::move_row(s, -10), "Ten connections back";
     "row-first", Lists, Connections, ["g", "Home"], None, |s, _| act::move_row(s, isize::MIN), "To the strongest connection";
@@ -140,9 +180,32 @@ commands! {
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
+    "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
     "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
-    "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last change of thresholds or pins";
+    "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last edit";
     "redo", Prune, Panes, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
+    "choose", Edit, Panes, ["v"], None, |s, _| act::choose(s), "Choose this node for the next edit, or let it go";
+    "edit", Edit, Panes, ["e"], Some("edit"), |s, _| act::await_key(s, Context::Edit), "Supernodes, labels, notes: another key follows";
+    "edit-group", Edit, Edit, ["g"], None, |s, _| act::ask_group(s), "Make a supernode of the chosen nodes";
+    "edit-add", Edit, Edit, ["a"], None, |s, _| act::pick_group(s), "Add the chosen nodes to a supernode";
+    "edit-remove", Edit, Edit, ["r"], None, |s, _| act::leave_group(s), "Take the chosen nodes out of their supernode";
+    "edit-name", Edit, Edit, ["n"], None, |s, _| act::ask_group_name(s), "Call this node's supernode something else";
+    "edit-dissolve", Edit, Edit, ["d"], None, |s, _| act::dissolve(s), "Dissolve this node's supernode";
+    "edit-proposals", Edit, Edit, ["p"], None, |s, _| act::open_proposals(s), "Propose supernodes of alike features";
+    "edit-label", Edit, Edit, ["l"], None, |s, _| act::ask_label(s), "Label this feature, at every position, or this node";
+    "edit-notes", Edit, Edit, ["t"], None, |s, _| act::open_notes(s), "Write notes on the graph";
+    "choose-none", Edit, Edit, ["v"], None, |s, _| act::choose_none(s), "Let go of all chosen nodes";
+    "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
+    "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
+    "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
+    "notes-down", Edit, Notes, ["Down"], None, |s, _| act::move_in_notes(s, 1), "To the line below";
+    "notes-up", Edit, Notes, ["Up"], None, |s, _| act::move_in_notes(s, -1), "To the line above";
+    "notes-keep", Edit, Notes, ["Esc"], Some("keep and leave"), |s, _| act::keep_notes(s), "Keep the notes and leave them";
+    "proposals-down", Edit, Proposals, ["Down", "j"], Some("choose"), |s, _| act::move_in_proposals(s, 1), "To the next proposal";
+    "proposals-up", Edit, Proposals, ["Up", "k"], Some("choose"), |s, _| act::move_in_proposals(s, -1), "To the proposal before";
+    "proposals-accept", Edit, Proposals, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
+    "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
+    "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
     "previous-pane", Program, Panes, ["Shift-Tab"], None, |s, _| act::cycle_pane(s, -1), "To the pane before";
     "help", Program, Panes, ["?"], Some("keys"), |s, _| act::open_help(s), "Every key";
     "help-down", Program, Help, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";
@@ -168,15 +231,23 @@ commands! {
     "text-erase-all", Text, Text, ["Ctrl-u"], None, |s, _| act::edit_text(s, InputRequest::DeleteLine), "Erase everything";
 }
 
+/// Each heading with its commands: their keys, and what they do.
+pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
+    Group::ALL.into_iter().map(|group| {
+        let commands = COMMANDS.iter().filter(|command| command.group == group);
+        (group.title(), commands.map(|command| (command.key_labels(Charset::Ascii), command.doc)).collect())
+    })
+}
+
 /// The key table in Markdown, for the README.
 pub fn key_table_markdown() -> String {
     let mut out = String::new();
-    for group in Group::ALL {
+    for (title, rows) in key_table() {
         // Writing into a string does not fail.
-        let _ = write!(out, "**{}**\n\n| keys | what they do |\n| --- | --- |\n", group.title());
-        for command in COMMANDS.iter().filter(|command| command.group == group) {
-            let keys: Vec<_> = command.key_labels(Charset::Ascii).iter().map(|key| format!("`{key}`")).collect();
-            let _ = writeln!(out, "| {} | {} |", keys.join(" "), command.doc);
+        let _ = write!(out, "**{title}**\n\n| keys | what they do |\n| --- | --- |\n");
+        for (keys, doc) in rows {
+            let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let _ = writeln!(out, "| {} | {doc} |", keys.join(" "));
         }
         out.push('\n');
     }

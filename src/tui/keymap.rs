@@ -1,5 +1,6 @@
 //! Keys: how one is written, and which command one leads to.
 
+use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command};
 use crate::tui::glyph::Charset;
 use std::fmt;
@@ -166,6 +167,20 @@ pub enum Context {
     Prompt,
     /// In the help popup.
     Help,
+    /// In a list from which something is picked.
+    Picker,
+    /// In a question that is answered in a line.
+    Question,
+    /// In the notes.
+    Notes,
+    /// In the list of proposed supernodes.
+    Proposals,
+    /// After the key for edits.
+    Edit,
+    /// After the key that marks a node.
+    SetMark,
+    /// After the key that goes to a mark.
+    ToMark,
 }
 
 impl Context {
@@ -179,13 +194,55 @@ impl Context {
             Self::Subgraph => &[Self::Subgraph, Self::Panes, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
+            Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
+            Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
+            Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
+            Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Edit => &[Self::Edit, Self::Anywhere],
+            Self::SetMark => &[Self::SetMark, Self::Anywhere],
+            Self::ToMark => &[Self::ToMark, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 7] =
-        [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Prompt, Self::Help];
+    pub const FOCUSED: [Self; 14] = [
+        Self::Graph,
+        Self::Connections,
+        Self::Detail,
+        Self::Tree,
+        Self::Subgraph,
+        Self::Prompt,
+        Self::Help,
+        Self::Picker,
+        Self::Question,
+        Self::Notes,
+        Self::Proposals,
+        Self::Edit,
+        Self::SetMark,
+        Self::ToMark,
+    ];
+
+    /// The command whose key comes before the keys of this context.
+    pub fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Edit => Some("edit"),
+            Self::SetMark => Some("mark"),
+            Self::ToMark => Some("to-mark"),
+            _ => None,
+        }
+    }
+
+    /// The pane whose keys stand here alone.
+    pub fn pane(self) -> Option<Pane> {
+        Pane::ALL.into_iter().find(|pane| pane.context() == self)
+    }
+
+    /// Whether its commands are about the panes, so that they can be run by name from there; the others are about what
+    /// lies over them.
+    pub fn is_about_panes(self) -> bool {
+        matches!(self, Self::Anywhere | Self::Panes) || self.pane().is_some() || self.prefix().is_some()
+    }
 }
 
 /// The command that `key` leads to where `focus` has the focus.

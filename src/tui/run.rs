@@ -1,6 +1,5 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
-use crate::graph::RawTrace;
 use crate::tui::app::{Effect, State};
 use crate::tui::event::{self, Event};
 use crate::tui::terminal::{self, Claim};
@@ -15,6 +14,7 @@ use crossbeam_channel::{Receiver, bounded, select, unbounded};
 use ratatui::Terminal;
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 pub enum Start {
     /// A prompt that is traced at once.
     Prompt(String),
-    /// A trace that was opened.
-    Opened(Arc<RawTrace>),
+    /// Graph files, of which the first is shown.
+    Opened(Vec<PathBuf>),
 }
 
 /// How the program looks.
@@ -51,7 +51,11 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
-        Start::Opened(trace) => act::start_open(&mut state, trace),
+        Start::Opened(files) => {
+            if let Some(first) = files.into_iter().next() {
+                act::start_open(&mut state, first);
+            }
+        }
     }
 
     let (event_sender, events) = unbounded();

@@ -107,6 +107,11 @@ pub fn thousands(number: usize) -> String {
     out
 }
 
+/// How many of a thing there are: `1 node`, `1,200 nodes`.
+pub fn counted(number: usize, thing: &str) -> String {
+    format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// A whole number in at most four characters: `412`, `22k`, `4.1M`.
 pub fn compact(number: usize) -> String {
     match number {

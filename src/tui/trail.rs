@@ -52,15 +52,24 @@ impl Trail {
 
     /// Goes on to `node`. Free moves one after another are one: stepping across the screen is no path.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
-        if node == self.node() {
-            return;
-        }
-        self.stations.truncate(self.at + 1);
         let here = &mut self.stations[self.at];
-        if reached == Reached::Freely && here.reached == Reached::Freely && self.at > 0 {
+        if node != here.node && reached == Reached::Freely && here.reached == Reached::Freely && self.at > 0 {
             here.node = node;
+            self.stations.truncate(self.at + 1);
         } else {
-            self.stations.push(Station { node, reached });
+            self.push(Station { node, reached });
+        }
+    }
+
+    /// Goes on to `node`, wherever it is, without forgetting where the walk was.
+    pub fn leap(&mut self, node: NodeId) {
+        self.push(Station { node, reached: Reached::Freely });
+    }
+
+    fn push(&mut self, station: Station) {
+        if station.node != self.node() {
+            self.stations.truncate(self.at + 1);
+            self.stations.push(station);
             self.at += 1;
         }
     }
@@ -116,6 +125,18 @@ mod tests {
         assert_eq!(trail.walked().len(), 2);
         assert!(trail.back(all));
         assert_eq!(trail.node(), NodeId(0));
+    }
+
+    #[test]
+    fn a_leap_remembers_where_it_left() {
+        let mut trail = Trail::new(NodeId(0));
+        trail.go(NodeId(1), Reached::Freely);
+        trail.leap(NodeId(5));
+        trail.leap(NodeId(8));
+        assert!(trail.back(all));
+        assert_eq!(trail.node(), NodeId(5));
+        assert!(trail.back(all));
+        assert_eq!(trail.node(), NodeId(1));
     }
 
     #[test]

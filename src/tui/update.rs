@@ -1,11 +1,12 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::Kept;
+use crate::graph::{Kept, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::tracer::{Promoted, Traced};
 use std::sync::Arc;
@@ -35,6 +36,20 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Kept>, String>,
     },
+    /// Features that could be supernodes are found.
+    Proposed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Vec<Proposal>, String>,
+    },
+    /// What fits what is typed is found.
+    Found {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Found, String>,
+    },
     /// The tokens that a feature writes are known.
     Promoted {
         /// Of the circuit that asked.
@@ -54,7 +69,7 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.trim_end_matches(['\r', '\n']).chars() {
+            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
                 act::edit_text(state, InputRequest::InsertChar(c));
             }
         }
@@ -71,11 +86,13 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
+        Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, Writes::Known);
+                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
                 circuit.writes.insert((layer, feature), writes);
                 state.dirty = true;
             }
@@ -87,6 +104,7 @@ pub fn update(state: &mut State, msg: Msg) {
 fn press(state: &mut State, key: Key) {
     let context = state.context();
     state.dirty |= state.notice.take().is_some();
+    state.dirty |= state.prefix.take().is_some();
     if let Some(command) = lookup(context, key) {
         (command.run)(state, key);
         state.dirty = true;
@@ -136,6 +154,7 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 
 /// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
 fn settle(state: &mut State) {
+    act::ask_picker(state);
     state.windows.note_focus(state.focus);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();

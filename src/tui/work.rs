@@ -1,9 +1,11 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
-use crate::graph::{Document, Kept, RawTrace, prune};
+use crate::format;
+use crate::graph::{Document, Kept, Likeness, Proposal, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
-use crate::tui::app::Effect;
+use crate::tui::app::{Effect, Opening};
+use crate::tui::find::Found;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -79,12 +81,22 @@ pub struct Workers {
     trace: Slot<u64, Traced>,
     prune: Slot<u64, Arc<Kept>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    find: Slot<u64, Found>,
+    propose: Slot<u64, Vec<Proposal>>,
 }
 
 impl Workers {
     /// Workers that call `wake` when an answer can be taken.
     pub fn new(tracer: Option<Arc<dyn Tracer>>, wake: Wake) -> Self {
-        Self { tracer, wake, trace: Slot::new("trace"), prune: Slot::new("prune"), promoted: Slot::new("promoted") }
+        Self {
+            tracer,
+            wake,
+            trace: Slot::new("trace"),
+            prune: Slot::new("prune"),
+            promoted: Slot::new("promoted"),
+            find: Slot::new("find"),
+            propose: Slot::new("propose"),
+        }
     }
 
     /// Starts what an effect asks for; gives it back where it is none for a thread.
@@ -98,13 +110,24 @@ impl Workers {
                 };
                 self.trace.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::Open { generation, trace } => {
-                self.trace.ask(generation, Box::new(move |_| open(trace)), &self.wake);
+            Effect::Open { generation, graph } => {
+                self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Propose { generation, graph, kept, edited, refused } => {
+                let work = move |monitor: &Monitor| {
+                    let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+                    found.map_err(|stop| stop.to_string())
+                };
+                self.propose.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Find { generation, haystack, query } => {
+                let work = move |monitor: &Monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string());
+                self.find.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Promoted { generation, layer, feature } => {
                 let tracer = self.tracer.clone();
@@ -131,6 +154,12 @@ impl Workers {
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
+        while let Some((generation, result)) = self.find.take(&self.wake) {
+            answers.push(Msg::Found { generation, result });
+        }
+        while let Some((generation, result)) = self.propose.take(&self.wake) {
+            answers.push(Msg::Proposed { generation, result });
+        }
         answers
     }
 
@@ -141,12 +170,18 @@ impl Workers {
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle()
+        let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
+        about_traces && self.find.is_idle() && self.propose.is_idle()
     }
 }
 
-fn open(trace: Arc<RawTrace>) -> Result<Traced, String> {
-    Document::from_trace(trace).map(Traced::new).map_err(|error| error.to_string())
+fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
+    monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
+    let document = match graph {
+        Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
+        Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+    };
+    document.map(Traced::new)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -2,7 +2,9 @@
 
 mod dense;
 mod export;
+mod hostile;
 mod json;
+mod open;
 mod raw;
 mod trace;
 

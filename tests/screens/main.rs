@@ -5,6 +5,8 @@ mod bytes;
 mod desk;
 mod edits;
 mod fake;
+mod finding;
+mod groups;
 mod looks;
 mod panes;
 mod prompts;

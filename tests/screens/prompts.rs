@@ -7,6 +7,7 @@ use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use circuitscope::tui::update::{Msg, update};
 use circuitscope::tui::{Promoted, Reading, Traced, Tracer, start_open, start_trace};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,22 @@ fn without_a_model_a_graph_is_walked_but_not_traced() {
         desk.press("j");
     }
     desk.expect("needs the model");
+}
+
+#[test]
+fn a_file_of_another_program_is_opened_off_the_screen() {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/data").join(name);
+    let mut desk = Desk::bare((160, 48), None);
+    start_open(&mut desk.state, file("anthropic.json"));
+    desk.expect("anthropic.json");
+    desk.settle();
+    desk.expect("⏎ab");
+    let circuit = desk.state.circuit.as_ref().unwrap();
+    assert_eq!(circuit.traced.document.graph.n_nodes(), 7);
+    assert_eq!(circuit.edits.now().groups.len(), 1, "what the file holds of a person's work is there");
+    start_open(&mut desk.state, file("no.json"));
+    desk.settle();
+    desk.expect("no.json").expect("⏎ab");
 }
 
 /// A tracer with a fault.

@@ -1,5 +1,6 @@
 //! Edits to the view of the graph, and back.
 
+use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
 use crate::tui::app::{Effect, State};
 use std::sync::Arc;
@@ -25,10 +26,23 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
     }
 }
 
+/// Applies an edit, and says so where it changed anything; whether it did.
+pub(super) fn apply(state: &mut State, edit: Edit, said: String) -> bool {
+    let changed = state.circuit.as_mut().is_some_and(|circuit| circuit.edits.apply(edit));
+    if !changed {
+        state.say("This changes nothing");
+    } else if !said.is_empty() {
+        state.say(said);
+    }
+    changed
+}
+
 pub(in crate::tui) fn toggle_pin(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
-        let node = circuit.selected();
-        circuit.edits.apply(if circuit.is_pinned(node) { Edit::Unpin(vec![node]) } else { Edit::Pin(vec![node]) });
+        let nodes = at_hand(circuit);
+        let pinned = nodes.iter().all(|node| circuit.is_pinned(*node));
+        circuit.edits.apply(if pinned { Edit::Unpin(nodes) } else { Edit::Pin(nodes) });
+        circuit.kit.chosen.clear();
     }
 }
 
@@ -60,7 +74,7 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
     }
 }
 
-fn prune_anew(state: &mut State) {
+pub(super) fn prune_anew(state: &mut State) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let graph = Arc::clone(&circuit.traced.document.graph);

@@ -1,7 +1,11 @@
 //! What the commands do, by what they do it to.
 
+mod answer;
 mod edits;
+mod find;
+mod group;
 mod lists;
+mod marks;
 mod program;
 mod prompt;
 mod tree;
@@ -9,8 +13,12 @@ mod walk;
 
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
+pub(super) use answer::*;
 pub(super) use edits::*;
+pub(super) use find::*;
+pub(super) use group::*;
 pub(super) use lists::*;
+pub(super) use marks::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
 pub use prompt::{start_open, start_trace};

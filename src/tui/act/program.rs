@@ -16,7 +16,7 @@ pub(in crate::tui) fn close_popup(state: &mut State) {
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {
-    state.popup = Some(Popup::Help(Help::default()));
+    state.popup = Some(Popup::Help(Help::new(state.focus.context())));
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {

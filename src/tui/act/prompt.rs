@@ -1,9 +1,8 @@
 //! The prompt, and the traces that it starts.
 
-use crate::graph::RawTrace;
-use crate::tui::app::{Busy, Effect, Pane, Popup, State};
+use crate::job::Progress;
+use crate::tui::app::{Busy, Effect, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
-use std::sync::Arc;
 use tui_input::InputRequest;
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
@@ -13,12 +12,17 @@ pub fn start_trace(state: &mut State, prompt: String) {
     state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
 }
 
-/// Makes the graph of a trace that was opened.
-pub fn start_open(state: &mut State, trace: Arc<RawTrace>) {
+/// Opens a graph; its file's name stands for the prompt until that is read.
+pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
     let generation = state.next_generation();
-    let prompt = trace.settings.prompt.clone();
-    state.effects.push(Effect::Open { generation, trace });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    let graph = graph.into();
+    let prompt = match &graph {
+        Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        Opening::Trace(trace) => trace.settings.prompt.clone(),
+    };
+    state.effects.push(Effect::Open { generation, graph });
+    let progress = Progress { phase: "opening", ..Progress::default() };
+    state.busy = Some(Busy { generation, prompt, progress, stopping: false });
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
@@ -53,7 +57,10 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
     match &mut state.popup {
         Some(Popup::Prompt(prompt)) => prompt.edit(request),
         Some(Popup::Help(help)) => help.edit(request),
-        None => return,
+        Some(Popup::Picker(picker)) => picker.edit(request),
+        Some(Popup::Question(question)) => question.edit(request),
+        Some(Popup::Notes(notes)) => notes.edit(request),
+        Some(Popup::Proposals(_)) | None => return,
     }
     state.dirty = true;
 }

@@ -1,6 +1,8 @@
 //! Every key, from the command table, narrowed down by what is typed.
 
+use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};
+use crate::tui::keymap::Context;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use fuzzy_matcher::FuzzyMatcher;
@@ -10,8 +12,9 @@ use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
 
 /// The list of keys being read.
-#[derive(Default)]
 pub struct Help {
+    /// What has the focus: its keys come first.
+    here: Context,
     filter: Input,
     scroll: usize,
 }
@@ -44,6 +47,11 @@ enum Line {
 }
 
 impl Help {
+    /// The list, beginning with the keys of what has the focus.
+    pub fn new(here: Context) -> Self {
+        Self { here, filter: Input::default(), scroll: 0 }
+    }
+
     /// Edits the filter.
     pub fn edit(&mut self, request: InputRequest) {
         self.filter.handle(request);
@@ -109,13 +117,13 @@ impl Help {
     fn lines(&self) -> Vec<Line> {
         let filter = self.filter.value().trim();
         if filter.is_empty() {
-            let mut lines = Vec::new();
+            let is_here = |command: &&Command| command.context == self.here;
+            let mut lines = vec![Line::Heading(self.here.pane().map_or("Here", Pane::title))];
+            lines.extend(COMMANDS.iter().filter(is_here).map(Line::Entry));
             for group in Group::ALL {
-                if !lines.is_empty() {
-                    lines.push(Line::Space);
-                }
-                lines.push(Line::Heading(group.title()));
-                lines.extend(COMMANDS.iter().filter(|command| command.group == group).map(Line::Entry));
+                let others = COMMANDS.iter().filter(|command| command.group == group && !is_here(command));
+                lines.extend([Line::Space, Line::Heading(group.title())]);
+                lines.extend(others.map(Line::Entry));
             }
             return lines;
         }

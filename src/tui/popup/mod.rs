@@ -1,7 +1,12 @@
 //! What lies over the panes.
 
 pub mod help;
+mod line;
+pub mod notes;
+pub mod picker;
 pub mod prompt;
+pub mod proposals;
+pub mod question;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;
@@ -17,7 +22,13 @@ fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &m
         width: width.min(screen.width),
         height: height.min(screen.height),
     };
-    // Half of a wide character that the box cuts through must not stay.
+    free_left_edge(area, buf);
+    Clear.render(area, buf);
+    frame(area, title, true, look, buf)
+}
+
+/// Half of a wide character that a box cuts through must not stay.
+pub(super) fn free_left_edge(area: Rect, buf: &mut Buffer) {
     if area.x > 0 {
         for y in area.top()..area.bottom() {
             let left = &mut buf[(area.x - 1, y)];
@@ -26,6 +37,4 @@ fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &m
             }
         }
     }
-    Clear.render(area, buf);
-    frame(area, title, true, look, buf)
 }

@@ -83,11 +83,7 @@ impl Prompt {
         }
         let theme = &look.theme;
 
-        let room = usize::from(area.width.saturating_sub(1));
-        let before: usize = self.input.value().chars().take(self.input.cursor()).map(|c| typed_width(c, look)).sum();
-        let scroll = before.saturating_sub(room);
-        buf.set_string(area.x, area.y, clip(self.input.value(), scroll, room, look), theme.strong);
-        let cursor_x = area.x + (before - scroll) as u16;
+        let cursor = super::line::render(&self.input, area, theme.strong, look, buf);
 
         let mut y = area.y + 2;
         for row in &chips {
@@ -111,7 +107,7 @@ impl Prompt {
             buf.set_stringn(area.x, y, look.glyphs.visible(&note), usize::from(area.width), style);
             y += 1;
         }
-        Some(Position { x: cursor_x, y: area.y })
+        Some(cursor)
     }
 
     /// Tokens with their ids, in rows of at most `room` cells.
@@ -166,29 +162,6 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
         [before, after].into_iter().flatten().all(char::is_whitespace)
     };
     text.match_indices(word).map(|(at, _)| at).find(alone).or_else(|| text.find(word))
-}
-
-/// A character of a line that is being edited. Spaces stay spaces there.
-fn typed(c: char, look: &Look) -> String {
-    if c == ' ' { c.to_string() } else { look.glyphs.visible(&c.to_string()) }
-}
-
-fn typed_width(c: char, look: &Look) -> usize {
-    text::width(&typed(c, look))
-}
-
-/// The cells `scroll..scroll + room` of a line that is being edited.
-fn clip(value: &str, scroll: usize, room: usize, look: &Look) -> String {
-    let mut out = String::new();
-    let mut x = 0;
-    for c in value.chars() {
-        let wide = typed_width(c, look);
-        if x >= scroll && x + wide <= scroll + room {
-            out.push_str(&typed(c, look));
-        }
-        x += wide;
-    }
-    out
 }
 
 #[cfg(test)]

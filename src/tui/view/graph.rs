@@ -186,6 +186,10 @@ impl Picture<'_> {
             let digit = marks.get(&link.other).and_then(|mark| mark.digit);
             marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
         }
+        for node in &self.circuit.kit.chosen {
+            let mark = marks.entry(*node).or_insert(Mark { style: theme.text, near: true, digit: None });
+            mark.style = mark.style.patch(theme.selection_idle);
+        }
         marks.insert(self.circuit.selected(), Mark { style: theme.selection, near: true, digit: None });
         marks
     }

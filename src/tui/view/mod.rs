@@ -11,6 +11,7 @@ mod progress;
 mod subgraph;
 mod tree;
 mod trust;
+mod which_key;
 
 pub(super) use detail::overflow as detail_overflow;
 
@@ -44,9 +45,21 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         crumbs::render(state, area, buf);
     }
     hints::render(state, panes.hints, buf);
+    if let Some(prefix) = state.prefix {
+        which_key::render(state, prefix, buf);
+    }
     match &state.popup {
         Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Question(question)) => question.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Notes(notes)) => notes.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Proposals(proposals)) => {
+            if let Some(circuit) = &state.circuit {
+                proposals.render(circuit, popup_room(state.size), &state.look, buf);
+            }
+            None
+        }
         None => None,
     }
 }

@@ -77,5 +77,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if !now.pins.is_empty() && detail > Detail::Bare {
         facts.push(("pins", now.pins.len().to_string(), theme.text));
     }
+    if !circuit.kit.chosen.is_empty() {
+        facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
+    }
     facts
 }

@@ -1,0 +1,98 @@
+//! `circuitscope manual` and `circuitscope completions`: what a packager installs beside the program.
+
+use crate::cli::Cli;
+use crate::tui::key_table;
+use anyhow::{Context, Result, bail};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use std::io::{self, Write};
+
+const NAME: &str = "circuitscope";
+
+/// Prints the manual page, in roff, with every key of the full-screen program.
+///
+/// `circuitscope manual | man -l -` shows it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ManualArgs {
+    /// The page of a subcommand instead
+    subcommand: Option<String>,
+}
+
+/// Prints a script that completes the command line in a shell.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+/// Prints a manual page.
+///
+/// # Errors
+/// There is no such subcommand, or stdout cannot be written to.
+pub fn manual(args: &ManualArgs) -> Result<()> {
+    let page = match &args.subcommand {
+        Some(name) => page_of(name)?,
+        None => page()?,
+    };
+    io::stdout().lock().write_all(&page).context("the page cannot be written on stdout")
+}
+
+/// Prints a completion script.
+///
+/// # Errors
+/// Stdout cannot be written to.
+pub fn completions(args: &CompletionsArgs) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    io::stdout().lock().write_all(&script).context("the script cannot be written on stdout")
+}
+
+fn page() -> Result<Vec<u8>> {
+    let man = Man::new(Cli::command());
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    man.render_subcommands_section(&mut page)?;
+    keys().to_writer(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+fn page_of(name: &str) -> Result<Vec<u8>> {
+    let mut all = Cli::command();
+    all.build();
+    let Some(subcommand) = all.find_subcommand(name) else {
+        let known: Vec<_> = all.get_subcommands().map(clap::Command::get_name).collect();
+        bail!("there is no subcommand {name:?}; there are {}", known.join(", "));
+    };
+    let mut page = Vec::new();
+    Man::new(subcommand.clone()).render(&mut page)?;
+    Ok(page)
+}
+
+/// The keys, from the same table as the screen's help.
+fn keys() -> Roff {
+    let mut roff = Roff::default();
+    roff.control("SH", ["KEYS"]);
+    for (title, rows) in key_table() {
+        roff.control("SS", [title]);
+        for (keys, doc) in rows {
+            roff.control("TP", []);
+            let mut line = Vec::new();
+            for key in keys {
+                if !line.is_empty() {
+                    line.push(roman(", "));
+                }
+                line.push(bold(key));
+            }
+            roff.text(line);
+            roff.text([roman(doc)]);
+        }
+    }
+    roff
+}

@@ -1,0 +1,98 @@
+//! What a person left in a file: pins, groups, labels, thresholds.
+
+use super::fields::{Metadata, QParams};
+use super::names::Names;
+use super::read::Nodes;
+use crate::graph::{Edited, Group, Labelled, Labels, NodeKind, Thresholds};
+use crate::ids::NodeId;
+use std::collections::{HashMap, HashSet};
+
+/// The labels of the file, and the work on it. What names no node is left out: a viewer keeps the pins of nodes that
+/// it pruned away.
+pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> (Labels, Edited) {
+    let mut labels = Labels::new();
+    for (at, label) in nodes.labels.iter().enumerate() {
+        if let Some(label) = label {
+            labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.clone());
+        }
+    }
+    let finder = Finder::new(nodes, names);
+    let mut pins: Vec<NodeId> = q_params.pinned_ids.0.iter().flat_map(|id| finder.nodes(id)).collect();
+    let mut taken = HashSet::new();
+    let mut groups = Vec::new();
+    for list in &q_params.supernodes.0 {
+        let Some((name, members)) = list.split_first() else { continue };
+        let members = members.iter().flat_map(|id| finder.nodes(id)).filter(|node| taken.insert(*node));
+        let members: Vec<NodeId> = members.collect();
+        if !members.is_empty() {
+            pins.extend(&members);
+            groups.push(Group { name: name.clone(), members });
+        }
+    }
+    let mut seen = HashSet::new();
+    pins.retain(|node| seen.insert(*node));
+    let mut own = Labels::new();
+    for pair in &q_params.clerps.0 {
+        if let [key, label, ..] = &pair[..]
+            && !label.is_empty()
+        {
+            own.extend(finder.labelled(key).into_iter().map(|what| (what, label.clone())));
+        }
+    }
+    let thresholds = Thresholds {
+        node: q_params.pruning_threshold.0.unwrap_or(1.0),
+        edge: q_params.edge_threshold.0.unwrap_or(1.0),
+    };
+    let notes = metadata.info.as_ref().and_then(|info| info.description.clone()).unwrap_or_default();
+    (labels, Edited { thresholds, pins, groups, labels: own, notes })
+}
+
+fn labelled(nodes: &Nodes<'_>, id: NodeId) -> Labelled {
+    match nodes.nodes[id.index()].kind {
+        NodeKind::Feature { layer, feature, .. } => Labelled::Feature(layer, feature),
+        _ => Labelled::Node(id),
+    }
+}
+
+/// Finds nodes by whatever the programs call them.
+struct Finder<'n, 'a> {
+    nodes: &'n Nodes<'a>,
+    names: &'n Names<'a>,
+    /// Anthropic's front end pins by `jsNodeId`.
+    by_js_id: HashMap<&'n str, Vec<NodeId>>,
+    /// circuit-tracer's page labels by feature number.
+    by_number: HashMap<i128, Vec<NodeId>>,
+}
+
+impl<'n, 'a> Finder<'n, 'a> {
+    fn new(nodes: &'n Nodes<'a>, names: &'n Names<'a>) -> Self {
+        let (mut by_js_id, mut by_number) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (at, js_id) in nodes.js_ids.iter().enumerate() {
+            if let Some(js_id) = js_id {
+                by_js_id.entry(js_id.as_ref()).or_default().push(at.into());
+            }
+            if let (Some(number), true) = (nodes.numbers[at], nodes.nodes[at].is_feature()) {
+                by_number.entry(number).or_default().push(at.into());
+            }
+        }
+        Self { nodes, names, by_js_id, by_number }
+    }
+
+    /// The node with this id; of several the first, which is the feature. Else every node with this `jsNodeId`.
+    fn nodes(&self, id: &str) -> Vec<NodeId> {
+        let mut named = self.names.find(id);
+        named.truncate(1);
+        if named.is_empty() { self.by_js_id.get(id).cloned().unwrap_or_default() } else { named }
+    }
+
+    fn labelled(&self, key: &str) -> Vec<Labelled> {
+        let mut found = self.nodes(key);
+        if found.is_empty() {
+            let number = key.trim_start_matches('🤖').parse().ok();
+            found = number.and_then(|number| self.by_number.get(&number)).cloned().unwrap_or_default();
+        }
+        let mut labelled: Vec<Labelled> = found.into_iter().map(|id| labelled(self.nodes, id)).collect();
+        labelled.dedup();
+        labelled
+    }
+}

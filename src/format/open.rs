@@ -1,0 +1,179 @@
+//! Opening a graph file of whatever kind. What it is is told by its content, not by its name.
+
+use crate::format::{FormatError, json, raw, torch};
+use crate::graph::Document;
+use flate2::bufread::MultiGzDecoder;
+use memmap2::Mmap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZIP: &[u8] = b"PK\x03\x04";
+/// How a pickle begins that is not in an archive: what torch wrote before version 1.6.
+const BARE_PICKLE: &[u8] = b"\x80\x02";
+/// A graph's JSON is some 15 times as long as when it is compressed; a file that is far longer is out for the memory.
+const MOST_EXPANSION: usize = 50;
+/// Short files may expand as they like.
+const EXPANSION_FREE: usize = 64 << 20;
+const CHUNK: u64 = 1 << 20;
+/// As much of a file as tells what it is; a JSON may begin with blanks.
+const START: u64 = 1 << 12;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Raw,
+    Json,
+    Gzip,
+    Torch,
+}
+
+impl Form {
+    /// What a file is that begins with `bytes`, of which there are `length` in all.
+    ///
+    /// # Errors
+    /// Why it is none of them.
+    fn of(bytes: &[u8], length: u64) -> Result<Self, &'static str> {
+        match bytes {
+            [] => Err("it is empty"),
+            _ if is_safetensors(bytes, length) => Ok(Self::Raw),
+            _ if bytes.starts_with(GZIP) => Ok(Self::Gzip),
+            _ if bytes.starts_with(ZIP) => Ok(Self::Torch),
+            _ if bytes.starts_with(BARE_PICKLE) => {
+                Err("it is a pickle of an old torch; save it with torch 1.6 or newer")
+            }
+            _ if begins_as_object(bytes) => Ok(Self::Json),
+            _ => Err("it begins like none of them"),
+        }
+    }
+}
+
+/// Opens a raw container, a graph JSON (gzipped or not), or circuit-tracer's `.pt`.
+///
+/// # Errors
+/// [`FormatError::Read`], [`FormatError::Other`] where it is none of these, or as their readers fail.
+pub fn open(path: &Path) -> Result<Document, FormatError> {
+    let content = Content::of(path).map_err(|error| reading(path, error))?;
+    match Form::of(&content, content.len() as u64).map_err(|found| none_of_them(path, found))? {
+        Form::Raw => {
+            drop(content);
+            let trace = Arc::new(raw::read(path)?);
+            Document::from_trace(trace).map_err(|error| damaged(path, error.to_string()))
+        }
+        Form::Json => json::read(path, &content),
+        Form::Gzip => {
+            let text = unpack(&content).map_err(|what| damaged(path, what))?;
+            if !begins_as_object(&text) {
+                return Err(none_of_them(path, "what is compressed in it is no JSON"));
+            }
+            json::read(path, &text)
+        }
+        Form::Torch => torch::read(path, &content),
+    }
+}
+
+/// The model that a raw container was traced with, read from its header; `None` for a graph of another form, which
+/// does not say, and for what can be read only once.
+///
+/// # Errors
+/// [`FormatError::Read`], or [`FormatError::Other`] where the file begins like no graph.
+pub fn model_of(path: &Path) -> Result<Option<String>, FormatError> {
+    let read = || {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        let mut start = Vec::new();
+        if about.is_file() {
+            file.take(START).read_to_end(&mut start)?;
+        }
+        Ok((about, start))
+    };
+    let (about, start) = read().map_err(|error| reading(path, error))?;
+    if !about.is_file() && !about.is_dir() {
+        return Ok(None);
+    }
+    match Form::of(&start, about.len()) {
+        _ if about.is_dir() => Err(none_of_them(path, "it is a directory")),
+        Ok(Form::Raw) => raw::model(path).map(Some),
+        Ok(_) => Ok(None),
+        Err(found) => Err(none_of_them(path, found)),
+    }
+}
+
+fn reading(path: &Path, error: io::Error) -> FormatError {
+    FormatError::Read { path: path.to_owned(), error }
+}
+
+fn none_of_them(path: &Path, found: &str) -> FormatError {
+    let wanted = "a graph (a raw trace, a graph JSON, or circuit-tracer's .pt)";
+    FormatError::Other { path: path.to_owned(), wanted, found: found.to_owned() }
+}
+
+fn damaged(path: &Path, what: String) -> FormatError {
+    FormatError::Damaged { path: path.to_owned(), what }
+}
+
+/// A header's length, then the header, which is JSON. JSON itself would begin with an absurd length.
+fn is_safetensors(bytes: &[u8], length: u64) -> bool {
+    let Some((header, rest)) = bytes.split_first_chunk() else { return false };
+    u64::from_le_bytes(*header).checked_add(8).is_some_and(|end| end <= length) && rest.starts_with(b"{")
+}
+
+fn begins_as_object(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start().starts_with(b"{")
+}
+
+/// The content of a gzip file, unless it is out for the memory.
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let most = packed.len().saturating_mul(MOST_EXPANSION).max(EXPANSION_FREE);
+    let mut decoder = MultiGzDecoder::new(packed);
+    let mut content = Vec::new();
+    loop {
+        let read = (&mut decoder).take(CHUNK).read_to_end(&mut content);
+        match read.map_err(|error| format!("it cannot be unpacked after {} bytes ({error})", content.len()))? {
+            0 => return Ok(content),
+            _ if content.len() > most => {
+                return Err(format!("its {} bytes unpack to more than {most}, which no graph does", packed.len()));
+            }
+            // What is no JSON from the start need not be unpacked to its end.
+            _ if content.len() as u64 <= CHUNK && !begins_as_object(&content) => return Ok(content),
+            _ => {}
+        }
+    }
+}
+
+/// The bytes of a file.
+enum Content {
+    Mapped(Mmap),
+    Read(Vec<u8>),
+}
+
+impl Content {
+    fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let about = file.metadata()?;
+        if about.is_file() && about.len() > 0 {
+            // SAFETY: the map is read only. A file that is truncated while it is read ends the program, and one that
+            // is overwritten gives another graph: what mapping costs, here as for weights.
+            return Ok(Self::Mapped(unsafe { Mmap::map(&file) }?));
+        }
+        // A pipe has no length to be mapped.
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        Ok(Self::Read(content))
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(content) => content,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The graph in circuit-tracer's dict.
+
+use super::pickle::{Pickle, Ref, Value};
+use super::tensor::{Archive, Tensor};
+use crate::format::FormatError;
+use crate::graph::{AttributionGraph, Document, Edited, GraphInfo, Node, NodeKind, Origin, Thresholds, Token};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A longer pickle than any graph has: it holds the names of tensors and a configuration.
+const MAX_PICKLE: usize = 4 << 20;
+
+/// Reads the graph that `bytes`, the content of the file `path`, hold.
+///
+/// The file has the ids of tokens and not their texts, so that a token is shown as `#` and its id.
+///
+/// # Errors
+/// [`FormatError::Damaged`] with what is wrong and where.
+pub fn read(path: &Path, bytes: &[u8]) -> Result<Document, FormatError> {
+    document(bytes).map_err(|what| FormatError::Damaged { path: path.to_owned(), what })
+}
+
+fn document(bytes: &[u8]) -> Result<Document, String> {
+    let archive = Archive::open(bytes)?;
+    let pickled = archive.member("data.pkl").unwrap_or_default();
+    if pickled.len() > MAX_PICKLE {
+        return Err(format!("its pickle has {} bytes; a graph's has at most {MAX_PICKLE}", pickled.len()));
+    }
+    let pickle = Pickle::run(pickled)?;
+    let Value::Dict(_) = pickle.get(pickle.top) else { return Err("it holds no dict, as a graph is saved".into()) };
+    let file = Saved { archive, pickle };
+    let parts = file.parts()?;
+    let nodes = file.nodes(&parts)?;
+    let (n_nodes, matrix) = (nodes.len(), file.tensor("adjacency_matrix")?);
+    if matrix.size != [n_nodes, n_nodes] {
+        return Err(format!(
+            "its adjacency_matrix is {:?}, and its {n_nodes} nodes need a square of that",
+            matrix.size
+        ));
+    }
+    // Rows are targets; most entries are zero, and are skipped before anything is kept.
+    let edges = (0..n_nodes).flat_map(|target| {
+        let matrix = &matrix;
+        (0..n_nodes).filter_map(move |source| {
+            let weight = matrix.float(target, source);
+            (weight != 0.0).then(|| (NodeId::from(source), NodeId::from(target), weight))
+        })
+    });
+    let tokens = parts.tokens.iter().map(|&id| Token { id, text: format!("#{id}") }).collect();
+    let info = GraphInfo { n_layers: parts.n_layers, tokens, partial: false };
+    let graph = AttributionGraph::from_edges(info, nodes, edges).map_err(|error| error.to_string())?;
+    Ok(Document {
+        origin: Arc::new(file.origin()),
+        graph: Arc::new(graph),
+        trace: None,
+        labels: Arc::default(),
+        stored_scores: None,
+        edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
+    })
+}
+
+struct Saved<'a> {
+    archive: Archive<'a>,
+    pickle: Pickle<'a>,
+}
+
+/// What says how many nodes there are.
+struct Parts {
+    n_layers: usize,
+    tokens: Vec<u32>,
+    /// Rows of `active_features`, ascending.
+    selected: Vec<u32>,
+    /// Vocabulary index and text.
+    targets: Vec<(u32, String)>,
+}
+
+impl<'a> Saved<'a> {
+    fn entry(&self, name: &str) -> Option<Ref> {
+        let present = |at: &Ref| *self.pickle.get(*at) != Value::None;
+        self.pickle.entry(self.pickle.top, name).filter(present)
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor<'a>, String> {
+        let at = self.entry(name).ok_or_else(|| format!("it has no {name}"))?;
+        Tensor::of(&self.archive, &self.pickle, at).map_err(|wrong| format!("its {name} {wrong}"))
+    }
+
+    fn numbers(&self, name: &str) -> Result<Vec<u32>, String> {
+        let tensor = self.tensor(name)?;
+        let number = |at| tensor.small(at).ok_or_else(|| format!("its {name}[{at}] is no whole number in range"));
+        (0..tensor.count()).map(number).collect()
+    }
+
+    fn parts(&self) -> Result<Parts, String> {
+        let tokens = self.numbers("input_tokens")?;
+        let n_active = self.tensor("active_features")?.size[0];
+        let selected = match self.entry("selected_features") {
+            Some(_) => self.numbers("selected_features")?,
+            None => (0..n_active as u32).collect(),
+        };
+        let targets = self.targets()?;
+        let n_nodes = self.tensor("adjacency_matrix")?.size[0];
+        // What neither features, tokens nor targets take up are errors, of which a layer has one a token.
+        let n_errors = n_nodes.checked_sub(selected.len() + tokens.len() + targets.len());
+        let n_layers = match n_errors {
+            Some(errors) if !tokens.is_empty() && errors % tokens.len() == 0 => errors / tokens.len(),
+            _ => {
+                return Err(format!(
+                    "its adjacency_matrix has {n_nodes} rows, which {} features, {} tokens and {} targets leave no \
+                     whole number of layers of",
+                    selected.len(),
+                    tokens.len(),
+                    targets.len()
+                ));
+            }
+        };
+        let said = self.entry("cfg").and_then(|cfg| self.pickle.attribute(cfg, "n_layers"));
+        if let Some(said) = said.and_then(|said| self.pickle.int(said))
+            && usize::try_from(said) != Ok(n_layers)
+        {
+            return Err(format!("its cfg says {said} layers, and its adjacency_matrix has room for {n_layers}"));
+        }
+        Ok(Parts { n_layers, tokens, selected, targets })
+    }
+
+    /// The targets: a tensor of vocabulary indices, or a list of records with a text and an index. Older files call
+    /// them `logit_tokens`.
+    fn targets(&self) -> Result<Vec<(u32, String)>, String> {
+        let name = if self.entry("logit_targets").is_some() { "logit_targets" } else { "logit_tokens" };
+        let at = self.entry(name).ok_or("it has no logit_targets")?;
+        let n_vocabulary = self.entry("vocab_size").and_then(|at| self.pickle.int(at));
+        let text = |id: u32| match n_vocabulary {
+            Some(n_vocabulary) if i64::from(id) >= n_vocabulary => {
+                format!("direction {}", i64::from(id) - n_vocabulary)
+            }
+            _ => format!("#{id}"),
+        };
+        let Value::List(records) = self.pickle.get(at) else {
+            return Ok(self.numbers(name)?.into_iter().map(|id| (id, text(id))).collect());
+        };
+        let target = |(at, record): (usize, &Ref)| {
+            let (token, index) = self.record(*record);
+            let index = index.and_then(|index| u32::try_from(index).ok());
+            let id = index.ok_or_else(|| format!("its {name}[{at}] has no vocabulary index"))?;
+            Ok((id, token.filter(|token| !token.is_empty()).map_or_else(|| text(id), str::to_owned)))
+        };
+        records.iter().enumerate().map(target).collect()
+    }
+
+    /// `LogitTarget(token_str, vocab_idx)`, as a named tuple or an object with attributes.
+    fn record(&self, at: Ref) -> (Option<&'a str>, Option<i64>) {
+        let pickle = &self.pickle;
+        let fields = match *pickle.get(at) {
+            Value::Call { arguments, .. } => pickle.items(arguments).unwrap_or_default(),
+            Value::Int(id) => return (None, Some(id)),
+            _ => pickle.items(at).unwrap_or_default(),
+        };
+        match *fields {
+            [text, id, ..] => (pickle.text(text), pickle.int(id)),
+            _ => (
+                pickle.attribute(at, "token_str").and_then(|text| pickle.text(text)),
+                pickle.attribute(at, "vocab_idx").and_then(|id| pickle.int(id)),
+            ),
+        }
+    }
+
+    /// The nodes in the order of the matrix.
+    fn nodes(&self, parts: &Parts) -> Result<Vec<Node>, String> {
+        let active = self.tensor("active_features")?;
+        if active.size[1] != 3 {
+            return Err(format!("its active_features are {:?}, not layer, position, feature", active.size));
+        }
+        let activations = self.tensor("activation_values")?;
+        let by_selection = activations.count() == parts.selected.len() && activations.count() != active.size[0];
+        let feature = |(place, &index): (usize, &u32)| {
+            let row = index as usize;
+            let at = |column| {
+                active.small(row * 3 + column).ok_or_else(|| format!("its active_features[{row}] is out of range"))
+            };
+            if row >= active.size[0] {
+                return Err(format!("its selected_features[{place}] is {row}, and {} are active", active.size[0]));
+            }
+            let value = if by_selection { place } else { row };
+            if value >= activations.count() {
+                return Err(format!("its activation_values are {}, which leaves out [{value}]", activations.count()));
+            }
+            let activation = activations.float(value / activations.size[1], value % activations.size[1]);
+            let kind =
+                NodeKind::Feature { layer: Layer(at(0)?), position: Position(at(1)?), feature: FeatureId(at(2)?) };
+            Ok(Node { kind, activation: Some(activation).filter(|activation| activation.is_finite()) })
+        };
+        let mut nodes = parts.selected.iter().enumerate().map(feature).collect::<Result<Vec<_>, String>>()?;
+        let plain = |kind| Node { kind, activation: None };
+        let positions = || (0..parts.tokens.len()).map(Position::from);
+        for layer in 0..parts.n_layers {
+            nodes.extend(positions().map(|position| plain(NodeKind::Error { layer: layer.into(), position })));
+        }
+        let tokens = positions().zip(&parts.tokens);
+        nodes.extend(tokens.map(|(position, &id)| plain(NodeKind::Token { position, id })));
+        let probabilities = self.tensor("logit_probabilities")?;
+        if probabilities.count() != parts.targets.len() {
+            let (found, wanted) = (probabilities.count(), parts.targets.len());
+            return Err(format!("it has {found} logit_probabilities for {wanted} targets"));
+        }
+        let position = Position::from(parts.tokens.len() - 1);
+        nodes.extend(parts.targets.iter().enumerate().map(|(at, (id, text))| {
+            let probability = probabilities.float(at / probabilities.size[1], at % probabilities.size[1]);
+            plain(NodeKind::Logit { position, id: *id, probability, text: text.clone() })
+        }));
+        Ok(nodes)
+    }
+
+    fn origin(&self) -> Origin {
+        let pickle = &self.pickle;
+        let text = |at: Option<Ref>| at.and_then(|at| pickle.text(at)).unwrap_or_default().to_owned();
+        let cfg = self.entry("cfg");
+        let transcoder = self.entry("scan").map_or_else(String::new, |scan| match pickle.get(scan) {
+            Value::List(list) => list.iter().filter_map(|at| pickle.text(*at)).collect::<Vec<_>>().join(", "),
+            _ => text(Some(scan)),
+        });
+        Origin {
+            prompt: text(self.entry("input_string")),
+            model: text(cfg.and_then(|cfg| pickle.attribute(cfg, "model_name"))),
+            transcoder,
+            ..Origin::default()
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Questions that are answered in words: names, labels, thresholds, notes.
+
+use super::edits::{apply, prune_anew};
+use super::group::choose_none;
+use crate::graph::{Edit, Labelled};
+use crate::tui::app::{Popup, State};
+use crate::tui::popup::notes::Notes;
+use crate::tui::popup::question::{Asks, Question, read_thresholds};
+
+pub(in crate::tui) fn ask_label(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let node = circuit.selected();
+    let mut about = circuit.name(node, &state.look.glyphs);
+    let what = circuit.labelled(node);
+    if matches!(what, Labelled::Feature(..)) {
+        about.push_str(": the label holds at every position");
+    }
+    let answer = circuit.label(node).map_or_else(String::new, |(label, _)| label.to_owned());
+    state.popup = Some(Popup::Question(Question::new(Asks::Label(what), about, answer)));
+}
+
+pub(in crate::tui) fn ask_thresholds(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let now = circuit.edits.now().thresholds;
+    let about = "share of the nodes' influence to keep, and of the edges'".to_owned();
+    let answer = format!("{} {}", now.node, now.edge);
+    state.popup = Some(Popup::Question(Question::new(Asks::Thresholds, about, answer)));
+}
+
+/// Takes the answer, or says what is wrong with it.
+pub(in crate::tui) fn answer(state: &mut State) {
+    let (Some(Popup::Question(question)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let text = question.answer().to_owned();
+    let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_));
+    if is_name && text.is_empty() {
+        question.complain("A supernode needs a name".to_owned());
+        return;
+    }
+    let (edit, said) = match &question.asks {
+        Asks::Group(members) => {
+            (Edit::Group { name: text.clone(), members: members.clone() }, format!("Made the supernode {text}"))
+        }
+        Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
+        Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
+        Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
+        Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
+            Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
+            Err(why) => {
+                question.complain(why);
+                return;
+            }
+        },
+    };
+    if matches!(edit, Edit::Group { .. }) {
+        choose_none(state);
+    }
+    state.popup = None;
+    let prunes = matches!(edit, Edit::SetThresholds(_));
+    if apply(state, edit, said) && prunes {
+        prune_anew(state);
+    }
+}
+
+pub(in crate::tui) fn open_notes(state: &mut State) {
+    if let Some(circuit) = &state.circuit {
+        state.popup = Some(Popup::Notes(Notes::new(&circuit.edits.now().notes)));
+    }
+}
+
+pub(in crate::tui) fn move_in_notes(state: &mut State, by: isize) {
+    if let Some(Popup::Notes(notes)) = &mut state.popup {
+        notes.move_by(by);
+    }
+}
+
+/// Leaves the notes; what was written stays.
+pub(in crate::tui) fn keep_notes(state: &mut State) {
+    let Some(Popup::Notes(notes)) = &state.popup else { return };
+    let text = notes.text();
+    state.popup = None;
+    apply(state, Edit::SetNotes(text), "The notes are kept".to_owned());
+}

@@ -1,0 +1,272 @@
+//! Finding by fuzzy text what a person may go to or do: commands, panes, supernodes, nodes.
+
+use crate::graph::{Edited, NodeKind};
+use crate::ids::{FeatureId, Layer, NodeId};
+use crate::job::{Cancelled, Monitor};
+use crate::tui::app::Pane;
+use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::command::{COMMANDS, Command};
+use crate::tui::glyph::Glyphs;
+use crate::tui::name::{Names, label_of};
+use crate::tui::text;
+use crate::tui::tracer::{Promoted, Traced};
+use fuzzy_matcher::FuzzyMatcher;
+use fuzzy_matcher::skim::SkimMatcherV2;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// What an entry leads to.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// A command is run.
+    Command(&'static Command),
+    /// A pane gets the focus.
+    Pane(Pane),
+    /// The first kept member of the supernode of this index is selected.
+    Group(usize),
+    /// A node is selected.
+    Node(NodeId),
+}
+
+/// Something that can be found. Its texts are harmless to a terminal.
+pub struct Entry {
+    /// What it leads to.
+    pub target: Target,
+    /// What it is called.
+    pub name: String,
+    /// What stands beside its name.
+    pub beside: String,
+    /// Its keys.
+    pub keys: String,
+    /// What else it is found by.
+    pub also: Vec<String>,
+    /// It cannot be gone to at the present thresholds.
+    pub stands_back: bool,
+}
+
+impl Entry {
+    fn new(target: Target, name: String, beside: String) -> Self {
+        Self { target, name, beside, keys: String::new(), also: Vec::new(), stands_back: false }
+    }
+
+    /// What kind of thing it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self.target {
+            Target::Command(_) => "command",
+            Target::Pane(_) => "pane",
+            Target::Group(_) => "supernode",
+            Target::Node(_) => "node",
+        }
+    }
+
+    /// How well it fits: every word must stand in one of its texts, as in most fuzzy finders. `None` where one does not.
+    fn score(&self, matcher: &SkimMatcherV2, words: &[&str]) -> Option<i64> {
+        let best = |word: &&str| {
+            let texts = [&self.name, &self.beside].into_iter().chain(&self.also);
+            texts.filter_map(|text| matcher.fuzzy_match(text, word)).max()
+        };
+        words.iter().map(best).sum()
+    }
+}
+
+/// What was found of everything that can be.
+#[derive(Clone)]
+pub struct Found {
+    /// Everything.
+    pub entries: Arc<[Entry]>,
+    /// Indices of what was found, best first.
+    pub order: Arc<[u32]>,
+}
+
+impl Found {
+    /// What was found, best first.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.order.iter().map(|at| &self.entries[*at as usize])
+    }
+}
+
+/// Everything that can be found, gathered when it is first looked through: that may take longer than a frame.
+#[derive(Clone)]
+pub struct Haystack(Arc<Hay>);
+
+struct Hay {
+    wanted: Wanted,
+    glyphs: Glyphs,
+    nodes: Option<Nodes>,
+    entries: OnceLock<Arc<[Entry]>>,
+}
+
+/// What is to be found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Commands,
+    Nodes,
+    Groups,
+    Everything,
+}
+
+impl Haystack {
+    /// The commands.
+    pub fn of_commands(glyphs: &Glyphs) -> Self {
+        Self::new(Wanted::Commands, glyphs, None)
+    }
+
+    /// The nodes of a circuit.
+    pub fn of_nodes(circuit: &Circuit, glyphs: &Glyphs) -> Self {
+        Self::new(Wanted::Nodes, glyphs, Some(circuit))
+    }
+
+    /// The supernodes of a circuit.
+    pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
+        Self::new(Wanted::Groups, glyphs, Some(circuit))
+    }
+
+    /// Everything that can be gone to or done.
+    pub fn of_everything(circuit: Option<&Circuit>, glyphs: &Glyphs) -> Self {
+        Self::new(Wanted::Everything, glyphs, circuit)
+    }
+
+    fn new(wanted: Wanted, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
+        let nodes = circuit.map(Nodes::new);
+        Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, entries: OnceLock::new() }))
+    }
+
+    /// What fits `query`, best first, and all of it where nothing is asked for.
+    ///
+    /// # Errors
+    /// Where `monitor` says to stop.
+    pub fn find(&self, query: &str, monitor: &Monitor) -> Result<Found, Cancelled> {
+        let entries = Arc::clone(self.0.entries.get_or_init(|| self.0.gather()));
+        let matcher = SkimMatcherV2::default();
+        let words: Vec<&str> = query.split_whitespace().collect();
+        let mut scored = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            if at % 256 == 0 {
+                monitor.cancel().check()?;
+            }
+            if let Some(score) = entry.score(&matcher, &words) {
+                scored.push((Reverse(score), entry.stands_back, at as u32));
+            }
+        }
+        // What is asked for nothing stands in the order in which it was gathered.
+        scored.sort_unstable();
+        Ok(Found { entries, order: scored.into_iter().map(|(.., at)| at).collect() })
+    }
+}
+
+impl Hay {
+    fn gather(&self) -> Arc<[Entry]> {
+        let wants = |some: Wanted| self.wanted == some || self.wanted == Wanted::Everything;
+        let mut entries = Vec::new();
+        if self.wanted == Wanted::Everything {
+            let panes = Pane::ALL.into_iter();
+            entries.extend(panes.map(|pane| Entry::new(Target::Pane(pane), pane.title().to_owned(), String::new())));
+        }
+        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Groups)) {
+            entries.extend(nodes.groups(&self.glyphs));
+        }
+        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Nodes)) {
+            entries.extend(nodes.nodes(&self.glyphs));
+        }
+        if wants(Wanted::Commands) {
+            let commands = COMMANDS.iter().filter(|command| command.context.is_about_panes());
+            entries.extend(commands.map(|command| {
+                let keys = command.key_labels(self.glyphs.charset).join(" ");
+                Entry { keys, ..Entry::new(Target::Command(command), command.name.to_owned(), command.doc.to_owned()) }
+            }));
+        }
+        entries.into()
+    }
+}
+
+/// What is known of the nodes of a circuit: cheap to take along to another thread.
+struct Nodes {
+    names: Names,
+    traced: Traced,
+    edited: Edited,
+    writes: HashMap<(Layer, FeatureId), Arc<Promoted>>,
+}
+
+impl Nodes {
+    fn new(circuit: &Circuit) -> Self {
+        let known = circuit.writes.iter().filter_map(|(feature, writes)| match writes {
+            Writes::Known(promoted) => Some((*feature, Arc::clone(promoted))),
+            _ => None,
+        });
+        Self {
+            names: circuit.names.clone(),
+            traced: circuit.traced.clone(),
+            edited: circuit.edits.now().clone(),
+            writes: known.collect(),
+        }
+    }
+
+    fn groups<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
+        self.edited.groups.iter().enumerate().map(|(at, group)| {
+            let count = text::counted(group.members.len(), "node");
+            Entry::new(Target::Group(at), glyphs.visible(&group.name), count)
+        })
+    }
+
+    /// The kept ones first, then by influence.
+    fn nodes<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
+        let kept = &self.traced.kept;
+        let mut order: Vec<NodeId> = self.traced.document.graph.node_ids().collect();
+        order.sort_by(|a, b| {
+            let influence = |id: &NodeId| kept.influence[id.index()];
+            kept.has_node(*b).cmp(&kept.has_node(*a)).then(influence(b).total_cmp(&influence(a)))
+        });
+        order.into_iter().map(|id| self.node(id, glyphs))
+    }
+
+    fn node(&self, id: NodeId, glyphs: &Glyphs) -> Entry {
+        let document = &self.traced.document;
+        let (promoted, short) = match document.graph.node(id).kind {
+            NodeKind::Feature { layer, position, feature } => {
+                (self.writes.get(&(layer, feature)), Some(format!("{layer}_{feature}_{position}")))
+            }
+            _ => (None, None),
+        };
+        let promoted: Vec<String> = promoted
+            .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
+        let label = label_of(document, &self.edited, id).map(|(label, _)| glyphs.visible(label));
+        let beside = label.unwrap_or_else(|| promoted.join("  "));
+        Entry {
+            also: promoted.into_iter().chain(short).collect(),
+            stands_back: !self.traced.kept.has_node(id),
+            ..Entry::new(Target::Node(id), self.names.name(id, glyphs), beside)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::glyph::Charset;
+
+    fn names(query: &str) -> Vec<&'static str> {
+        let hay = Haystack::of_commands(&Glyphs::new(Charset::Ascii));
+        let found = hay.find(query, &Monitor::default()).unwrap();
+        let name = |entry: &Entry| match entry.target {
+            Target::Command(command) => command.name,
+            _ => panic!("only commands were looked through"),
+        };
+        found.entries().map(name).collect()
+    }
+
+    #[test]
+    fn every_word_must_fit_and_the_best_comes_first() {
+        assert_eq!(names("undo")[0], "undo");
+        assert_eq!(names("nodes fewer")[0], "nodes-fewer");
+        assert!(names("undo xyzzy").is_empty());
+        assert!(names("").len() > 20, "nothing asked for finds everything");
+    }
+
+    #[test]
+    fn a_search_can_be_stopped() {
+        let monitor = Monitor::default();
+        monitor.cancel().cancel();
+        assert!(Haystack::of_commands(&Glyphs::new(Charset::Ascii)).find("undo", &monitor).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Supernodes that are proposed, to be accepted or refused one by one.
+
+use crate::graph::Proposal;
+use crate::ids::NodeId;
+use crate::tui::circuit::Circuit;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// The proposals that are left.
+pub struct Proposals {
+    /// The number of the question that they answer.
+    pub generation: u64,
+    /// `None` while they are being looked for.
+    left: Option<Vec<Proposal>>,
+    row: usize,
+}
+
+impl Proposals {
+    /// Proposals that are being looked for.
+    pub fn new(generation: u64) -> Self {
+        Self { generation, left: None, row: 0 }
+    }
+
+    /// Takes what was found.
+    pub fn take(&mut self, found: Vec<Proposal>) {
+        self.left = Some(found);
+        self.row = 0;
+    }
+
+    /// Up and down the list.
+    pub fn move_by(&mut self, by: isize) {
+        let last = self.left.as_ref().map_or(0, Vec::len).saturating_sub(1);
+        self.row = self.row.saturating_add_signed(by).min(last);
+    }
+
+    /// Takes the one under the cursor off the list.
+    pub fn pop(&mut self) -> Option<Vec<NodeId>> {
+        let left = self.left.as_mut()?;
+        let proposal = (self.row < left.len()).then(|| left.remove(self.row))?;
+        self.row = self.row.min(left.len().saturating_sub(1));
+        Some(proposal.members)
+    }
+
+    /// Draws them.
+    pub fn render(&self, circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let lines = self.left.as_ref().map_or(1, |left| left.len().max(1));
+        let height = (lines as u16 + 2).min(24).min(screen.height);
+        let area =
+            super::open(screen, screen.width.saturating_sub(4).min(110), height, "proposed supernodes", look, buf);
+        let room = usize::from(area.width);
+        let left = match &self.left {
+            Some(left) if !left.is_empty() => left,
+            none => {
+                let says = if none.is_some() { "no features are alike enough" } else { "comparing features" };
+                if !area.is_empty() {
+                    buf.set_stringn(area.x, area.y, says, room, theme.quiet);
+                }
+                return;
+            }
+        };
+        let from = (self.row + 1).saturating_sub(usize::from(area.height));
+        for (y, (at, proposal)) in (area.top()..area.bottom()).zip(left.iter().enumerate().skip(from)) {
+            let likeness = format!("{:<5}", text::percent(proposal.likeness).trim_start());
+            let members: Vec<String> = proposal.members.iter().map(|node| circuit.name(*node, glyphs)).collect();
+            let members = format!("{likeness} {}  {}", members.len(), members.join("  "));
+            buf.set_stringn(area.x, y, glyphs.fit(&members, room), room, theme.text);
+            if at == self.row {
+                buf.set_style(Rect { y, height: 1, ..area }, theme.selection);
+            }
+        }
+    }
+}

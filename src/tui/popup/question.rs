@@ -1,0 +1,111 @@
+//! A question that is answered in a line of text: a name, a label, numbers.
+
+use super::line;
+use crate::graph::{Labelled, Thresholds};
+use crate::ids::NodeId;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::{Input, InputRequest};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asks {
+    /// The name of a supernode of these nodes.
+    Group(Vec<NodeId>),
+    /// Another name for the supernode of this index.
+    Rename(usize),
+    /// A label for a feature or a node; none takes the present one away.
+    Label(Labelled),
+    /// The thresholds, in numbers.
+    Thresholds,
+}
+
+/// The question and what is typed so far.
+pub struct Question {
+    /// What is asked.
+    pub asks: Asks,
+    title: &'static str,
+    /// What the answer is about, harmless to a terminal.
+    about: String,
+    input: Input,
+    /// What is wrong with the answer that was given.
+    complaint: Option<String>,
+}
+
+impl Question {
+    /// Asks, with an answer to start from.
+    pub fn new(asks: Asks, about: String, answer: String) -> Self {
+        let title = match asks {
+            Asks::Group(_) | Asks::Rename(_) => "name of the supernode",
+            Asks::Label(_) => "label",
+            Asks::Thresholds => "thresholds",
+        };
+        Self { asks, title, about, input: Input::new(answer), complaint: None }
+    }
+
+    /// Edits the answer.
+    pub fn edit(&mut self, request: InputRequest) {
+        self.input.handle(request);
+        self.complaint = None;
+    }
+
+    /// The answer as it stands.
+    pub fn answer(&self) -> &str {
+        self.input.value().trim()
+    }
+
+    /// Says what is wrong with the answer.
+    pub fn complain(&mut self, why: String) {
+        self.complaint = Some(why);
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        let theme = &look.theme;
+        let area = super::open(screen, screen.width.saturating_sub(4).min(80), 5, self.title, look, buf);
+        if area.height < 3 {
+            return None;
+        }
+        let cursor = line::render(&self.input, area, theme.strong, look, buf);
+        let (note, style) = match &self.complaint {
+            Some(why) => (look.glyphs.visible(why), theme.alert),
+            None => (self.about.clone(), theme.quiet),
+        };
+        let room = usize::from(area.width);
+        buf.set_stringn(area.x, area.y + 2, look.glyphs.fit(&note, room), room, style);
+        Some(cursor)
+    }
+}
+
+/// Reads thresholds: a node threshold, and an edge threshold behind it where that is to change too.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub fn read_thresholds(text: &str, now: Thresholds) -> Result<Thresholds, String> {
+    let read = |word: &str| match word.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{word} is no share: write a number from 0 to 1, such as 0.8")),
+    };
+    let words: Vec<&str> = text.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
+    match words[..] {
+        [node] => Ok(Thresholds { node: read(node)?, ..now }),
+        [node, edge] => Ok(Thresholds { node: read(node)?, edge: read(edge)? }),
+        _ => Err("Write the node threshold, and the edge threshold behind it: 0.8 0.98".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_read_or_it_is_said_what_is_wrong() {
+        let now = Thresholds::default();
+        assert_eq!(read_thresholds("0.5", now), Ok(Thresholds { node: 0.5, ..now }));
+        assert_eq!(read_thresholds(" 0.5,  1 ", now), Ok(Thresholds { node: 0.5, edge: 1.0 }));
+        for wrong in ["", "1.2", "-0.1", "NaN", "inf", "0.5 x", "0.1 0.2 0.3"] {
+            assert!(read_thresholds(wrong, now).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What is installed beside the program: the manual page and the shells' completions.
+
+use crate::circuitscope;
+use circuitscope::tui::command::COMMANDS;
+
+fn printed(args: &[&str]) -> String {
+    let output = circuitscope().args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_manual_page_lists_every_option_subcommand_and_key() {
+    let page = printed(&["manual"]).replace("\\-", "-").replace("\\*(Aq", "'");
+    assert!(page.contains(".TH circuitscope 1"), "{page}");
+    for word in ["--transcoder", "circuitscope-trace(1)", "circuitscope-export(1)"] {
+        assert!(page.contains(word), "{word} is not in the page:\n{page}");
+    }
+    for command in COMMANDS {
+        assert!(page.contains(command.doc), "{} is not in the page:\n{page}", command.name);
+    }
+}
+
+#[test]
+fn a_subcommand_has_a_page_of_its_own() {
+    let page = printed(&["manual", "trace"]).replace("\\-", "-");
+    assert!(page.contains(".TH circuitscope-trace 1") && page.contains("--max-feature-nodes"), "{page}");
+    let none = circuitscope().args(["manual", "no-such"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("there is no subcommand \"no-such\"; there are "));
+}
+
+#[test]
+fn every_shell_completes_the_subcommands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("intervene") && script.contains("max-feature-nodes"), "{shell}:\n{script}");
+    }
+}
