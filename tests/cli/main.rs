@@ -1,6 +1,7 @@
 //! The program as a person or a script calls it.
 
 mod bad_input;
+mod inspecting;
 mod manual;
 mod pipeline;
 mod resuming;
