@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`ids`], [`job`], [`parallel`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
-//! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie; the tokenizer; the language model; what replaces its MLPs |
+//! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
 //! | [`attribution`], [`intervention`], [`format`](mod@format) | the local replacement model and its rows; altered runs; files that hold graphs |
 //! | [`session`] | what a person did to a graph, saved beside it |

@@ -104,6 +104,7 @@ impl Capture {
     }
 }
 
-fn zeroed_positions(model_name: &str) -> usize {
+/// How many positions count as zero for a transcoder of the model that is called so.
+pub(super) fn zeroed_positions(model_name: &str) -> usize {
     if model_name.contains("gemma-3") && model_name.ends_with("-it") { ZEROED_OF_GEMMA_3_IT } else { ZEROED }
 }

@@ -1,5 +1,6 @@
 //! A model, its transcoder and its tokenizer, loaded once for any number of prompts.
 
+use crate::attribution::capture::zeroed_positions;
 use crate::attribution::{Capture, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
@@ -22,8 +23,15 @@ pub struct Engine {
     pub transcoder: Transcoder,
     /// How it reads.
     pub tokenizer: Tokenizer,
+    /// What does not stop the work and should be known; sentences.
+    pub warnings: Vec<String>,
     file_hashes: BTreeMap<String, String>,
+    /// What every prompt has to begin with, where the transcoder was trained so.
+    prefix: Vec<u32>,
 }
+
+/// What Gemma-3's instruction models begin every prompt with; their transcoders leave these positions out.
+const CHAT_PREFIX: &str = "<bos><start_of_turn>user\n";
 
 /// The tokens that a feature writes for and against most.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,23 +55,35 @@ impl Engine {
         let named = |kind: &'static str| move |(name, hash): (String, String)| (format!("{kind}/{name}"), hash);
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
-        Ok(Self { model, transcoder, tokenizer, file_hashes })
+        let warnings = warnings(&model, &transcoder, &tokenizer);
+        let prefix = match zeroed_positions(&transcoder.config.model_name) {
+            1 => Vec::new(),
+            // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
+            zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
+        };
+        Ok(Self { model, transcoder, tokenizer, warnings, file_hashes, prefix })
     }
 
     /// The prompt as the model reads it.
     ///
     /// # Errors
-    /// It is empty, too long, or the tokenizer cannot read it.
+    /// It is empty, too long, the tokenizer cannot read it, or it does not begin as the transcoder wants it.
     pub fn read(&self, prompt: &str) -> Result<Vec<Token>, TraceError> {
-        Ok(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
+        self.prefixed(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
     }
 
     /// Ids taken as they are, with nothing put in front.
     ///
     /// # Errors
-    /// There are none, too many, or one is past the vocabulary.
+    /// There are none, too many, one is past the vocabulary, or they do not begin as the transcoder wants it.
     pub fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>, TraceError> {
-        Ok(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
+        self.prefixed(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
+    }
+
+    /// The tokens, where they begin as the transcoder wants it.
+    fn prefixed(&self, tokens: Vec<Token>) -> Result<Vec<Token>, TraceError> {
+        let begins = tokens.iter().map(|token| token.id).take(self.prefix.len()).eq(self.prefix.iter().copied());
+        if begins { Ok(tokens) } else { Err(TraceError::NoChatPrefix { prefix: CHAT_PREFIX }) }
     }
 
     /// Traces the prompt of `options`, as far as it comes; see [`Tracing`].
@@ -95,6 +115,7 @@ impl Engine {
         let text = |id| self.tokenizer.text(id);
         let mut tracing = Tracing::begin(&self.model, &self.transcoder, tokens, options, text, planned, monitor)?;
         tracing.trace.provenance.file_hashes.clone_from(&self.file_hashes);
+        tracing.trace.provenance.warnings.clone_from(&self.warnings);
         Ok(tracing)
     }
 
@@ -170,6 +191,23 @@ impl Engine {
         };
         Ok(Promoted { top: listed(1.0), bottom: listed(-1.0) })
     }
+}
+
+/// What is odd about a model and a transcoder that fit each other in size.
+fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let trained_on = &transcoder.config.model_name;
+    if !model.spec.may_be(trained_on) {
+        let name = &model.spec.name;
+        warnings.push(format!(
+            "the transcoder was trained on {trained_on:?} and the model calls itself {name:?}: the sizes fit, the graph \
+             means nothing if they are not the same model"
+        ));
+    }
+    if !tokenizer.has_lead() {
+        warnings.push("the tokenizer has no special token: nothing is put in front of a prompt".to_owned());
+    }
+    warnings
 }
 
 /// The first file that is not the one of the same name, and in what way.

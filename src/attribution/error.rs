@@ -26,6 +26,15 @@ pub enum TraceError {
         /// What is wrong.
         what: String,
     },
+    /// The transcoder was trained on chats alone.
+    #[error(
+        "the prompt does not begin with {prefix:?}, which the transcoder leaves out of every prompt; use --chat, which \
+         puts it there"
+    )]
+    NoChatPrefix {
+        /// What it has to begin with.
+        prefix: &'static str,
+    },
     /// A trace cannot be gone on from.
     #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
     Resume(String),

@@ -5,6 +5,7 @@ use crate::attribution::TraceError;
 use crate::graph::{Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
+use std::borrow::Cow;
 
 /// An output asked for by the person.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,17 @@ pub enum Request {
         /// What it weighs among the targets.
         weight: f32,
     },
+}
+
+impl Request {
+    /// What the target is called in a trace.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Token(token) => token.text.as_str().into(),
+            Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
+            Self::Vector { name, .. } => name.as_str().into(),
+        }
+    }
 }
 
 /// Which outputs are traced.
@@ -108,7 +120,7 @@ pub(super) fn resolve(
             Request::Difference { plus, minus, weight } => {
                 let (up, down) = (model.unembedding(plus.id)?, model.unembedding(minus.id)?);
                 let vector = up.iter().zip(&down).map(|(a, b)| a - b).collect();
-                direction(format!("{} - {}", plus.text.trim(), minus.text.trim()), vector, *weight)?
+                direction(request.name().into_owned(), vector, *weight)?
             }
             Request::Vector { name, vector, weight } => direction(name.clone(), vector.clone(), *weight)?,
         });

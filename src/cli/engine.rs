@@ -1,48 +1,103 @@
 //! Which model and transcoder a command works with.
 
 use crate::attribution::Engine;
+use crate::cli::pull;
 use crate::demo;
-use crate::hub::Place;
+use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
 use anyhow::{Result, bail};
 use candle_core::Device;
+use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
 /// The model and the transcoder.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct EngineArgs {
-    /// A Hugging Face model directory; with neither this nor --transcoder, the embedded demo
-    #[arg(long, value_name = "DIR")]
+    /// The model: a Hugging Face directory, or a hub reference, ORG/REPO[@REVISION]; if not given, the one that
+    /// --transcoder was trained for. With neither, the embedded demo
+    #[arg(long, value_name = "DIR|REF")]
     pub model: Option<PathBuf>,
-    /// A transcoder directory in circuit-tracer's layout
-    #[arg(long, value_name = "DIR")]
+    /// The transcoder: a directory in circuit-tracer's layout, or a hub reference, ORG/REPO[/FOLDER][@REVISION]
+    #[arg(long, value_name = "DIR|REF")]
     pub transcoder: Option<PathBuf>,
+    /// A published model with its transcoder, instead of --model and --transcoder
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "transcoder"],
+          value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
+    pub preset: Option<String>,
+    /// Download from the hub what is not on this machine; otherwise the network is not touched
+    #[arg(long)]
+    pub download: bool,
+    /// Forbid the network, also where --download or the program would ask for it
+    #[arg(long)]
+    pub offline: bool,
     /// Threads to compute on; as many as there are cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 }
 
+/// The hub as this process's environment says.
+///
+/// # Errors
+/// A variable cannot be understood.
+pub fn hub(offline: bool) -> Result<Hub> {
+    Ok(Hub::from_env(&|name| std::env::var_os(name), offline)?)
+}
+
 impl EngineArgs {
     /// Whether it is the embedded demo.
     pub fn is_demo(&self) -> bool {
-        self.model.is_none() && self.transcoder.is_none()
+        self.model.is_none() && self.transcoder.is_none() && self.preset.is_none()
     }
 
-    /// Loads them.
+    /// Loads them, and says on stderr what is odd about them.
     ///
     /// # Errors
-    /// One is given without the other, or cannot be loaded.
+    /// One cannot be had, or cannot be loaded.
     pub fn open(&self) -> Result<Engine> {
         if let Some(threads) = self.threads {
-            // SAFETY: commands load their model before they start any thread, and nothing else reads the environment
-            // meanwhile. Candle and rayon take the number of threads from nowhere else.
+            // SAFETY: commands load their model before they start any thread but those that fetch it, which have
+            // nothing to do with candle or rayon, and are done when this is read. These take the number of threads
+            // from nowhere else.
             unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
         }
-        let (model, transcoder) = match (&self.model, &self.transcoder) {
-            (Some(model), Some(transcoder)) => (Place::directory(model)?, Place::directory(transcoder)?),
-            (Some(_), None) => bail!("--model needs --transcoder: the directory of a transcoder trained on it"),
-            (None, Some(_)) => bail!("--transcoder needs --model: the directory of the model that it was trained on"),
-            (None, None) => demo::places(),
-        };
-        Ok(Engine::open(&model, &transcoder, &Device::Cpu)?)
+        let (model, transcoder) = self.places()?;
+        let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+        for warning in &engine.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(engine)
+    }
+
+    /// Where they lie; with `--download` what is missing is fetched first.
+    fn places(&self) -> Result<(Place, Place)> {
+        let Some(request) = self.request()? else { return Ok(demo::places()) };
+        let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
+        let hub = hub(self.offline)?;
+        match hub.pair(model.as_ref(), transcoder) {
+            Err(
+                HubError::NotHere { .. } | HubError::Incomplete { .. } | HubError::Place(PlaceError::Elsewhere { .. }),
+            ) if self.download => {}
+            places => return Ok(places?),
+        }
+        pull::fetch(&hub, &request, false)?;
+        Ok(hub.pair(model.as_ref(), transcoder)?)
+    }
+
+    /// What was asked for; `None` for the embedded demo.
+    fn request(&self) -> Result<Option<Request>> {
+        let source = |path: &PathBuf| Source::parse(path);
+        Ok(match (&self.preset, &self.model, &self.transcoder) {
+            (Some(name), ..) => Preset::named(name).map(Request::preset),
+            (None, model, Some(transcoder)) => {
+                Some(Request::Pair { model: model.as_ref().map(source).transpose()?, transcoder: source(transcoder)? })
+            }
+            (None, Some(model), None) => {
+                let made_for = |preset: &&Preset| model.as_os_str() == preset.model || model.as_os_str() == preset.name;
+                match PRESETS.iter().find(made_for) {
+                    Some(preset) => bail!("--model needs --transcoder; or give --preset {} for both", preset.name),
+                    None => bail!("--model needs --transcoder: a transcoder that was trained on it"),
+                }
+            }
+            (None, None, None) => None,
+        })
     }
 }

@@ -84,7 +84,8 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
         (ModeName::FrozenAttention, None) => Mode::FrozenAttention,
         (ModeName::Free, None) => Mode::Free,
     };
-    let (tokens, changes) = (args.prompt.read(&engine)?, args.set.clone());
+    let (_, tokens) = args.prompt.read(&engine)?;
+    let changes = args.set.clone();
     let (engine, base, altered) = watch(WhenStopped::Abandon, move |monitor| {
         let capture = engine.capture_tokens(&tokens, monitor)?;
         let pass = |changes: &[Change], mode: &Mode, monitor: &Monitor| {

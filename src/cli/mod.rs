@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod batch;
 mod cost;
 mod edit;
 mod engine;
@@ -8,12 +9,17 @@ mod filter;
 mod find;
 mod graph;
 mod groups;
+mod growth;
 mod intervene;
 mod keeper;
+mod lines;
+mod look;
 mod manual;
+mod models;
 mod paths;
 mod progress;
 mod prompt;
+mod pull;
 mod show;
 mod trace;
 mod walk;
@@ -31,6 +37,8 @@ pub struct Cli {
     /// The prompt to trace
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
+    #[command(flatten)]
+    chat: prompt::ChatArgs,
     #[command(flatten)]
     walk: walk::WalkArgs,
 }
@@ -50,6 +58,9 @@ enum Command {
     Edit(edit::EditArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
+    Start(walk::StartArgs),
+    Models(models::ModelsArgs),
+    Pull(pull::PullArgs),
 }
 
 /// Does what the command line asks for.
@@ -58,7 +69,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        None => walk::start(&cli.walk, cli.prompt.as_deref()),
+        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),
@@ -72,5 +83,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Edit(args)) => edit::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
+        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Models(args)) => models::run(args),
+        Some(Command::Pull(args)) => pull::run(args),
     }
 }

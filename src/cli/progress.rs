@@ -1,5 +1,6 @@
 //! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
 
+use crate::hub;
 use crate::job::{Cancel, Job, Monitor};
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,9 @@ use std::time::Duration;
 /// Between two looks at the work and at the signals; a request to stop is passed on within this.
 const TICK: Duration = Duration::from_millis(20);
 
+const COUNTED: &str = "{msg:14} {bar:40} {pos}/{len} {elapsed}";
+const DOWNLOADED: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+
 /// What becomes of work that is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenStopped {
@@ -17,6 +21,8 @@ pub enum WhenStopped {
     Abandon,
     /// It gives what there is.
     Keep,
+    /// It is let go of at once, and goes on there the next time.
+    Resume,
 }
 
 /// Runs `work` and shows its progress: a bar where stderr is a terminal, a line a phase elsewhere. SIGINT and SIGTERM
@@ -36,9 +42,7 @@ pub fn watch<T: Send + 'static>(
         .context("signals cannot be listened to")?;
     let job = Job::spawn("work", work, || {}).context("no thread can be started")?;
     let bar = if stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{msg:14} {bar:40} {pos}/{len} {elapsed}") {
-        bar.set_style(style);
-    }
+    set_style(&bar, COUNTED);
     let mut phase = "";
     let outcome = loop {
         if let Some(outcome) = job.wait(TICK) {
@@ -46,14 +50,20 @@ pub fn watch<T: Send + 'static>(
         }
         if stop.is_cancelled() {
             job.cancel();
-            if stopped == WhenStopped::Abandon {
+            let said = match stopped {
+                WhenStopped::Abandon => Some("stopped; nothing was written"),
+                WhenStopped::Resume => Some("stopped; what has come is kept, and the next run goes on there"),
+                WhenStopped::Keep => None,
+            };
+            if let Some(said) = said {
                 bar.finish_and_clear();
-                bail!("stopped; nothing was written");
+                bail!(said);
             }
         }
         let progress = job.progress();
         if progress.phase != phase {
             phase = progress.phase;
+            set_style(&bar, if phase == hub::DOWNLOADING { DOWNLOADED } else { COUNTED });
             bar.set_message(phase);
             if bar.is_hidden() {
                 eprintln!("{phase}");
@@ -67,4 +77,10 @@ pub fn watch<T: Send + 'static>(
         signal_hook::low_level::unregister(id);
     });
     outcome.map_err(|_| anyhow!("the work failed unexpectedly; this is a bug, please report it with the command"))?
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
 }

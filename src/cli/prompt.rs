@@ -8,36 +8,48 @@ use std::io::{self, Write};
 
 /// A prompt, as text or as token ids.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
 #[group(skip)]
 pub struct PromptArgs {
     /// The prompt
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, required_unless_present = "tokens")]
-    prompt: Option<String>,
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, group = "source")]
+    pub prompt: Option<String>,
     /// The prompt as token ids, taken as they are: nothing is put in front
-    #[arg(long, value_name = "ID,ID,...", value_delimiter = ',', conflicts_with = "prompt")]
-    tokens: Vec<u32>,
+    #[arg(long, value_name = "ID,ID,...", value_delimiter = ',', group = "source", conflicts_with = "chat")]
+    pub tokens: Vec<u32>,
+    #[command(flatten)]
+    pub chat: ChatArgs,
     /// Cuts the prompt after this position, counted from 0 with the leading special token
     #[arg(long, value_name = "N")]
-    target_position: Option<usize>,
+    pub target_position: Option<usize>,
+}
+
+/// Whether a prompt is a message.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[group(skip)]
+pub struct ChatArgs {
+    /// Takes the prompt as a user's message and puts it into the model's chat template
+    #[arg(long)]
+    pub chat: bool,
 }
 
 impl PromptArgs {
-    /// The tokens, and on stderr what may not be as it was meant.
+    /// The prompt's text, in the chat template where it is to be, and its tokens; on stderr what may not be as it was
+    /// meant.
     ///
     /// # Errors
     /// They cannot be read, or there is no such position.
-    pub fn read(&self, engine: &Engine) -> Result<Vec<Token>> {
-        let mut tokens = match &self.prompt {
-            None => engine.tokens(&self.tokens)?,
+    pub fn read(&self, engine: &Engine) -> Result<(String, Vec<Token>)> {
+        let (text, mut tokens) = match &self.prompt {
+            None => (None, engine.tokens(&self.tokens)?),
             Some(prompt) => {
-                if !engine.tokenizer.has_lead() {
-                    eprintln!("the tokenizer has no special token: nothing is put in front of the prompt");
-                }
                 for word in engine.tokenizer.unknown_words(prompt)? {
                     let nearest = word.nearest.join(", ");
                     eprintln!("the tokenizer does not know {:?}; the nearest it knows: {nearest}", word.word);
                 }
-                engine.read(prompt)?
+                let text = if self.chat.chat { engine.tokenizer.in_chat(prompt)? } else { prompt.clone() };
+                let tokens = engine.read(&text)?;
+                (Some(text), tokens)
             }
         };
         if let Some(position) = self.target_position {
@@ -46,15 +58,9 @@ impl PromptArgs {
             }
             tokens.truncate(position + 1);
         }
-        Ok(tokens)
-    }
-
-    /// The prompt as it was typed, or what its tokens say.
-    pub fn text(&self, tokens: &[Token]) -> String {
-        match &self.prompt {
-            Some(prompt) if self.target_position.is_none() => prompt.clone(),
-            _ => tokens.iter().map(|token| token.text.as_str()).collect(),
-        }
+        let whole = text.filter(|_| self.target_position.is_none());
+        let text = whole.unwrap_or_else(|| tokens.iter().map(|token| token.text.as_str()).collect());
+        Ok((text, tokens))
     }
 }
 
@@ -75,10 +81,12 @@ pub struct TokensArgs {
 /// # Errors
 /// The model cannot be loaded or the prompt cannot be read.
 pub fn run(args: &TokensArgs) -> Result<()> {
-    let tokens = args.prompt.read(&args.engine.open()?)?;
+    let engine = args.engine.open()?;
+    let (text, tokens) = args.prompt.read(&engine)?;
     let mut out = io::stdout().lock();
     let written = if args.json {
-        writeln!(out, "{:#}", serde_json::json!({ "tokens": tokens }))
+        let result = serde_json::json!({ "prompt": text, "tokens": tokens, "warnings": engine.warnings });
+        writeln!(out, "{result:#}")
     } else {
         tokens.iter().enumerate().try_for_each(|(position, token)| {
             // Debug form: control characters of a token never reach the terminal.

@@ -1,6 +1,7 @@
 //! `circuitscope trace`: a prompt to a raw graph.
 
 use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions};
+use crate::cli::batch::{self, BatchArgs};
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
@@ -10,51 +11,53 @@ use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
 use crate::job::Phase;
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Traces a prompt and writes the raw graph.
 #[derive(Clone, Debug, clap::Args)]
-#[command(mut_arg("prompt", |prompt| prompt.required_unless_present("resume")))]
 pub struct TraceArgs {
     #[command(flatten)]
-    engine: EngineArgs,
+    pub engine: EngineArgs,
     #[command(flatten)]
-    prompt: PromptArgs,
+    pub prompt: PromptArgs,
+    #[command(flatten)]
+    pub batch: BatchArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     /// An output to trace instead of the likeliest: a text that is one token, or id:N
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    target: Vec<String>,
+    pub target: Vec<String>,
     /// The difference of two tokens' logits, as an output to trace
     #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    target_diff: Vec<String>,
+    pub target_diff: Vec<String>,
     /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
     #[arg(long, value_name = "FILE[:TENSOR]")]
-    target_vector: Vec<String>,
+    pub target_vector: Vec<String>,
     /// What --target-diff and --target-vector weigh among the outputs
     #[arg(long, value_name = "W", default_value_t = 1.0)]
     target_weight: f32,
     /// Go on from a raw graph: one that was stopped, or a finished one with a larger --max-feature-nodes. Prompt, outputs
     /// and settings are the file's; model and transcoder have to be the same
-    #[arg(long, value_name = "FILE", conflicts_with_all = FROM_THE_FILE)]
+    #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = FROM_THE_FILE)]
     resume: Option<PathBuf>,
-    /// Where to write the raw graph; with --resume, that file by default
-    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
-    out: Option<PathBuf>,
+    /// Where to write the raw graph; with --resume, that file by default; with --prompts, the directory for all
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "resume")]
+    pub out: Option<PathBuf>,
     /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
     keep_partial: bool,
-    /// Print what was traced on stdout as JSON
+    /// Print what was traced on stdout as JSON; with --prompts, a line a prompt
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// What a resumed trace takes from its file.
-const FROM_THE_FILE: [&str; 11] = [
-    "prompt",
-    "tokens",
+const FROM_THE_FILE: [&str; 10] = [
+    "chat",
     "target_position",
     "target",
     "target_diff",
@@ -125,9 +128,37 @@ impl SettingsArgs {
 }
 
 /// Where a trace starts.
-enum Start {
+pub(super) enum Start {
+    /// At a prompt.
     Fresh { tokens: Vec<Token>, options: TraceOptions },
+    /// At what a file holds.
     Resumed { from: Box<RawTrace>, max_feature_nodes: Option<usize> },
+}
+
+impl Start {
+    /// At the prompt and the outputs that the command names.
+    ///
+    /// # Errors
+    /// They cannot be understood.
+    pub fn fresh(args: &TraceArgs, engine: &Engine) -> Result<Self> {
+        let (prompt, tokens) = args.prompt.read(engine)?;
+        let settings = args.settings.settings(&prompt);
+        Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, engine)?, cut: None } })
+    }
+
+    /// At what `from` holds, up to the features that the command asks for, or else the file.
+    pub fn resumed(args: &TraceArgs, from: RawTrace) -> Self {
+        let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
+        Self::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
+    }
+
+    /// Rows that are there already.
+    fn held(&self) -> usize {
+        match self {
+            Self::Fresh { .. } => 0,
+            Self::Resumed { from, .. } => from.row_targets.len(),
+        }
+    }
 }
 
 /// Loads, traces, writes, and says what was traced.
@@ -138,21 +169,32 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
     // Clap asks for one of the two.
     let Some(out) = args.out.as_deref().or(args.resume.as_deref()) else { bail!("give --out FILE") };
+    if let Some(prompts) = &args.batch.prompts {
+        return batch::run(args, prompts, out);
+    }
     writable(out)?;
     let from = args.resume.as_deref().map(raw::read).transpose()?;
-    let held = from.as_ref().map_or(0, |from| from.row_targets.len());
-    let engine = args.engine.open()?;
+    let engine = Arc::new(args.engine.open()?);
     let start = match from {
-        Some(from) => {
-            let asked = args.settings.max_feature_nodes.map(|nodes| nodes.0);
-            Start::Resumed { max_feature_nodes: asked.unwrap_or(from.settings.max_feature_nodes), from: Box::new(from) }
-        }
-        None => {
-            let tokens = args.prompt.read(&engine)?;
-            let settings = args.settings.settings(&args.prompt.text(&tokens));
-            Start::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, &engine)?, cut: None } }
-        }
+        Some(from) => Start::resumed(args, from),
+        None => Start::fresh(args, &engine)?,
     };
+    let (trace, cost) = write(args, out, &engine, start, begun)?;
+    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
+}
+
+/// Traces and writes the graph; `begun` is when the work for it began.
+///
+/// # Errors
+/// Anything that kept the graph from being written; no file is left then.
+pub(super) fn write(
+    args: &TraceArgs,
+    out: &Path,
+    engine: &Arc<Engine>,
+    start: Start,
+    begun: Instant,
+) -> Result<(RawTrace, Cost)> {
+    let (engine, held) = (Arc::clone(engine), start.held());
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
     let opened = begun.elapsed();
@@ -174,7 +216,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let phase = |name, time| Phase { name, time, operations: 0 };
     let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
     let cost = Cost { time: begun.elapsed(), phases, rows: trace.row_targets.len().saturating_sub(held) };
-    report(args, out, &trace, &cost).context("the graph was written, but cannot be reported on stdout")
+    Ok((trace, cost))
 }
 
 /// That the output can be written is seen before any work is spent on it.
@@ -221,28 +263,44 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
     Ok(file.read::<f32>(&name, &[None])?)
 }
 
-fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
-    let graph = AttributionGraph::from_trace(trace)?;
-    let scores = scores(&graph, &influence(&graph));
-    if !args.json {
-        let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
-        eprintln!(
-            "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
-            out.display(),
-            if trace.is_partial() { " (partial)" } else { "" },
-            trace.row_targets.len(),
-            trace.active.len(),
-            cost.time.as_secs_f64(),
-            scores.replacement,
-            scores.completeness,
-            outputs.join(", "),
-        );
-        eprintln!("{cost}");
+/// Says what was traced: in a line on stderr, or as JSON on stdout.
+///
+/// # Errors
+/// The trace contradicts itself, or stdout is closed.
+pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
+    let result = summary(out, trace, cost)?;
+    if args.json {
+        writeln!(io::stdout(), "{result:#}")?;
         return Ok(());
     }
-    let result = serde_json::json!({
+    let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
+    let score = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
+    eprintln!(
+        "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
+        out.display(),
+        if trace.is_partial() { " (partial)" } else { "" },
+        trace.row_targets.len(),
+        trace.active.len(),
+        cost.time.as_secs_f64(),
+        score("replacement_score"),
+        score("completeness_score"),
+        outputs.join(", "),
+    );
+    eprintln!("{cost}");
+    Ok(())
+}
+
+/// What was traced, as JSON.
+///
+/// # Errors
+/// The trace contradicts itself.
+pub(super) fn summary(out: &Path, trace: &RawTrace, cost: &Cost) -> Result<Value> {
+    let graph = AttributionGraph::from_trace(trace)?;
+    let scores = scores(&graph, &influence(&graph));
+    Ok(json!({
         "out": out,
         "partial": trace.is_partial(),
+        "prompt": trace.settings.prompt,
         "tokens": trace.tokens,
         "targets": trace.targets,
         "active_features": trace.active.len(),
@@ -251,8 +309,7 @@ fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result
         "edges": graph.n_edges(),
         "replacement_score": scores.replacement,
         "completeness_score": scores.completeness,
+        "warnings": trace.provenance.warnings,
         "cost": cost.json(trace),
-    });
-    writeln!(io::stdout(), "{result:#}")?;
-    Ok(())
+    }))
 }

@@ -2,15 +2,19 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::growth::grow;
+use crate::cli::look::LookArgs;
+use crate::cli::models::LocalModels;
+use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
 use crate::format;
-use crate::graph::Document;
+use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
-use anyhow::{Result, bail};
+use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
+use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,33 +25,30 @@ pub struct WalkArgs {
     engine: EngineArgs,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Theme {
-    Auto,
-    Dark,
-    Light,
-    Mono,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 impl WalkArgs {
-    fn options(&self) -> Options {
-        let theme = match self.theme {
-            Theme::Auto => ThemeChoice::Auto,
-            Theme::Dark => ThemeChoice::Dark,
-            Theme::Light => ThemeChoice::Light,
-            Theme::Mono => ThemeChoice::Mono,
-        };
-        Options { theme }
+    fn tracer(&self) -> Result<Arc<dyn Tracer>> {
+        Ok(LocalTracer::open(&self.engine, &self.settings)?)
     }
 
-    fn tracer(&self) -> Result<Arc<dyn Tracer>> {
-        Ok(Arc::new(LocalTracer { engine: self.engine.open()?, settings: self.settings.clone() }))
+    fn models(&self) -> Result<Arc<dyn Models>> {
+        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.settings)?))
     }
+}
+
+/// Opens the full-screen program with what can be traced on this machine, and what could be downloaded, to choose from.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StartArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Forbid the network, also where the person says yes to a download
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 /// Opens graphs in the full-screen program.
@@ -65,14 +66,15 @@ pub struct OpenArgs {
 ///
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
-pub fn start(args: &WalkArgs, prompt: Option<&str>) -> Result<()> {
-    let prompt = match prompt {
-        Some(prompt) => prompt,
-        None if args.engine.is_demo() => demo::PROMPT,
-        None => bail!("give --prompt, the text whose continuation is traced"),
+pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
+    let start = match prompt {
+        Some(message) if chat.chat => Start::Message(message.to_owned()),
+        Some(prompt) => Start::Prompt(prompt.to_owned()),
+        None if args.engine.is_demo() => Start::Prompt(demo::PROMPT.to_owned()),
+        None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(Start::Prompt(prompt.to_owned()), Some(args.tracer()?), args.options())
+    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -86,13 +88,30 @@ pub fn open(args: &OpenArgs) -> Result<()> {
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
+}
+
+/// Shows what can be traced, to choose from.
+///
+/// # Errors
+/// The environment cannot be understood, or the terminal cannot be claimed.
+pub fn choose(args: &StartArgs) -> Result<()> {
+    let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
+    let _log = config::log_to_file();
+    tui::run(Start::Choose, None, models, args.look.options())
 }
 
 /// Traces on this machine.
-struct LocalTracer {
+pub(super) struct LocalTracer {
     engine: Engine,
     settings: SettingsArgs,
+}
+
+impl LocalTracer {
+    /// Loads the model that `engine` names.
+    pub fn open(engine: &EngineArgs, settings: &SettingsArgs) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone() }))
+    }
 }
 
 impl Tracer for LocalTracer {
@@ -110,11 +129,28 @@ impl Tracer for LocalTracer {
         Ok(Reading { tokens, unknown })
     }
 
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
+    }
+
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
         let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
         let options = TraceOptions { settings, targets, cut: None };
-        let trace = self.engine.trace(&options, |_| {}, monitor)?;
-        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
+        let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let had = from.visit_order().collect();
+        let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
+        grow(tracing, had, grown, monitor)
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {

@@ -159,6 +159,33 @@ pub fn read(path: &Path) -> Result<RawTrace, FormatError> {
     Ok(trace)
 }
 
+/// What a raw graph was made from, without its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The choices it was made with.
+    pub settings: Settings,
+    /// What it was made from.
+    pub provenance: Provenance,
+    /// The outputs that are traced: their kinds and texts.
+    pub targets: Vec<(TargetKind, String)>,
+    /// Whether it was stopped before every wanted feature had its row.
+    pub is_partial: bool,
+}
+
+/// Reads what a raw graph was made from.
+///
+/// # Errors
+/// As [`read`], as far as the file's header tells.
+pub fn summary(path: &Path) -> Result<Summary, FormatError> {
+    let file = Reader::open(path)?;
+    let About { wanted_features, settings, provenance, targets, .. } = about(&file)?;
+    let Some([n_selected]) = file.shape("selected_features") else {
+        return Err(file.damaged("it has no list of selected features"));
+    };
+    let targets = targets.into_iter().map(|target| (target.kind, target.text)).collect();
+    Ok(Summary { settings, provenance, targets, is_partial: *n_selected < wanted_features })
+}
+
 /// The model that a trace was made from, without reading the trace.
 ///
 /// # Errors

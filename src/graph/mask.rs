@@ -72,6 +72,28 @@ impl Kept {
         Self { n_nodes: count(&nodes), n_edges: count(&edges), nodes, edges, influence, cumulative }
     }
 
+    /// What is left where only some nodes and some of the edges between them are wanted.
+    pub fn narrowed(
+        &self,
+        graph: &AttributionGraph,
+        node: impl Fn(NodeId) -> bool,
+        edge: impl Fn(EdgeId) -> bool,
+    ) -> Self {
+        let ids = |at: usize| NodeId::from(at);
+        let nodes: Vec<bool> = self.nodes.iter().enumerate().map(|(at, kept)| *kept && node(ids(at))).collect();
+        let mut edges = vec![false; self.edges.len()];
+        let mut n_edges = 0;
+        for (target, _) in nodes.iter().enumerate().filter(|(_, stays)| **stays) {
+            let wanted = self.incoming(graph, ids(target)).filter(|it| nodes[it.source.index()] && edge(it.id));
+            for it in wanted {
+                edges[it.id.index()] = true;
+                n_edges += 1;
+            }
+        }
+        let (influence, cumulative) = (self.influence.clone(), self.cumulative.clone());
+        Self { n_nodes: nodes.iter().filter(|stays| **stays).count(), n_edges, nodes, edges, influence, cumulative }
+    }
+
     /// What is left of the candidate nodes and edges once dangling nodes are gone: features and errors that lead
     /// nowhere, and features that come from nowhere. A candidate edge has both ends among the candidate nodes. Nodes of
     /// kinds that this program does not trace are held to what an error is held to: they need not have inputs.

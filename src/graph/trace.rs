@@ -164,6 +164,9 @@ pub struct Provenance {
     pub dtype: String,
     /// Where it was computed.
     pub device: String,
+    /// What was odd about the model, its tokenizer or its transcoder; sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl RawTrace {

@@ -10,38 +10,72 @@ const FILE: &str = "config.json";
 /// Sizes beyond this are a damaged file; products made of them would overflow.
 const MOST: u64 = 1 << 24;
 
-/// Options that do not change the numbers of a forward pass over one prompt.
+/// Options that do not change the numbers of a forward pass over one prompt: what training, generation, heads for other
+/// tasks and other modalities are told.
 const HARMLESS: &[&str] = &[
+    "_attn_implementation",
+    "_attn_implementation_autoset",
     "_name_or_path",
+    "_num_labels",
     "_sliding_window_pattern",
     "architectures",
     "attention_dropout",
     "attn_pdrop",
+    "boi_token_id",
     "boi_token_index",
     "bos_token_id",
     "cache_implementation",
+    "chunk_size_feed_forward",
+    "diversity_penalty",
+    "do_sample",
     "dtype",
     "embd_pdrop",
+    "encoder_no_repeat_ngram_size",
+    "eoi_token_id",
     "eoi_token_index",
     "eos_token_id",
+    "id2label",
+    "image_token_id",
     "image_token_index",
     "initializer_range",
+    "label2id",
+    "length_penalty",
+    "max_length",
     "max_window_layers",
+    "min_length",
     "mm_tokens_per_image",
     "model_type",
     "n_ctx",
+    "n_special",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_labels",
+    "num_return_sequences",
+    "output_past",
     "pad_token_id",
+    "predict_special_tokens",
+    "prefix",
     "pretraining_tp",
     "reorder_and_upcast_attn",
+    "repetition_penalty",
     "resid_pdrop",
+    "return_dict",
     "summary_activation",
     "summary_first_dropout",
     "summary_proj_to_labels",
     "summary_type",
     "summary_use_proj",
     "task_specific_params",
+    "temperature",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
     "torch_dtype",
     "transformers_version",
+    "typical_p",
+    "unsloth_fixed",
+    "unsloth_version",
     "use_cache",
     "vision_config",
 ];
@@ -73,10 +107,26 @@ impl Config {
         self.options.get("architectures")?.get(0)?.as_str().map(str::to_owned)
     }
 
-    /// Goes on with the options under `text_config`, where a multimodal model keeps those of its language model.
-    pub fn enter_text_config(&mut self) {
-        if let Some(Value::Object(inner)) = self.options.remove("text_config") {
+    /// Goes on with the options under `text_config`, where a multimodal model keeps those of its language model. Beside
+    /// them nothing may be left that could change the numbers.
+    pub fn enter_text_config(&mut self) -> Result<(), ModelError> {
+        const TIED: &str = "tie_word_embeddings";
+        if let Some(Value::Object(mut inner)) = self.options.remove("text_config") {
+            if let Some(tied) = self.take(TIED) {
+                inner.entry(TIED).or_insert(tied);
+            }
+            self.finish()?;
             self.options = inner;
+        }
+        Ok(())
+    }
+
+    /// Takes options of `usual` that are not there; one that is null is there.
+    pub fn fill(&mut self, usual: Value) {
+        if let Value::Object(usual) = usual {
+            usual.into_iter().for_each(|(name, value)| {
+                self.options.entry(name).or_insert(value);
+            });
         }
     }
 
@@ -180,7 +230,12 @@ impl Config {
     /// That nothing is left that could change the numbers.
     pub fn finish(&self) -> Result<(), ModelError> {
         let unknown = self.options.iter().find(|(key, value)| {
-            let off = value.is_null() || **value == Value::Bool(false);
+            let off = match value {
+                Value::Null | Value::Bool(false) => true,
+                Value::Array(list) => list.is_empty(),
+                Value::Object(map) => map.is_empty(),
+                _ => false,
+            };
             !off && !HARMLESS.contains(&key.as_str())
         });
         match unknown {

@@ -5,7 +5,7 @@ use crate::model::config::Config;
 use crate::model::spec::{
     ActivationKind, Biases, LayerSpec, Layout, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const KNOWN: &str = "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Gemma2ForCausalLM, \
                      Gemma3ForCausalLM, Gemma3ForConditionalGeneration, GPT2LMHeadModel";
@@ -21,10 +21,20 @@ enum Family {
     Gemma3,
 }
 
+/// What a model is called.
+struct Names {
+    name: String,
+    directory: Option<String>,
+}
+
 /// Reads the options of a model, whatever its family; `directory` names it where it has no name of its own.
 pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, ModelError> {
     let architecture = config.architecture();
-    let name = config.text("_name_or_path").filter(|name| !name.is_empty()).unwrap_or(directory);
+    let own_name = config.text("_name_or_path").filter(|name| !name.is_empty());
+    let names = match own_name {
+        Some(name) => Names { name, directory: Some(directory) },
+        None => Names { name: directory, directory: None },
+    };
     let family = match architecture.as_deref() {
         Some("LlamaForCausalLM") => Family::Llama,
         Some("MistralForCausalLM") => Family::Mistral,
@@ -32,16 +42,16 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
         Some("Qwen3ForCausalLM") => Family::Qwen3,
         Some("Gemma2ForCausalLM") => Family::Gemma2,
         Some("Gemma3ForCausalLM" | "Gemma3ForConditionalGeneration") => {
-            config.enter_text_config();
+            config.enter_text_config()?;
             Family::Gemma3
         }
-        Some("GPT2LMHeadModel") => return gpt2(config, name),
+        Some("GPT2LMHeadModel") => return gpt2(config, names),
         other => {
             let found = other.map_or("no architecture".to_owned(), |name| format!("architecture {name:?}"));
             return Err(config.wrong(format!("names {found}; known: {KNOWN}")));
         }
     };
-    let spec = llama_like(config, name, family)?;
+    let spec = llama_like(config, names, family)?;
     config.finish()?;
     check(config, spec)
 }
@@ -59,7 +69,34 @@ fn check(config: &Config, spec: ModelSpec) -> Result<ModelSpec, ModelError> {
     Ok(spec)
 }
 
-fn llama_like(config: &mut Config, name: String, family: Family) -> Result<ModelSpec, ModelError> {
+/// What transformers takes for options that are not there at all, where it is not what their null means: published
+/// configurations leave out what is usual in their family.
+fn usual(family: Family) -> Value {
+    match family {
+        Family::Llama => json!({}),
+        Family::Mistral => json!({
+            "max_position_embeddings": 131_072, "num_key_value_heads": 8, "sliding_window": 4096,
+        }),
+        Family::Qwen2 | Family::Qwen3 => json!({
+            "max_position_embeddings": 32_768, "max_window_layers": 28, "num_key_value_heads": 32,
+            "sliding_window": 4096,
+        }),
+        Family::Gemma2 => json!({
+            "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0,
+            "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304, "intermediate_size": 9216,
+            "max_position_embeddings": 8192, "num_attention_heads": 8, "num_hidden_layers": 26,
+            "num_key_value_heads": 4, "sliding_window": 4096, "vocab_size": 256_000,
+        }),
+        Family::Gemma3 => json!({
+            "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 2304, "intermediate_size": 9216,
+            "max_position_embeddings": 131_072, "num_attention_heads": 8, "num_hidden_layers": 26,
+            "num_key_value_heads": 4, "sliding_window": 4096, "vocab_size": 262_208,
+        }),
+    }
+}
+
+fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<ModelSpec, ModelError> {
+    config.fill(usual(family));
     let gemma = matches!(family, Family::Gemma2 | Family::Gemma3);
     let d_model = config.size("hidden_size")?;
     let n_layers = config.size("num_hidden_layers")?;
@@ -81,7 +118,8 @@ fn llama_like(config: &mut Config, name: String, family: Family) -> Result<Model
     let scale = if gemma { config.optional_number("query_pre_attn_scalar")?.unwrap_or(256.0) } else { head_dim as f64 };
     let (vocab_size, d_mlp) = (config.size("vocab_size")?, config.size("intermediate_size")?);
     Ok(ModelSpec {
-        name,
+        name: names.name,
+        directory: names.directory,
         vocab_size,
         d_model,
         n_layers,
@@ -198,7 +236,7 @@ fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Resul
         .collect())
 }
 
-fn gpt2(config: &mut Config, name: String) -> Result<ModelSpec, ModelError> {
+fn gpt2(config: &mut Config, names: Names) -> Result<ModelSpec, ModelError> {
     let (d_model, n_heads, n_layers) = (config.size("n_embd")?, config.size("n_head")?, config.size("n_layer")?);
     if !d_model.is_multiple_of(n_heads) {
         return Err(config.wrong(format!("n_embd {d_model} is not a multiple of n_head {n_heads}")));
@@ -216,7 +254,8 @@ fn gpt2(config: &mut Config, name: String) -> Result<ModelSpec, ModelError> {
     };
     let head_dim = d_model / n_heads;
     let spec = ModelSpec {
-        name,
+        name: names.name,
+        directory: names.directory,
         vocab_size: config.size("vocab_size")?,
         d_model,
         n_layers,

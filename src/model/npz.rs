@@ -1,18 +1,30 @@
-//! NumPy archives whose arrays are stored as they are, so that they can be read in place like safetensors.
+//! NumPy archives. Arrays that are stored as they are can be read in place, like safetensors; compressed ones are
+//! unpacked into memory.
 
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
 use safetensors::Dtype;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// An array of an archive: its name, its type, its shape, and the bytes of the archive that hold it.
+/// Deflate makes nothing smaller than by this factor, so that an archive that promises more is made to do harm.
+const MOST_DEFLATED: u64 = 1032;
+
+/// A header of an array is within so many bytes of its start.
+const HEADER_PROBE: u64 = 1 << 17;
+
+/// An array of an archive: its name, its type, its shape, and the bytes that hold it.
 pub(super) struct Array {
     pub name: String,
     pub dtype: Dtype,
     pub shape: Vec<usize>,
+    /// Of the archive, or of what is unpacked.
     pub bytes: Range<usize>,
+    /// The array's file, where the archive holds it compressed.
+    pub unpacked: Option<Vec<u8>>,
 }
 
 /// The arrays of the archive `bytes`.
@@ -25,25 +37,60 @@ pub(super) fn arrays(bytes: &[u8]) -> Result<Vec<Array>, String> {
         .map(|index| {
             let member = archive.by_index_raw(index).map_err(|e| e.to_string())?;
             let name = member.name().map_err(|e| e.to_string())?.trim_end_matches(".npy").to_owned();
-            if member.compression() != CompressionMethod::Stored {
-                return Err(format!("array {name} is compressed; store it with numpy.savez"));
-            }
             let out_of_range = || format!("array {name} lies outside the file");
             let start = member.data_start().ok_or_else(out_of_range)?;
             let start = usize::try_from(start).map_err(|_| out_of_range())?;
-            let size = usize::try_from(member.size()).map_err(|_| out_of_range())?;
-            let content = start.checked_add(size).and_then(|end| bytes.get(start..end)).ok_or_else(out_of_range)?;
+            let stored = usize::try_from(member.compressed_size()).map_err(|_| out_of_range())?;
+            let stored = start.checked_add(stored).and_then(|end| bytes.get(start..end)).ok_or_else(out_of_range)?;
+            let unpacked = match member.compression() {
+                CompressionMethod::Stored => None,
+                CompressionMethod::DEFLATE => {
+                    Some(inflated(stored, member.size(), member.crc32()).map_err(|why| format!("array {name} {why}"))?)
+                }
+                other => return Err(format!("array {name} is compressed by {other}; save it with numpy.savez")),
+            };
+            let content = unpacked.as_deref().unwrap_or(stored);
             let (dtype, shape, header) = header(content).ok_or_else(|| format!("array {name} has no sound header"))?;
-            let numbers = shape.iter().try_fold(dtype.bitsize() / 8, |all, n| all.checked_mul(*n));
-            if numbers != Some(size - header) {
-                return Err(format!(
-                    "array {name} has {} bytes, which is not what shape {shape:?} asks for",
-                    size - header
-                ));
-            }
-            Ok(Array { name, dtype, shape, bytes: start + header..start + size })
+            fits(dtype, &shape, content.len() - header).map_err(|why| format!("array {name} {why}"))?;
+            let start = if unpacked.is_some() { 0 } else { start };
+            Ok(Array { name, dtype, shape, bytes: start + header..start + content.len(), unpacked })
         })
         .collect()
+}
+
+/// That `size` bytes are what an array of this type and shape has.
+fn fits(dtype: Dtype, shape: &[usize], size: usize) -> Result<(), String> {
+    match shape.iter().try_fold(dtype.bitsize() / 8, |all, n| all.checked_mul(*n)) {
+        Some(wanted) if wanted == size => Ok(()),
+        _ => Err(format!("has {size} bytes, which is not what shape {shape:?} asks for")),
+    }
+}
+
+/// What is packed into `stored`, which has to be `size` bytes with checksum `crc`.
+fn inflated(stored: &[u8], size: u64, crc: u32) -> Result<Vec<u8>, String> {
+    if size / MOST_DEFLATED > stored.len() as u64 {
+        return Err(format!("claims {size} bytes, which cannot be packed into {}", stored.len()));
+    }
+    // The header comes first: an array whose shape belies its size is not unpacked.
+    let mut decoder = DeflateDecoder::new(stored);
+    let mut content = Vec::new();
+    let mut unpack = |content: &mut Vec<u8>, most: u64| {
+        decoder.by_ref().take(most).read_to_end(content).map_err(|e| format!("cannot be unpacked: {e}"))
+    };
+    unpack(&mut content, size.min(HEADER_PROBE))?;
+    let (dtype, shape, start) = header(&content).ok_or("has no sound header")?;
+    let rest = usize::try_from(size).ok().and_then(|size| size.checked_sub(start));
+    let rest = rest.ok_or_else(|| format!("claims {size} bytes, less than its header"))?;
+    fits(dtype, &shape, rest)?;
+    // One byte more than there should be shows what would go on.
+    let left = size + 1 - content.len() as u64;
+    unpack(&mut content, left)?;
+    let mut found = Crc::new();
+    found.update(&content);
+    if content.len() as u64 != size || found.sum() != crc {
+        return Err(format!("does not unpack into the {size} bytes that were packed"));
+    }
+    Ok(content)
 }
 
 /// Type, shape and length of an array's header.

@@ -10,6 +10,8 @@ use crate::model::families;
 pub struct ModelSpec {
     /// What the configuration calls itself, or the directory's name.
     pub name: String,
+    /// The directory's name, where the configuration has a name of its own beside it.
+    pub directory: Option<String>,
     /// Vocabulary size.
     pub vocab_size: usize,
     /// Residual stream width, d.
@@ -156,7 +158,15 @@ impl ModelSpec {
     /// and could change the numbers.
     pub fn read(place: &Place) -> Result<Self, ModelError> {
         let mut config = Config::read(place)?;
-        families::read(&mut config, place_name(place))
+        families::read(&mut config, place.short_name())
+    }
+
+    /// Whether it may be the model that is called `name` elsewhere, as far as names tell: organisations and case do not
+    /// matter, and a model without a name of its own may be any.
+    pub fn may_be(&self, name: &str) -> bool {
+        let last = |name: &str| name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
+        let Some(directory) = &self.directory else { return true };
+        [&self.name, directory].iter().any(|own| last(own) == last(name))
     }
 
     /// Width of the concatenated heads, d_attn.
@@ -167,15 +177,5 @@ impl ModelSpec {
     /// Width of the concatenated key or value heads, d_kv.
     pub fn d_kv(&self) -> usize {
         self.n_kv_heads * self.head_dim
-    }
-}
-
-fn place_name(place: &Place) -> String {
-    match place {
-        Place::Directory(path) => {
-            let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
-            whole.file_name().map_or_else(|| place.name(), |name| name.to_string_lossy().into_owned())
-        }
-        Place::Embedded(name, _) => (*name).to_owned(),
     }
 }

@@ -53,11 +53,18 @@ impl Weights {
             let damaged = |what: String| ModelError::Damaged { path: place.path(name), what };
             let file = weights.files.len();
             if name.ends_with(".npz") {
+                let mut unpacked = Vec::new();
                 for array in npz::arrays(&blob).map_err(damaged)? {
+                    let mut file = file;
+                    if let Some(content) = array.unpacked {
+                        unpacked.push((name.clone(), Blob::Unpacked(content)));
+                        file += unpacked.len();
+                    }
                     let entry = Entry { file, bytes: array.bytes, dtype: array.dtype, shape: array.shape };
                     weights.entries.entry(array.name).or_insert(entry);
                 }
                 weights.files.push((name.clone(), blob));
+                weights.files.append(&mut unpacked);
                 continue;
             }
             let (header, metadata) = SafeTensors::read_metadata(&blob).map_err(|e| damaged(e.to_string()))?;

@@ -67,7 +67,7 @@ pub struct TranscoderConfig {
     /// What the set calls itself.
     #[serde(default)]
     pub scan: String,
-    /// Where each layer's file lies, as `hf://org/repo/path`; a file at that path beside `config.yaml` stands for it.
+    /// Where each layer's file lies, as `hf://org/repo/path`: see [`Place::listed`].
     #[serde(default)]
     pub transcoders: Option<Vec<String>>,
     /// `topk` where it is not told by the tensors.

@@ -130,28 +130,15 @@ fn empty(place: &Place) -> TranscoderError {
     TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
 }
 
-/// The files beside `config.yaml` that stand for those that it lists.
+/// The files that the list in `config.yaml` stands for, beside it or in the hub cache.
 pub(super) fn listed(place: &Place, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
-    config.transcoders.iter().flatten().map(|reference| local(reference, place)).collect()
-}
-
-/// The file beside `config.yaml` that stands for `hf://org/repo/path?revision=…`.
-fn local(reference: &str, place: &Place) -> Result<String, TranscoderError> {
-    let wrong = |what: &str| TranscoderError::Config {
-        path: place.path("config.yaml"),
-        what: format!("transcoders: {reference:?} {what}"),
+    let file = |entry: &String| {
+        place.listed(entry).ok_or_else(|| TranscoderError::Config {
+            path: place.path("config.yaml"),
+            what: format!("transcoders: {entry:?} names no file of a repository or of the transcoder's directory"),
+        })
     };
-    let path = match reference.strip_prefix("hf://") {
-        Some(remote) => {
-            let remote = remote.split('?').next().unwrap_or_default();
-            remote.splitn(3, '/').nth(2).filter(|path| !path.is_empty()).ok_or_else(|| wrong("names no file"))?
-        }
-        None => reference,
-    };
-    if path.split('/').any(|part| part == "..") || path.starts_with('/') {
-        return Err(wrong("leads out of the transcoder's directory"));
-    }
-    Ok(path.to_owned())
+    config.transcoders.iter().flatten().map(file).collect()
 }
 
 fn is_layer_file(kind: Kind, name: &str) -> bool {

@@ -1,19 +1,27 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
+use crate::session::Session;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
+use crate::tui::models::Errand;
 use crate::tui::popup::{
-    help::Help, notes::Notes, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
+    question::Question, start::Start,
 };
+use crate::tui::sift::Sift;
+use crate::tui::subgraph::Pinned;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use crate::tui::update::Msg;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +80,12 @@ pub enum Popup {
     Notes(Notes),
     /// Supernodes that are proposed.
     Proposals(Proposals),
+    /// Paths between two nodes.
+    Paths(Paths),
+    /// The filter, being written.
+    Filter(FilterPrompt),
+    /// The models to choose from.
+    Start(Start),
 }
 
 /// A line for the person, until the next key.
@@ -83,6 +97,15 @@ pub struct Notice {
     pub alert: bool,
 }
 
+/// A message, and the prompt that the chat template made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is traced.
+    pub prompt: String,
+}
+
 /// A trace, or the opening of one, that is under way.
 pub struct Busy {
     /// Tells its answer from stale ones.
@@ -91,8 +114,38 @@ pub struct Busy {
     pub prompt: String,
     /// How far it is.
     pub progress: Progress,
+    /// Units done in a second, once that can be told.
+    pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
+    /// When its count began, and where.
+    since: Option<(Instant, u64)>,
+}
+
+impl Busy {
+    /// Work that has just been asked for.
+    pub fn new(generation: u64, prompt: String) -> Self {
+        Self { generation, prompt, progress: Progress::default(), rate: None, stopping: false, since: None }
+    }
+
+    /// Takes note of how far it is at `now`.
+    pub fn hear(&mut self, progress: Progress, now: Instant) {
+        match self.since {
+            // Rows and rankings take turns in one count; other phases begin anew.
+            Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
+                let passed = now.duration_since(since);
+                // Less than a second says little.
+                if passed >= Duration::from_secs(1) && progress.done > done {
+                    self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
+                }
+            }
+            _ => {
+                self.since = Some((now, progress.done));
+                self.rate = None;
+            }
+        }
+        self.progress = progress;
+    }
 }
 
 /// A graph that is to be opened.
@@ -125,6 +178,17 @@ pub enum Effect {
         /// The prompt.
         prompt: String,
     },
+    /// Go on from a trace.
+    Resume {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+        /// Features that get a row, `None` for all.
+        max_feature_nodes: Option<usize>,
+        /// How much of its graph to keep.
+        thresholds: Thresholds,
+    },
     /// Open a graph.
     Open {
         /// Comes back with the answer.
@@ -143,6 +207,28 @@ pub enum Effect {
         /// How much of it to keep.
         thresholds: Thresholds,
     },
+    /// Weigh what is pinned.
+    Weigh {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is pinned of it.
+        pinned: Pinned,
+    },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
+    },
     /// Look for features that could be supernodes.
     Propose {
         /// Comes back with the answer.
@@ -155,6 +241,13 @@ pub enum Effect {
         edited: Edited,
         /// What was refused.
         refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
     },
     /// Find what fits what is typed.
     Find {
@@ -174,6 +267,37 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
+    /// Read the session of a graph.
+    Remember {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// Its file, where it has one.
+        file: Option<PathBuf>,
+    },
+    /// Save the session of a circuit.
+    Save {
+        /// The circuit.
+        generation: u64,
+        /// Its session.
+        session: Box<Session>,
+        /// Its graph.
+        graph: Arc<AttributionGraph>,
+    },
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -194,6 +318,8 @@ pub struct State {
     pub circuit: Option<Circuit>,
     /// What is under way.
     pub busy: Option<Busy>,
+    /// The last message that was traced: what to edit where its prompt is to be edited.
+    pub message: Option<Message>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
@@ -204,6 +330,16 @@ pub struct State {
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
     pub prefix: Option<Context>,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
+    /// Whether sessions are read and saved.
+    pub remembers: bool,
+    /// The number of the circuit whose session is being read.
+    pub remembering: Option<u64>,
+    /// Keys that wait for it.
+    pub held: Vec<Key>,
+    /// The files of the graphs that were opened, by the number of their circuit.
+    pub files: HashMap<u64, PathBuf>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -212,8 +348,12 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// What is being weighed, and of which circuit.
+    pub weighing: Option<(u64, Pinned)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
+    /// A graph that has to wait until a popup about the one on the screen is closed.
+    pub held_back: Option<Msg>,
     /// What is to be done outside, in order.
     pub effects: Vec<Effect>,
     /// The screen shows something else than the state.
@@ -229,16 +369,24 @@ impl State {
             tracer,
             circuit: None,
             busy: None,
+            message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
             detail_scroll: 0,
             popup: None,
             prefix: None,
+            filter_history: Vec::new(),
+            remembers: false,
+            remembering: None,
+            held: Vec::new(),
+            files: HashMap::new(),
             notice: None,
             ticks: 0,
             generation: 0,
             pruning: None,
+            weighing: None,
             circuit_generation: 0,
+            held_back: None,
             effects: Vec::new(),
             dirty: true,
         }
@@ -256,6 +404,9 @@ impl State {
             Some(Popup::Question(_)) => Context::Question,
             Some(Popup::Notes(_)) => Context::Notes,
             Some(Popup::Proposals(_)) => Context::Proposals,
+            Some(Popup::Paths(_)) => Context::Paths,
+            Some(Popup::Filter(_)) => Context::Filter,
+            Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }
     }

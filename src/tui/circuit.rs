@@ -1,12 +1,16 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{Edits, Kept, Labelled, Node, NodeKind};
+use crate::graph::{
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals,
+};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
+use crate::tui::filter::Filter;
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
-use crate::tui::name::{Names, label_of, labelled};
+use crate::tui::name::{Names, label_of};
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
@@ -48,6 +52,14 @@ pub struct Circuit {
     pub row: usize,
     /// The circuit of a node, unrolled.
     pub tree: Tree,
+    /// What is pinned, once it is weighed.
+    pub subgraph: Arc<Subgraph>,
+    /// The box under the cursor in the drawing of what is pinned.
+    pub box_at: usize,
+    /// The share of all influence that what is kept holds.
+    pub influence_kept: f64,
+    /// What flows into the selected node.
+    pub totals: InputTotals,
     /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
     pub spine: Vec<Link>,
     /// What features write, by layer and index.
@@ -56,7 +68,8 @@ pub struct Circuit {
     pub names: Names,
     /// What the person carries along.
     pub kit: Kit,
-    ranks: HashMap<NodeId, usize>,
+    /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
+    pub pruned: Arc<Kept>,
     goal_x: Option<u16>,
 }
 
@@ -75,15 +88,18 @@ impl Circuit {
             listing: Listing::default(),
             row: 0,
             tree: Tree::new(first),
+            subgraph: Arc::default(),
+            box_at: 0,
+            influence_kept: influence_kept(&traced.kept),
+            totals: InputTotals::default(),
             spine: Vec::new(),
             writes: HashMap::new(),
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
-            ranks: HashMap::new(),
+            pruned: Arc::clone(&traced.kept),
             goal_x: None,
             traced,
         };
-        this.rank();
         this.arrive();
         Some(this)
     }
@@ -123,28 +139,34 @@ impl Circuit {
 
     /// The node's rank by influence among all nodes, from 1.
     pub fn rank_of(&self, node: NodeId) -> Option<usize> {
-        self.ranks.get(&node).copied()
+        self.traced.ranks.get(node.index()).copied().flatten()
     }
 
     /// The share of the selected node's input that comes from errors; `None` where it has no input.
     pub fn error_share(&self) -> Option<f64> {
-        let graph = &self.traced.document.graph;
-        let total = graph.input_total(self.selected());
-        let errors: f64 = graph
-            .incoming(self.selected())
-            .filter(|edge| graph.node(edge.source).is_error())
-            .map(|edge| f64::from(edge.weight.abs()))
-            .sum();
-        // An empty sum is minus zero.
-        (total > 0.0).then(|| errors.abs() / total)
+        let all = self.totals.absolute();
+        (all > 0.0).then(|| self.totals.errors.absolute() / all)
     }
 
     /// The selected feature, where it is one.
     pub fn selected_feature(&self) -> Option<(Layer, FeatureId)> {
-        match self.node(self.selected()).kind {
+        self.feature(self.selected())
+    }
+
+    /// The feature of a node, where it is one.
+    pub fn feature(&self, node: NodeId) -> Option<(Layer, FeatureId)> {
+        match self.node(node).kind {
             NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
             _ => None,
         }
+    }
+
+    /// What features write, of those of which it is known.
+    pub fn written(&self) -> impl Iterator<Item = ((Layer, FeatureId), &Arc<Promoted>)> {
+        self.writes.iter().filter_map(|(feature, writes)| match writes {
+            Writes::Known(promoted) => Some((*feature, promoted)),
+            Writes::Pending | Writes::Failed(_) => None,
+        })
     }
 
     /// A token's text as it is shown.
@@ -164,7 +186,7 @@ impl Circuit {
 
     /// What a label of a node stands on.
     pub fn labelled(&self, node: NodeId) -> Labelled {
-        labelled(&self.traced.document.graph, node)
+        Labelled::of(node, self.node(node))
     }
 
     /// What a node was labelled: by the person, else by the file; whether by the person.
@@ -181,6 +203,14 @@ impl Circuit {
     pub fn token_below(&self) -> Option<NodeId> {
         let position = self.node(self.selected()).position();
         self.traced.document.graph.token_nodes().find(|id| self.node(*id).position() == position)
+    }
+
+    /// The kept nodes that stand at the layer and the position of `node`, itself among them.
+    pub fn cell_of(&self, node: NodeId) -> Vec<NodeId> {
+        let position = self.node(node).position();
+        let row = self.arrangement.place(node).map(|place| usize::from(place.row));
+        let nodes = row.and_then(|row| self.arrangement.rows.get(row)).map_or(&[][..], |row| &row.nodes);
+        nodes.iter().copied().filter(|other| self.node(*other).position() == position).collect()
     }
 
     /// Selects `node`, and keeps the way there.
@@ -253,10 +283,55 @@ impl Circuit {
         moved
     }
 
-    /// Takes over another pruning of the same graph. Where the selected node fell, the nearest that stands is selected.
+    /// Takes over another pruning of the same graph.
     pub fn take_kept(&mut self, kept: Arc<Kept>, glyphs: &Glyphs) {
+        self.pruned = kept;
+        self.influence_kept = influence_kept(&self.pruned);
+        // What a filter lets through of it is yet to be found.
+        if !self.kit.filter.as_ref().is_some_and(Filter::is_hiding) {
+            self.show(glyphs);
+        }
+    }
+
+    /// Shows what the filter lets through of what is kept. Where the selected node fell, the nearest that stands is
+    /// selected.
+    pub fn show(&mut self, glyphs: &Glyphs) {
         let was: Option<Place> = self.arrangement.place(self.selected());
-        self.traced.kept = kept;
+        self.show_from(was, glyphs);
+    }
+
+    /// Takes over a graph that holds the nodes of this one and more: the same trace, further on. `to` gives their ids
+    /// there; the walk, the selection and the edits follow them.
+    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) {
+        let was = self.arrangement.place(self.selected());
+        // The cursor stays at the top until it is moved; then it stays with its link.
+        let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
+        self.edits.renumber(|node| to[node.index()]);
+        self.trail.renumber(|node| to[node.index()]);
+        self.tree.renumber(|node| to[node.index()]);
+        self.kit.renumber(|node| to[node.index()]);
+        self.names = Names::new(Arc::clone(&traced.document.graph));
+        self.pruned = Arc::clone(&traced.kept);
+        self.traced = traced;
+        self.show_from(was, glyphs);
+        let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
+        self.row = row.unwrap_or(0);
+    }
+
+    /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.
+    pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
+        // Both list their nodes in the same order.
+        let mut rest = other.nodes().iter().enumerate();
+        let mine = self.traced.document.graph.nodes().iter();
+        mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
+    }
+
+    /// As [`Circuit::show`], where the selected node stood at `was`.
+    fn show_from(&mut self, was: Option<Place>, glyphs: &Glyphs) {
+        self.traced.kept = match &self.kit.filter {
+            Some(filter) => filter.shown(&self.pruned),
+            None => Arc::clone(&self.pruned),
+        };
         self.arrange(glyphs, self.arrangement.room);
         if !self.kept().has_node(self.selected())
             && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())
@@ -269,14 +344,6 @@ impl Circuit {
     /// Arranges the nodes anew for a pane of `room` cells and lines.
     pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
         self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
-    }
-
-    fn rank(&mut self) {
-        let influence = &self.traced.kept.influence;
-        let mut order: Vec<NodeId> =
-            self.traced.document.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
-        order.sort_by(|a, b| influence[b.index()].total_cmp(&influence[a.index()]));
-        self.ranks = order.into_iter().enumerate().map(|(at, id)| (id, at + 1)).collect();
     }
 
     fn find_spine(&self) -> Vec<Link> {
@@ -300,6 +367,13 @@ impl Circuit {
         self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
     }
 
+    /// Takes over what is pinned as it was weighed. The cursor stays on its box.
+    pub fn take_subgraph(&mut self, subgraph: Arc<Subgraph>) {
+        let here = self.subgraph.graph.nodes.get(self.box_at).and_then(|supernode| supernode.members.first());
+        self.box_at = here.and_then(|node| subgraph.box_of(*node)).unwrap_or(0);
+        self.subgraph = subgraph;
+    }
+
     /// Lists the connections of the selected node in another way.
     pub fn list(&mut self, change: impl FnOnce(&mut Listing)) {
         change(&mut self.listing);
@@ -314,6 +388,7 @@ impl Circuit {
 
     fn arrive(&mut self) {
         self.relist();
+        self.totals = input_totals(&self.traced.document.graph, self.selected());
         self.spine = self.find_spine();
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
         let leads = |side: Side| self.links_of(side).n_kept() > 0;

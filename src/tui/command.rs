@@ -18,10 +18,12 @@ pub enum Group {
     Edit,
     /// The prompt.
     Prompt,
-    /// The list of connections, the detail and the tree.
+    /// The list of connections, the detail, the tree and the subgraph.
     Lists,
     /// To what is looked for.
     Find,
+    /// Which model traces.
+    Models,
     /// The program.
     Program,
     /// A line of text.
@@ -30,8 +32,17 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 8] =
-        [Self::Walk, Self::Find, Self::Prune, Self::Edit, Self::Prompt, Self::Lists, Self::Program, Self::Text];
+    pub const ALL: [Self; 9] = [
+        Self::Walk,
+        Self::Find,
+        Self::Prune,
+        Self::Edit,
+        Self::Prompt,
+        Self::Lists,
+        Self::Models,
+        Self::Program,
+        Self::Text,
+    ];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -40,8 +51,9 @@ impl Group {
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
             Self::Prompt => "Prompt",
-            Self::Lists => "Connections, detail and tree",
+            Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
+            Self::Models => "Models",
             Self::Program => "Program",
             Self::Text => "In a line of text",
         }
@@ -132,14 +144,20 @@ commands! {
     "tree-hold", Lists, Tree, ["r"], Some("hold"), |s, _| act::hold_tree(s), "Hold on to the root while walking, or let go";
     "tree-wider", Lists, Tree, [")"], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(1)), "A branch more at every node";
     "tree-narrower", Lists, Tree, ["("], Some("branches"), |s, _| act::tree(s, |tree| tree.add_to_top(-1)), "A branch fewer at every node";
+    "box-left", Lists, Subgraph, ["Left", "h"], Some("move"), |s, _| act::step_box(s, act::Step::Left), "To the box on the left";
+    "box-down", Lists, Subgraph, ["Down", "j"], Some("move"), |s, _| act::step_box(s, act::Step::Down), "To the nearest box in the row below";
+    "box-up", Lists, Subgraph, ["Up", "k"], Some("move"), |s, _| act::step_box(s, act::Step::Up), "To the nearest box in the row above";
+    "box-right", Lists, Subgraph, ["Right", "l"], Some("move"), |s, _| act::step_box(s, act::Step::Right), "To the box on the right";
     "follow", Walk, Panes, ["Enter"], Some("follow"), |s, _| act::follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
+    "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
+    "cell", Find, Graph, ["c"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
@@ -151,6 +169,12 @@ commands! {
     "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
     "to-mark", Find, Panes, ["'"], None, |s, _| act::await_key(s, Context::ToMark), "To a marked node: its letter follows";
     "to-mark-of", Find, ToMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::to_mark, "To the node that was marked with this letter";
+    "paths", Find, Panes, ["P"], None, |s, _| act::find_paths(s), "Paths: pressed at both ends, lists the strongest";
+    "paths-down", Find, Paths, ["Down", "j"], Some("choose"), |s, _| act::move_in_paths(s, 1), "To the next path";
+    "paths-up", Find, Paths, ["Up", "k"], Some("choose"), |s, _| act::move_in_paths(s, -1), "To the path before";
+    "paths-show", Find, Paths, ["Enter"], Some("show"), |s, _| act::show_path(s), "Draw this path in the link graph";
+    "paths-pin", Find, Paths, ["p"], Some("pin"), |s, _| act::pin_path(s), "Pin every node of this path";
+    "paths-close", Find, Paths, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the paths";
     "picker-down", Find, Picker, ["Down", "Ctrl-n"], Some("choose"), |s, _| act::move_in_picker(s, 1), "To the next that fits";
     "picker-up", Find, Picker, ["Up", "Ctrl-p"], Some("choose"), |s, _| act::move_in_picker(s, -1), "To the one before that fits";
     "picker-page-down", Find, Picker, ["PageDown"], None, |s, _| act::move_in_picker(s, 10), "Ten further that fit";
@@ -175,12 +199,25 @@ commands! {
     "branch-last", Lists, Tree, ["G", "End"], None, |s, _| act::tree(s, |tree| tree.move_by(isize::MAX)), "To the last branch";
     "prompt-trace", Prompt, Prompt, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
     "prompt-nearest", Prompt, Prompt, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";
+    "prompt-chat", Prompt, Prompt, ["Ctrl-t"], Some("chat"), |s, _| act::toggle_chat(s), "Take it as a message in the chat template, or not";
     "prompt-close", Prompt, Prompt, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the prompt as it was";
     "nodes-more", Prune, Panes, ["+", "="], Some("nodes"), |s, _| act::nudge_nodes(s, 1), "Keep more nodes: raise the node threshold";
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
     "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
+    "filter", Prune, Panes, ["f"], Some("filter"), |s, _| act::open_filter(s), "See the circuit through a filter";
+    "filter-off", Prune, Panes, ["\\"], None, |s, _| act::toggle_filter(s), "Put the filter aside, or take it up again";
+    "filter-hide", Prune, Panes, ["H"], None, |s, _| act::toggle_hiding(s), "Hide what does not match, or let it stand back";
+    "filter-apply", Prune, Filter, ["Enter"], Some("apply"), |s, _| act::apply_filter(s), "Apply this filter; an empty one is none";
+    "filter-complete", Prune, Filter, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
+    "filter-down", Prune, Filter, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
+    "filter-up", Prune, Filter, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
+    "filter-older", Prune, Filter, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
+    "filter-newer", Prune, Filter, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
+    "filter-hides", Prune, Filter, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";
+    "filter-save", Prune, Filter, ["Ctrl-s"], Some("save"), |s, _| act::ask_filter_name(s), "Save this filter under a name";
+    "filter-close", Prune, Filter, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave the filter as it was";
     "pin", Prune, Panes, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
     "undo", Prune, Panes, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last edit";
     "redo", Prune, Panes, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
@@ -195,6 +232,11 @@ commands! {
     "edit-label", Edit, Edit, ["l"], None, |s, _| act::ask_label(s), "Label this feature, at every position, or this node";
     "edit-notes", Edit, Edit, ["t"], None, |s, _| act::open_notes(s), "Write notes on the graph";
     "choose-none", Edit, Edit, ["v"], None, |s, _| act::choose_none(s), "Let go of all chosen nodes";
+    "copy", Edit, Panes, ["y"], None, |s, _| act::await_key(s, Context::Copy), "Copy, over a network too: another key follows";
+    "copy-id", Edit, Copy, ["y"], None, |s, _| act::copy(s, act::Part::Id), "Copy the ids of the chosen nodes, or of this one";
+    "copy-label", Edit, Copy, ["l"], None, |s, _| act::copy(s, act::Part::Label), "Copy this node's label";
+    "copy-json", Edit, Copy, ["j"], None, |s, _| act::copy(s, act::Part::Json), "Copy this node with its connections as JSON";
+    "copy-markdown", Edit, Copy, ["m"], None, |s, _| act::copy(s, act::Part::Markdown), "Copy the chosen nodes as a Markdown table";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
     "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
@@ -213,6 +255,13 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
+    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Choose another model, or download one";
+    "model-down", Models, Start, ["Down", "j"], Some("choose"), |s, _| act::step_model(s, 1), "To the next model";
+    "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
+    "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";
+    "models-close", Models, Start, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the model as it was";
+    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes, ask or download";
+    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way";
     "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";
     "cancel", Program, Anywhere, ["Ctrl-c"], None, |s, _| act::cancel(s), "Stop a running trace and keep what there is";

@@ -1,19 +1,19 @@
 //! Finding by fuzzy text what a person may go to or do: commands, panes, supernodes, nodes.
 
 use crate::graph::{Edited, NodeKind};
-use crate::ids::{FeatureId, Layer, NodeId};
+use crate::ids::NodeId;
 use crate::job::{Cancelled, Monitor};
 use crate::tui::app::Pane;
-use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::circuit::Circuit;
 use crate::tui::command::{COMMANDS, Command};
 use crate::tui::glyph::Glyphs;
 use crate::tui::name::{Names, label_of};
+use crate::tui::sift::Written;
 use crate::tui::text;
-use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::tracer::Traced;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 /// What an entry leads to.
@@ -117,6 +117,17 @@ impl Haystack {
         Self::new(Wanted::Nodes, glyphs, Some(circuit))
     }
 
+    /// Some nodes of a circuit.
+    pub fn of_these(circuit: &Circuit, nodes: Vec<NodeId>, glyphs: &Glyphs) -> Self {
+        let nodes = Nodes { only: Some(nodes), ..Nodes::new(circuit) };
+        Self(Arc::new(Hay {
+            wanted: Wanted::Nodes,
+            glyphs: glyphs.clone(),
+            nodes: Some(nodes),
+            entries: OnceLock::new(),
+        }))
+    }
+
     /// The supernodes of a circuit.
     pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
         Self::new(Wanted::Groups, glyphs, Some(circuit))
@@ -185,20 +196,19 @@ struct Nodes {
     names: Names,
     traced: Traced,
     edited: Edited,
-    writes: HashMap<(Layer, FeatureId), Arc<Promoted>>,
+    written: Written,
+    /// Which of them; `None` is all.
+    only: Option<Vec<NodeId>>,
 }
 
 impl Nodes {
     fn new(circuit: &Circuit) -> Self {
-        let known = circuit.writes.iter().filter_map(|(feature, writes)| match writes {
-            Writes::Known(promoted) => Some((*feature, Arc::clone(promoted))),
-            _ => None,
-        });
         Self {
             names: circuit.names.clone(),
             traced: circuit.traced.clone(),
             edited: circuit.edits.now().clone(),
-            writes: known.collect(),
+            written: circuit.written().map(|(feature, written)| (feature, Arc::clone(written))).collect(),
+            only: None,
         }
     }
 
@@ -212,7 +222,8 @@ impl Nodes {
     /// The kept ones first, then by influence.
     fn nodes<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
         let kept = &self.traced.kept;
-        let mut order: Vec<NodeId> = self.traced.document.graph.node_ids().collect();
+        let all = || self.traced.document.graph.node_ids().collect();
+        let mut order: Vec<NodeId> = self.only.clone().unwrap_or_else(all);
         order.sort_by(|a, b| {
             let influence = |id: &NodeId| kept.influence[id.index()];
             kept.has_node(*b).cmp(&kept.has_node(*a)).then(influence(b).total_cmp(&influence(a)))
@@ -222,18 +233,16 @@ impl Nodes {
 
     fn node(&self, id: NodeId, glyphs: &Glyphs) -> Entry {
         let document = &self.traced.document;
-        let (promoted, short) = match document.graph.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                (self.writes.get(&(layer, feature)), Some(format!("{layer}_{feature}_{position}")))
-            }
-            _ => (None, None),
+        let promoted = match document.graph.node(id).kind {
+            NodeKind::Feature { layer, feature, .. } => self.written.get(&(layer, feature)),
+            _ => None,
         };
         let promoted: Vec<String> = promoted
             .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
         let label = label_of(document, &self.edited, id).map(|(label, _)| glyphs.visible(label));
         let beside = label.unwrap_or_else(|| promoted.join("  "));
         Entry {
-            also: promoted.into_iter().chain(short).collect(),
+            also: promoted.into_iter().chain([glyphs.visible(&document.graph.node_name(id))]).collect(),
             stands_back: !self.traced.kept.has_node(id),
             ..Entry::new(Target::Node(id), self.names.name(id, glyphs), beside)
         }

@@ -24,6 +24,8 @@ pub struct Glyphs {
     pub feature_far: &'static str,
     /// What the transcoder misses.
     pub error: &'static str,
+    /// A node of a kind that only a file knows.
+    pub other: &'static str,
     /// A token's embedding.
     pub token: &'static str,
     /// An output.
@@ -71,6 +73,7 @@ const ASCII: Glyphs = Glyphs {
     feature: "o",
     feature_far: "o",
     error: "x",
+    other: "#",
     token: "^",
     logit: "@",
     pin: "*",
@@ -98,6 +101,7 @@ const UNICODE: Glyphs = Glyphs {
     feature: "●",
     feature_far: "○",
     error: "◇",
+    other: "□",
     token: "▴",
     logit: "◆",
     pin: "◉",

@@ -175,12 +175,22 @@ pub enum Context {
     Notes,
     /// In the list of proposed supernodes.
     Proposals,
+    /// In the filter that is being written.
+    Filter,
+    /// In the list of paths.
+    Paths,
     /// After the key for edits.
     Edit,
+    /// After the key that copies.
+    Copy,
     /// After the key that marks a node.
     SetMark,
     /// After the key that goes to a mark.
     ToMark,
+    /// In the list of models.
+    Start,
+    /// Where a question is asked, or something is waited for.
+    Ask,
 }
 
 impl Context {
@@ -198,15 +208,20 @@ impl Context {
             Self::Question => &[Self::Question, Self::Text, Self::Anywhere],
             Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
             Self::Proposals => &[Self::Proposals, Self::Anywhere],
+            Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
+            Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
+            Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
+            Self::Start => &[Self::Start, Self::Anywhere],
+            Self::Ask => &[Self::Ask, Self::Anywhere],
             Self::Anywhere | Self::Panes | Self::Text => &[Self::Anywhere],
         }
     }
 
     /// What has the focus is one of these.
-    pub const FOCUSED: [Self; 14] = [
+    pub const FOCUSED: &[Self] = &[
         Self::Graph,
         Self::Connections,
         Self::Detail,
@@ -218,15 +233,21 @@ impl Context {
         Self::Question,
         Self::Notes,
         Self::Proposals,
+        Self::Filter,
+        Self::Paths,
         Self::Edit,
+        Self::Copy,
         Self::SetMark,
         Self::ToMark,
+        Self::Start,
+        Self::Ask,
     ];
 
     /// The command whose key comes before the keys of this context.
     pub fn prefix(self) -> Option<&'static str> {
         match self {
             Self::Edit => Some("edit"),
+            Self::Copy => Some("copy"),
             Self::SetMark => Some("mark"),
             Self::ToMark => Some("to-mark"),
             _ => None,
@@ -297,7 +318,7 @@ mod tests {
         for command in COMMANDS {
             assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
             assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
-            let reached = Context::FOCUSED.into_iter().any(|focus| {
+            let reached = Context::FOCUSED.iter().any(|&focus| {
                 let key = Key::parse(command.keys[0]).unwrap();
                 lookup(focus, key).is_some_and(|found| found.name == command.name)
             });

@@ -1,10 +1,12 @@
 //! What a person carries through a circuit: marks, chosen nodes, what was searched for.
 
 use crate::ids::NodeId;
+use crate::session::Session;
+use crate::tui::filter::Filter;
 use std::collections::BTreeMap;
 
 /// Places and choices that are no edits: undo leaves them alone.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Kit {
     /// Nodes by the letter that leads back to them.
     pub marks: BTreeMap<char, NodeId>,
@@ -12,6 +14,16 @@ pub struct Kit {
     pub chosen: Vec<NodeId>,
     /// Proposed supernodes that were refused, so that they are not proposed again.
     pub refused: Vec<Vec<NodeId>>,
+    /// One end of the paths that are to be found.
+    pub path_end: Option<NodeId>,
+    /// The path that is drawn, from its source up; empty where none is.
+    pub path: Vec<NodeId>,
+    /// What the circuit is seen through.
+    pub filter: Option<Filter>,
+    /// Filters that were saved, by their names.
+    pub filters: BTreeMap<String, String>,
+    /// What was saved last.
+    pub saved: Option<Session>,
     /// What was searched for last.
     pub search: Search,
 }
@@ -28,6 +40,21 @@ pub struct Search {
 }
 
 impl Kit {
+    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        let listed = self.refused.iter_mut().flatten().chain(&mut self.chosen).chain(&mut self.search.nodes);
+        let ends = self.path.iter_mut().chain(&mut self.path_end);
+        listed.chain(ends).chain(self.marks.values_mut()).for_each(|node| *node = to(*node));
+        if let Some(filter) = &mut self.filter {
+            filter.forget();
+        }
+    }
+
+    /// Whether a filter makes a node stand back.
+    pub fn dims(&self, node: NodeId) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.dims(node))
+    }
+
     /// Chooses a node, or lets it go where it was chosen.
     pub fn toggle(&mut self, node: NodeId) {
         match self.chosen.iter().position(|chosen| *chosen == node) {

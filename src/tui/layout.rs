@@ -120,7 +120,7 @@ fn places(body: Rect) -> Vec<(Rect, &'static [Pane])> {
         if body.height < 28 {
             return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail])];
         }
-        let (graph, under) = split_y(left, body.height - (body.height * 3 / 8).clamp(10, 22));
+        let (graph, under) = split_y(left, body.height - (body.height * 3 / 10).clamp(9, 22));
         let mut places: Vec<(Rect, &'static [Pane])> =
             vec![(graph, &[Graph]), (above, &[Connections]), (below, &[Detail])];
         if under.width >= 90 {

@@ -59,17 +59,9 @@ impl Names {
     }
 }
 
-/// What a label of a node stands on: a feature has one at every position.
-pub fn labelled(graph: &AttributionGraph, node: NodeId) -> Labelled {
-    match graph.node(node).kind {
-        NodeKind::Feature { layer, feature, .. } => Labelled::Feature(layer, feature),
-        _ => Labelled::Node(node),
-    }
-}
-
 /// What a node was labelled: by the person, else by the file; whether by the person.
 pub fn label_of<'a>(document: &'a Document, edited: &'a Edited, node: NodeId) -> Option<(&'a str, bool)> {
-    let what = labelled(&document.graph, node);
+    let what = Labelled::of(node, document.graph.node(node));
     let own = edited.labels.get(&what).map(|label| (label.as_str(), true));
     own.or_else(|| document.labels.get(&what).map(|label| (label.as_str(), false)))
         .filter(|(label, _)| !label.is_empty())

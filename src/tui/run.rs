@@ -1,7 +1,11 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
+use crate::config;
 use crate::tui::app::{Effect, State};
+use crate::tui::clipboard::{self, Between};
 use crate::tui::event::{self, Event};
+use crate::tui::glyph::{Charset, Glyphs};
+use crate::tui::models::Models;
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
 use crate::tui::tracer::Tracer;
@@ -22,8 +26,14 @@ use std::time::{Duration, Instant};
 pub enum Start {
     /// A prompt that is traced at once.
     Prompt(String),
+    /// A message that is traced at once in the model's chat template.
+    Message(String),
     /// Graph files, of which the first is shown.
     Opened(Vec<PathBuf>),
+    /// The prompt, to be written.
+    Write,
+    /// The models, to choose from.
+    Choose,
 }
 
 /// How the program looks.
@@ -31,6 +41,8 @@ pub enum Start {
 pub struct Options {
     /// The theme.
     pub theme: ThemeChoice,
+    /// The signs; by what the environment says where it is `None`.
+    pub glyphs: Option<Charset>,
 }
 
 /// How often the sign for work that goes on moves.
@@ -40,22 +52,33 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Where the terminal cannot be claimed or is lost.
-pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> anyhow::Result<()> {
+pub fn run(
+    start: Start,
+    tracer: Option<Arc<dyn Tracer>>,
+    models: Arc<dyn Models>,
+    options: Options,
+) -> anyhow::Result<()> {
     let env = |name: &str| std::env::var(name).ok();
     // Over a network a frame costs more than it shows.
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
-    let look = Look::detect(options.theme, env);
+    let mut look = Look::detect(options.theme, env);
+    if let Some(charset) = options.glyphs {
+        look.glyphs = Glyphs::new(charset);
+    }
     terminal::hook_panics();
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
     let mut state = State::new(look, size, tracer.clone());
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
+        Start::Message(message) => act::start_chat(&mut state, message),
         Start::Opened(files) => {
             if let Some(first) = files.into_iter().next() {
                 act::start_open(&mut state, first);
             }
         }
+        Start::Write => act::open_prompt(&mut state),
+        Start::Choose => act::open_models(&mut state),
     }
 
     let (event_sender, events) = unbounded();
@@ -69,11 +92,15 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
     )?;
     event::read_signals(event_sender.clone())?;
     event::read_terminal(event_sender)?;
-    let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
+    let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn: None };
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
-    let outcome = live(&mut state, &mut Workers::new(tracer, wake), &mut screen, &events, &wakes);
+    state.remembers = true;
+    let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
+    let outcome = live(&mut state, &mut workers, &mut screen, &events, &wakes);
     drop(screen);
+    // Sessions are saved before a signal is obeyed.
+    drop(workers);
     match outcome? {
         Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),
         None => Ok(()),
@@ -83,6 +110,7 @@ pub fn run(start: Start, tracer: Option<Arc<dyn Tracer>>, options: Options) -> a
 struct Screen<W: Write> {
     claim: Claim,
     terminal: Terminal<Wire<W>>,
+    between: Between,
     frame: Duration,
     drawn: Option<Instant>,
 }
@@ -109,6 +137,10 @@ fn live<W: Write>(
             match workers.start(effect) {
                 Some(Effect::Quit) => return Ok(None),
                 Some(Effect::Suspend) => suspend(state, screen)?,
+                Some(Effect::Copy(text)) => {
+                    let sequence = clipboard::sequence(&text, screen.between);
+                    screen.terminal.backend_mut().pass(&sequence)?;
+                }
                 Some(Effect::Redraw) => screen.terminal.clear()?,
                 _ => {}
             }

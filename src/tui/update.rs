@@ -1,15 +1,21 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Proposal};
+use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::models::Brought;
+use crate::tui::remember::Remembered;
+use crate::tui::sift::Sifted;
+use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::view;
 use std::sync::Arc;
+use std::time::Instant;
 use tui_input::InputRequest;
 
 /// Something that happened.
@@ -22,6 +28,13 @@ pub enum Msg {
     Resize(u16, u16),
     /// Time passed while work goes on; how far the trace is.
     Tick(Option<Progress>),
+    /// A trace went on: the graph of what there is.
+    Grown {
+        /// Of the question.
+        generation: u64,
+        /// The graph.
+        traced: Box<Traced>,
+    },
     /// A trace ended, or the graph of an opened one is made.
     Traced {
         /// Of the question.
@@ -35,6 +48,36 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// What is pinned was weighed.
+    Weighed {
+        /// Of the circuit that asked.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Subgraph>, String>,
+    },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Box<Remembered>, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
+    /// What a filter lets through is found.
+    Sifted {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Sifted, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
     },
     /// Features that could be supernodes are found.
     Proposed {
@@ -61,11 +104,34 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
 }
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
 pub fn update(state: &mut State, msg: Msg) {
+    take(state, msg);
+    if !shows_nodes(state)
+        && let Some(held_back) = state.held_back.take()
+    {
+        take(state, held_back);
+    }
+    settle(state);
+}
+
+/// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+fn shows_nodes(state: &State) -> bool {
+    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
+}
+
+fn take(state: &mut State, msg: Msg) {
     match msg {
+        Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
         Msg::Key(key) => press(state, key),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
@@ -79,33 +145,58 @@ pub fn update(state: &mut State, msg: Msg) {
         }
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            if let (Some(busy), Some(progress)) = (&mut state.busy, progress) {
-                busy.progress = progress;
+            match (&mut state.busy, &mut state.popup, progress) {
+                (Some(busy), _, Some(progress)) => busy.hear(progress, Instant::now()),
+                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
+                _ => {}
             }
             state.dirty = true;
         }
+        Msg::Grown { generation, traced } => {
+            if state.busy.as_ref().is_some_and(|busy| busy.generation == generation) {
+                show(state, generation, *traced);
+            }
+        }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
+        Msg::Remembered { generation, result } => act::take_session(state, generation, result),
+        Msg::Notice(text) => {
+            state.warn(text);
+            state.dirty = true;
+        }
+        Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
+        Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let writes = result.map_or_else(Writes::Failed, |promoted| Writes::Known(Arc::new(promoted)));
-                circuit.writes.insert((layer, feature), writes);
+                let waited = matches!(circuit.writes.get(&(layer, feature)), Some(Writes::Pending));
+                match result {
+                    Ok(promoted) => _ = circuit.writes.insert((layer, feature), Writes::Known(Arc::new(promoted))),
+                    Err(why) if waited => _ = circuit.writes.insert((layer, feature), Writes::Failed(why)),
+                    // It was given up for another one.
+                    Err(_) => {}
+                }
                 state.dirty = true;
             }
         }
     }
-    settle(state);
 }
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
+    let command = lookup(context, key);
+    if state.remembering.is_some() && command.is_none_or(|command| command.context != Context::Anywhere) {
+        state.held.push(key);
+        return;
+    }
     state.dirty |= state.notice.take().is_some();
     state.dirty |= state.prefix.take().is_some();
-    if let Some(command) = lookup(context, key) {
+    if let Some(command) = command {
         (command.run)(state, key);
         state.dirty = true;
     } else if let Some(c) = key.typed()
@@ -121,22 +212,47 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     state.dirty = true;
     match result {
         Ok(traced) => {
-            let partial = traced.document.graph.is_partial();
-            match Circuit::new(traced) {
-                Some(circuit) => {
-                    state.circuit = Some(circuit);
-                    state.circuit_generation = generation;
-                    state.pruning = None;
-                    state.detail_scroll = 0;
-                    if partial {
-                        state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
-                    }
-                }
-                None => state.warn("The trace holds no node"),
+            let stopped = busy.stopping && traced.document.graph.is_partial();
+            let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
+            show(state, generation, traced);
+            act::open_session(state);
+            if stopped {
+                let goes_on = view::key_of("go-on", state);
+                state.say(format!(
+                    "The trace was stopped early: the graph holds what there was, and is marked partial; {goes_on} goes on"
+                ));
+            } else if let Some(warning) = warning {
+                state.warn(warning);
             }
         }
-        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything to show"),
+        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything new to show"),
         Err(why) => state.warn(why),
+    }
+}
+
+/// Shows a graph: as what has become of the one on the screen where it is of the same trace.
+fn show(state: &mut State, generation: u64, traced: Traced) {
+    state.dirty = true;
+    state.pruning = None;
+    if generation == state.circuit_generation
+        && let Some(circuit) = &mut state.circuit
+        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+    {
+        let wanted = circuit.edits.now().thresholds;
+        let pruned_at = traced.document.edited.thresholds;
+        circuit.grow(traced, &to, &state.look.glyphs);
+        if wanted != pruned_at {
+            act::prune_anew(state);
+        }
+        return;
+    }
+    match Circuit::new(traced) {
+        Some(circuit) => {
+            state.circuit = Some(circuit);
+            state.circuit_generation = generation;
+            state.detail_scroll = 0;
+        }
+        None => state.warn("The trace holds no node"),
     }
 }
 
@@ -152,10 +268,15 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
     }
 }
 
-/// What follows from any change: the arrangement fits its pane, and the selected feature's tokens are asked for.
+/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+        prompt.read(state.tracer.as_deref());
+    }
     state.windows.note_focus(state.focus);
+    act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
     let Some(circuit) = &mut state.circuit else { return };
@@ -167,20 +288,8 @@ fn settle(state: &mut State) {
     {
         circuit.arrange(&state.look.glyphs, room);
     }
-    if let Some((layer, feature)) = circuit.selected_feature()
-        && !circuit.writes.contains_key(&(layer, feature))
-    {
-        if state.tracer.is_some() {
-            // Only the newest question is answered: those that were passed over are asked anew on return.
-            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-            circuit.writes.insert((layer, feature), Writes::Pending);
-            state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
-        } else {
-            let why = "needs the model, which is not loaded".to_owned();
-            circuit.writes.insert((layer, feature), Writes::Failed(why));
-        }
-    }
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
-    }
+    act::learn(state);
+    act::read_filter(state);
+    act::ask_filter(state);
+    act::save_session(state);
 }

@@ -1,6 +1,7 @@
 //! Bad input gets one sentence that says what and where, exit code 1, and leaves nothing behind.
 
-use crate::{circuitscope, fixture, on};
+use crate::{circuitscope, copy_of, fixture, on};
+use safetensors::tensor::TensorView;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,15 +10,7 @@ struct Copy(tempfile::TempDir);
 
 impl Copy {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for which in ["model", "transcoder"] {
-            fs::create_dir(folder.path().join(which)).unwrap();
-            for entry in fs::read_dir(fixture("llama_plt_relu").join(which)).unwrap() {
-                let path = entry.unwrap().path();
-                fs::copy(&path, folder.path().join(which).join(path.file_name().unwrap())).unwrap();
-            }
-        }
-        Self(folder)
+        Self(copy_of("llama_plt_relu"))
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -39,6 +32,22 @@ impl Copy {
         };
         content[start + byte..start + byte + bytes.len()].copy_from_slice(bytes);
         fs::write(self.path(file), content).unwrap();
+    }
+
+    /// Leaves the first half of a matrix, as one with half the columns.
+    fn halve(&self, file: &str, tensor: &str) {
+        let content = fs::read(self.path(file)).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&content).unwrap();
+        let halved = tensors.tensors().into_iter().map(|(name, view)| {
+            let (mut shape, mut data) = (view.shape().to_vec(), view.data());
+            if name == tensor {
+                shape[1] /= 2;
+                data = &data[..data.len() / 2];
+            }
+            (name, TensorView::new(view.dtype(), shape, data).unwrap())
+        });
+        let halved = safetensors::serialize(halved.collect::<Vec<_>>(), None).unwrap();
+        fs::write(self.path(file), halved).unwrap();
     }
 
     fn trace(&self, prompt: &str) -> String {
@@ -131,6 +140,15 @@ fn a_transcoder_that_does_not_fit() {
     let mut program = on("trace", &fixture("llama_plt_relu/model"), &other);
     program.args(["--prompt", PROMPT, "--out"]).arg(&out);
     says(&complaint(program, &out), &["does not fit", "4 layers", "3"]);
+
+    // As many layers, and encoders of half the width.
+    for (case, file, tensor) in
+        [("llama_plt_relu", "layer_1.safetensors", "W_enc"), ("llama_clt_relu", "W_enc_1.safetensors", "W_enc_1")]
+    {
+        let copy = Copy(copy_of(case));
+        copy.halve(&format!("transcoder/{file}"), tensor);
+        says(&copy.trace(PROMPT), &["does not fit", "width 16", "32"]);
+    }
 }
 
 #[test]

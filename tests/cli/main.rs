@@ -1,6 +1,8 @@
 //! The program as a person or a script calls it.
 
 mod bad_input;
+mod batch;
+mod chat;
 mod inspecting;
 mod manual;
 mod pipeline;
@@ -8,6 +10,7 @@ mod resuming;
 mod stopping;
 
 use assert_cmd::Command;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file or folder of the reference cases.
@@ -25,4 +28,17 @@ fn on(command: &str, model: &Path, transcoder: &Path) -> Command {
     let mut program = circuitscope();
     program.arg(command).arg("--model").arg(model).arg("--transcoder").arg(transcoder);
     program
+}
+
+/// A copy of a case's model and transcoder, to be changed.
+fn copy_of(case: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for which in ["model", "transcoder"] {
+        fs::create_dir(folder.path().join(which)).unwrap();
+        for entry in fs::read_dir(fixture(case).join(which)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.path().join(which).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
 }

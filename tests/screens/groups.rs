@@ -38,7 +38,7 @@ fn chosen_nodes_become_a_supernode_with_a_name() {
     desk.expect("chosen 3");
     desk.press("e").expect("Make a supernode of the chosen nodes");
     desk.press("g").expect("name of the supernode");
-    desk.press("Ctrl-u Enter").expect("A supernode needs a name");
+    desk.press("Ctrl-u Enter").expect("It needs a name");
     desk.type_text("say Austin").press("Enter").expect("Made the supernode say Austin").expect("pins 3");
     assert_eq!(edited(&desk).groups, [Group { name: "say Austin".to_owned(), members }]);
     assert!(!desk.shows("chosen"), "what was chosen is let go");

@@ -2,13 +2,19 @@
 
 mod anything;
 mod bytes;
+mod copying;
 mod desk;
 mod edits;
 mod fake;
+mod filters;
 mod finding;
 mod groups;
+mod growing;
 mod looks;
+mod models;
 mod panes;
+mod paths;
 mod prompts;
 mod readme;
+mod sessions;
 mod walks;

@@ -1,10 +1,16 @@
 //! Which panes are seen, and what the keys do in them.
 
 use crate::desk::Desk;
+use crate::fake::made_up;
+use circuitscope::graph::{Edit, Extent, Node, Origin, Token, subgraph_scores};
 use circuitscope::ids::NodeId;
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::{Circuit, Side};
+use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::start_open;
+use circuitscope::tui::trail::Reached;
 use circuitscope::tui::tree::{Branch, Fold};
+use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -186,4 +192,176 @@ fn connections_are_listed_by_share_or_by_signed_weight() {
     assert_eq!(circuit(&desk).selected(), last, "the list and what is followed agree");
     desk.press("[ w");
     assert!(circuit(&desk).inputs.kept.is_sorted_by(|a, b| a.share >= b.share));
+}
+
+/// Some pinned nodes, two of them as a supernode, and the focus on the drawing of them.
+fn in_subgraph(size: (u16, u16)) -> Desk {
+    let mut desk = Desk::traced(size);
+    let inputs: Vec<NodeId> = circuit(&desk).inputs.kept.iter().map(|link| link.other).collect();
+    let members = vec![inputs[0], inputs[1]];
+    let edits = &mut desk.state.circuit.as_mut().unwrap().edits;
+    edits.apply(Edit::Group { name: "say\u{1b}Austin".into(), members });
+    desk.press("p G p g");
+    while desk.state.focus != Pane::Subgraph {
+        desk.press("Tab");
+    }
+    desk
+}
+
+#[test]
+fn the_drawing_of_what_is_pinned_follows_every_edit() {
+    let mut desk = Desk::traced((160, 48));
+    desk.expect("nothing is pinned; p pins the selected node");
+    desk.press("p").expect("(logit Austin)").expect("pins 1 ");
+    desk.press("1 p");
+    let name = desk.selected();
+    desk.expect(&format!("({name})")).expect("pins 2 ");
+    let subgraph = &circuit(&desk).subgraph;
+    let graph = &circuit(&desk).traced.document.graph;
+    let scores = subgraph_scores(graph, &circuit(&desk).edits.now().pins);
+    assert_eq!(subgraph.scores, scores);
+    desk.expect(&format!("repl {:.3} compl {:.3}", scores.replacement, scores.completeness));
+    desk.press("u");
+    assert!(!desk.shows(&format!("({name})")));
+    desk.press("u").expect("nothing is pinned");
+}
+
+#[test]
+fn the_drawing_is_walked_box_by_box() {
+    let mut desk = in_subgraph((160, 48));
+    desk.expect("[say␛Austin ×2]").expect("(logit Austin)");
+    let group = circuit(&desk).subgraph.graph.nodes[0].members.clone();
+    desk.press("k k k k Enter");
+    assert_eq!(desk.selected(), "logit Austin");
+    desk.press("j Enter");
+    assert_eq!(circuit(&desk).selected(), group[0]);
+    desk.press("Enter");
+    assert_eq!(circuit(&desk).selected(), group[1], "the next member");
+    desk.press("Enter");
+    assert_eq!(circuit(&desk).selected(), group[0], "and the first again");
+    desk.press("j j Enter");
+    assert!(desk.selected().starts_with("token"));
+    let before = circuit(&desk).box_at;
+    desk.press("j");
+    assert_eq!(circuit(&desk).box_at, before, "there is nothing below tokens");
+}
+
+#[test]
+fn the_drawing_tells_aggregated_edges_with_their_signs() {
+    let mut desk = in_subgraph((160, 48));
+    desk.press("k k k k z");
+    let subgraph = &circuit(&desk).subgraph;
+    let answer = subgraph.box_of(circuit(&desk).answer().unwrap()).unwrap();
+    let inputs: Vec<_> = subgraph.graph.edges.iter().filter(|edge| edge.target == answer).copied().collect();
+    assert!(inputs.len() > 1);
+    for edge in inputs {
+        let sign = if edge.weight < 0.0 { '-' } else { '+' };
+        let share = format!("{sign}{:.1}%", 100.0 * edge.weight.abs());
+        desk.expect(&format!("{share} {}", subgraph.name(edge.source, circuit(&desk), &desk.state.look.glyphs)));
+        let theme = &desk.state.look.theme;
+        assert_eq!(desk.cells(&share)[0].fg, theme.sign(edge.weight as f32).fg.unwrap());
+    }
+}
+
+#[test]
+fn totals_say_where_the_input_comes_from() {
+    let desk = Desk::traced((200, 60));
+    let totals = circuit(&desk).totals;
+    let graph = &circuit(&desk).traced.document.graph;
+    let node = circuit(&desk).selected();
+    let sum = |is: fn(&Node) -> bool, sign: f32| -> f64 {
+        let edges = graph.incoming(node).filter(|edge| is(graph.node(edge.source)) && edge.weight.signum() == sign);
+        edges.map(|edge| f64::from(edge.weight.abs())).sum()
+    };
+    let share = |part: f64| 100.0 * part / totals.absolute();
+    let of = |is| format!("+{:.1}% -{:.1}%", share(sum(is, 1.0)), share(sum(is, -1.0)));
+    desk.expect(&format!("features {}", of(Node::is_feature)));
+    desk.expect(&format!("errors {}", of(Node::is_error)));
+    desk.expect(&format!("tokens {}", of(Node::is_token)));
+}
+
+#[test]
+fn labels_say_whose_they_are() {
+    let mut desk = Desk::traced((160, 48));
+    while circuit(&desk).selected_feature().is_none() {
+        desk.press("j");
+    }
+    let what = circuit(&desk).labelled(circuit(&desk).selected());
+    let circuit = desk.state.circuit.as_mut().unwrap();
+    circuit.traced.document.labels = Arc::new([(what, "capitals".to_owned())].into());
+    desk.expect("label       capitals  the file's");
+    desk.state.circuit.as_mut().unwrap().edits.apply(Edit::Label(what, "cities\x07".to_owned()));
+    desk.expect("label       cities␇  yours");
+    assert!(!desk.shows("capitals"));
+}
+
+#[test]
+fn the_trust_line_marks_what_is_not_the_whole() {
+    let mut desk = Desk::traced((200, 60));
+    assert!(!desk.shows("pre-pruned") && !desk.shows("half precision"));
+    let document = &mut desk.state.circuit.as_mut().unwrap().traced.document;
+    let extent = Extent::PrePruned { node: Some(0.8), edge: Some(0.98) };
+    document.origin = Arc::new(Origin { extent, dtype: "BF16".to_owned(), ..Origin::clone(&document.origin) });
+    desk.expect("pre-pruned at 0.80/0.98").expect("half precision");
+    assert_eq!(desk.cells("pre-pruned")[0].fg, desk.state.look.theme.alert.fg.unwrap());
+    let kept = circuitscope::graph::influence_kept(circuit(&desk).kept());
+    desk.expect(&format!("influence {:.1}%", 100.0 * kept));
+    let errors = circuit(&desk).error_share().unwrap();
+    desk.expect(&format!("errors {:.1}%", 100.0 * errors));
+}
+
+/// A graph with more nodes than any pane has room for.
+fn crowded(size: (u16, u16), charset: Charset) -> Desk {
+    let mut desk = Desk::bare(size, None);
+    desk.state.look.glyphs = Glyphs::new(charset);
+    let tokens = (0..40).map(|id| Token { id, text: format!("w{id}") }).collect();
+    start_open(&mut desk.state, Arc::new(made_up("crowded", tokens, 26, 3.0, 3)));
+    desk.settle();
+    for _ in 0..4 {
+        desk.press("+");
+    }
+    desk
+}
+
+#[test]
+fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
+    let mut desk = crowded((160, 48), Charset::Braille);
+    let graph = circuit(&desk);
+    let crowd = graph.arrangement.crowds.iter().max_by_key(|crowd| crowd.nodes.len()).expect("a crowded cell").clone();
+    assert!(crowd.nodes.len() > 4);
+    desk.state.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
+    assert_eq!(circuit(&desk).cell_of(crowd.nodes[1]), crowd.nodes);
+    let name = circuit(&desk).name(crowd.nodes[0], &desk.state.look.glyphs);
+    desk.press("c").expect(&name);
+    desk.press("Down Down Enter");
+    assert!(crowd.nodes.contains(&circuit(&desk).selected()));
+    desk.press("c Enter c Down Enter");
+    assert!(crowd.nodes.contains(&circuit(&desk).selected()) && desk.state.popup.is_none());
+}
+
+#[test]
+fn a_map_shows_which_part_of_a_large_graph_is_seen() {
+    for charset in [Charset::Braille, Charset::Unicode, Charset::Ascii] {
+        let mut desk = crowded((100, 30), charset);
+        let map = |desk: &Desk| {
+            let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+            let buffer = desk.buffer();
+            let cells: Vec<(u16, u16)> = (0..buffer.area.height)
+                .flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)))
+                .filter(|at| buffer[*at].bg == idle)
+                .collect();
+            cells
+        };
+        let before = map(&desk);
+        assert!(!before.is_empty(), "{charset:?}:\n{}", desk.screen());
+        desk.press("G");
+        for _ in 0..40 {
+            desk.press("h");
+        }
+        let after = map(&desk);
+        assert!(after.iter().min() > before.iter().min() && after != before, "the part that is seen moves down");
+    }
+    let desk = Desk::traced((160, 48));
+    let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+    assert!(desk.buffer().content.iter().all(|cell| cell.bg != idle), "a graph that is seen whole has no map");
 }

@@ -4,6 +4,7 @@ use super::edits::{apply, prune_anew};
 use super::group::choose_none;
 use crate::graph::{Edit, Labelled};
 use crate::tui::app::{Popup, State};
+use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::notes::Notes;
 use crate::tui::popup::question::{Asks, Question, read_thresholds};
 
@@ -31,9 +32,14 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
 pub(in crate::tui) fn answer(state: &mut State) {
     let (Some(Popup::Question(question)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
     let text = question.answer().to_owned();
-    let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_));
+    let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_) | Asks::FilterName(_));
     if is_name && text.is_empty() {
-        question.complain("A supernode needs a name".to_owned());
+        question.complain("It needs a name".to_owned());
+        return;
+    }
+    if let Asks::FilterName(filter) = &question.asks {
+        let filter = filter.clone();
+        save_filter(state, text, filter);
         return;
     }
     let (edit, said) = match &question.asks {
@@ -43,6 +49,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
+        Asks::FilterName(_) => return,
         Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
             Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
             Err(why) => {
@@ -59,6 +66,15 @@ pub(in crate::tui) fn answer(state: &mut State) {
     if apply(state, edit, said) && prunes {
         prune_anew(state);
     }
+}
+
+/// Saves a filter under a name, and goes on writing it.
+fn save_filter(state: &mut State, name: String, filter: String) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let hides = circuit.kit.filter.as_ref().is_none_or(|filter| filter.hides);
+    circuit.kit.filters.insert(name.clone(), filter.clone());
+    state.popup = Some(Popup::Filter(FilterPrompt::new(filter, hides)));
+    state.say(format!("The filter is saved as {name}"));
 }
 
 pub(in crate::tui) fn open_notes(state: &mut State) {

@@ -24,6 +24,18 @@ pub(in crate::tui) fn open_search(state: &mut State) {
     }
 }
 
+/// Lists the nodes that share the layer and the position of the selected one.
+pub(in crate::tui) fn open_cell(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let nodes = circuit.cell_of(circuit.selected());
+    if nodes.len() < 2 {
+        state.say("No other node stands at this layer and position");
+        return;
+    }
+    let haystack = Haystack::of_these(circuit, nodes, &state.look.glyphs);
+    open(state, Quest::Anything, haystack);
+}
+
 fn open(state: &mut State, quest: Quest, haystack: Haystack) {
     state.popup = Some(Popup::Picker(Picker::new(quest, haystack)));
 }

@@ -1,26 +1,43 @@
 //! What the commands do, by what they do it to.
 
 mod answer;
+mod copy;
 mod edits;
+mod filter;
 mod find;
+mod go_on;
 mod group;
+mod learn;
 mod lists;
 mod marks;
+mod models;
+mod paths;
 mod program;
 mod prompt;
+mod remember;
+mod subgraph;
 mod tree;
 mod walk;
 
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
+pub(super) use copy::*;
 pub(super) use edits::*;
+pub(super) use filter::*;
 pub(super) use find::*;
+pub(super) use go_on::*;
 pub(super) use group::*;
+pub(super) use learn::*;
 pub(super) use lists::*;
 pub(super) use marks::*;
+pub use models::open_models;
+pub(super) use models::*;
+pub(super) use paths::*;
 pub(super) use program::*;
 pub(super) use prompt::*;
-pub use prompt::{start_open, start_trace};
+pub use prompt::{start_chat, start_open, start_trace};
+pub(super) use remember::*;
+pub(super) use subgraph::*;
 pub(super) use tree::*;
 pub(super) use walk::*;

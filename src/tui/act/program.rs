@@ -39,6 +39,8 @@ pub(in crate::tui) fn escape(state: &mut State) {
         cancel(state);
     } else if state.windows.zoomed {
         state.windows.zoomed = false;
+    } else if let Some(circuit) = state.circuit.as_mut().filter(|circuit| !circuit.kit.path.is_empty()) {
+        circuit.kit.path.clear();
     } else {
         state.focus = Pane::Graph;
     }

@@ -1,15 +1,28 @@
 //! The prompt, and the traces that it starts.
 
-use crate::job::Progress;
-use crate::tui::app::{Busy, Effect, Opening, Pane, Popup, State};
+use crate::tui::app::{Busy, Effect, Message, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
 use tui_input::InputRequest;
+
+const NO_CHAT: &str = "The model has no chat template";
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
     let generation = state.next_generation();
     state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    state.busy = Some(Busy::new(generation, prompt));
+}
+
+/// Traces a message in the model's chat template.
+pub fn start_chat(state: &mut State, typed: String) {
+    match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+        Some(Ok(prompt)) => {
+            state.message = Some(Message { typed, prompt: prompt.clone() });
+            start_trace(state, prompt);
+        }
+        Some(Err(why)) => state.warn(why),
+        None => state.warn(NO_CHAT),
+    }
 }
 
 /// Opens a graph; its file's name stands for the prompt until that is read.
@@ -20,9 +33,13 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
     };
+    if let Opening::File(path) = &graph {
+        state.files.insert(generation, path.clone());
+    }
     state.effects.push(Effect::Open { generation, graph });
-    let progress = Progress { phase: "opening", ..Progress::default() };
-    state.busy = Some(Busy { generation, prompt, progress, stopping: false });
+    let mut busy = Busy::new(generation, prompt);
+    busy.progress.phase = "opening";
+    state.busy = Some(busy);
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
@@ -35,15 +52,31 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
         (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
         (None, None) => String::new(),
     };
-    state.popup = Some(Popup::Prompt(Prompt::new(text)));
+    let prompt = match &state.message {
+        Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
+        _ => Prompt::new(text, false),
+    };
+    state.popup = Some(Popup::Prompt(prompt));
+}
+
+pub(in crate::tui) fn toggle_chat(state: &mut State) {
+    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.in_chat("").is_some());
+    match &mut state.popup {
+        Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
+        _ => state.warn(NO_CHAT),
+    }
 }
 
 pub(in crate::tui) fn trace_prompt(state: &mut State) {
     let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
-    if let Some(text) = prompt.ready() {
+    if let Some((text, is_message)) = prompt.ready() {
         state.popup = None;
         state.focus = Pane::Graph;
-        start_trace(state, text);
+        if is_message {
+            start_chat(state, text);
+        } else {
+            start_trace(state, text);
+        }
     }
 }
 
@@ -60,7 +93,8 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Picker(picker)) => picker.edit(request),
         Some(Popup::Question(question)) => question.edit(request),
         Some(Popup::Notes(notes)) => notes.edit(request),
-        Some(Popup::Proposals(_)) | None => return,
+        Some(Popup::Filter(prompt)) => prompt.edit(request),
+        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_)) | None => return,
     }
     state.dirty = true;
 }
@@ -71,6 +105,7 @@ pub(in crate::tui) fn cancel(state: &mut State) {
             busy.stopping = true;
             state.effects.push(Effect::StopTrace);
         }
+        None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
         None if state.popup.is_some() => state.popup = None,
         None => state.say("Nothing is being traced; q leaves"),
     }

@@ -17,6 +17,7 @@ pub(in crate::tui) fn follow(state: &mut State) {
     match (&state.circuit, state.focus) {
         (Some(circuit), Pane::Connections) => go_along(state, circuit.row),
         (_, Pane::Tree) => super::go_to_branch(state),
+        (_, Pane::Subgraph) => super::go_to_box(state),
         _ => go_along(state, 0),
     }
 }

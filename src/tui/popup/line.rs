@@ -4,16 +4,37 @@ use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
+use std::ops::Range;
 use tui_input::Input;
 
 /// Draws a line into the first line of `area`, scrolled so that its cursor is seen; gives where that is.
 pub fn render(input: &Input, area: Rect, style: Style, look: &Look, buf: &mut Buffer) -> Position {
     let room = usize::from(area.width.saturating_sub(1));
-    let before: usize = input.value().chars().take(input.cursor()).map(|c| typed_width(c, look)).sum();
-    let scroll = before.saturating_sub(room);
+    let scroll = scroll(input, room, look);
     buf.set_stringn(area.x, area.y, clip(input.value(), scroll, room, look), usize::from(area.width), style);
-    Position { x: area.x + (before - scroll) as u16, y: area.y }
+    Position { x: area.x + (before(input, input.cursor(), look) - scroll) as u16, y: area.y }
+}
+
+/// Styles the part of a drawn line that stands at these bytes, and at least one cell.
+pub fn mark(input: &Input, area: Rect, bytes: Range<usize>, style: Style, look: &Look, buf: &mut Buffer) {
+    let room = usize::from(area.width.saturating_sub(1));
+    let scroll = scroll(input, room, look);
+    let chars = |end: usize| input.value().char_indices().take_while(|(at, _)| *at < end).count();
+    let cell = |end: usize| before(input, chars(end), look).saturating_sub(scroll).min(room);
+    let (start, end) = (cell(bytes.start), cell(bytes.end));
+    let part = Rect { x: area.x + start as u16, width: (end - start).max(1) as u16, height: 1, ..area };
+    buf.set_style(part.intersection(area), style.add_modifier(Modifier::UNDERLINED));
+}
+
+/// The cells of the first characters.
+fn before(input: &Input, chars: usize, look: &Look) -> usize {
+    input.value().chars().take(chars).map(|c| typed_width(c, look)).sum()
+}
+
+/// By how many cells a line is scrolled in `room`.
+fn scroll(input: &Input, room: usize, look: &Look) -> usize {
+    before(input, input.cursor(), look).saturating_sub(room)
 }
 
 /// A character of the line. Spaces stay spaces there.

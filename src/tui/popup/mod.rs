@@ -1,12 +1,16 @@
 //! What lies over the panes.
 
+mod ask;
+pub mod filter;
 pub mod help;
 mod line;
 pub mod notes;
+pub mod paths;
 pub mod picker;
 pub mod prompt;
 pub mod proposals;
 pub mod question;
+pub mod start;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -10,9 +10,11 @@ use tui_input::{Input, InputRequest};
 /// The prompt being edited.
 pub struct Prompt {
     input: Input,
+    /// It is a message, for the chat template.
+    is_message: bool,
     reading: Result<Reading, String>,
     /// What `reading` is a reading of.
-    read: Option<String>,
+    read: Option<(String, bool)>,
 }
 
 /// A token as it is shown, over its id.
@@ -26,27 +28,38 @@ struct Chip {
 }
 
 impl Prompt {
-    /// Starts from `text`.
-    pub fn new(text: String) -> Self {
-        Self { input: Input::new(text), reading: Ok(Reading::default()), read: None }
+    /// Starts from `text`, which may be a message for the chat template.
+    pub fn new(text: String, is_message: bool) -> Self {
+        Self { input: Input::new(text), is_message, reading: Ok(Reading::default()), read: None }
     }
 
     /// Reads the prompt where it changed.
     pub fn read(&mut self, tracer: Option<&dyn Tracer>) {
-        if self.read.as_deref() == Some(self.input.value()) {
+        let now = (self.input.value().to_owned(), self.is_message);
+        if self.read.as_ref() == Some(&now) {
             return;
         }
-        self.read = Some(self.input.value().to_owned());
+        self.read = Some(now);
+        let text = self.input.value();
         self.reading = match tracer {
-            Some(tracer) => tracer.read_prompt(self.input.value()),
             None => Err("there is no model to read it".to_owned()),
+            Some(tracer) => match self.is_message.then(|| tracer.in_chat(text)).flatten() {
+                Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                None => tracer.read_prompt(text),
+            },
         };
     }
 
-    /// The text, where it can be traced.
-    pub fn ready(&self) -> Option<String> {
+    /// Takes it as a message for the chat template, or as the prompt itself again.
+    pub fn toggle_chat(&mut self) {
+        self.is_message = !self.is_message;
+    }
+
+    /// The text, where it can be traced, and whether it is a message for the chat template.
+    pub fn ready(&self) -> Option<(String, bool)> {
         let reading = self.reading.as_ref().ok()?;
-        (reading.unknown.is_empty() && !self.input.value().trim().is_empty()).then(|| self.input.value().to_owned())
+        let is_ready = reading.unknown.is_empty() && !self.input.value().trim().is_empty();
+        is_ready.then(|| (self.input.value().to_owned(), self.is_message))
     }
 
     /// Replaces the first unknown word by the nearest known one.
@@ -77,7 +90,14 @@ impl Prompt {
         let notes = self.notes();
         let lines = 2 + 3 * chips.len() + notes.len().max(1);
         let height = (lines as u16 + 2).min(screen.height);
-        let area = super::open(screen, width, height, "prompt", look, buf);
+        let area = super::open(
+            screen,
+            width,
+            height,
+            if self.is_message { "message, in the chat template" } else { "prompt" },
+            look,
+            buf,
+        );
         if area.is_empty() {
             return None;
         }
@@ -170,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_nearest_word_takes_the_place_of_the_unknown_one() {
-        let mut prompt = Prompt::new("Dalas and Dalasville".to_owned());
+        let mut prompt = Prompt::new("Dalas and Dalasville".to_owned(), false);
         let unknown = vec![UnknownWord { word: "Dalas".into(), nearest: vec!["Dallas".into()] }];
         prompt.reading = Ok(Reading { tokens: Vec::new(), unknown });
         assert_eq!(prompt.ready(), None);

@@ -19,6 +19,8 @@ pub enum Asks {
     Label(Labelled),
     /// The thresholds, in numbers.
     Thresholds,
+    /// The name under which this filter is saved.
+    FilterName(String),
 }
 
 /// The question and what is typed so far.
@@ -40,6 +42,7 @@ impl Question {
             Asks::Group(_) | Asks::Rename(_) => "name of the supernode",
             Asks::Label(_) => "label",
             Asks::Thresholds => "thresholds",
+            Asks::FilterName(_) => "name of the filter",
         };
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }

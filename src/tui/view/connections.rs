@@ -2,10 +2,14 @@
 
 use super::{Pen, Side as End, first_line, free, note};
 use crate::tui::app::{Pane, State};
-use crate::tui::circuit::{Circuit, Link, Side};
+use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
 use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// From this many lines on inputs have one for their totals.
+const WITH_TOTALS: u16 = 6;
 
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
@@ -17,7 +21,8 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     note(area, End::Right, &[(&shown, state.look.theme.accent)], buf);
     if inner.height >= 14 {
         // Each side gets what it needs where it can, and the rest goes to the other.
-        let need = |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + 1;
+        let need =
+            |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + if side == Side::Inputs { 2 } else { 1 };
         let (inputs, outputs) = (need(Side::Inputs), need(Side::Outputs));
         let room = inner.height - 1;
         let half = room / 2;
@@ -52,6 +57,12 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     pen.put(title, if followed { theme.strong } else { theme.text });
     let counts = format!(" {} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all));
     pen.put(&counts, theme.quiet);
+    if links.left_out > 0 {
+        pen.put(&format!(", {} listed", text::thousands(links.kept.len())), theme.accent);
+    }
+    if circuit.listing.order == Order::Weight {
+        pen.put(", by weight", theme.accent);
+    }
     if side == Side::Inputs && links.n_kept() > 0 {
         let note = format!("{} of all input", text::percent(links.share).trim_start());
         let gap = pen.room().saturating_sub(text::width(&note));
@@ -60,7 +71,13 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
             pen.put(&note, theme.quiet);
         }
     }
-    let rows = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    let head = if side == Side::Inputs && links.all > 0 && area.height >= WITH_TOTALS {
+        totals(state, circuit, Rect { y: area.y + 1, height: 1, ..area }, buf);
+        2
+    } else {
+        1
+    };
+    let rows = Rect { y: area.y + head, height: area.height - head, ..area };
     let lines = usize::from(rows.height);
     if links.kept.is_empty() {
         let why = match (side, links.all) {
@@ -85,6 +102,45 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
             break;
         }
         row(state, circuit, side, at, link, strongest, Rect { y: rows.y + line as u16, height: 1, ..rows }, buf);
+    }
+}
+
+/// How much of the whole input comes from each kind of node, positive and negative, kept or not.
+fn totals(state: &State, circuit: &Circuit, area: Rect, buf: &mut Buffer) {
+    let theme = &state.look.theme;
+    let totals = &circuit.totals;
+    let all = totals.absolute();
+    let kinds = [
+        (["features", "feat"], totals.features, circuit.listing.shows(Listed::Features)),
+        (["errors", "err"], totals.errors, circuit.listing.shows(Listed::Errors)),
+        (["tokens", "tok"], totals.tokens, circuit.listing.shows(Listed::Tokens)),
+        (["others", "oth"], totals.others, true),
+    ];
+    let share = |weight: f64| text::percent(weight.abs() / all).trim_start().to_owned();
+    let pieces = |form: usize| -> Vec<(String, Style)> {
+        let mut pieces = Vec::new();
+        for (names, flow, listed) in kinds.iter().filter(|(_, flow, _)| flow.absolute() > 0.0) {
+            let gap = if pieces.is_empty() { "" } else { "  " };
+            pieces.push((format!("{gap}{}", names[form]), if *listed { theme.quiet } else { theme.faint }));
+            for (sign, weight, style) in [('+', flow.positive, theme.positive), ('-', flow.negative, theme.negative)] {
+                if weight != 0.0 {
+                    pieces.push((format!(" {sign}{}", share(weight)), style));
+                }
+            }
+        }
+        if totals.left_out > 0.0 {
+            pieces.push((format!("  not stored {}", share(totals.left_out)), theme.quiet));
+        }
+        pieces
+    };
+    let width = |pieces: &[(String, Style)]| pieces.iter().map(|(text, _)| text::width(text)).sum::<usize>();
+    let mut shown = pieces(0);
+    if width(&shown) > usize::from(area.width) {
+        shown = pieces(1);
+    }
+    let mut pen = Pen::new(buf, area, 0);
+    for (text, style) in shown {
+        pen.put(&text, style);
     }
 }
 
@@ -113,7 +169,11 @@ fn row(
     pen.put(&bar, sign);
     pen.skip(rest as u16 + 2);
     let name = circuit.name(link.other, glyphs);
-    let style = if circuit.node(link.other).is_error() { theme.quiet } else { theme.text };
+    let style = match circuit.node(link.other) {
+        _ if circuit.kit.dims(link.other) => theme.faint,
+        node if node.is_error() => theme.quiet,
+        _ => theme.text,
+    };
     pen.put(&glyphs.fit(&name, pen.room()), style);
     if let Some((label, _)) = circuit.label(link.other) {
         pen.skip(2);

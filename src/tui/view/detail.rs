@@ -128,7 +128,7 @@ impl Sheet<'_> {
     }
 
     fn facts(&self) -> Vec<Line> {
-        let theme = &self.state.look.theme;
+        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let circuit = self.circuit;
         let id = circuit.selected();
         let node = circuit.node(id);
@@ -139,6 +139,14 @@ impl Sheet<'_> {
             let label = (format!("{label:<LABEL$}"), theme.quiet);
             lines.push(vec![label, (value, theme.text), (note, theme.quiet)]);
         };
+        if let Some((label, own)) = circuit.label(id) {
+            let whose = if own { "yours" } else { "the file's" };
+            fact("label", glyphs.fit(&glyphs.visible(label), self.width.saturating_sub(LABEL)), &[whose.to_owned()]);
+        }
+        if let Some(group) = circuit.edits.now().group_of(id).and_then(|at| circuit.edits.now().groups.get(at)) {
+            let members = format!("{} members", group.members.len());
+            fact("supernode", glyphs.visible(&group.name), &[members]);
+        }
         if let Some(activation) = node.activation {
             fact("activation", format!("{activation:.3}"), &[]);
         }
@@ -168,7 +176,7 @@ impl Sheet<'_> {
             fact("influence", influence, &[format!("{short}, cumulative {}", cumulative.trim_start()), short]);
         }
         let degree = |links: &crate::tui::circuit::Links| {
-            format!("{} of {}", text::thousands(links.n_kept()), text::thousands(links.all))
+            format!("{} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all))
         };
         if circuit.inputs.all > 0 {
             let share = circuit.error_share().map(|share| text::percent(share).trim_start().to_owned());

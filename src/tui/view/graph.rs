@@ -1,8 +1,8 @@
 //! The link graph: one mark a kept node, and the edges of the selected one.
 
 use super::lines::{self, Curve, Stroke};
-use super::progress;
-use crate::graph::Edge;
+use super::{minimap, progress};
+use crate::graph::{Edge, NodeKind};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::arrange::{Arrangement, Level, Place};
@@ -69,6 +69,14 @@ impl Window {
         let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
         let last_row = arrangement.rows.len().saturating_sub(1) as u16;
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
+    }
+
+    /// What of the arrangement is seen.
+    fn seen(&self) -> minimap::Seen {
+        let gutter = self.gutter;
+        // Neither scroll is negative, nor further than the arrangement goes.
+        let (x, y) = (self.scroll_x as u16 + gutter, self.scroll_y as u16);
+        minimap::Seen { x, y, width: self.marks.width, height: self.inner.height }
     }
 
     fn x(&self, x: u16) -> i32 {
@@ -144,6 +152,9 @@ impl Picture<'_> {
         self.nodes(&marks, buf);
         self.crowds(&marks, buf);
         self.digits(&marks, buf);
+        if let Some(area) = minimap::place(self.circuit, self.window.inner) {
+            minimap::render(self.circuit, &self.window.seen(), area, self.look, buf);
+        }
     }
 
     fn arrangement(&self) -> &Arrangement {
@@ -185,6 +196,17 @@ impl Picture<'_> {
         if let Some(link) = self.under_cursor() {
             let digit = marks.get(&link.other).and_then(|mark| mark.digit);
             marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
+        }
+        if let Some(filter) = &self.circuit.kit.filter {
+            for (node, mark) in &mut marks {
+                if filter.dims(*node) {
+                    *mark = Mark { style: theme.faint, near: false, ..*mark };
+                }
+            }
+        }
+        for node in &self.circuit.kit.path {
+            let digit = marks.get(node).and_then(|mark| mark.digit);
+            marks.insert(*node, Mark { style: theme.accent, near: true, digit });
         }
         for node in &self.circuit.kit.chosen {
             let mark = marks.entry(*node).or_insert(Mark { style: theme.text, near: true, digit: None });
@@ -229,10 +251,19 @@ impl Picture<'_> {
                 push(link.edge, stroke, style);
             }
         }
+        for edge in self.edges_along(&self.circuit.kit.path) {
+            push(edge, if airy { Stroke::Thick } else { Stroke::Thin }, theme.accent);
+        }
         if let Some(link) = self.under_cursor() {
             push(link.edge, Stroke::Thin, theme.accent);
         }
         curves
+    }
+
+    /// The kept edges of a path.
+    fn edges_along(&self, path: &[NodeId]) -> impl Iterator<Item = Edge> {
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
+        path.windows(2).filter_map(move |pair| kept.incoming(graph, pair[1]).find(|edge| edge.source == pair[0]))
     }
 
     fn pinned_edges(&self) -> impl Iterator<Item = Edge> {
@@ -340,6 +371,8 @@ impl Picture<'_> {
                 glyphs.logit
             } else if node.is_error() {
                 glyphs.error
+            } else if matches!(node.kind, NodeKind::Other { .. }) {
+                glyphs.other
             } else if mark.is_some_and(|mark| mark.near) {
                 glyphs.feature
             } else {

@@ -7,6 +7,7 @@ mod graph;
 mod header;
 mod hints;
 mod lines;
+mod minimap;
 mod progress;
 mod subgraph;
 mod tree;
@@ -14,6 +15,8 @@ mod trust;
 mod which_key;
 
 pub(super) use detail::overflow as detail_overflow;
+pub(in crate::tui) use hints::key_of;
+pub(super) use subgraph::room as subgraph_room;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
@@ -53,6 +56,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Question(question)) => question.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Filter(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Notes(notes)) => notes.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Proposals(proposals)) => {
             if let Some(circuit) = &state.circuit {
@@ -60,6 +64,13 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             }
             None
         }
+        Some(Popup::Paths(paths)) => {
+            if let Some(circuit) = &state.circuit {
+                paths.render(circuit, popup_room(state.size), &state.look, buf);
+            }
+            None
+        }
+        Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
         None => None,
     }
 }
@@ -84,11 +95,18 @@ fn too_small(state: &State, screen: Rect, buf: &mut Buffer) {
 
 /// Frames a pane with its title; gives what is within.
 pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: &mut Buffer) -> Rect {
-    let style = if has_focus { look.theme.frame_focus } else { look.theme.frame };
-    let [top_left, top_right, bottom_left, bottom_right, horizontal, vertical] = look.glyphs.frame;
     if area.width < 2 || area.height < 2 {
         return Rect { width: 0, height: 0, ..area };
     }
+    frame_lines(area, if has_focus { look.theme.frame_focus } else { look.theme.frame }, look, buf);
+    let title_style = if has_focus { look.theme.accent.add_modifier(Modifier::BOLD) } else { look.theme.quiet };
+    note(area, Side::Left, &[(title, title_style)], buf);
+    layout::inner(area)
+}
+
+/// The lines around an area of two cells by two at least.
+fn frame_lines(area: Rect, style: Style, look: &Look, buf: &mut Buffer) {
+    let [top_left, top_right, bottom_left, bottom_right, horizontal, vertical] = look.glyphs.frame;
     let (right, bottom) = (area.right() - 1, area.bottom() - 1);
     for x in area.left() + 1..right {
         buf[(x, area.y)].set_symbol(horizontal).set_style(style);
@@ -106,9 +124,6 @@ pub(super) fn frame(area: Rect, title: &str, has_focus: bool, look: &Look, buf: 
     ] {
         buf[(x, y)].set_symbol(sign).set_style(style);
     }
-    let title_style = if has_focus { look.theme.accent.add_modifier(Modifier::BOLD) } else { look.theme.quiet };
-    note(area, Side::Left, &[(title, title_style)], buf);
-    layout::inner(area)
 }
 
 /// Frames a pane under its title, and those of the panes that share its place; gives what is within.

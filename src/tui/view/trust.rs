@@ -1,8 +1,10 @@
 //! How far the graph can be trusted, and how much of it is shown. Always there.
 
 use super::Pen;
+use crate::graph::Extent;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
+use crate::tui::subgraph::Pinned;
 use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,7 +17,9 @@ type Fact = (&'static str, String, Style);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     Bare,
+    Brief,
     Short,
+    Medium,
     Full,
 }
 
@@ -23,17 +27,29 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let width = |facts: &[Fact], gap: usize| -> usize {
-        facts.iter().map(|(label, value, _)| text::width(label) + 1 + text::width(value) + gap).sum::<usize>() - gap
+        let one =
+            |(label, value, _): &Fact| text::width(label) + usize::from(!value.is_empty()) + text::width(value) + gap;
+        facts.iter().map(one).sum::<usize>() - gap
     };
     let room = usize::from(line.width);
-    let ladder = [(Detail::Full, 4), (Detail::Full, 2), (Detail::Short, 3), (Detail::Short, 2), (Detail::Bare, 1)];
+    let ladder = [
+        (Detail::Full, 4),
+        (Detail::Full, 2),
+        (Detail::Medium, 3),
+        (Detail::Medium, 2),
+        (Detail::Short, 3),
+        (Detail::Short, 2),
+        (Detail::Brief, 2),
+        (Detail::Bare, 1),
+    ];
     let fitting = ladder.into_iter().map(|(detail, gap)| (facts(state, circuit, detail), gap));
     let Some((facts, gap)) = fitting.into_iter().find(|(facts, gap)| width(facts, *gap) <= room || *gap == 1) else {
         return;
     };
     let mut pen = Pen::new(buf, line, 0);
     for (label, value, style) in facts {
-        pen.put(label, if value.is_empty() { style } else { state.look.theme.quiet });
+        let is_mark = value.is_empty() || style == state.look.theme.alert;
+        pen.put(label, if is_mark { style } else { state.look.theme.quiet });
         if !value.is_empty() {
             pen.skip(1);
             pen.put(&value, style);
@@ -51,8 +67,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
     let at_least = state.look.glyphs.at_least;
     let label = |full, short, bare| match detail {
-        Detail::Full => full,
-        Detail::Short => short,
+        Detail::Full | Detail::Medium => full,
+        Detail::Short | Detail::Brief => short,
         Detail::Bare => bare,
     };
     let score = |value: f64| match detail {
@@ -61,24 +77,69 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     };
     let share = |kept: usize, all: usize, threshold: f64| match detail {
         Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
+        Detail::Medium => format!("{} of {} {at_least}{threshold:.2}", text::thousands(kept), text::thousands(all)),
         Detail::Short => format!("{}/{} {at_least}{threshold:.2}", text::compact(kept), text::compact(all)),
-        Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
+        Detail::Brief | Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
     };
-    let mut facts = Vec::new();
-    if graph.is_partial() {
-        facts.push((label("partial", "partial", "partial"), String::new(), theme.alert));
-    }
+    let percent = |share: f64| match detail {
+        Detail::Bare => format!("{:.0}%", 100.0 * share),
+        _ => text::percent(share).trim_start().to_owned(),
+    };
+    let mut facts: Vec<Fact> =
+        marks(circuit, detail).into_iter().map(|(mark, value)| (mark, value, theme.alert)).collect();
     facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
     facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
     let nodes = share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node);
     facts.push((label("nodes", "nodes", "n"), nodes, counts));
     let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge);
     facts.push((label("edges", "edges", "e"), edges, counts));
-    if !now.pins.is_empty() && detail > Detail::Bare {
-        facts.push(("pins", now.pins.len().to_string(), theme.text));
+    facts.push((label("influence", "infl", "i"), percent(circuit.influence_kept), counts));
+    if let Some(errors) = circuit.error_share() {
+        facts.push((label("errors", "err", "x"), percent(errors), theme.text));
+    }
+    if !now.pins.is_empty() {
+        let subgraph = &circuit.subgraph;
+        let is_known = subgraph.pinned == Pinned::of(now);
+        let scores = [subgraph.scores.replacement, subgraph.scores.completeness]
+            .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
+        facts.push((label("pins", "pins", "p"), format!("{} {}/{}", now.pins.len(), scores[0], scores[1]), theme.text));
+    }
+    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Bare) {
+        let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
+        facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
     }
     if !circuit.kit.chosen.is_empty() {
         facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
     }
     facts
+}
+
+/// What a reader must know before believing the numbers.
+fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
+    let document = &circuit.traced.document;
+    let mut marks = Vec::new();
+    match document.origin.extent {
+        Extent::Whole if !document.graph.is_partial() => {}
+        Extent::Whole | Extent::Partial => marks.push(("partial", String::new())),
+        Extent::PrePruned { node, edge } => {
+            let at: Vec<String> =
+                [node, edge].into_iter().flatten().map(|threshold| format!("{threshold:.2}")).collect();
+            let at =
+                if at.is_empty() || detail < Detail::Medium { String::new() } else { format!("at {}", at.join("/")) };
+            marks.push(("pre-pruned", at));
+        }
+    }
+    if document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+        marks.push((if detail > Detail::Bare { "warned" } else { "!" }, String::new()));
+    }
+    if is_half(&document.origin.dtype) {
+        marks.push((if detail < Detail::Medium { "half" } else { "half precision" }, String::new()));
+    }
+    marks
+}
+
+/// Whether a type, however it is written, has sixteen bits or fewer.
+fn is_half(dtype: &str) -> bool {
+    let dtype = dtype.to_ascii_lowercase();
+    ["bf16", "bfloat16", "f16", "float16", "half", "f8", "float8"].iter().any(|half| dtype.ends_with(half))
 }

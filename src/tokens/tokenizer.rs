@@ -1,74 +1,10 @@
 //! The tokenizer, and how a prompt is read.
 
 use crate::graph::Token;
-use crate::hub::{Place, PlaceError};
+use crate::hub::Place;
+use crate::tokens::{ChatTemplate, TokenError};
 use serde_json::Value;
-use thiserror::Error;
 use tokenizers::Tokenizer as Inner;
-
-/// A prompt or a tokenizer that cannot be used.
-#[derive(Debug, Error)]
-pub enum TokenError {
-    /// A file is missing or cannot be read.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// A file is damaged.
-    #[error("{path}: {what}")]
-    Damaged {
-        /// The file.
-        path: String,
-        /// What the reader says.
-        what: String,
-    },
-    /// Nothing to trace.
-    #[error("the prompt is empty; type at least one word")]
-    Empty,
-    /// The model cannot read that much.
-    #[error("the prompt has {tokens} tokens, the model reads at most {limit}; shorten it")]
-    TooLong {
-        /// Tokens, leading special token included.
-        tokens: usize,
-        /// The model's context length.
-        limit: usize,
-    },
-    /// An id is past the vocabulary.
-    #[error("there is no token {id}: the vocabulary ends at {last}")]
-    NoSuchToken {
-        /// The id.
-        id: u32,
-        /// The last there is.
-        last: usize,
-    },
-    /// The tokenizer gave up on a text.
-    #[error("the tokenizer cannot read {text:?}: {what}")]
-    Unreadable {
-        /// The text.
-        text: String,
-        /// What it says.
-        what: String,
-    },
-    /// A target is more than one token.
-    #[error("target {text:?} is {} tokens ({}), and a target is one; write it as the model would, or id:N", pieces.len(), show(pieces))]
-    NotOneToken {
-        /// The target.
-        text: String,
-        /// What it was cut into.
-        pieces: Vec<Token>,
-    },
-    /// A target's id is past the vocabulary.
-    #[error("target {text:?} is not understood: {what}")]
-    Target {
-        /// The target.
-        text: String,
-        /// What is wrong.
-        what: String,
-    },
-}
-
-fn show(pieces: &[Token]) -> String {
-    let shown: Vec<String> = pieces.iter().map(|piece| format!("{:?} = id:{}", piece.text, piece.id)).collect();
-    if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
-}
 
 /// A word of a prompt that the tokenizer does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +24,14 @@ pub struct Tokenizer {
     /// Put in front of a prompt that does not start with a special token.
     lead: Option<u32>,
     unknown: Option<u32>,
+    chat: Option<ChatTemplate>,
 }
 
 impl Tokenizer {
-    /// Opens `tokenizer.json`, and `tokenizer_config.json` where there is one.
+    /// Opens `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where there are any.
     ///
     /// # Errors
-    /// `tokenizer.json` is missing, or either is damaged.
+    /// `tokenizer.json` is missing, or one of them is damaged.
     pub fn open(place: &Place) -> Result<Self, TokenError> {
         const FILE: &str = "tokenizer.json";
         const CONFIG: &str = "tokenizer_config.json";
@@ -125,7 +62,21 @@ impl Tokenizer {
             Ok(model) if model["type"] == "WordLevel" => model["unk_token"].as_str().and_then(|t| inner.token_to_id(t)),
             _ => None,
         };
-        Ok(Self { inner, special, lead, unknown })
+        let chat = ChatTemplate::find(place, &config)?;
+        Ok(Self { inner, special, lead, unknown, chat })
+    }
+
+    /// A user's message as the model's chat template puts it, up to where the model's answer begins.
+    ///
+    /// # Errors
+    /// The model has no chat template, or the template refuses the message.
+    pub fn in_chat(&self, message: &str) -> Result<String, TokenError> {
+        self.chat.as_ref().ok_or(TokenError::NoChat)?.apply(message)
+    }
+
+    /// Whether the model has a chat template.
+    pub fn has_chat(&self) -> bool {
+        self.chat.is_some()
     }
 
     /// Whether there is a special token to put in front of a prompt.
@@ -133,7 +84,11 @@ impl Tokenizer {
         self.lead.is_some()
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
+    /// The ids of a text, with nothing put in front.
+    ///
+    /// # Errors
+    /// The tokenizer cannot read it.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
         let encoding = self
             .inner
             .encode_fast(text, false)

@@ -1,5 +1,6 @@
-//! Where a model or a transcoder lies, and its files.
+//! The files of a model or a transcoder, wherever they lie.
 
+use crate::hub::{Cache, Reference};
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -25,6 +26,27 @@ pub enum PlaceError {
         /// What it is for, or what to do.
         hint: &'static str,
     },
+    /// A file of a repository that the cache has only in part.
+    #[error(
+        "{reference}: {file} is not in the hub cache; fetch it with `circuitscope pull {reference}` or add --download"
+    )]
+    NotFetched {
+        /// The repository, or a folder of it.
+        reference: String,
+        /// The file within it.
+        file: String,
+    },
+    /// A file of another repository, which a list refers to.
+    #[error(
+        "{place} refers to {reference}, which is neither beside it nor in the hub cache; put it there, or add --download \
+         to fetch it"
+    )]
+    Elsewhere {
+        /// Who refers to it.
+        place: String,
+        /// The file.
+        reference: String,
+    },
     /// The system refuses it.
     #[error("{path}: {error}")]
     Io {
@@ -35,13 +57,15 @@ pub enum PlaceError {
     },
 }
 
-/// The bytes of a file: mapped into memory, or part of the program.
+/// The bytes of a file: mapped into memory, unpacked there, or part of the program.
 #[derive(Debug)]
 pub enum Blob {
     /// Read by the system as it is touched.
     Mapped(Mmap),
     /// Embedded in the program.
     Embedded(&'static [u8]),
+    /// Unpacked from a file.
+    Unpacked(Vec<u8>),
 }
 
 impl Deref for Blob {
@@ -51,6 +75,7 @@ impl Deref for Blob {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
         }
     }
 }
@@ -75,13 +100,23 @@ impl Blob {
 /// Files of the program itself: name and content.
 pub type Embedded = &'static [(&'static str, &'static [u8])];
 
-/// A folder of files.
+/// A folder of files. A file of another repository of the hub is named `hf://org/repo@revision/path`
+/// ([`Reference::uri`]).
 #[derive(Clone, Debug)]
 pub enum Place {
     /// A directory on this machine.
-    Directory(PathBuf),
+    Directory(Folder),
     /// Files that are part of the program, under a name to show.
     Embedded(&'static str, Embedded),
+}
+
+/// A directory, and where files of other repositories that it refers to may lie.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// What it is a snapshot of.
+    reference: Option<Reference>,
+    cache: Option<Cache>,
 }
 
 impl Place {
@@ -90,21 +125,57 @@ impl Place {
     /// # Errors
     /// [`PlaceError::NoDirectory`] where there is none.
     pub fn directory(path: &Path) -> Result<Self, PlaceError> {
-        if path.is_dir() { Ok(Self::Directory(path.to_owned())) } else { Err(PlaceError::NoDirectory(path.to_owned())) }
+        if !path.is_dir() {
+            return Err(PlaceError::NoDirectory(path.to_owned()));
+        }
+        Ok(Self::Directory(Folder { path: path.to_owned(), reference: None, cache: None }))
+    }
+
+    /// The folder of the hub cache that holds what `reference` names.
+    pub(super) fn snapshot(reference: Reference, path: PathBuf, cache: &Cache) -> Self {
+        Self::Directory(Folder { path, reference: Some(reference), cache: Some(cache.clone()) })
+    }
+
+    /// Looks in `cache` for files of other repositories.
+    pub(super) fn with_cache(self, cache: &Cache) -> Self {
+        match self {
+            Self::Directory(folder) => Self::Directory(Folder { cache: Some(cache.clone()), ..folder }),
+            embedded => embedded,
+        }
+    }
+
+    /// What it is a snapshot of, if it comes from the hub.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Directory(folder) => folder.reference.as_ref(),
+            Self::Embedded(..) => None,
+        }
     }
 
     /// What to call it in a message.
     pub fn name(&self) -> String {
         match self {
-            Self::Directory(path) => path.display().to_string(),
+            Self::Directory(Folder { reference: Some(reference), .. }) => reference.to_string(),
+            Self::Directory(folder) => folder.path.display().to_string(),
             Self::Embedded(name, _) => (*name).to_owned(),
+        }
+    }
+
+    /// What to call what lies in it: the repository, or the directory's own name.
+    pub fn short_name(&self) -> String {
+        match self {
+            Self::Directory(Folder { reference: None, path, .. }) => {
+                let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+                whole.file_name().map_or_else(|| self.name(), |name| name.to_string_lossy().into_owned())
+            }
+            _ => self.name(),
         }
     }
 
     /// The path of a file, for messages.
     pub fn path(&self, file: &str) -> String {
         match self {
-            Self::Directory(path) => path.join(file).display().to_string(),
+            Self::Directory(folder) => folder.locate(file).display().to_string(),
             Self::Embedded(name, _) => format!("{name}/{file}"),
         }
     }
@@ -115,9 +186,21 @@ impl Place {
     /// [`PlaceError::Io`] where it is there and cannot be read.
     pub fn find(&self, file: &str) -> Result<Option<Blob>, PlaceError> {
         match self {
-            Self::Directory(path) => map(&path.join(file)),
+            Self::Directory(folder) => map(&folder.locate(file)),
             Self::Embedded(_, files) => {
                 Ok(files.iter().find(|(name, _)| *name == file).map(|(_, bytes)| Blob::Embedded(bytes)))
+            }
+        }
+    }
+
+    /// A file's length in bytes; `None` where there is no such file.
+    pub fn size(&self, file: &str) -> Option<u64> {
+        match self {
+            Self::Directory(folder) => {
+                fs::metadata(folder.locate(file)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+            }
+            Self::Embedded(_, files) => {
+                files.iter().find(|(name, _)| *name == file).map(|(_, bytes)| bytes.len() as u64)
             }
         }
     }
@@ -125,9 +208,19 @@ impl Place {
     /// A file's bytes.
     ///
     /// # Errors
-    /// [`PlaceError::Missing`] with `hint` where there is no such file, [`PlaceError::Io`] where it cannot be read.
+    /// Where there is no such file [`PlaceError::Missing`] with `hint`, or what is to be fetched from the hub;
+    /// [`PlaceError::Io`] where it cannot be read.
     pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, PlaceError> {
-        self.find(file)?.ok_or_else(|| PlaceError::Missing { place: self.name(), file: file.to_owned(), hint })
+        if let Some(blob) = self.find(file)? {
+            return Ok(blob);
+        }
+        Err(match (Reference::parse(file).filter(|_| is_elsewhere(file)), self.reference()) {
+            (Some(reference), _) => PlaceError::Elsewhere { place: self.name(), reference: reference.to_string() },
+            (None, Some(reference)) => {
+                PlaceError::NotFetched { reference: reference.to_string(), file: file.to_owned() }
+            }
+            (None, None) => PlaceError::Missing { place: self.name(), file: file.to_owned(), hint },
+        })
     }
 
     /// The names of its files, sorted; folders within it are not entered.
@@ -136,7 +229,7 @@ impl Place {
     /// [`PlaceError::Io`] where the directory cannot be listed.
     pub fn files(&self) -> Result<Vec<String>, PlaceError> {
         let mut names: Vec<String> = match self {
-            Self::Directory(path) => {
+            Self::Directory(Folder { path, .. }) => {
                 let io = |error| PlaceError::Io { path: path.display().to_string(), error };
                 let mut names = Vec::new();
                 for entry in fs::read_dir(path).map_err(io)? {
@@ -170,6 +263,20 @@ impl Place {
         }
         Ok(hashes)
     }
+}
+
+impl Folder {
+    /// Where a file lies or would lie.
+    fn locate(&self, file: &str) -> PathBuf {
+        let elsewhere = || self.cache.as_ref()?.find(&Reference::parse(file)?);
+        let beside = self.path.join(file);
+        if is_elsewhere(file) { elsewhere().unwrap_or(beside) } else { beside }
+    }
+}
+
+/// Whether a file is named as one of another repository.
+fn is_elsewhere(file: &str) -> bool {
+    file.starts_with("hf://")
 }
 
 /// SHA-256 of a small file; of a weight file its length and its header, so that hashing does not read gigabytes. An

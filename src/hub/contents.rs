@@ -1,0 +1,227 @@
+//! Which files a model or a transcoder consists of, told by the names that are there and by its small files. The same
+//! rules say what is missing of one on this machine and what is to be downloaded of one that is not.
+
+use crate::hub::reference::is_inside;
+use crate::hub::{HubError, Place, Reference};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What a folder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A language model in the Hugging Face layout.
+    Model,
+    /// A transcoder set with a `config.yaml`.
+    Transcoder,
+}
+
+/// Files of a model that are used where they are there.
+const BESIDE: [&str; 6] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+];
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// What is looked at to tell: the names of the files in a folder and below it, and the content of the small ones.
+pub(super) trait Shelf {
+    fn has(&self, name: &str) -> bool;
+    /// The names on top.
+    fn top(&self) -> Result<Vec<String>, HubError>;
+    /// A small file's content, and what to call it in a message.
+    fn text(&mut self, name: &str) -> Result<(String, String), HubError>;
+}
+
+/// The files that are needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needed {
+    /// Names within the folder.
+    pub files: Vec<String>,
+    /// Files of other repositories.
+    pub elsewhere: Vec<Reference>,
+    /// The model that a transcoder was trained for.
+    pub model_name: Option<String>,
+}
+
+/// The part of `config.yaml` that says what belongs to a set.
+#[derive(Deserialize)]
+struct SetConfig {
+    #[serde(default)]
+    model_name: Option<String>,
+    #[serde(default)]
+    model_kind: String,
+    #[serde(default)]
+    transcoders: Option<Vec<String>>,
+}
+
+/// The part of a shard index that names files.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Role {
+    /// What a folder with these names on top is; `None` where it is neither.
+    pub fn of(top: &[String]) -> Option<Self> {
+        let has = |name: &str| top.iter().any(|there| there == name);
+        match (has("config.yaml"), has("config.json")) {
+            (true, _) => Some(Self::Transcoder),
+            (false, true) => Some(Self::Model),
+            (false, false) => None,
+        }
+    }
+
+    /// The files that one consists of, whether they are there or not.
+    pub(super) fn needs(self, shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+        match self {
+            Self::Model => model(shelf),
+            Self::Transcoder => transcoder(shelf),
+        }
+    }
+}
+
+fn model(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+    let mut files = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
+    files.extend(BESIDE.iter().filter(|name| shelf.has(name)).map(|name| (*name).to_owned()));
+    if !shelf.has(SINGLE) && shelf.has(INDEX) {
+        let (text, path) = shelf.text(INDEX)?;
+        let unreadable = |what: String| HubError::Unreadable { path: path.clone(), what };
+        let index: Index = serde_json::from_str(&text).map_err(|e| unreadable(format!("not a shard index: {e}")))?;
+        let mut shards: Vec<String> = index.weight_map.into_values().collect();
+        shards.sort();
+        shards.dedup();
+        if let Some(outside) = shards.iter().find(|shard| !is_inside(shard)) {
+            return Err(unreadable(format!("{outside:?} leads out of the model's folder")));
+        }
+        files.push(INDEX.to_owned());
+        files.extend(shards);
+    } else if !shelf.has(SINGLE) {
+        let weights: Vec<String> = shelf.top()?.into_iter().filter(|name| name.ends_with(".safetensors")).collect();
+        files.extend(if weights.is_empty() { vec![SINGLE.to_owned()] } else { weights });
+    } else {
+        files.push(SINGLE.to_owned());
+    }
+    Ok(Needed { files, ..Needed::default() })
+}
+
+fn transcoder(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+    const CONFIG: &str = "config.yaml";
+    let mut needed = Needed { files: vec![CONFIG.to_owned()], ..Needed::default() };
+    if !shelf.has(CONFIG) {
+        return Ok(needed);
+    }
+    let (text, path) = shelf.text(CONFIG)?;
+    let unreadable = |what: String| HubError::Unreadable { path: path.clone(), what };
+    let config: SetConfig = serde_saphyr::from_str(&text)
+        .map_err(|e| unreadable(e.to_string().lines().next().unwrap_or_default().to_owned()))?;
+    needed.model_name = config.model_name.filter(|name| !name.is_empty());
+    if let Some(list) = config.transcoders {
+        for entry in &list {
+            let listed =
+                Listed::parse(entry).ok_or_else(|| unreadable(format!("transcoders: {entry:?} names no file")))?;
+            match listed.elsewhere {
+                Some(reference) if !shelf.has(&listed.beside) => needed.elsewhere.push(reference),
+                _ => needed.files.push(listed.beside),
+            }
+        }
+        return Ok(needed);
+    }
+    let cross_layer = config.model_kind == "cross_layer_transcoder";
+    let prefixes: &[&str] = if cross_layer { &["W_enc_", "W_dec_"] } else { &["layer_"] };
+    let number =
+        |name: &str, prefix: &str| name.strip_prefix(prefix)?.strip_suffix(".safetensors")?.parse::<u16>().ok();
+    let top = shelf.top()?;
+    let last = top.iter().filter_map(|name| prefixes.iter().find_map(|prefix| number(name, prefix))).max().unwrap_or(0);
+    let layers = (0..=last).flat_map(|layer| prefixes.iter().map(move |prefix| format!("{prefix}{layer}.safetensors")));
+    needed.files.extend(layers);
+    Ok(needed)
+}
+
+/// An entry of the list in a `config.yaml`.
+pub(super) struct Listed {
+    /// The file beside `config.yaml` that stands for it.
+    pub beside: String,
+    /// The file of the repository that it names.
+    pub elsewhere: Option<Reference>,
+}
+
+impl Listed {
+    /// Reads `hf://org/repo/path?revision=…`, or a path within the set's own folder.
+    pub fn parse(entry: &str) -> Option<Self> {
+        if !entry.starts_with("hf://") {
+            return is_inside(entry).then(|| Self { beside: entry.to_owned(), elsewhere: None });
+        }
+        let reference = Reference::parse(entry).filter(|reference| !reference.path().is_empty())?;
+        Some(Self { beside: reference.path().to_owned(), elsewhere: Some(reference) })
+    }
+}
+
+impl Place {
+    /// The file that an entry of the list in this transcoder's `config.yaml` stands for: the one beside it, else the one
+    /// in the hub cache. `None` where the entry names no file, or one outside the folder.
+    pub fn listed(&self, entry: &str) -> Option<String> {
+        let listed = Listed::parse(entry)?;
+        match listed.elsewhere {
+            Some(reference) if self.size(&listed.beside).is_none() => Some(reference.uri()),
+            _ => Some(listed.beside),
+        }
+    }
+}
+
+/// What there is of a model or transcoder on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// What it is.
+    pub role: Role,
+    /// Bytes of the files that are there.
+    pub bytes: u64,
+    /// Files that are not there; those of other repositories as `hf://…`.
+    pub missing: Vec<String>,
+    /// The model that a transcoder was trained for.
+    pub model_name: Option<String>,
+}
+
+impl Contents {
+    /// Looks; nothing large is read.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or a file that says what else belongs to it is damaged.
+    pub fn of(place: &Place, role: Role) -> Result<Self, HubError> {
+        let needed = role.needs(&mut OnDisk(place))?;
+        let names = needed.files.into_iter().chain(needed.elsewhere.iter().map(Reference::uri));
+        let mut contents = Self { role, bytes: 0, missing: Vec::new(), model_name: needed.model_name };
+        for name in names {
+            match place.size(&name) {
+                Some(bytes) => contents.bytes += bytes,
+                None => contents.missing.push(name),
+            }
+        }
+        Ok(contents)
+    }
+}
+
+/// A place as a shelf.
+struct OnDisk<'a>(&'a Place);
+
+impl Shelf for OnDisk<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.size(name).is_some()
+    }
+
+    fn top(&self) -> Result<Vec<String>, HubError> {
+        Ok(self.0.files()?)
+    }
+
+    fn text(&mut self, name: &str) -> Result<(String, String), HubError> {
+        let path = self.0.path(name);
+        let blob = self.0.open(name, "the folder holds no model and no transcoder without it")?;
+        match std::str::from_utf8(&blob) {
+            Ok(text) => Ok((text.to_owned(), path)),
+            Err(error) => Err(HubError::Unreadable { path, what: error.to_string() }),
+        }
+    }
+}

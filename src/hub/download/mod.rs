@@ -1,0 +1,187 @@
+//! Downloads: what would come and how large it is, and then the coming of it.
+
+#[cfg(feature = "hub")]
+mod exchange;
+#[cfg(feature = "hub")]
+mod file;
+#[cfg(feature = "hub")]
+mod plan;
+#[cfg(feature = "hub")]
+mod remote;
+#[cfg(feature = "hub")]
+mod store;
+
+use crate::hub::{Hub, HubError, Request};
+use crate::job::Monitor;
+use std::fmt;
+
+/// The phase under which bytes are reported.
+pub const DOWNLOADING: &str = "downloading";
+
+/// A file that is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedFile {
+    /// Its path within the repository.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes of it that are on this machine already, at most `size`.
+    pub here: u64,
+    /// What it has to hash to, where the server says so.
+    pub sha256: Option<String>,
+}
+
+/// The files that are needed of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoOffer {
+    /// `org/repo`.
+    pub repo: String,
+    /// The branch, tag or commit that was asked for.
+    pub revision: String,
+    /// The commit that it stands for now.
+    pub commit: String,
+    /// The files.
+    pub files: Vec<OfferedFile>,
+}
+
+impl RepoOffer {
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+
+    /// Bytes that are not here yet.
+    pub fn to_come(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size.saturating_sub(file.here)))
+    }
+}
+
+/// What would be downloaded, before it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// By repository.
+    pub repos: Vec<RepoOffer>,
+    /// The model that an asked for transcoder was trained for, as its `config.yaml` calls it.
+    pub model_name: Option<String>,
+}
+
+impl Offer {
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.repos.iter().fold(0, |sum, repo| sum.saturating_add(repo.bytes()))
+    }
+
+    /// Bytes that are not here yet.
+    pub fn to_come(&self) -> u64 {
+        self.repos.iter().fold(0, |sum, repo| sum.saturating_add(repo.to_come()))
+    }
+
+    /// A line a repository: what and how large.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |repo: &RepoOffer| {
+            let (all, to_come) = (repo.bytes(), repo.to_come());
+            let here = match to_come {
+                0 => ", all here".to_owned(),
+                _ if to_come < all => format!(", {} of it here", Bytes(all - to_come)),
+                _ => String::new(),
+            };
+            let files = if repo.files.len() == 1 { "file" } else { "files" };
+            format!("{}@{}: {} {files}, {}{here}", repo.repo, repo.revision, repo.files.len(), Bytes(all))
+        };
+        self.repos.iter().map(line).collect()
+    }
+}
+
+/// A number of bytes, for a person to read: powers of 1000, three digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = self.0 as f64;
+        let mut units = ["kB", "MB", "GB", "TB", "PB", "EB"].iter();
+        let mut unit = "bytes";
+        while value >= 999.5
+            && let Some(next) = units.next()
+        {
+            value /= 1000.0;
+            unit = next;
+        }
+        match unit {
+            "bytes" => write!(f, "{value} {unit}"),
+            _ if value < 9.995 => write!(f, "{value:.2} {unit}"),
+            _ if value < 99.95 => write!(f, "{value:.1} {unit}"),
+            _ => write!(f, "{value:.0} {unit}"),
+        }
+    }
+}
+
+impl Hub {
+    /// Asks the server what of `request` would have to be downloaded. Of what is complete on this machine nothing is
+    /// asked, unless `anew`: then what the revision stands for now is.
+    ///
+    /// # Errors
+    /// The network is forbidden or cannot be reached; there is no such repository, it is gated, or holds nothing that
+    /// can be traced; the work was stopped.
+    #[cfg(feature = "hub")]
+    pub fn offer(&self, request: &Request, anew: bool, monitor: &Monitor) -> Result<Offer, HubError> {
+        self.access.allow(request)?;
+        plan::offer(self, request, anew, monitor)
+    }
+
+    /// Downloads what was offered into the hub cache. What is interrupted goes on where it was the next time.
+    ///
+    /// # Errors
+    /// As [`Hub::offer`]; there is no room, or what came is not what was promised.
+    #[cfg(feature = "hub")]
+    pub fn fetch(&self, offer: &Offer, monitor: &Monitor) -> Result<(), HubError> {
+        if offer.repos.is_empty() {
+            return Ok(());
+        }
+        self.access.allow(offer)?;
+        file::fetch(self, offer, monitor)
+    }
+
+    /// This build cannot ask.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "hub"))]
+    pub fn offer(&self, request: &Request, _anew: bool, _monitor: &Monitor) -> Result<Offer, HubError> {
+        self.access.allow(request)?;
+        Err(HubError::NoNetworkBuilt { what: request.to_string() })
+    }
+
+    /// This build cannot download.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "hub"))]
+    pub fn fetch(&self, offer: &Offer, _monitor: &Monitor) -> Result<(), HubError> {
+        Err(HubError::NoNetworkBuilt { what: offer.to_string() })
+    }
+}
+
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.repos.iter().map(|repo| repo.repo.as_str()).collect();
+        f.write_str(&names.join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_read_well() {
+        let shown = |n| Bytes(n).to_string();
+        assert_eq!(shown(0), "0 bytes");
+        assert_eq!(shown(999), "999 bytes");
+        assert_eq!(shown(1000), "1.00 kB");
+        assert_eq!(shown(9_996), "10.0 kB");
+        assert_eq!(shown(999_600), "1.00 MB");
+        assert_eq!(shown(10_450_000_000), "10.4 GB");
+        assert_eq!(shown(u64::MAX), "18.4 EB");
+    }
+}

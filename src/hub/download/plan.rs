@@ -1,0 +1,181 @@
+//! What would have to come, asked of the server: listings, and the small files that say what else belongs to it.
+
+use super::remote::{Listed, Listing, Remote};
+use super::store::Store;
+use crate::hub::contents::Shelf;
+use crate::hub::request::{elsewhere, model_of};
+use crate::hub::{Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, Source};
+use crate::job::Monitor;
+use std::collections::BTreeMap;
+
+pub(super) fn offer(hub: &Hub, request: &Request, anew: bool, monitor: &Monitor) -> Result<Offer, HubError> {
+    monitor.report("asking the hub", 0, 0)?;
+    let mut plan = Plan {
+        hub,
+        remote: Remote::new(&hub.access, monitor),
+        anew,
+        listings: BTreeMap::new(),
+        offer: Offer::default(),
+    };
+    match request {
+        Request::Pair { model, transcoder } => {
+            let name = plan.add(transcoder, Some(Role::Transcoder))?;
+            plan.offer.model_name.clone_from(&name);
+            let model = match model {
+                Some(model) => model.clone(),
+                None => model_of(&request.to_string(), name.as_deref())?,
+            };
+            plan.add(&model, Some(Role::Model))?;
+        }
+        Request::Each(references) => {
+            for reference in references {
+                let name = plan.add(&Source::Hub(reference.clone()), None)?;
+                plan.offer.model_name = name.or(plan.offer.model_name);
+            }
+        }
+    }
+    Ok(plan.offer)
+}
+
+struct Plan<'a> {
+    hub: &'a Hub,
+    remote: Remote<'a>,
+    anew: bool,
+    /// By repository and revision.
+    listings: BTreeMap<(String, String), Listing>,
+    offer: Offer,
+}
+
+impl Plan<'_> {
+    /// Adds what is missing of a model or transcoder; gives the model that a transcoder names.
+    fn add(&mut self, source: &Source, role: Option<Role>) -> Result<Option<String>, HubError> {
+        if let Some(contents) = self.on_disk(source, role)? {
+            let elsewhere: Vec<_> = contents.missing.iter().filter_map(|name| elsewhere(name)).collect();
+            // What a directory of the person's own lacks is not in any repository; its loader says so.
+            let is_directory = matches!(source, Source::Directory(_));
+            if contents.missing.is_empty() || is_directory {
+                self.add_files(&elsewhere)?;
+                return Ok(contents.model_name);
+            }
+        }
+        let Source::Hub(reference) = source else { return Ok(None) };
+        let listing = self.listing(reference)?;
+        let mut shelf =
+            OnServer { remote: &self.remote, reference, listing: &listing, names: listing.below(reference) };
+        let top = shelf.top()?;
+        let unusable = |what: &str| HubError::NotUsable { reference: reference.clone(), what: what.to_owned() };
+        let role = role.or_else(|| Role::of(&top)).ok_or_else(|| {
+            unusable(
+                "it holds neither a config.json (a model) nor a config.yaml (a transcoder); name the folder that does",
+            )
+        })?;
+        let needed = role.needs(&mut shelf)?;
+        let lacking: Vec<&str> = needed.files.iter().filter(|name| !shelf.has(name)).map(String::as_str).collect();
+        if !lacking.is_empty() {
+            return Err(unusable(&format!(
+                "it has no {}, so it cannot be traced with",
+                lacking.iter().take(3).copied().collect::<Vec<_>>().join(", no ")
+            )));
+        }
+        let within = |name: &String| match reference.path() {
+            "" => name.clone(),
+            path => format!("{path}/{name}"),
+        };
+        let files: Vec<_> = needed.files.iter().map(|name| reference.with_path(within(name))).collect();
+        self.add_files(&files)?;
+        self.add_files(&needed.elsewhere)?;
+        Ok(needed.model_name)
+    }
+
+    /// What is on this machine; `None` where there is nothing of it, or where the server is to be asked anyway.
+    fn on_disk(&self, source: &Source, role: Option<Role>) -> Result<Option<Contents>, HubError> {
+        if self.anew && matches!(source, Source::Hub(_)) {
+            return Ok(None);
+        }
+        let place = match self.hub.place(source) {
+            Ok(place) => place,
+            Err(HubError::NotHere { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match role.or(Role::of(&place.files()?)) {
+            Some(role) => Contents::of(&place, role).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn listing(&mut self, reference: &Reference) -> Result<Listing, HubError> {
+        let key = (reference.repo().to_owned(), reference.revision().to_owned());
+        if let Some(listing) = self.listings.get(&key) {
+            return Ok(listing.clone());
+        }
+        let listing = self.remote.listing(&key.0, &key.1)?;
+        self.listings.insert(key, listing.clone());
+        Ok(listing)
+    }
+
+    /// Adds files by reference, each repository's together.
+    fn add_files(&mut self, files: &[Reference]) -> Result<(), HubError> {
+        for reference in files {
+            let listing = self.listing(reference)?;
+            let Some(listed) = listing.get(reference.path()) else {
+                let what = format!("file {} in {}@{}", reference.path(), reference.repo(), reference.revision());
+                return Err(HubError::NotFound { endpoint: self.hub.access.endpoint.clone(), what });
+            };
+            let file = self.offered(reference, &listing.commit, listed);
+            let repos = &mut self.offer.repos;
+            let same = |repo: &RepoOffer| repo.repo == reference.repo() && repo.revision == reference.revision();
+            let at = repos.iter().position(same).unwrap_or_else(|| {
+                repos.push(RepoOffer {
+                    repo: reference.repo().to_owned(),
+                    revision: reference.revision().to_owned(),
+                    commit: listing.commit.clone(),
+                    files: Vec::new(),
+                });
+                repos.len() - 1
+            });
+            if !repos[at].files.iter().any(|there| there.name == file.name) {
+                repos[at].files.push(file);
+            }
+        }
+        Ok(())
+    }
+
+    fn offered(&self, reference: &Reference, commit: &str, listed: &Listed) -> OfferedFile {
+        let store = Store::new(&self.hub.cache, reference.repo());
+        let blob = listed.sha256.as_deref().or(listed.oid.as_deref());
+        OfferedFile {
+            name: listed.name.clone(),
+            size: listed.size,
+            here: store.here(commit, &listed.name, blob, listed.size),
+            sha256: listed.sha256.clone(),
+        }
+    }
+}
+
+/// A repository on the server as a shelf.
+struct OnServer<'a> {
+    remote: &'a Remote<'a>,
+    reference: &'a Reference,
+    listing: &'a Listing,
+    /// Names below the reference's folder.
+    names: Vec<String>,
+}
+
+impl Shelf for OnServer<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|there| there == name)
+    }
+
+    fn top(&self) -> Result<Vec<String>, HubError> {
+        Ok(self.names.iter().filter(|name| !name.contains('/')).cloned().collect())
+    }
+
+    fn text(&mut self, name: &str) -> Result<(String, String), HubError> {
+        let path = match self.reference.path() {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        let text = self.remote.small_file(self.reference.repo(), &self.listing.commit, &path)?;
+        Ok((text, format!("{}/{path}", self.reference.repo())))
+    }
+}

@@ -1,0 +1,400 @@
+//! The hub's server: what a repository holds, what a file is called and how large it is, and the file.
+
+use super::exchange::{Answer, Body, Broken, send};
+use crate::hub::cache::is_commit;
+use crate::hub::reference::is_inside;
+use crate::hub::{Access, HubError, Reference};
+use crate::job::Monitor;
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
+use ureq::Agent;
+use ureq::http::{Method, Uri};
+
+/// The largest listing of a repository, and the largest configuration, that is read.
+const MOST_TEXT: usize = 64 << 20;
+/// The largest file that a server may offer: above every weight file there is.
+const MOST_FILE: u64 = 1 << 42;
+/// The most files that a repository may list.
+const MOST_FILES: usize = 1 << 20;
+/// Redirects that are followed.
+const HOPS: usize = 8;
+/// Tries of a short request.
+const TRIES: u32 = 3;
+
+/// The server.
+pub(super) struct Remote<'a> {
+    access: &'a Access,
+    agent: Agent,
+    monitor: &'a Monitor,
+}
+
+/// A file of a repository.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub name: String,
+    pub size: u64,
+    /// Of files that Git LFS keeps.
+    pub sha256: Option<String>,
+    /// Git's own name for its content.
+    pub oid: Option<String>,
+}
+
+/// A repository at a commit.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    pub commit: String,
+    pub files: Vec<Listed>,
+}
+
+/// What the server says of a file before it sends it.
+#[derive(Clone, Debug)]
+pub(super) struct Meta {
+    /// The name of its blob.
+    pub etag: String,
+    /// Bytes, where it says so.
+    pub size: Option<u64>,
+}
+
+/// Why a request came to nothing.
+pub(super) enum Failure {
+    /// It may work the next time; the end of a sentence that says how it failed.
+    Passing(String),
+    /// It will not.
+    Final(HubError),
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Connection(why) => Self::Passing(why),
+            Broken::Cancelled(cancelled) => Self::Final(cancelled.into()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ModelInfo {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+    #[serde(rename = "blobId")]
+    blob_id: Option<String>,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Deserialize)]
+struct Lfs {
+    sha256: Option<String>,
+    size: Option<u64>,
+}
+
+impl<'a> Remote<'a> {
+    pub fn new(access: &'a Access, monitor: &'a Monitor) -> Self {
+        let seconds = |n| Some(Duration::from_secs(n));
+        let config = Agent::config_builder()
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("circuitscope/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(seconds(15))
+            .timeout_connect(seconds(20))
+            .timeout_recv_response(seconds(60))
+            .timeout_per_read(seconds(30))
+            .build();
+        Self { access, agent: config.new_agent(), monitor }
+    }
+
+    /// The files of a repository at a revision.
+    pub fn listing(&self, repo: &str, revision: &str) -> Result<Listing, HubError> {
+        let url = format!("{}/api/models/{repo}/revision/{}?blobs=true", self.access.endpoint, escape(revision, false));
+        let text = self.text(&url, &Subject { repo, revision, file: None })?;
+        let refused = |what: String| HubError::Refused { url: url.clone(), what };
+        let info: ModelInfo =
+            serde_json::from_str(&text).map_err(|e| refused(format!("its listing is no JSON: {e}")))?;
+        if !is_commit(&info.sha) {
+            return Err(refused(format!("it calls its commit {:?}", info.sha)));
+        }
+        if info.siblings.len() > MOST_FILES {
+            return Err(refused(format!("it lists {} files", info.siblings.len())));
+        }
+        let mut files = Vec::new();
+        for sibling in info.siblings {
+            let name = sibling.rfilename;
+            if !is_inside(&name) {
+                return Err(refused(format!("it lists a file {name:?}, which would lead out of the cache")));
+            }
+            let (lfs_size, sha256) = sibling.lfs.map_or((None, None), |lfs| (lfs.size, lfs.sha256));
+            let Some(size) = lfs_size.or(sibling.size) else {
+                return Err(refused(format!("it does not say how large {name} is")));
+            };
+            if size > MOST_FILE {
+                return Err(refused(format!("{name} is said to have {size} bytes")));
+            }
+            let sha256 = sha256.filter(|hash| is_sha256(hash));
+            files.push(Listed { name, size, sha256, oid: sibling.blob_id.filter(|oid| is_commit(oid)) });
+        }
+        Ok(Listing { commit: info.sha, files })
+    }
+
+    /// The content of a small file.
+    pub fn small_file(&self, repo: &str, commit: &str, file: &str) -> Result<String, HubError> {
+        self.text(&self.address(repo, commit, file), &Subject { repo, revision: commit, file: Some(file) })
+    }
+
+    /// Where a file of a commit is asked for.
+    pub fn address(&self, repo: &str, commit: &str, file: &str) -> String {
+        format!("{}/{repo}/resolve/{commit}/{}", self.access.endpoint, escape(file, true))
+    }
+
+    /// What a file is called and how large it is. Storage elsewhere, to which large files are redirected, is not asked.
+    pub fn meta(&self, repo: &str, commit: &str, file: &str) -> Result<Meta, HubError> {
+        let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
+        let answer = self.patiently(TRIES, &url, || {
+            self.follow(Method::HEAD, &url, &[], true).and_then(|(answer, _)| self.accept(answer, &url, &subject))
+        })?;
+        let etag = answer.header("x-linked-etag").or_else(|| answer.header("etag")).unwrap_or_default();
+        let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if etag.is_empty() || etag.len() > 128 || !etag.chars().all(is_name) {
+            let what = format!("its ETag {etag:?} cannot name a file of the cache");
+            return Err(HubError::Refused { url, what });
+        }
+        let own_size = if is_redirect(answer.status) { None } else { answer.header("content-length") };
+        let size = answer.header("x-linked-size").or(own_size).and_then(|size| size.parse().ok());
+        Ok(Meta { etag, size })
+    }
+
+    /// A file from byte `start` on. The status is 200, 206 or 416.
+    pub fn file(&self, repo: &str, commit: &str, file: &str, start: u64) -> Result<(Answer, Body), Failure> {
+        let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
+        let range = (start > 0).then(|| ("range", format!("bytes={start}-")));
+        let (answer, body) = self.follow(Method::GET, &url, range.as_slice(), false)?;
+        if answer.status == 416 {
+            return Ok((answer, body));
+        }
+        Ok((self.accept(answer, &url, &subject)?, body))
+    }
+
+    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time.
+    pub fn patiently<T>(
+        &self,
+        tries: u32,
+        url: &str,
+        mut request: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, HubError> {
+        let mut tried = 0;
+        loop {
+            match request() {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing(why)) => {
+                    tried += 1;
+                    if tried >= tries {
+                        return Err(HubError::Unreachable { url: url.to_owned(), why });
+                    }
+                    self.wait(tried)?;
+                }
+            }
+        }
+    }
+
+    /// Waits before the next try: a quarter of a second, then twice as long each time.
+    pub fn wait(&self, tried: u32) -> Result<(), HubError> {
+        let until = Instant::now() + Duration::from_millis(125 << tried.min(6));
+        while Instant::now() < until {
+            self.monitor.cancel().check()?;
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn text(&self, url: &str, subject: &Subject) -> Result<String, HubError> {
+        let refused = |what: &str| HubError::Refused { url: url.to_owned(), what: what.to_owned() };
+        let bytes = self.patiently(TRIES, url, || {
+            let (answer, body) = self.follow(Method::GET, url, &[], false)?;
+            self.accept(answer, url, subject)?;
+            let mut bytes = Vec::new();
+            while let Some(block) = body.block()? {
+                bytes.extend(block);
+                if bytes.len() > MOST_TEXT {
+                    return Err(refused("the answer does not end where such a file ends").into());
+                }
+            }
+            Ok(bytes)
+        })?;
+        String::from_utf8(bytes).map_err(|_| refused("the answer is no text"))
+    }
+
+    /// Sends a request and follows redirects; to another server only where `near` is not asked for. The token goes to
+    /// the hub's own server alone.
+    fn follow(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, String)],
+        near: bool,
+    ) -> Result<(Answer, Body), Failure> {
+        let refused = |url: &str, what: String| Failure::Final(HubError::Refused { url: url.to_owned(), what });
+        let parse = |url: &str| url.parse::<Uri>().map_err(|e| refused(url, format!("it is no address: {e}")));
+        let home = origin(&parse(&self.access.endpoint)?);
+        let mut at = parse(url)?;
+        for _ in 0..HOPS {
+            let mut all = vec![("accept-encoding", "identity".to_owned())];
+            all.extend_from_slice(headers);
+            if let Some(token) = &self.access.token
+                && origin(&at) == home
+            {
+                all.push(("authorization", format!("Bearer {}", token.0)));
+            }
+            let (answer, body) = send(&self.agent, method.clone(), &at, &all, self.monitor.cancel())?;
+            let location = if is_redirect(answer.status) { answer.header("location") } else { None };
+            let Some(location) = location else { return Ok((answer, body)) };
+            let next = parse(&resolve(&at, location))?;
+            if near && origin(&next) != origin(&at) {
+                return Ok((answer, body));
+            }
+            match (at.scheme_str(), next.scheme_str()) {
+                (Some("https"), Some("https")) | (Some("http"), Some("http" | "https")) => at = next,
+                _ => return Err(refused(url, format!("it redirects to {next}, which is not as safe"))),
+            }
+        }
+        Err(refused(url, "it redirects without end".to_owned()))
+    }
+
+    /// An answer whose status says that it is one.
+    fn accept(&self, answer: Answer, url: &str, subject: &Subject) -> Result<Answer, Failure> {
+        let not_found = |what: String| HubError::NotFound { endpoint: self.access.endpoint.clone(), what };
+        let why = answer.header("x-error-code").unwrap_or_default().to_owned();
+        match (answer.status, why.as_str()) {
+            (200 | 206, _) => Ok(answer),
+            (status, _) if is_redirect(status) => Ok(answer),
+            (401, "RepoNotFound") | (404, "RepoNotFound") => {
+                let hint = "if it is private, set HF_TOKEN";
+                Err(not_found(format!("repository {} ({hint})", subject.repo)).into())
+            }
+            (401 | 403, _) => Err(HubError::Gated {
+                repo: subject.repo.to_owned(),
+                page: format!("{}/{}", self.access.endpoint, subject.repo),
+                had_token: self.access.token.is_some(),
+            }
+            .into()),
+            (404, _) => Err(not_found(match subject.file {
+                Some(file) => format!("file {file} in {}", subject.repo),
+                None => format!("repository {} with a revision {}", subject.repo, subject.revision),
+            })
+            .into()),
+            (408 | 429 | 500..=599, _) => Err(Failure::Passing(format!("the server answers {}", answer.status))),
+            (status, _) => Err(HubError::Status { url: url.to_owned(), status }.into()),
+        }
+    }
+}
+
+/// What a request is about, for messages.
+struct Subject<'a> {
+    repo: &'a str,
+    revision: &'a str,
+    file: Option<&'a str>,
+}
+
+impl Listing {
+    /// The file of this path.
+    pub fn get(&self, name: &str) -> Option<&Listed> {
+        self.files.iter().find(|file| file.name == name)
+    }
+
+    /// The names below a reference's folder, as seen from there.
+    pub fn below(&self, reference: &Reference) -> Vec<String> {
+        let prefix = match reference.path() {
+            "" => String::new(),
+            path => format!("{path}/"),
+        };
+        self.files.iter().filter_map(|file| file.name.strip_prefix(&prefix)).map(str::to_owned).collect()
+    }
+}
+
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Scheme, host and port.
+fn origin(url: &Uri) -> (String, String, u16) {
+    let scheme = url.scheme_str().unwrap_or_default().to_ascii_lowercase();
+    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    (scheme, url.host().unwrap_or_default().to_ascii_lowercase(), port)
+}
+
+/// Where a redirect leads from `base`.
+fn resolve(base: &Uri, location: &str) -> String {
+    let scheme = base.scheme_str().unwrap_or("https");
+    let authority = base.authority().map_or("", |authority| authority.as_str());
+    if location.contains("://") {
+        location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else if location.starts_with('/') {
+        format!("{scheme}://{authority}{location}")
+    } else {
+        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{authority}{folder}/{location}")
+    }
+}
+
+/// Percent-encodes what may not stand in a path; `/` too, unless it is kept as a separator.
+fn escape(text: &str, keep_slashes: bool) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        if plain || (keep_slashes && byte == b'/') {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a string does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_where_it_says() {
+        let base: Uri = "https://hub.example:8443/a/b/resolve/main/f?x=1".parse().unwrap();
+        assert_eq!(resolve(&base, "https://cdn.example/f"), "https://cdn.example/f");
+        assert_eq!(resolve(&base, "//cdn.example/f"), "https://cdn.example/f");
+        assert_eq!(resolve(&base, "/c/d"), "https://hub.example:8443/c/d");
+        assert_eq!(resolve(&base, "g"), "https://hub.example:8443/a/b/resolve/main/g");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let of = |url: &str| origin(&url.parse().unwrap());
+        assert_eq!(of("https://Hub.example/x"), of("https://hub.example:443/y"));
+        assert_ne!(of("https://hub.example"), of("http://hub.example"));
+        assert_ne!(of("http://hub.example:1"), of("http://hub.example:2"));
+        assert_ne!(of("https://hub.example@evil.example/"), of("https://hub.example/"));
+    }
+
+    #[test]
+    fn names_are_escaped_for_an_address() {
+        assert_eq!(escape("refs/pr/3", false), "refs%2Fpr%2F3");
+        assert_eq!(escape("a b/c#d?é", true), "a%20b/c%23d%3F%C3%A9");
+    }
+}

@@ -1,0 +1,147 @@
+//! Writing into the hub cache, so that Python's tools find there what they would have put there.
+
+use crate::hub::{Cache, HubError};
+use crate::job::Monitor;
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// A repository's folder in the cache.
+pub(super) struct Store {
+    folder: PathBuf,
+    locks: PathBuf,
+}
+
+impl Store {
+    pub fn new(cache: &Cache, repo: &str) -> Self {
+        let folder = cache.repo(repo);
+        let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
+        Self { locks: cache.root().join(".locks").join(name), folder }
+    }
+
+    /// The file that holds a content under its name.
+    pub fn blob(&self, etag: &str) -> PathBuf {
+        self.folder.join("blobs").join(etag)
+    }
+
+    /// The file that holds what has come of it.
+    pub fn incomplete(&self, etag: &str) -> PathBuf {
+        self.folder.join("blobs").join(format!("{etag}.incomplete"))
+    }
+
+    fn in_snapshot(&self, commit: &str, name: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit).join(name)
+    }
+
+    /// Bytes of a file that are here: in the snapshot, as a blob that another snapshot brought, or as what has come.
+    pub fn here(&self, commit: &str, name: &str, blob: Option<&str>, size: u64) -> u64 {
+        let length = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        if length(self.in_snapshot(commit, name)) == size || blob.is_some_and(|blob| length(self.blob(blob)) == size) {
+            return size;
+        }
+        let come = blob.map_or(0, |blob| length(self.incomplete(blob)));
+        if come <= size { come } else { 0 }
+    }
+
+    /// Whether a snapshot holds a file of this size.
+    pub fn has(&self, commit: &str, name: &str, size: u64) -> bool {
+        fs::metadata(self.in_snapshot(commit, name)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+    }
+
+    /// Waits until no other program, of Python's among them, fetches the same content. The lock ends with the handle.
+    pub fn lock(&self, etag: &str, monitor: &Monitor) -> Result<Option<File>, HubError> {
+        let path = self.locks.join(format!("{etag}.lock"));
+        make_folder(&self.locks)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(HubError::write(&path))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => {
+                    monitor.report("waiting for another download", 0, 0)?;
+                    thread::sleep(Duration::from_millis(50));
+                }
+                // Where files cannot be locked, two downloads of one file at the same time end in a wrong hash.
+                Err(TryLockError::Error(_)) => return Ok(None),
+            }
+        }
+    }
+
+    /// Makes the folder of the blobs.
+    pub fn prepare(&self) -> Result<(), HubError> {
+        make_folder(&self.folder.join("blobs"))
+    }
+
+    /// Gives a blob its name in a snapshot: a link, or the file itself where links cannot be made.
+    pub fn link(&self, commit: &str, name: &str, etag: &str) -> Result<(), HubError> {
+        let path = self.in_snapshot(commit, name);
+        let folder = path.parent().unwrap_or(&self.folder).to_owned();
+        make_folder(&folder)?;
+        let up = "../".repeat(2 + name.matches('/').count());
+        let target = PathBuf::from(format!("{up}blobs/{etag}"));
+        if fs::read_link(&path).is_ok_and(|there| there == target) {
+            return Ok(());
+        }
+        let linked = tempfile::Builder::new()
+            .make_in(&folder, |temporary| symlink(&target, temporary))
+            .map_err(|error| (error, None))
+            .and_then(|link| {
+                link.into_temp_path().persist(&path).map_err(|refused| (refused.error, Some(refused.path)))
+            });
+        match linked {
+            Ok(()) => Ok(()),
+            Err((error, Some(_))) => Err(HubError::Write { path, error }),
+            Err((_, None)) => {
+                let blob = self.blob(etag);
+                fs::hard_link(&blob, &path).or_else(|_| fs::rename(&blob, &path)).map_err(HubError::write(&path))
+            }
+        }
+    }
+
+    /// Writes which commit a revision stands for: the last thing, so that a snapshot is found when it is whole.
+    pub fn point(&self, revision: &str, commit: &str) -> Result<(), HubError> {
+        if revision == commit {
+            return Ok(());
+        }
+        let path = self.folder.join("refs").join(revision);
+        let folder = path.parent().unwrap_or(&self.folder);
+        make_folder(folder)?;
+        let write = || {
+            let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+            temporary.write_all(commit.as_bytes())?;
+            temporary.as_file().sync_all()?;
+            temporary.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(HubError::write(&path))
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), HubError> {
+    fs::create_dir_all(path).map_err(HubError::write(path))
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}
+
+/// Bytes that are free where `path` is or will be; `None` where that cannot be told.
+#[cfg(unix)]
+pub(super) fn free_space(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|folder| folder.exists())?;
+    let system = rustix::fs::statvfs(there).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+/// Bytes that are free where `path` is or will be; `None` where that cannot be told.
+#[cfg(not(unix))]
+pub(super) fn free_space(_path: &Path) -> Option<u64> {
+    None
+}

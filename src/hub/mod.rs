@@ -1,0 +1,52 @@
+//! Where models and transcoders come from: a directory, the hub cache that this machine shares with Python's tools, or,
+//! when asked, the hub itself.
+//!
+//! Nothing here opens a connection but [`Hub::offer`] and [`Hub::fetch`], and those only where neither `HF_HUB_OFFLINE`
+//! nor the caller forbids it.
+
+mod access;
+mod cache;
+mod contents;
+mod download;
+mod error;
+mod inventory;
+mod place;
+mod preset;
+mod reference;
+mod request;
+
+pub use access::Access;
+pub use cache::Cache;
+pub use contents::{Contents, Role};
+pub use download::{Bytes, DOWNLOADING, Offer, OfferedFile, RepoOffer};
+pub use error::HubError;
+pub use inventory::{Inventory, Pair, Part};
+pub use place::{Blob, Embedded, Folder, Place, PlaceError};
+pub use preset::{PRESETS, Preset};
+pub use reference::{Reference, Source};
+pub use request::Request;
+
+use std::ffi::OsString;
+
+/// How the environment is asked, so that nothing here reads it behind the caller's back.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The hub as this machine sees it: its cache, and how the server would be reached.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Where downloads of every tool lie.
+    pub cache: Cache,
+    /// The server, who asks, and whether asking is forbidden.
+    pub access: Access,
+}
+
+impl Hub {
+    /// What the environment says; `offline` forbids the network whatever it says.
+    ///
+    /// # Errors
+    /// A variable cannot be understood.
+    pub fn from_env(env: Env, offline: bool) -> Result<Self, HubError> {
+        let home = cache::home(env);
+        Ok(Self { cache: Cache::from_env(env, &home), access: Access::from_env(env, &home, offline)? })
+    }
+}

@@ -1,0 +1,28 @@
+//! Published pairs of a model and its transcoder that have a short name.
+
+/// A model and a transcoder that was trained on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// What a person types.
+    pub name: &'static str,
+    /// The model's repository.
+    pub model: &'static str,
+    /// The transcoder's repository.
+    pub transcoder: &'static str,
+}
+
+/// All of them, the smallest model first within its family.
+pub const PRESETS: [Preset; 5] = [
+    Preset { name: "gemma-2-2b", model: "google/gemma-2-2b", transcoder: "mntss/gemma-scope-transcoders" },
+    Preset { name: "llama-3.2-1b", model: "meta-llama/Llama-3.2-1B", transcoder: "mntss/transcoder-Llama-3.2-1B" },
+    Preset { name: "qwen3-0.6b", model: "Qwen/Qwen3-0.6B", transcoder: "mwhanna/qwen3-0.6b-transcoders-lowl0" },
+    Preset { name: "qwen3-1.7b", model: "Qwen/Qwen3-1.7B", transcoder: "mwhanna/qwen3-1.7b-transcoders-lowl0" },
+    Preset { name: "qwen3-4b", model: "Qwen/Qwen3-4B", transcoder: "mwhanna/qwen3-4b-transcoders" },
+];
+
+impl Preset {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+}

@@ -1,0 +1,196 @@
+//! What a person, a configuration or a list of files calls a model or a transcoder.
+
+use crate::hub::HubError;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The revision that is meant where none is said.
+const MAIN: &str = "main";
+/// The longest name of an organisation or a repository that the hub allows.
+const LONGEST: usize = 96;
+
+/// A repository of the hub, or a folder or file of it: `org/repo[/path][@revision]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    repo: String,
+    path: String,
+    revision: String,
+}
+
+impl Reference {
+    /// Reads `org/repo`, `org/repo/folder` or `org/repo//folder`, each with `@revision`, and
+    /// `hf://org/repo[@revision]/path[?revision=…]`. `None` where it is none of them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (text, revision) = match text.strip_prefix("hf://") {
+            Some(uri) => split_uri(uri)?,
+            None => match text.split_once('@') {
+                Some((text, revision)) => (text.to_owned(), Some(revision.to_owned())),
+                None => (text.to_owned(), None),
+            },
+        };
+        let mut parts = text.splitn(3, '/');
+        let (org, name) = (parts.next()?, parts.next()?);
+        let path = parts.next().unwrap_or_default().trim_start_matches('/').trim_end_matches('/');
+        let revision = revision.unwrap_or_else(|| MAIN.to_owned());
+        let known = is_name(org) && is_name(name) && (path.is_empty() || is_inside(path)) && is_revision(&revision);
+        known.then(|| Self { repo: format!("{org}/{name}"), path: path.to_owned(), revision })
+    }
+
+    /// `org/repo`.
+    pub fn repo(&self) -> &str {
+        &self.repo
+    }
+
+    /// The folder or file within it; empty for all of it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A branch, a tag or a commit.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// `hf://org/repo@revision/path`: a name for one file that ends as the file does.
+    pub fn uri(&self) -> String {
+        format!("hf://{}@{}/{}", self.repo, self.revision.replace('/', "%2F"), self.path)
+    }
+
+    /// The same repository and revision, another folder or file.
+    pub(super) fn with_path(&self, path: String) -> Self {
+        Self { path, ..self.clone() }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repo)?;
+        if !self.path.is_empty() {
+            write!(f, "/{}", self.path)?;
+        }
+        if self.revision != MAIN { write!(f, "@{}", self.revision) } else { Ok(()) }
+    }
+}
+
+/// What follows `hf://`, as path and revision. The revision stands behind the repository or in the query.
+fn split_uri(uri: &str) -> Option<(String, Option<String>)> {
+    let (uri, query) = uri.split_once('?').map_or((uri, None), |(uri, query)| (uri, Some(query)));
+    let asked = match query {
+        Some(query) => Some(query.strip_prefix("revision=")?.replace("%2F", "/")),
+        None => None,
+    };
+    let (org, rest) = uri.split_once('/')?;
+    let (name, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (name, said) = match name.split_once('@') {
+        Some((name, revision)) => (name, Some(revision.replace("%2F", "/"))),
+        None => (name, None),
+    };
+    Some((format!("{org}/{name}/{path}"), said.or(asked)))
+}
+
+fn is_name(text: &str) -> bool {
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.len() <= LONGEST
+        && ends(text.chars().next())
+        && ends(text.chars().next_back())
+        && text.chars().all(within)
+        && !text.contains("--")
+        && !text.contains("..")
+}
+
+fn is_revision(text: &str) -> bool {
+    let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '+');
+    is_inside(text) && text.chars().all(within)
+}
+
+/// Whether a path names something below where it starts, on every system: relative, with no step up, and without what
+/// some system takes for a separator, a drive or an end.
+pub(super) fn is_inside(path: &str) -> bool {
+    let part = |part: &str| !matches!(part, "" | "." | "..");
+    path.split('/').all(part) && !path.chars().any(|c| c.is_control() || matches!(c, '\\' | ':'))
+}
+
+/// Where a model or a transcoder is said to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A directory on this machine.
+    Directory(PathBuf),
+    /// A repository of the hub, or a folder of it.
+    Hub(Reference),
+}
+
+impl Source {
+    /// What `text` names: a directory where there is one of that name, else a reference.
+    ///
+    /// # Errors
+    /// [`HubError::NotAReference`] where it is neither.
+    pub fn parse(text: &Path) -> Result<Self, HubError> {
+        if text.is_dir() {
+            return Ok(Self::Directory(text.to_owned()));
+        }
+        match text.to_str().and_then(Reference::parse) {
+            Some(reference) => Ok(Self::Hub(reference)),
+            None => Err(HubError::NotAReference { text: text.display().to_string() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Option<(String, String, String)> {
+        Reference::parse(text).map(|r| (r.repo().to_owned(), r.path().to_owned(), r.revision().to_owned()))
+    }
+
+    fn same(repo: &str, path: &str, revision: &str) -> Option<(String, String, String)> {
+        Some((repo.to_owned(), path.to_owned(), revision.to_owned()))
+    }
+
+    #[test]
+    fn every_way_to_write_a_reference() {
+        assert_eq!(parts("google/gemma-2-2b"), same("google/gemma-2-2b", "", "main"));
+        assert_eq!(parts("a/b@v1.0"), same("a/b", "", "v1.0"));
+        assert_eq!(parts("a/b/c/d"), same("a/b", "c/d", "main"));
+        assert_eq!(parts("a/b//c/d@refs/pr/3"), same("a/b", "c/d", "refs/pr/3"));
+        assert_eq!(parts("hf://a/b/c/d.npz"), same("a/b", "c/d.npz", "main"));
+        assert_eq!(parts("hf://a/b/c/d.npz?revision=abc"), same("a/b", "c/d.npz", "abc"));
+        assert_eq!(parts("hf://a/b@refs%2Fpr%2F3/c.npz"), same("a/b", "c.npz", "refs/pr/3"));
+    }
+
+    #[test]
+    fn what_is_none() {
+        for text in [
+            "",
+            "gpt2",
+            "/a/b",
+            "./a/b",
+            "../a/b",
+            "a/../b",
+            "a/b/../c",
+            "a/b@",
+            "a/b@../c",
+            "a/b c",
+            "~/a/b",
+            "a//b",
+            "a/b/c\\d",
+            "a/b/\nc",
+            "hf://a",
+            "hf://a/b/c?rev=x",
+            "a/b--c",
+            "C:/a/b",
+        ] {
+            assert_eq!(parts(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_reads_what_it_writes() {
+        for text in ["a/b", "a/b/c", "a/b/c/d@refs/pr/3", "hf://a/b/c.npz?revision=abc"] {
+            let reference = Reference::parse(text).unwrap();
+            assert_eq!(Reference::parse(&reference.to_string()), Some(reference.clone()));
+            assert_eq!(Reference::parse(&reference.uri()), Some(reference));
+        }
+    }
+}

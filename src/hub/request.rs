@@ -1,0 +1,127 @@
+//! What is wanted: a model with its transcoder, to be traced with, or repositories, to be had.
+
+use crate::hub::{Contents, Hub, HubError, Place, PlaceError, Preset, Reference, Role, Source};
+use std::fmt;
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A model and a transcoder.
+    Pair {
+        /// The model; where none is said, the one that the transcoder was trained for.
+        model: Option<Source>,
+        /// The transcoder.
+        transcoder: Source,
+    },
+    /// Repositories, or folders of them, whatever they are.
+    Each(Vec<Reference>),
+}
+
+impl Request {
+    /// The pair of a preset.
+    pub fn preset(preset: &Preset) -> Self {
+        // The table's references are references: a test reads them all.
+        let source = |text: &str| Reference::parse(text).map(Source::Hub);
+        match (source(preset.model), source(preset.transcoder)) {
+            (model, Some(transcoder)) => Self::Pair { model, transcoder },
+            (_, None) => Self::Each(Vec::new()),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |source: &Source| match source {
+            Source::Directory(path) => path.display().to_string(),
+            Source::Hub(reference) => reference.to_string(),
+        };
+        let names: Vec<String> = match self {
+            Self::Pair { model, transcoder } => model.iter().chain([transcoder]).map(name).collect(),
+            Self::Each(references) => references.iter().map(Reference::to_string).collect(),
+        };
+        f.write_str(&names.join(" and "))
+    }
+}
+
+impl Hub {
+    /// The files behind a directory or a reference, if they are on this machine. Whether they are complete is not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`HubError::NotHere`].
+    pub fn place(&self, source: &Source) -> Result<Place, HubError> {
+        let reference = match source {
+            Source::Directory(path) => return Ok(Place::directory(path)?.with_cache(&self.cache)),
+            Source::Hub(reference) => reference,
+        };
+        match self.cache.find(reference).filter(|path| path.is_dir()) {
+            Some(path) => Ok(Place::snapshot(reference.clone(), path, &self.cache)),
+            None => Err(HubError::NotHere { reference: reference.clone(), cache: self.cache.root().to_owned() }),
+        }
+    }
+
+    /// The files of a model and of a transcoder, on this machine. What the hub could give is looked for; what else a
+    /// directory lacks is left to whoever loads it.
+    ///
+    /// # Errors
+    /// One is not here or not complete, or the transcoder does not say for which model it is.
+    pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(Place, Place), HubError> {
+        let transcoder = self.complete(transcoder, Role::Transcoder)?;
+        let model = match model {
+            Some(model) => self.complete(model, Role::Model)?,
+            None => {
+                let name = Contents::of(&transcoder, Role::Transcoder)?.model_name;
+                self.complete(&model_of(&transcoder.name(), name.as_deref())?, Role::Model)?
+            }
+        };
+        Ok((model, transcoder))
+    }
+
+    fn complete(&self, source: &Source, role: Role) -> Result<Place, HubError> {
+        let place = self.place(source)?;
+        let missing = Contents::of(&place, role)?.missing;
+        match (place.reference(), missing.iter().find_map(|name| elsewhere(name))) {
+            (Some(reference), _) if !missing.is_empty() => {
+                Err(HubError::Incomplete { reference: reference.clone(), files: missing })
+            }
+            (None, Some(file)) => {
+                Err(PlaceError::Elsewhere { place: place.name(), reference: file.to_string() }.into())
+            }
+            _ => Ok(place),
+        }
+    }
+}
+
+/// The file of another repository that a missing file is.
+pub(super) fn elsewhere(name: &str) -> Option<Reference> {
+    Reference::parse(name).filter(|_| name.starts_with("hf://"))
+}
+
+/// The model that a transcoder names.
+pub(super) fn model_of(transcoder: &str, name: Option<&str>) -> Result<Source, HubError> {
+    let unusable = |what: String| HubError::NoModel { transcoder: transcoder.to_owned(), what };
+    let name = name.ok_or_else(|| unusable("does not say for which model it was trained".to_owned()))?;
+    Source::parse(name.as_ref())
+        .map_err(|_| unusable(format!("was trained for {name:?}, which is neither a directory nor a hub reference")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::PRESETS;
+
+    #[test]
+    fn every_preset_names_two_repositories() {
+        for preset in PRESETS {
+            let Request::Pair { model: Some(Source::Hub(model)), transcoder: Source::Hub(transcoder) } =
+                Request::preset(&preset)
+            else {
+                panic!("{preset:?}");
+            };
+            assert_eq!(
+                (model.to_string().as_str(), transcoder.to_string().as_str()),
+                (preset.model, preset.transcoder)
+            );
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What can be wrong with a tokenizer or with what it is to read.
+
+use crate::graph::Token;
+use crate::hub::PlaceError;
+use thiserror::Error;
+
+/// A prompt or a tokenizer that cannot be used.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// A file is missing or cannot be read.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// A file is damaged.
+    #[error("{path}: {what}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What the reader says.
+        what: String,
+    },
+    /// Nothing to trace.
+    #[error("the prompt is empty; type at least one word")]
+    Empty,
+    /// The model cannot read that much.
+    #[error("the prompt has {tokens} tokens, the model reads at most {limit}; shorten it")]
+    TooLong {
+        /// Tokens, leading special token included.
+        tokens: usize,
+        /// The model's context length.
+        limit: usize,
+    },
+    /// An id is past the vocabulary.
+    #[error("there is no token {id}: the vocabulary ends at {last}")]
+    NoSuchToken {
+        /// The id.
+        id: u32,
+        /// The last there is.
+        last: usize,
+    },
+    /// The tokenizer gave up on a text.
+    #[error("the tokenizer cannot read {text:?}: {what}")]
+    Unreadable {
+        /// The text.
+        text: String,
+        /// What it says.
+        what: String,
+    },
+    /// The model was not trained on chats.
+    #[error(
+        "the model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json); leave --chat out"
+    )]
+    NoChat,
+    /// The chat template gave up on a message.
+    #[error("the chat template of {path} cannot be applied: {what}")]
+    Chat {
+        /// The file that holds it.
+        path: String,
+        /// What it says.
+        what: String,
+    },
+    /// A target is more than one token.
+    #[error("target {text:?} is {} tokens ({}), and a target is one; write it as the model would, or id:N", pieces.len(), show(pieces))]
+    NotOneToken {
+        /// The target.
+        text: String,
+        /// What it was cut into.
+        pieces: Vec<Token>,
+    },
+    /// A target's id is past the vocabulary.
+    #[error("target {text:?} is not understood: {what}")]
+    Target {
+        /// The target.
+        text: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+fn show(pieces: &[Token]) -> String {
+    let shown: Vec<String> = pieces.iter().map(|piece| format!("{:?} = id:{}", piece.text, piece.id)).collect();
+    if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
+}

@@ -1,0 +1,217 @@
+//! Seeing the circuit through a filter.
+
+use crate::graph::query::{Lacking, Query, TextField};
+use crate::ids::{FeatureId, Layer, NodeId};
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::circuit::Circuit;
+use crate::tui::filter::{About, Filter};
+use crate::tui::popup::filter::FilterPrompt;
+use crate::tui::popup::question::{Asks, Question};
+use crate::tui::sift::{Sift, Sifted, Written};
+use crate::tui::text;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub(in crate::tui) fn open_filter(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let (text, hides) =
+        circuit.kit.filter.as_ref().map_or((String::new(), true), |filter| (filter.text.clone(), filter.hides));
+    state.popup = Some(Popup::Filter(FilterPrompt::new(text, hides)));
+}
+
+/// Reads what is typed, where that changed, and counts what it lets through.
+pub(in crate::tui) fn read_filter(state: &mut State) {
+    let generation = state.generation + 1;
+    let (Some(Popup::Filter(prompt)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    if let Some(query) = prompt.read(generation, &circuit.kit.filters, &|field| known(circuit, field)) {
+        let sift = sift(circuit, Arc::new(query));
+        state.generation = generation;
+        state.effects.push(Effect::Filter { generation, sift });
+    }
+}
+
+/// The texts that a field has in the graph, to be completed.
+fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
+    let document = &circuit.traced.document;
+    let edited = circuit.edits.now();
+    let texts: BTreeSet<&String> = match field {
+        TextField::Label => document.labels.values().chain(edited.labels.values()).collect(),
+        TextField::Token => document.graph.tokens().iter().map(|token| &token.text).collect(),
+        TextField::Group => edited.groups.iter().map(|group| &group.name).collect(),
+        TextField::Promotes => {
+            circuit.written().flat_map(|(_, written)| &written.top).map(|(token, _)| token).collect()
+        }
+        TextField::Suppresses => {
+            circuit.written().flat_map(|(_, written)| &written.bottom).map(|(token, _)| token).collect()
+        }
+        // There are as many as nodes, and nobody types them by their beginning.
+        TextField::Name => BTreeSet::new(),
+    };
+    texts.into_iter().cloned().collect()
+}
+
+fn sift(circuit: &Circuit, query: Arc<Query>) -> Sift {
+    Sift {
+        query,
+        document: circuit.traced.document.clone(),
+        kept: Arc::clone(&circuit.pruned),
+        edited: circuit.edits.now().clone(),
+        selected: circuit.selected(),
+        written: circuit.written().map(|(feature, written)| (feature, Arc::clone(written))).collect::<Written>(),
+    }
+}
+
+/// Applies what is typed; nothing typed takes the filter away.
+pub(in crate::tui) fn apply_filter(state: &mut State) {
+    let Some(Popup::Filter(prompt)) = &state.popup else { return };
+    let text = prompt.text().to_owned();
+    let hides = prompt.hides;
+    if text.is_empty() {
+        state.popup = None;
+        drop_filter(state);
+    } else if let Ok(query) = Query::parse(&text) {
+        state.popup = None;
+        state.filter_history.retain(|other| *other != text);
+        state.filter_history.push(text.clone());
+        set_filter(state, Filter::new(text, query, hides));
+    }
+}
+
+fn set_filter(state: &mut State, filter: Filter) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.kit.filter = Some(filter);
+    }
+}
+
+fn drop_filter(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit
+        && circuit.kit.filter.take().is_some()
+    {
+        circuit.show(&state.look.glyphs);
+        state.say("The filter is gone");
+    }
+}
+
+/// Puts the filter aside, or takes it up again.
+pub(in crate::tui) fn toggle_filter(state: &mut State) {
+    change_filter(state, |filter| {
+        filter.is_off = !filter.is_off;
+        if filter.is_off { "The filter is put aside" } else { "The filter is taken up again" }
+    });
+}
+
+pub(in crate::tui) fn toggle_hiding(state: &mut State) {
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        prompt.hides = !prompt.hides;
+        return;
+    }
+    change_filter(state, |filter| {
+        filter.hides = !filter.hides;
+        if filter.hides { "What does not match is hidden" } else { "What does not match stands back" }
+    });
+}
+
+fn change_filter(state: &mut State, change: impl FnOnce(&mut Filter) -> &'static str) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let Some(filter) = &mut circuit.kit.filter else {
+        state.say("There is no filter yet");
+        return;
+    };
+    let said = change(filter);
+    circuit.show(&state.look.glyphs);
+    state.say(said);
+}
+
+pub(in crate::tui) fn complete_filter(state: &mut State) {
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        prompt.complete();
+    }
+}
+
+pub(in crate::tui) fn move_in_filter(state: &mut State, by: isize) {
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        prompt.move_by(by);
+    }
+}
+
+pub(in crate::tui) fn recall_filter(state: &mut State, by: isize) {
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        prompt.recall(&state.filter_history, by);
+    }
+}
+
+pub(in crate::tui) fn ask_filter_name(state: &mut State) {
+    let Some(Popup::Filter(prompt)) = &state.popup else { return };
+    let text = prompt.text().to_owned();
+    if Query::parse(&text).is_ok() {
+        let about = state.look.glyphs.visible(&text);
+        state.popup = Some(Popup::Question(Question::new(Asks::FilterName(text), about, String::new())));
+    }
+}
+
+/// Asks what the filter lets through, where what that depends on changed.
+pub(in crate::tui) fn ask_filter(state: &mut State) {
+    let generation = state.generation + 1;
+    let Some(circuit) = &mut state.circuit else { return };
+    if circuit.kit.filter.as_ref().is_none_or(|filter| filter.is_off) {
+        return;
+    }
+    let about = About {
+        kept: Arc::clone(&circuit.pruned),
+        edited: circuit.edits.now().clone(),
+        selected: circuit.selected(),
+        written: circuit.written().count(),
+    };
+    let Some(filter) = circuit.kit.filter.as_mut().filter(|filter| !filter.is_off) else { return };
+    if filter.ask(generation, &about) {
+        let query = Arc::clone(&filter.query);
+        let sift = sift(circuit, query);
+        state.generation = generation;
+        state.effects.push(Effect::Filter { generation, sift });
+    }
+}
+
+pub(in crate::tui) fn take_sifted(state: &mut State, generation: u64, result: Result<Sifted, String>) {
+    let Ok(sifted) = result.map(Arc::new) else { return };
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        state.dirty |= prompt.take(generation, &sifted.matches);
+    }
+    let Some(circuit) = &mut state.circuit else { return };
+    let Some(filter) = &mut circuit.kit.filter else { return };
+    if filter.take(generation, &sifted) {
+        let is_first = !std::mem::replace(&mut filter.told, true);
+        state.dirty = true;
+        circuit.show(&state.look.glyphs);
+        if is_first {
+            state.say(found(&sifted, state.tracer.is_some()));
+        }
+    }
+}
+
+/// What came through, and what is not known yet.
+fn found(sifted: &Sifted, can_learn: bool) -> String {
+    let matches = &sifted.matches;
+    let (nodes, edges) = (text::counted(matches.n_nodes, "node"), text::counted(matches.n_edges, "edge"));
+    let mut said = format!("{nodes} and {edges} match");
+    for what in &matches.lacking {
+        let undecided = text::counted(matches.undecided_nodes, "node");
+        said.push_str(&match (what, can_learn) {
+            (Lacking::Writes, true) => format!("; {undecided} more wait for promoted tokens, which are being computed"),
+            (Lacking::Writes, false) => format!("; {undecided} need promoted tokens, and no model is loaded"),
+            (other, _) => format!("; {undecided} need {other}"),
+        });
+    }
+    said
+}
+
+/// The next feature of which the filter needs to know what it writes: the most influential one that is kept.
+pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> {
+    let filter = circuit.kit.filter.as_ref()?;
+    if filter.is_off || !filter.lacks(Lacking::Writes) {
+        return None;
+    }
+    let influence = |node: &NodeId| circuit.pruned.influence[node.index()];
+    let features = circuit.pruned.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
+    let unknown = features.filter(|(_, feature)| !circuit.writes.contains_key(feature));
+    unknown.max_by(|(a, _), (b, _)| influence(a).total_cmp(&influence(b))).map(|(_, feature)| feature)
+}

@@ -1,0 +1,24 @@
+//! What features write, asked for when somebody wants to know it: one at a time, the selected one first.
+
+use super::filter::needed_by_filter;
+use crate::tui::app::{Effect, State};
+use crate::tui::circuit::Writes;
+
+/// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
+pub(in crate::tui) fn learn(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let selected = circuit.selected_feature().filter(|feature| !circuit.writes.contains_key(feature));
+    if state.tracer.is_none() {
+        if let Some(feature) = selected {
+            circuit.writes.insert(feature, Writes::Failed("needs the model, which is not loaded".to_owned()));
+        }
+        return;
+    }
+    let is_busy = || circuit.writes.values().any(|writes| matches!(writes, Writes::Pending));
+    let needed = || needed_by_filter(circuit).filter(|_| !is_busy());
+    let Some((layer, feature)) = selected.or_else(needed) else { return };
+    // Only the newest question is answered: those that were passed over are asked anew on return.
+    circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
+    circuit.writes.insert((layer, feature), Writes::Pending);
+    state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
+}

@@ -1,0 +1,123 @@
+//! Choosing a model: what is here is loaded, what is not is asked for, downloaded after a yes, and then loaded.
+
+use super::open_prompt;
+use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::models::{Brought, Errand, Here};
+use crate::tui::popup::start::{Stage, Start};
+use std::sync::Arc;
+
+/// Opens the list of models.
+pub fn open_models(state: &mut State) {
+    if state.busy.is_some() {
+        state.warn("A prompt is being traced; stop it before another model is chosen");
+        return;
+    }
+    let generation = state.next_generation();
+    state.effects.push(Effect::Errand { generation, errand: Errand::List });
+    state.popup = Some(Popup::Start(Start::new(generation)));
+}
+
+fn start(state: &mut State) -> Option<&mut Start> {
+    match &mut state.popup {
+        Some(Popup::Start(start)) => Some(start),
+        _ => None,
+    }
+}
+
+fn send(state: &mut State, errand: Errand, stage: Stage) {
+    let generation = state.next_generation();
+    if let Some(start) = start(state) {
+        (start.generation, start.stage, start.failure) = (generation, stage, None);
+        start.progress = Default::default();
+        state.effects.push(Effect::Errand { generation, errand });
+    }
+}
+
+pub(in crate::tui) fn step_model(state: &mut State, by: isize) {
+    if let Some(start) = start(state) {
+        start.step(by);
+    }
+}
+
+pub(in crate::tui) fn choose_model(state: &mut State) {
+    let Some(start) = start(state) else { return };
+    let Some(choice) = start.chosen().cloned() else { return };
+    match choice.here {
+        Here::Whole => send(state, Errand::Load(choice), Stage::Loading),
+        Here::Partly | Here::Nothing => (start.stage, start.failure) = (Stage::MayAsk, None),
+    }
+}
+
+pub(in crate::tui) fn say_yes(state: &mut State) {
+    let Some(start) = start(state) else { return };
+    match (start.stage.clone(), start.chosen().cloned()) {
+        (Stage::MayAsk, Some(choice)) => send(state, Errand::Offer(choice), Stage::Asking),
+        (Stage::MayDownload(offer), _) => send(state, Errand::Download(offer.clone()), Stage::Downloading(offer)),
+        _ => {}
+    }
+}
+
+/// No to a question; and what is under way is stopped.
+pub(in crate::tui) fn say_no(state: &mut State) {
+    let Some(start) = start(state) else { return };
+    let (was, waits) = (start.stage.clone(), start.is_waiting());
+    if was == Stage::Listing {
+        state.popup = None;
+        return;
+    }
+    start.stage = Stage::Choosing;
+    if waits {
+        let generation = state.next_generation();
+        state.effects.push(Effect::StopErrand);
+        // The list may have changed meanwhile, and an answer that is on its way is stale.
+        send_list(state, generation);
+    }
+    if matches!(was, Stage::Downloading(_)) {
+        state.say("The download was stopped; what has come is kept, and the next one goes on there");
+    }
+}
+
+fn send_list(state: &mut State, generation: u64) {
+    if let Some(start) = start(state) {
+        start.generation = generation;
+        state.effects.push(Effect::Errand { generation, errand: Errand::List });
+    }
+}
+
+/// Takes what an errand brought.
+pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Result<Brought, String>) {
+    state.dirty = true;
+    let Some(start) = start(state).filter(|start| start.generation == generation) else { return };
+    match result {
+        Ok(Brought::List { choices, server }) => start.take(choices, server),
+        Ok(Brought::Offer(offer)) => start.stage = Stage::MayDownload(offer),
+        Ok(Brought::Downloaded) => {
+            if let Some(choice) = start.chosen().cloned() {
+                send(state, Errand::Load(choice), Stage::Loading);
+            }
+        }
+        Ok(Brought::Loaded(tracer)) => {
+            state.effects.push(Effect::TraceWith(Arc::clone(&tracer)));
+            // A graph of another model can neither be traced further nor have its features' tokens looked up.
+            let _ = state.circuit.take_if(|circuit| {
+                let made_from = &circuit.traced.document.origin;
+                made_from.model != tracer.model_name() || made_from.transcoder != tracer.transcoder_name()
+            });
+            state.tracer = Some(tracer);
+            match &mut state.circuit {
+                // The graph was opened from a file: now the tokens of its features can be looked up.
+                Some(circuit) => {
+                    circuit.writes.clear();
+                    state.popup = None;
+                }
+                None => {
+                    (state.pruning, state.focus) = (None, Pane::Graph);
+                    open_prompt(state);
+                }
+            }
+        }
+        Err(why) => {
+            (start.stage, start.failure) = (Stage::Choosing, Some(why));
+        }
+    }
+}

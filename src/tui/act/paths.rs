@@ -1,0 +1,78 @@
+//! The strongest paths between two nodes: marked one after the other, listed, pinned.
+
+use super::edits::apply;
+use crate::graph::{Edit, Paths as Found};
+use crate::ids::NodeId;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::circuit::Circuit;
+use crate::tui::popup::paths::Paths;
+use crate::tui::text;
+
+/// The first time it marks where paths begin or end, the second time it looks for those in between.
+pub(in crate::tui) fn find_paths(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let here = circuit.selected();
+    circuit.kit.path.clear();
+    match circuit.kit.path_end.take() {
+        Some(there) if there != here => look(state, there, here),
+        _ => {
+            circuit.kit.path_end = Some(here);
+            let name = circuit.name(here, &state.look.glyphs);
+            state.say(format!("Paths to or from {name}: the same key at the other end finds them"));
+        }
+    }
+}
+
+fn look(state: &mut State, one: NodeId, other: NodeId) {
+    let generation = state.next_generation();
+    let Some(circuit) = &state.circuit else { return };
+    let (from, to) = upward(circuit, one, other);
+    let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
+    state.effects.push(Effect::FindPaths { generation, graph, kept, from, to });
+    state.popup = Some(Popup::Paths(Paths::new(generation, from, to)));
+}
+
+/// Effects flow along the topological order: the end that stands earlier in it is where paths begin.
+fn upward(circuit: &Circuit, one: NodeId, other: NodeId) -> (NodeId, NodeId) {
+    let order = circuit.traced.document.graph.topological_order();
+    match order.iter().find(|node| **node == one || **node == other) {
+        Some(first) if *first == other => (other, one),
+        _ => (one, other),
+    }
+}
+
+pub(in crate::tui) fn take_paths(state: &mut State, generation: u64, result: Result<Found, String>) {
+    let Some(Popup::Paths(paths)) = &mut state.popup else { return };
+    if let (true, Ok(found)) = (paths.generation == generation, result) {
+        paths.take(found);
+        state.dirty = true;
+    }
+}
+
+pub(in crate::tui) fn move_in_paths(state: &mut State, by: isize) {
+    if let Some(Popup::Paths(paths)) = &mut state.popup {
+        paths.move_by(by);
+    }
+}
+
+fn chosen(state: &State) -> Option<Vec<NodeId>> {
+    match &state.popup {
+        Some(Popup::Paths(paths)) => paths.chosen().map(|path| path.nodes.clone()),
+        _ => None,
+    }
+}
+
+pub(in crate::tui) fn pin_path(state: &mut State) {
+    if let Some(nodes) = chosen(state) {
+        let said = format!("Pinned the path: {}", text::counted(nodes.len(), "node"));
+        apply(state, Edit::Pin(nodes), said);
+    }
+}
+
+/// Draws the path in the link graph until another is looked for.
+pub(in crate::tui) fn show_path(state: &mut State) {
+    if let (Some(nodes), Some(circuit)) = (chosen(state), &mut state.circuit) {
+        circuit.kit.path = nodes;
+        state.popup = None;
+    }
+}

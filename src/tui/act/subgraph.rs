@@ -1,0 +1,67 @@
+//! In the drawing of what is pinned.
+
+use crate::tui::app::{Effect, Pane, State};
+use crate::tui::arrange::Step;
+use crate::tui::layout::inner;
+use crate::tui::subgraph::{Pinned, Subgraph, place, step};
+use crate::tui::trail::Reached;
+use crate::tui::view;
+use std::sync::Arc;
+
+/// To the next box in a direction.
+pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
+    let room = state.panes().and_then(|panes| panes.of(Pane::Subgraph)).map(inner).map(view::subgraph_room);
+    let (Some(circuit), Some(room)) = (&mut state.circuit, room) else { return };
+    let boxes = place(circuit, &state.look.glyphs, (room.width, room.height));
+    if let Some(next) = step(&boxes, circuit.box_at, direction) {
+        circuit.box_at = next;
+    }
+}
+
+/// Selects the node in the box under the cursor; of a supernode the first member, then the next.
+pub(in crate::tui) fn go_to_box(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let Some(supernode) = circuit.subgraph.graph.nodes.get(circuit.box_at) else {
+        state.say("Nothing is pinned");
+        return;
+    };
+    let stands: Vec<_> = supernode.members.iter().copied().filter(|node| circuit.kept().has_node(*node)).collect();
+    let after = stands.iter().position(|node| *node == circuit.selected()).map_or(0, |at| at + 1);
+    match stands.get(after % stands.len().max(1)) {
+        Some(node) => circuit.go(*node, Reached::Freely),
+        None => state.say("None of it is kept at these thresholds"),
+    }
+    state.detail_scroll = 0;
+}
+
+pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
+    let awaited = |(circuit, pinned): &(u64, Pinned)| {
+        *circuit == generation && result.as_ref().map_or(true, |subgraph| subgraph.pinned == *pinned)
+    };
+    if !state.weighing.as_ref().is_some_and(awaited) {
+        return;
+    }
+    state.dirty = true;
+    match (result, &mut state.circuit) {
+        (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
+        (Err(why), _) => state.warn(why),
+        (Ok(_), None) => {}
+    }
+}
+
+/// Asks for what is pinned to be weighed where it is not what was weighed last.
+pub(in crate::tui) fn weigh_pinned(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let asked = (state.circuit_generation, Pinned::of(circuit.edits.now()));
+    if state.weighing.as_ref() == Some(&asked) {
+        return;
+    }
+    let (generation, pinned) = asked.clone();
+    state.weighing = Some(asked);
+    if pinned.pins.is_empty() {
+        circuit.take_subgraph(Arc::default());
+    } else {
+        let graph = Arc::clone(&circuit.traced.document.graph);
+        state.effects.push(Effect::Weigh { generation, graph, pinned });
+    }
+}

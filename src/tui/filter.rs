@@ -1,0 +1,114 @@
+//! The filter that a circuit is seen through.
+
+use crate::graph::query::{Lacking, Query};
+use crate::graph::{Edited, Kept};
+use crate::ids::NodeId;
+use crate::tui::sift::{Sifted, is_about_selection};
+use std::sync::Arc;
+
+/// A filter and what it lets through, as far as that is known.
+pub struct Filter {
+    /// As it was typed.
+    pub text: String,
+    /// What it says.
+    pub query: Arc<Query>,
+    /// Whether what does not match is hidden; else it stands back.
+    pub hides: bool,
+    /// Whether it is put aside for a while.
+    pub is_off: bool,
+    /// The newest answer.
+    pub sifted: Option<Arc<Sifted>>,
+    /// The number of the newest question, and what it asked about.
+    asked: Option<(u64, About)>,
+    /// Whether that question has its answer.
+    answered: bool,
+    /// Whether the person was told what it lets through.
+    pub told: bool,
+}
+
+/// What an answer depends on.
+#[derive(Clone)]
+pub struct About {
+    /// What is kept at the thresholds.
+    pub kept: Arc<Kept>,
+    /// What the person did to the graph.
+    pub edited: Edited,
+    /// The selected node.
+    pub selected: NodeId,
+    /// Of how many features it is known what they write.
+    pub written: usize,
+}
+
+impl Filter {
+    /// A filter that has let nothing through yet.
+    pub fn new(text: String, query: Query, hides: bool) -> Self {
+        Self {
+            text,
+            query: Arc::new(query),
+            hides,
+            is_off: false,
+            sifted: None,
+            asked: None,
+            answered: false,
+            told: false,
+        }
+    }
+
+    /// Whether it has to be asked anew about this, under the number `generation`; takes note that it is.
+    pub fn ask(&mut self, generation: u64, about: &About) -> bool {
+        let anew = self.asked.as_ref().is_none_or(|(_, asked)| self.differs(asked, about));
+        if anew {
+            self.asked = Some((generation, about.clone()));
+            self.answered = false;
+        }
+        anew
+    }
+
+    fn differs(&self, asked: &About, about: &About) -> bool {
+        let moved = asked.selected != about.selected && is_about_selection(self.query.expr());
+        // What features write comes in one by one: each waits for the answer about the one before.
+        let learned = self.answered && self.lacks(Lacking::Writes) && asked.written != about.written;
+        moved || learned || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
+    }
+
+    /// Takes an answer; whether it answers the newest question.
+    pub fn take(&mut self, generation: u64, sifted: &Arc<Sifted>) -> bool {
+        let newest = self.asked.as_ref().is_some_and(|(asked, _)| *asked == generation);
+        if newest {
+            self.sifted = Some(Arc::clone(sifted));
+            self.answered = true;
+        }
+        newest
+    }
+
+    /// Forgets its answers, which are about another graph.
+    pub fn forget(&mut self) {
+        self.sifted = None;
+        self.asked = None;
+        self.answered = false;
+    }
+
+    /// Whether something that it needs was not known at the last answer.
+    pub fn lacks(&self, what: Lacking) -> bool {
+        self.sifted.as_ref().is_some_and(|sifted| sifted.matches.lacking.contains(&what))
+    }
+
+    /// Whether it hides something.
+    pub fn is_hiding(&self) -> bool {
+        self.hides && !self.is_off && self.sifted.is_some()
+    }
+
+    /// Whether it makes a node stand back.
+    pub fn dims(&self, node: NodeId) -> bool {
+        let sifted = self.sifted.as_ref().filter(|_| !self.is_off && !self.hides);
+        sifted.is_some_and(|sifted| !sifted.matches.has_node(node))
+    }
+
+    /// What is shown of what is kept: all of it where nothing is hidden.
+    pub fn shown(&self, kept: &Arc<Kept>) -> Arc<Kept> {
+        match &self.sifted {
+            Some(sifted) if self.is_hiding() => Arc::clone(&sifted.left),
+            _ => Arc::clone(kept),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The filter being written: completed, counted, and told what is wrong with it.
+
+use super::line;
+use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use std::collections::BTreeMap;
+use tui_input::{Input, InputRequest};
+
+/// How many completions are offered.
+const OFFERED: usize = 10;
+
+/// The filter being written.
+pub struct FilterPrompt {
+    /// Whether what does not match will be hidden; else it stands back.
+    pub hides: bool,
+    input: Input,
+    /// What was read last, and where the cursor was.
+    read: Option<(String, usize)>,
+    wrong: Option<QueryError>,
+    completions: Vec<Completion>,
+    row: usize,
+    /// The number of the question that counts what matches, and its answer.
+    counting: Option<u64>,
+    counted: Option<[usize; 3]>,
+    /// How far back in the history.
+    recalled: usize,
+}
+
+impl FilterPrompt {
+    /// Goes on from `text`.
+    pub fn new(text: String, hides: bool) -> Self {
+        let input = Input::new(text);
+        let (read, wrong, completions) = (None, None, Vec::new());
+        Self { hides, input, read, wrong, completions, row: 0, counting: None, counted: None, recalled: 0 }
+    }
+
+    /// Edits the text.
+    pub fn edit(&mut self, request: InputRequest) {
+        self.input.handle(request);
+        self.recalled = 0;
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        self.input.value().trim()
+    }
+
+    /// Reads the text where it changed; gives the query where there is one to be counted, which is done under the number
+    /// `generation`. `named` are the filters that were saved, `known` gives the texts that a field has in the graph.
+    pub fn read(
+        &mut self,
+        generation: u64,
+        named: &BTreeMap<String, String>,
+        known: &dyn Fn(TextField) -> Vec<String>,
+    ) -> Option<Query> {
+        let now = (self.input.value().to_owned(), self.input.cursor());
+        if self.read.as_ref() == Some(&now) {
+            return None;
+        }
+        let (text, cursor) = &now;
+        let byte = text.char_indices().nth(*cursor).map_or(text.len(), |(at, _)| at);
+        self.completions = complete(text, byte, known);
+        if text.trim().is_empty() {
+            let saved = named.iter().map(|(name, filter)| Completion {
+                span: 0..text.len(),
+                insert: filter.clone(),
+                doc: format!("saved as {name}"),
+            });
+            self.completions.splice(0..0, saved);
+        }
+        self.row = 0;
+        let changed = self.read.as_ref().is_none_or(|(before, _)| before != text);
+        let query = Query::parse(text);
+        self.wrong = query.as_ref().err().filter(|_| !text.trim().is_empty()).cloned();
+        self.read = Some(now);
+        if !changed {
+            return None;
+        }
+        (self.counting, self.counted) = (query.is_ok().then_some(generation), None);
+        query.ok()
+    }
+
+    /// Takes the count of what matches; whether it was asked for.
+    pub fn take(&mut self, generation: u64, matches: &Matches) -> bool {
+        let asked = self.counting == Some(generation);
+        if asked {
+            self.counted = Some([matches.n_nodes, matches.n_edges, matches.undecided_nodes]);
+        }
+        asked
+    }
+
+    /// Up and down the completions.
+    pub fn move_by(&mut self, by: isize) {
+        let last = self.completions.len().saturating_sub(1);
+        self.row = self.row.saturating_add_signed(by).min(last);
+    }
+
+    /// Writes the chosen completion.
+    pub fn complete(&mut self) {
+        let Some(Completion { span, insert, .. }) = self.completions.get(self.row) else { return };
+        let text = self.input.value();
+        let cursor = text[..span.start].chars().count() + insert.chars().count();
+        let completed = format!("{}{insert}{}", &text[..span.start], &text[span.end..]);
+        self.input = Input::new(completed).with_cursor(cursor);
+    }
+
+    /// Back and forth in what was typed before.
+    pub fn recall(&mut self, history: &[String], by: isize) {
+        let back = self.recalled.saturating_add_signed(by).min(history.len());
+        let text = if back == 0 { String::new() } else { history[history.len() - back].clone() };
+        self.input = Input::new(text);
+        self.recalled = back;
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let height = (OFFERED as u16 + 6).min(screen.height);
+        let area = super::open(screen, screen.width.saturating_sub(4).min(100), height, "filter", look, buf);
+        if area.height < 3 {
+            return None;
+        }
+        let cursor = line::render(&self.input, area, theme.strong, look, buf);
+        let room = usize::from(area.width);
+        let (note, style) = match (&self.wrong, self.counted) {
+            (Some(wrong), _) => {
+                line::mark(&self.input, area, wrong.span.clone(), theme.alert, look, buf);
+                (wrong.message.clone(), theme.alert)
+            }
+            (None, Some([nodes, edges, undecided])) => {
+                let (nodes, edges) = (text::counted(nodes, "node"), text::counted(edges, "edge"));
+                let rest =
+                    if undecided > 0 { format!(", {} undecided", text::thousands(undecided)) } else { String::new() };
+                (format!("{nodes} and {edges} match{rest}"), theme.quiet)
+            }
+            (None, None) => (String::new(), theme.quiet),
+        };
+        let rest = if self.hides { "the rest is hidden" } else { "the rest stands back" };
+        let rest_x = area.right().saturating_sub(text::width(rest) as u16);
+        buf.set_stringn(area.x, area.y + 1, glyphs.fit(&glyphs.visible(&note), room), room, style);
+        if area.x as usize + text::width(&note) + 2 < usize::from(rest_x) {
+            buf.set_string(rest_x, area.y + 1, rest, theme.faint);
+        }
+        let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
+        let from = (self.row + 1).saturating_sub(usize::from(list.height));
+        let offered = || self.completions.iter().skip(from).take(usize::from(list.height));
+        let shown = |completion: &Completion| glyphs.visible(&completion.insert);
+        let wide = offered().map(|completion| text::width(&shown(completion))).max().unwrap_or(0).min(room / 2);
+        for ((at, completion), y) in offered().enumerate().zip(list.top()..) {
+            buf.set_stringn(list.x, y, glyphs.fit(&shown(completion), wide), wide, theme.accent);
+            let doc = glyphs.fit(&glyphs.visible(&completion.doc), room.saturating_sub(wide + 2));
+            buf.set_stringn(list.x + wide as u16 + 2, y, doc, room.saturating_sub(wide + 2), theme.quiet);
+            if from + at == self.row {
+                buf.set_style(Rect { y, height: 1, ..list }, theme.selection_idle);
+            }
+        }
+        Some(cursor)
+    }
+}

@@ -1,0 +1,80 @@
+//! The strongest paths between two nodes.
+
+use crate::graph::{Path, Paths as Found};
+use crate::ids::NodeId;
+use crate::tui::circuit::Circuit;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Paths between two nodes, as far as they are found.
+pub struct Paths {
+    /// The number of the question that they answer.
+    pub generation: u64,
+    from: NodeId,
+    to: NodeId,
+    /// `None` while they are being looked for.
+    found: Option<Found>,
+    row: usize,
+}
+
+impl Paths {
+    /// Paths from `from` to `to` that are being looked for.
+    pub fn new(generation: u64, from: NodeId, to: NodeId) -> Self {
+        Self { generation, from, to, found: None, row: 0 }
+    }
+
+    /// Takes what was found.
+    pub fn take(&mut self, found: Found) {
+        self.found = Some(found);
+    }
+
+    /// Up and down the list.
+    pub fn move_by(&mut self, by: isize) {
+        let last = self.found.as_ref().map_or(0, |found| found.found.len()).saturating_sub(1);
+        self.row = self.row.saturating_add_signed(by).min(last);
+    }
+
+    /// The path under the cursor.
+    pub fn chosen(&self) -> Option<&Path> {
+        self.found.as_ref()?.found.get(self.row)
+    }
+
+    /// Draws them.
+    pub fn render(&self, circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
+        const STRENGTH: usize = 11;
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let lines = self.found.as_ref().map_or(0, |found| found.found.len());
+        let height = (lines as u16 + 4).clamp(5, 26).min(screen.height);
+        let area = super::open(screen, screen.width.saturating_sub(4).min(130), height, "paths", look, buf);
+        if area.height < 3 {
+            return;
+        }
+        let room = usize::from(area.width);
+        let name = |node: &NodeId| circuit.name(*node, glyphs);
+        let ends = format!("from {} to {}: ", name(&self.from), name(&self.to));
+        let head = match &self.found {
+            None => format!("{ends}looking{}", glyphs.ellipsis),
+            Some(found) if found.found.is_empty() => format!("{ends}no path of kept edges"),
+            Some(found) => {
+                let count = text::counted(found.found.len(), "path");
+                format!("{ends}{count}, {} of the strength of all", text::percent(found.coverage()).trim_start())
+            }
+        };
+        buf.set_stringn(area.x, area.y, glyphs.fit(&head, room), room, theme.quiet);
+        let list = Rect { y: area.y + 2, height: area.height - 2, ..area };
+        let found = self.found.iter().flat_map(|found| &found.found);
+        let from = (self.row + 1).saturating_sub(usize::from(list.height));
+        for (y, (at, path)) in (list.top()..list.bottom()).zip(found.enumerate().skip(from)) {
+            let strength = text::weight(path.strength as f32);
+            buf.set_stringn(list.x, y, strength, STRENGTH, theme.sign(path.strength as f32));
+            let names: Vec<String> = path.nodes.iter().map(name).collect();
+            let way = glyphs.fit(&names.join(&format!(" {} ", glyphs.to_output)), room.saturating_sub(STRENGTH));
+            buf.set_stringn(list.x + STRENGTH as u16, y, way, room.saturating_sub(STRENGTH), theme.text);
+            if at == self.row {
+                buf.set_style(Rect { y, height: 1, ..list }, theme.selection);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The models to choose from, and what happens to the one that was chosen: asked for, downloaded, loaded.
+
+use crate::hub::{Bytes, Offer};
+use crate::job::Progress;
+use crate::tui::keymap::Context;
+use crate::tui::models::{Choice, Here};
+use crate::tui::popup::ask;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+/// What the popup is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Looking what there is.
+    Listing,
+    /// The person chooses.
+    Choosing,
+    /// May the hub be asked what it consists of?
+    MayAsk,
+    /// It is being asked.
+    Asking,
+    /// May this be downloaded?
+    MayDownload(Offer),
+    /// It is coming.
+    Downloading(Offer),
+    /// It is being read.
+    Loading,
+}
+
+/// The models to choose from.
+pub struct Start {
+    /// What the popup is at.
+    pub stage: Stage,
+    /// The errand whose answer is waited for.
+    pub generation: u64,
+    /// How far the errand is.
+    pub progress: Progress,
+    /// Why the last errand failed.
+    pub failure: Option<String>,
+    choices: Vec<Choice>,
+    server: String,
+    at: usize,
+}
+
+/// Cells of the column of names.
+const NAME: usize = 18;
+/// Cells of the column of sizes.
+const SIZE: usize = 10;
+
+impl Start {
+    /// Before the list is there; `generation` is that of the errand that brings it.
+    pub fn new(generation: u64) -> Self {
+        Self {
+            stage: Stage::Listing,
+            generation,
+            progress: Progress::default(),
+            failure: None,
+            choices: Vec::new(),
+            server: String::new(),
+            at: 0,
+        }
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        if self.stage == Stage::Choosing { Context::Start } else { Context::Ask }
+    }
+
+    /// Whether an errand is under way that can be stopped.
+    pub fn is_waiting(&self) -> bool {
+        !matches!(self.stage, Stage::Choosing | Stage::MayAsk | Stage::MayDownload(_))
+    }
+
+    /// Takes a list; what was chosen stays chosen.
+    pub fn take(&mut self, choices: Vec<Choice>, server: String) {
+        let same =
+            |choice: &Choice, other: &Choice| (&choice.model, &choice.transcoder) == (&other.model, &other.transcoder);
+        let before = self.chosen().and_then(|chosen| choices.iter().position(|choice| same(choice, chosen)));
+        self.at = before.unwrap_or(0);
+        self.choices = choices;
+        self.server = server;
+        self.stage = Stage::Choosing;
+    }
+
+    /// The choice that the cursor is on.
+    pub fn chosen(&self) -> Option<&Choice> {
+        self.choices.get(self.at)
+    }
+
+    /// Moves the cursor.
+    pub fn step(&mut self, by: isize) {
+        self.at = self.at.saturating_add_signed(by).min(self.choices.len().saturating_sub(1));
+    }
+
+    /// Draws the list and, over it, what is asked or waited for.
+    pub fn render(&self, screen: Rect, look: &Look, ticks: usize, buf: &mut Buffer) -> Option<Position> {
+        let theme = &look.theme;
+        let width = screen.width.saturating_sub(4).min(110);
+        let inner_width = usize::from(width.saturating_sub(4)).max(1);
+        let failure =
+            self.failure.as_ref().map_or_else(Vec::new, |why| ask::wrap(&look.glyphs.visible(why), inner_width));
+        let lines = self.choices.len().max(1) + if failure.is_empty() { 0 } else { failure.len() + 1 };
+        let height = (lines as u16 + 2).min(screen.height);
+        let area = super::open(screen, width, height, "models", look, buf);
+        if area.is_empty() {
+            return None;
+        }
+        let failure_lines = (failure.len() as u16).min(area.height.saturating_sub(2));
+        let room = area.height - if failure_lines > 0 { failure_lines + 1 } else { 0 };
+        if self.choices.is_empty() {
+            buf.set_stringn(area.x, area.y, "looking what is here", usize::from(area.width), theme.quiet);
+        }
+        let from = (self.at + 1).saturating_sub(usize::from(room));
+        for (line, (at, choice)) in (0..room).zip(self.choices.iter().enumerate().skip(from)) {
+            let row = Rect { y: area.y + line, height: 1, ..area };
+            self.row(choice, row, look, buf);
+            if at == self.at {
+                buf.set_style(row, theme.selection);
+            }
+        }
+        for (line, y) in failure.iter().zip(area.bottom() - failure_lines..area.bottom()) {
+            buf.set_stringn(area.x, y, line, usize::from(area.width), theme.alert);
+        }
+        let title = if self.stage == Stage::Loading { "load" } else { "download" };
+        ask::render(title, &self.question(), self.bar(), screen, look, ticks, buf);
+        None
+    }
+
+    fn row(&self, choice: &Choice, row: Rect, look: &Look, buf: &mut Buffer) {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let (sign, size) = match choice.here {
+            Here::Whole => (glyphs.feature, Bytes(choice.bytes).to_string()),
+            Here::Partly => (glyphs.error, Bytes(choice.bytes).to_string()),
+            Here::Nothing => (" ", "not here".to_owned()),
+        };
+        let style = if choice.here == Here::Whole { theme.text } else { theme.quiet };
+        let end = row.right();
+        let room = |x: u16| usize::from(end.saturating_sub(x));
+        let (x, _) = buf.set_stringn(row.x, row.y, format!("{sign} "), room(row.x), theme.accent);
+        let what = if choice.transcoder.is_empty() {
+            choice.model.clone()
+        } else {
+            format!("{} + {}", choice.model, choice.transcoder)
+        };
+        let name = glyphs.fit(&glyphs.visible(&choice.name), NAME);
+        let pad = " ".repeat(NAME.saturating_sub(text::width(&name)));
+        let (x, _) = buf.set_stringn(x, row.y, format!("{name}{pad} {size:>SIZE$}  "), room(x), style);
+        buf.set_stringn(x, row.y, glyphs.fit(&glyphs.visible(&what), room(x)), room(x), theme.quiet);
+    }
+
+    /// What is asked, or waited for, in lines; none while the person chooses.
+    fn question(&self) -> Vec<String> {
+        let Some(Choice { name, model, transcoder, here, .. }) = self.chosen() else { return Vec::new() };
+        let called = if name.is_empty() { transcoder } else { name };
+        match &self.stage {
+            Stage::Listing | Stage::Choosing => Vec::new(),
+            Stage::MayAsk => vec![
+                format!(
+                    "{model} with {transcoder} is {} on this machine.",
+                    match here {
+                        Here::Partly => "only in part",
+                        Here::Whole | Here::Nothing => "not",
+                    }
+                ),
+                format!("Ask {} what is missing and how large it is?", self.server),
+            ],
+            Stage::Asking => vec![format!("Asking {} what is missing of {called}", self.server)],
+            Stage::MayDownload(offer) => {
+                let mut lines = offer.lines();
+                lines.push(format!("Download {} into the hub cache?", Bytes(offer.to_come())));
+                lines
+            }
+            Stage::Downloading(_) => vec![format!(
+                "{called}: {} {} of {}",
+                if self.progress.phase.is_empty() { "downloading" } else { self.progress.phase },
+                Bytes(self.progress.done),
+                Bytes(self.progress.total),
+            )],
+            Stage::Loading => vec![format!("Loading {called}")],
+        }
+    }
+
+    /// The share that has come, while something is coming.
+    fn bar(&self) -> Option<f64> {
+        let share = self.progress.done as f64 / self.progress.total.max(1) as f64;
+        matches!(self.stage, Stage::Downloading(_)).then_some(share)
+    }
+}

@@ -1,0 +1,198 @@
+//! Choosing a model: what is here, what would come, and the yes in between.
+
+use crate::desk::Desk;
+use crate::fake::Fake;
+use circuitscope::hub::{DOWNLOADING, Offer, OfferedFile, RepoOffer};
+use circuitscope::job::Monitor;
+use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::work::Workers;
+use circuitscope::tui::{Choice, Here, Models, Tracer, open_models};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Two pairs; what is asked of them is written down.
+#[derive(Default)]
+struct Shelf {
+    asked: Mutex<Vec<&'static str>>,
+    /// The download does not end by itself.
+    slow: bool,
+    /// The hub's answer, where it is a refusal.
+    refusal: Option<&'static str>,
+    here: Mutex<bool>,
+}
+
+fn choice(name: &str, here: Here) -> Choice {
+    Choice {
+        name: name.to_owned(),
+        model: format!("org/{name}"),
+        transcoder: format!("org/{name}-transcoders"),
+        bytes: 1_230_000,
+        here,
+    }
+}
+
+impl Shelf {
+    fn ask(&self, what: &'static str) {
+        self.asked.lock().unwrap().push(what);
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().copied().filter(|what| *what != "list").collect()
+    }
+}
+
+impl Models for Shelf {
+    fn list(&self) -> anyhow::Result<Vec<Choice>> {
+        self.ask("list");
+        let here = if *self.here.lock().unwrap() { Here::Whole } else { Here::Nothing };
+        Ok(vec![choice("tiny", Here::Whole), choice("far", here)])
+    }
+
+    fn server(&self) -> String {
+        "https://hub.example".to_owned()
+    }
+
+    fn offer(&self, choice: &Choice, _: &Monitor) -> anyhow::Result<Offer> {
+        self.ask("offer");
+        if let Some(refusal) = self.refusal {
+            anyhow::bail!("{refusal}");
+        }
+        let file = |name: &str, size| OfferedFile { name: name.to_owned(), size, here: 0, sha256: None };
+        let repo = |repo: &String, files| RepoOffer {
+            repo: repo.clone(),
+            revision: "main".to_owned(),
+            commit: "0".repeat(40),
+            files,
+        };
+        let model = repo(&choice.model, vec![file("config.json", 700), file("model.safetensors", 2_500_000_000)]);
+        Ok(Offer { repos: vec![model, repo(&choice.transcoder, vec![file("config.yaml", 300)])], model_name: None })
+    }
+
+    fn download(&self, offer: &Offer, monitor: &Monitor) -> anyhow::Result<()> {
+        self.ask("download");
+        let mut done = offer.bytes() / 2;
+        loop {
+            monitor.report(DOWNLOADING, done, offer.bytes())?;
+            if done == offer.bytes() {
+                *self.here.lock().unwrap() = true;
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            done = if self.slow { done } else { offer.bytes() };
+        }
+    }
+
+    fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>> {
+        self.ask("load");
+        assert!(choice.name == "tiny" || *self.here.lock().unwrap(), "only what is here is loaded");
+        Ok(Fake::quick())
+    }
+}
+
+fn desk(shelf: &Arc<Shelf>) -> Desk {
+    let mut desk = Desk::bare((120, 36), None);
+    let models: Arc<dyn Models> = Arc::<Shelf>::clone(shelf);
+    desk.workers = Workers::new(None, Arc::new(|| {})).with_models(Some(models));
+    open_models(&mut desk.state);
+    desk.settle();
+    desk
+}
+
+#[test]
+fn what_is_here_is_loaded_and_traces() {
+    let shelf = Arc::new(Shelf::default());
+    let mut desk = desk(&shelf);
+    desk.expect("tiny").expect("1.23 MB").expect("org/far + org/far-transcoders").expect("not here");
+    desk.press("Enter").expect("The prompt is empty");
+    desk.type_text("the capital of the state containing Dallas is").press("Enter");
+    desk.expect("Dallas is → Austin");
+    // The selected feature's tokens come from the model that was loaded.
+    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
+        desk.press("j");
+    }
+    assert!(!desk.shows("needs the model"), "{}", desk.screen());
+    assert_eq!(shelf.asked(), ["load"]);
+}
+
+#[test]
+fn the_hub_is_asked_and_a_download_begun_only_after_a_yes() {
+    let shelf = Arc::new(Shelf::default());
+    let mut desk = desk(&shelf);
+    desk.press("j Enter").expect("org/far with org/far-transcoders is not on this machine");
+    desk.expect("Ask https://hub.example");
+    desk.press("n");
+    assert_eq!(shelf.asked(), [""; 0]);
+    // No other key is a yes.
+    desk.press("Enter Enter Space j").expect("Ask https://hub.example");
+    assert_eq!(shelf.asked(), [""; 0]);
+    desk.press("y").expect("org/far@main: 2 files, 2.50 GB").expect("Download 2.50 GB");
+    desk.press("Esc");
+    assert_eq!(shelf.asked(), ["offer"]);
+    desk.press("Enter y y").expect("The prompt is empty");
+    assert_eq!(shelf.asked(), ["offer", "offer", "download", "load"]);
+}
+
+#[test]
+fn a_download_shows_how_far_it_is_and_stops_when_told_to() {
+    for stop in ["Esc", "Ctrl-c"] {
+        let shelf = Arc::new(Shelf { slow: true, ..Shelf::default() });
+        let mut desk = desk(&shelf);
+        desk.press("j Enter y");
+        desk.press_only("y");
+        let begun = Instant::now();
+        while desk.workers.progress().is_none_or(|progress| progress.phase != DOWNLOADING) {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+        }
+        update(&mut desk.state, Msg::Tick(desk.workers.progress()));
+        desk.expect("far: downloading 1.25 GB of 2.50 GB");
+        let asked = Instant::now();
+        desk.press(stop);
+        assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+        desk.expect("The download was stopped; what has come is kept").expect("not here");
+        assert_eq!(shelf.asked(), ["offer", "download"]);
+    }
+}
+
+#[test]
+fn a_refusal_is_told_in_full() {
+    let refusal =
+        "org/far is gated or private: accept its terms at https://hub.example/org/far and set HF_TOKEN to a token";
+    let shelf = Arc::new(Shelf { refusal: Some(refusal), ..Shelf::default() });
+    let mut desk = desk(&shelf);
+    desk.press("j Enter y");
+    let shown: String = desk.screen().split_whitespace().filter(|word| word.is_ascii()).collect();
+    let told: String = refusal.split_whitespace().collect();
+    assert!(shown.contains(&told), "{}", desk.screen());
+    desk.press("k Enter").expect("The prompt is empty");
+}
+
+#[test]
+fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
+    let shelf = Arc::new(Shelf::default());
+    let mut desk = desk(&shelf);
+    desk.press("Enter").type_text("the capital of the state containing Dallas is").press("Enter");
+    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
+        desk.press("j");
+    }
+    let before = desk.screen();
+    // As if it had been opened from a file.
+    desk.state.tracer = None;
+    desk.state.circuit.as_mut().unwrap().writes.clear();
+    desk.press("[ ]").expect("needs the model");
+    desk.press("M Enter");
+    assert_eq!(desk.screen(), before);
+}
+
+#[test]
+fn any_size_will_do() {
+    let shelf = Arc::new(Shelf { refusal: Some("no"), ..Shelf::default() });
+    for (width, height) in [(1, 1), (20, 5), (40, 8), (60, 20), (200, 60)] {
+        let mut desk = desk(&shelf);
+        update(&mut desk.state, Msg::Resize(width, height));
+        for key in ["j", "Enter", "y", "Enter", "n"] {
+            desk.press(key);
+            desk.screen();
+        }
+    }
+}
