@@ -23,9 +23,8 @@ pub struct WalkArgs {
     engine: EngineArgs,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,15 +35,26 @@ enum Theme {
     Mono,
 }
 
-impl Theme {
+/// How the full-screen program looks, and what it takes of the terminal.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct LookArgs {
+    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
+    #[arg(long, value_enum, default_value = "auto")]
+    theme: Theme,
+    /// Take the mouse: click, wheel, drag the borders. The terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
+}
+
+impl LookArgs {
     fn options(self) -> Options {
-        let theme = match self {
-            Self::Auto => ThemeChoice::Auto,
-            Self::Dark => ThemeChoice::Dark,
-            Self::Light => ThemeChoice::Light,
-            Self::Mono => ThemeChoice::Mono,
+        let theme = match self.theme {
+            Theme::Auto => ThemeChoice::Auto,
+            Theme::Dark => ThemeChoice::Dark,
+            Theme::Light => ThemeChoice::Light,
+            Theme::Mono => ThemeChoice::Mono,
         };
-        Options { theme }
+        Options { theme, mouse: self.mouse }
     }
 }
 
@@ -66,9 +76,8 @@ pub struct StartArgs {
     /// Forbid the network, also where the person says yes to a download
     #[arg(long)]
     offline: bool,
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 /// Opens graphs in the full-screen program.
@@ -94,7 +103,7 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
         None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(start, Some(args.tracer()?), args.models()?, args.theme.options())
+    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -108,7 +117,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.theme.options())
+    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
 }
 
 /// Shows what can be traced, to choose from.
@@ -118,7 +127,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 pub fn choose(args: &StartArgs) -> Result<()> {
     let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
     let _log = config::log_to_file();
-    tui::run(Start::Choose, None, models, args.theme.options())
+    tui::run(Start::Choose, None, models, args.look.options())
 }
 
 /// Traces on this machine.

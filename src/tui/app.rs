@@ -233,6 +233,8 @@ pub enum Effect {
     StopErrand,
     /// Have another model trace from now on.
     TraceWith(Arc<dyn Tracer>),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -259,6 +261,8 @@ pub struct State {
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
     pub windows: Windows,
+    /// Whether the mouse works here. Else the terminal has it, and its own selection of text works.
+    pub mouse: bool,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
     /// What lies over the panes.
@@ -297,6 +301,7 @@ impl State {
             message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
+            mouse: false,
             detail_scroll: 0,
             popup: None,
             prefix: None,

@@ -17,6 +17,7 @@ pub mod kit;
 pub mod layout;
 pub mod links;
 pub mod models;
+pub mod mouse;
 pub mod name;
 pub mod popup;
 mod run;

@@ -124,6 +124,13 @@ impl Tree {
         self.cursor = self.rows.get(at).map_or_else(Vec::new, |row| row.path.clone());
     }
 
+    /// Moves the cursor to a row.
+    pub fn move_to(&mut self, at: usize) {
+        if let Some(row) = self.rows.get(at) {
+            self.cursor.clone_from(&row.path);
+        }
+    }
+
     /// Opens the branch under the cursor, or goes on to its first twig.
     pub fn open(&mut self) {
         match self.branch().map(|branch| branch.fold) {

@@ -9,6 +9,7 @@ use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::mouse::Mouse;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
@@ -19,6 +20,8 @@ use tui_input::InputRequest;
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// Something was done with the mouse.
+    Mouse(Mouse),
     /// Text was pasted.
     Paste(String),
     /// The terminal has another size.
@@ -98,6 +101,7 @@ pub enum Msg {
 pub fn update(state: &mut State, msg: Msg) {
     match msg {
         Msg::Key(key) => press(state, key),
+        Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
             for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {

@@ -10,6 +10,7 @@ mod finding;
 mod groups;
 mod looks;
 mod models;
+mod mouse;
 mod panes;
 mod paths;
 mod prompts;
