@@ -1,37 +1,44 @@
-//! `circuitscope export`: a raw graph, pruned, as a file for other programs.
+//! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
-use crate::format::json::{self, Called};
-use crate::format::{dense, raw};
-use crate::graph::{AttributionGraph, Kept, RawTrace, Scores, Thresholds, prune, scores};
+use crate::format::{self, Format, Options, Theme};
+use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, prune, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a raw graph, pruned, as a file for other programs.
+/// Writes a part of a graph as a file for other programs, or as a figure.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// The raw graph, as `trace` wrote it
+    /// The graph: a raw graph as `trace` wrote it, a graph JSON (gzipped or not), or circuit-tracer's .pt
     file: PathBuf,
     /// What to write
     #[arg(long, value_enum)]
     format: ExportFormat,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = Thresholds::default().node, value_parser = share)]
-    node_threshold: f64,
-    /// The share of the edges' influence that the kept edges are to hold, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = Thresholds::default().edge, value_parser = share)]
-    edge_threshold: f64,
-    /// Where to write it
+    /// Which part of the graph
+    #[arg(long, value_enum, default_value = "pruned")]
+    select: Select,
+    /// A node to pin beside those that the graph's file pins, by its id in graph JSON; may be given again
+    #[arg(long = "pin", value_name = "ID", num_args = 1..)]
+    pins: Vec<String>,
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: the graph file's, else 0.8]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    node_threshold: Option<f64>,
+    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: the graph file's, else 0.98]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    edge_threshold: Option<f64>,
+    /// The background that --format svg is made for
+    #[arg(long, value_enum, default_value = "light")]
+    theme: FigureTheme,
+    /// Where to write it; - is stdout
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What viewers call the graph, for --format json [default: the name of --out without its extension]
+    /// What viewers call the graph [default: what its file calls it, or the name of --out without its extension]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     slug: Option<String>,
-    /// What the features are of, for --format json: Neuronpedia wants its own name of the model, such as gemma-2-2b
-    /// [default: the transcoder set]
+    /// What the features are of, for --format json and url: Neuronpedia wants its own name of the model, such as gemma-2-2b
+    /// [default: what the graph's file says, else the transcoder set]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     scan: Option<String>,
     /// Print counts, scores and thresholds on stdout as JSON
@@ -43,10 +50,91 @@ pub struct ExportArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum ExportFormat {
+    /// The graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels
+    Json,
+    /// The address at which Neuronpedia shows the pins and groups, once the graph is there
+    Url,
+    /// A graph for graphviz
+    Dot,
+    /// A figure
+    Svg,
+    /// A Mermaid flowchart
+    Mermaid,
+    /// A lab note
+    Markdown,
+    /// A table of nodes
+    CsvNodes,
+    /// A table of edges
+    CsvEdges,
     /// A safetensors file with the adjacency matrix, scores and masks, as circuit-tracer computes them
     Dense,
-    /// What is kept, as the graph JSON of circuit-tracer and Neuronpedia
-    Json,
+}
+
+/// Which part of a graph is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Select {
+    /// Every node and edge
+    All,
+    /// What pruning keeps
+    Pruned,
+    /// The pinned nodes, drawn with each group as one
+    Pinned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FigureTheme {
+    Light,
+    Dark,
+}
+
+impl ExportArgs {
+    fn options(&self) -> Options {
+        let format = match self.format {
+            ExportFormat::Json => Format::Json,
+            ExportFormat::Url => Format::Url,
+            ExportFormat::Dot => Format::Dot,
+            ExportFormat::Svg => Format::Svg,
+            ExportFormat::Mermaid => Format::Mermaid,
+            ExportFormat::Markdown => Format::Markdown,
+            ExportFormat::CsvNodes => Format::CsvNodes,
+            ExportFormat::CsvEdges => Format::CsvEdges,
+            ExportFormat::Dense => Format::Dense,
+        };
+        let part = match self.select {
+            Select::All => Part::All,
+            Select::Pruned => Part::Pruned,
+            Select::Pinned => Part::Pinned,
+        };
+        let theme = match self.theme {
+            FigureTheme::Light => Theme::Light,
+            FigureTheme::Dark => Theme::Dark,
+        };
+        Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
+    }
+
+    /// What the graph's file says of a person's work, with the pins and thresholds of the command line.
+    fn edited(&self, document: &Document) -> anyhow::Result<Edited> {
+        let mut edited = Edited::clone(&document.edited);
+        let thresholds = edited.thresholds;
+        edited.thresholds = Thresholds {
+            node: self.node_threshold.unwrap_or(thresholds.node),
+            edge: self.edge_threshold.unwrap_or(thresholds.edge),
+        };
+        for name in &self.pins {
+            let Some(id) = document.graph.node_named(name) else {
+                bail!("there is no node {name:?} in {}; --format csv-nodes lists its ids", self.file.display());
+            };
+            if !edited.is_pinned(id) {
+                edited.pins.push(id);
+            }
+        }
+        Ok(edited)
+    }
+
+    fn is_to_stdout(&self) -> bool {
+        self.out == Path::new("-")
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -59,71 +147,68 @@ fn share(text: &str) -> Result<f64, String> {
 /// Reads, prunes, writes, and says what was written.
 ///
 /// # Errors
-/// Where the file cannot be read, holds no sound trace, or the export cannot be written; nothing is left then.
+/// Where the file cannot be read, holds no sound graph, or the export cannot be written; nothing is left then.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if same_file(&args.file, &args.out) {
-        bail!("--out is the raw graph itself ({}); write the export elsewhere", args.out.display());
+        bail!("--out is the graph itself ({}); write the export elsewhere", args.out.display());
     }
     for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
-        if given.is_some() && args.format != ExportFormat::Json {
-            bail!("{option} goes into the metadata of --format json; leave it out");
+        if given.is_some() && args.format == ExportFormat::Dense {
+            bail!("--format dense has no place for {option}; leave it out");
         }
     }
-    let trace = raw::read(&args.file)?;
-    let graph = AttributionGraph::from_trace(&trace).with_context(|| format!("in {}", args.file.display()))?;
-    let thresholds = Thresholds { node: args.node_threshold, edge: args.edge_threshold };
-    let kept = prune(&graph, thresholds);
-    let scores = scores(&graph, &kept.influence);
-    match args.format {
-        ExportFormat::Dense => dense::write(&args.out, &trace, &graph, &kept, scores)?,
-        ExportFormat::Json => {
-            let called = Called { slug: &slug(args), scan: args.scan.as_deref() };
-            json::write(&args.out, called, &trace, &graph, &kept, thresholds)?;
+    if args.json && args.is_to_stdout() {
+        bail!("--out - and --json both write to stdout; leave one out");
+    }
+    let document = format::open(&args.file)?;
+    let edited = args.edited(&document)?;
+    let kept = prune(&document.graph, edited.thresholds);
+    if args.is_to_stdout() {
+        let mut options = args.options();
+        if options.slug.is_empty() {
+            options.slug.clone_from(&document.origin.slug);
         }
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let written = format::export_to(&document, &kept, &edited, &options, &mut out)?;
+        return written.and_then(|()| out.flush()).context("stdout cannot be written to");
     }
-    report(args, &trace, &graph, &kept, scores).context("the export was written, but cannot be reported on stdout")
+    format::export(&document, &kept, &edited, &args.options(), &args.out)?;
+    report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")
 }
 
-fn slug(args: &ExportArgs) -> Cow<'_, str> {
-    match &args.slug {
-        Some(slug) => slug.into(),
-        None => args.out.file_stem().unwrap_or_default().to_string_lossy(),
-    }
-}
-
-fn report(
-    args: &ExportArgs,
-    trace: &RawTrace,
-    graph: &AttributionGraph,
-    kept: &Kept,
-    scores: Scores,
-) -> anyhow::Result<()> {
+fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) -> anyhow::Result<()> {
+    let graph = &*document.graph;
+    let Scores { replacement, completeness } = scores(graph, &kept.influence);
+    let partial = graph.is_partial();
     if args.json {
+        let selection = Selection::new(graph, kept, edited, args.options().part);
         let result = serde_json::json!({
             "out": args.out,
             "format": args.format,
-            "partial": trace.is_partial(),
+            "select": args.select,
+            "partial": partial,
             "nodes": graph.n_nodes(),
             "edges": graph.n_edges(),
             "kept_nodes": kept.n_nodes(),
             "kept_edges": kept.n_edges(),
-            "replacement_score": scores.replacement,
-            "completeness_score": scores.completeness,
-            "node_threshold": args.node_threshold,
-            "edge_threshold": args.edge_threshold,
+            "selected_nodes": selection.node_ids().count(),
+            "selected_edges": selection.edges().count(),
+            "replacement_score": replacement,
+            "completeness_score": completeness,
+            "node_threshold": edited.thresholds.node,
+            "edge_threshold": edited.thresholds.edge,
         });
         writeln!(io::stdout(), "{result:#}")?;
     } else {
-        let partial = if trace.is_partial() { " (of a trace that was stopped early)" } else { "" };
+        let partial = if partial { " (of a trace that was stopped early)" } else { "" };
         eprintln!(
-            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {:.3}, completeness {:.3}",
+            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {replacement:.3}, completeness \
+             {completeness:.3}",
             args.out.display(),
             kept.n_nodes(),
             graph.n_nodes(),
             kept.n_edges(),
             graph.n_edges(),
-            scores.replacement,
-            scores.completeness,
         );
     }
     Ok(())

@@ -2,16 +2,18 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::EngineArgs;
+use crate::cli::growth::grow;
+use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
 use crate::format;
-use crate::graph::Document;
+use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::{self, Models, Options, Promoted, Reading, Start, ThemeChoice, Traced, Tracer};
+use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,37 +27,6 @@ pub struct WalkArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     look: LookArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Theme {
-    Auto,
-    Dark,
-    Light,
-    Mono,
-}
-
-/// How the full-screen program looks, and what it takes of the terminal.
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct LookArgs {
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
-    #[arg(long, value_enum, default_value = "auto")]
-    theme: Theme,
-    /// Take the mouse: click, wheel, drag the borders. The terminal then selects text only with Shift held
-    #[arg(long)]
-    mouse: bool,
-}
-
-impl LookArgs {
-    fn options(self) -> Options {
-        let theme = match self.theme {
-            Theme::Auto => ThemeChoice::Auto,
-            Theme::Dark => ThemeChoice::Dark,
-            Theme::Light => ThemeChoice::Light,
-            Theme::Mono => ThemeChoice::Mono,
-        };
-        Options { theme, mouse: self.mouse }
-    }
 }
 
 impl WalkArgs {
@@ -163,11 +134,23 @@ impl Tracer for LocalTracer {
         tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
     }
 
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> Result<Traced> {
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
         let (settings, targets) = (self.settings.settings(prompt), self.settings.likeliest());
         let options = TraceOptions { settings, targets, cut: None };
-        let trace = self.engine.trace(&options, |_| {}, monitor)?;
-        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
+        let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let had = from.visit_order().collect();
+        let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
+        grow(tracing, had, grown, monitor)
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {

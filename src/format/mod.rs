@@ -7,9 +7,11 @@ pub mod tensors;
 pub mod torch;
 
 mod atomic;
+mod export;
 mod open;
 
 pub use atomic::write_atomically;
+pub use export::{Format, Options, Theme, export, export_to};
 pub use open::{model_of, open};
 
 use crate::graph::{GraphError, RawTrace};
@@ -70,6 +72,12 @@ pub enum FormatError {
         /// Which file.
         path: PathBuf,
         /// What is wrong.
+        what: String,
+    },
+    /// There is nothing to export, or more than the format takes.
+    #[error("{what}")]
+    Unexportable {
+        /// What is in the way, and what to do.
         what: String,
     },
     /// What was to be written is not sound.

@@ -64,7 +64,15 @@ impl Document {
     /// # Errors
     /// As [`AttributionGraph::from_trace`].
     pub fn from_trace(trace: Arc<RawTrace>) -> Result<Self, GraphError> {
-        let graph = Arc::new(AttributionGraph::from_trace(&trace)?);
+        Ok(Self { trace: Some(Arc::clone(&trace)), ..Self::of_trace(&trace)? })
+    }
+
+    /// The graph of a trace that may still go on, and is not kept.
+    ///
+    /// # Errors
+    /// As [`AttributionGraph::from_trace`].
+    pub fn of_trace(trace: &RawTrace) -> Result<Self, GraphError> {
+        let graph = Arc::new(AttributionGraph::from_trace(trace)?);
         let origin = Origin {
             slug: String::new(),
             prompt: trace.settings.prompt.clone(),
@@ -77,7 +85,7 @@ impl Document {
         Ok(Self {
             origin: Arc::new(origin),
             graph,
-            trace: Some(trace),
+            trace: None,
             labels: Arc::default(),
             stored_scores: None,
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),

@@ -13,6 +13,15 @@ pub enum Labelled {
     Node(NodeId),
 }
 
+impl Labelled {
+    fn renumbered(self, to: &impl Fn(NodeId) -> NodeId) -> Self {
+        match self {
+            Self::Feature(..) => self,
+            Self::Node(node) => Self::Node(to(node)),
+        }
+    }
+}
+
 /// Labels by what they stand on.
 pub type Labels = BTreeMap<Labelled, String>;
 
@@ -52,6 +61,20 @@ pub enum Edit {
     Label(Labelled, String),
     /// Replace the notes on the graph.
     SetNotes(String),
+}
+
+impl Edit {
+    fn renumber(&mut self, to: &impl Fn(NodeId) -> NodeId) {
+        match self {
+            Self::Pin(nodes)
+            | Self::Unpin(nodes)
+            | Self::Group { members: nodes, .. }
+            | Self::AddToGroup(_, nodes)
+            | Self::Ungroup(nodes) => nodes.iter_mut().for_each(|node| *node = to(*node)),
+            Self::Label(what, _) => *what = what.renumbered(to),
+            Self::SetThresholds(_) | Self::RenameGroup(..) | Self::SetNotes(_) => {}
+        }
+    }
 }
 
 /// What the edits so far amount to.
@@ -122,6 +145,13 @@ impl Edited {
         (next != *self).then_some(next)
     }
 
+    fn renumber(&mut self, to: &impl Fn(NodeId) -> NodeId) {
+        let groups = self.groups.iter_mut().flat_map(|group| &mut group.members);
+        self.pins.iter_mut().chain(groups).for_each(|node| *node = to(*node));
+        let labels = std::mem::take(&mut self.labels).into_iter();
+        self.labels = labels.map(|(what, label)| (what.renumbered(to), label)).collect();
+    }
+
     fn pin(&mut self, nodes: &[NodeId]) {
         push_new(&mut self.pins, nodes);
     }
@@ -171,6 +201,11 @@ impl Edits {
         &self.now
     }
 
+    /// The edits that hold, in the order in which they were made.
+    pub fn made(&self) -> impl Iterator<Item = &Edit> {
+        self.undone_to.iter().map(|step| &step.edit)
+    }
+
     /// Applies an edit and forgets what had been undone. Returns whether it changed anything; one that does not is
     /// no step to undo.
     pub fn apply(&mut self, edit: Edit) -> bool {
@@ -189,6 +224,15 @@ impl Edits {
     /// Applies the edit again that was last taken back, and returns it; `None` where there is none.
     pub fn redo(&mut self) -> Option<&Edit> {
         Self::step(&mut self.now, &mut self.redone_to, &mut self.undone_to)
+    }
+
+    /// Follows the nodes into a graph in which each has the id that `to` gives, history included.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        self.now.renumber(&to);
+        for step in self.undone_to.iter_mut().chain(&mut self.redone_to) {
+            step.state.renumber(&to);
+            step.edit.renumber(&to);
+        }
     }
 
     fn step<'a>(now: &mut Edited, from: &mut Vec<Step>, to: &'a mut Vec<Step>) -> Option<&'a Edit> {
@@ -256,6 +300,28 @@ mod tests {
                 edits.undo();
             }
             prop_assert_eq!(edits.now(), &undone);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn edits_follow_their_nodes_into_another_graph(list in proptest::collection::vec(any_edit(), 0..40)) {
+            let to = |node: NodeId| NodeId(9 - node.0);
+            let (mut before, mut after) = (Edits::default(), Edits::default());
+            for mut edit in list {
+                before.apply(edit.clone());
+                edit.renumber(&to);
+                after.apply(edit);
+            }
+            before.renumber(to);
+            loop {
+                prop_assert_eq!(before.now(), after.now());
+                let (one, other) = (before.undo().cloned(), after.undo().cloned());
+                prop_assert_eq!(&one, &other);
+                if one.is_none() {
+                    break;
+                }
+            }
         }
     }
 

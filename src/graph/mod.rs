@@ -13,6 +13,7 @@ mod proposals;
 mod prune;
 pub mod query;
 mod scores;
+mod selection;
 mod supernode;
 #[cfg(test)]
 mod tests;
@@ -32,5 +33,6 @@ pub use paths::{Path, Paths, paths, strongest_through};
 pub use proposals::{Likeness, Proposal, proposals};
 pub use prune::{Thresholds, prune};
 pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};
+pub use selection::{Part, Selection};
 pub use supernode::{SuperEdge, Supernode, SupernodeGraph, supernodes};
 pub use trace::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind};

@@ -1,11 +1,12 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
-use crate::graph::{AttributionGraph, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
+use crate::session::Session;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
@@ -13,11 +14,14 @@ use crate::tui::popup::{
     question::Question, start::Start,
 };
 use crate::tui::sift::Sift;
-use crate::tui::subgraph::Pinned;
+use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
+use crate::tui::update::Msg;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,8 +114,38 @@ pub struct Busy {
     pub prompt: String,
     /// How far it is.
     pub progress: Progress,
+    /// Units done in a second, once that can be told.
+    pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
+    /// When its count began, and where.
+    since: Option<(Instant, u64)>,
+}
+
+impl Busy {
+    /// Work that has just been asked for.
+    pub fn new(generation: u64, prompt: String) -> Self {
+        Self { generation, prompt, progress: Progress::default(), rate: None, stopping: false, since: None }
+    }
+
+    /// Takes note of how far it is at `now`.
+    pub fn hear(&mut self, progress: Progress, now: Instant) {
+        match self.since {
+            // Rows and rankings take turns in one count; other phases begin anew.
+            Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
+                let passed = now.duration_since(since);
+                // Less than a second says little.
+                if passed >= Duration::from_secs(1) && progress.done > done {
+                    self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
+                }
+            }
+            _ => {
+                self.since = Some((now, progress.done));
+                self.rate = None;
+            }
+        }
+        self.progress = progress;
+    }
 }
 
 /// A graph that is to be opened.
@@ -143,6 +177,17 @@ pub enum Effect {
         generation: u64,
         /// The prompt.
         prompt: String,
+    },
+    /// Go on from a trace.
+    Resume {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+        /// Features that get a row, `None` for all.
+        max_feature_nodes: Option<usize>,
+        /// How much of its graph to keep.
+        thresholds: Thresholds,
     },
     /// Open a graph.
     Open {
@@ -235,6 +280,26 @@ pub enum Effect {
     TraceWith(Arc<dyn Tracer>),
     /// Take the mouse, or leave it to the terminal.
     Mouse(bool),
+    /// Read the session of a graph.
+    Remember {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// Its file, where it has one.
+        file: Option<PathBuf>,
+    },
+    /// Save the session of a circuit.
+    Save {
+        /// The circuit.
+        generation: u64,
+        /// Its session.
+        session: Box<Session>,
+        /// Its graph.
+        graph: Arc<AttributionGraph>,
+    },
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
     /// Give the terminal back and stop until continued.
     Suspend,
     /// Draw everything, whatever the screen is thought to show.
@@ -271,6 +336,14 @@ pub struct State {
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
+    /// Whether sessions are read and saved.
+    pub remembers: bool,
+    /// The number of the circuit whose session is being read.
+    pub remembering: Option<u64>,
+    /// Keys that wait for it.
+    pub held: Vec<Key>,
+    /// The files of the graphs that were opened, by the number of their circuit.
+    pub files: HashMap<u64, PathBuf>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -279,10 +352,12 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
-    /// What is being weighed, and of which circuit.
-    pub weighing: Option<(u64, Pinned)>,
+    /// What was asked to be weighed last.
+    pub weighing: Option<Weighing>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
+    /// A graph that has to wait until a popup about the one on the screen is closed.
+    pub held_back: Option<Msg>,
     /// What is to be done outside, in order.
     pub effects: Vec<Effect>,
     /// The screen shows something else than the state.
@@ -306,12 +381,17 @@ impl State {
             popup: None,
             prefix: None,
             filter_history: Vec::new(),
+            remembers: false,
+            remembering: None,
+            held: Vec::new(),
+            files: HashMap::new(),
             notice: None,
             ticks: 0,
             generation: 0,
             pruning: None,
             weighing: None,
             circuit_generation: 0,
+            held_back: None,
             effects: Vec::new(),
             dirty: true,
         }

@@ -1,6 +1,8 @@
 //! The graph on the screen, and where in it a person is.
 
-use crate::graph::{Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals};
+use crate::graph::{
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals,
+};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
 use crate::tui::filter::Filter;
@@ -68,7 +70,6 @@ pub struct Circuit {
     pub kit: Kit,
     /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
     pub pruned: Arc<Kept>,
-    ranks: HashMap<NodeId, usize>,
     goal_x: Option<u16>,
 }
 
@@ -96,11 +97,9 @@ impl Circuit {
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
             pruned: Arc::clone(&traced.kept),
-            ranks: HashMap::new(),
             goal_x: None,
             traced,
         };
-        this.rank();
         this.arrive();
         Some(this)
     }
@@ -140,7 +139,7 @@ impl Circuit {
 
     /// The node's rank by influence among all nodes, from 1.
     pub fn rank_of(&self, node: NodeId) -> Option<usize> {
-        self.ranks.get(&node).copied()
+        self.traced.ranks.get(node.index()).copied().flatten()
     }
 
     /// The share of the selected node's input that comes from errors; `None` where it has no input.
@@ -298,6 +297,39 @@ impl Circuit {
     /// selected.
     pub fn show(&mut self, glyphs: &Glyphs) {
         let was: Option<Place> = self.arrangement.place(self.selected());
+        self.show_from(was, glyphs);
+    }
+
+    /// Takes over a graph that holds the nodes of this one and more: the same trace, further on. `to` gives their ids
+    /// there; the walk, the selection and the edits follow them.
+    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) {
+        let was = self.arrangement.place(self.selected());
+        // The cursor stays at the top until it is moved; then it stays with its link.
+        let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
+        self.edits.renumber(|node| to[node.index()]);
+        self.trail.renumber(|node| to[node.index()]);
+        self.tree.renumber(|node| to[node.index()]);
+        self.kit.renumber(|node| to[node.index()]);
+        self.names = Names::new(Arc::clone(&traced.document.graph));
+        Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
+        self.pruned = Arc::clone(&traced.kept);
+        self.influence_kept = influence_kept(&self.pruned);
+        self.traced = traced;
+        self.show_from(was, glyphs);
+        let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
+        self.row = row.unwrap_or(0);
+    }
+
+    /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.
+    pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
+        // Both list their nodes in the same order.
+        let mut rest = other.nodes().iter().enumerate();
+        let mine = self.traced.document.graph.nodes().iter();
+        mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
+    }
+
+    /// As [`Circuit::show`], where the selected node stood at `was`.
+    fn show_from(&mut self, was: Option<Place>, glyphs: &Glyphs) {
         self.traced.kept = match &self.kit.filter {
             Some(filter) => filter.shown(&self.pruned),
             None => Arc::clone(&self.pruned),
@@ -314,14 +346,6 @@ impl Circuit {
     /// Arranges the nodes anew for a pane of `room` cells and lines.
     pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
         self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
-    }
-
-    fn rank(&mut self) {
-        let influence = &self.traced.kept.influence;
-        let mut order: Vec<NodeId> =
-            self.traced.document.graph.node_ids().filter(|id| influence[id.index()] > 0.0).collect();
-        order.sort_by(|a, b| influence[b.index()].total_cmp(&influence[a.index()]));
-        self.ranks = order.into_iter().enumerate().map(|(at, id)| (id, at + 1)).collect();
     }
 
     fn find_spine(&self) -> Vec<Link> {

@@ -152,6 +152,7 @@ commands! {
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
+    "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
@@ -231,6 +232,11 @@ commands! {
     "edit-label", Edit, Edit, ["l"], None, |s, _| act::ask_label(s), "Label this feature, at every position, or this node";
     "edit-notes", Edit, Edit, ["t"], None, |s, _| act::open_notes(s), "Write notes on the graph";
     "choose-none", Edit, Edit, ["v"], None, |s, _| act::choose_none(s), "Let go of all chosen nodes";
+    "copy", Edit, Panes, ["y"], None, |s, _| act::await_key(s, Context::Copy), "Copy, over a network too: another key follows";
+    "copy-id", Edit, Copy, ["y"], None, |s, _| act::copy(s, act::Part::Id), "Copy the ids of the chosen nodes, or of this one";
+    "copy-label", Edit, Copy, ["l"], None, |s, _| act::copy(s, act::Part::Label), "Copy this node's label";
+    "copy-json", Edit, Copy, ["j"], None, |s, _| act::copy(s, act::Part::Json), "Copy this node with its connections as JSON";
+    "copy-markdown", Edit, Copy, ["m"], None, |s, _| act::copy(s, act::Part::Markdown), "Copy the chosen nodes as a Markdown table";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
     "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";

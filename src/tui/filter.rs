@@ -22,6 +22,8 @@ pub struct Filter {
     asked: Option<(u64, About)>,
     /// Whether that question has its answer.
     answered: bool,
+    /// Whether the person was told what it lets through.
+    pub told: bool,
 }
 
 /// What an answer depends on.
@@ -40,7 +42,16 @@ pub struct About {
 impl Filter {
     /// A filter that has let nothing through yet.
     pub fn new(text: String, query: Query, hides: bool) -> Self {
-        Self { text, query: Arc::new(query), hides, is_off: false, sifted: None, asked: None, answered: false }
+        Self {
+            text,
+            query: Arc::new(query),
+            hides,
+            is_off: false,
+            sifted: None,
+            asked: None,
+            answered: false,
+            told: false,
+        }
     }
 
     /// Whether it has to be asked anew about this, under the number `generation`; takes note that it is.
@@ -68,6 +79,13 @@ impl Filter {
             self.answered = true;
         }
         newest
+    }
+
+    /// Forgets its answers, which are about another graph.
+    pub fn forget(&mut self) {
+        self.sifted = None;
+        self.asked = None;
+        self.answered = false;
     }
 
     /// Whether something that it needs was not known at the last answer.

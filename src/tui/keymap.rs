@@ -181,6 +181,8 @@ pub enum Context {
     Paths,
     /// After the key for edits.
     Edit,
+    /// After the key that copies.
+    Copy,
     /// After the key that marks a node.
     SetMark,
     /// After the key that goes to a mark.
@@ -209,6 +211,7 @@ impl Context {
             Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
+            Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
             Self::ToMark => &[Self::ToMark, Self::Anywhere],
             Self::Start => &[Self::Start, Self::Anywhere],
@@ -233,6 +236,7 @@ impl Context {
         Self::Filter,
         Self::Paths,
         Self::Edit,
+        Self::Copy,
         Self::SetMark,
         Self::ToMark,
         Self::Start,
@@ -243,6 +247,7 @@ impl Context {
     pub fn prefix(self) -> Option<&'static str> {
         match self {
             Self::Edit => Some("edit"),
+            Self::Copy => Some("copy"),
             Self::SetMark => Some("mark"),
             Self::ToMark => Some("to-mark"),
             _ => None,

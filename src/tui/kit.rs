@@ -1,6 +1,7 @@
 //! What a person carries through a circuit: marks, chosen nodes, what was searched for.
 
 use crate::ids::NodeId;
+use crate::session::Session;
 use crate::tui::filter::Filter;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub struct Kit {
     pub filter: Option<Filter>,
     /// Filters that were saved, by their names.
     pub filters: BTreeMap<String, String>,
+    /// What was saved last.
+    pub saved: Option<Session>,
     /// What was searched for last.
     pub search: Search,
 }
@@ -37,6 +40,16 @@ pub struct Search {
 }
 
 impl Kit {
+    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        let listed = self.refused.iter_mut().flatten().chain(&mut self.chosen).chain(&mut self.search.nodes);
+        let ends = self.path.iter_mut().chain(&mut self.path_end);
+        listed.chain(ends).chain(self.marks.values_mut()).for_each(|node| *node = to(*node));
+        if let Some(filter) = &mut self.filter {
+            filter.forget();
+        }
+    }
+
     /// Whether a filter makes a node stand back.
     pub fn dims(&self, node: NodeId) -> bool {
         self.filter.as_ref().is_some_and(|filter| filter.dims(node))

@@ -1,7 +1,10 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
+use crate::config;
 use crate::tui::app::{Effect, State};
+use crate::tui::clipboard::{self, Between};
 use crate::tui::event::{self, Event};
+use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::models::Models;
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
@@ -38,6 +41,8 @@ pub enum Start {
 pub struct Options {
     /// The theme.
     pub theme: ThemeChoice,
+    /// The signs; by what the environment says where it is `None`.
+    pub glyphs: Option<Charset>,
     /// Whether the mouse works from the start.
     pub mouse: bool,
 }
@@ -58,7 +63,10 @@ pub fn run(
     let env = |name: &str| std::env::var(name).ok();
     // Over a network a frame costs more than it shows.
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
-    let look = Look::detect(options.theme, env);
+    let mut look = Look::detect(options.theme, env);
+    if let Some(charset) = options.glyphs {
+        look.glyphs = Glyphs::new(charset);
+    }
     terminal::hook_panics();
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
@@ -88,12 +96,15 @@ pub fn run(
     terminal::take_mouse(options.mouse)?;
     event::read_signals(event_sender.clone())?;
     event::read_terminal(event_sender)?;
-    let mut screen = Screen { claim, terminal: terminal::open()?, frame, drawn: None };
+    let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn: None };
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
-    let mut workers = Workers::new(tracer, wake).with_models(Some(models));
+    state.remembers = true;
+    let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
     let outcome = live(&mut state, &mut workers, &mut screen, &events, &wakes);
     drop(screen);
+    // Sessions are saved before a signal is obeyed.
+    drop(workers);
     match outcome? {
         Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),
         None => Ok(()),
@@ -103,6 +114,7 @@ pub fn run(
 struct Screen<W: Write> {
     claim: Claim,
     terminal: Terminal<Wire<W>>,
+    between: Between,
     frame: Duration,
     drawn: Option<Instant>,
 }
@@ -130,6 +142,10 @@ fn live<W: Write>(
                 Some(Effect::Quit) => return Ok(None),
                 Some(Effect::Mouse(wanted)) => terminal::take_mouse(wanted)?,
                 Some(Effect::Suspend) => suspend(state, screen)?,
+                Some(Effect::Copy(text)) => {
+                    let sequence = clipboard::sequence(&text, screen.between);
+                    screen.terminal.backend_mut().pass(&sequence)?;
+                }
                 Some(Effect::Redraw) => screen.terminal.clear()?,
                 _ => {}
             }

@@ -107,6 +107,15 @@ pub fn thousands(number: usize) -> String {
     out
 }
 
+/// A span of time, roughly: `9 s`, `4 min`, `3 h`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.5 => format!("{s:.0} s"),
+        s if s < 99.5 * 60.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.0} h", s / 3600.0),
+    }
+}
+
 /// How many of a thing there are: `1 node`, `1,200 nodes`.
 pub fn counted(number: usize, thing: &str) -> String {
     format!("{} {thing}{}", thousands(number), if number == 1 { "" } else { "s" })

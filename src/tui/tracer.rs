@@ -1,7 +1,7 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
 pub use crate::attribution::Promoted;
-use crate::graph::{Document, Kept, Scores, Token};
+use crate::graph::{Document, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
@@ -25,6 +25,8 @@ pub struct Traced {
     pub kept: Arc<Kept>,
     /// How far it can be trusted.
     pub scores: Scores,
+    /// Each node's rank by influence, from 1; `None` where it has none.
+    pub ranks: Arc<[Option<usize>]>,
 }
 
 impl Traced {
@@ -32,8 +34,17 @@ impl Traced {
     pub fn new(document: Document) -> Self {
         let kept = Arc::new(crate::graph::prune(&document.graph, document.edited.thresholds));
         let scores = crate::graph::scores(&document.graph, &kept.influence);
-        Self { document, kept, scores }
+        let ranks = ranks(&kept.influence);
+        Self { document, kept, scores, ranks }
     }
+}
+
+fn ranks(influence: &[f64]) -> Arc<[Option<usize>]> {
+    let mut order: Vec<usize> = (0..influence.len()).filter(|node| influence[*node] > 0.0).collect();
+    order.sort_by(|a, b| influence[*b].total_cmp(&influence[*a]));
+    let mut ranks = vec![None; influence.len()];
+    order.into_iter().enumerate().for_each(|(at, node)| ranks[node] = Some(at + 1));
+    ranks.into()
 }
 
 /// Whoever can trace a prompt.
@@ -55,11 +66,25 @@ pub trait Tracer: Send + Sync + 'static {
         None
     }
 
-    /// Traces a prompt. A cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
+    /// Traces a prompt. `grown` is given the graph as it grows, from the outputs' rows on; it never loses a node. A
+    /// cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
     ///
     /// # Errors
     /// A chain that says what went wrong and what to do.
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> anyhow::Result<Traced>;
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> anyhow::Result<Document>;
+
+    /// Goes on from a trace to rows of `max_feature_nodes` features, `None` for all; otherwise as [`Tracer::trace`]. What
+    /// `grown` is given has at least the nodes of `from`, and so has the answer.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do; also where it was cancelled before there was more than in `from`.
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> anyhow::Result<Document>;
 
     /// The tokens that a feature promotes and suppresses most.
     ///

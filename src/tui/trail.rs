@@ -50,6 +50,19 @@ impl Trail {
         &self.stations[self.at + 1..]
     }
 
+    /// All stations, and the index of the one where the walk is.
+    pub fn stations(&self) -> (&[Station], usize) {
+        (&self.stations, self.at)
+    }
+
+    /// Takes up a walk at one of its stations. One without stations is none.
+    pub fn restore(&mut self, stations: Vec<Station>, at: usize) {
+        if !stations.is_empty() {
+            self.at = at.min(stations.len() - 1);
+            self.stations = stations;
+        }
+    }
+
     /// Goes on to `node`. Free moves one after another are one: stepping across the screen is no path.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
         let here = &mut self.stations[self.at];
@@ -86,6 +99,11 @@ impl Trail {
         let found = (self.at + 1..self.stations.len()).find(|at| self.is_elsewhere(*at, &stands));
         self.at = found.unwrap_or(self.at);
         found.is_some()
+    }
+
+    /// Follows the stations into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        self.stations.iter_mut().for_each(|station| station.node = to(station.node));
     }
 
     fn is_elsewhere(&self, at: usize, stands: &impl Fn(NodeId) -> bool) -> bool {

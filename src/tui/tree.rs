@@ -112,6 +112,17 @@ impl Tree {
         self.held = if self.is_held() { None } else { Some((self.root, self.side)) };
     }
 
+    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        let path = |path: &Vec<NodeId>| path.iter().map(|node| to(*node)).collect::<Vec<_>>();
+        self.held = self.held.map(|(root, side)| (to(root), side));
+        self.root = to(self.root);
+        self.opened = self.opened.iter().map(path).collect();
+        self.cursor = path(&self.cursor);
+        self.rows.clear();
+        self.grown_from = None;
+    }
+
     /// Unrolls the other side of a root that is held on to; whether there is one.
     pub fn turn(&mut self) -> bool {
         self.held = self.held.map(|(root, side)| (root, side.other()));
@@ -177,7 +188,7 @@ impl Tree {
             return;
         }
         self.grown_from = Some((root, side, Arc::clone(kept)));
-        if (root, side) != (self.root, self.side) || self.rows.is_empty() {
+        if (root, side) != (self.root, self.side) || self.cursor.is_empty() {
             (self.root, self.side) = (root, side);
             self.opened = HashSet::from([vec![root]]);
             self.cursor = vec![root];

@@ -10,10 +10,13 @@ use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
+use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::view;
 use std::sync::Arc;
+use std::time::Instant;
 use tui_input::InputRequest;
 
 /// Something that happened.
@@ -28,6 +31,13 @@ pub enum Msg {
     Resize(u16, u16),
     /// Time passed while work goes on; how far the trace is.
     Tick(Option<Progress>),
+    /// A trace went on: the graph of what there is.
+    Grown {
+        /// Of the question.
+        generation: u64,
+        /// The graph.
+        traced: Box<Traced>,
+    },
     /// A trace ended, or the graph of an opened one is made.
     Traced {
         /// Of the question.
@@ -44,11 +54,20 @@ pub enum Msg {
     },
     /// What is pinned was weighed.
     Weighed {
-        /// Of the circuit that asked.
+        /// Of the question.
         generation: u64,
         /// The answer.
         result: Result<Arc<Subgraph>, String>,
     },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Box<Remembered>, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -99,7 +118,23 @@ pub enum Msg {
 
 /// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
 pub fn update(state: &mut State, msg: Msg) {
+    take(state, msg);
+    if !shows_nodes(state)
+        && let Some(held_back) = state.held_back.take()
+    {
+        take(state, held_back);
+    }
+    settle(state);
+}
+
+/// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+fn shows_nodes(state: &State) -> bool {
+    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
+}
+
+fn take(state: &mut State, msg: Msg) {
     match msg {
+        Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
         Msg::Key(key) => press(state, key),
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => {
@@ -115,15 +150,25 @@ pub fn update(state: &mut State, msg: Msg) {
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
             match (&mut state.busy, &mut state.popup, progress) {
-                (Some(busy), _, Some(progress)) => busy.progress = progress,
+                (Some(busy), _, Some(progress)) => busy.hear(progress, Instant::now()),
                 (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
                 _ => {}
             }
             state.dirty = true;
         }
+        Msg::Grown { generation, traced } => {
+            if state.busy.as_ref().is_some_and(|busy| busy.generation == generation) {
+                show(state, generation, *traced);
+            }
+        }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
         Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
+        Msg::Remembered { generation, result } => act::take_session(state, generation, result),
+        Msg::Notice(text) => {
+            state.warn(text);
+            state.dirty = true;
+        }
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
@@ -144,14 +189,18 @@ pub fn update(state: &mut State, msg: Msg) {
             }
         }
     }
-    settle(state);
 }
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
+    let command = lookup(context, key);
+    if state.remembering.is_some() && command.is_none_or(|command| command.context != Context::Anywhere) {
+        state.held.push(key);
+        return;
+    }
     state.dirty |= state.notice.take().is_some();
     state.dirty |= state.prefix.take().is_some();
-    if let Some(command) = lookup(context, key) {
+    if let Some(command) = command {
         (command.run)(state, key);
         state.dirty = true;
     } else if let Some(c) = key.typed()
@@ -167,25 +216,47 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     state.dirty = true;
     match result {
         Ok(traced) => {
-            let partial = traced.document.graph.is_partial();
+            let stopped = busy.stopping && traced.document.graph.is_partial();
             let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
-            match Circuit::new(traced) {
-                Some(circuit) => {
-                    state.circuit = Some(circuit);
-                    state.circuit_generation = generation;
-                    state.pruning = None;
-                    state.detail_scroll = 0;
-                    if partial {
-                        state.say("The trace was stopped early: the graph holds what there was, and is marked partial");
-                    } else if let Some(warning) = warning {
-                        state.warn(warning);
-                    }
-                }
-                None => state.warn("The trace holds no node"),
+            show(state, generation, traced);
+            act::open_session(state);
+            if stopped {
+                let goes_on = view::key_of("go-on", state);
+                state.say(format!(
+                    "The trace was stopped early: the graph holds what there was, and is marked partial; {goes_on} goes on"
+                ));
+            } else if let Some(warning) = warning {
+                state.warn(warning);
             }
         }
-        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything to show"),
+        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything new to show"),
         Err(why) => state.warn(why),
+    }
+}
+
+/// Shows a graph: as what has become of the one on the screen where it is of the same trace.
+fn show(state: &mut State, generation: u64, traced: Traced) {
+    state.dirty = true;
+    state.pruning = None;
+    if generation == state.circuit_generation
+        && let Some(circuit) = &mut state.circuit
+        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+    {
+        let wanted = circuit.edits.now().thresholds;
+        let pruned_at = traced.document.edited.thresholds;
+        circuit.grow(traced, &to, &state.look.glyphs);
+        if wanted != pruned_at {
+            act::prune_anew(state);
+        }
+        return;
+    }
+    match Circuit::new(traced) {
+        Some(circuit) => {
+            state.circuit = Some(circuit);
+            state.circuit_generation = generation;
+            state.detail_scroll = 0;
+        }
+        None => state.warn("The trace holds no node"),
     }
 }
 
@@ -224,4 +295,5 @@ fn settle(state: &mut State) {
     act::learn(state);
     act::read_filter(state);
     act::ask_filter(state);
+    act::save_session(state);
 }

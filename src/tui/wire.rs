@@ -66,6 +66,15 @@ impl<W: Write> Wire<W> {
         Ok(())
     }
 
+    /// Writes a sequence that changes nothing on the screen.
+    ///
+    /// # Errors
+    /// Where the writer fails.
+    pub fn pass(&mut self, sequence: &str) -> io::Result<()> {
+        self.writer.write_all(sequence.as_bytes())?;
+        self.writer.flush()
+    }
+
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing into a string does not fail.
         let _ = self.frame.write_fmt(text);

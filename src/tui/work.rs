@@ -1,18 +1,22 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Kept, Likeness, Paths, Proposal, paths, proposals, prune};
+use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals, prune};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
+use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
+use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many paths are listed.
 const PATHS: usize = 50;
@@ -77,6 +81,16 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
     }
 }
 
+/// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
+struct Growing {
+    generation: u64,
+    newest: Arc<Mutex<Option<Traced>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Called from any thread when an answer can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -86,6 +100,9 @@ pub struct Workers {
     models: Option<Arc<dyn Models>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
+    growing: Option<Growing>,
+    /// What the person prunes at, for graphs that are on their way.
+    thresholds: Arc<Mutex<Thresholds>>,
     prune: Slot<u64, Arc<Kept>>,
     weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
@@ -93,6 +110,11 @@ pub struct Workers {
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
     filter: Slot<u64, Sifted>,
+    remember: Slot<u64, (Remembered, SessionFile)>,
+    /// The folder of what is the program's own.
+    data: Option<PathBuf>,
+    /// Who saves the session of which circuit. They save what is left when they go.
+    savers: HashMap<u64, Saver>,
     errand: Slot<u64, Brought>,
 }
 
@@ -104,6 +126,8 @@ impl Workers {
             models: None,
             wake,
             trace: Slot::new("trace"),
+            growing: None,
+            thresholds: Arc::default(),
             prune: Slot::new("prune"),
             weigh: Slot::new("weigh"),
             promoted: Slot::new("promoted"),
@@ -111,6 +135,9 @@ impl Workers {
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
             filter: Slot::new("filter"),
+            remember: Slot::new("remember"),
+            data: None,
+            savers: HashMap::new(),
             errand: Slot::new("errand"),
         }
     }
@@ -120,28 +147,49 @@ impl Workers {
         Self { models, ..self }
     }
 
+    /// The same, with the folder of what is the program's own, for the sessions of graphs without a file.
+    pub fn with_data(self, data: Option<PathBuf>) -> Self {
+        Self { data, ..self }
+    }
+
     /// Starts what an effect asks for; gives it back where it is none for a thread.
     pub fn start(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::Trace { generation, prompt } => {
-                let tracer = self.tracer.clone();
-                let work = move |monitor: &Monitor| match tracer {
-                    Some(tracer) => tracer.trace(&prompt, monitor).map_err(|error| format!("{error:#}")),
-                    None => Err("there is no model to trace with".to_owned()),
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.trace(&prompt, grown, monitor)
                 };
-                self.trace.ask(generation, Box::new(work), &self.wake);
+                self.trace(generation, Thresholds::default(), run);
+            }
+            Effect::Resume { generation, trace, max_feature_nodes, thresholds } => {
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.resume(&trace, max_feature_nodes, grown, monitor)
+                };
+                self.trace(generation, thresholds, run);
             }
             Effect::Open { generation, graph } => {
+                self.growing = None;
                 self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
             Effect::StopTrace => self.trace.stop(),
             Effect::Prune { generation, graph, thresholds } => {
+                *lock(&self.thresholds) = thresholds;
                 let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Weigh { generation, graph, pinned } => {
                 let work = move |_: &Monitor| Ok(Arc::new(Subgraph::new(&graph, &pinned)));
                 self.weigh.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Remember { generation, document, file } => {
+                let data = self.data.clone();
+                let work = move |_: &Monitor| Ok(remember::read(&document, file.as_deref(), data.as_deref()));
+                self.remember.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Save { generation, session, graph } => {
+                if let Some(saver) = self.savers.get(&generation) {
+                    saver.save(*session, graph);
+                }
             }
             Effect::Filter { generation, sift } => {
                 self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
@@ -187,11 +235,48 @@ impl Workers {
         None
     }
 
+    /// Lets the tracer `run`, and prunes what it gives at what the person prunes at by then.
+    fn trace(
+        &mut self,
+        generation: u64,
+        thresholds: Thresholds,
+        run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
+    ) {
+        *lock(&self.thresholds) = thresholds;
+        let growing = Growing { generation, newest: Arc::default() };
+        let (newest, wake, thresholds) =
+            (Arc::clone(&growing.newest), Arc::clone(&self.wake), Arc::clone(&self.thresholds));
+        self.growing = Some(growing);
+        let tracer = self.tracer.clone();
+        let work = move |monitor: &Monitor| {
+            let traced = |mut document: Document| {
+                let thresholds = *lock(&thresholds);
+                document.edited = Arc::new(Edited { thresholds, ..document.edited.as_ref().clone() });
+                Traced::new(document)
+            };
+            let mut grown = |document: Document| {
+                let traced = traced(document);
+                *lock(&newest) = Some(traced);
+                wake();
+            };
+            let tracer = tracer.ok_or("there is no model to trace with")?;
+            run(tracer.as_ref(), &mut grown, monitor).map(traced).map_err(|error| format!("{error:#}"))
+        };
+        self.trace.ask(generation, Box::new(work), &self.wake);
+    }
+
     /// The answers that are there.
     pub fn answers(&mut self) -> Vec<Msg> {
         let mut answers = Vec::new();
         while let Some((generation, result)) = self.trace.take(&self.wake) {
+            // What there was on the way to it no longer matters.
+            self.growing.take_if(|growing| growing.generation == generation);
             answers.push(Msg::Traced { generation, result });
+        }
+        if let Some(growing) = &self.growing
+            && let Some(traced) = lock(&growing.newest).take()
+        {
+            answers.push(Msg::Grown { generation: growing.generation, traced: Box::new(traced) });
         }
         while let Some((generation, result)) = self.prune.take(&self.wake) {
             answers.push(Msg::Pruned { generation, result });
@@ -211,6 +296,17 @@ impl Workers {
         while let Some((generation, result)) = self.paths.take(&self.wake) {
             answers.push(Msg::Paths { generation, result });
         }
+        while let Some((generation, result)) = self.remember.take(&self.wake) {
+            let result = result.and_then(|(remembered, file)| {
+                let wake = Arc::clone(&self.wake);
+                let saver = Saver::start(file, move || wake());
+                let saver = saver.map_err(|error| format!("the session cannot be saved: {error}"))?;
+                self.savers.insert(generation, saver);
+                Ok(Box::new(remembered))
+            });
+            answers.push(Msg::Remembered { generation, result });
+        }
+        answers.extend(self.savers.values().filter_map(Saver::notice).map(Msg::Notice));
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
@@ -231,7 +327,7 @@ impl Workers {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        about_traces && about_nodes && self.weigh.is_idle() && self.errand.is_idle()
+        about_traces && about_nodes && self.weigh.is_idle() && self.remember.is_idle() && self.errand.is_idle()
     }
 }
 

@@ -60,7 +60,7 @@ fn what_cannot_be_exported_leaves_no_file() {
         let message = String::from_utf8(failure.get_output().stderr.clone()).unwrap();
         assert!(message.contains(part), "{message}");
     };
-    says(&["--out", "trace"], "--out is the raw graph itself");
+    says(&["--out", "trace"], "--out is the graph itself");
     says(&["--out", "no/where"], "there is no directory no");
     let whole = fs::read(directory.path().join("trace")).unwrap();
     fs::write(directory.path().join("trace"), &whole[..whole.len() / 2]).unwrap();

@@ -5,18 +5,19 @@ use crate::trace;
 use assert_cmd::Command;
 use circuitscope::format::json::Called;
 use circuitscope::format::{json, raw};
-use circuitscope::graph::{AttributionGraph, RawTrace, Target, TargetKind, Thresholds, Token, prune};
+use circuitscope::graph::{Document, Edited, Part, RawTrace, Target, TargetKind, Thresholds, Token, prune};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 fn written(trace: &RawTrace, thresholds: Thresholds) -> (String, Value) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("graph.json");
-    let graph = AttributionGraph::from_trace(trace).unwrap();
-    json::write(&path, Called { slug: "a-slug", scan: None }, trace, &graph, &prune(&graph, thresholds), thresholds)
-        .unwrap();
-    let text = fs::read_to_string(path).unwrap();
+    let document = Document::from_trace(Arc::new(trace.clone())).unwrap();
+    let edited = Edited { thresholds, ..Edited::clone(&document.edited) };
+    let kept = prune(&document.graph, thresholds);
+    let mut bytes = Vec::new();
+    json::write(&mut bytes, Called { slug: "a-slug", scan: None }, &document, &kept, &edited, Part::Pruned).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
     let value = serde_json::from_str(&text).unwrap();
     (text, value)
 }
@@ -200,12 +201,12 @@ fn the_command_line_writes_and_reports_it() {
 }
 
 #[test]
-fn a_slug_is_for_json_and_not_empty() {
+fn a_slug_has_a_place_and_is_not_empty() {
     let directory = tempfile::tempdir().unwrap();
     let dense = ["--format", "dense", "--out", "out", "--slug", "name"];
     let failure = export(directory.path(), &dense).assert().code(1);
     let message = String::from_utf8(failure.get_output().stderr.clone()).unwrap();
-    assert!(message.contains("--slug goes into the metadata of --format json"), "{message}");
+    assert!(message.contains("--format dense has no place for --slug"), "{message}");
     export(directory.path(), &["--format", "json", "--out", "out", "--slug", ""]).assert().code(2);
     assert!(!directory.path().join("out").exists());
 }

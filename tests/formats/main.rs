@@ -2,6 +2,7 @@
 
 mod dense;
 mod export;
+mod exports;
 mod hostile;
 mod json;
 mod open;

@@ -2,8 +2,10 @@
 #![cfg(unix)]
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use std::ffi::OsStr;
 use std::io::{Read as _, Write};
 use std::num::NonZero;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,10 +27,20 @@ struct Session {
 
 impl Session {
     fn start(env: &[(&str, &str)]) -> Self {
+        Self::run(&[], env)
+    }
+
+    /// Opens a graph.
+    fn open(graph: &Path) -> Self {
+        Self::run(&[OsStr::new("open"), graph.as_os_str()], &[])
+    }
+
+    fn run(args: &[&OsStr], env: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 40, cols: 130, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_circuitscope"));
-        for name in ["NO_COLOR", "COLORTERM", "COLORFGBG", "SSH_TTY", "LC_ALL", "LC_CTYPE"] {
+        command.args(args);
+        for name in ["XDG_DATA_HOME", "NO_COLOR", "COLORTERM", "COLORFGBG", "SSH_TTY", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
         }
         command.env("TERM", "xterm-256color");
@@ -233,4 +245,33 @@ fn a_plain_terminal_gets_plain_characters() {
     assert!(session.text().is_ascii(), "{}", session.text());
     session.press("q");
     assert!(session.wait().success());
+}
+
+#[test]
+fn what_was_done_is_there_again_however_the_program_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = folder.path().join("graph.safetensors");
+    let mut trace = Command::new(env!("CARGO_BIN_EXE_circuitscope"));
+    trace.args(["trace", "--prompt", "fact : the capital of the state containing Dallas is", "--out"]).arg(&graph);
+    assert!(trace.output().unwrap().status.success());
+    for (pins, end) in ["q", "HUP", "TERM", "KILL", "q"].into_iter().enumerate() {
+        let mut session = Session::open(&graph);
+        session.until_shows("→ Austin");
+        if pins > 0 {
+            session.until_shows(&format!("pins {pins} "));
+        }
+        // Another node every time: along the next connection of the answer.
+        session.press(&format!("g{}p", pins + 1));
+        session.until_shows(&format!("pins {} ", pins + 1));
+        match end {
+            "q" => session.press("q"),
+            "KILL" => {
+                // Killed outright it may lose what was done in the last second, and nothing before.
+                thread::sleep(Duration::from_secs(1));
+                session.signal(end);
+            }
+            signal => session.signal(signal),
+        }
+        assert_eq!(session.wait().success(), end == "q");
+    }
 }

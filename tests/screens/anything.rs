@@ -73,6 +73,16 @@ proptest! {
                 prop_assert!(circuit.kept().has_node(circuit.selected()));
             }
         }
+        if let Some(circuit) = &desk.state.circuit {
+            // Nothing that was done is lost: all of it can be taken back, and done again.
+            let mut edits = circuit.edits.clone();
+            while edits.redo().is_some() {}
+            let all = edits.now().clone();
+            while edits.undo().is_some() {}
+            prop_assert_eq!(edits.now(), circuit.traced.document.edited.as_ref());
+            while edits.redo().is_some() {}
+            prop_assert_eq!(edits.now(), &all);
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Desk {
     pub state: State,
     pub workers: Workers,
     pub quit: bool,
+    /// What was copied last.
+    pub copied: Option<String>,
 }
 
 impl Desk {
@@ -24,7 +26,7 @@ impl Desk {
     pub fn bare(size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
         let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
         let workers = Workers::new(tracer.clone(), Arc::new(|| {}));
-        Self { state: State::new(look, size, tracer), workers, quit: false }
+        Self { state: State::new(look, size, tracer), workers, quit: false, copied: None }
     }
 
     /// A screen on which the usual prompt was traced.
@@ -67,24 +69,31 @@ impl Desk {
 
     pub fn start(&mut self) {
         for effect in std::mem::take(&mut self.state.effects) {
-            if matches!(self.workers.start(effect), Some(Effect::Quit)) {
-                self.quit = true;
+            match self.workers.start(effect) {
+                Some(Effect::Quit) => self.quit = true,
+                Some(Effect::Copy(text)) => self.copied = Some(text),
+                _ => {}
             }
         }
     }
 
     /// Waits until nothing is under way.
     pub fn settle(&mut self) {
+        self.wait_for("the end of the work", |desk| desk.workers.is_idle() && desk.state.effects.is_empty());
+    }
+
+    /// Takes what arrives until something is so.
+    pub fn wait_for(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         loop {
             self.start();
             for answer in self.workers.answers() {
                 update(&mut self.state, answer);
             }
-            if self.workers.is_idle() && self.state.effects.is_empty() {
+            if is_so(self) {
                 break;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "the work does not end");
+            assert!(started.elapsed() < Duration::from_secs(60), "waited for {what}");
             std::thread::sleep(Duration::from_micros(200));
         }
     }

@@ -5,10 +5,11 @@ use circuitscope::graph::{
 };
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
-use circuitscope::tui::{Promoted, Reading, Traced, Tracer, UnknownWord};
+use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub const DALLAS: &str = "fact : the capital of the state containing Dallas is";
@@ -41,20 +42,80 @@ const WORDS: [&str; 24] = [
     "called",
 ];
 
-/// Traces prompts of known words.
+/// Traces prompts of known words, in three stages.
 pub struct Fake {
     /// How long a trace takes.
-    pub slowly: Duration,
+    slowly: Duration,
+    /// Lets it go on from one stage to the next.
+    gate: Option<Mutex<Receiver<()>>>,
+    /// Features that get a row.
+    wanted: Option<usize>,
 }
 
 impl Fake {
     pub fn quick() -> Arc<Self> {
-        Arc::new(Self { slowly: Duration::ZERO })
+        Arc::new(Self { slowly: Duration::ZERO, gate: None, wanted: None })
     }
 
     pub fn slow() -> Arc<Self> {
-        Arc::new(Self { slowly: Duration::from_secs(60) })
+        Arc::new(Self { slowly: Duration::from_secs(60), gate: None, wanted: None })
     }
+
+    /// Traces `wanted` features and goes on to the next stage when it is told to.
+    pub fn stepwise(wanted: Option<usize>) -> (Arc<Self>, Sender<()>) {
+        let (go_on, gate) = channel();
+        (Arc::new(Self { slowly: Duration::ZERO, gate: Some(Mutex::new(gate)), wanted }), go_on)
+    }
+
+    /// Shows the first rows of `whole`, a third more at each stage; those that `had` are there were shown before.
+    fn run(
+        &self,
+        whole: &RawTrace,
+        wanted: Option<usize>,
+        had: usize,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> anyhow::Result<Document> {
+        let wanted = wanted.unwrap_or(usize::MAX).min(whole.active.len());
+        let started = Instant::now();
+        for stage in 0..3u32 {
+            let there = whole.targets.len() + stage as usize * wanted / 3;
+            if there < had {
+                continue;
+            }
+            grown(Document::of_trace(&first_rows(whole, there, wanted))?);
+            loop {
+                if monitor.report("feature rows", there as u64, (whole.targets.len() + wanted) as u64).is_err() {
+                    return Ok(Document::from_trace(Arc::new(first_rows(whole, there, wanted)))?);
+                }
+                let goes_on = match &self.gate {
+                    Some(gate) => gate.lock().unwrap().try_recv().is_ok(),
+                    None => started.elapsed() >= self.slowly * (stage + 1) / 3,
+                };
+                if goes_on {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        Ok(Document::from_trace(Arc::new(first_rows(whole, whole.targets.len() + wanted, wanted)))?)
+    }
+}
+
+/// A trace after its first `n_rows` rows.
+fn first_rows(whole: &RawTrace, n_rows: usize, wanted: usize) -> RawTrace {
+    let mut trace = whole.clone();
+    let n_columns = trace.n_columns();
+    trace.wanted_features = wanted;
+    trace.settings.max_feature_nodes = Some(wanted);
+    trace.row_targets.truncate(n_rows);
+    trace.row_abs_sums.truncate(n_rows);
+    trace.row_constants.truncate(n_rows);
+    trace.row_values.truncate(n_rows);
+    if let Rows::Dense { values } = &mut trace.rows {
+        values.truncate(n_rows * n_columns);
+    }
+    trace
 }
 
 fn token(text: &str) -> Token {
@@ -92,32 +153,20 @@ impl Tracer for Fake {
         Some(if message.contains("code") { Err("no code".to_owned()) } else { Ok(format!("fact : {message} is")) })
     }
 
-    fn trace(&self, prompt: &str, monitor: &Monitor) -> anyhow::Result<Traced> {
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> anyhow::Result<Document> {
         let reading = self.read_prompt(prompt).map_err(anyhow::Error::msg)?;
-        let mut stopped;
-        let started = Instant::now();
-        loop {
-            let done = started.elapsed().as_secs_f64() / self.slowly.as_secs_f64().max(1e-9);
-            stopped = monitor.report("attributing", (done.min(1.0) * 7_500.0) as u64, 7_500).is_err();
-            if stopped || done >= 1.0 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let mut trace = made_up(prompt, reading.tokens, 4, 2.2, 5);
-        if stopped {
-            trace.wanted_features = trace.active.len();
-            let n_rows = trace.row_targets.len() - 1;
-            let n_columns = trace.n_columns();
-            trace.row_targets.truncate(n_rows);
-            trace.row_abs_sums.truncate(n_rows);
-            trace.row_constants.truncate(n_rows);
-            trace.row_values.truncate(n_rows);
-            if let Rows::Dense { values } = &mut trace.rows {
-                values.truncate(n_rows * n_columns);
-            }
-        }
-        Ok(Traced::new(Document::from_trace(Arc::new(trace))?))
+        self.run(&made_up(prompt, reading.tokens, 4, 2.2, 5), self.wanted, 0, grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> anyhow::Result<Document> {
+        let whole = made_up(&from.settings.prompt, from.tokens.clone(), 4, 2.2, 5);
+        self.run(&whole, max_feature_nodes, from.row_targets.len(), grown, monitor)
     }
 
     fn promoted(&self, layer: Layer, feature: FeatureId, _: &Monitor) -> anyhow::Result<Promoted> {

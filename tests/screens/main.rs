@@ -2,12 +2,14 @@
 
 mod anything;
 mod bytes;
+mod copying;
 mod desk;
 mod edits;
 mod fake;
 mod filters;
 mod finding;
 mod groups;
+mod growing;
 mod looks;
 mod models;
 mod mouse;
@@ -15,4 +17,5 @@ mod panes;
 mod paths;
 mod prompts;
 mod readme;
+mod sessions;
 mod walks;

@@ -2,11 +2,12 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake, made_up};
-use circuitscope::graph::Token;
+use circuitscope::graph::{Document, RawTrace, Token};
 use circuitscope::ids::{FeatureId, Layer};
-use circuitscope::job::Monitor;
+use circuitscope::job::{Monitor, Progress};
+use circuitscope::tui::app::Busy;
 use circuitscope::tui::update::{Msg, update};
-use circuitscope::tui::{Promoted, Reading, Traced, Tracer, start_chat, start_open, start_trace};
+use circuitscope::tui::{Promoted, Reading, Tracer, start_chat, start_open, start_trace};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,26 +119,21 @@ fn escape_stops_a_trace_and_then_goes_one_level_back() {
 fn a_graph_can_be_walked_while_another_is_traced() {
     let mut desk = Desk::traced((160, 48));
     let generation = desk.state.next_generation();
-    desk.state.busy = Some(circuitscope::tui::app::Busy {
-        generation,
-        prompt: "the next one".into(),
-        progress: circuitscope::job::Progress { phase: "attributing", done: 1_200, total: 7_500 },
-        stopping: false,
-    });
+    let progress = |done| Progress { phase: "feature rows", done, total: 7_500 };
+    let mut busy = Busy::new(generation, "the next one".into());
+    let begun = Instant::now();
+    busy.hear(progress(200), begun);
+    busy.hear(progress(1_200), begun + Duration::from_secs(2));
+    desk.state.busy = Some(busy);
     desk.press("1");
-    desk.expect("attributing 1,200/7,500").expect("logit Austin ‹ ");
+    desk.expect("feature rows 1,200/7,500").expect("500/s").expect("13 s left").expect("logit Austin ‹ ");
 }
 
 #[test]
 fn a_failed_trace_says_why_and_leaves_the_graph() {
     let mut desk = Desk::traced((160, 48));
     let generation = desk.state.next_generation();
-    desk.state.busy = Some(circuitscope::tui::app::Busy {
-        generation,
-        prompt: String::new(),
-        progress: Default::default(),
-        stopping: false,
-    });
+    desk.state.busy = Some(Busy::new(generation, String::new()));
     let why = "row 3 of layer 2 holds NaN: the model's file is damaged".to_owned();
     update(&mut desk.state, Msg::Traced { generation, result: Err(why.clone()) });
     desk.expect(&why).expect("Austin 0.995");
@@ -192,7 +188,17 @@ impl Tracer for Falls {
         Ok(Reading::default())
     }
 
-    fn trace(&self, _: &str, _: &Monitor) -> anyhow::Result<Traced> {
+    fn trace(&self, _: &str, _: &mut dyn FnMut(Document), _: &Monitor) -> anyhow::Result<Document> {
+        panic!("on purpose")
+    }
+
+    fn resume(
+        &self,
+        _: &RawTrace,
+        _: Option<usize>,
+        _: &mut dyn FnMut(Document),
+        _: &Monitor,
+    ) -> anyhow::Result<Document> {
         panic!("on purpose")
     }
 

@@ -99,6 +99,9 @@ pub(super) struct Metadata {
     pub info: Option<Info>,
     #[serde(default)]
     pub pruning_settings: Option<PruningSettings>,
+    /// This program's own: the trace was stopped early.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,4 +10,5 @@ mod view;
 mod write;
 
 pub use read::read;
+pub(in crate::format) use write::labels;
 pub use write::{Called, write};

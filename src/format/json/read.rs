@@ -206,8 +206,11 @@ impl Content<'_> {
             return Err(duplicate);
         }
         let texts = metadata.prompt_tokens.take().ok_or("its metadata has no prompt_tokens")?;
-        let info =
-            GraphInfo { n_layers: nodes.n_layers(metadata.n_layers), tokens: nodes.tokens(texts), partial: false };
+        let info = GraphInfo {
+            n_layers: nodes.n_layers(metadata.n_layers),
+            tokens: nodes.tokens(texts),
+            partial: metadata.partial,
+        };
         let links = self.names.resolve(self.links.unwrap_or_default(), &nodes.nodes)?;
         let q_params = self.q_params.unwrap_or_default();
         let (labels, edited) = view::read(&q_params, &metadata, &nodes, &self.names);
@@ -245,6 +248,7 @@ fn origin(metadata: Metadata, tokens: &[Token]) -> Origin {
         dtype: String::new(),
         device: String::new(),
         extent: match (node, edge) {
+            (Some(1.0), Some(1.0)) if metadata.partial => Extent::Partial,
             (Some(1.0), Some(1.0)) => Extent::Whole,
             _ => Extent::PrePruned { node, edge },
         },

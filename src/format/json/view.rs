@@ -3,7 +3,7 @@
 use super::fields::{Metadata, QParams};
 use super::names::Names;
 use super::read::Nodes;
-use crate::graph::{Edited, Group, Labelled, Labels, NodeKind, Thresholds};
+use crate::graph::{Edited, Group, Labelled, Labels, Thresholds};
 use crate::ids::NodeId;
 use std::collections::{HashMap, HashSet};
 
@@ -48,10 +48,7 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
 }
 
 fn labelled(nodes: &Nodes<'_>, id: NodeId) -> Labelled {
-    match nodes.nodes[id.index()].kind {
-        NodeKind::Feature { layer, feature, .. } => Labelled::Feature(layer, feature),
-        _ => Labelled::Node(id),
-    }
+    Labelled::of(id, &nodes.nodes[id.index()])
 }
 
 /// Finds nodes by whatever the programs call them.

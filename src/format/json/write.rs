@@ -1,18 +1,24 @@
-//! Graph JSON, `{metadata, qParams, nodes, links}`: the form of circuit-tracer and Neuronpedia.
-//!
-//! Holds what pruning kept, field by field as circuit-tracer's `create_graph_files` writes it, but for two things:
-//! node ids are those of circuit-tracer 0.5.1 and later (an error node is `{layer}_-1_{position}`, where it used to
-//! share `0_{layer}_{position}` with features of layer 0), and the metadata also says what made the graph, with which
+//! Writing graph JSON, field by field as circuit-tracer's `create_graph_files` does, but for two things: node ids are
+//! those of circuit-tracer 0.5.1 and later (an error node is `{layer}_-1_{position}`, where it used to share
+//! `0_{layer}_{position}` with features of layer 0), and the metadata also says what made the graph, with which
 //! settings, and both thresholds.
 //!
-//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important.
+//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was read
+//! from a file it is the file's.
+//!
+//! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
+//! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
+//! pruning keeps, `pruningThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
+//! description.
 
-use crate::format::{FormatError, write_atomically};
-use crate::graph::{AttributionGraph, Kept, Node, NodeKind, RawTrace, Thresholds};
+use crate::graph::{
+    AttributionGraph, Document, Edited, Extent, Group, Kept, Labelled, Node, NodeKind, Part, RawTrace, Selection,
+    Thresholds,
+};
 use crate::ids::{FeatureId, Layer, NodeId};
 use serde::{Serialize, Serializer};
-use std::io;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 /// Features are numbered by Cantor pairing since version 1.
 const SCHEMA_VERSION: u32 = 1;
@@ -30,45 +36,51 @@ pub struct Called<'a> {
     pub scan: Option<&'a str>,
 }
 
-/// Writes the part of `graph`, made from `trace`, that was kept at `thresholds`, whole or not at all. Nodes and links
-/// are written one by one.
+/// Writes a part of a document's graph, pruned to `kept`. Nodes and links are written one by one.
 ///
 /// # Errors
-/// [`FormatError::DiskFull`] or [`FormatError::Write`].
+/// What `out` fails with.
 pub fn write(
-    path: &Path,
+    out: &mut dyn Write,
     called: Called<'_>,
-    trace: &RawTrace,
-    graph: &AttributionGraph,
+    document: &Document,
     kept: &Kept,
-    thresholds: Thresholds,
-) -> Result<(), FormatError> {
-    let n_layers = graph.n_layers();
-    let ids: Vec<String> = graph.nodes().iter().map(|node| node_id(node, n_layers)).collect();
+    edited: &Edited,
+    part: Part,
+) -> io::Result<()> {
+    let graph = &*document.graph;
+    let selection = Selection::new(graph, kept, edited, part);
+    let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
+    let name = |node: NodeId| names[node.index()].as_str();
     let target = graph.logit_nodes().next();
+    let score = |id: NodeId| match &document.stored_scores {
+        Some(scores) => scores[id.index()],
+        // Without a score of its file, a graph with a cycle has none.
+        None if graph.is_cyclic() => None,
+        None => (!graph.node(id).is_logit()).then_some(kept.cumulative[id.index()]),
+    };
     let nodes = Stream(|| {
-        kept.node_ids().map(|id| JsonNode {
+        selection.node_ids().map(|id| JsonNode {
             is_target_logit: Some(id) == target,
-            ..JsonNode::new(&ids[id.index()], graph.node(id), n_layers, kept.cumulative[id.index()])
+            influence: score(id),
+            ..JsonNode::new(name(id), graph, id, document.labels.get(&Labelled::of(id, graph.node(id))))
         })
     });
-    let id = |node: NodeId| ids[node.index()].as_str();
     let links = Stream(|| {
-        let edges = graph.edges().filter(|edge| kept.has_edge(edge.id));
-        edges.map(|edge| Link { source: id(edge.source), target: id(edge.target), weight: edge.weight })
+        let edges = selection.edges();
+        edges.map(|edge| Link { source: name(edge.source), target: name(edge.target), weight: edge.weight })
     });
-    let file = File { metadata: Metadata::new(called, trace, thresholds), q_params: QParams::default(), nodes, links };
-    write_atomically(path, |out| {
-        serde_json::to_writer(&mut *out, &file).map_err(io::Error::from)?;
-        out.write_all(b"\n")
-    })
+    let metadata = Metadata::new(called, document, edited, part);
+    let file = File { metadata, q_params: QParams::new(graph, edited, part, &names), nodes, links };
+    serde_json::to_writer(&mut *out, &file)?;
+    out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
 struct File<'a, N, L> {
     metadata: Metadata<'a>,
     #[serde(rename = "qParams")]
-    q_params: QParams,
+    q_params: QParams<'a>,
     nodes: N,
     links: L,
 }
@@ -95,15 +107,23 @@ struct Metadata<'a> {
     transcoder_list: [&'a str; 0],
     prompt_tokens: Vec<&'a str>,
     prompt: String,
-    node_threshold: f64,
+    node_threshold: Option<f64>,
     schema_version: u32,
-    info: Info,
-    generation_settings: GenerationSettings,
+    info: Info<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation_settings: Option<GenerationSettings>,
     pruning_settings: PruningSettings,
+    /// This program's own: the trace was stopped early.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 #[derive(Serialize)]
-struct Info {
+struct Info<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transcoder_set: Option<&'a str>,
     generator: Generator,
 }
 
@@ -125,30 +145,58 @@ struct GenerationSettings {
 
 #[derive(Serialize)]
 struct PruningSettings {
-    node_threshold: f64,
-    edge_threshold: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_threshold: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge_threshold: Option<f64>,
 }
 
 impl<'a> Metadata<'a> {
-    fn new(called: Called<'a>, trace: &'a RawTrace, thresholds: Thresholds) -> Self {
-        let settings = &trace.settings;
+    fn new(called: Called<'a>, document: &'a Document, edited: &'a Edited, part: Part) -> Self {
+        let (origin, graph) = (&*document.origin, &*document.graph);
+        let generation = |trace: &RawTrace| GenerationSettings {
+            max_n_logits: trace.settings.max_logits,
+            desired_logit_prob: trace.settings.logit_probability,
+            batch_size: trace.settings.batch_size,
+            max_feature_nodes: trace.settings.max_feature_nodes,
+        };
+        // A graph of Neuronpedia is called by its model there; else the transcoders are what a viewer needs.
+        let is_neuronpedias = document.trace.is_none() && !origin.model.is_empty();
+        let own = if is_neuronpedias { &origin.model } else { &origin.transcoder };
+        let scan = called.scan.unwrap_or(own);
+        let (node_threshold, edge_threshold) = pruned_at(origin.extent, edited.thresholds, part);
         Self {
             slug: called.slug,
-            scan: called.scan.unwrap_or(&trace.provenance.transcoder),
+            scan,
             transcoder_list: [],
-            prompt_tokens: trace.tokens.iter().map(|token| token.text.as_str()).collect(),
-            prompt: prompt(trace),
-            node_threshold: thresholds.node,
+            prompt_tokens: graph.tokens().iter().map(|token| token.text.as_str()).collect(),
+            prompt: prompt(graph, &origin.prompt),
+            node_threshold,
             schema_version: SCHEMA_VERSION,
-            info: Info { generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") } },
-            generation_settings: GenerationSettings {
-                max_n_logits: settings.max_logits,
-                desired_logit_prob: settings.logit_probability,
-                batch_size: settings.batch_size,
-                max_feature_nodes: settings.max_feature_nodes,
+            info: Info {
+                description: &edited.notes,
+                transcoder_set: (scan != origin.transcoder).then_some(origin.transcoder.as_str()),
+                generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
             },
-            pruning_settings: PruningSettings { node_threshold: thresholds.node, edge_threshold: thresholds.edge },
+            generation_settings: document.trace.as_deref().map(generation),
+            pruning_settings: PruningSettings { node_threshold, edge_threshold },
+            partial: graph.is_partial(),
         }
+    }
+}
+
+/// The thresholds at which what is written was pruned. What was pruned before it came here stays so, and what is pinned
+/// has none, being picked by hand.
+fn pruned_at(extent: Extent, thresholds: Thresholds, part: Part) -> (Option<f64>, Option<f64>) {
+    let (node, edge) = match extent {
+        Extent::PrePruned { node, edge } => (node, edge),
+        Extent::Whole | Extent::Partial => (Some(1.0), Some(1.0)),
+    };
+    let lower = |threshold: f64, before: Option<f64>| if threshold < 1.0 { Some(threshold) } else { before };
+    match part {
+        Part::All => (node, edge),
+        Part::Pruned => (lower(thresholds.node, node), lower(thresholds.edge, edge)),
+        Part::Pinned => (None, None),
     }
 }
 
@@ -156,36 +204,70 @@ impl<'a> Metadata<'a> {
 ///
 /// What the tokens spell one by one can fall short of what they spell together: a character may be cut in two, and
 /// some tokenizers drop the space in front of a token that stands alone. Then it is the prompt as it was typed.
-fn prompt(trace: &RawTrace) -> String {
-    let spelled: String = trace.tokens.iter().map(|token| token.text.as_str()).collect();
-    let typed = trace.settings.prompt.as_str();
+fn prompt(graph: &AttributionGraph, typed: &str) -> String {
+    let spelled: String = graph.tokens().iter().map(|token| token.text.as_str()).collect();
     let letters = |text: &str| -> String { text.split_whitespace().collect() };
     let typed_is_the_same = spelled.contains(NO_CHARACTER) || letters(&spelled).ends_with(&letters(typed));
     if typed.is_empty() || !typed_is_the_same {
         return spelled;
     }
-    let first = trace.tokens.first().map_or("", |token| token.text.as_str());
+    let first = graph.tokens().first().map_or("", |token| token.text.as_str());
     let was_typed = first.contains(NO_CHARACTER) || typed.trim_start().starts_with(first.trim_start());
     if was_typed { typed.to_owned() } else { format!("{first}{typed}") }
 }
 
-/// What a viewer shows when the graph is opened: nothing is pinned, grouped or selected.
+/// What a viewer shows when the graph is opened.
 #[derive(Serialize)]
-struct QParams {
+struct QParams<'a> {
     #[serde(rename = "pinnedIds")]
-    pinned_ids: [&'static str; 0],
-    supernodes: [&'static str; 0],
+    pinned_ids: Vec<&'a str>,
+    supernodes: Vec<Vec<&'a str>>,
     #[serde(rename = "linkType")]
     link_type: &'static str,
     #[serde(rename = "clickedId")]
     clicked_id: &'static str,
     sg_pos: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clerps: Option<String>,
+    #[serde(rename = "pruningThreshold", skip_serializing_if = "Option::is_none")]
+    pruning_threshold: Option<f64>,
+    #[serde(rename = "edgeThreshold", skip_serializing_if = "Option::is_none")]
+    edge_threshold: Option<f64>,
 }
 
-impl Default for QParams {
-    fn default() -> Self {
-        Self { pinned_ids: [], supernodes: [], link_type: "both", clicked_id: "", sg_pos: "" }
+impl<'a> QParams<'a> {
+    fn new(graph: &AttributionGraph, edited: &'a Edited, part: Part, names: &'a [String]) -> Self {
+        let name = |id: &NodeId| names[id.index()].as_str();
+        let group =
+            |group: &'a Group| std::iter::once(group.name.as_str()).chain(group.members.iter().map(name)).collect();
+        // Everything the other parts hold is shown; of the whole graph a viewer shows what is kept.
+        let shown = |threshold: f64| (part == Part::All && threshold < 1.0).then_some(threshold);
+        let labels = labels(graph, edited, names);
+        Self {
+            pinned_ids: edited.pins.iter().map(name).collect(),
+            supernodes: edited.groups.iter().map(group).collect(),
+            link_type: "both",
+            clicked_id: "",
+            sg_pos: "",
+            clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
+            pruning_threshold: shown(edited.thresholds.node),
+            edge_threshold: shown(edited.thresholds.edge),
+        }
     }
+}
+
+/// A person's labels, by feature number or by the name of a node of another kind.
+pub(in crate::format) fn labels<'a>(
+    graph: &AttributionGraph,
+    edited: &'a Edited,
+    names: &[String],
+) -> Vec<(String, &'a str)> {
+    let nodes: BTreeMap<Labelled, NodeId> = graph.node_ids().map(|id| (Labelled::of(id, graph.node(id)), id)).collect();
+    let key = |what: &Labelled| match *what {
+        Labelled::Feature(layer, feature) => Some(cantor_pairing(layer, feature).to_string()),
+        Labelled::Node(_) => nodes.get(what).map(|id| names[id.index()].clone()),
+    };
+    edited.labels.iter().filter_map(|(what, label)| Some((key(what)?, label.as_str()))).collect()
 }
 
 #[derive(Serialize)]
@@ -214,7 +296,8 @@ struct JsonNode<'a> {
 }
 
 impl<'a> JsonNode<'a> {
-    fn new(node_id: &'a str, node: &'a Node, n_layers: usize, cumulative: f32) -> Self {
+    fn new(node_id: &'a str, graph: &'a AttributionGraph, id: NodeId, label: Option<&String>) -> Self {
+        let node = graph.node(id);
         let position = node.position();
         let (feature, feature_type, js_node_id) = match node.kind {
             NodeKind::Feature { layer, feature, .. } => {
@@ -229,12 +312,12 @@ impl<'a> JsonNode<'a> {
             NodeKind::Logit { probability, text, .. } => {
                 (*probability, format!("Output \"{text}\" (p={probability:.3})"))
             }
-            _ => (0.0, String::new()),
+            _ => (0.0, label.cloned().unwrap_or_default()),
         };
         Self {
             node_id,
             feature,
-            layer: layer_name(node, n_layers),
+            layer: layer_name(node, graph.n_layers()),
             ctx_idx: position.0,
             feature_type,
             token_prob,
@@ -243,7 +326,7 @@ impl<'a> JsonNode<'a> {
             reverse_ctx_idx: 0,
             js_node_id,
             clerp,
-            influence: (!node.is_logit()).then_some(cumulative),
+            influence: None,
             activation: node.activation,
         }
     }
@@ -262,15 +345,5 @@ fn layer_name(node: &Node, n_layers: usize) -> String {
         NodeKind::Other { layer: Some(layer), .. } => layer.to_string(),
         // A layer is left free above the last one.
         NodeKind::Logit { .. } => (n_layers + 1).to_string(),
-    }
-}
-
-fn node_id(node: &Node, n_layers: usize) -> String {
-    let (layer, position) = (layer_name(node, n_layers), node.position());
-    match node.kind {
-        NodeKind::Feature { feature, .. } => format!("{layer}_{feature}_{position}"),
-        NodeKind::Error { .. } => format!("{layer}_-1_{position}"),
-        NodeKind::Token { id, .. } | NodeKind::Logit { id, .. } => format!("{layer}_{id}_{position}"),
-        NodeKind::Other { ref name, .. } => name.to_string(),
     }
 }

@@ -74,7 +74,7 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
     }
 }
 
-pub(super) fn prune_anew(state: &mut State) {
+pub(in crate::tui) fn prune_anew(state: &mut State) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let graph = Arc::clone(&circuit.traced.document.graph);

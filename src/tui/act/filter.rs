@@ -178,8 +178,8 @@ pub(in crate::tui) fn take_sifted(state: &mut State, generation: u64, result: Re
     }
     let Some(circuit) = &mut state.circuit else { return };
     let Some(filter) = &mut circuit.kit.filter else { return };
-    let is_first = filter.sifted.is_none();
     if filter.take(generation, &sifted) {
+        let is_first = !std::mem::replace(&mut filter.told, true);
         state.dirty = true;
         circuit.show(&state.look.glyphs);
         if is_first {

@@ -1,6 +1,5 @@
 //! The prompt, and the traces that it starts.
 
-use crate::job::Progress;
 use crate::tui::app::{Busy, Effect, Message, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
 use tui_input::InputRequest;
@@ -11,7 +10,7 @@ const NO_CHAT: &str = "The model has no chat template";
 pub fn start_trace(state: &mut State, prompt: String) {
     let generation = state.next_generation();
     state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
-    state.busy = Some(Busy { generation, prompt, progress: Default::default(), stopping: false });
+    state.busy = Some(Busy::new(generation, prompt));
 }
 
 /// Traces a message in the model's chat template.
@@ -34,9 +33,13 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
     };
+    if let Opening::File(path) = &graph {
+        state.files.insert(generation, path.clone());
+    }
     state.effects.push(Effect::Open { generation, graph });
-    let progress = Progress { phase: "opening", ..Progress::default() };
-    state.busy = Some(Busy { generation, prompt, progress, stopping: false });
+    let mut busy = Busy::new(generation, prompt);
+    busy.progress.phase = "opening";
+    state.busy = Some(busy);
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {

@@ -68,7 +68,7 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
 }
 
 /// The key of a command, for texts that name it.
-pub(super) fn key_of(name: &str, state: &State) -> String {
+pub(in crate::tui) fn key_of(name: &str, state: &State) -> String {
     let command = COMMANDS.iter().find(|command| command.name == name);
     let key = command.and_then(|command| command.keys.first()).and_then(|key| Key::parse(key));
     key.map_or_else(String::new, |key| key.label(state.look.glyphs.charset))

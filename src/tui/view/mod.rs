@@ -17,6 +17,7 @@ mod which_key;
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
 pub(super) use graph::node_at;
+pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
 pub(super) use tree::branch_at;
 

@@ -12,23 +12,34 @@ pub(super) fn in_frame(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer)
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
     let what = what(state, busy);
+    let pace = pace(state, busy);
     let stops = format!("   {} ", hints::key_of("cancel", state));
     let bar = bar(state, busy, 12);
-    note(
-        area,
-        End::Right,
-        &[
-            (spinner, theme.accent),
-            (" ", theme.text),
-            (&what, theme.text),
-            (" ", theme.text),
-            (&bar.0, theme.accent),
-            (&bar.1, theme.faint),
-            (&stops, theme.accent),
-            ("stops", theme.quiet),
-        ],
-        buf,
-    );
+    let mut parts = vec![
+        (spinner, theme.accent),
+        (" ", theme.text),
+        (&what, theme.text),
+        (" ", theme.text),
+        (&bar.0, theme.accent),
+        (&bar.1, theme.faint),
+        (&pace, theme.quiet),
+        (&stops, theme.accent),
+        ("stops", theme.quiet),
+    ];
+    // The title of the pane needs its room too.
+    let width: usize = parts.iter().map(|(part, _)| text::width(part)).sum();
+    if width + 14 > usize::from(area.width) {
+        parts.retain(|(part, _)| *part != pace);
+    }
+    note(area, End::Right, &parts, buf);
+}
+
+/// How fast it goes and how long it will take: ` 310/s, 9 s left`.
+fn pace(state: &State, busy: &Busy) -> String {
+    let Some(rate) = busy.rate.filter(|_| !busy.stopping) else { return String::new() };
+    let left = busy.progress.total.saturating_sub(busy.progress.done) as f64 / rate;
+    let rate = if rate < 10.0 { format!("{rate:.1}") } else { text::thousands(rate as usize) };
+    format!(" {rate}/s {} {} left", state.look.glyphs.dot, text::duration(left))
 }
 
 fn what(state: &State, busy: &Busy) -> String {
@@ -64,7 +75,7 @@ pub(super) fn alone(state: &State, inner: Rect, buf: &mut Buffer) {
             let (filled, rest) = bar(state, busy, 24);
             vec![
                 vec![(format!("{spinner} "), theme.accent), (what(state, busy), theme.text)],
-                vec![(filled, theme.accent), (rest, theme.faint)],
+                vec![(filled, theme.accent), (rest, theme.faint), (pace(state, busy), theme.quiet)],
                 vec![(hints::key_of("cancel", state), theme.accent), (" stops".to_owned(), theme.quiet)],
             ]
         }

@@ -1,0 +1,64 @@
+//! Tables of nodes and edges, as RFC 4180 has them.
+
+use super::sheet::{Sheet, harmless};
+use crate::graph::{Part, Supernode};
+use crate::ids::NodeId;
+use std::io::{self, Write};
+
+/// One line a node. What is no single number for a group of several nodes is left empty; its members are listed.
+pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    let head = ["id", "kind", "layer", "position", "token", "activation", "influence", "label", "pinned", "members"];
+    line(out, head.map(str::to_owned))?;
+    for (at, Supernode { members, .. }) in sheet.drawn.nodes.iter().enumerate() {
+        let one = match members[..] {
+            [id] => Some(id),
+            _ => None,
+        };
+        let of = |text: &dyn Fn(NodeId) -> Option<String>| one.and_then(text).unwrap_or_default();
+        let graph = &sheet.document.graph;
+        let names: Vec<_> = members.iter().map(|id| graph.node_name(*id)).collect();
+        let own = sheet.drawn.nodes[at].group.map(|group| harmless(&sheet.edited.groups[group].name));
+        line(
+            out,
+            [
+                sheet.id(at),
+                sheet.shape(at).name().into(),
+                of(&|id| graph.node(id).layer().map(|layer| layer.to_string())),
+                of(&|id| Some(graph.node(id).position().to_string())),
+                of(&|id| Some(harmless(graph.token_text(id)))),
+                of(&|id| graph.node(id).activation.map(|activation| activation.to_string())),
+                of(&|id| sheet.cumulative(id).map(|score| score.to_string())),
+                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless))),
+                members.iter().any(|id| sheet.edited.is_pinned(*id)).to_string(),
+                names.join(" "),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// One line an edge: the signed share of what flows into its target and, between nodes, the weight itself.
+pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    let head = ["source", "target", "share", "weight"].map(str::to_owned);
+    line(out, head)?;
+    if sheet.part == Part::Pinned {
+        return sheet.drawn.edges.iter().try_for_each(|edge| {
+            line(out, [sheet.id(edge.source), sheet.id(edge.target), edge.weight.to_string(), String::new()])
+        });
+    }
+    let graph = &sheet.document.graph;
+    let selection = sheet.selection();
+    selection.edges().try_for_each(|edge| {
+        let share = f64::from(edge.weight) / graph.input_total(edge.target);
+        let [source, target] = [edge.source, edge.target].map(|id| graph.node_name(id));
+        line(out, [source, target, share.to_string(), edge.weight.to_string()])
+    })
+}
+
+fn line<const N: usize>(out: &mut dyn Write, fields: [String; N]) -> io::Result<()> {
+    let quoted = fields.map(|field| match field.contains([',', '"', '\r', '\n']) || field.starts_with(' ') {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field,
+    });
+    write!(out, "{}\r\n", quoted.join(","))
+}

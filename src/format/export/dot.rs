@@ -1,0 +1,68 @@
+//! A graph for graphviz: `dot -Tpdf`.
+
+use super::sheet::{Shape, Sheet, signed};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// Layers are ranks, tokens at the bottom. An edge's width is its share of what flows into its target; one that
+/// lowers its target is dashed and ends in a bar.
+pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    writeln!(out, "digraph {} {{", text(&sheet.slug))?;
+    writeln!(
+        out,
+        "  rankdir=BT; node [fontname=\"Helvetica\", fontsize=11]; edge [fontname=\"Helvetica\", fontsize=9];"
+    )?;
+    let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, node) in sheet.drawn.nodes.iter().enumerate() {
+        // A group of many layers stands where most of what flows into it is, which graphviz finds best itself.
+        let row = sheet.row(node.members[0]);
+        if node.members.iter().all(|id| sheet.row(*id) == row) {
+            rows.entry(row).or_default().push(at);
+        }
+        let shape = match sheet.shape(at) {
+            Shape::Feature => "shape=ellipse",
+            Shape::Error => "shape=diamond, style=dotted",
+            Shape::Token => "shape=box",
+            Shape::Logit => "shape=box, style=\"bold,rounded\"",
+            Shape::Other => "shape=hexagon",
+            Shape::Group => "shape=box, style=rounded, peripheries=2",
+        };
+        writeln!(out, "  {} [label={}, {shape}];", text(&sheet.id(at)), text(&label(sheet, at)))?;
+    }
+    for members in rows.values() {
+        let ids: Vec<_> = members.iter().map(|at| text(&sheet.id(*at))).collect();
+        writeln!(out, "  {{ rank=same; {}; }}", ids.join("; "))?;
+    }
+    for edge in &sheet.drawn.edges {
+        let style =
+            if edge.weight < 0.0 { "style=dashed, arrowhead=tee, color=\"#b8500f\"" } else { "color=\"#1667b0\"" };
+        let width = 0.5 + 4.0 * edge.weight.abs().min(1.0);
+        let (source, target) = (text(&sheet.id(edge.source)), text(&sheet.id(edge.target)));
+        let weight = signed(edge.weight);
+        writeln!(out, "  {source} -> {target} [tooltip=\"{weight}\", penwidth={width:.2}, {style}];")?;
+    }
+    writeln!(out, "}}")
+}
+
+/// The title and, of a lone node that has a label, what it is; then the token.
+fn label(sheet: &Sheet<'_>, at: usize) -> String {
+    let node = &sheet.drawn.nodes[at];
+    let (title, first) = (sheet.title(at), node.members[0]);
+    match sheet.shape(at) {
+        Shape::Group => format!("{title}\n{} nodes", node.members.len()),
+        Shape::Feature | Shape::Error | Shape::Other => {
+            let token = super::sheet::quoted(sheet.document.graph.token_text(first));
+            if sheet.label(first).is_some() {
+                format!("{title}\n{} {token}", sheet.what(first))
+            } else {
+                format!("{title}\n{token}")
+            }
+        }
+        Shape::Token | Shape::Logit => title,
+    }
+}
+
+/// A text between quotation marks, as the language has it.
+fn text(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}

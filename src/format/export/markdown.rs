@@ -1,0 +1,118 @@
+//! A lab note: what was traced with what, how far it can be trusted, and what the part holds.
+
+use super::sheet::{Sheet, harmless, quoted, signed};
+use crate::graph::{Extent, Part};
+use std::io::{self, Write};
+
+/// Edges listed at most; the rest are counted. The tables of edges hold them all.
+const MOST_EDGES: usize = 100;
+
+pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    let (origin, graph) = (&sheet.document.origin, &sheet.document.graph);
+    writeln!(out, "# {}\n", inline(if sheet.slug.is_empty() { "Attribution graph" } else { &sheet.slug }))?;
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(text) };
+    let tokens: String = graph.tokens().iter().map(|token| format!(" {}", code(&token.text))).collect();
+    writeln!(out, "| | |\n| --- | --- |")?;
+    writeln!(out, "| Prompt | {} |", inline(&origin.prompt))?;
+    writeln!(out, "| Tokens |{tokens} |")?;
+    writeln!(out, "| Model | {} |", said(&origin.model))?;
+    writeln!(out, "| Transcoders | {} |", said(&origin.transcoder))?;
+    if !origin.dtype.is_empty() {
+        writeln!(out, "| Computed in | {} on {} |", inline(&origin.dtype), said(&origin.device))?;
+    }
+    writeln!(out, "| Graph | {} nodes, {} edges{} |", graph.n_nodes(), graph.n_edges(), extent(sheet))?;
+    let thresholds = sheet.edited.thresholds;
+    let (nodes, edges) = (sheet.kept.n_nodes(), sheet.kept.n_edges());
+    writeln!(
+        out,
+        "| Thresholds | nodes {}, edges {}: keeps {nodes} nodes, {edges} edges |",
+        thresholds.node, thresholds.edge
+    )?;
+    let scores = sheet.scores();
+    let of = if sheet.part == Part::Pinned { "pinned subgraph" } else { "graph" };
+    if scores.replacement.is_finite() {
+        writeln!(
+            out,
+            "| Scores of the {of} | replacement {:.3}, completeness {:.3} |",
+            scores.replacement, scores.completeness
+        )?;
+    } else {
+        writeln!(out, "| Scores of the {of} | none: the links of its file form a cycle |")?;
+    }
+    if !sheet.edited.notes.is_empty() {
+        writeln!(out, "\n## Notes\n")?;
+        // A person's own words may have a form of their own, but not control characters.
+        sheet.edited.notes.lines().try_for_each(|line| writeln!(out, "{}", harmless(line)))?;
+    }
+    writeln!(out, "\n## Nodes of the {} ({})\n", sheet.part_name(), sheet.drawn.nodes.len())?;
+    writeln!(out, "| Node | Kind | At | Influence | What |\n| --- | --- | --- | --- | --- |")?;
+    for (at, node) in sheet.drawn.nodes.iter().enumerate() {
+        let (place, influence) = match node.members[..] {
+            [id] => {
+                let token = quoted(&graph.tokens()[graph.node(id).position().index()].text);
+                let score = sheet.cumulative(id).map_or(String::new(), |score| format!("{score:.3}"));
+                (format!("{} {}", graph.node(id).position(), inline(&token)), score)
+            }
+            _ => (format!("{} nodes", node.members.len()), String::new()),
+        };
+        let kind = sheet.shape(at).name();
+        writeln!(out, "| {} | {kind} | {place} | {influence} | {} |", code(&sheet.id(at)), inline(&sheet.title(at)))?;
+    }
+    for (at, group) in sheet.drawn.nodes.iter().enumerate().filter(|(_, node)| node.group.is_some()) {
+        let members: Vec<_> = group
+            .members
+            .iter()
+            .map(|id| format!("{} {}", code(&graph.node_name(*id)), inline(&sheet.node_title(*id))))
+            .collect();
+        writeln!(out, "\n{} is {}.", inline(&sheet.title(at)), members.join(", "))?;
+    }
+    edges_table(out, sheet)
+}
+
+fn edges_table(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    let mut edges = sheet.drawn.edges.clone();
+    edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+    writeln!(out, "\n## Edges of the {} ({})\n", sheet.part_name(), edges.len())?;
+    writeln!(out, "Shares of everything that flows into the target, strongest first.\n")?;
+    writeln!(out, "| From | To | Share |\n| --- | --- | --- |")?;
+    for edge in edges.iter().take(MOST_EDGES) {
+        let [from, to] =
+            [edge.source, edge.target].map(|at| format!("{} {}", code(&sheet.id(at)), inline(&sheet.title(at))));
+        writeln!(out, "| {from} | {to} | {} |", signed(edge.weight))?;
+    }
+    if edges.len() > MOST_EDGES {
+        writeln!(out, "\n{} weaker edges are not listed.", edges.len() - MOST_EDGES)?;
+    }
+    Ok(())
+}
+
+fn extent(sheet: &Sheet<'_>) -> String {
+    let at = |threshold: Option<f64>| threshold.map_or("not said".to_owned(), |threshold| threshold.to_string());
+    match sheet.document.origin.extent {
+        Extent::Whole => String::new(),
+        Extent::Partial => "; partial: the trace was stopped early".into(),
+        Extent::PrePruned { node, edge } => {
+            format!("; pruned before it was saved (nodes {}, edges {})", at(node), at(edge))
+        }
+    }
+}
+
+/// A text within a line or a cell of a table, without a meaning for Markdown or HTML.
+fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in harmless(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '$' | '~' | '>' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A text as code, between more backticks than it has.
+fn code(text: &str) -> String {
+    let text = harmless(text).replace('|', "\\|");
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}

@@ -1,0 +1,40 @@
+//! A Mermaid flowchart, which Markdown viewers draw.
+
+use super::sheet::{Shape, Sheet, signed};
+use std::io::{self, Write};
+
+/// Edges carry their signed share; one that lowers its target is dotted.
+pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    writeln!(out, "flowchart BT")?;
+    for at in 0..sheet.drawn.nodes.len() {
+        let (open, close) = match sheet.shape(at) {
+            Shape::Feature => ("(", ")"),
+            Shape::Error => ("{", "}"),
+            Shape::Token => ("[", "]"),
+            Shape::Logit => ("([", "])"),
+            Shape::Other => ("{{", "}}"),
+            Shape::Group => ("[[", "]]"),
+        };
+        // Its ids may not hold much; a node's own is in its text where it has no better one.
+        writeln!(out, "    n{at}{open}\"{}\"{close}", text(&sheet.title(at)))?;
+    }
+    for edge in &sheet.drawn.edges {
+        let arrow = if edge.weight < 0.0 { "-.->" } else { "-->" };
+        writeln!(out, "    n{} {arrow}|\"{}\"| n{}", edge.source, signed(edge.weight), edge.target)?;
+    }
+    Ok(())
+}
+
+/// Everything that the language or HTML may take for its own becomes an entity.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '#' | '&' | '<' | '>' | '`' | '\\' | ';' | '*' | '_' | '[' | ']' | '{' | '}' | '|' => {
+                out.push_str(&format!("#{};", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

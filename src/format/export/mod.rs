@@ -1,0 +1,161 @@
+//! Exports: a part of a graph, with a person's work on it, as a file for other programs and for papers.
+
+mod csv;
+mod dot;
+mod markdown;
+mod mermaid;
+mod sheet;
+mod svg;
+mod url;
+
+use crate::format::json::Called;
+use crate::format::{FormatError, dense, json, write_atomically};
+use crate::graph::{Document, Edited, Kept, Part, scores};
+use sheet::Sheet;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// What a graph is exported to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The graph JSON of circuit-tracer and Neuronpedia.
+    Json,
+    /// A link that shows the pins and groups on Neuronpedia, where the graph was uploaded there.
+    Url,
+    /// A graph for graphviz.
+    Dot,
+    /// A figure.
+    Svg,
+    /// A diagram for Markdown and wikis.
+    Mermaid,
+    /// A lab note.
+    Markdown,
+    /// A table of nodes.
+    CsvNodes,
+    /// A table of edges.
+    CsvEdges,
+    /// A safetensors file with the whole adjacency matrix, scores and masks.
+    Dense,
+}
+
+impl Format {
+    /// The usual ending of its files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Url => "txt",
+            Self::Dot => "dot",
+            Self::Svg => "svg",
+            Self::Mermaid => "mmd",
+            Self::Markdown => "md",
+            Self::CsvNodes | Self::CsvEdges => "csv",
+            Self::Dense => "safetensors",
+        }
+    }
+}
+
+/// The background that a figure is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Paper.
+    #[default]
+    Light,
+    /// A dark slide.
+    Dark,
+}
+
+/// How a graph is exported.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What to.
+    pub format: Format,
+    /// Which part of it.
+    pub part: Part,
+    /// What viewers call the graph; where it is empty, what its file or the file that is written is called.
+    pub slug: String,
+    /// What the features are of, where it is to be another name than the graph's file gives: Neuronpedia's own of the
+    /// model.
+    pub scan: Option<String>,
+    /// The colours of a figure.
+    pub theme: Theme,
+}
+
+/// Writes an export, whole or not at all. `kept` is what pruning at the thresholds of `edited` keeps.
+///
+/// # Errors
+/// [`FormatError::Unexportable`] where there is nothing to write or too much to draw; [`FormatError::DiskFull`] or
+/// [`FormatError::Write`].
+pub fn export(
+    document: &Document,
+    kept: &Kept,
+    edited: &Edited,
+    options: &Options,
+    path: &Path,
+) -> Result<(), FormatError> {
+    if options.format == Format::Dense {
+        let trace = document.trace.as_deref().ok_or_else(|| {
+            unexportable("dense tensors need the whole trace, and this graph was read from a file without it")
+        })?;
+        return dense::write(path, trace, &document.graph, kept, scores(&document.graph, &kept.influence));
+    }
+    let named = [&options.slug, &document.origin.slug].into_iter().find(|slug| !slug.is_empty());
+    let slug = named.cloned().unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    let write = checked(document, kept, edited, &Options { slug, ..options.clone() })?;
+    write_atomically(path, write)
+}
+
+/// Writes an export to `out`, such as stdout. As [`export`], but that dense tensors need a file.
+///
+/// # Errors
+/// [`FormatError::Unexportable`]; the second is what `out` fails with.
+pub fn export_to(
+    document: &Document,
+    kept: &Kept,
+    edited: &Edited,
+    options: &Options,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, FormatError> {
+    if options.format == Format::Dense {
+        return Err(unexportable("dense tensors are written to a file; name one"));
+    }
+    Ok(checked(document, kept, edited, options)?(out))
+}
+
+fn unexportable(what: impl Into<String>) -> FormatError {
+    FormatError::Unexportable { what: what.into() }
+}
+
+/// Writes an export.
+type Writing<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
+
+/// What writes an export that can be written.
+fn checked<'a>(
+    document: &'a Document,
+    kept: &'a Kept,
+    edited: &'a Edited,
+    options: &Options,
+) -> Result<Writing<'a>, FormatError> {
+    let Options { format, part, slug, scan, theme } = options.clone();
+    if part == Part::Pinned && edited.pins.is_empty() {
+        return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
+    }
+    if format == Format::Json {
+        return Ok(Box::new(move |out| {
+            let called = Called { slug: &slug, scan: scan.as_deref() };
+            json::write(out, called, document, kept, edited, part)
+        }));
+    }
+    let sheet = Sheet::new(document, kept, edited, part, slug);
+    if format == Format::Svg {
+        let figure = svg::figure(&sheet, theme).map_err(unexportable)?;
+        return Ok(Box::new(move |out| out.write_all(figure.as_bytes())));
+    }
+    Ok(Box::new(move |out| match format {
+        Format::Url => url::write(out, &sheet, scan.as_deref()),
+        Format::Dot => dot::write(out, &sheet),
+        Format::Mermaid => mermaid::write(out, &sheet),
+        Format::Markdown => markdown::write(out, &sheet),
+        Format::CsvEdges => csv::edges(out, &sheet),
+        _ => csv::nodes(out, &sheet),
+    }))
+}

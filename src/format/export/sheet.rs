@@ -1,0 +1,205 @@
+//! What is exported, in the words that all formats use.
+
+use crate::graph::{
+    Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores, subgraph_scores,
+};
+use crate::ids::NodeId;
+use std::fmt::Write as _;
+
+/// A part of a graph, as it is drawn, and everything that its texts are made of.
+pub(super) struct Sheet<'a> {
+    pub document: &'a Document,
+    pub kept: &'a Kept,
+    pub edited: &'a Edited,
+    pub part: Part,
+    pub slug: String,
+    /// Nodes and groups, and signed shares of input between them.
+    pub drawn: SupernodeGraph,
+}
+
+/// How a node is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Feature,
+    Error,
+    Token,
+    Logit,
+    Other,
+    /// Several nodes as one.
+    Group,
+}
+
+impl Shape {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Error => "error",
+            Self::Token => "token",
+            Self::Logit => "logit",
+            Self::Other => "other",
+            Self::Group => "supernode",
+        }
+    }
+
+    pub fn of(node: &Node) -> Self {
+        match node.kind {
+            NodeKind::Feature { .. } => Self::Feature,
+            NodeKind::Error { .. } => Self::Error,
+            NodeKind::Token { .. } => Self::Token,
+            NodeKind::Logit { .. } => Self::Logit,
+            NodeKind::Other { .. } => Self::Other,
+        }
+    }
+}
+
+impl<'a> Sheet<'a> {
+    pub fn new(document: &'a Document, kept: &'a Kept, edited: &'a Edited, part: Part, slug: String) -> Self {
+        let drawn = Selection::new(&document.graph, kept, edited, part).drawn();
+        Self { document, kept, edited, part, slug, drawn }
+    }
+
+    pub fn selection(&self) -> Selection<'a> {
+        Selection::new(&self.document.graph, self.kept, self.edited, self.part)
+    }
+
+    pub fn node(&self, id: NodeId) -> &'a Node {
+        self.document.graph.node(id)
+    }
+
+    /// How the drawn node at `at` is drawn.
+    pub fn shape(&self, at: usize) -> Shape {
+        let drawn = &self.drawn.nodes[at];
+        match drawn.group {
+            Some(_) => Shape::Group,
+            None => Shape::of(self.node(drawn.members[0])),
+        }
+    }
+
+    /// The id of the drawn node at `at`: of a group `supernode_` and its number.
+    pub fn id(&self, at: usize) -> String {
+        let drawn = &self.drawn.nodes[at];
+        match drawn.group {
+            Some(group) => format!("supernode_{group}"),
+            None => self.document.graph.node_name(drawn.members[0]),
+        }
+    }
+
+    /// What the drawn node at `at` is called: a group by its name, a node by its label, else by what it is.
+    pub fn title(&self, at: usize) -> String {
+        let drawn = &self.drawn.nodes[at];
+        match drawn.group {
+            Some(group) => harmless(&self.edited.groups[group].name),
+            None => self.node_title(drawn.members[0]),
+        }
+    }
+
+    /// A node's label, else what it is.
+    pub fn node_title(&self, id: NodeId) -> String {
+        match self.label(id) {
+            Some(label) => harmless(label),
+            None => self.what(id),
+        }
+    }
+
+    pub fn label(&self, id: NodeId) -> Option<&str> {
+        label(&self.document.graph, self.edited, &self.document.labels, id).filter(|label| !label.is_empty())
+    }
+
+    /// What a node is, in a few characters.
+    pub fn what(&self, id: NodeId) -> String {
+        let token = || quoted(self.document.graph.token_text(id));
+        match &self.node(id).kind {
+            NodeKind::Feature { layer, feature, .. } => format!("L{layer} #{feature}"),
+            NodeKind::Error { layer, .. } => format!("L{layer} error"),
+            NodeKind::Token { .. } => token(),
+            NodeKind::Logit { probability, .. } => format!("{} {}", token(), percent(*probability)),
+            NodeKind::Other { kind, layer: Some(layer), .. } => format!("L{layer} {}", harmless(kind)),
+            NodeKind::Other { kind, .. } => harmless(kind),
+        }
+    }
+
+    /// The row that a node is drawn in: 0 for tokens, layers from 1, and one above all layers.
+    pub fn row(&self, id: NodeId) -> usize {
+        match self.node(id) {
+            node if node.is_logit() => self.document.graph.n_layers() + 1,
+            node => node.layer().map_or(0, |layer| layer.index() + 1),
+        }
+    }
+
+    /// What a row is called.
+    pub fn row_name(&self, row: usize) -> String {
+        match row {
+            0 => "tokens".into(),
+            row if row > self.document.graph.n_layers() => "logits".into(),
+            row => format!("L{}", row - 1),
+        }
+    }
+
+    /// A node's share of influence, cumulated: the file's where it gives one.
+    pub fn cumulative(&self, id: NodeId) -> Option<f32> {
+        match &self.document.stored_scores {
+            Some(scores) => scores[id.index()],
+            None => Some(self.kept.cumulative[id.index()]).filter(|_| !self.node(id).is_logit()),
+        }
+    }
+
+    /// How much is explained by the whole graph; of what is pinned, by that.
+    pub fn scores(&self) -> Scores {
+        match self.part {
+            Part::Pinned => subgraph_scores(&self.document.graph, &self.edited.pins),
+            Part::All | Part::Pruned => scores(&self.document.graph, &self.kept.influence),
+        }
+    }
+
+    /// The name of the part.
+    pub fn part_name(&self) -> &'static str {
+        match self.part {
+            Part::All => "whole graph",
+            Part::Pruned => "pruned graph",
+            Part::Pinned => "pinned subgraph",
+        }
+    }
+}
+
+/// A probability in percent.
+pub(super) fn percent(share: f32) -> String {
+    let share = share * 100.0;
+    if share >= 10.0 || share == 0.0 { format!("{share:.0}%") } else { format!("{share:.1}%") }
+}
+
+/// A weight with its sign, which is a minus sign and no hyphen.
+pub(super) fn signed(weight: f64) -> String {
+    let decimals = if weight.abs() < 0.1 { 3 } else { 2 };
+    format!("{}{:.decimals$}", if weight < 0.0 { '−' } else { '+' }, weight.abs())
+}
+
+/// A token between quotation marks, so that its spaces are seen.
+pub(super) fn quoted(token: &str) -> String {
+    format!("“{}”", harmless(token))
+}
+
+/// A text of a file without what a reader's program would obey, or nobody would see: control characters become their
+/// pictures, marks of direction and of no width their code points.
+pub(super) fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('⏎'),
+            '\t' => out.push('⇥'),
+            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␀')),
+            '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{fffe}'..='\u{ffff}'
+            | '\u{feff}' => {
+                // Writing to a text cannot fail.
+                let _ = write!(out, "‹{:X}›", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,370 @@
+//! The figure's marks.
+
+use super::super::Theme;
+use super::super::sheet::{Shape, Sheet, harmless, signed};
+use super::layout::{Anchor, Caption, Layout, RADIUS, SMALL, Spot, TEXT};
+use crate::graph::{Part, SuperEdge};
+use std::fmt::Write as _;
+
+/// Colours that are told apart by whoever sees few; what they say is said by form too.
+struct Palette {
+    paper: &'static str,
+    column: &'static str,
+    text: &'static str,
+    quiet: &'static str,
+    feature: &'static str,
+    error: &'static str,
+    token: &'static str,
+    logit: &'static str,
+    positive: &'static str,
+    negative: &'static str,
+}
+
+const LIGHT: Palette = Palette {
+    paper: "#ffffff",
+    column: "#f4f5f7",
+    text: "#0c0d10",
+    quiet: "#6b707b",
+    feature: "#ffffff",
+    error: "#dcdfe6",
+    token: "#eaf2fb",
+    logit: "#fbf1dc",
+    positive: "#1667b0",
+    negative: "#b8500f",
+};
+
+const DARK: Palette = Palette {
+    paper: "#15171c",
+    column: "#1c1f26",
+    text: "#f2f3f5",
+    quiet: "#8b919d",
+    feature: "#15171c",
+    error: "#3c424d",
+    token: "#1d2c3c",
+    logit: "#3a301b",
+    positive: "#5fb0f0",
+    negative: "#ee8a55",
+};
+
+/// A line of the figure. Writing to a text cannot fail.
+macro_rules! put {
+    ($out:expr, $($what:tt)*) => {
+        let _ = writeln!($out, $($what)*);
+    };
+}
+
+pub(super) fn paint(sheet: &Sheet<'_>, layout: &Layout, theme: Theme) -> String {
+    let palette = match theme {
+        Theme::Light => &LIGHT,
+        Theme::Dark => &DARK,
+    };
+    let (width, height) = (layout.width, layout.height);
+    let mut out = String::new();
+    put!(
+        out,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="{TEXT}" fill="{}">"#,
+        palette.text
+    );
+    put!(out, "<title>{}</title>", xml(&title(sheet)));
+    markers(&mut out, palette);
+    put!(out, r#"<rect width="100%" height="100%" fill="{}"/>"#, palette.paper);
+    heading(&mut out, sheet, layout, palette);
+    let bottom = layout.spots.iter().map(|spot| spot.y).fold(0.0, f64::max) + 14.0;
+    let top = layout.spots.iter().map(|spot| spot.y).fold(bottom, f64::min) - 14.0;
+    for (left, right) in &layout.columns {
+        let (width, height) = (right - left, bottom - top);
+        put!(
+            out,
+            r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{height:.1}" fill="{}"/>"#,
+            palette.column
+        );
+    }
+    put!(out, r#"<g fill="none">"#);
+    let ports = Ports::new(layout);
+    for (nth, edge) in layout.edges.iter().enumerate() {
+        put!(out, "{}", Curve::new(ports.ends(layout, nth), layout.is_of_boxes).path(edge, palette));
+    }
+    put!(out, "</g>");
+    for at in 0..layout.spots.len() {
+        node(&mut out, sheet, at, &layout.spots[at], palette);
+    }
+    if layout.is_of_boxes {
+        weights(&mut out, layout, &ports, palette);
+    }
+    for caption in &layout.captions {
+        put!(out, "{}", text(caption, SMALL, palette.quiet));
+    }
+    legend(&mut out, sheet, layout, palette);
+    out.push_str("</svg>\n");
+    out
+}
+
+fn title(sheet: &Sheet<'_>) -> String {
+    format!("{}: {}", harmless(&sheet.document.origin.prompt), sheet.part_name())
+}
+
+fn markers(out: &mut String, palette: &Palette) {
+    let marker = |name: &str, shape: String| {
+        format!(
+            r#"<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">{shape}</marker>"#
+        )
+    };
+    let raises = marker("raises", format!(r#"<path d="M1 1 L9 5 L1 9 z" fill="{}"/>"#, palette.positive));
+    let lowers = marker("lowers", format!(r#"<path d="M8 0 V10" stroke="{}" stroke-width="2.4"/>"#, palette.negative));
+    put!(out, "<defs>{raises}{lowers}</defs>");
+}
+
+fn heading(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
+    let room = ((layout.width - 48.0) / (TEXT * 0.62)) as usize;
+    let mut prompt = harmless(&sheet.document.origin.prompt);
+    if prompt.chars().count() > room {
+        prompt = prompt.chars().take(room.saturating_sub(1)).chain(['…']).collect();
+    }
+    put!(out, r#"<text x="24" y="36" font-weight="bold" xml:space="preserve">{}</text>"#, xml(&prompt));
+    let scores = sheet.scores();
+    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut line =
+        format!("{}, {}", counted(sheet.drawn.nodes.len(), "node"), counted(sheet.drawn.edges.len(), "edge"));
+    if scores.replacement.is_finite() {
+        let _ = write!(line, "; replacement {:.2}, completeness {:.2}", scores.replacement, scores.completeness);
+    }
+    put!(
+        out,
+        r#"<text x="24" y="52" font-size="{SMALL}" fill="{}">{}: {}</text>"#,
+        palette.quiet,
+        xml(sheet.part_name()),
+        xml(&line)
+    );
+}
+
+/// Where edges meet the boxes: side by side, in the order of where they lead, so that few of them cross.
+struct Ports {
+    /// Of each edge, as a share of the box's width from its middle: at the source, at the target.
+    at: Vec<(f64, f64)>,
+}
+
+impl Ports {
+    fn new(layout: &Layout) -> Self {
+        let mut at = vec![(0.0, 0.0); layout.edges.len()];
+        for node in 0..layout.spots.len() {
+            let mut spread = |is_source: bool| {
+                let ends =
+                    |edge: &SuperEdge| if is_source { (edge.source, edge.target) } else { (edge.target, edge.source) };
+                let mut own: Vec<usize> =
+                    (0..layout.edges.len()).filter(|nth| ends(&layout.edges[*nth]).0 == node).collect();
+                own.sort_by(|a, b| {
+                    let x = |nth: &usize| layout.spots[ends(&layout.edges[*nth]).1].x;
+                    x(a).total_cmp(&x(b)).then(a.cmp(b))
+                });
+                let count = own.len() as f64;
+                for (place, nth) in own.into_iter().enumerate() {
+                    let share = ((place as f64 + 0.5) / count - 0.5) * 0.7;
+                    if is_source { at[nth].0 = share } else { at[nth].1 = share }
+                }
+            };
+            spread(true);
+            spread(false);
+        }
+        Self { at }
+    }
+
+    /// The two ends of an edge: the upper side of its source, the lower side of its target.
+    fn ends(&self, layout: &Layout, nth: usize) -> [(f64, f64); 2] {
+        let edge = &layout.edges[nth];
+        let (source, target) = (&layout.spots[edge.source], &layout.spots[edge.target]);
+        let half = |spot: &Spot| if spot.height > 0.0 { spot.height / 2.0 } else { RADIUS };
+        [
+            (source.x + self.at[nth].0 * source.width, source.y - half(source)),
+            (target.x + self.at[nth].1 * target.width, target.y + half(target) + 1.0),
+        ]
+    }
+}
+
+/// An edge's curve: straight up out of its source, and straight up into its target.
+struct Curve {
+    from: (f64, f64),
+    to: (f64, f64),
+    bend: f64,
+    is_of_boxes: bool,
+}
+
+impl Curve {
+    fn new([from, to]: [(f64, f64); 2], is_of_boxes: bool) -> Self {
+        let least = if is_of_boxes { 28.0 } else { 6.0 };
+        Self { from, to, bend: ((from.1 - to.1).abs() * 0.45).max(least), is_of_boxes }
+    }
+
+    fn path(&self, edge: &SuperEdge, palette: &Palette) -> String {
+        let share = edge.weight.abs().min(1.0);
+        let (width, opacity) = match self.is_of_boxes {
+            true => (0.8 + 4.0 * share, 0.35 + 0.65 * share.sqrt()),
+            false => (0.4 + 2.4 * share, 0.12 + 0.8 * share),
+        };
+        let (colour, dash, end) = match edge.weight < 0.0 {
+            true => (palette.negative, r#" stroke-dasharray="5 3""#, "lowers"),
+            false => (palette.positive, "", "raises"),
+        };
+        let marker = if self.is_of_boxes { format!(r#" marker-end="url(#{end})""#) } else { String::new() };
+        let ((x1, y1), (x2, y2)) = (self.from, self.to);
+        let (c1, c2) = (y1 - self.bend, y2 + self.bend);
+        format!(
+            r#"<path d="M{x1:.1} {y1:.1} C{x1:.1} {c1:.1} {x2:.1} {c2:.1} {x2:.1} {y2:.1}" stroke="{colour}" stroke-width="{width:.2}" stroke-opacity="{opacity:.2}"{dash}{marker}/>"#
+        )
+    }
+
+    /// The point at a share of its way.
+    fn at(&self, t: f64) -> (f64, f64) {
+        let ((x1, y1), (x2, y2)) = (self.from, self.to);
+        let (c1, c2) = (y1 - self.bend, y2 + self.bend);
+        let s = 1.0 - t;
+        let [a, b, c, d] = [s * s * s, 3.0 * s * s * t, 3.0 * s * t * t, t * t * t];
+        ((a + b) * x1 + (c + d) * x2, a * y1 + b * c1 + c * c2 + d * y2)
+    }
+}
+
+/// The weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one for
+/// which there is no such place is left out.
+fn weights(out: &mut String, layout: &Layout, ports: &Ports, palette: &Palette) {
+    const SIZE: f64 = 9.0;
+    let mut taken: Vec<[f64; 4]> = layout
+        .spots
+        .iter()
+        .map(|spot| {
+            [
+                spot.x - spot.width / 2.0,
+                spot.y - spot.height / 2.0,
+                spot.x + spot.width / 2.0,
+                spot.y + spot.height / 2.0,
+            ]
+        })
+        .collect();
+    for (nth, edge) in layout.edges.iter().enumerate().rev() {
+        let curve = Curve::new(ports.ends(layout, nth), true);
+        let weight = signed(edge.weight);
+        let half = super::layout::width(&weight, SIZE) / 2.0;
+        let places = [0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2].map(|t| curve.at(t));
+        let around = |(x, y): (f64, f64)| [x - half, y - SIZE / 2.0, x + half, y + SIZE / 2.0];
+        let is_free = |place: &(f64, f64)| {
+            let [left, top, right, bottom] = around(*place);
+            taken.iter().all(|other| right < other[0] || other[2] < left || bottom < other[1] || other[3] < top)
+        };
+        let Some((x, y)) = places.into_iter().find(is_free) else { continue };
+        taken.push(around((x, y)));
+        let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
+        put!(
+            out,
+            r#"<text x="{x:.1}" y="{:.1}" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke">{weight}</text>"#,
+            y + SIZE / 3.0,
+            palette.paper
+        );
+    }
+}
+
+fn node(out: &mut String, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Palette) {
+    let shape = sheet.shape(at);
+    let (x, y) = (spot.x, spot.y);
+    let stroke = if shape == Shape::Error { palette.quiet } else { palette.text };
+    put!(out, "<g><title>{}</title>", xml(&format!("{} ({})", sheet.title(at), sheet.id(at))));
+    if spot.width > 0.0 {
+        let (left, top) = (x - spot.width / 2.0, y - spot.height / 2.0);
+        let (corner, line, dash, fill) = match shape {
+            Shape::Group => (10.0, 2.0, "", palette.feature),
+            Shape::Feature | Shape::Other => (5.0, 1.0, "", palette.feature),
+            Shape::Error => (5.0, 1.0, r#" stroke-dasharray="2 2""#, palette.error),
+            Shape::Token => (0.0, 1.0, "", palette.token),
+            Shape::Logit => (14.0, 1.5, "", palette.logit),
+        };
+        put!(
+            out,
+            r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="{corner}" fill="{fill}" stroke="{stroke}" stroke-width="{line}"{dash}/>"#,
+            spot.width,
+            spot.height
+        );
+        for (nth, line) in spot.lines.iter().enumerate() {
+            let y = top + 5.0 + 14.0 * nth as f64 + 10.5;
+            let is_last = nth + 1 == spot.lines.len() && nth > 0;
+            let (size, fill) = if is_last { (SMALL, palette.quiet) } else { (TEXT, palette.text) };
+            put!(
+                out,
+                r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="middle" fill="{fill}" xml:space="preserve">{}</text>"#,
+                xml(line)
+            );
+        }
+    } else {
+        put!(out, "{}", sign(shape, x, y, stroke, palette));
+    }
+    put!(out, "</g>");
+}
+
+/// A node's sign: a disc for a feature, a diamond for an error, a square for a token, a bar for an output.
+fn sign(shape: Shape, x: f64, y: f64, stroke: &str, palette: &Palette) -> String {
+    let r = RADIUS;
+    let points = |list: &[(f64, f64)], fill: &str| {
+        let list: Vec<_> = list.iter().map(|(dx, dy)| format!("{:.1},{:.1}", x + dx * r, y + dy * r)).collect();
+        format!(r#"<polygon points="{}" fill="{fill}" stroke="{stroke}"/>"#, list.join(" "))
+    };
+    match shape {
+        Shape::Feature | Shape::Group => {
+            format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{r}" fill="{}" stroke="{stroke}"/>"#, palette.feature)
+        }
+        Shape::Error => points(&[(0.0, -1.1), (1.1, 0.0), (0.0, 1.1), (-1.1, 0.0)], palette.error),
+        Shape::Token => points(&[(-0.95, -0.95), (0.95, -0.95), (0.95, 0.95), (-0.95, 0.95)], palette.token),
+        Shape::Logit => points(&[(-1.1, 0.9), (0.0, -1.1), (1.1, 0.9)], palette.logit),
+        Shape::Other => points(
+            &[(-1.1, 0.0), (-0.55, -0.95), (0.55, -0.95), (1.1, 0.0), (0.55, 0.95), (-0.55, 0.95)],
+            palette.feature,
+        ),
+    }
+}
+
+fn legend(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
+    let y = layout.height - 36.0;
+    let mut x = 24.0;
+    let mut entry = |out: &mut String, sample: String, name: &str| {
+        put!(out, "{sample}");
+        let caption = Caption { x: x + 30.0, y: y + 3.5, text: name.into(), anchor: Anchor::Start };
+        put!(out, "{}", text(&caption, SMALL, palette.quiet));
+        x += 44.0 + super::layout::width(name, SMALL);
+        x
+    };
+    let line = |x: f64, colour: &str, dash: &str, end: &str| {
+        format!(
+            r#"<path d="M{x:.1} {y:.1} h24" fill="none" stroke="{colour}" stroke-width="1.6"{dash} marker-end="url(#{end})"/>"#
+        )
+    };
+    let mut next = entry(out, line(24.0, palette.positive, "", "raises"), "raises");
+    next = entry(out, line(next, palette.negative, r#" stroke-dasharray="5 3""#, "lowers"), "lowers");
+    if sheet.part != Part::Pinned {
+        let shapes = [Shape::Feature, Shape::Error, Shape::Token, Shape::Logit, Shape::Other];
+        let there = |shape: &Shape| (0..layout.spots.len()).any(|at| sheet.shape(at) == *shape);
+        for shape in shapes.into_iter().filter(there) {
+            let stroke = if shape == Shape::Error { palette.quiet } else { palette.text };
+            next = entry(out, sign(shape, next + 16.0, y, stroke, palette), shape.name());
+        }
+    }
+    let left_out = match layout.edges_left_out {
+        0 => String::new(),
+        n => format!("; {} edges are drawn, {n} weaker ones are not", layout.edges.len()),
+    };
+    let text_of = format!("width: share of everything that flows into the target{left_out}");
+    let caption = Caption { x: 24.0, y: y + 20.0, text: text_of, anchor: Anchor::Start };
+    put!(out, "{}", text(&caption, SMALL, palette.quiet));
+}
+
+fn text(caption: &Caption, size: f64, fill: &str) -> String {
+    let Caption { x, y, text, anchor } = caption;
+    let placed = match anchor {
+        Anchor::Start => String::new(),
+        Anchor::Middle => r#" text-anchor="middle""#.into(),
+        Anchor::End => r#" text-anchor="end""#.into(),
+        Anchor::Slanted => format!(r#" transform="rotate(-45 {x:.1} {y:.1})""#),
+    };
+    format!(
+        r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{fill}"{placed} xml:space="preserve">{}</text>"#,
+        xml(text)
+    )
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,104 @@
+//! Copying what is selected into the terminal's clipboard.
+
+use super::group::at_hand;
+use crate::ids::NodeId;
+use crate::tui::app::{Effect, State};
+use crate::tui::circuit::{Circuit, Link, Side};
+use crate::tui::clipboard::LONGEST;
+use crate::tui::text;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What of a node is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tui) enum Part {
+    Id,
+    Label,
+    Json,
+    Markdown,
+}
+
+pub(in crate::tui) fn copy(state: &mut State, part: Part) {
+    let Some(circuit) = &state.circuit else { return };
+    let node = circuit.selected();
+    let graph = &circuit.traced.document.graph;
+    let text = match part {
+        Part::Id => at_hand(circuit).into_iter().map(|node| graph.node_name(node)).collect::<Vec<_>>().join("\n"),
+        Part::Label => match circuit.label(node) {
+            Some((label, _)) => label.to_owned(),
+            None => {
+                state.say("This node has no label");
+                return;
+            }
+        },
+        Part::Json => format!("{:#}", as_json(circuit, node)),
+        Part::Markdown => as_markdown(circuit, &at_hand(circuit)),
+    };
+    if text.len() > LONGEST {
+        state.warn("This is too long for the clipboard of most terminals: choose fewer nodes, or export it");
+        return;
+    }
+    let shown = state.look.glyphs.visible(text.lines().next().unwrap_or_default());
+    state.say(match text::counted(text.lines().count(), "line").as_str() {
+        "1 line" => format!("Copied {shown}"),
+        lines => format!("Copied {lines}"),
+    });
+    state.effects.push(Effect::Copy(text));
+}
+
+/// A node with its kept inputs and outputs.
+fn as_json(circuit: &Circuit, node: NodeId) -> Value {
+    let graph = &circuit.traced.document.graph;
+    let links = |side: Side| -> Vec<Value> {
+        let row = |link: &Link| json!({ "node": graph.node_name(link.other), "weight": link.edge.weight, "share": link.share });
+        circuit.links_of(side).kept.iter().map(row).collect()
+    };
+    let its = graph.node(node);
+    json!({
+        "node": graph.node_name(node),
+        "layer": its.layer().map(|layer| layer.0),
+        "position": its.position().0,
+        "token": graph.token_text(node),
+        "feature": circuit.feature(node).map(|(_, feature)| feature.0),
+        "activation": its.activation,
+        "influence": circuit.kept().influence[node.index()],
+        "label": circuit.label(node).map(|(label, _)| label),
+        "inputs": links(Side::Inputs),
+        "outputs": links(Side::Outputs),
+    })
+}
+
+/// A table of nodes, and the kept edges between them.
+fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
+    let graph = &circuit.traced.document.graph;
+    let mut out =
+        String::from("| node | token | activation | influence | label |\n| --- | --- | ---: | ---: | --- |\n");
+    for &node in nodes {
+        let activation = graph.node(node).activation.map_or_else(String::new, |activation| format!("{activation:.4}"));
+        let influence = circuit.kept().influence[node.index()];
+        let label = circuit.label(node).map_or("", |(label, _)| label);
+        // Writing into a string does not fail.
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {activation} | {influence:.4} | {} |",
+            graph.node_name(node),
+            cell(graph.token_text(node)),
+            cell(label)
+        );
+    }
+    let between = nodes.iter().flat_map(|target| circuit.kept().incoming(graph, *target));
+    let between: Vec<_> = between.filter(|edge| nodes.contains(&edge.source)).collect();
+    if !between.is_empty() {
+        out.push('\n');
+    }
+    for edge in between {
+        let (source, target) = (graph.node_name(edge.source), graph.node_name(edge.target));
+        let _ = writeln!(out, "- `{source}` → `{target}`: {}", text::weight(edge.weight));
+    }
+    out
+}
+
+/// A text as it can stand in a table's cell.
+fn cell(text: &str) -> String {
+    text::visible(text).replace('\\', "\\\\").replace('|', "\\|").replace('`', "\\`")
+}

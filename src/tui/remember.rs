@@ -1,0 +1,141 @@
+//! What is remembered of the work on a circuit: from the state into a session, and back.
+
+use crate::graph::query::Query;
+use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept, prune};
+use crate::session::{self, ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
+use crate::tui::act;
+use crate::tui::app::{Pane, State};
+use crate::tui::circuit::{Circuit, Side};
+use crate::tui::filter::Filter;
+use crate::tui::trail::{Reached, Station};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many stations of a walk are remembered.
+const STATIONS: usize = 500;
+
+/// A session that was read, with what is left of the graph at its thresholds.
+pub struct Remembered {
+    /// What it says.
+    pub session: Session,
+    /// What is kept, where that is not what was kept without it.
+    pub kept: Option<Arc<Kept>>,
+    /// What the person has to be told.
+    pub notices: Vec<String>,
+    /// Whether anything was saved before.
+    pub is_saved: bool,
+}
+
+/// Reads the session of a graph, which lies beside `file` where it has one, and under `data` where not.
+pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (Remembered, SessionFile) {
+    let place = match file {
+        Some(file) => SessionPlace::beside(file, data),
+        None => SessionPlace::of_trace(document, data),
+    };
+    if let (Some(file), Some(data)) = (file, data) {
+        let (prompt, model) = (document.origin.prompt.clone(), document.origin.model.clone());
+        let graph = RecentGraph { path: file.to_owned(), prompt, model };
+        if let Err(error) = session::note_recent(data, graph) {
+            tracing::warn!("the list of recent graphs: {error}");
+        }
+    }
+    let Opened { session, file, is_saved, notices } = session::open(place, document);
+    let thresholds = session.edited.thresholds;
+    let other = thresholds != document.edited.thresholds;
+    let kept = other.then(|| Arc::new(prune(&document.graph, thresholds)));
+    (Remembered { session, kept, notices, is_saved }, file)
+}
+
+/// What is to be remembered of the circuit on the screen.
+pub fn session_of(state: &State, circuit: &Circuit) -> Session {
+    let kit = &circuit.kit;
+    let (stations, at) = circuit.trail.stations();
+    // The newest ones, so that the walk stands on one of them.
+    let from = (at + 1).saturating_sub(STATIONS);
+    let walk = stations[from..].iter().take(STATIONS).map(|station| Saved {
+        node: station.node,
+        reached: match station.reached {
+            Reached::AsInput(_) => session::Reached::AsInput,
+            Reached::AsOutput(_) => session::Reached::AsOutput,
+            Reached::Freely => session::Reached::Freely,
+        },
+    });
+    let screen = [
+        ("focus", state.focus.title()),
+        ("zoomed", if state.windows.zoomed { "yes" } else { "no" }),
+        ("side", if circuit.side == Side::Inputs { "inputs" } else { "outputs" }),
+    ];
+    Session {
+        edited: circuit.edits.now().clone(),
+        selected: Some(circuit.selected()),
+        chosen: kit.chosen.clone(),
+        filters: kit.filters.clone(),
+        filter: kit.filter.as_ref().map(|filter| ActiveFilter { query: filter.text.clone(), hides: filter.hides }),
+        filter_history: state.filter_history.clone(),
+        marks: kit.marks.clone(),
+        walk: walk.collect(),
+        walk_at: at - from,
+        refused: kit.refused.clone(),
+        screen: screen.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+    }
+}
+
+/// Puts the circuit on the screen where a session left it. What was edited while the graph was still growing comes on top
+/// of that, and who has walked meanwhile is left where they are.
+pub fn restore(state: &mut State, remembered: Remembered) {
+    let Remembered { session, kept, is_saved, .. } = remembered;
+    if !is_saved {
+        return;
+    }
+    let Some(circuit) = &mut state.circuit else { return };
+    let since: Vec<Edit> = circuit.edits.made().cloned().collect();
+    let walked = circuit.trail.stations().0.len() > 1;
+    circuit.edits = Edits::starting_from(session.edited);
+    let pruned_at = circuit.edits.now().thresholds;
+    since.into_iter().for_each(|edit| _ = circuit.edits.apply(edit));
+    circuit.kit.marks = session.marks;
+    circuit.kit.chosen = session.chosen;
+    circuit.kit.filters = session.filters;
+    circuit.kit.refused = session.refused;
+    circuit.kit.filter = session.filter.and_then(|filter| {
+        let query = Query::parse(&filter.query).ok()?;
+        Some(Filter::new(filter.query, query, filter.hides))
+    });
+    let graph = Arc::clone(&circuit.traced.document.graph);
+    let walk = session.walk.windows(2).map(|pair| Station { node: pair[1].node, reached: reached(&graph, pair) });
+    let first = session.walk.first().map(|first| Station { node: first.node, reached: Reached::Freely });
+    if !walked {
+        circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
+    }
+    let said = |name: &str| session.screen.get(name).map(String::as_str);
+    if said("side") == Some("outputs") && !walked {
+        circuit.set_side(Side::Outputs);
+    }
+    let thresholds = circuit.edits.now().thresholds;
+    circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.look.glyphs);
+    if !walked {
+        if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
+            state.focus = pane;
+        }
+        state.windows.zoomed = said("zoomed") == Some("yes");
+    }
+    if thresholds != pruned_at {
+        act::prune_anew(state);
+    }
+    for filter in session.filter_history {
+        if !state.filter_history.contains(&filter) {
+            state.filter_history.push(filter);
+        }
+    }
+}
+
+/// How the second of two stations is reached; freely where there is no such edge any more.
+fn reached(graph: &AttributionGraph, pair: &[Saved]) -> Reached {
+    let weight = |source, target| graph.incoming(target).find(|edge| edge.source == source).map(|edge| edge.weight);
+    let (before, after) = (pair[0].node, pair[1].node);
+    match pair[1].reached {
+        session::Reached::AsInput => weight(after, before).map_or(Reached::Freely, Reached::AsInput),
+        session::Reached::AsOutput => weight(before, after).map_or(Reached::Freely, Reached::AsOutput),
+        session::Reached::Freely => Reached::Freely,
+    }
+}

@@ -1,0 +1,78 @@
+//! What a person did is there again.
+
+use crate::desk::Desk;
+use crate::fake::{DALLAS, Fake};
+use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::start_trace;
+use circuitscope::tui::work::Workers;
+use std::path::Path;
+use std::sync::Arc;
+
+fn circuit(desk: &Desk) -> &Circuit {
+    desk.state.circuit.as_ref().unwrap()
+}
+
+/// A screen whose sessions are kept in a folder, before its trace has begun.
+fn remembering(data: &Path) -> Desk {
+    let mut desk = Desk::bare((160, 48), Some(Fake::quick()));
+    desk.state.remembers = true;
+    desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_data(Some(data.to_owned()));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk
+}
+
+fn reopened(data: &Path) -> Desk {
+    let mut desk = remembering(data);
+    desk.settle();
+    desk
+}
+
+#[test]
+fn a_session_is_taken_up_where_it_was_left() {
+    let data = tempfile::tempdir().unwrap();
+    let mut desk = reopened(data.path());
+    desk.press("2 m a p 1 e l").type_text("Texas").press("Enter - v");
+    desk.press("f").type_text("layer:..2").press("Ctrl-t Ctrl-s").type_text("low").press("Enter Enter Tab");
+    // A key that does nothing takes the notice away.
+    desk.press("Ctrl-x");
+    let (screen, edited, marks) = (desk.screen(), circuit(&desk).edits.now().clone(), circuit(&desk).kit.marks.clone());
+    drop(desk);
+    let mut desk = reopened(data.path());
+    desk.press("Ctrl-x");
+    assert_eq!(desk.screen(), screen);
+    assert_eq!(circuit(&desk).edits.now(), &edited);
+    assert_eq!(circuit(&desk).kit.marks, marks);
+    assert_eq!(circuit(&desk).kit.filters["low"], "layer:..2");
+    desk.press("[ [");
+    assert_eq!(desk.selected(), "logit Austin", "the walk goes back to where it began");
+}
+
+#[test]
+fn keys_wait_until_the_session_is_read() {
+    let data = tempfile::tempdir().unwrap();
+    let mut desk = reopened(data.path());
+    desk.press("p 1 p");
+    let pins = circuit(&desk).edits.now().pins.clone();
+    assert_eq!(pins.len(), 2);
+    drop(desk);
+    let mut desk = remembering(data.path());
+    while desk.state.remembering.is_none() {
+        desk.start();
+        for answer in desk.workers.answers() {
+            circuitscope::tui::update::update(&mut desk.state, answer);
+        }
+    }
+    desk.press_only("u");
+    desk.press_only("1");
+    desk.press_only("p");
+    desk.settle();
+    let after = &circuit(&desk).edits.now().pins;
+    assert!(after.len() == 3 && after.starts_with(&pins), "{after:?}: what was saved is neither lost nor overwritten");
+}
+
+#[test]
+fn a_graph_that_was_only_looked_at_leaves_nothing_behind() {
+    let data = tempfile::tempdir().unwrap();
+    drop(reopened(data.path()));
+    assert!(std::fs::read_dir(data.path()).unwrap().next().is_none());
+}
