@@ -1,5 +1,6 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
+use crate::format::Options;
 use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
@@ -10,9 +11,10 @@ use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals,
-    question::Question, start::Start,
+    export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
+    proposals::Proposals, question::Question, start::Start,
 };
+use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
@@ -84,6 +86,8 @@ pub enum Popup {
     Paths(Paths),
     /// The filter, being written.
     Filter(FilterPrompt),
+    /// An export, being chosen.
+    Export(Box<Export>),
     /// The models to choose from.
     Start(Start),
 }
@@ -298,6 +302,26 @@ pub enum Effect {
         /// Its graph.
         graph: Arc<AttributionGraph>,
     },
+    /// Save what is left of a circuit's session, and no more after it.
+    Forget {
+        /// The circuit.
+        generation: u64,
+    },
+    /// Write a part of a graph for other programs.
+    Export {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// What the person did to it.
+        edited: Edited,
+        /// What of it, and how.
+        options: Options,
+        /// Where to.
+        path: PathBuf,
+        /// Whether a file that is there is written over.
+        overwrites: bool,
+    },
     /// Put a text into the terminal's clipboard.
     Copy(String),
     /// Give the terminal back and stop until continued.
@@ -336,9 +360,13 @@ pub struct State {
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
+    /// The graphs that are open and not on the screen.
+    pub shelf: Shelf,
+    /// The file that the graph on the screen is, or was to be, opened from, where it was one of several.
+    pub file: Option<PathBuf>,
     /// Whether sessions are read and saved.
     pub remembers: bool,
-    /// The number of the circuit whose session is being read.
+    /// The number of the session that is being read.
     pub remembering: Option<u64>,
     /// Keys that wait for it.
     pub held: Vec<Key>,
@@ -381,6 +409,8 @@ impl State {
             popup: None,
             prefix: None,
             filter_history: Vec::new(),
+            shelf: Shelf::default(),
+            file: None,
             remembers: false,
             remembering: None,
             held: Vec::new(),
@@ -411,6 +441,7 @@ impl State {
             Some(Popup::Proposals(_)) => Context::Proposals,
             Some(Popup::Paths(_)) => Context::Paths,
             Some(Popup::Filter(_)) => Context::Filter,
+            Some(Popup::Export(_)) => Context::Export,
             Some(Popup::Start(start)) => start.context(),
             None => self.focus.context(),
         }

@@ -157,7 +157,7 @@ commands! {
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
-    "cell", Find, Graph, ["c"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
+    "cell", Find, Graph, ["C"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
@@ -237,6 +237,13 @@ commands! {
     "copy-label", Edit, Copy, ["l"], None, |s, _| act::copy(s, act::Part::Label), "Copy this node's label";
     "copy-json", Edit, Copy, ["j"], None, |s, _| act::copy(s, act::Part::Json), "Copy this node with its connections as JSON";
     "copy-markdown", Edit, Copy, ["m"], None, |s, _| act::copy(s, act::Part::Markdown), "Copy the chosen nodes as a Markdown table";
+    "export", Edit, Panes, ["x"], None, |s, _| act::open_export(s), "Export to a file for other programs, or as a figure";
+    "export-down", Edit, Export, ["Down"], Some("format"), |s, _| act::change_export(s, |export| export.change_format(1)), "To the next format";
+    "export-up", Edit, Export, ["Up"], Some("format"), |s, _| act::change_export(s, |export| export.change_format(-1)), "To the format before";
+    "export-part", Edit, Export, ["Tab"], Some("part"), |s, _| act::change_export(s, |export| export.change_part()), "Export what is kept, what is pinned, or everything";
+    "export-theme", Edit, Export, ["Ctrl-t"], Some("light/dark"), |s, _| act::change_export(s, |export| export.change_theme()), "A figure for a light or a dark background";
+    "export-write", Edit, Export, ["Enter"], Some("write"), |s, _| act::write_export(s), "Write the export; again to write over a file";
+    "export-close", Edit, Export, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without exporting";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
     "notes-line", Edit, Notes, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
@@ -248,6 +255,9 @@ commands! {
     "proposals-accept", Edit, Proposals, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
     "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
     "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
+    "next-graph", Program, Panes, ["}"], None, |s, _| act::turn_graph(s, true), "To the next open graph";
+    "previous-graph", Program, Panes, ["{"], None, |s, _| act::turn_graph(s, false), "To the open graph before";
+    "close-graph", Program, Panes, ["Ctrl-w"], None, |s, _| act::close_graph(s), "Close this graph; another one takes its place";
     "previous-pane", Program, Panes, ["Shift-Tab"], None, |s, _| act::cycle_pane(s, -1), "To the pane before";
     "help", Program, Panes, ["?"], Some("keys"), |s, _| act::open_help(s), "Every key";
     "help-down", Program, Help, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";

@@ -84,6 +84,11 @@ impl Filter {
     /// Forgets its answers, which are about another graph.
     pub fn forget(&mut self) {
         self.sifted = None;
+        self.ask_anew();
+    }
+
+    /// Lets the newest question be asked again: its answer may have been missed.
+    pub fn ask_anew(&mut self) {
         self.asked = None;
         self.answered = false;
     }

@@ -177,6 +177,8 @@ pub enum Context {
     Proposals,
     /// In the filter that is being written.
     Filter,
+    /// In an export that is being chosen.
+    Export,
     /// In the list of paths.
     Paths,
     /// After the key for edits.
@@ -209,6 +211,7 @@ impl Context {
             Self::Notes => &[Self::Notes, Self::Text, Self::Anywhere],
             Self::Proposals => &[Self::Proposals, Self::Anywhere],
             Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
+            Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
@@ -234,6 +237,7 @@ impl Context {
         Self::Notes,
         Self::Proposals,
         Self::Filter,
+        Self::Export,
         Self::Paths,
         Self::Edit,
         Self::Copy,

@@ -22,6 +22,8 @@ pub struct Kit {
     pub filter: Option<Filter>,
     /// Filters that were saved, by their names.
     pub filters: BTreeMap<String, String>,
+    /// The number under which its session is saved.
+    pub session: Option<u64>,
     /// What was saved last.
     pub saved: Option<Session>,
     /// What was searched for last.

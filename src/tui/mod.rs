@@ -23,6 +23,7 @@ pub mod name;
 pub mod popup;
 pub mod remember;
 mod run;
+pub mod shelf;
 pub mod sift;
 pub mod subgraph;
 mod terminal;
@@ -36,7 +37,7 @@ pub mod view;
 mod wire;
 pub mod work;
 
-pub use act::{open_models, start_chat, start_open, start_trace};
+pub use act::{open_files, open_models, start_chat, start_open, start_trace};
 pub use command::{key_table, key_table_markdown};
 pub use models::{Choice, Here, Models};
 pub use run::{Options, Start, draw, run};

@@ -93,8 +93,11 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     circuit.edits = Edits::starting_from(session.edited);
     let pruned_at = circuit.edits.now().thresholds;
     since.into_iter().for_each(|edit| _ = circuit.edits.apply(edit));
-    circuit.kit.marks = session.marks;
-    circuit.kit.chosen = session.chosen;
+    let marked = std::mem::replace(&mut circuit.kit.marks, session.marks);
+    circuit.kit.marks.extend(marked);
+    if circuit.kit.chosen.is_empty() {
+        circuit.kit.chosen = session.chosen;
+    }
     circuit.kit.filters = session.filters;
     circuit.kit.refused = session.refused;
     circuit.kit.filter = session.filter.and_then(|filter| {

@@ -75,11 +75,7 @@ pub fn run(
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
         Start::Message(message) => act::start_chat(&mut state, message),
-        Start::Opened(files) => {
-            if let Some(first) = files.into_iter().next() {
-                act::start_open(&mut state, first);
-            }
-        }
+        Start::Opened(files) => act::open_files(&mut state, files),
         Start::Write => act::open_prompt(&mut state),
         Start::Choose => act::open_models(&mut state),
     }

@@ -4,7 +4,7 @@ use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Pane, Popup, State};
+use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
@@ -15,6 +15,7 @@ use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
+use crate::tui::work::Exported;
 use std::sync::Arc;
 use std::time::Instant;
 use tui_input::InputRequest;
@@ -51,6 +52,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Arc<Kept>, String>,
+    },
+    /// An export ended.
+    Exported {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Exported, String>,
     },
     /// What is pinned was weighed.
     Weighed {
@@ -163,6 +171,7 @@ fn take(state: &mut State, msg: Msg) {
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
         Msg::Pruned { generation, result } => take_pruned(state, generation, result),
+        Msg::Exported { generation, result } => act::take_exported(state, generation, result),
         Msg::Weighed { generation, result } => act::take_weighed(state, generation, result),
         Msg::Remembered { generation, result } => act::take_session(state, generation, result),
         Msg::Notice(text) => {
@@ -252,7 +261,11 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     }
     match Circuit::new(traced) {
         Some(circuit) => {
-            state.circuit = Some(circuit);
+            let replaced = state.circuit.replace(circuit);
+            if let Some(generation) = replaced.and_then(|circuit| circuit.kit.session) {
+                // It may be the session of the same prompt: what is left of that is saved before it is read again.
+                state.effects.push(Effect::Forget { generation });
+            }
             state.circuit_generation = generation;
             state.detail_scroll = 0;
         }

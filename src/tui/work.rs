@@ -81,6 +81,15 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
     }
 }
 
+/// What came of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// It was written.
+    Written(PathBuf),
+    /// A file of this name is there already, and was left as it is.
+    IsThere,
+}
+
 /// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
 struct Growing {
     generation: u64,
@@ -110,6 +119,7 @@ pub struct Workers {
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
     filter: Slot<u64, Sifted>,
+    export: Slot<u64, Exported>,
     remember: Slot<u64, (Remembered, SessionFile)>,
     /// The folder of what is the program's own.
     data: Option<PathBuf>,
@@ -135,6 +145,7 @@ impl Workers {
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
             filter: Slot::new("filter"),
+            export: Slot::new("export"),
             remember: Slot::new("remember"),
             data: None,
             savers: HashMap::new(),
@@ -190,6 +201,20 @@ impl Workers {
                 if let Some(saver) = self.savers.get(&generation) {
                     saver.save(*session, graph);
                 }
+            }
+            Effect::Forget { generation } => {
+                self.savers.remove(&generation);
+            }
+            Effect::Export { generation, document, edited, options, path, overwrites } => {
+                let work = move |_: &Monitor| {
+                    if !overwrites && path.exists() {
+                        return Ok(Exported::IsThere);
+                    }
+                    let kept = prune(&document.graph, edited.thresholds);
+                    format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
+                    Ok(Exported::Written(path))
+                };
+                self.export.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Filter { generation, sift } => {
                 self.filter.ask(generation, Box::new(move |_| Ok(sift.run())), &self.wake);
@@ -307,6 +332,9 @@ impl Workers {
             answers.push(Msg::Remembered { generation, result });
         }
         answers.extend(self.savers.values().filter_map(Saver::notice).map(Msg::Notice));
+        while let Some((generation, result)) = self.export.take(&self.wake) {
+            answers.push(Msg::Exported { generation, result });
+        }
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
@@ -327,7 +355,8 @@ impl Workers {
         let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        about_traces && about_nodes && self.weigh.is_idle() && self.remember.is_idle() && self.errand.is_idle()
+        let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
+        about_traces && about_nodes && about_files && self.weigh.is_idle()
     }
 }
 

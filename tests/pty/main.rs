@@ -180,6 +180,8 @@ fn a_signal_that_ends_it_gives_the_terminal_back() {
 fn nothing_is_written_while_nothing_happens() {
     let mut session = Session::start(&[]);
     session.until_shows("→ Austin");
+    // The graph is there before all of its rows are.
+    session.until("the end of the trace", |screen| !screen.contents().contains("stops"));
     session.press("1");
     session.until_shows("promotes");
     session.until_shows("suppresses");

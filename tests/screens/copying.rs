@@ -7,15 +7,15 @@ use serde_json::Value;
 fn ids_labels_and_rows_are_copied() {
     let mut desk = Desk::traced((160, 48));
     desk.press("/").type_text("L2 #472 @Dallas").press("Enter y").expect("Copy this node's label");
-    desk.press("y").expect("Copied 2_472_8");
-    assert_eq!(desk.copied.as_deref(), Some("2_472_8"));
+    desk.press("y").expect("Copied 2_472_9");
+    assert_eq!(desk.copied.as_deref(), Some("2_472_9"));
     desk.press("y l").expect("This node has no label");
     desk.press("e l").type_text("Texas | state").press("Enter y l");
     assert_eq!(desk.copied.as_deref(), Some("Texas | state"));
     desk.press("y j");
     let row: Value = serde_json::from_str(desk.copied.as_deref().unwrap()).unwrap();
     let circuit = desk.state.circuit.as_ref().unwrap();
-    assert_eq!((&row["node"], &row["label"]), (&"2_472_8".into(), &"Texas | state".into()));
+    assert_eq!((&row["node"], &row["label"]), (&"2_472_9".into(), &"Texas | state".into()));
     let inputs = row["inputs"].as_array().unwrap();
     assert_eq!(inputs.len(), circuit.inputs.kept.len());
     assert_eq!(inputs[0]["weight"].as_f64().unwrap() as f32, circuit.inputs.kept[0].edge.weight);
@@ -27,6 +27,6 @@ fn chosen_nodes_are_copied_as_a_table_with_the_edges_between_them() {
     desk.press("/").type_text("L2 #472 @Dallas").press("Enter e l").type_text("a|b").press("Enter v");
     desk.press("/").type_text("token Dallas").press("Enter v y m");
     let copied = desk.copied.clone().unwrap();
-    assert!(copied.contains("| `2_472_8` | Dallas |") && copied.contains("a\\|b |"), "{copied}");
-    assert!(copied.contains("- `E_8_8` → `2_472_8`: +2.0244"), "{copied}");
+    assert!(copied.contains("| `2_472_9` | Dallas |") && copied.contains("a\\|b |"), "{copied}");
+    assert!(copied.contains("- `E_8_9` → `2_472_9`: +2.0244"), "{copied}");
 }

@@ -1,5 +1,6 @@
 //! Taking up a session where it was left, and saving it as it changes.
 
+use crate::session::Session;
 use crate::tui::app::{Effect, State};
 use crate::tui::remember::{Remembered, restore, session_of};
 use crate::tui::update::{Msg, update};
@@ -21,6 +22,10 @@ pub(in crate::tui) fn take_session(state: &mut State, generation: u64, result: R
     if state.remembering.take_if(|waited| *waited == generation).is_none() {
         return;
     }
+    // What was done to a graph that was still being traced is not saved yet.
+    let touched = state.circuit.as_ref().is_some_and(|circuit| {
+        circuit.edits.made().next().is_some() || !circuit.kit.marks.is_empty() || !circuit.kit.chosen.is_empty()
+    });
     match result {
         Ok(remembered) => {
             let notices = remembered.notices.join("; ");
@@ -34,7 +39,8 @@ pub(in crate::tui) fn take_session(state: &mut State, generation: u64, result: R
     state.dirty = true;
     let session = state.circuit.as_ref().map(|circuit| session_of(state, circuit));
     if let Some(circuit) = &mut state.circuit {
-        circuit.kit.saved = session;
+        circuit.kit.saved = if touched { Some(Session::default()) } else { session };
+        circuit.kit.session = Some(generation);
     }
     for key in std::mem::take(&mut state.held) {
         update(state, Msg::Key(key));
@@ -43,8 +49,8 @@ pub(in crate::tui) fn take_session(state: &mut State, generation: u64, result: R
 
 /// Has the session saved where it changed since it was read.
 pub(in crate::tui) fn save_session(state: &mut State) {
-    let generation = state.circuit_generation;
     let Some(circuit) = &state.circuit else { return };
+    let Some(generation) = circuit.kit.session else { return };
     let Some(saved) = circuit.kit.saved.as_ref().filter(|_| state.remembering.is_none()) else { return };
     let session = session_of(state, circuit);
     if *saved != session {

@@ -1,6 +1,7 @@
 //! What lies over the panes.
 
 mod ask;
+pub mod export;
 pub mod filter;
 pub mod help;
 mod line;

@@ -25,11 +25,13 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         text::width(token) + text::width(probability) + text::width(glyphs.answers) + 3
     });
     let prompt = glyphs.visible(prompt);
-    let room = usize::from(line.width).saturating_sub(answer_width);
+    let tab = state.shelf.place().map_or_else(String::new, |(at, n)| format!("{at}/{n} "));
+    let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab));
     // The names give way first: they change least.
     let with_names = text::width(&prompt) + text::width(&names) + 4 <= room;
 
     let mut pen = Pen::new(buf, line, 0);
+    pen.put(&tab, theme.accent);
     pen.put(&text::truncate_start(&prompt, room, glyphs.ellipsis), theme.text);
     if let Some((token, probability)) = answer {
         pen.put(&format!(" {} ", glyphs.answers), theme.quiet);

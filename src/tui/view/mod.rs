@@ -59,6 +59,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Question(question)) => question.render(popup_room(state.size), &state.look, buf),
+        Some(Popup::Export(export)) => export.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Filter(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Notes(notes)) => notes.render(popup_room(state.size), &state.look, buf),
         Some(Popup::Proposals(proposals)) => {

@@ -1,0 +1,68 @@
+//! Handing the circuit on: as a file for other programs, or as a figure.
+
+use crate::format::Options;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::popup::export::Export;
+use crate::tui::work::Exported;
+use std::path::{Path, PathBuf};
+
+pub(in crate::tui) fn open_export(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let slug = &circuit.traced.document.origin.slug;
+    // The graph's own name without its ending, in its folder; else what viewers call it.
+    let file = state.files.get(&state.circuit_generation).map(|file| file.with_extension(""));
+    let stem = file.unwrap_or_else(|| PathBuf::from(if slug.is_empty() { "circuit" } else { slug.as_str() }));
+    state.popup = Some(Popup::Export(Box::new(Export::new(&stem))));
+}
+
+pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {
+    if let Some(Popup::Export(export)) = &mut state.popup {
+        change(export);
+    }
+}
+
+/// Writes it. A file that is there is written over only when it was asked for twice.
+pub(in crate::tui) fn write_export(state: &mut State) {
+    let generation = state.next_generation();
+    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let path = export.path();
+    if path.as_os_str().is_empty() {
+        state.say("Write where to export it to");
+        return;
+    }
+    if state.files.values().any(|file| is_same(file, &path)) {
+        state.warn("This is the graph itself: export it to another file");
+        return;
+    }
+    let options = Options {
+        format: export.format(),
+        part: export.part(),
+        slug: String::new(),
+        scan: None,
+        theme: export.theme(),
+    };
+    export.generation = Some(generation);
+    let (document, edited) = (circuit.traced.document.clone(), circuit.edits.now().clone());
+    let overwrites = export.is_there;
+    state.effects.push(Effect::Export { generation, document, edited, options, path, overwrites });
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || std::path::absolute(one).ok() == std::path::absolute(other).ok()
+}
+
+pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: Result<Exported, String>) {
+    let Some(Popup::Export(export)) = &mut state.popup else { return };
+    if export.generation != Some(generation) {
+        return;
+    }
+    state.dirty = true;
+    match result {
+        Ok(Exported::IsThere) => export.is_there = true,
+        Ok(Exported::Written(path)) => {
+            state.popup = None;
+            state.say(format!("Exported to {}", path.display()));
+        }
+        Err(why) => state.warn(why),
+    }
+}

@@ -1,0 +1,136 @@
+//! Where to an export goes, and what of the graph it holds.
+
+use super::line;
+use crate::format::{Format, Theme};
+use crate::graph::Part;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use std::path::{Path, PathBuf};
+use tui_input::{Input, InputRequest};
+
+const FORMATS: [(Format, &str, &str); 9] = [
+    (Format::Json, "json", "the graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels"),
+    (Format::Url, "url", "the address at which Neuronpedia shows the pins and groups, once the graph is there"),
+    (Format::Dot, "dot", "a graph for graphviz"),
+    (Format::Svg, "svg", "a figure"),
+    (Format::Mermaid, "mermaid", "a Mermaid flowchart"),
+    (Format::Markdown, "markdown", "a lab note"),
+    (Format::CsvNodes, "csv-nodes", "a table of nodes"),
+    (Format::CsvEdges, "csv-edges", "a table of edges"),
+    (Format::Dense, "dense", "a safetensors file with adjacency matrix, scores and masks"),
+];
+
+const PARTS: [(Part, &str); 3] = [
+    (Part::Pruned, "what pruning keeps"),
+    (Part::Pinned, "what is pinned, each group as one"),
+    (Part::All, "everything"),
+];
+
+/// An export being chosen.
+pub struct Export {
+    /// The number of the question that is under way.
+    pub generation: Option<u64>,
+    format: usize,
+    part: usize,
+    theme: Theme,
+    path: Input,
+    /// A file of this name is there: written over where that is wanted.
+    pub is_there: bool,
+}
+
+impl Export {
+    /// Starts from a file name without its ending.
+    pub fn new(stem: &Path) -> Self {
+        let path = Input::new(format!("{}.{}", stem.display(), FORMATS[0].0.extension()));
+        Self { generation: None, format: 0, part: 0, theme: Theme::Light, path, is_there: false }
+    }
+
+    /// What to.
+    pub fn format(&self) -> Format {
+        FORMATS[self.format].0
+    }
+
+    /// Which part.
+    pub fn part(&self) -> Part {
+        PARTS[self.part].0
+    }
+
+    /// For which background.
+    pub fn theme(&self) -> Theme {
+        self.theme
+    }
+
+    /// Where to.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(self.path.value().trim())
+    }
+
+    /// Edits the file's name.
+    pub fn edit(&mut self, request: InputRequest) {
+        self.path.handle(request);
+        self.is_there = false;
+    }
+
+    /// To another format; the ending of the file's name follows where it was that of the format before.
+    pub fn change_format(&mut self, by: isize) {
+        let before = self.format().extension();
+        self.format = self.format.saturating_add_signed(by).min(FORMATS.len() - 1);
+        self.is_there = false;
+        let typed = self.path.value();
+        if let Some(stem) = typed.strip_suffix(before).filter(|stem| stem.ends_with('.')) {
+            self.path = Input::new(format!("{stem}{}", self.format().extension()));
+        }
+    }
+
+    /// To another part.
+    pub fn change_part(&mut self) {
+        self.part = (self.part + 1) % PARTS.len();
+    }
+
+    /// To another background.
+    pub fn change_theme(&mut self) {
+        self.theme = match self.theme {
+            Theme::Light => Theme::Dark,
+            Theme::Dark => Theme::Light,
+        };
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        const LABEL: u16 = 9;
+        let theme = &look.theme;
+        let height = (FORMATS.len() as u16 + 7).min(screen.height);
+        let area = super::open(screen, screen.width.saturating_sub(4).min(100), height, "export", look, buf);
+        if area.height < 4 || area.width < 20 {
+            return None;
+        }
+        let room = usize::from(area.width);
+        let field = Rect { x: area.x + LABEL, width: area.width - LABEL, height: 1, ..area };
+        buf.set_string(area.x, area.y, "to", theme.quiet);
+        let cursor = line::render(&self.path, field, theme.strong, look, buf);
+        buf.set_string(area.x, area.y + 1, "part", theme.quiet);
+        let part = PARTS[self.part].1;
+        buf.set_stringn(area.x + LABEL, area.y + 1, part, room - usize::from(LABEL), theme.text);
+        let ground = if self.theme == Theme::Light { "for a light background" } else { "for a dark background" };
+        if self.format() == Format::Svg {
+            buf.set_string(area.x, area.y + 2, "figure", theme.quiet);
+            buf.set_stringn(area.x + LABEL, area.y + 2, ground, room - usize::from(LABEL), theme.text);
+        }
+        if self.is_there {
+            let asks = look.glyphs.fit("This file is there already: the same key again writes over it", room);
+            buf.set_stringn(area.x, area.y + 3, asks, room, theme.alert);
+        }
+        let list = Rect { y: area.y + 5, height: area.height.saturating_sub(5), ..area };
+        let from = (self.format + 1).saturating_sub(usize::from(list.height));
+        for (y, (at, (_, name, doc))) in (list.top()..list.bottom()).zip(FORMATS.iter().enumerate().skip(from)) {
+            buf.set_stringn(list.x, y, format!("{name:<11}"), room, theme.text);
+            let room = room.saturating_sub(11);
+            buf.set_stringn(list.x + 11, y, look.glyphs.fit(doc, room), room, theme.quiet);
+            if at == self.format {
+                buf.set_style(Rect { y, height: 1, ..list }, theme.selection);
+            }
+        }
+        Some(cursor)
+    }
+}

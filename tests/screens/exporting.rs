@@ -1,0 +1,52 @@
+//! The export dialog.
+
+use crate::desk::Desk;
+use std::fs;
+
+#[test]
+fn an_export_is_chosen_written_and_not_overwritten_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("circuit.dot");
+    let mut desk = Desk::traced((160, 48));
+    desk.press("x").expect("circuit.json");
+    desk.press("Down Down").expect("circuit.dot");
+    desk.press("Tab Ctrl-u").type_text(path.to_str().unwrap());
+    desk.press("Enter").expect("nothing is pinned");
+    desk.press("Tab Enter").expect("Exported to");
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written.starts_with("digraph"), "{written}");
+    fs::write(&path, "mine").unwrap();
+    desk.press("x Down Down Tab Ctrl-u").type_text(path.to_str().unwrap());
+    desk.press("Tab Enter").expect("This file is there already");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    desk.press("Enter").expect("Exported to");
+    assert_eq!(fs::read_to_string(&path).unwrap(), written);
+}
+
+#[test]
+fn every_format_but_a_link_writes_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = Desk::traced((160, 48));
+    desk.press("p 1 p");
+    for (down, ending) in
+        ["json", "txt", "dot", "svg", "mmd", "md", "csv", "csv", "safetensors"].into_iter().enumerate()
+    {
+        let path = folder.path().join(format!("{down}.{ending}"));
+        desk.press("x");
+        for _ in 0..down {
+            desk.press("Down");
+        }
+        desk.expect(&format!("circuit.{ending}"));
+        desk.press("Ctrl-u").type_text(path.to_str().unwrap());
+        desk.press("Ctrl-t Enter").expect("Exported to");
+        assert!(fs::metadata(&path).unwrap().len() > 0, "{ending}");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("x Ctrl-u Enter").expect("Write where to export it to");
+    desk.type_text("/no/such/folder/x.json").press("Enter").expect("/no/such/folder/x.json");
+    assert!(desk.state.popup.is_some());
+}

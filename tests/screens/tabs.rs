@@ -1,0 +1,67 @@
+//! Several graphs open at once.
+
+use crate::desk::Desk;
+use crate::fake::made_up;
+use circuitscope::format::raw;
+use circuitscope::graph::Token;
+use circuitscope::tui::open_files;
+use std::path::{Path, PathBuf};
+
+fn graph(folder: &Path, prompt: &str, seed: u64) -> PathBuf {
+    let tokens = ["<bos>", "a", "b", "c"].iter().zip(0..).map(|(text, id)| Token { id, text: (*text).to_owned() });
+    let path = folder.join(format!("{prompt}.safetensors"));
+    raw::write(&path, &made_up(prompt, tokens.collect(), 3, 3.0, seed)).unwrap();
+    path
+}
+
+fn opened(folder: &Path, prompts: &[&str]) -> Desk {
+    let files = prompts.iter().zip(3..).map(|(prompt, seed)| graph(folder, prompt, seed)).collect();
+    let mut desk = Desk::bare((160, 48), None);
+    open_files(&mut desk.state, files);
+    desk.settle();
+    desk
+}
+
+#[test]
+fn every_graph_keeps_its_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = opened(folder.path(), &["first", "second", "third"]);
+    desk.expect("1/3 first");
+    desk.press("1 p - f").type_text("type:feature").press("Enter");
+    // A key that does nothing takes the notice away.
+    desk.press("Ctrl-x");
+    let first = desk.screen();
+    desk.press("}").expect("2/3 second");
+    assert!(!desk.shows("pins 1"));
+    desk.press("} }");
+    assert_eq!(desk.screen(), first);
+    desk.press("{").expect("3/3 third");
+    desk.press("{ {");
+    assert_eq!(desk.screen(), first);
+}
+
+#[test]
+fn a_closed_graph_gives_way_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = opened(folder.path(), &["first", "second", "third"]);
+    desk.press("{ Ctrl-w").expect("1/2 first");
+    desk.press("Ctrl-w").expect("second");
+    assert!(!desk.shows("1/1"));
+    desk.press("Ctrl-w").expect("This is the only graph; q leaves");
+    desk.press("}").expect("No other graph is open");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_stands_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = graph(folder.path(), "good", 3);
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, "no graph").unwrap();
+    let mut desk = Desk::bare((160, 48), None);
+    open_files(&mut desk.state, vec![bad, good]);
+    desk.settle();
+    desk.expect("bad.json");
+    desk.press("}").expect("2/2 good");
+    desk.press("}").expect("bad.json");
+    desk.press("}").expect("2/2 good");
+}
