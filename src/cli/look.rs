@@ -1,4 +1,4 @@
-//! How the full-screen program looks.
+//! How the full-screen program looks, and what it takes of the terminal.
 
 use crate::tui::glyph::Charset;
 use crate::tui::{Options, ThemeChoice};
@@ -12,6 +12,9 @@ pub struct LookArgs {
     /// Signs that the terminal's font has; by what the environment says if not given
     #[arg(long, value_enum, default_value = "auto")]
     glyphs: Glyphs,
+    /// Take the mouse: click, wheel, drag the borders. The terminal then selects text only with Shift held
+    #[arg(long)]
+    mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,6 +48,6 @@ impl LookArgs {
             Glyphs::Unicode => Some(Charset::Unicode),
             Glyphs::Braille => Some(Charset::Braille),
         };
-        Options { theme, glyphs }
+        Options { theme, glyphs, mouse: self.mouse }
     }
 }

@@ -2,8 +2,13 @@
 
 mod batch;
 mod cost;
+mod edit;
 mod engine;
 mod export;
+mod filter;
+mod find;
+mod graph;
+mod groups;
 mod growth;
 mod intervene;
 mod keeper;
@@ -11,10 +16,12 @@ mod lines;
 mod look;
 mod manual;
 mod models;
+mod paths;
 mod plan;
 mod progress;
 mod prompt;
 mod pull;
+mod show;
 mod trace;
 mod walk;
 
@@ -44,6 +51,12 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Intervene(intervene::InterveneArgs),
+    Show(show::ShowArgs),
+    Find(find::FindArgs),
+    Paths(paths::PathsArgs),
+    Filter(filter::FilterArgs),
+    Groups(groups::GroupsArgs),
+    Edit(edit::EditArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(walk::StartArgs),
@@ -63,6 +76,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Show(args)) => show::run(args),
+        Some(Command::Find(args)) => find::run(args),
+        Some(Command::Paths(args)) => paths::run(args),
+        Some(Command::Filter(args)) => filter::run(args),
+        Some(Command::Groups(args)) => groups::run(args),
+        Some(Command::Edit(args)) => edit::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => walk::choose(args),

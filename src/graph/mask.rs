@@ -29,6 +29,11 @@ impl Kept {
         self.edges[id.index()]
     }
 
+    /// Whether each edge is kept, `[E]`.
+    pub(super) fn edge_mask(&self) -> &[bool] {
+        &self.edges
+    }
+
     /// How many nodes are kept.
     pub fn n_nodes(&self) -> usize {
         self.n_nodes

@@ -16,7 +16,7 @@ use crate::tui::popup::{
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
-use crate::tui::subgraph::Pinned;
+use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use crate::tui::update::Msg;
@@ -282,6 +282,8 @@ pub enum Effect {
     StopErrand,
     /// Have another model trace from now on.
     TraceWith(Arc<dyn Tracer>),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Read the session of a graph.
     Remember {
         /// Comes back with the answer.
@@ -348,6 +350,8 @@ pub struct State {
     pub focus: Pane,
     /// Who shares a place with whom, and who has all of the room.
     pub windows: Windows,
+    /// Whether the mouse works here. Else the terminal has it, and its own selection of text works.
+    pub mouse: bool,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
     /// What lies over the panes.
@@ -376,8 +380,8 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
-    /// What is being weighed, and of which circuit.
-    pub weighing: Option<(u64, Pinned)>,
+    /// What was asked to be weighed last.
+    pub weighing: Option<Weighing>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
     /// A graph that has to wait until a popup about the one on the screen is closed.
@@ -400,6 +404,7 @@ impl State {
             message: None,
             focus: Pane::Graph,
             windows: Windows::default(),
+            mouse: false,
             detail_scroll: 0,
             popup: None,
             prefix: None,

@@ -273,6 +273,7 @@ commands! {
     "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes, ask or download";
     "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way";
     "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
+    "mouse", Program, Panes, ["Ctrl-o"], None, |s, _| act::toggle_mouse(s), "Take the mouse, or leave it to the terminal";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";
     "cancel", Program, Anywhere, ["Ctrl-c"], None, |s, _| act::cancel(s), "Stop a running trace and keep what there is";
     "suspend", Program, Anywhere, ["Ctrl-z"], None, |s, _| act::suspend(s), "Suspend; the shell's fg comes back";

@@ -1,8 +1,9 @@
 //! Where events come from: the terminal and signals, each on a thread of its own, into one channel.
 
 use crate::tui::keymap::{Code, Key};
+use crate::tui::mouse::{Gesture, Mouse};
 use crossbeam_channel::Sender;
-use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use std::io;
@@ -13,6 +14,8 @@ use std::thread;
 pub enum Event {
     /// A key.
     Key(Key),
+    /// Something done with the mouse.
+    Mouse(Mouse),
     /// Pasted text.
     Paste(String),
     /// Another size.
@@ -33,6 +36,7 @@ pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
         loop {
             let event = match event::read() {
                 Ok(event::Event::Key(key)) => translate(key).map(Event::Key),
+                Ok(event::Event::Mouse(mouse)) => translate_mouse(mouse).map(Event::Mouse),
                 Ok(event::Event::Paste(text)) => Some(Event::Paste(text)),
                 Ok(event::Event::Resize(width, height)) => Some(Event::Resize(width, height)),
                 Ok(_) => None,
@@ -91,4 +95,16 @@ fn translate(event: KeyEvent) -> Option<Key> {
     };
     let held = |modifier| event.modifiers.contains(modifier);
     Some(Key { code, ctrl: held(KeyModifiers::CONTROL), alt: held(KeyModifiers::ALT) })
+}
+
+fn translate_mouse(event: MouseEvent) -> Option<Mouse> {
+    let gesture = match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => Gesture::Press,
+        MouseEventKind::Drag(MouseButton::Left) => Gesture::Drag,
+        MouseEventKind::Up(MouseButton::Left) => Gesture::Release,
+        MouseEventKind::ScrollUp => Gesture::WheelUp,
+        MouseEventKind::ScrollDown => Gesture::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { gesture, x: event.column, y: event.row })
 }

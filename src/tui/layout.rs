@@ -1,7 +1,7 @@
 //! Which pane is where, for every size of terminal.
 
 use crate::tui::app::Pane;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 /// Less than this is not drawn at all.
 pub const LEAST: (u16, u16) = (40, 10);
@@ -13,11 +13,52 @@ pub struct Windows {
     pub recent: Vec<Pane>,
     /// The focused pane has all of the room.
     pub zoomed: bool,
+    /// Where borders were dragged to, in thousandths of what they divide.
+    shares: Vec<(Border, u16)>,
+    /// The border that is being dragged.
+    pub dragged: Option<Border>,
+}
+
+/// A border between panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Border {
+    /// Between the graph's side and the lists' side.
+    Sides,
+    /// Under the connections.
+    Detail,
+    /// Under the graph.
+    Graph,
+    /// Between two panes under the graph.
+    Lower,
+}
+
+/// A border where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Which it is.
+    pub border: Border,
+    /// What it divides.
+    pub area: Rect,
+    /// It divides left from right, else above from below.
+    pub upright: bool,
+    /// Cells or lines of the first part.
+    pub at: u16,
+}
+
+/// No border is dragged so far that a pane has fewer cells or lines than these.
+const LEAST_PART: (u16, u16) = (24, 5);
+
+impl Cut {
+    /// Whether a cell is on the border. The top line of the lower part has titles, and is left to them.
+    fn is_at(&self, cell: Position) -> bool {
+        let (x, y) = (cell.x.wrapping_sub(self.area.x), cell.y.wrapping_sub(self.area.y));
+        self.area.contains(cell) && if self.upright { x + 1 == self.at || x == self.at } else { y + 1 == self.at }
+    }
 }
 
 impl Default for Windows {
     fn default() -> Self {
-        Self { recent: Pane::ALL.to_vec(), zoomed: false }
+        Self { recent: Pane::ALL.to_vec(), zoomed: false, shares: Vec::new(), dragged: None }
     }
 }
 
@@ -27,6 +68,32 @@ impl Windows {
         if self.recent.first() != Some(&pane) {
             self.recent.retain(|other| *other != pane);
             self.recent.insert(0, pane);
+        }
+    }
+
+    /// Takes the dragged border to a cell.
+    pub fn drag(&mut self, panes: &Panes, cell: Position) {
+        let dragged = self.dragged;
+        let Some(cut) = panes.cuts.iter().find(|cut| Some(cut.border) == dragged) else { return };
+        let (at, whole) = if cut.upright {
+            (cell.x.saturating_sub(cut.area.x) + 1, cut.area.width)
+        } else {
+            (cell.y.saturating_sub(cut.area.y) + 1, cut.area.height)
+        };
+        // Rounded up, as it is rounded down again when it is applied.
+        let share = (u32::from(at.min(whole)) * 1000).div_ceil(u32::from(whole.max(1)));
+        self.shares.retain(|(border, _)| *border != cut.border);
+        self.shares.push((cut.border, share as u16));
+    }
+
+    /// Cells of the first part of `whole`, of which a part is to have `least`; `at` where nobody dragged the border.
+    fn cut(&self, border: Border, whole: u16, at: u16, least: u16) -> u16 {
+        match self.shares.iter().find(|(dragged, _)| *dragged == border) {
+            Some((_, share)) if whole >= 2 * least => {
+                let at = (u32::from(whole) * u32::from(*share) / 1000) as u16;
+                at.clamp(least, whole - least)
+            }
+            _ => at,
         }
     }
 }
@@ -51,6 +118,8 @@ pub struct Panes {
     pub trust: Rect,
     /// The panes.
     pub slots: Vec<Slot>,
+    /// The borders between them.
+    pub cuts: Vec<Cut>,
     /// The walked path.
     pub crumbs: Option<Rect>,
     /// The keys.
@@ -66,6 +135,11 @@ impl Panes {
     /// The slot that shows a pane.
     pub fn slot_of(&self, pane: Pane) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.shown == pane)
+    }
+
+    /// The border that a cell is on.
+    pub fn border_at(&self, cell: Position) -> Option<Border> {
+        self.cuts.iter().find(|cut| cut.is_at(cell)).map(|cut| cut.border)
     }
 
     /// The room for marks within the graph pane.
@@ -94,7 +168,8 @@ pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes>
     let line = |y| Rect { x: 0, y, width, height: 1 };
     let has_crumbs = height >= 14;
     let body = Rect { x: 0, y: 2, width, height: height - 3 - u16::from(has_crumbs) };
-    let places = if windows.zoomed { vec![(body, &Pane::ALL[..])] } else { places(body) };
+    let mut cutter = Cutter { windows, cuts: Vec::new() };
+    let places = if windows.zoomed { vec![(body, &Pane::ALL[..])] } else { places(body, &mut cutter) };
     let slot = |(area, tabs): (Rect, &'static [Pane])| {
         let by_recency = windows.recent.iter().find(|pane| tabs.contains(pane));
         let shown = if tabs.contains(&focus) { focus } else { *by_recency.unwrap_or(&tabs[0]) };
@@ -104,50 +179,65 @@ pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes>
         header: line(0),
         trust: line(1),
         slots: places.into_iter().map(slot).collect(),
+        cuts: cutter.cuts,
         crumbs: has_crumbs.then(|| line(height - 2)),
         hints: line(height - 1),
     })
 }
 
+/// Divides areas, and keeps where.
+struct Cutter<'a> {
+    windows: &'a Windows,
+    cuts: Vec<Cut>,
+}
+
+impl Cutter<'_> {
+    /// Left and right.
+    fn beside(&mut self, border: Border, area: Rect, at: u16) -> (Rect, Rect) {
+        let at = self.windows.cut(border, area.width, at, LEAST_PART.0);
+        self.cuts.push(Cut { border, area, upright: true, at });
+        (Rect { width: at, ..area }, Rect { x: area.x + at, width: area.width - at, ..area })
+    }
+
+    /// Above and below.
+    fn over(&mut self, border: Border, area: Rect, at: u16) -> (Rect, Rect) {
+        let at = self.windows.cut(border, area.height, at, LEAST_PART.1);
+        self.cuts.push(Cut { border, area, upright: false, at });
+        (Rect { height: at, ..area }, Rect { y: area.y + at, height: area.height - at, ..area })
+    }
+}
+
 /// From room for every pane down to room for one, and who shares which place.
-fn places(body: Rect) -> Vec<(Rect, &'static [Pane])> {
+fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
     use Pane::{Connections, Detail, Graph, Subgraph, Tree};
     if body.width >= 110 && body.height >= 18 {
         let side = (body.width * 3 / 8).clamp(52, 76);
         let detail = (body.height / 2).clamp(9, 21);
-        let (left, right) = split_x(body, body.width - side);
-        let (above, below) = split_y(right, body.height - detail);
+        let (left, right) = cutter.beside(Border::Sides, body, body.width - side);
+        let (above, below) = cutter.over(Border::Detail, right, body.height - detail);
         if body.height < 28 {
             return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail])];
         }
-        let (graph, under) = split_y(left, body.height - (body.height * 3 / 10).clamp(9, 22));
+        let (graph, under) = cutter.over(Border::Graph, left, body.height - (body.height * 3 / 10).clamp(9, 22));
         let mut places: Vec<(Rect, &'static [Pane])> =
             vec![(graph, &[Graph]), (above, &[Connections]), (below, &[Detail])];
-        if under.width >= 90 {
-            let (tree, subgraph) = split_x(under, under.width / 2);
+        if body.width - side >= 90 {
+            let (tree, subgraph) = cutter.beside(Border::Lower, under, under.width / 2);
             places.extend([(tree, &[Tree][..]), (subgraph, &[Subgraph][..])]);
         } else {
             places.push((under, &[Tree, Subgraph]));
         }
         places
     } else if body.height >= 14 {
-        let (above, below) = split_y(body, (body.height * 11 / 20).max(9));
+        let (above, below) = cutter.over(Border::Graph, body, (body.height * 11 / 20).max(9));
         if body.width < 78 {
             return vec![(above, &[Graph]), (below, &[Connections, Detail, Tree, Subgraph])];
         }
-        let (left, right) = split_x(below, body.width * 23 / 40);
+        let (left, right) = cutter.beside(Border::Lower, below, below.width * 23 / 40);
         vec![(above, &[Graph]), (left, &[Connections, Tree, Subgraph]), (right, &[Detail])]
     } else {
         vec![(body, &Pane::ALL)]
     }
-}
-
-fn split_x(area: Rect, at: u16) -> (Rect, Rect) {
-    (Rect { width: at, ..area }, Rect { x: area.x + at, width: area.width - at, ..area })
-}
-
-fn split_y(area: Rect, at: u16) -> (Rect, Rect) {
-    (Rect { height: at, ..area }, Rect { y: area.y + at, height: area.height - at, ..area })
 }
 
 #[cfg(test)]
@@ -156,10 +246,14 @@ mod tests {
 
     #[test]
     fn no_two_panes_overlap_and_none_leaves_the_screen() {
-        for (width, height, zoomed) in
-            (1..220).flat_map(|width| (1..70).flat_map(move |height| [(width, height, false), (width, height, true)]))
+        let dragged =
+            |share| [Border::Sides, Border::Detail, Border::Graph, Border::Lower].map(|border| (border, share));
+        let drags = [vec![], dragged(0).to_vec(), dragged(1000).to_vec(), dragged(330).to_vec()];
+        for (width, height, turn) in
+            (1..220).flat_map(|width| (1..70).map(move |height| (width, height, width + height)))
         {
-            let windows = Windows { zoomed, ..Windows::default() };
+            let shares = drags[usize::from(turn) % drags.len()].clone();
+            let windows = Windows { zoomed: turn % 5 == 0, shares, ..Windows::default() };
             for focus in Pane::ALL {
                 let Some(panes) = layout((width, height), focus, &windows) else {
                     assert!(width < LEAST.0 || height < LEAST.1);
@@ -188,6 +282,29 @@ mod tests {
         for size in [(160, 48), (200, 60), (144, 40)] {
             let panes = layout(size, Pane::Graph, &Windows::default()).unwrap();
             assert!(Pane::ALL.into_iter().all(|pane| panes.of(pane).is_some()), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_border_goes_where_it_is_dragged() {
+        let mut windows = Windows::default();
+        let panes = |windows: &Windows| layout((160, 48), Pane::Graph, windows).unwrap();
+        for (border, cell) in [
+            (Border::Sides, Position { x: 70, y: 20 }),
+            (Border::Detail, Position { x: 150, y: 12 }),
+            (Border::Graph, Position { x: 10, y: 37 }),
+            (Border::Lower, Position { x: 30, y: 44 }),
+        ] {
+            let cut = *panes(&windows).cuts.iter().find(|cut| cut.border == border).unwrap();
+            let on_it = if cut.upright {
+                Position { x: cut.area.x + cut.at, y: cut.area.y + 3 }
+            } else {
+                Position { x: cut.area.x + 3, y: cut.area.y + cut.at - 1 }
+            };
+            assert_eq!(panes(&windows).border_at(on_it), Some(border));
+            windows.dragged = Some(border);
+            windows.drag(&panes(&windows), cell);
+            assert_eq!(panes(&windows).border_at(cell), Some(border), "{border:?}");
         }
     }
 

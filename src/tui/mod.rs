@@ -18,6 +18,7 @@ pub mod kit;
 pub mod layout;
 pub mod links;
 pub mod models;
+pub mod mouse;
 pub mod name;
 pub mod popup;
 pub mod remember;

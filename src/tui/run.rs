@@ -43,6 +43,8 @@ pub struct Options {
     pub theme: ThemeChoice,
     /// The signs; by what the environment says where it is `None`.
     pub glyphs: Option<Charset>,
+    /// Whether the mouse works from the start.
+    pub mouse: bool,
 }
 
 /// How often the sign for work that goes on moves.
@@ -69,6 +71,7 @@ pub fn run(
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
     let mut state = State::new(look, size, tracer.clone());
+    state.mouse = options.mouse;
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
         Start::Message(message) => act::start_chat(&mut state, message),
@@ -86,6 +89,7 @@ pub fn run(
     let claim = Claim::new().context(
         "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
     )?;
+    terminal::take_mouse(options.mouse)?;
     event::read_signals(event_sender.clone())?;
     event::read_terminal(event_sender)?;
     let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn: None };
@@ -132,6 +136,7 @@ fn live<W: Write>(
         for effect in std::mem::take(&mut state.effects) {
             match workers.start(effect) {
                 Some(Effect::Quit) => return Ok(None),
+                Some(Effect::Mouse(wanted)) => terminal::take_mouse(wanted)?,
                 Some(Effect::Suspend) => suspend(state, screen)?,
                 Some(Effect::Copy(text)) => {
                     let sequence = clipboard::sequence(&text, screen.between);
@@ -173,6 +178,7 @@ fn live<W: Write>(
 fn take<W: Write>(state: &mut State, screen: &mut Screen<W>, event: Event) -> anyhow::Result<ControlFlow<Option<i32>>> {
     match event {
         Event::Key(key) => update(state, Msg::Key(key)),
+        Event::Mouse(mouse) => update(state, Msg::Mouse(mouse)),
         Event::Paste(text) => update(state, Msg::Paste(text)),
         Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
         Event::End(signal) => return Ok(ControlFlow::Break(Some(signal))),

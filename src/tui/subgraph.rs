@@ -6,6 +6,7 @@ use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
 use crate::tui::glyph::Glyphs;
 use crate::tui::text;
+use std::sync::Arc;
 
 /// What a subgraph is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,18 @@ impl Pinned {
     pub fn of(edited: &Edited) -> Self {
         Self { pins: edited.pins.clone(), groups: edited.groups.clone() }
     }
+}
+
+/// A question for the weight of what is pinned.
+pub struct Weighing {
+    /// Comes back with the answer.
+    pub generation: u64,
+    /// The number of the circuit that it is about.
+    pub circuit: u64,
+    /// Its graph, which may grow.
+    pub graph: Arc<AttributionGraph>,
+    /// What is pinned of it.
+    pub pinned: Pinned,
 }
 
 /// A subgraph with what it takes a walk over the whole graph to know.
@@ -39,6 +52,15 @@ impl Subgraph {
     pub fn new(graph: &AttributionGraph, pinned: &Pinned) -> Self {
         let edited = Edited { pins: pinned.pins.clone(), groups: pinned.groups.clone(), ..Edited::default() };
         Self { pinned: pinned.clone(), graph: supernodes(graph, &edited), scores: subgraph_scores(graph, &pinned.pins) }
+    }
+
+    /// Takes over other ids for its nodes.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        let groups = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
+        let members = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
+        for id in self.pinned.pins.iter_mut().chain(groups).chain(members) {
+            *id = to(*id);
+        }
     }
 
     /// The box that a node is in.

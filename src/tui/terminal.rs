@@ -4,7 +4,7 @@ use crate::tui::wire::Wire;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
-use crossterm::style::{Attribute, ResetColor, SetAttribute, force_color_output};
+use crossterm::style::{Attribute, Print, ResetColor, SetAttribute, force_color_output};
 use crossterm::terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::Terminal;
 use ratatui::layout::Size;
@@ -15,6 +15,13 @@ use std::thread;
 
 /// Whether the terminal is ours at the moment.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the mouse is to be ours while the terminal is.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Presses, drags and the wheel, in coordinates of any size. What crossterm asks for reports every motion too.
+const MOUSE_ON: &str = "\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l";
 
 /// The terminal while it is ours. Dropping it gives the terminal back.
 pub struct Claim(());
@@ -46,7 +53,20 @@ impl Drop for Claim {
 pub fn claim() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     CLAIMED.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+    take_mouse(MOUSE.load(Ordering::SeqCst))
+}
+
+/// Takes the mouse, or leaves it to the terminal, from now on.
+pub fn take_mouse(wanted: bool) -> io::Result<()> {
+    let had = MOUSE.swap(wanted, Ordering::SeqCst);
+    if wanted {
+        execute!(io::stdout(), Print(MOUSE_ON))
+    } else if had {
+        execute!(io::stdout(), Print(MOUSE_OFF))
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives the terminal back as it was, once. Errors have nobody left to be told.
@@ -55,6 +75,7 @@ pub fn give_back() {
         let _ = execute!(
             io::stdout(),
             EndSynchronizedUpdate,
+            Print(if MOUSE.load(Ordering::SeqCst) { MOUSE_OFF } else { "" }),
             ResetColor,
             SetAttribute(Attribute::Reset),
             DisableBracketedPaste,

@@ -135,6 +135,13 @@ impl Tree {
         self.cursor = self.rows.get(at).map_or_else(Vec::new, |row| row.path.clone());
     }
 
+    /// Moves the cursor to a row.
+    pub fn move_to(&mut self, at: usize) {
+        if let Some(row) = self.rows.get(at) {
+            self.cursor.clone_from(&row.path);
+        }
+    }
+
     /// Opens the branch under the cursor, or goes on to its first twig.
     pub fn open(&mut self) {
         match self.branch().map(|branch| branch.fold) {
@@ -181,7 +188,7 @@ impl Tree {
             return;
         }
         self.grown_from = Some((root, side, Arc::clone(kept)));
-        if (root, side) != (self.root, self.side) || self.rows.is_empty() {
+        if (root, side) != (self.root, self.side) || self.cursor.is_empty() {
             (self.root, self.side) = (root, side);
             self.opened = HashSet::from([vec![root]]);
             self.cursor = vec![root];

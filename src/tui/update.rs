@@ -9,6 +9,7 @@ use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
+use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
@@ -23,6 +24,8 @@ use tui_input::InputRequest;
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// Something was done with the mouse.
+    Mouse(Mouse),
     /// Text was pasted.
     Paste(String),
     /// The terminal has another size.
@@ -59,7 +62,7 @@ pub enum Msg {
     },
     /// What is pinned was weighed.
     Weighed {
-        /// Of the circuit that asked.
+        /// Of the question.
         generation: u64,
         /// The answer.
         result: Result<Arc<Subgraph>, String>,
@@ -141,6 +144,7 @@ fn take(state: &mut State, msg: Msg) {
     match msg {
         Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
         Msg::Key(key) => press(state, key),
+        Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => {
             // A line break in what is pasted would otherwise become a token that nobody sees being typed.
             for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {

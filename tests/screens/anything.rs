@@ -5,6 +5,7 @@ use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::tui::command::COMMANDS;
 use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;
 use circuitscope::tui::update::{Msg, update};
 use proptest::prelude::*;
@@ -15,7 +16,10 @@ enum Do {
     Press(&'static str),
     Type(char),
     Resize(u16, u16),
+    Mouse(Mouse),
 }
+
+const GESTURES: [Gesture; 5] = [Gesture::Press, Gesture::Drag, Gesture::Release, Gesture::WheelUp, Gesture::WheelDown];
 
 fn anything() -> impl Strategy<Value = Do> {
     let keys: Vec<&str> = COMMANDS
@@ -28,6 +32,8 @@ fn anything() -> impl Strategy<Value = Do> {
         12 => proptest::sample::select(keys).prop_map(Do::Press),
         1 => any::<char>().prop_map(Do::Type),
         2 => (1u16..220, 1u16..70).prop_map(|(width, height)| Do::Resize(width, height)),
+        3 => (proptest::sample::select(GESTURES.to_vec()), 0u16..220, 0u16..70)
+            .prop_map(|(gesture, x, y)| Do::Mouse(Mouse { gesture, x, y })),
     ]
 }
 
@@ -58,6 +64,7 @@ proptest! {
             match step {
                 Do::Press(key) => { desk.press(key); }
                 Do::Type(c) => update(&mut desk.state, Msg::Paste(c.to_string())),
+                Do::Mouse(mouse) => update(&mut desk.state, Msg::Mouse(mouse)),
                 Do::Resize(width, height) => update(&mut desk.state, Msg::Resize(width, height)),
             }
             let buffer = desk.buffer();

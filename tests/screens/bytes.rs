@@ -88,3 +88,19 @@ fn a_walk_that_changes_every_pane_stays_within_its_budget() {
     }
     assert!(spent.iter().all(|(_, bytes)| *bytes <= 6 * 1024), "{spent:?}");
 }
+
+#[test]
+fn moves_in_the_tree_and_in_the_subgraph_cost_little() {
+    let mut line = Line::new((200, 60));
+    for key in ["p", "1", "p", "[", "2", "p", "[", "G", "p", "g"] {
+        line.press(key);
+    }
+    line.press("Tab Tab Tab");
+    let moves: Vec<usize> = ["j", "k", "j", "j", "k"].iter().map(|key| line.press(key)).collect();
+    assert!(moves.iter().all(|bytes| *bytes <= 1024), "{moves:?}");
+    let folds: Vec<usize> = ["l", "h", "l", "l", "h", "h"].iter().map(|key| line.press(key)).collect();
+    assert!(folds.iter().all(|bytes| *bytes <= 2 * 1024), "a branch that opens moves those below it: {folds:?}");
+    line.press("Tab");
+    let boxes: Vec<usize> = ["k", "j", "h", "l", "j"].iter().map(|key| line.press(key)).collect();
+    assert!(boxes.iter().all(|bytes| *bytes <= 1024), "{boxes:?}");
+}

@@ -126,13 +126,20 @@ impl Desk {
     /// The cells of the first place where `text` stands.
     #[track_caller]
     pub fn cells(&self, text: &str) -> Vec<Cell> {
+        let (x, y) = self.place(text);
+        let buffer = self.buffer();
+        (0..text.chars().count() as u16).map(|at| buffer[(x + at, y)].clone()).collect()
+    }
+
+    /// Column and line of the first place where `text` stands.
+    #[track_caller]
+    pub fn place(&self, text: &str) -> (u16, u16) {
         let buffer = self.buffer();
         let wanted: Vec<String> = text.chars().map(String::from).collect();
         for y in 0..buffer.area.height {
             for x in 0..buffer.area.width.saturating_sub(wanted.len() as u16 - 1) {
-                let here: Vec<Cell> = (0..wanted.len() as u16).map(|at| buffer[(x + at, y)].clone()).collect();
-                if here.iter().zip(&wanted).all(|(cell, symbol)| cell.symbol() == symbol) {
-                    return here;
+                if wanted.iter().zip(x..).all(|(symbol, x)| buffer[(x, y)].symbol() == symbol) {
+                    return (x, y);
                 }
             }
         }

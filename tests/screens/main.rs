@@ -13,6 +13,7 @@ mod groups;
 mod growing;
 mod looks;
 mod models;
+mod mouse;
 mod panes;
 mod paths;
 mod prompts;

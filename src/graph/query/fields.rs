@@ -120,13 +120,8 @@ pub const FIELDS: [Field; 22] = {
         field("|w|", Number(N::AbsoluteWeight), "the edge's absolute weight", "|w|>0.05"),
         field("share", Number(N::Share), "the edge's share of its target's input", "share>0.02"),
         field("sign", Sign, "the edge's sign, + or -", "sign:-"),
-        field("from", From, "what the edge comes from: a kind, an id, a text, a term, a bracket", "from:E"),
-        field(
-            "to",
-            To,
-            "what the edge leads to: a kind, an id, a text, a term, a bracket",
-            "to:(layer:20.. label~say)",
-        ),
+        field("from", From, "where it comes from: a kind, an id, a text, a term, a bracket", "from:E"),
+        field("to", To, "where it leads to: a kind, an id, a text, a term, a bracket", "to:(layer:20.. label~say)"),
     ]
 };
 
@@ -138,8 +133,8 @@ pub(super) fn find(name: &str) -> Option<&'static Field> {
 /// The grammar, as help and documentation print it.
 pub fn grammar() -> String {
     let mut text = String::from(
-        "A filter is terms side by side, which all have to hold; `or`, `not` and brackets combine them\n\
-         (`not` binds most, then `and`, which may be left out, then `or`). Case does not matter.\n\n",
+        "A filter is terms side by side, which all have to hold; `or`, `not` and brackets combine\n\
+         them (`not` binds most, then `and`, which may be left out, then `or`). Case does not matter.\n\n",
     );
     let wide = FIELDS.iter().map(|field| field.example.len()).max().unwrap_or_default();
     for field in FIELDS {
@@ -147,14 +142,15 @@ pub fn grammar() -> String {
         let _ = writeln!(text, "  {:wide$}  {}", field.example, field.doc);
     }
     text.push_str(
-        "\nNumbers take < <= > >= and : for a value, a range (10..20, ..5, 3.., both ends included) or a list (1,3..5).\n\
-         Texts take ~ for a part and : for the whole; with spaces or signs in it a text stands in quotes.\n\
-         A text on its own is looked for in labels, tokens and ids.\n\n\
-         On an edge, a term about nodes holds where it holds for either end; from: and to: say which end.\n\
-         On a node, a term about edges holds where one of its kept edges satisfies it, from: one that comes in and\n\
-         to: one that goes out. Inside from:(...) and to:(...), terms are about the far end and that one edge.\n\
-         What is not known yet, such as promoted tokens that are still being computed, matches neither a term nor its\n\
-         `not`, and is said.\n",
+        "\nNumbers take < <= > >= and : for a value, a range (10..20, ..5, 3.., both ends included) or\n\
+         a list (1,3..5). Texts take ~ for a part and : for the whole; with spaces or signs in it a\n\
+         text stands in quotes. A text on its own is looked for in labels, tokens and ids.\n\n\
+         On an edge, a term about nodes holds where it holds for either end; from: and to: say which.\n\
+         On a node, a term about edges holds where one of its kept edges satisfies it, from: one that\n\
+         comes in and to: one that goes out. Inside from:(...) and to:(...), terms are about the far\n\
+         end and that one edge.\n\n\
+         What is not known yet, such as promoted tokens that are still being computed, matches neither\n\
+         a term nor its `not`, and is said.\n",
     );
     text
 }

@@ -9,10 +9,12 @@
 //! help and documentation print; it is made from the table of [`FIELDS`] that the parser reads and completion offers.
 
 mod ast;
+mod block;
 mod complete;
 mod eval;
 mod fields;
 mod lexer;
+mod number;
 mod parser;
 mod plan;
 #[cfg(test)]

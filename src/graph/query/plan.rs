@@ -1,34 +1,26 @@
 //! A query made ready for a graph: what each term says of every node, and how it is asked of a block of edges.
 
-use crate::graph::query::ast::{Compare, Expr, Range, Sign, Term};
+use crate::graph::query::ast::{Expr, Sign, Term};
+use crate::graph::query::block::{Block, Side};
 use crate::graph::query::eval::{Lacking, Subject, Truth};
 use crate::graph::query::fields::NumberField;
-use crate::graph::query::parser::counts_from_end;
-use crate::ids::{EdgeId, NodeId};
+use crate::graph::query::number::Test;
 use crate::parallel;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
-/// Edges that are asked at once: what is asked of them stays in the nearest cache.
-const BLOCK: usize = 4096;
+/// Edges are shared out in so many pieces.
+const PIECES: usize = 16;
 
 /// A query, made ready.
 pub(super) enum Plan {
     All(Vec<Plan>),
     Any(Vec<Plan>),
     Not(Box<Plan>),
-    /// A term about nodes.
-    Node(Answers),
-    /// A term about edges, and what it says of a node: whether one of its edges satisfies it.
-    Edge {
-        test: EdgeTest,
-        any: Vec<Truth>,
-    },
-    /// A term about one end of an edge, and what it says of a node: whether one of its edges on that side satisfies it.
-    End {
-        side: Side,
-        inside: Box<Plan>,
-        any: Vec<Truth>,
-    },
+    /// Terms about nodes.
+    Nodes(Packed),
+    /// A term about edges, or about one end of them.
+    Edge(EdgeAnswers),
 }
 
 /// What a term says of every node, `[N]`, and what it would need to say more.
@@ -37,11 +29,61 @@ pub(super) struct Answers {
     pub lacks: Option<Lacking>,
 }
 
-/// Which end of an edge a term is about.
+/// What up to eight terms say of every node, a byte each, so that both ends of an edge are looked up once for all of
+/// them.
+pub(super) struct Packed {
+    /// `[N]`
+    truths: Vec<u64>,
+    join: Join,
+    lacks: BTreeSet<Lacking>,
+}
+
+/// How truths are joined.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Source,
-    Target,
+enum Join {
+    And,
+    Or,
+}
+
+impl Packed {
+    /// At most this many terms.
+    const MOST: usize = 8;
+
+    fn new(terms: &[Answers], join: Join, n_nodes: usize) -> Self {
+        // Bytes without a term change nothing.
+        let rest = match join {
+            Join::And => !0,
+            Join::Or => 0,
+        };
+        let truths =
+            (0..n_nodes).map(|node| terms.iter().fold(rest, |packed, term| packed << 8 | term.truths[node] as u64));
+        let lacks = terms.iter().filter_map(|term| term.lacks).collect();
+        Self { truths: truths.collect(), join, lacks }
+    }
+
+    /// What the terms say together, of what each says.
+    fn joined(&self, packed: u64) -> Truth {
+        let join = |packed: u64, by: u32| match self.join {
+            Join::And => packed & packed >> by,
+            Join::Or => packed | packed >> by,
+        };
+        Truth::from_bits(join(join(join(packed, 32), 16), 8) as u8)
+    }
+
+    fn of_node(&self, at: usize) -> Truth {
+        self.joined(self.truths[at])
+    }
+}
+
+/// What a term says of edges, and what it would need to say more.
+pub(super) struct EdgeAnswers {
+    /// Of the edges of every block.
+    truths: Vec<Vec<Truth>>,
+    /// Of every node, `[N]`: whether one of its kept edges satisfies the term.
+    any: Vec<Truth>,
+    lacks: BTreeSet<Lacking>,
+    /// It is about one end, and of an end it is asked as of a node.
+    is_of_end: bool,
 }
 
 /// What a term asks of an edge.
@@ -50,118 +92,52 @@ pub(super) enum EdgeTest {
     Sign(Sign),
 }
 
-/// What a term asks of a number.
-pub(super) enum Test {
-    Compare(Compare, f64),
-    Within(Vec<(f64, f64)>),
-}
-
-impl Test {
-    /// The test of a term, with numbers that are counted from the end counted from the start, in the precision of
-    /// what they are compared with.
-    pub fn of(term: &Term, counts: impl Fn(NumberField) -> f64) -> Option<(NumberField, Self)> {
-        let bound = |field: NumberField, value: f64| {
-            if value < 0.0 && counts_from_end(field) {
-                value + counts(field)
-            } else if field.is_single() && value.is_finite() {
-                // As it was stored, so that a number is equal to itself as it is shown.
-                f64::from(value as f32)
-            } else {
-                value
-            }
-        };
-        Some(match term {
-            Term::Compare(field, compare, value) => (*field, Self::Compare(*compare, bound(*field, *value))),
-            Term::Within(field, ranges) => {
-                let end = |end: Option<f64>, none| end.map_or(none, |value| bound(*field, value));
-                let bounds = |range: &Range| (end(range.from, f64::NEG_INFINITY), end(range.to, f64::INFINITY));
-                (*field, Self::Within(ranges.iter().map(bounds).collect()))
-            }
-            _ => return None,
-        })
-    }
-
-    pub fn holds(&self, number: f64) -> bool {
-        match self {
-            Self::Compare(Compare::Less, value) => number < *value,
-            Self::Compare(Compare::AtMost, value) => number <= *value,
-            Self::Compare(Compare::More, value) => number > *value,
-            Self::Compare(Compare::AtLeast, value) => number >= *value,
-            Self::Within(ranges) => ranges.iter().any(|(from, to)| (*from..=*to).contains(&number)),
-        }
-    }
-}
-
-/// Some kept edges, taken apart.
-pub(super) struct Block {
-    pub ids: Vec<EdgeId>,
-    sources: Vec<NodeId>,
-    targets: Vec<NodeId>,
-    weights: Vec<f32>,
-}
-
-/// How many blocks the edges of a graph make.
-pub(super) fn n_blocks(subject: &Subject<'_>) -> usize {
-    subject.graph.n_edges().div_ceil(BLOCK)
-}
-
-impl Block {
-    /// The kept edges of a block.
-    pub fn of(subject: &Subject<'_>, at: usize) -> Self {
-        let graph = subject.graph;
-        let range = at * BLOCK..((at + 1) * BLOCK).min(graph.n_edges());
-        let ids: Vec<_> = range.map(EdgeId::from).filter(|id| subject.kept.has_edge(*id)).collect();
-        Self {
-            sources: ids.iter().map(|id| graph.sources[id.index()]).collect(),
-            targets: ids.iter().map(|id| graph.targets[id.index()]).collect(),
-            weights: ids.iter().map(|id| graph.weights[id.index()]).collect(),
-            ids,
-        }
-    }
-
-    fn ends(&self, side: Side) -> &[NodeId] {
-        match side {
-            Side::Source => &self.sources,
-            Side::Target => &self.targets,
-        }
-    }
-}
-
 impl Plan {
     /// Makes a query ready.
-    pub fn new(expr: &Expr, subject: &Subject<'_>) -> Self {
-        Self::make(expr, subject, true)
-    }
-
-    /// `of_nodes`: whether the part will be asked of nodes, not only of edges.
-    fn make(expr: &Expr, subject: &Subject<'_>, of_nodes: bool) -> Self {
-        let all = |parts: &[Expr]| parts.iter().map(|part| Self::make(part, subject, of_nodes)).collect();
+    pub fn new(expr: &Expr, subject: &Subject<'_>, blocks: &[Block<'_>]) -> Self {
         match expr {
-            Expr::And(parts) => Self::All(all(parts)),
-            Expr::Or(parts) => Self::Any(all(parts)),
-            Expr::Not(part) => Self::Not(Box::new(Self::make(part, subject, of_nodes))),
-            Expr::Term(Term::From(part)) => Self::end(Side::Source, part, subject),
-            Expr::Term(Term::To(part)) => Self::end(Side::Target, part, subject),
+            Expr::And(parts) => Self::joined(parts, Join::And, subject, blocks),
+            Expr::Or(parts) => Self::joined(parts, Join::Or, subject, blocks),
+            Expr::Not(part) => Self::Not(Box::new(Self::new(part, subject, blocks))),
+            Expr::Term(Term::From(part)) => Self::end(Side::Source, part, subject, blocks),
+            Expr::Term(Term::To(part)) => Self::end(Side::Target, part, subject, blocks),
             Expr::Term(term) => match subject.edge_test(term) {
                 Some(test) => {
-                    let mut any = Vec::new();
-                    if of_nodes {
-                        let tell = |block: &Block| test.ask(subject, block);
-                        any = some_edge(subject, &[Side::Source, Side::Target], tell);
-                    }
-                    Self::Edge { test, any }
+                    let ask = |block: &Block<'_>| test.ask(subject, block);
+                    let truths = ask_all(blocks, ask);
+                    let any = some_edge(subject, blocks, &truths, &[Side::Source, Side::Target]);
+                    Self::Edge(EdgeAnswers { truths, any, lacks: BTreeSet::new(), is_of_end: false })
                 }
-                None => Self::Node(subject.answers(term)),
+                None => Self::Nodes(Packed::new(&[subject.answers(term)], Join::And, subject.graph.n_nodes())),
             },
         }
     }
 
-    fn end(side: Side, part: &Expr, subject: &Subject<'_>) -> Self {
-        let inside = Box::new(Self::make(part, subject, false));
+    /// Parts that are joined, those first that are mere terms about nodes.
+    fn joined(parts: &[Expr], join: Join, subject: &Subject<'_>, blocks: &[Block<'_>]) -> Self {
+        let is_of_nodes = |part: &&Expr| match part {
+            Expr::Term(Term::From(_) | Term::To(_)) => false,
+            Expr::Term(term) => subject.edge_test(term).is_none(),
+            _ => false,
+        };
+        let (of_nodes, others): (Vec<&Expr>, Vec<&Expr>) = parts.iter().partition(is_of_nodes);
+        let answers: Vec<_> = of_nodes
+            .into_iter()
+            .filter_map(|part| if let Expr::Term(term) = part { Some(subject.answers(term)) } else { None })
+            .collect();
+        let packed = answers.chunks(Packed::MOST).map(|terms| Packed::new(terms, join, subject.graph.n_nodes()));
+        let mut all: Vec<_> = packed.map(Self::Nodes).collect();
+        all.extend(others.into_iter().map(|part| Self::new(part, subject, blocks)));
+        if join == Join::And { Self::All(all) } else { Self::Any(all) }
+    }
+
+    fn end(side: Side, part: &Expr, subject: &Subject<'_>, blocks: &[Block<'_>]) -> Self {
+        let inside = Self::new(part, subject, blocks);
         // What an edge comes from is asked of the node that it leads to.
         let near = if side == Side::Source { Side::Target } else { Side::Source };
-        let any = some_edge(subject, &[near], |block| inside.ask_end(subject, block, side));
-        Self::End { side, inside, any }
+        let truths = ask_all(blocks, |block| inside.ask(block, Asked::End(side)));
+        let any = some_edge(subject, blocks, &truths, &[near]);
+        Self::Edge(EdgeAnswers { truths, any, lacks: inside.lacks(), is_of_end: true })
     }
 
     /// What it says of each node.
@@ -170,41 +146,42 @@ impl Plan {
             Self::All(parts) => parts.iter().map(|part| part.ask_node(at)).min().unwrap_or(Truth::True),
             Self::Any(parts) => parts.iter().map(|part| part.ask_node(at)).max().unwrap_or(Truth::False),
             Self::Not(part) => part.ask_node(at).not(),
-            Self::Node(answers) => answers.truths[at],
-            Self::Edge { any, .. } | Self::End { any, .. } => any[at],
+            Self::Nodes(packed) => packed.of_node(at),
+            Self::Edge(answers) => answers.any[at],
         }
     }
 
-    /// What it says of each edge of a block.
-    pub fn ask_edges(&self, subject: &Subject<'_>, block: &Block) -> Vec<Truth> {
-        self.ask(subject, block, &|table| {
-            let ends = block.sources.iter().zip(&block.targets);
-            ends.map(|(source, target)| table[source.index()].max(table[target.index()])).collect()
-        })
-    }
-
-    /// What it says of one end of each edge of a block, and of that edge alone.
-    fn ask_end(&self, subject: &Subject<'_>, block: &Block, side: Side) -> Vec<Truth> {
-        let at_end = |table: &[Truth]| block.ends(side).iter().map(|id| table[id.index()]).collect();
-        match self {
-            // Of an end, a further `from:` asks what it asks of a node.
-            Self::End { any, .. } => at_end(any),
-            Self::All(parts) => fold(parts, block, Truth::min, |part| part.ask_end(subject, block, side)),
-            Self::Any(parts) => fold(parts, block, Truth::max, |part| part.ask_end(subject, block, side)),
-            Self::Not(part) => part.ask_end(subject, block, side).into_iter().map(Truth::not).collect(),
-            Self::Node(_) | Self::Edge { .. } => self.ask(subject, block, &at_end),
+    /// Which kept edges match, `[E]`, how many those are, and how many are undecided.
+    pub fn ask_edges(&self, subject: &Subject<'_>, blocks: &[Block<'_>]) -> (Vec<bool>, usize, usize) {
+        let mut matching = vec![false; subject.graph.n_edges()];
+        let (mut n_matching, mut n_undecided) = (0, 0);
+        for (block, truths) in blocks.iter().zip(ask_all(blocks, |block| self.ask(block, Asked::Edge))) {
+            for (edge, truth) in block.edges().zip(truths) {
+                matching[edge] = truth == Truth::True;
+                n_matching += usize::from(truth == Truth::True);
+                n_undecided += usize::from(truth == Truth::Unknown);
+            }
         }
+        (matching, n_matching, n_undecided)
     }
 
-    /// `at_nodes`: what a table by nodes says of each edge.
-    fn ask(&self, subject: &Subject<'_>, block: &Block, at_nodes: &dyn Fn(&[Truth]) -> Vec<Truth>) -> Vec<Truth> {
-        match self {
-            Self::All(parts) => fold(parts, block, Truth::min, |part| part.ask(subject, block, at_nodes)),
-            Self::Any(parts) => fold(parts, block, Truth::max, |part| part.ask(subject, block, at_nodes)),
-            Self::Not(part) => part.ask(subject, block, at_nodes).into_iter().map(Truth::not).collect(),
-            Self::Node(answers) => at_nodes(&answers.truths),
-            Self::Edge { test, .. } => test.ask(subject, block),
-            Self::End { side, inside, .. } => inside.ask_end(subject, block, *side),
+    fn ask(&self, block: &Block<'_>, asked: Asked) -> Vec<Truth> {
+        match (self, asked) {
+            (Self::All(parts), _) => fold(parts, block, Truth::and, asked),
+            (Self::Any(parts), _) => fold(parts, block, Truth::or, asked),
+            (Self::Not(part), _) => part.ask(block, asked).into_iter().map(Truth::not).collect(),
+            (Self::Nodes(packed), Asked::Edge) => {
+                let ends = block.sources.iter().zip(block.targets.iter());
+                let either = ends.map(|(source, target)| packed.truths[source.index()] | packed.truths[target.index()]);
+                either.map(|either| packed.joined(either)).collect()
+            }
+            (Self::Nodes(packed), Asked::End(side)) => {
+                block.ends(side).iter().map(|id| packed.of_node(id.index())).collect()
+            }
+            (Self::Edge(answers), Asked::End(side)) if answers.is_of_end => {
+                block.ends(side).iter().map(|id| answers.any[id.index()]).collect()
+            }
+            (Self::Edge(answers), _) => answers.truths[block.at].clone(),
         }
     }
 
@@ -213,65 +190,74 @@ impl Plan {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::lacks).collect(),
             Self::Not(part) => part.lacks(),
-            Self::Node(answers) => answers.lacks.into_iter().collect(),
-            Self::Edge { .. } => BTreeSet::new(),
-            Self::End { inside, .. } => inside.lacks(),
+            Self::Nodes(packed) => packed.lacks.clone(),
+            Self::Edge(answers) => answers.lacks.clone(),
         }
     }
 }
 
-fn fold(
-    parts: &[Plan],
-    block: &Block,
-    join: fn(Truth, Truth) -> Truth,
-    ask: impl Fn(&Plan) -> Vec<Truth>,
-) -> Vec<Truth> {
-    let mut all: Option<Vec<Truth>> = None;
+/// What a query is asked of.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// An edge: what is about nodes holds where it holds for either end.
+    Edge,
+    /// One end of an edge, and that edge alone.
+    End(Side),
+}
+
+fn fold(parts: &[Plan], block: &Block<'_>, join: fn(Truth, Truth) -> Truth, asked: Asked) -> Vec<Truth> {
+    let mut parts = parts.iter().map(|part| part.ask(block, asked));
+    let Some(mut all) = parts.next() else { return vec![Truth::True; block.weights.len()] };
     for part in parts {
-        let found = ask(part);
-        match &mut all {
-            Some(all) => all.iter_mut().zip(found).for_each(|(so_far, truth)| *so_far = join(*so_far, truth)),
-            None => all = Some(found),
-        }
+        all.iter_mut().zip(part).for_each(|(so_far, truth)| *so_far = join(*so_far, truth));
     }
-    all.unwrap_or_else(|| vec![Truth::True; block.ids.len()])
+    all
 }
 
 impl EdgeTest {
-    fn ask(&self, subject: &Subject<'_>, block: &Block) -> Vec<Truth> {
+    fn ask(&self, subject: &Subject<'_>, block: &Block<'_>) -> Vec<Truth> {
         let weights = block.weights.iter();
         match self {
             Self::Sign(Sign::Positive) => weights.map(|weight| Truth::from(*weight > 0.0)).collect(),
             Self::Sign(Sign::Negative) => weights.map(|weight| Truth::from(*weight < 0.0)).collect(),
             Self::Number(NumberField::Share, test) => {
                 let totals = block.targets.iter().map(|target| subject.graph.input_total(*target));
-                let shares = weights.zip(totals).map(|(weight, total)| f64::from(weight.abs()) / total);
-                shares.map(|share| Truth::from(test.holds(share))).collect()
+                test.of_each(weights.zip(totals).map(|(weight, total)| f64::from(weight.abs()) / total))
             }
             Self::Number(NumberField::AbsoluteWeight, test) => {
-                weights.map(|weight| Truth::from(test.holds(f64::from(weight.abs())))).collect()
+                test.of_each(weights.map(|weight| f64::from(weight.abs())))
             }
-            Self::Number(_, test) => weights.map(|weight| Truth::from(test.holds(f64::from(*weight)))).collect(),
+            Self::Number(_, test) => test.of_each(weights.map(|weight| f64::from(*weight))),
         }
     }
 }
 
-/// For each node, whether one of its kept edges satisfies something, `[N]`; `near` says at which end of the edge the
-/// node stands.
-fn some_edge(subject: &Subject<'_>, near: &[Side], tell: impl Fn(&Block) -> Vec<Truth> + Sync) -> Vec<Truth> {
-    let told = parallel::map(n_blocks(subject), |at| {
-        let block = Block::of(subject, at);
-        let truths = tell(&block);
-        Ok::<_, std::convert::Infallible>((block, truths))
-    });
-    let Ok(told) = told;
-    let mut any = vec![Truth::False; subject.graph.n_nodes()];
-    for (block, truths) in told {
-        for side in near {
-            for (id, truth) in block.ends(*side).iter().zip(&truths) {
-                any[id.index()] = any[id.index()].max(*truth);
+/// What is said of the edges of every block.
+fn ask_all(blocks: &[Block<'_>], ask: impl Fn(&Block<'_>) -> Vec<Truth> + Send + Sync) -> Vec<Vec<Truth>> {
+    let Ok(truths) = parallel::map(blocks.len(), |at| Ok::<_, Infallible>(ask(&blocks[at])));
+    truths
+}
+
+/// Whether one of a node's kept edges satisfies something that is said of every edge, `[N]`. `near` says at which end
+/// of the edge the node stands.
+fn some_edge(subject: &Subject<'_>, blocks: &[Block<'_>], truths: &[Vec<Truth>], near: &[Side]) -> Vec<Truth> {
+    let none = || vec![Truth::False; subject.graph.n_nodes()];
+    let piece = blocks.len().div_ceil(PIECES).max(1);
+    let Ok(tables) = parallel::map(blocks.len().div_ceil(piece), |at| {
+        // Each piece has a table of its own.
+        let mut any = none();
+        let range = at * piece..((at + 1) * piece).min(blocks.len());
+        for (block, truths) in blocks[range.clone()].iter().zip(&truths[range]) {
+            for side in near {
+                for (id, truth) in block.ends(*side).iter().zip(truths) {
+                    any[id.index()] = any[id.index()].or(*truth);
+                }
             }
         }
-    }
-    any
+        Ok::<_, Infallible>(any)
+    });
+    tables.into_iter().fold(none(), |mut all, table| {
+        all.iter_mut().zip(table).for_each(|(any, truth)| *any = any.or(truth));
+        all
+    })
 }

@@ -3,7 +3,7 @@
 use crate::tui::app::{Effect, Pane, State};
 use crate::tui::arrange::Step;
 use crate::tui::layout::inner;
-use crate::tui::subgraph::{Pinned, Subgraph, place, step};
+use crate::tui::subgraph::{Pinned, Subgraph, Weighing, place, step};
 use crate::tui::trail::Reached;
 use crate::tui::view;
 use std::sync::Arc;
@@ -34,11 +34,9 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
     state.detail_scroll = 0;
 }
 
+/// Takes over what is pinned as it was weighed, where that is what was asked for last.
 pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
-    let awaited = |(circuit, pinned): &(u64, Pinned)| {
-        *circuit == generation && result.as_ref().map_or(true, |subgraph| subgraph.pinned == *pinned)
-    };
-    if !state.weighing.as_ref().is_some_and(awaited) {
+    if state.weighing.as_ref().is_none_or(|asked| asked.generation != generation) {
         return;
     }
     state.dirty = true;
@@ -49,19 +47,23 @@ pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: R
     }
 }
 
-/// Asks for what is pinned to be weighed where it is not what was weighed last.
+/// Asks for what is pinned to be weighed where that, or the graph, is not what was asked about last.
 pub(in crate::tui) fn weigh_pinned(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
-    let asked = (state.circuit_generation, Pinned::of(circuit.edits.now()));
-    if state.weighing.as_ref() == Some(&asked) {
+    let (graph, pinned) = (&circuit.traced.document.graph, Pinned::of(circuit.edits.now()));
+    let is_same = |asked: &Weighing| {
+        asked.circuit == state.circuit_generation && Arc::ptr_eq(&asked.graph, graph) && asked.pinned == pinned
+    };
+    if state.weighing.as_ref().is_some_and(is_same) {
         return;
     }
-    let (generation, pinned) = asked.clone();
-    state.weighing = Some(asked);
+    let graph = Arc::clone(graph);
     if pinned.pins.is_empty() {
         circuit.take_subgraph(Arc::default());
-    } else {
-        let graph = Arc::clone(&circuit.traced.document.graph);
-        state.effects.push(Effect::Weigh { generation, graph, pinned });
     }
+    let generation = state.next_generation();
+    if !pinned.pins.is_empty() {
+        state.effects.push(Effect::Weigh { generation, graph: Arc::clone(&graph), pinned: pinned.clone() });
+    }
+    state.weighing = Some(Weighing { generation, circuit: state.circuit_generation, graph, pinned });
 }

@@ -5,7 +5,7 @@ use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
 use crate::tui::text;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 /// From this many lines on inputs have one for their totals.
@@ -19,27 +19,53 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let name = circuit.name(circuit.selected(), &state.look.glyphs);
     let shown = state.look.glyphs.fit(&name, free(area, &state.look, buf));
     note(area, End::Right, &[(&shown, state.look.theme.accent)], buf);
-    if inner.height >= 14 {
-        // Each side gets what it needs where it can, and the rest goes to the other.
-        let need =
-            |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + if side == Side::Inputs { 2 } else { 1 };
-        let (inputs, outputs) = (need(Side::Inputs), need(Side::Outputs));
-        let room = inner.height - 1;
-        let half = room / 2;
-        let above = if inputs + outputs <= room || outputs <= half {
-            inputs.min(room - outputs.min(half))
-        } else if inputs <= half {
-            inputs
-        } else {
-            room - half
-        };
-        let top = Rect { height: above, ..inner };
-        let below = Rect { y: inner.y + above + 1, height: room - above, ..inner };
-        section(state, circuit, Side::Inputs, top, buf);
-        section(state, circuit, Side::Outputs, below, buf);
-    } else {
-        section(state, circuit, circuit.side, inner, buf);
+    for (side, area) in sections(circuit, inner) {
+        section(state, circuit, side, area, buf);
     }
+}
+
+/// Which sides are listed, and where.
+fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
+    if inner.height < 14 {
+        return vec![(circuit.side, inner)];
+    }
+    // Each side gets what it needs where it can, and the rest goes to the other.
+    let need = |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + if side == Side::Inputs { 2 } else { 1 };
+    let (inputs, outputs) = (need(Side::Inputs), need(Side::Outputs));
+    let room = inner.height - 1;
+    let half = room / 2;
+    let above = if inputs + outputs <= room || outputs <= half {
+        inputs.min(room - outputs.min(half))
+    } else if inputs <= half {
+        inputs
+    } else {
+        room - half
+    };
+    let top = Rect { height: above, ..inner };
+    let below = Rect { y: inner.y + above + 1, height: room - above, ..inner };
+    vec![(Side::Inputs, top), (Side::Outputs, below)]
+}
+
+/// Where the rows of a side are, and the index of the first.
+fn rows(circuit: &Circuit, side: Side, area: Rect) -> (Rect, usize) {
+    let links = circuit.links_of(side);
+    let head = 1 + u16::from(has_totals(circuit, side, area));
+    let rows = Rect { y: area.y + head, height: area.height.saturating_sub(head), ..area };
+    let cursor = if side == circuit.side { circuit.row } else { 0 };
+    (rows, first_line(cursor, usize::from(rows.height), links.kept.len()))
+}
+
+fn has_totals(circuit: &Circuit, side: Side, area: Rect) -> bool {
+    side == Side::Inputs && circuit.inputs.all > 0 && area.height >= WITH_TOTALS
+}
+
+/// The connection at a cell of the lists that are drawn in `inner`.
+pub(in crate::tui) fn link_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<(Side, usize)> {
+    sections(circuit, inner).into_iter().find_map(|(side, area)| {
+        let (rows, from) = rows(circuit, side, area);
+        let at = from + usize::from(cell.y.checked_sub(rows.y)?);
+        (rows.contains(cell) && at < circuit.links_of(side).kept.len()).then_some((side, at))
+    })
 }
 
 fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
@@ -71,13 +97,10 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
             pen.put(&note, theme.quiet);
         }
     }
-    let head = if side == Side::Inputs && links.all > 0 && area.height >= WITH_TOTALS {
+    if has_totals(circuit, side, area) {
         totals(state, circuit, Rect { y: area.y + 1, height: 1, ..area }, buf);
-        2
-    } else {
-        1
-    };
-    let rows = Rect { y: area.y + head, height: area.height - head, ..area };
+    }
+    let (rows, from) = rows(circuit, side, area);
     let lines = usize::from(rows.height);
     if links.kept.is_empty() {
         let why = match (side, links.all) {
@@ -91,8 +114,6 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         }
         return;
     }
-    let cursor = if followed { circuit.row } else { 0 };
-    let from = first_line(cursor, lines, links.kept.len());
     let strongest = links.strongest();
     for (line, (at, link)) in links.kept.iter().enumerate().skip(from).take(lines).enumerate() {
         let cut = line + 1 == lines && at + 1 < links.kept.len();

@@ -11,7 +11,7 @@ use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::trail::Reached;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 use std::collections::HashMap;
@@ -134,6 +134,44 @@ struct Mark {
     digit: Option<usize>,
 }
 
+/// The node whose mark, name or count is at a cell of a graph that is drawn in `inner`.
+pub(in crate::tui) fn node_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<NodeId> {
+    let window = Window::new(circuit, inner);
+    let arrangement = &circuit.arrangement;
+    let (x, y) = (i32::from(cell.x), i32::from(cell.y));
+    if !window.marks.contains(cell) {
+        return None;
+    }
+    let spans = |from: i32, width: usize| (from..from + width as i32).contains(&x);
+    let chip = arrangement
+        .chips
+        .iter()
+        .find(|chip| window.y(0, chip.y) == y && spans(window.x(chip.x) - 2, text::width(&chip.label) + 2));
+    let crowd = arrangement.crowds.iter().find(|crowd| {
+        let row = crowd.nodes.first().and_then(|node| arrangement.place(*node)).map_or(0, |place| place.row);
+        window.y(row, crowd.y) == y && spans(window.x(crowd.x), usize::from(crowd.width))
+    });
+    let token = || {
+        let (at, row) = arrangement.rows.iter().enumerate().next_back()?;
+        let column =
+            arrangement.columns.iter().position(|column| spans(window.x(column.x), usize::from(column.width)))?;
+        let stands = |id: &&NodeId| circuit.node(**id).position().index() == column;
+        if window.y(at as u16, row.y) == y { row.nodes.iter().find(stands).copied() } else { None }
+    };
+    // A cell beside a mark is near enough.
+    let mark = || {
+        let nodes = arrangement.rows.iter().flat_map(|row| &row.nodes).copied();
+        let near = nodes.filter_map(|id| {
+            let place = arrangement.place(id).filter(|place| place.alone)?;
+            let (its_x, its_y) = window.cell(place)?;
+            (its_y == cell.y && its_x.abs_diff(cell.x) <= 1).then_some((its_x.abs_diff(cell.x), id))
+        });
+        near.min().map(|(_, id)| id)
+    };
+    let named = chip.map(|chip| chip.node).or(crowd.and_then(|crowd| crowd.nodes.first().copied()));
+    named.or_else(token).or_else(mark)
+}
+
 struct Picture<'a> {
     state: &'a State,
     circuit: &'a Circuit,
@@ -152,9 +190,19 @@ impl Picture<'_> {
         self.nodes(&marks, buf);
         self.crowds(&marks, buf);
         self.digits(&marks, buf);
-        if let Some(area) = minimap::place(self.circuit, self.window.inner) {
+        if let Some(area) = minimap::place(self.circuit, self.window.inner, |area| self.covered_by(area)) {
             minimap::render(self.circuit, &self.window.seen(), area, self.look, buf);
         }
+    }
+
+    /// How many marks a map in `area` would cover; the selected one counts for all.
+    fn covered_by(&self, area: Rect) -> usize {
+        let nodes = self.arrangement().rows.iter().flat_map(|row| &row.nodes);
+        let places = nodes.filter_map(|id| self.arrangement().place(*id).map(|place| (*id, place)));
+        let covered = places.filter(|(_, place)| self.window.cell(*place).is_some_and(|at| area.contains(at.into())));
+        covered
+            .map(|(id, _)| if id == self.circuit.selected() { self.arrangement().rows.len() * 1000 } else { 1 })
+            .sum()
     }
 
     fn arrangement(&self) -> &Arrangement {

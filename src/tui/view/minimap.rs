@@ -20,8 +20,9 @@ pub(super) struct Seen {
     pub height: u16,
 }
 
-/// Where the map is drawn in a graph of `inner`; `None` where all of the graph is seen, or no corner can be spared.
-pub(super) fn place(circuit: &Circuit, inner: Rect) -> Option<Rect> {
+/// Where the map is drawn in a graph of `inner`: in the corner where it costs least. `None` where all of the graph is
+/// seen, or no corner can be spared.
+pub(super) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize) -> Option<Rect> {
     let arrangement = &circuit.arrangement;
     if (arrangement.width <= inner.width && arrangement.height <= inner.height) || inner.width < 48 || inner.height < 9
     {
@@ -29,13 +30,12 @@ pub(super) fn place(circuit: &Circuit, inner: Rect) -> Option<Rect> {
     }
     let width = (inner.width / 5).clamp(12, 30);
     let height = (inner.height / 4).clamp(2, 7);
-    // Below the outputs, above early positions: seldom is much there.
-    Some(Rect {
-        x: inner.x + arrangement.gutter.min(inner.width / 4),
-        y: inner.y + 1,
-        width: width + 2,
-        height: height + 2,
-    })
+    let (width, height) = (width + 2, height + 2);
+    // Outputs and tokens stay free, and the layers' names.
+    let (left, right) = (inner.x + arrangement.gutter.min(inner.width / 4), inner.right() - width);
+    let (top, bottom) = (inner.y + 1, inner.bottom() - 1 - height);
+    let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
+    corners.map(|(x, y)| Rect { x, y, width, height }).into_iter().min_by_key(|corner| cost(*corner))
 }
 
 /// Draws the map within its frame.

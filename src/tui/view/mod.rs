@@ -14,9 +14,12 @@ mod tree;
 mod trust;
 mod which_key;
 
+pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
+pub(super) use graph::node_at;
 pub(in crate::tui) use hints::key_of;
-pub(super) use subgraph::room as subgraph_room;
+pub(super) use subgraph::{box_at, room as subgraph_room};
+pub(super) use tree::branch_at;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
@@ -148,6 +151,16 @@ fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
     inner
 }
 
+/// The pane whose title is at a cell of a slot's frame.
+pub(super) fn tab_at(slot: &Slot, cell: Position) -> Option<Pane> {
+    let mut x = slot.area.x + 2;
+    slot.tabs.iter().copied().filter(|_| cell.y == slot.area.y).find(|pane| {
+        let from = x;
+        x += pane.title().len() as u16 + 1;
+        (from..x).contains(&cell.x)
+    })
+}
+
 /// Cells of a frame's top line that are free at its right end.
 fn free(area: Rect, look: &Look, buf: &Buffer) -> usize {
     let line = look.glyphs.frame[4];
@@ -166,7 +179,7 @@ pub(super) enum Side {
 pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Buffer) {
     let width: usize = parts.iter().map(|(part, _)| text::width(part)).sum::<usize>() + 2;
     let room = usize::from(area.width.saturating_sub(4));
-    if width > room || parts.is_empty() {
+    if width > room || parts.iter().all(|(part, _)| part.is_empty()) {
         return;
     }
     let mut x = match side {

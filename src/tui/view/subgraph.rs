@@ -7,7 +7,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::{Boxed, Pinned, place};
 use crate::tui::text;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 /// From this share of a box's input on an edge is drawn thick, and below this one not at all.
@@ -40,9 +40,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let drawing = room(inner);
     let boxes = place(circuit, glyphs, (drawing.width, drawing.height));
     let Some(here) = boxes.iter().find(|boxed| boxed.at == circuit.box_at).or(boxes.first()) else { return };
-    let lines = usize::from(drawing.height);
-    let last = boxes.iter().map(|boxed| boxed.y).max().unwrap_or(0);
-    let scroll = super::first_line(usize::from(here.y), lines, usize::from(last) + 1) as i32;
+    let scroll = scroll(&boxes, circuit, drawing);
     let line_of = |boxed: &Boxed| i32::from(drawing.y) + i32::from(boxed.y) - scroll;
     lines::draw(&curves(state, circuit, &boxes, here, drawing, line_of), drawing, glyphs, buf);
     let selected = subgraph.box_of(circuit.selected());
@@ -69,6 +67,27 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
         buf.set_stringn(x, y as u16, &boxed.text, room, style);
     }
     beside(state, circuit, here.at, drawing, inner, buf);
+}
+
+/// The box at a cell of a drawing in `inner`.
+pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
+    let drawing = room(inner);
+    let boxes = place(circuit, &state.look.glyphs, (drawing.width, drawing.height));
+    let scroll = scroll(&boxes, circuit, drawing);
+    let is_at = |boxed: &&Boxed| {
+        let x = drawing.x + boxed.x;
+        i32::from(drawing.y) + i32::from(boxed.y) - scroll == i32::from(cell.y)
+            && (x..x + text::width(&boxed.text) as u16).contains(&cell.x)
+    };
+    boxes.iter().filter(|_| drawing.contains(cell)).find(is_at).map(|boxed| boxed.at)
+}
+
+/// How many lines of the boxes are above the drawing.
+fn scroll(boxes: &[Boxed], circuit: &Circuit, drawing: Rect) -> i32 {
+    let here = boxes.iter().find(|boxed| boxed.at == circuit.box_at).or(boxes.first());
+    let last = boxes.iter().map(|boxed| boxed.y).max().unwrap_or(0);
+    let line = here.map_or(0, |boxed| usize::from(boxed.y));
+    super::first_line(line, usize::from(drawing.height), usize::from(last) + 1) as i32
 }
 
 /// What is left for the boxes: beside or below them stand the edges of the one under the cursor.

@@ -8,7 +8,7 @@ use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::tree::{Branch, Fold};
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::StatefulWidget;
 use std::iter::Peekable;
@@ -61,6 +61,14 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
             buf[(inner.x + x, inner.y + y)] = picture[(x + shift, y)].clone();
         }
     }
+}
+
+/// The index of the branch at a cell of a tree that is drawn in `inner`.
+pub(in crate::tui) fn branch_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
+    let tree = &circuit.tree;
+    let from = super::first_line(tree.at(), usize::from(inner.height), tree.rows().len());
+    let at = from + usize::from(cell.y.checked_sub(inner.y)?);
+    (inner.contains(cell) && at < tree.rows().len()).then_some(at)
 }
 
 /// How far the picture is moved to the left for a branch that is indented by `indent` cells to be read.

@@ -1,0 +1,213 @@
+//! What the subcommands on a graph's file have in common: opening it with its session, naming its nodes, telling of
+//! them.
+
+use crate::config;
+use crate::format;
+use crate::graph::query::{NothingKnown, Query, QueryError, Subject};
+use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label, prune};
+use crate::ids::NodeId;
+use crate::session::{self, Opened, SessionPlace};
+use crate::tui::text::visible;
+use anyhow::{Context, Result, anyhow};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A graph's file, and how much of it to keep.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GraphArgs {
+    /// A graph: raw as `trace` wrote it, graph JSON (gzipped or not), or circuit-tracer's .pt
+    pub file: PathBuf,
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub node_threshold: Option<f64>,
+    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub edge_threshold: Option<f64>,
+}
+
+/// A graph with what a person did to it.
+pub struct OpenGraph {
+    /// The graph.
+    pub document: Document,
+    /// Pins, groups, labels and thresholds; the latter as the command line wants them.
+    pub edited: Edited,
+    /// What is kept.
+    pub kept: Kept,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("it has to be a number from 0 to 1".into()),
+    }
+}
+
+/// Opens a graph's file and its session. What has to be said of the session goes to stderr.
+///
+/// # Errors
+/// The file cannot be read, or holds no graph.
+pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
+    let document = format::open(file)?;
+    let place = SessionPlace::beside(file, config::data_folder().as_deref());
+    let opened = session::open(place, &document);
+    for notice in &opened.notices {
+        eprintln!("circuitscope: {}", visible(notice));
+    }
+    Ok((document, opened))
+}
+
+impl GraphArgs {
+    /// The thresholds that are asked for, where there are any, and else those that were left.
+    pub fn thresholds(&self, left: Thresholds) -> Thresholds {
+        Thresholds { node: self.node_threshold.unwrap_or(left.node), edge: self.edge_threshold.unwrap_or(left.edge) }
+    }
+
+    /// Opens the graph and prunes it.
+    ///
+    /// # Errors
+    /// As [`open_session`].
+    pub fn open(&self) -> Result<OpenGraph> {
+        let (document, opened) = open_session(&self.file)?;
+        let mut edited = opened.session.edited;
+        edited.thresholds = self.thresholds(edited.thresholds);
+        let kept = prune(&document.graph, edited.thresholds);
+        Ok(OpenGraph { document, edited, kept })
+    }
+}
+
+/// The node of this id.
+///
+/// # Errors
+/// There is none.
+pub fn node_named(document: &Document, name: &str) -> Result<NodeId> {
+    document
+        .graph
+        .node_named(name)
+        .ok_or_else(|| anyhow!("the graph has no node {name}; `circuitscope find FILE TEXT` lists ids"))
+}
+
+impl OpenGraph {
+    /// A node's id in graph JSON.
+    pub fn name(&self, id: NodeId) -> String {
+        self.document.graph.node_name(id)
+    }
+
+    /// A node's cumulative influence score: the file's own, where it has any.
+    pub fn influence(&self, id: NodeId) -> Option<f32> {
+        match &self.document.stored_scores {
+            Some(stored) => stored[id.index()],
+            None => Some(self.kept.cumulative[id.index()]),
+        }
+    }
+
+    /// An edge's share of everything that flows into its target.
+    pub fn share(&self, edge: Edge) -> f64 {
+        f64::from(edge.weight) / self.document.graph.input_total(edge.target)
+    }
+
+    /// The kept nodes, the most influential ones first.
+    pub fn ranked(&self) -> Vec<NodeId> {
+        let score = |id: &NodeId| self.influence(*id).unwrap_or(f32::INFINITY);
+        let mut nodes: Vec<_> = self.kept.node_ids().collect();
+        nodes.sort_by(|a, b| score(a).total_cmp(&score(b)));
+        nodes
+    }
+
+    /// What a query is asked of.
+    pub fn subject(&self, selected: Option<NodeId>) -> Subject<'_> {
+        Subject {
+            graph: &self.document.graph,
+            kept: &self.kept,
+            stored_scores: self.document.stored_scores.as_deref().map(Vec::as_slice),
+            labels: &self.document.labels,
+            edited: &self.edited,
+            selected,
+            features: &NothingKnown,
+        }
+    }
+
+    /// Everything about a node.
+    pub fn node_json(&self, id: NodeId) -> Value {
+        let (graph, node) = (&self.document.graph, self.document.graph.node(id));
+        let mut all = json!({
+            "id": self.name(id),
+            "kind": kind(&node.kind),
+            "position": node.position(),
+            "token": graph.token_text(id),
+            "influence": self.influence(id),
+            "label": label(graph, &self.edited, &self.document.labels, id),
+            "kept": self.kept.has_node(id),
+            "pinned": self.edited.is_pinned(id),
+        });
+        if let Some(layer) = node.layer() {
+            all["layer"] = json!(layer);
+        }
+        match &node.kind {
+            NodeKind::Feature { feature, .. } => {
+                all["feature"] = json!(feature);
+                all["activation"] = json!(node.activation);
+            }
+            NodeKind::Token { id, .. } => all["vocabulary_id"] = json!(id),
+            NodeKind::Logit { id, probability, .. } => {
+                all["vocabulary_id"] = json!(id);
+                all["probability"] = json!(probability);
+            }
+            NodeKind::Error { .. } | NodeKind::Other { .. } => {}
+        }
+        all
+    }
+
+    /// An edge with its share.
+    pub fn edge_json(&self, edge: Edge) -> Value {
+        json!({
+            "source": self.name(edge.source),
+            "target": self.name(edge.target),
+            "weight": edge.weight,
+            "share": self.share(edge),
+        })
+    }
+
+    /// A node in a line: its id, its kind, its token, its label.
+    pub fn node_line(&self, id: NodeId) -> String {
+        let graph = &self.document.graph;
+        let (name, kind) = (visible(&self.name(id)), visible(kind(&graph.node(id).kind)));
+        let token = visible(graph.token_text(id));
+        let label = label(graph, &self.edited, &self.document.labels, id).unwrap_or_default();
+        format!("{name:<16} {kind:<8} {token:<12} {}", visible(label)).trim_end().to_owned()
+    }
+}
+
+/// Reads a query, and points at what is wrong with it.
+///
+/// # Errors
+/// It is none.
+pub fn query(text: &str) -> Result<Query> {
+    Query::parse(text).map_err(|QueryError { span, message }| {
+        let lead = visible(&text[..span.start]).chars().count();
+        let marks = "^".repeat(text[span].chars().count().max(1));
+        anyhow!("{message}\n  {}\n  {:lead$}{marks}", visible(text), "")
+    })
+}
+
+/// What a node is, in a word.
+fn kind(kind: &NodeKind) -> &str {
+    match kind {
+        NodeKind::Feature { .. } => "feature",
+        NodeKind::Error { .. } => "error",
+        NodeKind::Token { .. } => "token",
+        NodeKind::Logit { .. } => "logit",
+        NodeKind::Other { kind, .. } => kind,
+    }
+}
+
+/// Writes a result to stdout: as JSON, or as lines.
+///
+/// # Errors
+/// Nobody reads stdout to its end.
+pub fn tell(json: bool, value: impl FnOnce() -> Value, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let told =
+        if json { writeln!(out, "{:#}", value()) } else { lines().iter().try_for_each(|line| writeln!(out, "{line}")) };
+    told.and_then(|()| out.flush()).context("cannot write to stdout")
+}

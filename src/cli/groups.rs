@@ -1,0 +1,81 @@
+//! `circuitscope groups`: supernodes, and what could be one.
+
+use crate::cli::graph::{GraphArgs, OpenGraph, tell};
+use crate::graph::{Likeness, SupernodeGraph, proposals, subgraph_scores, supernodes};
+use crate::ids::NodeId;
+use crate::job::Cancel;
+use crate::tui::text::visible;
+use anyhow::Result;
+use serde_json::json;
+
+/// Shows pinned nodes and supernodes with the edges between them, and features that could be supernodes.
+#[derive(Debug, clap::Args)]
+pub struct GroupsArgs {
+    #[command(flatten)]
+    graph: GraphArgs,
+    /// How alike the inputs and the outputs of features have to be to be proposed as one: their least cosine
+    #[arg(long, value_name = "COSINE", default_value_t = Likeness::default().cosine)]
+    alike: f64,
+    /// How many tokens a proposal may span
+    #[arg(long, value_name = "TOKENS", default_value_t = Likeness::default().span)]
+    span: usize,
+    /// Print them as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Opens, weighs, proposes, and tells.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn run(args: &GroupsArgs) -> Result<()> {
+    let open = args.graph.open()?;
+    let graph = &open.document.graph;
+    let groups = supernodes(graph, &open.edited);
+    let scores = subgraph_scores(graph, &open.edited.pins);
+    let likeness = Likeness { cosine: args.alike, span: args.span };
+    let proposals = proposals(graph, &open.kept, &open.edited, &[], likeness, &Cancel::default())?;
+    let names = |members: &[NodeId]| members.iter().map(|id| open.name(*id)).collect::<Vec<_>>();
+    let title = |at: usize| title(&open, &groups, at);
+    tell(
+        args.json,
+        || {
+            json!({
+                "supernodes": groups.nodes.iter().enumerate().map(|(at, node)| json!({
+                    "name": title(at),
+                    "is_group": node.group.is_some(),
+                    "members": names(&node.members),
+                })).collect::<Vec<_>>(),
+                "edges": groups.edges.iter().map(|edge| json!({
+                    "source": edge.source, "target": edge.target, "weight": edge.weight,
+                })).collect::<Vec<_>>(),
+                "replacement_score": scores.replacement,
+                "completeness_score": scores.completeness,
+                "proposals": proposals.iter().map(|proposal| json!({
+                    "members": names(&proposal.members), "likeness": proposal.likeness,
+                })).collect::<Vec<_>>(),
+            })
+        },
+        || {
+            let mut lines = Vec::new();
+            for (at, node) in groups.nodes.iter().enumerate().filter(|(_, node)| node.group.is_some()) {
+                lines.push(format!("{}: {}", visible(&title(at)), visible(&names(&node.members).join(" "))));
+            }
+            for edge in &groups.edges {
+                let (source, target) = (title(edge.source), title(edge.target));
+                lines.push(format!("{:+.4}  {} -> {}", edge.weight, visible(&source), visible(&target)));
+            }
+            for proposal in &proposals {
+                let members = visible(&names(&proposal.members).join(" "));
+                lines.push(format!("could be one ({:.2}): {members}", proposal.likeness));
+            }
+            lines
+        },
+    )
+}
+
+/// What a supernode is called: a lone node by its id.
+fn title(open: &OpenGraph, groups: &SupernodeGraph, at: usize) -> String {
+    let node = &groups.nodes[at];
+    node.group.map_or_else(|| open.name(node.members[0]), |group| open.edited.groups[group].name.clone())
+}
