@@ -310,8 +310,10 @@ impl Circuit {
         self.trail.renumber(|node| to[node.index()]);
         self.tree.renumber(|node| to[node.index()]);
         self.kit.renumber(|node| to[node.index()]);
+        Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
         self.names = Names::new(Arc::clone(&traced.document.graph));
         self.pruned = Arc::clone(&traced.kept);
+        self.influence_kept = influence_kept(&self.pruned);
         self.traced = traced;
         self.show_from(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);

@@ -41,6 +41,13 @@ impl Subgraph {
         Self { pinned: pinned.clone(), graph: supernodes(graph, &edited), scores: subgraph_scores(graph, &pinned.pins) }
     }
 
+    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        let grouped = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
+        let boxed = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
+        self.pinned.pins.iter_mut().chain(grouped).chain(boxed).for_each(|node| *node = to(*node));
+    }
+
     /// The box that a node is in.
     pub fn box_of(&self, node: NodeId) -> Option<usize> {
         self.graph.nodes.iter().position(|supernode| supernode.members.contains(&node))
