@@ -152,7 +152,7 @@ commands! {
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
-    "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
+    "go-on", Prompt, Panes, ["C"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
