@@ -8,10 +8,10 @@ mod synth;
 
 use anyhow::{Context, bail};
 use candle_core::{Device, Tensor};
-use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
+use circuitscope::attribution::{Engine, TargetChoice, TraceOptions, memory};
 use circuitscope::graph::{FeatureAt, RawTrace, RowTarget, Settings};
 use circuitscope::hub::Place;
-use circuitscope::job::Monitor;
+use circuitscope::job::{Monitor, Phase};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -79,22 +79,28 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     for _ in 0..args.repeats.max(1) {
         // The machine's rate is taken beside each trace, since it moves with whatever else runs.
         product = product.max(product_rate(&engine, args.tokens)?);
-        let begun = Instant::now();
-        let mut planned = begun;
-        let trace = engine.trace(&options, |_| planned = Instant::now(), &Monitor::default())?;
-        rows = rows.min(planned.elapsed().as_secs_f64());
-        forward = forward.min((planned - begun).as_secs_f64());
-        last = Some(trace);
+        let (monitor, mut plan) = (Monitor::default(), None);
+        let trace = engine.trace(&options, |made| plan = Some(made.clone()), &monitor)?;
+        let (of_rows, before): (Vec<Phase>, Vec<Phase>) =
+            monitor.phases().into_iter().partition(|phase| phase.name.ends_with("rows") || phase.name == "ranking");
+        let seconds = |phases: &[Phase]| phases.iter().map(|phase| phase.time.as_secs_f64()).sum::<f64>();
+        (rows, forward) = (rows.min(seconds(&of_rows)), forward.min(seconds(&before)));
+        let operations: u64 = of_rows.iter().chain(&before).map(|phase| phase.operations).sum();
+        last = Some((trace, plan, operations));
     }
-    let Some(trace) = last else { bail!("nothing was traced") };
+    let Some((trace, Some(plan), operations)) = last else { bail!("nothing was traced") };
     let n_rows = trace.row_targets.len() as f64;
     let work = least_work(&engine, &trace);
     let (rate, per_thousand) = (work / rows, 1000.0 * rows / n_rows);
     let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
     println!("\n{name}: {} active features, {n_rows} rows", trace.active.len());
-    println!("  open {load:.2} s, forward pass and encoders {forward:.2} s, rows {rows:.2} s");
+    println!("  open {load:.2} s, forward pass to freezing {forward:.2} s, rows {rows:.2} s");
     println!("  {:.0} rows/s, {per_thousand:.2} s per 1,000 rows, {:.3} GFLOP a row", n_rows / rows, work / n_rows);
     println!("  {rate:.1} GFLOP/s of {product:.1} that a plain product reaches: {:.0} %", 100.0 * rate / product);
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let peak = memory::peak().map_or("unknown".to_owned(), |bytes| format!("{:.2} GiB", gib(bytes)));
+    println!("  peak memory {peak} (of all traces so far; planned {:.2})", gib(plan.memory_bytes));
+    println!("  {:.3} TFLOP counted, planned {:.3}", operations as f64 / 1e12, plan.operations as f64 / 1e12);
     if let Some((_, reference)) = REFERENCE.iter().find(|(shape, _)| *shape == name) {
         if rayon::current_num_threads() == 1 {
             let theirs = reference / (TORCH_OVER_CANDLE * product);
