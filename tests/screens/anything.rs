@@ -58,6 +58,7 @@ proptest! {
     ) {
         let mut desk = Desk::bare(size, Some(Fake::quick()));
         desk.state.look.glyphs = Glyphs::new(charset);
+        desk.exports = false;
         start_open(&mut desk.state, Arc::new(made_up("anything", tokens, n_layers, density, seed)));
         desk.settle();
         for step in steps {

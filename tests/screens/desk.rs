@@ -17,6 +17,8 @@ pub struct Desk {
     pub state: State,
     pub workers: Workers,
     pub quit: bool,
+    /// Whether exports are written. Keys at random would write files of any name.
+    pub exports: bool,
     /// What was copied last.
     pub copied: Option<String>,
 }
@@ -26,7 +28,7 @@ impl Desk {
     pub fn bare(size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
         let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
         let workers = Workers::new(tracer.clone(), Arc::new(|| {}));
-        Self { state: State::new(look, size, tracer), workers, quit: false, copied: None }
+        Self { state: State::new(look, size, tracer), workers, quit: false, exports: true, copied: None }
     }
 
     /// A screen on which the usual prompt was traced.
@@ -69,6 +71,9 @@ impl Desk {
 
     pub fn start(&mut self) {
         for effect in std::mem::take(&mut self.state.effects) {
+            if !self.exports && matches!(effect, Effect::Export { .. }) {
+                continue;
+            }
             match self.workers.start(effect) {
                 Some(Effect::Quit) => self.quit = true,
                 Some(Effect::Copy(text)) => self.copied = Some(text),
