@@ -1,5 +1,6 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
+use crate::cli::graph::{node_named, open_session, share};
 use crate::format::{self, Format, Options, Theme};
 use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, prune, scores};
 use anyhow::{Context, bail};
@@ -19,13 +20,13 @@ pub struct ExportArgs {
     /// Which part of the graph
     #[arg(long, value_enum, default_value = "pruned")]
     select: Select,
-    /// A node to pin beside those that the graph's file pins, by its id in graph JSON; may be given again
+    /// A node to pin beside those that are pinned already, by its id in graph JSON; may be given again
     #[arg(long = "pin", value_name = "ID", num_args = 1..)]
     pins: Vec<String>,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: the graph file's, else 0.8]
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was left]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     node_threshold: Option<f64>,
-    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: the graph file's, else 0.98]
+    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was left]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     edge_threshold: Option<f64>,
     /// The background that --format svg is made for
@@ -113,18 +114,15 @@ impl ExportArgs {
         Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
     }
 
-    /// What the graph's file says of a person's work, with the pins and thresholds of the command line.
-    fn edited(&self, document: &Document) -> anyhow::Result<Edited> {
-        let mut edited = Edited::clone(&document.edited);
+    /// What a person did to the graph, with the pins and thresholds of the command line.
+    fn edited(&self, document: &Document, mut edited: Edited) -> anyhow::Result<Edited> {
         let thresholds = edited.thresholds;
         edited.thresholds = Thresholds {
             node: self.node_threshold.unwrap_or(thresholds.node),
             edge: self.edge_threshold.unwrap_or(thresholds.edge),
         };
         for name in &self.pins {
-            let Some(id) = document.graph.node_named(name) else {
-                bail!("there is no node {name:?} in {}; --format csv-nodes lists its ids", self.file.display());
-            };
+            let id = node_named(document, name)?;
             if !edited.is_pinned(id) {
                 edited.pins.push(id);
             }
@@ -134,13 +132,6 @@ impl ExportArgs {
 
     fn is_to_stdout(&self) -> bool {
         self.out == Path::new("-")
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("it has to be a number from 0 to 1".into()),
     }
 }
 
@@ -160,8 +151,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if args.json && args.is_to_stdout() {
         bail!("--out - and --json both write to stdout; leave one out");
     }
-    let document = format::open(&args.file)?;
-    let edited = args.edited(&document)?;
+    let (document, opened) = open_session(&args.file)?;
+    let edited = args.edited(&document, opened.session.edited)?;
     let kept = prune(&document.graph, edited.thresholds);
     if args.is_to_stdout() {
         let mut options = args.options();

@@ -36,7 +36,11 @@ pub struct OpenGraph {
     pub kept: Kept,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Reads a share.
+///
+/// # Errors
+/// It is none.
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("it has to be a number from 0 to 1".into()),

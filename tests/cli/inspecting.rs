@@ -82,6 +82,11 @@ fn edits_are_saved_beside_the_graph_and_found_again() {
     assert_eq!(groups["supernodes"][0]["members"], serde_json::json!([a, b]));
     assert_eq!(groups["replacement_score"], shown["pinned_replacement_score"]);
 
+    let mut export = circuitscope();
+    export.arg("export").arg(&graph).args(["--select", "pinned", "--format", "markdown", "--out", "-"]);
+    let note = String::from_utf8(export.assert().success().get_output().stdout.clone()).unwrap();
+    assert!(note.contains("says a capital") && note.contains("as expected"), "{note}");
+
     let left = asked(&graph, "edit", &["--dissolve", "capital", "--unpin", "E_228_4"]);
     assert_eq!((&left["groups"], &left["pins"]), (&serde_json::json!([]), &serde_json::json!([a, b])));
     assert_eq!(asked(&graph, "edit", &[])["changed"], false);
@@ -97,4 +102,11 @@ fn what_is_not_there_is_said_and_changes_nothing() {
     assert!(refused(&graph, "edit", &["--pin", "E_228_4", "--dissolve", "none"]).contains("there is no group none"));
     assert!(refused(&graph, "edit", &["--label", "99:0=x"]).contains("there is no layer 99"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no session was written");
+}
+
+#[test]
+fn the_readme_holds_the_grammar_of_filters() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let grammar = circuitscope::graph::query::grammar();
+    assert!(readme.contains(&format!("```text\n{grammar}```\n")), "put this into the README:\n{grammar}");
 }

@@ -147,7 +147,8 @@ fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {
 /// A text as it has to be written, in quotes where it could be read as something else.
 fn text(text: &str) -> String {
     let is_plain = text.chars().all(|c| c.is_alphanumeric() || c == '_') && !text.is_empty();
-    let is_word = KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || fields::find(text).is_some();
+    let mut words = KEYWORDS.iter().chain(KINDS.iter().map(|(_, name, _)| name));
+    let is_word = words.any(|word| word.eq_ignore_ascii_case(text)) || fields::find(text).is_some();
     if is_plain && !is_word { text.to_owned() } else { lexer::quote(text) }
 }
 

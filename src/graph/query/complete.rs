@@ -69,6 +69,7 @@ impl Place<'_> {
     fn terms(&self, tokens: &[Token]) -> Vec<Completion> {
         let fields = FIELDS.iter().filter(|field| self.starts(field.name));
         let mut offers: Vec<_> = fields.map(|field| self.offer(lead(field), field.doc)).collect();
+        offers.extend(self.words(KINDS));
         let open = tokens.iter().fold(0usize, |open, token| match token.kind {
             Lexeme::Open => open + 1,
             Lexeme::Close => open.saturating_sub(1),
@@ -109,8 +110,7 @@ impl Place<'_> {
             Takes::Sign => self.words(SIGNS),
             Takes::State => self.words(STATES),
             Takes::From | Takes::To => {
-                let mut offers = self.words(KINDS);
-                offers.extend(self.words(STATES));
+                let mut offers = self.words(STATES);
                 offers.extend(self.terms(&[]));
                 offers
             }

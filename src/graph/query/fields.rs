@@ -118,7 +118,7 @@ pub const FIELDS: [Field; 22] = {
         field("is", State, "selected, pinned, grouped or labelled", "is:pinned"),
         field("w", Number(N::Weight), "the edge's weight", "w<-0.5"),
         field("|w|", Number(N::AbsoluteWeight), "the edge's absolute weight", "|w|>0.05"),
-        field("share", Number(N::Share), "the edge's share of its target's input", "share>0.02"),
+        field("share", Number(N::Share), "the edge's share of its target's input, sign aside", "share>0.02"),
         field("sign", Sign, "the edge's sign, + or -", "sign:-"),
         field("from", From, "where it comes from: a kind, an id, a text, a term, a bracket", "from:E"),
         field("to", To, "where it leads to: a kind, an id, a text, a term, a bracket", "to:(layer:20.. label~say)"),
@@ -144,7 +144,8 @@ pub fn grammar() -> String {
     text.push_str(
         "\nNumbers take < <= > >= and : for a value, a range (10..20, ..5, 3.., both ends included) or\n\
          a list (1,3..5). Texts take ~ for a part and : for the whole; with spaces or signs in it a\n\
-         text stands in quotes. A text on its own is looked for in labels, tokens and ids.\n\n\
+         text stands in quotes. A kind on its own is that kind (`logit`, `E`), any other text is looked\n\
+         for in labels, tokens and ids.\n\n\
          On an edge, a term about nodes holds where it holds for either end; from: and to: say which.\n\
          On a node, a term about edges holds where one of its kept edges satisfies it, from: one that\n\
          comes in and to: one that goes out. Inside from:(...) and to:(...), terms are about the far\n\

@@ -159,6 +159,10 @@ impl<'a> Parser<'a> {
                 if KEYWORDS.iter().any(|keyword| is_keyword(token, keyword)) {
                     return Err(self.expected(format!("a term before `{word}`; as a text it stands in quotes")));
                 }
+                if let Some((kind, ..)) = KINDS.iter().find(|(_, name, _)| name.eq_ignore_ascii_case(word)) {
+                    self.at += 1;
+                    return Ok(Expr::Term(Term::Kind(vec![*kind])));
+                }
                 if let Some(field) = fields::find(word) {
                     let after = token.span.end..token.span.end;
                     let operators = operators(field.takes);
