@@ -122,6 +122,8 @@ pub struct Busy {
     pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
+    /// The number of the circuit that it goes on with.
+    continues: Option<u64>,
     /// When its count began, and where.
     since: Option<(Instant, u64)>,
 }
@@ -129,7 +131,25 @@ pub struct Busy {
 impl Busy {
     /// Work that has just been asked for.
     pub fn new(generation: u64, prompt: String) -> Self {
-        Self { generation, prompt, progress: Progress::default(), rate: None, stopping: false, since: None }
+        Self {
+            generation,
+            prompt,
+            progress: Progress::default(),
+            rate: None,
+            stopping: false,
+            continues: None,
+            since: None,
+        }
+    }
+
+    /// Work that goes on with the circuit of this number.
+    pub fn going_on(generation: u64, prompt: String, circuit: u64) -> Self {
+        Self { continues: Some(circuit), ..Self::new(generation, prompt) }
+    }
+
+    /// The number of the circuit that it makes, or goes on with.
+    pub fn circuit(&self) -> u64 {
+        self.continues.unwrap_or(self.generation)
     }
 
     /// Takes note of how far it is at `now`.

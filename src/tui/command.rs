@@ -152,12 +152,12 @@ commands! {
     "jump", Walk, Panes, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), act::jump, "Along the connection with this number";
     "side", Walk, Panes, ["o"], Some("in/out"), |s, _| act::switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Panes, ["i"], Some("prompt"), |s, _| act::open_prompt(s), "Edit the prompt and trace it";
-    "go-on", Prompt, Panes, ["c"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
+    "go-on", Prompt, Panes, ["C"], None, |s, _| act::go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Panes, ["Tab"], Some("pane"), |s, _| act::cycle_pane(s, 1), "To the next pane";
     "zoom", Program, Panes, ["z"], Some("zoom"), |s, _| act::toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Panes, ["[", "Backspace"], Some("back"), |s, _| act::back(s), "Back to where the walk was before";
     "forward", Walk, Panes, ["]"], Some("back"), |s, _| act::forward(s), "Forward again after going back";
-    "cell", Find, Graph, ["C"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
+    "cell", Find, Graph, ["c"], None, |s, _| act::open_cell(s), "List the nodes at this layer and position";
     "to-answer", Walk, Graph, ["g", "Home"], None, |s, _| act::to_answer(s), "To the most probable answer";
     "to-token", Walk, Graph, ["G", "End"], None, |s, _| act::to_token(s), "Down to the token of this column";
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";

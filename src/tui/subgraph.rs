@@ -54,13 +54,11 @@ impl Subgraph {
         Self { pinned: pinned.clone(), graph: supernodes(graph, &edited), scores: subgraph_scores(graph, &pinned.pins) }
     }
 
-    /// Takes over other ids for its nodes.
+    /// Follows the nodes into a graph in which each has the id that `to` gives.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        let groups = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
-        let members = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
-        for id in self.pinned.pins.iter_mut().chain(groups).chain(members) {
-            *id = to(*id);
-        }
+        let grouped = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
+        let boxed = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
+        self.pinned.pins.iter_mut().chain(grouped).chain(boxed).for_each(|node| *node = to(*node));
     }
 
     /// The box that a node is in.

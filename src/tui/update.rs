@@ -165,8 +165,8 @@ fn take(state: &mut State, msg: Msg) {
             state.dirty = true;
         }
         Msg::Grown { generation, traced } => {
-            if state.busy.as_ref().is_some_and(|busy| busy.generation == generation) {
-                show(state, generation, *traced);
+            if let Some(busy) = state.busy.as_ref().filter(|busy| busy.generation == generation) {
+                show(state, busy.circuit(), *traced);
             }
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
@@ -227,7 +227,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
         Ok(traced) => {
             let stopped = busy.stopping && traced.document.graph.is_partial();
             let warning = traced.document.trace.as_ref().and_then(|trace| trace.provenance.warnings.first().cloned());
-            show(state, generation, traced);
+            show(state, busy.circuit(), traced);
             act::open_session(state);
             if stopped {
                 let goes_on = view::key_of("go-on", state);

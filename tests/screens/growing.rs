@@ -2,9 +2,10 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::graph::{RawTrace, prune};
+use circuitscope::graph::{RawTrace, influence_kept, prune};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::start_trace;
+use circuitscope::tui::subgraph::{Pinned, Subgraph};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -48,6 +49,7 @@ fn the_graph_grows_while_it_is_walked() {
     desk.expect("partial");
     stage(&mut desk, &go_on);
     press(&mut desk, "1 p 1");
+    desk.wait_for("the weighing", |desk| !circuit(desk).subgraph.graph.nodes.is_empty());
     let walk = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
         circuit.trail.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
@@ -61,6 +63,13 @@ fn the_graph_grows_while_it_is_walked() {
     stage(&mut desk, &go_on);
     assert_eq!(pins(&desk), pinned);
     assert_eq!(walk(&desk)[..3], walked);
+    let weighed = |desk: &Desk| {
+        let circuit = circuit(desk);
+        let pinned = Pinned::of(circuit.edits.now());
+        circuit.subgraph.scores == Subgraph::new(&circuit.traced.document.graph, &pinned).scores
+    };
+    desk.wait_for("what is pinned to be weighed in the larger graph", weighed);
+    assert_eq!(circuit(&desk).influence_kept, influence_kept(circuit(&desk).kept()));
     press(&mut desk, "u");
     assert!(pins(&desk).is_empty(), "what was done before the graph grew is undone");
     press(&mut desk, "[ [");
@@ -113,16 +122,16 @@ fn a_stopped_trace_is_gone_on_with() {
     let here = desk.selected();
     desk.press_only("Ctrl-c");
     desk.settle();
-    desk.expect("partial").expect("; c goes on");
+    desk.expect("partial").expect("; C goes on");
     assert!(trace(&desk).is_partial());
     let there = n_features(&desk);
-    desk.press_only("c");
+    desk.press_only("C");
     assert_eq!(n_features(&desk), there, "the graph stays while the model is run again");
     (0..2).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     assert!(!trace(&desk).is_partial());
     assert_eq!(desk.selected(), here);
-    press(&mut desk, "c");
+    press(&mut desk, "C");
     desk.expect("Every active feature has its row");
 }
 
@@ -132,7 +141,7 @@ fn a_finished_trace_is_extended_to_more_features() {
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     assert_eq!(trace(&desk).wanted_features, 12);
-    desk.press_only("c");
+    desk.press_only("C");
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     assert_eq!((trace(&desk).wanted_features, n_features(&desk)), (24, 24));
@@ -141,5 +150,5 @@ fn a_finished_trace_is_extended_to_more_features() {
 #[test]
 fn without_the_model_there_is_no_going_on() {
     let mut desk = Desk::bare((160, 48), None);
-    desk.press("c").expect("There is no trace to go on with");
+    desk.press("C").expect("There is no trace to go on with");
 }

@@ -332,10 +332,10 @@ fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
     desk.state.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
     assert_eq!(circuit(&desk).cell_of(crowd.nodes[1]), crowd.nodes);
     let name = circuit(&desk).name(crowd.nodes[0], &desk.state.look.glyphs);
-    desk.press("C").expect(&name);
+    desk.press("c").expect(&name);
     desk.press("Down Down Enter");
     assert!(crowd.nodes.contains(&circuit(&desk).selected()));
-    desk.press("C Enter C Down Enter");
+    desk.press("c Enter c Down Enter");
     assert!(crowd.nodes.contains(&circuit(&desk).selected()) && desk.state.popup.is_none());
 }
 

@@ -1,7 +1,6 @@
 //! Going on with a trace.
 
 use crate::tui::app::{Busy, Effect, State};
-use crate::tui::circuit::Writes;
 use std::sync::Arc;
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
@@ -10,7 +9,7 @@ pub(in crate::tui) fn go_on(state: &mut State) {
         state.say("A trace is under way");
         return;
     }
-    let Some(circuit) = &mut state.circuit else {
+    let Some(circuit) = &state.circuit else {
         state.say("There is no trace to go on with");
         return;
     };
@@ -29,10 +28,7 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
     let thresholds = circuit.edits.now().thresholds;
-    // What is asked about the circuit from here on belongs to the trace that goes on.
-    circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
     let generation = state.next_generation();
-    state.circuit_generation = generation;
     state.effects.push(Effect::Resume { generation, trace, max_feature_nodes, thresholds });
-    state.busy = Some(Busy::new(generation, prompt));
+    state.busy = Some(Busy::going_on(generation, prompt, state.circuit_generation));
 }
