@@ -1,7 +1,7 @@
 //! What a filter lets through, found off the UI thread.
 
 use crate::graph::query::{Expr, Features, Matches, NumberField, Query, State, Subject, Term};
-use crate::graph::{Document, Edited, Kept, Node};
+use crate::graph::{Document, Edited, Kept};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::tui::tracer::Promoted;
 use std::collections::HashMap;
@@ -49,9 +49,10 @@ impl Sift {
             features: &Known(&self.written),
         };
         let matches = self.query.matches(&subject);
-        let stays = |node: &Node| node.is_token() || node.is_logit();
-        let left =
-            self.kept.narrowed(graph, |id| matches.has_node(id) || stays(graph.node(id)), |id| matches.has_edge(id));
+        // A filter about the selected node would else hide it, ask about the next one, hide that, and so on.
+        let here = is_about_selection(self.query.expr()).then_some(self.selected);
+        let stays = |id: NodeId| Some(id) == here || graph.node(id).is_token() || graph.node(id).is_logit();
+        let left = self.kept.narrowed(graph, |id| matches.has_node(id) || stays(id), |id| matches.has_edge(id));
         Sifted { matches, left: Arc::new(left) }
     }
 }

@@ -69,6 +69,11 @@ impl Trail {
         if node != here.node && reached == Reached::Freely && here.reached == Reached::Freely && self.at > 0 {
             here.node = node;
             self.stations.truncate(self.at + 1);
+            if self.stations[self.at - 1].node == node {
+                // Back where it left from: that is no station of its own.
+                self.stations.pop();
+                self.at -= 1;
+            }
         } else {
             self.push(Station { node, reached });
         }
@@ -140,6 +145,17 @@ mod tests {
         for node in 1..9 {
             trail.go(NodeId(node), Reached::Freely);
         }
+        assert_eq!(trail.walked().len(), 2);
+        assert!(trail.back(all));
+        assert_eq!(trail.node(), NodeId(0));
+    }
+
+    #[test]
+    fn a_free_move_back_to_where_it_left_from_is_none() {
+        let mut trail = Trail::new(NodeId(0));
+        trail.go(NodeId(1), Reached::AsInput(0.5));
+        trail.go(NodeId(2), Reached::Freely);
+        trail.go(NodeId(1), Reached::Freely);
         assert_eq!(trail.walked().len(), 2);
         assert!(trail.back(all));
         assert_eq!(trail.node(), NodeId(0));

@@ -79,6 +79,20 @@ fn a_filter_holds_while_thresholds_and_edits_change() {
 }
 
 #[test]
+fn a_filter_about_the_selected_node_follows_it_and_never_hides_it() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("f").type_text("in>0.04").press("Enter");
+    for key in ["1", "1", "g", "1"] {
+        desk.press(key);
+        let (here, shown) = (circuit(&desk).selected(), features(&desk));
+        let strong = circuit(&desk).inputs.kept.iter().filter(|link| circuit(&desk).node(link.other).is_feature());
+        assert!(circuit(&desk).kept().has_node(here));
+        assert!(strong.clone().all(|link| link.share > 0.04 && shown.contains(&link.other)));
+        assert!(shown.len() <= strong.count() + 1, "nothing else is left");
+    }
+}
+
+#[test]
 fn an_error_points_at_what_is_wrong() {
     let mut desk = Desk::traced((160, 48));
     desk.press("f").type_text("layer:2 act>").expect("expected a number");
