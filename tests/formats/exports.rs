@@ -253,7 +253,7 @@ fn the_command_line_selects_pins_and_writes_to_stdout() {
         let message = String::from_utf8(failure).unwrap();
         assert!(message.contains(why), "{message}");
     };
-    fails(&["--format", "dot", "--pin", "nobody", "--out", "-"], 1, "there is no node \"nobody\"");
+    fails(&["--format", "dot", "--pin", "nobody", "--out", "-"], 1, "the graph has no node nobody");
     fails(&["--format", "dot", "--json", "--out", "-"], 1, "both write to stdout");
     fails(&["--format", "dense", "--out", "-"], 1, "written to a file");
     fails(&["--format", "jpeg", "--out", "-"], 2, "jpeg");

@@ -2,11 +2,10 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::graph::{RawTrace, influence_kept, prune, subgraph_scores};
+use circuitscope::graph::{RawTrace, influence_kept, prune};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::subgraph::{Pinned, Subgraph};
-use circuitscope::tui::tree::Fold;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -80,32 +79,6 @@ fn the_graph_grows_while_it_is_walked() {
     assert!(desk.state.busy.is_none());
     assert!(!desk.screen().contains("partial"));
     assert_eq!(n_features(&desk), trace(&desk).active.len());
-}
-
-#[test]
-fn the_tree_and_what_is_pinned_grow_with_the_graph() {
-    let (mut desk, go_on) = begun(None);
-    stage(&mut desk, &go_on);
-    press(&mut desk, "p 1 p Tab Tab Tab");
-    while circuit(&desk).tree.branch().unwrap().depth() < 2 {
-        let is_leaf = circuit(&desk).tree.branch().unwrap().fold == Fold::Leaf;
-        desk.press_only(if is_leaf { "j" } else { "l" });
-    }
-    let under_cursor = |desk: &Desk| -> Vec<String> {
-        let path = &circuit(desk).tree.branch().unwrap().path;
-        path.iter().map(|node| circuit(desk).name(*node, &desk.state.look.glyphs)).collect()
-    };
-    let before = under_cursor(&desk);
-    assert_eq!(before.len(), 3);
-    stage(&mut desk, &go_on);
-    assert_eq!(under_cursor(&desk), before);
-    desk.wait_for("the pins weighed anew", |desk| {
-        let (circuit, pins) = (circuit(desk), circuit(desk).edits.now().pins.clone());
-        let scores = subgraph_scores(&circuit.traced.document.graph, &pins);
-        circuit.subgraph.pinned.pins == pins && circuit.subgraph.scores == scores
-    });
-    desk.press_only("Ctrl-c");
-    desk.settle();
 }
 
 #[test]
