@@ -193,9 +193,10 @@ impl Plan {
             (None, Some(share)) => vec![Some(share)],
             (None, None) => vec![None, Some(DROPPED_SHARE)],
         };
-        // The graph that is made of the rows has no columns of features without one; about half of the others hold
-        // something, since effects run upward only.
-        let kept = rows * (wanted + columns - sizes.n_active()) / 2;
+        // The graph that is made of the rows has no columns of features without one; of the others about half of a half
+        // hold something, since effects run upward and forward only.
+        let p = sizes.positions.max(1);
+        let kept = rows * (wanted + columns - sizes.n_active()) / 4 * (p + 1) / p;
         let mut least = u64::MAX;
         for block_rows in blocks {
             for decoders_held in [true, false] {
