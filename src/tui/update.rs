@@ -13,6 +13,7 @@ use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use crate::tui::work::Exported;
@@ -30,6 +31,8 @@ pub enum Msg {
     Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
+    /// The terminal says what stands behind its text.
+    Background(Ground),
     /// Time passed while work goes on; how far the trace is.
     Tick(Option<Progress>),
     /// A trace went on: the graph of what there is.
@@ -155,6 +158,7 @@ fn take(state: &mut State, msg: Msg) {
             state.size = (width, height);
             state.dirty = true;
         }
+        Msg::Background(ground) => state.dirty |= state.look.stand_on(ground),
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
             match (&mut state.busy, &mut state.popup, progress) {
