@@ -213,6 +213,9 @@ commands! {
     "filter-complete", Prune, Filter, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
     "filter-down", Prune, Filter, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
     "filter-up", Prune, Filter, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
+    "filter-page-down", Prune, Filter, ["PageDown"], None, |s, _| act::move_in_filter(s, 10), "Ten completions further, or lines of the grammar";
+    "filter-page-up", Prune, Filter, ["PageUp"], None, |s, _| act::move_in_filter(s, -10), "Ten completions back, or lines of the grammar";
+    "filter-grammar", Prune, Filter, ["Ctrl-g"], Some("grammar"), |s, _| act::toggle_grammar(s), "What can be written, or the completions again";
     "filter-older", Prune, Filter, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
     "filter-newer", Prune, Filter, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
     "filter-hides", Prune, Filter, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";
