@@ -163,7 +163,7 @@ commands! {
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
     "search-next", Find, Panes, ["n"], None, |s, _| act::next_found(s, 1), "To the next node that the search found";
     "search-previous", Find, Panes, ["N"], None, |s, _| act::next_found(s, -1), "To the one before that the search found";
-    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane or command";
+    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane, graph or command";
     "palette", Find, Panes, [":"], Some("command"), |s, _| act::open_palette(s), "Run a command by its name";
     "mark", Find, Panes, ["m"], None, |s, _| act::await_key(s, Context::SetMark), "Mark the selected node: a letter follows";
     "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
