@@ -20,7 +20,7 @@ mod written;
 
 pub use backward::{Block, TargetRow};
 pub use capture::{Capture, CapturedLayer};
-pub use engine::{Engine, Promoted};
+pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted};
 pub use error::TraceError;
 pub use plan::{Limits, Outlook, Plan};
 pub use replacement::Replacement;

@@ -12,7 +12,7 @@ use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, Trace
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
-use crate::model::Transformer;
+use crate::model::{DeviceName, Transformer};
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
@@ -184,8 +184,8 @@ impl<'a> Tracing<'a> {
                 program_version: env!("CARGO_PKG_VERSION").to_owned(),
                 model: model.spec.name.clone(),
                 transcoder: transcoder.name(),
-                dtype: "f32".to_owned(),
-                device: format!("{:?}", model.device().location()).to_lowercase(),
+                dtype: model.precision().to_string(),
+                device: DeviceName::of(model.device()).to_string(),
                 ..Provenance::default()
             },
         };

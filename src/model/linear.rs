@@ -1,7 +1,7 @@
 //! A projection whose weight stays on disk.
 
 use crate::job::Cancel;
-use crate::model::{ModelError, Weights};
+use crate::model::{ModelError, Precision, Weights};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
@@ -10,6 +10,7 @@ use std::ops::Range;
 pub struct Linear<'a> {
     pub(super) weights: &'a Weights,
     pub(super) device: &'a Device,
+    pub(super) precision: Precision,
     pub(super) name: String,
     pub(super) kept: Kept,
     /// `[out]`
@@ -47,16 +48,17 @@ impl Linear<'_> {
     pub fn apply(&self, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         cancel.check()?;
         let y = if self.device.is_cpu() {
+            let (weights, name, precision) = (self.weights, &self.name, self.precision);
             let (y, outputs) = match &self.kept {
-                Kept::ByOutput(shape) => (self.weights.product(&self.name, shape, x, cancel)?, shape[0]),
+                Kept::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
                 Kept::ByInput(shape, columns) => {
-                    let y = self.weights.product_by_input(&self.name, shape, columns.clone(), x, cancel)?;
+                    let y = weights.product_by_input(name, shape, columns.clone(), x, precision, cancel)?;
                     (y, columns.len())
                 }
             };
             Tensor::from_vec(y, (x.dim(0)?, outputs), self.device)?
         } else {
-            x.matmul(&self.weight()?.t()?)?
+            self.precision.product(x, &self.precision.weight(&self.weight()?)?.t()?)?
         };
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
