@@ -1,7 +1,7 @@
 //! Other devices and other numbers against the reference: half precision, and whatever device the environment names.
 
 use crate::engine::Case;
-use crate::fixture::{CASES, Tensors, folder};
+use crate::fixture::CASES;
 use circuitscope::attribution::{HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF};
 use circuitscope::graph::{FeatureAt, RawTrace, RowTarget, Rows};
 use circuitscope::model::Precision;
@@ -78,4 +78,7 @@ fn half_precision_is_off_by_what_is_said_of_it() {
         assert!(found <= said, "{what} are off by {found}, and {said} is said");
         assert!(found >= said / 4.0, "{what} are off by {found} only, and {said} is said");
     }
+    let in_readme = format!("up to {:.0} % of their absolute sum and an output's", HALF_INPUTS_OFF * 100.0);
+    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(readme.contains(&in_readme) && readme.contains(&format!("probability by up to {HALF_PROBABILITIES_OFF}")));
 }
