@@ -1,5 +1,6 @@
 //! What makes each feature fire: dashboards, where they are read from, and how they are written.
 
 mod dashboard;
+pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
