@@ -66,7 +66,7 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("influence", |bencher| bencher.iter(|| influence(black_box(&graph))));
     group.bench_function("prune", |bencher| bencher.iter(|| prune(black_box(&graph), Thresholds::default())));
-    let whole = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+    let whole = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
     let (labels, edited) = (Labels::new(), Edited::default());
     let subject = |kept| Subject {
         graph: &graph,

@@ -230,7 +230,7 @@ pub enum Effect {
         /// Comes back with the answer.
         generation: u64,
         /// The graph.
-        graph: Arc<AttributionGraph>,
+        document: Document,
         /// How much of it to keep.
         thresholds: Thresholds,
     },

@@ -1,7 +1,7 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals, prune};
+use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
@@ -201,9 +201,9 @@ impl Workers {
                 self.trace.stop_one(&generation);
                 self.open.stop_one(&generation);
             }
-            Effect::Prune { generation, graph, thresholds } => {
+            Effect::Prune { generation, document, thresholds } => {
                 *lock(&self.thresholds) = thresholds;
-                let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
+                let work = move |_: &Monitor| Ok(Arc::new(document.prune(thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Weigh { generation, graph, pinned } => {
@@ -228,7 +228,7 @@ impl Workers {
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = prune(&document.graph, edited.thresholds);
+                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };

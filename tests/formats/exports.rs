@@ -155,7 +155,7 @@ proptest! {
         let document = traced();
         let graph = &document.graph;
         let share = |hundredths| f64::from(hundredths) / 100.0;
-        let mut edits = Edits::starting_from(Edited { thresholds: Thresholds { node: share(node), edge: share(edge) }, ..Edited::default() });
+        let mut edits = Edits::starting_from(Edited { thresholds: Thresholds { node: share(node), edge: share(edge), density: share(edge) }, ..Edited::default() });
         for (what, nodes, text) in picks {
             let nodes: Vec<_> = nodes.into_iter().map(|at| NodeId(at % graph.n_nodes() as u32)).collect();
             edits.apply(match what {
@@ -187,7 +187,7 @@ fn real_graphs_are_pruned_exported_and_opened_again() {
         let document = open(&path).unwrap();
         let graph = &document.graph;
         for node in [0.5, 0.8, 1.0] {
-            let thresholds = Thresholds { node, edge: 0.98 };
+            let thresholds = Thresholds { node, edge: 0.98, ..Thresholds::default() };
             let kept = prune(graph, thresholds);
             let again = back(&document, &Edited { thresholds, ..Edited::default() }, Part::Pruned);
             let (nodes, edges) = by_name(graph);

@@ -50,7 +50,7 @@ fn ids(list: &[u32]) -> Vec<NodeId> {
     list.iter().copied().map(NodeId).collect()
 }
 
-const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0 };
+const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
 
 #[test]
 fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
@@ -78,7 +78,7 @@ fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
     // `2_77_1` is no node, and a group without members is none.
     assert_eq!(edited.groups, [Group { name: "both".into(), members: ids(&[0, 1]) }]);
     assert_eq!(edited.pins, ids(&[0, 1]));
-    assert_eq!(edited.thresholds, Thresholds { node: 0.7, edge: 1.0 });
+    assert_eq!(edited.thresholds, Thresholds { node: 0.7, edge: 1.0, ..Thresholds::default() });
     let label = |layer, feature| Labelled::Feature(Layer(layer), FeatureId(feature));
     assert_eq!(labels[&label(0, 1)], "one");
     assert_eq!(edited.labels, Labels::from([(label(1, 7), "seven".to_owned())]));
@@ -150,7 +150,7 @@ fn a_cycle_shows_the_influence_of_the_file_only() {
     let graph = &document.graph;
     assert!(graph.is_cyclic() && !opened("neuronpedia.json").graph.is_cyclic());
     let kept = |node| {
-        let kept = prune(graph, Thresholds { node, edge: 0.5 });
+        let kept = prune(graph, Thresholds { node, edge: 0.5, ..Thresholds::default() });
         (kept.node_ids().map(|id| id.0).collect::<Vec<_>>(), kept.n_edges())
     };
     // Tokens and logits stay; a feature without a score comes last.
@@ -236,7 +236,8 @@ fn real_graphs_hold_what_their_files_do() {
         assert_eq!((kept.n_nodes(), kept.n_edges()), (nodes.len(), wanted.len()), "{what}: all of it is shown");
         let Extent::PrePruned { node, edge } = document.origin.extent else { panic!("{what} is pruned") };
         assert_eq!((node, edge), (Some(0.8), Some(0.85)), "{what}");
-        let counts = [0.3, 0.6, 0.9].map(|node| prune(graph, Thresholds { node, edge: 0.98 }).n_nodes());
+        let counts = [0.3, 0.6, 0.9]
+            .map(|node| prune(graph, Thresholds { node, edge: 0.98, ..Thresholds::default() }).n_nodes());
         assert!(counts[0] < counts[1] && counts[1] < counts[2] && counts[2] < nodes.len(), "{what}: {counts:?}");
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
 //! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
-//! pruning keeps, `pruningThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
+//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
 //! description.
 
 use crate::graph::{
@@ -233,6 +233,9 @@ struct QParams<'a> {
     pruning_threshold: Option<f64>,
     #[serde(rename = "edgeThreshold", skip_serializing_if = "Option::is_none")]
     edge_threshold: Option<f64>,
+    /// Neuronpedia's name for it.
+    #[serde(rename = "densityThreshold", skip_serializing_if = "Option::is_none")]
+    density_threshold: Option<f64>,
 }
 
 impl<'a> QParams<'a> {
@@ -252,6 +255,7 @@ impl<'a> QParams<'a> {
             clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
             pruning_threshold: shown(edited.thresholds.node),
             edge_threshold: shown(edited.thresholds.edge),
+            density_threshold: shown(edited.thresholds.density),
         }
     }
 }
