@@ -171,6 +171,19 @@ proptest! {
         prop_assert_eq!(whole.edited.thresholds, edits.now().thresholds);
         prop_assert_eq!(whole.origin.extent, Extent::Whole);
 
+        // What is pinned is in the file, also where pruning dropped it.
+        let pruned = back(&document, edits.now(), Part::Pruned);
+        let (before, after) = (edits.now(), &pruned.edited);
+        let names = |graph: &AttributionGraph, ids: &[NodeId]| ids.iter().map(|id| graph.node_name(*id)).collect::<Vec<_>>();
+        prop_assert_eq!(names(&pruned.graph, &after.pins), names(graph, &before.pins));
+        let groups = |graph: &AttributionGraph, edited: &Edited| {
+            edited.groups.iter().map(|group| (group.name.clone(), names(graph, &group.members))).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(groups(&pruned.graph, after), groups(graph, before));
+        let kept = prune(graph, before.thresholds);
+        let dropped = before.pins.iter().filter(|pin| !kept.has_node(**pin)).count();
+        prop_assert_eq!(pruned.graph.n_nodes(), kept.n_nodes() + dropped);
+
         let pinned = Edited::clone(edits.now());
         if !pinned.pins.is_empty() {
             let part = back(&document, &pinned, Part::Pinned);
