@@ -17,6 +17,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// How many paths are listed.
 const PATHS: usize = 50;
@@ -274,6 +275,8 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
+            // Where there is no thread to be had, it is freed here.
+            Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
             Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }
