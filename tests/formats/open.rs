@@ -193,12 +193,12 @@ fn circuit_tracers_own_files() {
 
 /// The real graphs, which are no part of the repository; `None`, loudly, where they are not there.
 pub fn real_graphs() -> Option<Vec<PathBuf>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/neuronpedia-graphs");
-    let folder = std::env::var_os("CIRCUITSCOPE_REAL_GRAPHS").map_or(beside, PathBuf::from);
-    let Ok(entries) = fs::read_dir(&folder) else {
-        eprintln!("SKIPPED: there are no real graphs in {}; name them by CIRCUITSCOPE_REAL_GRAPHS", folder.display());
+    let Some(folder) = std::env::var_os("CIRCUITSCOPE_GRAPHS").map(PathBuf::from) else {
+        eprintln!("SKIPPED: no real graphs were read; CIRCUITSCOPE_GRAPHS names a folder of Neuronpedia's graph JSON");
         return None;
     };
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("CIRCUITSCOPE_GRAPHS={}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
     Some(paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
