@@ -218,7 +218,9 @@ fn it_can_be_suspended_and_continued() {
 
 #[test]
 fn it_follows_the_size_of_the_terminal() {
+    // Also before the program listens.
     let mut session = Session::start(&[]);
+    session.resize(30, 100);
     session.until_shows("→ Austin");
     session.resize(8, 30);
     session.until_shows("too small");
