@@ -361,7 +361,7 @@ mod tests {
         let edges = edges.map(|(source, target, weight)| (NodeId(source), NodeId(target), weight));
         let graph =
             AttributionGraph::from_edges(GraphInfo { n_layers: 2, tokens, partial: false }, nodes, edges).unwrap();
-        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         (graph, kept)
     }
 

@@ -57,7 +57,7 @@ pub struct Stability {
 
 /// The usual grid of settings: 25, each of five node thresholds with each of five edge thresholds.
 pub fn usual_grid() -> Vec<Thresholds> {
-    let pair = |node| EDGE_GRID.into_iter().map(move |edge| Thresholds { node, edge });
+    let pair = |node| EDGE_GRID.into_iter().map(move |edge| Thresholds { node, edge, ..Thresholds::default() });
     NODE_GRID.into_iter().flat_map(pair).collect()
 }
 
@@ -113,7 +113,8 @@ mod tests {
     fn the_only_path_is_core_and_what_is_weak_is_not() {
         // Token to f0 to the logit carries nearly all; what the error adds to f0 only the last setting keeps.
         let graph = by_hand(&[(3, 0, 10.0), (2, 0, 0.1), (0, 4, 10.0)]);
-        let grid: Vec<_> = [0.5, 0.8, 0.9, 0.95, 1.0].map(|at| Thresholds { node: at, edge: at }).to_vec();
+        let grid: Vec<_> =
+            [0.5, 0.8, 0.9, 0.95, 1.0].map(|at| Thresholds { node: at, edge: at, ..Thresholds::default() }).to_vec();
         let found = stability(&graph, &grid, &Monitor::default()).unwrap();
         let standing = |source: u32| {
             let edge = graph.edges().find(|edge| edge.source == NodeId(source)).unwrap();
@@ -127,7 +128,7 @@ mod tests {
     proptest! {
         #[test]
         fn one_setting_is_that_pruning(graph in any_graph(), at in 0.0f64..1.0) {
-            let thresholds = Thresholds { node: at, edge: at };
+            let thresholds = Thresholds { node: at, edge: at, ..Thresholds::default() };
             let (kept, found) = (prune(&graph, thresholds), stability(&graph, &[thresholds], &Monitor::default()).unwrap());
             for edge in graph.edges() {
                 prop_assert_eq!(found.edge(edge.id) == 1.0, kept.has_edge(edge.id));
