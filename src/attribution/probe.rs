@@ -8,6 +8,7 @@ use crate::graph::{FeatureAt, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use candle_core::Tensor;
+use std::fmt;
 
 /// What a row is asked of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,16 @@ pub enum Source {
     Error(Layer, Position),
     /// A token's embedding.
     Token(Position),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Feature(FeatureAt { layer, position, feature }) => write!(f, "feature {layer}:{position}:{feature}"),
+            Self::Error(layer, position) => write!(f, "the error of layer {layer} at position {position}"),
+            Self::Token(position) => write!(f, "the token at position {position}"),
+        }
+    }
 }
 
 /// A row of direct effects. `value = constant + sum of effects`, to rounding.
@@ -56,7 +67,6 @@ pub struct Inactive {
 #[derive(Debug)]
 pub struct Probe<'a> {
     engine: &'a Engine,
-    /// Without its active features, which are below.
     capture: Capture,
     frozen: Replacement<'a>,
     readers: Readers,
@@ -140,8 +150,8 @@ impl<'a> Probe<'a> {
     /// As [`Probe::row`]; the source is not there.
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
         let column = self.column(source).ok_or_else(|| TraceError::Target {
-            name: format!("{source:?}"),
-            what: "it is no active feature, error or token of this prompt".to_owned(),
+            name: source.to_string(),
+            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
         })?;
         let (target, _) = self.target(asked, monitor)?;
         self.frozen.split(&target, column, monitor.cancel())

@@ -117,10 +117,15 @@ impl<'a> Laid<'a> {
             let what = crate::graph::Labelled::of(id, document.graph.node(id));
             let Some(mark) = marks.get(&what) else { continue };
             let called = label(&document.graph, edited, &document.labels, id);
-            labels.insert(what, called.map_or_else(|| mark.clone(), |called| format!("{mark} {called}")));
+            // Another graph may have called it something.
+            let so_far = labels.entry(what).or_insert_with(|| mark.clone());
+            if let Some(called) = called {
+                *so_far = format!("{mark} {called}");
+            }
         }
         let prompts: Vec<&str> = open.iter().map(|it| it.document.origin.prompt.as_str()).collect();
         let origin = Origin {
+            slug: String::new(),
             prompt: prompts.join(" / "),
             extent: Extent::PrePruned { node: None, edge: None },
             ..(*open[0].document.origin).clone()

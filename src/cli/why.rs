@@ -69,7 +69,8 @@ pub fn run(args: &WhyArgs) -> Result<()> {
             let fires = match &wanted.fires_in {
                 None => None,
                 Some(other) => {
-                    Some(firing(&Probe::new(&engine, &engine.read(other)?, monitor)?, &tokens, &engine.read(other)?))
+                    let others = engine.read(other)?;
+                    Some(firing(&Probe::new(&engine, &others, monitor)?, &tokens, &others))
                 }
             };
             let is_wanted = |at: FeatureAt| {

@@ -79,7 +79,7 @@ fn why_a_feature_of_another_state_is_silent() {
     assert!((sum - number(&why["pre_activation"])).abs() < 1e-3, "{why}");
     assert!(why["down"].as_array().unwrap().iter().all(|it| number(&it["effect"]) < 0.0));
     // What was written is a graph like any other, whose output the feature is.
-    let shown = asked(&["show", out.to_str().unwrap()]);
+    let shown = asked(&["show", out.to_str().unwrap(), "--top", "1000"]);
     let output = shown["top"].as_array().unwrap().iter().find(|node| node["kind"] == "logit").unwrap();
     assert_eq!(output["token"], name.as_str());
     let at = asked(&["why", "--prompt", DALLAS, "--closest", "3", "--position", "9"]);
