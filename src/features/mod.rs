@@ -1,6 +1,24 @@
 //! What makes each feature fire: dashboards, where they are read from, and how they are written.
 
 mod dashboard;
+mod error;
+mod folder;
+mod inflate;
+mod label;
+pub mod labels;
+mod library;
+mod lines;
+mod neuronpedia;
+pub mod record;
+pub mod remote;
 pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
+pub use error::FeatureError;
+pub use folder::Folder;
+pub use label::{Label, LabelOrigin};
+pub use library::{Found, Kind, Library, Origin, Search, folder_name, imported_folder, own_folder};
+pub use neuronpedia::Named;
+
+/// Features of each layer of a transcoder, `[L]`.
+pub type Sizes = Vec<usize>;
