@@ -85,9 +85,10 @@ fn a_record_that_unpacks_without_end_is_not_unpacked() {
     for bomb in &mut bombs {
         refused(&record(&bomb()), &["unpacks to more than 33554432 bytes"]);
     }
-    let deep = [vec![b'['; 1 << 15], b"{}".to_vec()].concat();
-    let deep = [br#"{"unknown": "#, &deep[..]].concat();
-    refused(&record(&zlib(&deep)), &["recursion limit"]);
+    for lead in [r#"{"unknown": "#, r#"{"top_logits": "#, r#"{"examples_quantiles": "#] {
+        let deep = [lead.as_bytes(), &vec![b'['; 1 << 15]].concat();
+        refused(&record(&zlib(&deep)), &["line 1 column"]);
+    }
 }
 
 #[test]
@@ -142,7 +143,10 @@ fn an_index_for_another_transcoder_is_refused() {
     is_sentence(&open(folder.path(), &[1]).unwrap_err(), &["another transcoder"]);
     is_sentence(&open(folder.path(), &[2, 2]).unwrap_err(), &["it has 1 layers, the transcoder has 2"]);
     // One that is far larger than the transcoder's could be is not even unpacked.
-    let large = store(&index_of(&vec![0; 2_000_000]), b"");
+    let mut large = GzEncoder::new(Vec::new(), Compression::fast());
+    let offsets = "0,".repeat(2_000_000);
+    write!(large, r#"[{{"filename": "layer_0.bin", "offsets": [{offsets}0]}}]"#).unwrap();
+    let large = store(&large.finish().unwrap(), b"");
     is_sentence(&open(large.path(), &[2]).unwrap_err(), &["unpacks to more than"]);
 
     // What was imported may end before the last feature, and go no further.
