@@ -39,9 +39,9 @@ pub struct BatchArgs {
 
 /// Part `nth` (from 0) of `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard {
-    nth: usize,
-    of: usize,
+pub(super) struct Shard {
+    pub nth: usize,
+    pub of: usize,
 }
 
 impl FromStr for Shard {

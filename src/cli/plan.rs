@@ -44,7 +44,7 @@ impl LimitArgs {
 }
 
 /// A number of bytes: 500MB, 8GiB, 12345.
-fn size(text: &str) -> Result<u64> {
+pub(super) fn size(text: &str) -> Result<u64> {
     let wrong = || anyhow!("{text} is no size; write it as 8GiB or 8000MB");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -4,6 +4,7 @@ use crate::features::Dashboard;
 use crate::features::store::{MANIFEST, Manifest, SUMMARY};
 use crate::format::tensors::{self, Tensor};
 use crate::format::{FormatError, write_atomically};
+use crate::parallel;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize};
@@ -67,17 +68,32 @@ impl Writer {
     /// # Errors
     /// It cannot be written, or the manifest has no such feature.
     pub fn push(&mut self, layer: usize, feature: usize, dashboard: &Dashboard) -> Result<(), FormatError> {
+        let record = record(dashboard).map_err(|error| FormatError::writing(&self.folder, error))?;
+        self.put(layer, feature, dashboard, &record)
+    }
+
+    /// Adds those of several features of a layer, which are packed on all cores.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn push_all(&mut self, layer: usize, dashboards: &[(usize, Dashboard)]) -> Result<(), FormatError> {
+        let records = parallel::map(dashboards.len(), |nth| record(&dashboards[nth].1))
+            .map_err(|error| FormatError::writing(&self.folder, error))?;
+        let mut both = dashboards.iter().zip(&records);
+        both.try_for_each(|((feature, dashboard), record)| self.put(layer, *feature, dashboard, record))
+    }
+
+    fn put(&mut self, layer: usize, feature: usize, from: &Dashboard, record: &[u8]) -> Result<(), FormatError> {
         let writing = |error| FormatError::writing(&self.folder, error);
         let place = self.layers.get_mut(layer).filter(|records| feature < records.at.len());
         let Some(records) = place else {
             let what = format!("its manifest has no feature {feature} of layer {layer}");
             return Err(writing(io::Error::new(io::ErrorKind::InvalidInput, what)));
         };
-        let record = record(dashboard).map_err(writing)?;
-        self.spool.write_all(&record).map_err(writing)?;
+        self.spool.write_all(record).map_err(writing)?;
         records.at[feature] = Some((self.spooled, record.len() as u32));
-        records.density[feature] = dashboard.density.unwrap_or(f32::NAN);
-        records.max[feature] = dashboard.max;
+        records.density[feature] = from.density.unwrap_or(f32::NAN);
+        records.max[feature] = from.max;
         self.spooled += record.len() as u64;
         Ok(())
     }
