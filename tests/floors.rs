@@ -21,16 +21,7 @@ const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 const CRATES: [(&str, &[&str]); 4] = [
     (
         "candle_core",
-        &[
-            "model",
-            "transcoder",
-            "attribution",
-            "intervention",
-            "features/build",
-            "features/browse",
-            "session",
-            "cli/engine",
-        ],
+        &["model", "transcoder", "attribution", "intervention", "features/build", "features/browse", "session"],
     ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("ureq", &["hub/download"]),

@@ -5,7 +5,7 @@ use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracin
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
-use crate::model::{ModelError, Transformer};
+use crate::model::{ModelError, Precision, Transformer};
 use crate::parallel;
 use crate::tokens::Tokenizer;
 use crate::transcoder::Transcoder;
@@ -14,6 +14,13 @@ use std::collections::BTreeMap;
 
 /// Tokens listed of those that a feature promotes or suppresses.
 const LISTED: usize = 10;
+
+/// How far half precision is off at most, on the reference models: of a node's inputs the sum of the absolute errors, as a
+/// share of the sum of their absolute values.
+pub const HALF_INPUTS_OFF: f64 = 0.05;
+
+/// The same of an output's probability, absolute.
+pub const HALF_PROBABILITIES_OFF: f64 = 0.06;
 
 /// A model with its transcoder and tokenizer.
 #[derive(Debug)]
@@ -65,6 +72,21 @@ impl Engine {
             zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
         };
         Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), warnings, file_hashes, prefix })
+    }
+
+    /// The same, with the model's weights multiplied in another type; in f32 unless this is asked for. Of half precision
+    /// it warns how far it may be off.
+    #[must_use]
+    pub fn in_precision(mut self, precision: Precision) -> Self {
+        self.model = self.model.in_precision(precision);
+        if precision == Precision::Bf16 {
+            self.warnings.push(format!(
+                "half precision (bf16): on small reference models a node's inputs were off by up to {:.0} % of their \
+                 absolute sum and an output's probability by up to {HALF_PROBABILITIES_OFF}, against f32",
+                HALF_INPUTS_OFF * 100.0,
+            ));
+        }
+        self
     }
 
     /// The prompt as the model reads it.

@@ -30,10 +30,10 @@ pub struct BatchArgs {
     #[arg(long, value_name = "FILE", group = "source")]
     pub prompts: Option<PathBuf>,
     /// Traces anew what --out holds already
-    #[arg(long, conflicts_with_all = ["prompt", "tokens"])]
+    #[arg(long, conflicts_with_all = ["prompt", "tokens", "resume"])]
     force: bool,
     /// Takes every Nth prompt from the Ith on, so that N runs together trace all
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["prompt", "tokens"])]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["prompt", "tokens", "resume"])]
     shard: Option<Shard>,
 }
 

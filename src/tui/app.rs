@@ -20,7 +20,7 @@ use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
 use crate::tui::update::Msg;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -220,8 +220,11 @@ pub enum Effect {
         /// Where it is.
         graph: Opening,
     },
-    /// Stop the running trace.
-    StopTrace,
+    /// Stop a trace, or an opening.
+    StopTrace {
+        /// The number of its question.
+        generation: u64,
+    },
     /// Prune a graph.
     Prune {
         /// Comes back with the answer.
@@ -392,6 +395,8 @@ pub struct State {
     pub held: Vec<Key>,
     /// The files of the graphs that were opened, by the number of their circuit.
     pub files: HashMap<u64, PathBuf>,
+    /// Those of them that were picked from the list of recent ones: the model at hand may be another.
+    pub picked: HashSet<u64>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -435,6 +440,7 @@ impl State {
             remembering: None,
             held: Vec::new(),
             files: HashMap::new(),
+            picked: HashSet::new(),
             notice: None,
             ticks: 0,
             generation: 0,

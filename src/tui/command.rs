@@ -163,7 +163,7 @@ commands! {
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
     "search-next", Find, Panes, ["n"], None, |s, _| act::next_found(s, 1), "To the next node that the search found";
     "search-previous", Find, Panes, ["N"], None, |s, _| act::next_found(s, -1), "To the one before that the search found";
-    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane or command";
+    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane, graph or command";
     "palette", Find, Panes, [":"], Some("command"), |s, _| act::open_palette(s), "Run a command by its name";
     "mark", Find, Panes, ["m"], None, |s, _| act::await_key(s, Context::SetMark), "Mark the selected node: a letter follows";
     "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
@@ -213,6 +213,9 @@ commands! {
     "filter-complete", Prune, Filter, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
     "filter-down", Prune, Filter, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
     "filter-up", Prune, Filter, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
+    "filter-page-down", Prune, Filter, ["PageDown"], None, |s, _| act::move_in_filter(s, 10), "Ten completions further, or lines of the grammar";
+    "filter-page-up", Prune, Filter, ["PageUp"], None, |s, _| act::move_in_filter(s, -10), "Ten completions back, or lines of the grammar";
+    "filter-grammar", Prune, Filter, ["Ctrl-g"], Some("grammar"), |s, _| act::toggle_grammar(s), "What can be written, or the completions again";
     "filter-older", Prune, Filter, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
     "filter-newer", Prune, Filter, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
     "filter-hides", Prune, Filter, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";

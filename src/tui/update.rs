@@ -4,15 +4,18 @@ use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Busy, Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
+use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
+use crate::tui::shelf::{Aside, Shelved};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use crate::tui::work::Exported;
@@ -30,8 +33,10 @@ pub enum Msg {
     Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
-    /// Time passed while work goes on; how far the trace is.
-    Tick(Option<Progress>),
+    /// The terminal says what stands behind its text.
+    Background(Ground),
+    /// Time passed while work goes on; how far what was asked for under these numbers is.
+    Tick(Vec<(u64, Progress)>),
     /// A trace went on: the graph of what there is.
     Grown {
         /// Of the question.
@@ -140,9 +145,18 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
 }
 
+/// Whether an answer is about what is under way for the graph on the screen.
+fn is_of_screen(state: &State, generation: u64) -> bool {
+    state.busy.as_ref().is_some_and(|busy| busy.generation == generation)
+}
+
 fn take(state: &mut State, msg: Msg) {
     match msg {
-        Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
+        Msg::Grown { generation, .. } | Msg::Traced { generation, .. }
+            if shows_nodes(state) && is_of_screen(state, generation) =>
+        {
+            state.held_back = Some(msg);
+        }
         Msg::Key(key) => press(state, key),
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => {
@@ -155,18 +169,28 @@ fn take(state: &mut State, msg: Msg) {
             state.size = (width, height);
             state.dirty = true;
         }
+        Msg::Background(ground) => state.dirty |= state.look.stand_on(ground),
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            match (&mut state.busy, &mut state.popup, progress) {
-                (Some(busy), _, Some(progress)) => busy.hear(progress, Instant::now()),
-                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
-                _ => {}
+            let now = Instant::now();
+            for (generation, progress) in progress {
+                let mut all = state.busy.iter_mut().chain(state.shelf.busy());
+                if let Some(busy) = all.find(|busy| busy.generation == generation) {
+                    busy.hear(progress, now);
+                } else if let Some(Popup::Start(start)) = &mut state.popup
+                    && start.generation == generation
+                {
+                    start.progress = progress;
+                }
             }
             state.dirty = true;
         }
         Msg::Grown { generation, traced } => {
             if let Some(busy) = state.busy.as_ref().filter(|busy| busy.generation == generation) {
                 show(state, busy.circuit(), *traced);
+            } else if let Some((_, shelved)) = state.shelf.traced(generation) {
+                let forgotten = put_aside(shelved, *traced, &state.look.glyphs);
+                state.effects.extend(forgotten.map(|generation| Effect::Forget { generation }));
             }
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
@@ -221,7 +245,10 @@ fn press(state: &mut State, key: Key) {
 }
 
 fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String>) {
-    let Some(busy) = state.busy.take_if(|busy| busy.generation == generation) else { return };
+    let Some(busy) = state.busy.take_if(|busy| busy.generation == generation) else {
+        take_traced_aside(state, generation, result);
+        return;
+    };
     state.dirty = true;
     match result {
         Ok(traced) => {
@@ -240,6 +267,43 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
         }
         Err(_) if busy.stopping => state.say("The trace was stopped before there was anything new to show"),
         Err(why) => state.warn(why),
+    }
+}
+
+/// A trace of a graph that is not on the screen ended.
+fn take_traced_aside(state: &mut State, generation: u64, result: Result<Traced, String>) {
+    let Some((place, shelved)) = state.shelf.traced(generation) else { return };
+    let title = state.look.glyphs.visible(&shelved.title());
+    let (said, forgotten) = match result {
+        Ok(traced) => {
+            let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
+            (format!("The trace of graph {place} {ended}: {title}"), put_aside(shelved, traced, &state.look.glyphs))
+        }
+        Err(why) => (format!("The trace of graph {place} brought nothing: {why}"), None),
+    };
+    shelved.busy = None;
+    state.effects.extend(forgotten.map(|generation| Effect::Forget { generation }));
+    state.say(said);
+    state.dirty = true;
+}
+
+/// Gives a graph to the place that its trace is for, which is not on the screen: as [`show`] does. Where another graph
+/// gives way to it, the number of that one's session.
+fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs) -> Option<u64> {
+    let number = shelved.busy.as_ref().map(Busy::circuit);
+    if let Aside::Circuit { circuit, generation, prunes } = &mut shelved.graph
+        && number == Some(*generation)
+        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+    {
+        *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
+        circuit.grow(traced, &to, glyphs);
+        return None;
+    }
+    let circuit = Box::new(Circuit::new(traced)?);
+    let aside = Aside::Circuit { circuit, generation: number?, prunes: false };
+    match std::mem::replace(&mut shelved.graph, aside) {
+        Aside::Circuit { circuit, .. } => circuit.kit.session,
+        Aside::File(_) | Aside::Nothing => None,
     }
 }
 

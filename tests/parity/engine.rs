@@ -1,7 +1,6 @@
 //! Whole traces against circuit-tracer's, from the prompt's text to the adjacency matrix.
 
-use crate::fixture::{CASES, Tensors, assert_close, folder, wide};
-use candle_core::Device;
+use crate::fixture::{CASES, Tensors, assert_close, device, folder, wide};
 use circuitscope::attribution::{Request, TargetChoice, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
 use circuitscope::hub::Place;
@@ -42,7 +41,7 @@ impl Case {
 
     fn in_folder(folder: &Path, transcoder: &str) -> Self {
         let directory = |which: &str| Place::directory(&folder.join(which)).unwrap();
-        let model = Transformer::open(&directory("model"), &Device::Cpu).unwrap();
+        let model = Transformer::open(&directory("model"), &device()).unwrap();
         let transcoder = Transcoder::open(&directory(transcoder), &model.spec).unwrap();
         Self { transcoder, tokenizer: Tokenizer::open(&directory("model")).unwrap(), description: Value::Null, model }
     }
