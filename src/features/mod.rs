@@ -2,6 +2,27 @@
 
 pub mod build;
 mod dashboard;
+mod error;
+mod folder;
+pub mod import;
+mod inflate;
+mod label;
+pub mod labels;
+mod library;
+mod lines;
+mod neuronpedia;
+mod pieces;
+pub mod record;
+pub mod remote;
 pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
+pub use error::FeatureError;
+pub use folder::Folder;
+pub use label::{Label, LabelOrigin};
+pub use library::{Found, Kind, Library, Origin, Search, folder_name, imported_folder, own_folder};
+pub use neuronpedia::Named;
+pub use pieces::Piece;
+
+/// Features of each layer of a transcoder, `[L]`.
+pub type Sizes = Vec<usize>;
