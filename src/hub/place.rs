@@ -268,7 +268,10 @@ impl Place {
                 }
                 names
             }
-            Self::Embedded(_, files) => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            Self::Embedded(_, files) => {
+                let on_top = files.iter().filter(|(name, _)| !name.contains('/'));
+                on_top.map(|(name, _)| (*name).to_owned()).collect()
+            }
         };
         names.sort();
         Ok(names)
