@@ -28,7 +28,10 @@ fn the_store_is_of_the_demo_s_corpus_and_transcoder() {
         for feature in 0..*n {
             let (layer, feature) = (Layer::from(layer), FeatureId::from(feature));
             let dashboard = store.read(layer, feature).unwrap().expect("every feature has a dashboard");
-            assert_eq!((store.density(layer, feature), store.maximum(layer, feature)), (dashboard.density, Some(dashboard.max)));
+            assert_eq!(
+                (store.density(layer, feature), store.maximum(layer, feature)),
+                (dashboard.density, Some(dashboard.max))
+            );
             fires += usize::from(dashboard.max > 0.0);
         }
     }
@@ -53,8 +56,7 @@ fn the_features_of_texas_show_texas() {
         // The prompt is the beginning of a sentence of the corpus.
         assert!(activation <= dashboard.max + 1e-3, "{activation} is more than the store's {}", dashboard.max);
         let strongest = &dashboard.quantiles[0].examples;
-        let about: Vec<Option<&str>> =
-            strongest.iter().map(|context| sentences[&context.tokens.join(" ")]).collect();
+        let about: Vec<Option<&str>> = strongest.iter().map(|context| sentences[&context.tokens.join(" ")]).collect();
         let texan = about.iter().filter(|place| **place == Some("Texas")).count();
         assert!(about.len() >= 5 && texan * 10 >= about.len() * 9, "{}:{}: {about:?}", at.layer, at.feature);
     }

@@ -1,5 +1,6 @@
 //! `circuitscope features`: what makes each feature fire.
 
+mod browse;
 mod build;
 mod merge;
 
@@ -15,6 +16,7 @@ pub struct FeaturesArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
+    Browse(browse::BrowseArgs),
     Build(build::BuildArgs),
     Merge(merge::MergeArgs),
 }
@@ -25,6 +27,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
+        Command::Browse(args) => browse::run(args),
         Command::Build(args) => build::run(args),
         Command::Merge(args) => merge::run(args),
     }
