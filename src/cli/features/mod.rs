@@ -2,7 +2,10 @@
 
 mod browse;
 mod build;
+mod import;
+pub(super) mod library;
 mod merge;
+mod show;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -19,6 +22,8 @@ enum Command {
     Browse(browse::BrowseArgs),
     Build(build::BuildArgs),
     Merge(merge::MergeArgs),
+    Import(import::ImportArgs),
+    Show(show::ShowArgs),
 }
 
 /// Does what the subcommand asks for.
@@ -30,5 +35,7 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         Command::Browse(args) => browse::run(args),
         Command::Build(args) => build::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Show(args) => show::run(args),
     }
 }
