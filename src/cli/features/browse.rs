@@ -2,13 +2,11 @@
 
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
+use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::graph::tell;
 use crate::cli::progress::{WhenStopped, watch};
-use crate::config;
 use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
-use crate::features::build::Selection;
-use crate::features::{Library, Search, Sizes};
-use crate::hub::Place;
+use crate::features::build::{Selection, n_features};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::text::visible;
@@ -16,19 +14,14 @@ use anyhow::Result;
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// List a transcoder's features, search them, find those that write alike, or see which fire on a text.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BrowseArgs {
     #[command(flatten)]
     engine: EngineArgs,
-    /// A folder of feature dashboards, which goes before what is found without being named. May be given several times
-    #[arg(long = "features", value_name = "DIR")]
-    folders: Vec<PathBuf>,
-    /// A file of labels: CSV or JSON lines of layer, feature and label, or a graph. May be given several times
-    #[arg(long, value_name = "FILE")]
-    labels: Vec<PathBuf>,
+    #[command(flatten)]
+    named: NamedArgs,
     /// Those whose label, promoted tokens or contexts fit this, letters in between left out; every word has to
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["near", "text", "sort"])]
     search: Option<String>,
@@ -91,9 +84,11 @@ enum Found {
 pub fn run(args: &BrowseArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let (_, transcoder) = args.engine.places()?;
-    let sizes = crate::features::build::n_features(&engine);
+    let sizes = n_features(&engine);
     args.only.check(&sizes)?;
-    let library = library(args, &engine, &transcoder, &sizes)?;
+    // Lists are made of what is here; the hub is not asked for thousands of features.
+    let library =
+        Set { reference: None, ..Set::of(transcoder) }.library(&args.named, false, true, &Monitor::default())?;
     for notice in library.notices() {
         eprintln!("warning: {}", visible(notice));
     }
@@ -102,20 +97,6 @@ pub fn run(args: &BrowseArgs) -> Result<()> {
         look(&asked, &engine, &Catalogue { library: &library, sizes: &sizes }, monitor)
     })?;
     tell(args.json, || as_json(&found), || as_lines(&found))
-}
-
-/// What is known of the features.
-fn library(args: &BrowseArgs, engine: &Engine, transcoder: &Place, sizes: &Sizes) -> Result<Library> {
-    let (name, data) = (engine.transcoder.name(), config::data_folder());
-    let search = Search {
-        folders: &args.folders,
-        labels: &args.labels,
-        transcoder: Some(transcoder),
-        name: &name,
-        sizes: Some(sizes),
-        data: data.as_deref(),
-    };
-    Ok(Library::open(&search, &Monitor::default())?)
 }
 
 fn look(args: &BrowseArgs, engine: &Engine, catalogue: &Catalogue<'_>, monitor: &Monitor) -> Result<Found> {
