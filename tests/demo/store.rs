@@ -62,8 +62,7 @@ fn the_features_of_texas_show_texas() {
     for (layer, feature) in of_texas {
         let dashboard = store.read(Layer::from(layer), FeatureId::from(feature)).unwrap().unwrap();
         let strongest = &dashboard.quantiles[0].examples;
-        let about: Vec<Option<&str>> =
-            strongest.iter().map(|context| sentences[&context.tokens.join(" ")]).collect();
+        let about: Vec<Option<&str>> = strongest.iter().map(|context| sentences[&context.tokens.join(" ")]).collect();
         let texan = about.iter().filter(|place| **place == Some("Texas")).count();
         assert!(about.len() >= 5 && texan * 10 >= about.len() * 9, "{layer}:{feature}: {about:?}");
     }

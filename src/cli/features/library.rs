@@ -61,7 +61,13 @@ impl Set {
     pub fn of(place: Place) -> Self {
         let scan = TranscoderConfig::read(&place).map(|config| config.scan).unwrap_or_default();
         let reference = place.reference().cloned().or_else(|| Reference::parse(&scan));
-        let name = if scan.is_empty() { place.name() } else { scan };
+        // Without a name of its own it is called by where it lies, the same from everywhere.
+        let path = || place.directory_path().filter(|_| place.reference().is_none())?.canonicalize().ok();
+        let name = match path() {
+            _ if !scan.is_empty() => scan,
+            Some(path) => path.display().to_string(),
+            None => place.name(),
+        };
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place) }
     }
 
