@@ -30,6 +30,8 @@ const DIGEST: usize = 32;
 pub struct Task {
     /// SHA-256 of the model's and the transcoder's files.
     pub files: BTreeMap<String, String>,
+    /// What the model's weights are multiplied in.
+    pub dtype: String,
     /// Which features are looked at.
     pub features: String,
     /// Contexts among the strongest.
