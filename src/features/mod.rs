@@ -7,6 +7,7 @@ mod error;
 mod folder;
 pub mod import;
 mod inflate;
+mod inform;
 mod label;
 pub mod labels;
 mod library;

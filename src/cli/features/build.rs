@@ -1,8 +1,8 @@
 //! `circuitscope features build`: runs the model over a corpus and keeps what each feature fires on.
 
-use crate::attribution::Engine;
 use crate::cli::batch;
 use crate::cli::engine::EngineArgs;
+use crate::cli::features::library::Set;
 use crate::cli::plan::size;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
@@ -86,7 +86,7 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     };
     let corpus = Corpus::new(args.corpus.clone(), args.field.clone());
     let engine = args.engine.open()?;
-    let folder = folder(args.out.as_deref(), &engine)?;
+    let folder = folder(args.out.as_deref(), &args.engine)?;
     let out = folder.clone();
     let part = build::part_path(&out, options.shard);
     let is_shard = args.shard.is_some();
@@ -112,9 +112,12 @@ pub fn run(args: &BuildArgs) -> Result<()> {
 }
 
 /// Where a store goes: where it was said, or else where it is found for this transcoder without being named.
-pub(super) fn folder(out: Option<&Path>, engine: &Engine) -> Result<PathBuf> {
-    let own = || Some(own_folder(&config::data_folder()?, &engine.transcoder.name()));
-    out.map(Path::to_owned).or_else(own).context("there is no home to keep the store in; say where it goes by --out")
+pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf> {
+    if let Some(out) = out {
+        return Ok(out.to_owned());
+    }
+    let data = config::data_folder().context("there is no home to keep the store in; say where it goes by --out")?;
+    Ok(own_folder(&data, &Set::of(engine.places()?.1).name))
 }
 
 /// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.

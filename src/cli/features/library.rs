@@ -24,6 +24,13 @@ pub struct NamedArgs {
     pub labels: Vec<PathBuf>,
 }
 
+impl NamedArgs {
+    /// Whether the person named nothing.
+    pub fn is_empty(&self) -> bool {
+        self.folders.is_empty() && self.labels.is_empty()
+    }
+}
+
 /// Whose features.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SetArgs {
@@ -82,6 +89,22 @@ impl Set {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
             }
             (Err(error), _) => bail!(error),
+        }
+    }
+
+    /// The transcoder that a graph says it was traced with: the demo's, one on this machine, or one that is known by
+    /// its name alone.
+    ///
+    /// # Errors
+    /// The environment cannot be understood.
+    pub fn called(name: &str) -> Result<Self> {
+        let demo = Self::demo();
+        if name == demo.name {
+            return Ok(demo);
+        }
+        match Source::parse(name.as_ref()) {
+            Ok(source) => Self::at(source, true),
+            Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct MergeArgs {
 pub fn run(args: &MergeArgs) -> Result<()> {
     let part = build::merge(&args.parts)?;
     let engine = args.engine.open()?;
-    let folder = folder(args.out.as_deref(), &engine)?;
+    let folder = folder(args.out.as_deref(), &args.engine)?;
     let out = folder.clone();
     let built = watch(WhenStopped::Abandon, move |monitor| Ok(build::finish(&engine, &part, &out, monitor)?))?;
     say(&built, &folder);
