@@ -1,5 +1,6 @@
 //! What makes each feature fire: dashboards, where they are read from, and how they are written.
 
+pub mod browse;
 pub mod build;
 mod dashboard;
 mod error;
