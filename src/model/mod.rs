@@ -1,6 +1,7 @@
 //! The language model: its configuration, its weights, and a forward pass that can be captured, frozen and altered.
 
 mod attention;
+mod cache;
 mod config;
 mod error;
 mod families;
@@ -15,6 +16,7 @@ mod transformer;
 mod weights;
 
 pub use attention::AttentionWeights;
+pub(crate) use cache::Cache;
 pub use error::ModelError;
 pub use linear::Linear;
 pub use norm::Norm;
