@@ -3,6 +3,7 @@
 mod archives;
 mod engine;
 mod fixture;
+mod generation;
 mod graph;
 mod independent;
 mod interventions;
