@@ -19,7 +19,10 @@ const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 5] = [
-    ("candle_core", &["model", "transcoder", "attribution", "intervention", "session", "cli/engine"]),
+    (
+        "candle_core",
+        &["model", "transcoder", "attribution", "intervention", "features/build", "features/browse", "session"],
+    ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),

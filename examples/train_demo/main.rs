@@ -5,6 +5,7 @@
 //! cargo run --release --example train_demo                       # everything, into assets/demo
 //! cargo run --release --example train_demo -- --evaluate         # measure what is there
 //! cargo run --release --example train_demo -- --transcoder-only  # keep the model that is there
+//! cargo run --release --example train_demo -- --corpus FILE      # write the sentences, one a line
 //! ```
 
 mod activity;
@@ -27,7 +28,7 @@ mod transcoder;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::card::Made;
@@ -70,11 +71,18 @@ struct Arguments {
     /// Train nothing and write nothing: measure what is in the output directory.
     #[arg(long)]
     evaluate: bool,
+    /// Train nothing: write the sentences, a line each, into this file.
+    #[arg(long, conflicts_with_all = ["model_only", "transcoder_only", "evaluate"])]
+    corpus: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let sentences = corpus::sentences();
+    if let Some(path) = &arguments.corpus {
+        let lines: String = sentences.iter().map(|sentence| format!("{}\n", sentence.text)).collect();
+        return std::fs::write(path, lines).with_context(|| format!("{} cannot be written", path.display()));
+    }
     let vocabulary = Vocabulary::new(&sentences);
     let model_dir = arguments.out.join("model");
     if !arguments.transcoder_only && !arguments.evaluate {

@@ -8,6 +8,7 @@ use crate::attribution::TraceError;
 use crate::attribution::mix::{Blocks, Heads, Member, Source, mix};
 use crate::attribution::replacement::Replacement;
 use crate::job::Cancel;
+use crate::model::Precision;
 use crate::parallel;
 use candle_core::Tensor;
 
@@ -165,13 +166,19 @@ impl Replacement<'_> {
     ) -> Result<(), TraceError> {
         let (columns, d, frozen) = (self.n_columns(), self.d_model, &self.layers[layer]);
         let parts = flow.by_position(self.n_positions)?;
-        let effects = parallel::map(parts.len(), |nth| -> Result<Vec<f32>, TraceError> {
+        let work = |nth: usize| -> Result<Vec<f32>, TraceError> {
             cancel.check()?;
             let (position, rows, _) = &parts[nth];
             let Some(writes) = &frozen.writes[*position] else { return Ok(Vec::new()) };
             let written = self.decoders.rows(layer, writes, &frozen.behind, d)?;
             Ok(rows.matmul(&written.t()?)?.flatten_all()?.to_vec1()?)
-        })?;
+        };
+        let effects: Vec<Vec<f32>> = if self.device.is_cpu() {
+            parallel::map(parts.len(), work)?
+        } else {
+            // The order of a card's work is that of one thread.
+            (0..parts.len()).map(work).collect::<Result<_, _>>()?
+        };
         if parts.iter().any(|(position, ..)| frozen.writes[*position].as_ref().is_some_and(|w| !w.is_held())) {
             self.decoders.release(layer);
         }
@@ -206,7 +213,7 @@ impl Replacement<'_> {
         let Some(skip) = &self.layers[layer].skip else { return Ok(()) };
         let mut through = |rows: &Tensor, positions: Vec<u32>| -> Result<Tensor, TraceError> {
             block.operations += 2 * (positions.len() * self.d_model * self.d_model) as u64;
-            let read = product(rows, &skip.weight, cancel)?;
+            let read = product(rows, &skip.weight, Precision::F32, cancel)?;
             let read = match &skip.divisor {
                 Some(divisor) => {
                     let n = positions.len();
@@ -266,7 +273,7 @@ impl Replacement<'_> {
         // Stable: where nothing is fresh the order stays, and rows need no moving.
         members.sort_by_key(|member| std::cmp::Reverse(member.position));
         let merged = Blocks::new(self.n_positions, members.iter().map(|member| member.position));
-        let at_queries = product(&input, &frozen.output, cancel)?;
+        let at_queries = product(&input, &frozen.output, self.precision, cancel)?;
         let heads = Heads {
             pattern: &frozen.pattern,
             n_heads: self.n_heads,
@@ -276,7 +283,7 @@ impl Replacement<'_> {
         let at_values = mix(&heads, &at_queries, &members, &flow.blocks, &merged, cancel)?;
         let (d_attn, d_kv) = (at_queries.dim(1)?, at_values.dim(1)?);
         drop(at_queries);
-        let carried = product(&at_values, &frozen.value, cancel)?;
+        let carried = product(&at_values, &frozen.value, self.precision, cancel)?;
         drop(at_values);
         block.operations += 2 * (self.d_model * (input.dim(0)? * d_attn + merged.rows() * d_kv)) as u64;
         let pairs: usize = members.iter().map(Member::pairs).sum();
@@ -331,17 +338,18 @@ impl Replacement<'_> {
 }
 
 /// `rows` `[n, k]` times `weight` `[k, m]`, looking now and then whether to stop.
-fn product(rows: &Tensor, weight: &Tensor, cancel: &Cancel) -> Result<Tensor, TraceError> {
+fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel) -> Result<Tensor, TraceError> {
     let ((n, k), m) = (rows.dims2()?, weight.dim(1)?);
     let step = (PIECE_OPERATIONS / (2 * k * m).max(1)).max(1);
     cancel.check()?;
-    if n <= step {
-        return Ok(rows.matmul(weight)?);
+    // A card is done before one could look.
+    if n <= step || !rows.device().is_cpu() {
+        return Ok(precision.product(rows, weight)?);
     }
     let out = Tensor::zeros((n, m), rows.dtype(), rows.device())?;
     for start in (0..n).step_by(step) {
         cancel.check()?;
-        out.slice_set(&rows.narrow(0, start, step.min(n - start))?.matmul(weight)?, 0, start)?;
+        out.slice_set(&precision.product(&rows.narrow(0, start, step.min(n - start))?, weight)?, 0, start)?;
     }
     Ok(out)
 }

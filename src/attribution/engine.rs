@@ -5,7 +5,8 @@ use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracin
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
-use crate::model::{ModelError, Transformer};
+use crate::model::{ModelError, Precision, Transformer};
+use crate::parallel;
 use crate::tokens::Tokenizer;
 use crate::transcoder::Transcoder;
 use candle_core::{Device, Tensor};
@@ -13,6 +14,13 @@ use std::collections::BTreeMap;
 
 /// Tokens listed of those that a feature promotes or suppresses.
 const LISTED: usize = 10;
+
+/// How far half precision is off at most, on the reference models: of a node's inputs the sum of the absolute errors, as a
+/// share of the sum of their absolute values.
+pub const HALF_INPUTS_OFF: f64 = 0.05;
+
+/// The same of an output's probability, absolute.
+pub const HALF_PROBABILITIES_OFF: f64 = 0.06;
 
 /// A model with its transcoder and tokenizer.
 #[derive(Debug)]
@@ -64,6 +72,21 @@ impl Engine {
             zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
         };
         Ok(Self { model, transcoder, tokenizer, limits: Limits::default(), warnings, file_hashes, prefix })
+    }
+
+    /// The same, with the model's weights multiplied in another type; in f32 unless this is asked for. Of half precision
+    /// it warns how far it may be off.
+    #[must_use]
+    pub fn in_precision(mut self, precision: Precision) -> Self {
+        self.model = self.model.in_precision(precision);
+        if precision == Precision::Bf16 {
+            self.warnings.push(format!(
+                "half precision (bf16): on small reference models a node's inputs were off by up to {:.0} % of their \
+                 absolute sum and an output's probability by up to {HALF_PROBABILITIES_OFF}, against f32",
+                HALF_INPUTS_OFF * 100.0,
+            ));
+        }
+        self
     }
 
     /// The prompt as the model reads it.
@@ -160,39 +183,75 @@ impl Engine {
         Capture::run(&self.model, &self.transcoder, &ids, monitor)
     }
 
+    /// SHA-256 of the model's and the transcoder's files, by `model/` or `transcoder/` and name.
+    pub fn file_hashes(&self) -> &BTreeMap<String, String> {
+        &self.file_hashes
+    }
+
+    /// What every prompt begins with, and at how many positions, from the first, activations count as zero.
+    pub fn lead(&self) -> (Vec<u32>, usize) {
+        let zeroed = zeroed_positions(&self.transcoder.config.model_name);
+        let lead =
+            if self.prefix.is_empty() { self.tokenizer.lead().into_iter().collect() } else { self.prefix.clone() };
+        (lead, zeroed)
+    }
+
     /// The tokens that a feature promotes and suppresses most: its decoders, summed over the layers that it writes
     /// into, through the final norm's weight and the unembedding. Attention and later MLPs are left out of it.
     ///
     /// # Errors
     /// The feature is not there, weights cannot be read, or the work was stopped.
     pub fn promoted(&self, layer: usize, feature: usize, monitor: &Monitor) -> Result<Promoted, TraceError> {
-        if layer >= self.transcoder.n_layers() || feature >= self.transcoder.n_features(layer) {
+        monitor.report("promoted tokens", 0, 1)?;
+        Ok(self.promoted_all(layer, &[feature], monitor)?.swap_remove(0))
+    }
+
+    /// The same for several features of a layer, in one product with the unembedding.
+    ///
+    /// # Errors
+    /// As [`Engine::promoted`].
+    pub fn promoted_all(
+        &self,
+        layer: usize,
+        features: &[usize],
+        monitor: &Monitor,
+    ) -> Result<Vec<Promoted>, TraceError> {
+        let here = |feature: usize| layer < self.transcoder.n_layers() && feature < self.transcoder.n_features(layer);
+        if let Some(feature) = features.iter().find(|feature| !here(**feature)) {
             let what = "the transcoder has no such feature; the graph was made with another one".to_owned();
             return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
         }
-        monitor.report("promoted tokens", 0, 1)?;
         let d = self.model.spec.d_model;
-        let mut sum = vec![0.0f32; d];
-        for row in self.transcoder.decoder_rows(layer, feature)?.chunks(d) {
-            sum.iter_mut().zip(row).for_each(|(s, w)| *s += w);
+        let mut sums = vec![0.0f32; features.len() * d];
+        let mut row = vec![0.0f32; d];
+        for (sum, feature) in sums.chunks_mut(d).zip(features) {
+            for to in self.transcoder.writes_to(layer) {
+                self.transcoder.decoder_row(layer, *feature, to, &mut row)?;
+                sum.iter_mut().zip(&row).for_each(|(s, w)| *s += w);
+            }
         }
+        self.transcoder.release_decoders(layer);
         let norm = self.model.final_norm()?;
-        let written = norm.scale(&Tensor::from_vec(sum, (1, d), self.model.device())?)?;
-        let mut effects = self.model.unembed(&written, monitor.cancel())?.swap_remove(0);
+        let written = norm.scale(&Tensor::from_vec(sums, (features.len(), d), self.model.device())?)?;
+        let effects = self.model.unembed(&written, monitor.cancel())?;
+        parallel::map(effects.len(), |nth| Ok(self.listed(&effects[nth])))
+    }
+
+    /// The tokens of the largest and of the smallest of a feature's effects `[V]`, against their mean.
+    fn listed(&self, effects: &[f32]) -> Promoted {
         let mean = (effects.iter().map(|x| f64::from(*x)).sum::<f64>() / effects.len() as f64) as f32;
-        effects.iter_mut().for_each(|x| *x -= mean);
         let listed = |sign: f32| -> Vec<(String, f32)> {
             let mut order: Vec<u32> = (0..effects.len() as u32).collect();
-            let key = |id: &u32| sign * effects[*id as usize];
+            let key = |id: &u32| sign * (effects[*id as usize] - mean);
             let n = LISTED.min(order.len());
             if n < order.len() {
-                order.select_nth_unstable_by(n, |a, b| key(b).total_cmp(&key(a)));
+                order.select_nth_unstable_by(n, |a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
                 order.truncate(n);
             }
             order.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
-            order.iter().map(|id| (self.tokenizer.text(*id), effects[*id as usize])).collect()
+            order.iter().map(|id| (self.tokenizer.text(*id), effects[*id as usize] - mean)).collect()
         };
-        Ok(Promoted { top: listed(1.0), bottom: listed(-1.0) })
+        Promoted { top: listed(1.0), bottom: listed(-1.0) }
     }
 }
 

@@ -51,6 +51,25 @@ pub enum TraceError {
         /// What may be held.
         limit: u64,
     },
+    /// It does not fit into the memory of the device.
+    #[error(
+        "the trace needs at least {:.2} GiB of the device's memory, and {:.2} GiB are free there; free some, shorten the \
+         prompt, or use --dtype bf16 or --device cpu",
+        gib(*needed),
+        gib(*free)
+    )]
+    DeviceMemory {
+        /// The least that it would hold there, in bytes.
+        needed: u64,
+        /// What is free there.
+        free: u64,
+    },
+    /// The device ran out of memory all the same.
+    #[error(
+        "the device ran out of memory, and smaller blocks do not help; free some there, shorten the prompt, or use --dtype \
+         bf16 or --device cpu"
+    )]
+    DeviceFull,
     /// Rows that do not fit into memory cannot be kept in a file either.
     #[error(
         "the rows do not fit into memory, and the temporary file for them cannot be written: {0}; make room on that disk"
@@ -78,6 +97,26 @@ impl TraceError {
                 | Self::Model(ModelError::Cancelled(_))
                 | Self::Transcoder(TranscoderError::Cancelled(_) | TranscoderError::Weights(ModelError::Cancelled(_)))
         )
+    }
+}
+
+impl TraceError {
+    /// Whether the device ran out of memory. Each kind of device says so in its own words, handed on as text.
+    pub(super) fn is_device_full(&self) -> bool {
+        let error = match self {
+            Self::Tensor(error)
+            | Self::Model(ModelError::Tensor(error))
+            | Self::Transcoder(TranscoderError::Tensor(error) | TranscoderError::Weights(ModelError::Tensor(error))) => {
+                error.to_string()
+            }
+            _ => return false,
+        };
+        ["OUT_OF_MEMORY", "ALLOC_FAILED", "Failed to create metal resource"].iter().any(|words| error.contains(words))
+    }
+
+    /// The same, in a sentence where it is that the device ran out of memory.
+    pub(super) fn explained(self) -> Self {
+        if self.is_device_full() { Self::DeviceFull } else { self }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The attention pattern, transposed: what gradients at queries give to keys. The one step of the backward pass that
-//! is no large matrix product, so the CPU has its own form of it.
+//! is no large matrix product, so the CPU has its own form of it; every other device has the one out of tensor operations.
 
 use crate::attribution::TraceError;
 use crate::job::Cancel;
 use crate::parallel;
-use candle_core::{Device, Storage, Tensor};
+use candle_core::{Device, Layout, Storage, Tensor};
 use gemm::Parallelism;
 
 /// Prompts longer than this are mixed in matrix products of pieces of the pattern; shorter ones entry by entry.
@@ -78,8 +78,8 @@ impl Blocks {
 
 /// One layer's pattern and how its heads lie.
 pub(super) struct Heads<'a> {
-    /// `[heads, P, P]` (query, key), divisors folded in.
-    pub pattern: &'a [f32],
+    /// `[heads, P, P]` (query, key), divisors folded in. Contiguous, and on the device of the gradients.
+    pub pattern: &'a Tensor,
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub n_positions: usize,
@@ -111,6 +111,22 @@ fn rows_of(member: &Member, spread: &Blocks) -> Vec<(usize, usize)> {
     }
 }
 
+/// A [`Heads`] whose pattern is at hand as numbers.
+struct PlainHeads<'a> {
+    pattern: &'a [f32],
+    n_heads: usize,
+    n_kv_heads: usize,
+    n_positions: usize,
+}
+
+/// The numbers of a contiguous tensor on the CPU.
+fn numbers<'a>(storage: &'a Storage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => Ok(&storage.as_slice::<f32>()?[layout.start_offset()..]),
+        _ => Err(candle_core::Error::Msg("the tensor is not on the CPU".to_owned())),
+    }
+}
+
 fn mix_on_cpu(
     heads: &Heads<'_>,
     at_queries: &Tensor,
@@ -125,11 +141,14 @@ fn mix_on_cpu(
     let d_kv = d_attn / heads.n_heads * heads.n_kv_heads;
     let mut out = vec![0.0f32; merged.rows() * d_kv];
     {
-        let (storage, layout) = at_queries.storage_and_layout();
-        let Storage::Cpu(storage) = &*storage else {
-            return Err(candle_core::Error::Msg("the tensor is not on the CPU".to_owned()).into());
+        let (of_input, of_pattern) = (at_queries.storage_and_layout(), heads.pattern.storage_and_layout());
+        let input = numbers(&of_input.0, of_input.1)?;
+        let heads = &PlainHeads {
+            pattern: numbers(&of_pattern.0, of_pattern.1)?,
+            n_heads: heads.n_heads,
+            n_kv_heads: heads.n_kv_heads,
+            n_positions: heads.n_positions,
         };
-        let input = &storage.as_slice::<f32>()?[layout.start_offset()..];
         // Each member's rows, one a position: block k gives one row to each of the first members.
         let mut keys: Vec<Vec<&mut [f32]>> = members.iter().map(|m| Vec::with_capacity(m.position)).collect();
         let mut rows = out.chunks_mut(d_kv.max(1));
@@ -164,7 +183,7 @@ fn mix_on_cpu(
 /// Adds the mixed `queries` of some members, all of whose positions from 1 on are there, to their `keys`: for each piece
 /// of the pattern one matrix product over all of them. Gives up halfway when it is cancelled.
 fn mix_by_products(
-    heads: &Heads<'_>,
+    heads: &PlainHeads<'_>,
     queries: &[Vec<(usize, &[f32])>],
     keys: &mut [&mut Vec<&mut [f32]>],
     cancel: &Cancel,
@@ -269,7 +288,7 @@ impl Kernel {
         Self::Plain
     }
 
-    fn run(self, heads: &Heads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
+    fn run(self, heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
         match self {
             Self::Plain => accumulate(heads, queries, keys),
             // SAFETY: `detect` saw the instructions on this processor.
@@ -284,20 +303,20 @@ impl Kernel {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn accumulate_avx2(heads: &Heads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
+fn accumulate_avx2(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
     accumulate(heads, queries, keys);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn accumulate_avx512(heads: &Heads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
+fn accumulate_avx512(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
     accumulate(heads, queries, keys);
 }
 
 /// keys[k] += pattern[h, q, k] * queries[q] for each head h, into the key-value head that it reads. Inlined into its
 /// callers, so that each is compiled for its own instructions.
 #[inline(always)]
-fn accumulate(heads: &Heads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
+fn accumulate(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
     let (n, group) = (heads.n_positions, heads.n_heads / heads.n_kv_heads);
     let width = queries.first().map_or(0, |(_, row)| row.len() / heads.n_heads);
     for head in 0..heads.n_heads {
@@ -338,8 +357,7 @@ fn mix_anywhere(
     // [P, members, heads, width] to [heads, P, members * width]
     let by_head = full.reshape((n, count, heads.n_heads, width))?.permute((2, 0, 1, 3))?.contiguous()?;
     let by_head = by_head.reshape((heads.n_heads, n, count * width))?;
-    let pattern = Tensor::from_slice(heads.pattern, (heads.n_heads, n, n), device)?;
-    let at_keys = pattern.transpose(1, 2)?.contiguous()?.matmul(&by_head)?;
+    let at_keys = heads.pattern.transpose(1, 2)?.contiguous()?.matmul(&by_head)?;
     let at_keys = at_keys.reshape((kv, group, n, count, width))?.sum(1)?;
     let at_keys = at_keys.permute((1, 2, 0, 3))?.contiguous()?.reshape((n * count, kv * width))?;
     let ragged: Vec<u32> =
@@ -362,6 +380,7 @@ mod tests {
         let pattern: Vec<f32> = (0..n_heads * n_positions * n_positions)
             .map(|i| if i % n_positions <= i / n_positions % n_positions { noise(i) } else { 0.0 })
             .collect();
+        let pattern = Tensor::from_vec(pattern, (n_heads, n_positions, n_positions), &Device::Cpu).unwrap();
         let heads = Heads { pattern: &pattern, n_heads, n_kv_heads, n_positions };
         let (mut members, mut of_spread, mut fresh) = (Vec::new(), Vec::new(), 0);
         for (target, position) in positions.iter().copied().enumerate() {

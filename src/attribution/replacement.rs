@@ -7,7 +7,7 @@
 use crate::attribution::written::{Decoders, Fixed, Writes, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
-use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Transformer};
+use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Precision, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 
@@ -15,6 +15,8 @@ use candle_core::{Device, Tensor};
 #[derive(Debug)]
 pub struct Replacement<'a> {
     pub(super) device: Device,
+    /// What the model's weights are multiplied in.
+    pub(super) precision: Precision,
     pub(super) d_model: usize,
     pub(super) n_positions: usize,
     pub(super) decoders: Decoders<'a>,
@@ -35,12 +37,12 @@ pub struct Replacement<'a> {
 /// One layer with its divisors and activations folded in.
 #[derive(Debug)]
 pub(super) struct FrozenLayer {
-    /// `[d, d_attn]`
+    /// `[d, d_attn]`, for products in the model's precision.
     pub output: Tensor,
-    /// `[d_kv, d]`, the norm's weight folded in.
+    /// `[d_kv, d]`, the norm's weight folded in, for products in the model's precision.
     pub value: Tensor,
-    /// `[heads, P, P]` (query, key), each key divided by its norm's divisor. On the CPU.
-    pub pattern: Vec<f32>,
+    /// `[heads, P, P]` (query, key), each key divided by its norm's divisor.
+    pub pattern: Tensor,
     /// What attention carries from position 0 to each position: token 0's share and the constants'. `[P, 2, d]`
     pub from_first: Tensor,
     /// A transcoder's skip connection.
@@ -55,7 +57,7 @@ pub(super) struct FrozenLayer {
 struct FrozenAttention {
     output: Tensor,
     value: Tensor,
-    pattern: Vec<f32>,
+    pattern: Tensor,
     from_first: Tensor,
     /// The residual stream at position 0 behind it, `[2, d]`.
     mid: Tensor,
@@ -88,6 +90,7 @@ impl<'a> Replacement<'a> {
         let active = layers.iter_mut().map(|layer| std::mem::take(&mut layer.active)).collect();
         let mut frozen = Self {
             device: model.device().clone(),
+            precision: model.precision(),
             d_model: model.spec.d_model,
             n_positions,
             decoders: Decoders::new(transcoder, active, zeroed, held, model.device().clone()),
@@ -170,8 +173,8 @@ impl<'a> Replacement<'a> {
             from_first = from_first.add(&Tensor::cat(&[&constant.zeros_like()?, &constant.contiguous()?], 1)?)?;
         }
         let mid = stream.add(&from_first.get(0)?)?;
-        let pattern = divided.flatten_all()?.to_vec1()?;
-        Ok(FrozenAttention { output, value, pattern, from_first, mid })
+        let (output, value) = (self.precision.weight(&output)?, self.precision.weight(&value)?);
+        Ok(FrozenAttention { output, value, pattern: divided.contiguous()?, from_first, mid })
     }
 }
 

@@ -5,14 +5,16 @@
 //! of what a raw graph records (settings, block size, the rows before), and only whole blocks are ever kept.
 
 use crate::attribution::backward::TargetRow;
-use crate::attribution::plan::{Sizes, forward_operations, logit_operations, sizes};
+use crate::attribution::fit::{halving, take};
+use crate::attribution::plan::Card;
 use crate::attribution::readers::Readers;
+use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
-use crate::model::Transformer;
+use crate::model::{DeviceName, Transformer};
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
@@ -123,7 +125,7 @@ impl<'a> Tracing<'a> {
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let capture = Capture::run(model, transcoder, &ids, monitor)?;
+        let capture = Capture::run(model, transcoder, &ids, monitor).map_err(TraceError::explained)?;
         let last = ids.len() - 1;
         monitor.report("logits", 0, 1)?;
         let final_output = capture.final_output.narrow(0, last, 1)?;
@@ -142,9 +144,10 @@ impl<'a> Tracing<'a> {
             .collect();
         let wanted = settings.max_feature_nodes.unwrap_or(usize::MAX).min(active.len());
         let sizes = sizes(&model.spec, transcoder, &capture);
-        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits)?;
+        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits, Card::of(model))?;
         let cut = plan.cut();
-        let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor)?;
+        let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor);
+        let frozen = frozen.map_err(TraceError::explained)?;
         let final_output: Vec<f32> = final_output.flatten_all()?.to_vec1()?;
         let output = |vector: &Vec<f32>| {
             let (read, constant) = readers.last.pull_back(vector.clone(), last);
@@ -184,8 +187,8 @@ impl<'a> Tracing<'a> {
                 program_version: env!("CARGO_PKG_VERSION").to_owned(),
                 model: model.spec.name.clone(),
                 transcoder: transcoder.name(),
-                dtype: "f32".to_owned(),
-                device: format!("{:?}", model.device().location()).to_lowercase(),
+                dtype: model.precision().to_string(),
+                device: DeviceName::of(model.device()).to_string(),
                 ..Provenance::default()
             },
         };
@@ -237,8 +240,9 @@ impl<'a> Tracing<'a> {
         let phase = if there < self.outputs.len() { "output rows" } else { "feature rows" };
         monitor.report(phase, there as u64, total)?;
         let targets = block.iter().map(|label| self.target(*label)).collect::<Result<Vec<_>, _>>()?;
-        let (targets, values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
-        let computed = self.frozen.rows(&targets, monitor.cancel())?;
+        let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
+        let (computed, fitted) = halving(targets.len(), |n| self.frozen.rows(&targets[..n], monitor.cancel()))?;
+        values.truncate(fitted);
         monitor.count(computed.operations);
         let trace = &mut self.trace;
         let (width, share) = (self.frozen.n_columns(), self.cut.dropped_share);
@@ -246,7 +250,12 @@ impl<'a> Tracing<'a> {
         trace.row_abs_sums.extend(sums);
         trace.row_constants.extend(computed.constants);
         trace.row_values.extend(values);
-        trace.row_targets.extend(self.to_come.pop_front().into_iter().flatten());
+        trace.row_targets.extend(take(&mut self.to_come, fitted));
+        if fitted < targets.len() {
+            // Smaller from here on, also of a trace that goes on from the file.
+            (self.cut.block_rows, self.plan.block_rows) = (fitted, fitted);
+            trace.cut = Some(self.cut.clone());
+        }
         Ok(true)
     }
 

@@ -30,18 +30,18 @@ pub struct BatchArgs {
     #[arg(long, value_name = "FILE", group = "source")]
     pub prompts: Option<PathBuf>,
     /// Traces anew what --out holds already
-    #[arg(long, conflicts_with_all = ["prompt", "tokens"])]
+    #[arg(long, conflicts_with_all = ["prompt", "tokens", "resume"])]
     force: bool,
     /// Takes every Nth prompt from the Ith on, so that N runs together trace all
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["prompt", "tokens"])]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["prompt", "tokens", "resume"])]
     shard: Option<Shard>,
 }
 
 /// Part `nth` (from 0) of `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shard {
-    nth: usize,
-    of: usize,
+pub(super) struct Shard {
+    pub nth: usize,
+    pub of: usize,
 }
 
 impl FromStr for Shard {

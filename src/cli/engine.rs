@@ -4,9 +4,9 @@ use crate::attribution::Engine;
 use crate::cli::pull;
 use crate::demo;
 use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
+use crate::model::{DeviceName, Precision};
 use anyhow::{Result, bail};
-use candle_core::Device;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// The model and the transcoder.
@@ -32,6 +32,21 @@ pub struct EngineArgs {
     /// Threads to compute on; as many as there are cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// Where the model computes, and in which numbers.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct DeviceArgs {
+    /// Where the model computes: cpu, cuda or cuda:N (an NVIDIA card), metal (Apple's GPU)
+    #[arg(long, value_name = "cpu|cuda[:N]|metal", default_value_t)]
+    device: DeviceName,
+    /// What the model's weights are multiplied in. bf16 takes half of a card's memory and is less exact: how much less is
+    /// said, on screen and in the graph
+    #[arg(long, default_value_t, value_parser = PossibleValuesParser::new(Precision::ALL.map(Precision::name))
+          .try_map(|name| name.parse::<Precision>()))]
+    dtype: Precision,
 }
 
 /// The hub as this process's environment says.
@@ -59,8 +74,9 @@ impl EngineArgs {
             // from nowhere else.
             unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
         }
+        let device = self.device.device.open()?;
         let (model, transcoder) = self.places()?;
-        let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+        let engine = Engine::open(&model, &transcoder, &device)?.in_precision(self.device.dtype);
         for warning in &engine.warnings {
             eprintln!("warning: {warning}");
         }

@@ -97,7 +97,8 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
     })?;
     write(args, &altered)?;
     let text = |id: usize| engine.tokenizer.text(id as u32);
-    report(args, &base, &altered, text).context("the result was written, but cannot be reported on stdout")
+    report(args, &base, &altered, &engine.warnings, text)
+        .context("the result was written, but cannot be reported on stdout")
 }
 
 fn write(args: &InterveneArgs, outcome: &Outcome) -> Result<()> {
@@ -125,7 +126,13 @@ fn probabilities(outcome: &Outcome) -> Vec<f64> {
     softmax(outcome.logits.last().map_or(&[], Vec::as_slice))
 }
 
-fn report(args: &InterveneArgs, base: &Outcome, altered: &Outcome, text: impl Fn(usize) -> String) -> Result<()> {
+fn report(
+    args: &InterveneArgs,
+    base: &Outcome,
+    altered: &Outcome,
+    warnings: &[String],
+    text: impl Fn(usize) -> String,
+) -> Result<()> {
     let (before, after) = (probabilities(base), probabilities(altered));
     let likeliest = |all: &[f64]| -> Vec<usize> {
         let mut order: Vec<usize> = (0..all.len()).collect();
@@ -138,7 +145,8 @@ fn report(args: &InterveneArgs, base: &Outcome, altered: &Outcome, text: impl Fn
     let (first, now) = (likeliest(&before), likeliest(&after));
     if args.json {
         let list = |ids: &[usize]| ids.iter().map(entry).collect::<Vec<_>>();
-        let result = serde_json::json!({ "out": args.out, "before": list(&first), "after": list(&now) });
+        let (before, after) = (list(&first), list(&now));
+        let result = serde_json::json!({ "out": args.out, "before": before, "after": after, "warnings": warnings });
         writeln!(io::stdout(), "{result:#}")?;
     } else {
         let was = first.first().map_or_else(String::new, |id| format!("{:?} {:.3}", text(*id), before[*id]));

@@ -1,6 +1,7 @@
 //! `circuitscope manual` and `circuitscope completions`: what a packager installs beside the program.
 
 use crate::cli::Cli;
+use crate::graph::query::grammar;
 use crate::tui::key_table;
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
@@ -11,7 +12,7 @@ use std::io::{self, Write};
 
 const NAME: &str = "circuitscope";
 
-/// Prints the manual page, in roff, with every key of the full-screen program.
+/// Prints the manual page, in roff, with every key of the full-screen program and the grammar of filters.
 ///
 /// `circuitscope manual | man -l -` shows it.
 #[derive(Clone, Debug, clap::Args)]
@@ -59,6 +60,7 @@ fn page() -> Result<Vec<u8>> {
     man.render_options_section(&mut page)?;
     man.render_subcommands_section(&mut page)?;
     keys().to_writer(&mut page)?;
+    filters().to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(page)
 }
@@ -73,6 +75,25 @@ fn page_of(name: &str) -> Result<Vec<u8>> {
     let mut page = Vec::new();
     Man::new(subcommand.clone()).render(&mut page)?;
     Ok(page)
+}
+
+/// The grammar of filters, line by line as it is laid out.
+fn filters() -> Roff {
+    let mut roff = Roff::default();
+    roff.control("SH", ["FILTERS"]);
+    roff.text([roman("In the prompt on the screen and in circuitscope filter:")]);
+    roff.control("PP", []);
+    roff.control("nf", []);
+    for line in grammar().lines() {
+        // An empty line has its own request.
+        if line.is_empty() {
+            roff.control("sp", []);
+        } else {
+            roff.text([roman(line)]);
+        }
+    }
+    roff.control("fi", []);
+    roff
 }
 
 /// The keys, from the same table as the screen's help.

@@ -5,6 +5,7 @@ mod cost;
 mod edit;
 mod engine;
 mod export;
+mod features;
 mod filter;
 mod find;
 mod graph;
@@ -50,6 +51,7 @@ enum Command {
     Open(walk::OpenArgs),
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
+    Features(features::FeaturesArgs),
     Intervene(intervene::InterveneArgs),
     Show(show::ShowArgs),
     Find(find::FindArgs),
@@ -75,6 +77,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Open(args)) => walk::open(args),
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
+        Some(Command::Features(args)) => features::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
         Some(Command::Show(args)) => show::run(args),
         Some(Command::Find(args)) => find::run(args),

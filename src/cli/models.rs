@@ -1,6 +1,6 @@
 //! `circuitscope models`: what is on this machine, and can be traced now; and the same for the full-screen program.
 
-use crate::cli::engine::{EngineArgs, hub};
+use crate::cli::engine::{DeviceArgs, EngineArgs, hub};
 use crate::cli::trace::SettingsArgs;
 use crate::cli::walk::LocalTracer;
 use crate::demo;
@@ -71,16 +71,17 @@ fn lacking(part: &Part) -> String {
 /// What this machine and the hub offer to the full-screen program.
 pub struct LocalModels {
     hub: Hub,
+    device: DeviceArgs,
     settings: SettingsArgs,
 }
 
 impl LocalModels {
-    /// By what the environment says; `offline` forbids the network.
+    /// By what the environment says; `offline` forbids the network, and what is loaded computes on `device`.
     ///
     /// # Errors
     /// A variable cannot be understood.
-    pub fn new(offline: bool, settings: &SettingsArgs) -> Result<Self> {
-        Ok(Self { hub: hub(offline)?, settings: settings.clone() })
+    pub fn new(offline: bool, device: &DeviceArgs, settings: &SettingsArgs) -> Result<Self> {
+        Ok(Self { hub: hub(offline)?, device: device.clone(), settings: settings.clone() })
     }
 }
 
@@ -127,12 +128,11 @@ impl Models for LocalModels {
     }
 
     fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
-        let engine = if choice.transcoder.is_empty() {
-            EngineArgs::default()
-        } else {
+        let mut engine = EngineArgs { device: self.device.clone(), ..EngineArgs::default() };
+        if !choice.transcoder.is_empty() {
             let (model, transcoder) = (choice.model.clone().into(), choice.transcoder.clone().into());
-            EngineArgs { model: Some(model), transcoder: Some(transcoder), offline: true, ..EngineArgs::default() }
-        };
+            engine = EngineArgs { model: Some(model), transcoder: Some(transcoder), offline: true, ..engine };
+        }
         Ok(LocalTracer::open(&engine, &self.settings)?)
     }
 }

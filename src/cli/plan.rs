@@ -1,6 +1,6 @@
 //! What a trace may spend, and what it will: `trace --max-memory`, `--drop` and `--plan`.
 
-use crate::attribution::{Engine, Limits, Outlook, Plan};
+use crate::attribution::{DeviceMemory, Engine, Limits, Outlook, Plan};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -44,7 +44,7 @@ impl LimitArgs {
 }
 
 /// A number of bytes: 500MB, 8GiB, 12345.
-fn size(text: &str) -> Result<u64> {
+pub(super) fn size(text: &str) -> Result<u64> {
     let wrong = || anyhow!("{text} is no size; write it as 8GiB or 8000MB");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -72,8 +72,7 @@ fn share(text: &str) -> Result<f64, String> {
 /// # Errors
 /// It would not fit into what may be held.
 pub fn outlook(engine: &Engine, (positions, max_feature_nodes): (usize, Option<usize>)) -> Result<Outlook> {
-    let (model, transcoder) = (&engine.model.spec, &engine.transcoder);
-    Ok(Outlook::new(model, transcoder, positions, max_feature_nodes, &engine.limits)?)
+    Ok(Outlook::new(&engine.model, &engine.transcoder, positions, max_feature_nodes, &engine.limits)?)
 }
 
 /// For a program to read.
@@ -83,6 +82,10 @@ pub fn outlook_json(outlook: &Outlook) -> Value {
         "active_features": outlook.active,
         "memory_bytes": outlook.memory_bytes,
         "operations": outlook.operations,
+        "device": outlook.device.map(|range| json!({
+            "memory_bytes": range.map(|device| device.needed_bytes),
+            "free_bytes": range[0].free_bytes,
+        })),
     })
 }
 
@@ -97,6 +100,10 @@ pub fn plan_json(plan: &Plan) -> Value {
         "memory_bytes": plan.memory_bytes,
         "operations": plan.operations,
         "limit_bytes": plan.limit_bytes,
+        "device": plan.device.map(|DeviceMemory { needed_bytes, free_bytes }| json!({
+            "memory_bytes": needed_bytes,
+            "free_bytes": free_bytes,
+        })),
     })
 }
 

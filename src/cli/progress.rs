@@ -1,5 +1,6 @@
 //! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
 
+use crate::features::build;
 use crate::hub;
 use crate::job::{Cancel, Job, Monitor};
 use anyhow::{Context, Result, anyhow, bail};
@@ -13,6 +14,8 @@ const TICK: Duration = Duration::from_millis(20);
 
 const COUNTED: &str = "{msg:14} {bar:40} {pos}/{len} {elapsed}";
 const DOWNLOADED: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+
+const READ: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left";
 
 /// What becomes of work that is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,14 @@ pub fn watch<T: Send + 'static>(
         let progress = job.progress();
         if progress.phase != phase {
             phase = progress.phase;
-            set_style(&bar, if phase == hub::DOWNLOADING { DOWNLOADED } else { COUNTED });
+            set_style(
+                &bar,
+                match phase {
+                    hub::DOWNLOADING => DOWNLOADED,
+                    build::READING => READ,
+                    _ => COUNTED,
+                },
+            );
             bar.set_message(phase);
             if bar.is_hidden() {
                 eprintln!("{phase}");

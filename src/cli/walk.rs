@@ -1,7 +1,7 @@
 //! The full-screen program: on a prompt that it traces, or on a graph that is there.
 
 use crate::attribution::{Engine, TraceOptions};
-use crate::cli::engine::EngineArgs;
+use crate::cli::engine::{DeviceArgs, EngineArgs};
 use crate::cli::growth::grow;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
@@ -35,7 +35,7 @@ impl WalkArgs {
     }
 
     fn models(&self) -> Result<Arc<dyn Models>> {
-        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.settings)?))
+        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.engine.device, &self.settings)?))
     }
 }
 
@@ -44,6 +44,8 @@ impl WalkArgs {
 pub struct StartArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Forbid the network, also where the person says yes to a download
     #[arg(long)]
     offline: bool,
@@ -96,7 +98,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 /// # Errors
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
-    let models = Arc::new(LocalModels::new(args.offline, &args.settings)?);
+    let models = Arc::new(LocalModels::new(args.offline, &args.device, &args.settings)?);
     let _log = config::log_to_file();
     tui::run(Start::Choose, None, models, args.look.options())
 }

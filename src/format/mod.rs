@@ -91,7 +91,7 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    fn writing(path: &Path, error: io::Error) -> Self {
+    pub(crate) fn writing(path: &Path, error: io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },

@@ -1,6 +1,7 @@
 //! What can be wrong with a model or its weights.
 
 use crate::hub::PlaceError;
+use crate::model::DeviceName;
 use thiserror::Error;
 
 /// A model that cannot be loaded or run. Each message says what, where, and what to do.
@@ -64,6 +65,14 @@ pub enum ModelError {
         name: String,
         /// The first row, counted in slices of the first dimension.
         row: usize,
+    },
+    /// A device is not in this build or not in this machine.
+    #[error("device {name} cannot be used: {what}; cpu can be used everywhere")]
+    Device {
+        /// The device.
+        name: DeviceName,
+        /// Why not.
+        what: String,
     },
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]

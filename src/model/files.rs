@@ -3,7 +3,7 @@
 use crate::job::Cancel;
 use crate::model::linear::Kept;
 use crate::model::spec::{Layout, NormKind, PositionKind};
-use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Weights};
+use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
@@ -35,6 +35,8 @@ pub(super) struct Files {
     layout: Layout,
     /// In front of every name but the unembedding's.
     prefix: &'static str,
+    /// What its projections are multiplied in.
+    pub precision: Precision,
 }
 
 /// Prefixes that are seen in the wild: plain, the base model alone, and inside multimodal models.
@@ -48,7 +50,7 @@ impl Files {
             Layout::Gpt2 => (&GPT2_PREFIXES, "wte.weight"),
         };
         let found = prefixes.iter().find(|prefix| weights.get(&format!("{prefix}{probe}")).is_some());
-        Self { prefix: found.unwrap_or(&prefixes[0]), weights, layout }
+        Self { prefix: found.unwrap_or(&prefixes[0]), weights, layout, precision: Precision::F32 }
     }
 
     fn name(&self, rest: &str) -> String {
@@ -126,7 +128,7 @@ impl Files {
             Layout::Gpt2 => Kept::ByInput([input, all], columns),
         };
         let name = self.name(&format!("{name}.weight"));
-        Ok(Linear { weights: &self.weights, device, name, kept, bias })
+        Ok(Linear { weights: &self.weights, device, precision: self.precision, name, kept, bias })
     }
 
     pub fn attention<'a>(
@@ -214,7 +216,8 @@ impl Files {
 
     /// `x` `[n, d]`, on the CPU, times the unembedding: `[n, V]`, row after row.
     pub fn unembed(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        self.weights.product(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], x, cancel)
+        let shape = [spec.vocab_size, spec.d_model];
+        self.weights.product(&self.unembedding(spec), &shape, x, self.precision, cancel)
     }
 
     /// Rows of the unembedding into `out`.

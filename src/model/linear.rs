@@ -1,7 +1,7 @@
 //! A projection whose weight stays on disk.
 
 use crate::job::Cancel;
-use crate::model::{ModelError, Weights};
+use crate::model::{ModelError, Precision, Weights};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
@@ -10,6 +10,7 @@ use std::ops::Range;
 pub struct Linear<'a> {
     pub(super) weights: &'a Weights,
     pub(super) device: &'a Device,
+    pub(super) precision: Precision,
     pub(super) name: String,
     pub(super) kept: Kept,
     /// `[out]`
@@ -47,20 +48,70 @@ impl Linear<'_> {
     pub fn apply(&self, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         cancel.check()?;
         let y = if self.device.is_cpu() {
+            let (weights, name, precision) = (self.weights, &self.name, self.precision);
             let (y, outputs) = match &self.kept {
-                Kept::ByOutput(shape) => (self.weights.product(&self.name, shape, x, cancel)?, shape[0]),
+                Kept::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
                 Kept::ByInput(shape, columns) => {
-                    let y = self.weights.product_by_input(&self.name, shape, columns.clone(), x, cancel)?;
+                    let y = weights.product_by_input(name, shape, columns.clone(), x, precision, cancel)?;
                     (y, columns.len())
                 }
             };
             Tensor::from_vec(y, (x.dim(0)?, outputs), self.device)?
         } else {
-            x.matmul(&self.weight()?.t()?)?
+            self.on_device(x)?
         };
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
         })
+    }
+
+    /// The product out of tensor operations alone, for any device, with the weight brought there first.
+    fn on_device(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.precision.product(x, &self.precision.weight(&self.weight()?)?.t()?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Place;
+    use std::collections::HashMap;
+
+    fn noise(n: usize, shape: (usize, usize)) -> Tensor {
+        let noise = |i: usize| (((i + n) as f32 * 12.9898).sin() * 43758.547).fract();
+        Tensor::from_vec((0..shape.0 * shape.1).map(noise).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
+    }
+
+    /// Few rows and many, either orientation, in either precision: what a card multiplies, on the CPU.
+    #[test]
+    fn the_product_from_disk_is_that_of_the_form_for_any_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, outputs, all) = (70, 37, 90);
+        let weights = HashMap::from([("w", noise(7, (outputs, input))), ("t", noise(9, (input, all)))]);
+        candle_core::safetensors::save(&weights, folder.path().join("w.safetensors")).unwrap();
+        let place = Place::directory(folder.path()).unwrap();
+        let weights = Weights::open(&place, &["w.safetensors".to_owned()]).unwrap();
+        let kinds = [("w", Kept::ByOutput([outputs, input])), ("t", Kept::ByInput([input, all], outputs..2 * outputs))];
+        for (name, kept) in kinds {
+            for rows in [5, 100] {
+                let x = noise(1, (rows, input));
+                let [exact, half] = Precision::ALL.map(|precision| {
+                    let (name, kept, device) = (name.to_owned(), kept.clone(), &Device::Cpu);
+                    let linear = Linear { weights: &weights, device, precision, name, kept, bias: None };
+                    let found = linear.apply(&x, &Cancel::default()).unwrap().to_vec2::<f32>().unwrap().concat();
+                    let wanted = linear.on_device(&x).unwrap().to_vec2::<f32>().unwrap().concat();
+                    // In bf16 a sum that is next to the middle between two numbers is rounded either way.
+                    let step = if precision == Precision::Bf16 { 1.0 / 128.0 } else { 1e-6 };
+                    let far = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-5 + step * b.abs();
+                    assert!(!found.iter().zip(&wanted).any(far), "{}, {rows} rows, {precision}", linear.name);
+                    let differ = found.iter().zip(&wanted).filter(|(a, b)| (*a - *b).abs() > 1e-5).count();
+                    assert!(differ * 50 < found.len(), "{}, {rows} rows, {precision}: {differ} differ", linear.name);
+                    assert!(precision == Precision::F32 || found.iter().all(|x| x.to_bits() & 0xffff == 0));
+                    found
+                });
+                assert!(exact.iter().zip(&half).any(|(a, b)| (a - b).abs() > 1e-3));
+            }
+        }
     }
 }

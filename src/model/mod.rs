@@ -3,12 +3,14 @@
 mod attention;
 mod cache;
 mod config;
+mod device;
 mod error;
 mod families;
 mod files;
 mod linear;
 mod norm;
 mod npz;
+mod precision;
 mod product;
 mod rope;
 mod spec;
@@ -17,9 +19,11 @@ mod weights;
 
 pub use attention::AttentionWeights;
 pub(crate) use cache::Cache;
+pub use device::{DeviceName, free_memory};
 pub use error::ModelError;
 pub use linear::Linear;
 pub use norm::Norm;
+pub use precision::Precision;
 pub use spec::{ActivationKind, Biases, LayerSpec, Layout, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
 pub use transformer::{Divisors, LayerPass, Transformer};
 pub use weights::{Entry, Weights};

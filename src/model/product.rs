@@ -1,6 +1,7 @@
 //! Products of few rows with a large weight. They are bound by reading the weight, so it is read once, in the type that
 //! it has on disk: a piece that stays in the first cache is converted and multiplied at once.
 
+use crate::model::Precision;
 use pulp::{Arch, Simd, WithSimd};
 use safetensors::Dtype;
 
@@ -47,18 +48,37 @@ impl Padded {
     }
 }
 
+/// A weight's bytes, and what its numbers are.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    /// What they are on disk.
+    pub dtype: Dtype,
+    /// What they are rounded to.
+    pub precision: Precision,
+    pub bytes: &'a [u8],
+}
+
+impl Stored<'_> {
+    /// Numbers from `start` on into `out`.
+    #[inline(always)]
+    fn convert(self, start: usize, out: &mut [f32]) {
+        let size = self.dtype.bitsize() / 8;
+        convert(self.dtype, &self.bytes[start * size..(start + out.len()) * size], out);
+        self.precision.round(out);
+    }
+}
+
 /// The first `n_rows` rows of `x` times the rows of `weight` `[n, width]`: `[n_rows, n]`.
-pub(super) fn by_output(x: &Padded, n_rows: usize, dtype: Dtype, weight: &[u8]) -> Vec<f32> {
-    let n = weight.len() / (x.width * dtype.bitsize() / 8).max(1);
+pub(super) fn by_output(x: &Padded, n_rows: usize, weight: Stored<'_>) -> Vec<f32> {
+    let n = weight.bytes.len() / (x.width * weight.dtype.bitsize() / 8).max(1);
     let mut out = vec![0.0; n_rows * n];
-    Arch::new().dispatch(ByOutput { x, dtype, weight, out: &mut out, n });
+    Arch::new().dispatch(ByOutput { x, weight, out: &mut out, n });
     out
 }
 
 struct ByOutput<'a> {
     x: &'a Padded,
-    dtype: Dtype,
-    weight: &'a [u8],
+    weight: Stored<'a>,
     /// `[rows, n]`
     out: &'a mut [f32],
     n: usize,
@@ -69,12 +89,12 @@ impl WithSimd for ByOutput<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, dtype, weight, out, n } = self;
-        let row_bytes = x.width * dtype.bitsize() / 8;
+        let Self { x, weight, out, n } = self;
         let mut converted = Padded::zeros(TILE, x.width);
-        for (tile, rows) in weight.chunks(TILE * row_bytes).enumerate() {
-            for (row, bytes) in converted.values.chunks_mut(converted.stride).zip(rows.chunks(row_bytes)) {
-                convert(dtype, bytes, &mut row[..x.width]);
+        for tile in 0..n.div_ceil(TILE) {
+            let rows = (tile * TILE..n).take(TILE);
+            for (row, nth) in converted.values.chunks_mut(converted.stride).zip(rows) {
+                weight.convert(nth * x.width, &mut row[..x.width]);
             }
             for (block, out) in out.chunks_mut(TILE * n).enumerate() {
                 let sums = dots(simd, x, block * TILE, &converted);
@@ -116,22 +136,15 @@ fn dots<S: Simd>(simd: S, x: &Padded, first: usize, weight: &Padded) -> [[f32; T
 
 /// The first `n_rows` rows of `x` times columns `start..start + n` of a weight `[x.width, all]`: `[n_rows, n]`, at most
 /// [`COLUMNS`] of them.
-pub(super) fn by_input(
-    x: &Padded,
-    n_rows: usize,
-    dtype: Dtype,
-    weight: &[u8],
-    [all, start, n]: [usize; 3],
-) -> Vec<f32> {
+pub(super) fn by_input(x: &Padded, n_rows: usize, weight: Stored<'_>, [all, start, n]: [usize; 3]) -> Vec<f32> {
     let mut out = Padded::zeros(n_rows, n);
-    Arch::new().dispatch(ByInput { x, dtype, weight, all, start, n, out: &mut out });
+    Arch::new().dispatch(ByInput { x, weight, all, start, n, out: &mut out });
     out.values.chunks(out.stride).take(n_rows).flat_map(|row| row[..n].iter().copied()).collect()
 }
 
 struct ByInput<'a> {
     x: &'a Padded,
-    dtype: Dtype,
-    weight: &'a [u8],
+    weight: Stored<'a>,
     all: usize,
     start: usize,
     n: usize,
@@ -143,14 +156,12 @@ impl WithSimd for ByInput<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, dtype, weight, all, start, n, out } = self;
-        let size = dtype.bitsize() / 8;
+        let Self { x, weight, all, start, n, out } = self;
         let mut converted = Padded::zeros(DEPTH, n);
         for depth in (0..x.width).step_by(DEPTH) {
             let inputs = DEPTH.min(x.width - depth);
             for (i, row) in converted.values.chunks_mut(converted.stride).take(inputs).enumerate() {
-                let at = ((depth + i) * all + start) * size;
-                convert(dtype, &weight[at..at + n * size], &mut row[..n]);
+                weight.convert((depth + i) * all + start, &mut row[..n]);
             }
             for (block, out) in out.values.chunks_mut(TILE * out.stride).enumerate() {
                 add_outer(simd, x, [block * TILE, depth, inputs], &converted, out);
@@ -250,11 +261,12 @@ mod tests {
                         assert!((f64::from(found[i * n + j]) - sum).abs() < 1e-4, "{m} {n} {width} {dtype:?}");
                     }
                 };
-                expect(&by_output(&padded, m, dtype, &bytes), &|j, k| weight[j * width + k]);
+                let stored = Stored { dtype, precision: Precision::F32, bytes: &bytes };
+                expect(&by_output(&padded, m, stored), &|j, k| weight[j * width + k]);
                 // The same bytes as a weight [width, n], from its second column on where it has one.
                 let from = usize::from(n > 1);
                 let some = (n - from).min(COLUMNS);
-                let found = by_input(&padded, m, dtype, &bytes, [n, from, some]);
+                let found = by_input(&padded, m, stored, [n, from, some]);
                 let mut full = vec![0.0; m * n];
                 for i in 0..m {
                     for j in 0..n {

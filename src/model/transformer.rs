@@ -6,7 +6,7 @@ use crate::model::attention::softcap;
 use crate::model::files::{Files, MlpPart, NormPlace};
 use crate::model::rope::Rope;
 use crate::model::spec::{ActivationKind, LayerSpec, NormKind};
-use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Weights};
+use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Precision, Weights};
 use crate::parallel;
 use candle_core::{Device, Tensor};
 use std::ops::Range;
@@ -87,6 +87,18 @@ impl Transformer {
         let files = Files::new(Weights::open_model(place)?, spec.layout);
         files.check(&spec)?;
         Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })
+    }
+
+    /// The same, with its weights multiplied in another type; in f32 unless this is asked for.
+    #[must_use]
+    pub fn in_precision(mut self, precision: Precision) -> Self {
+        self.files.precision = precision;
+        self
+    }
+
+    /// What its weights are multiplied in.
+    pub fn precision(&self) -> Precision {
+        self.files.precision
     }
 
     /// Where the model computes.

@@ -2,8 +2,8 @@
 
 use crate::hub::{Blob, Place};
 use crate::job::Cancel;
-use crate::model::product::{self, COLUMNS, FEW, Padded, convert};
-use crate::model::{ModelError, npz};
+use crate::model::product::{self, COLUMNS, FEW, Padded, Stored, convert};
+use crate::model::{ModelError, Precision, npz};
 use crate::parallel;
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -263,8 +263,16 @@ impl Weights {
     ///
     /// # Errors
     /// As [`Weights::read_rows`]; or the work was stopped.
-    pub fn product(&self, name: &str, shape: &[usize; 2], x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+    pub fn product(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        x: &Tensor,
+        precision: Precision,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
         let entry = self.expect(name, shape)?;
+        let x = &precision.rounded(x)?;
         let ([n, d], m) = (*shape, x.dim(0)?);
         let few = self.few(x)?;
         let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
@@ -276,15 +284,18 @@ impl Weights {
             let Some(few) = &few else {
                 let mut weight = vec![0.0; rows.len() * d];
                 self.read_rows(name, shape, rows.clone(), &mut weight)?;
+                precision.round(&mut weight);
                 let weight = Tensor::from_vec(weight, (rows.len(), d), &Device::Cpu)?;
                 return Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
             };
             let within = rows.start * row_bytes..rows.end * row_bytes;
-            let out = product::by_output(few, m, entry.dtype, &bytes[within.clone()]);
+            let weight = Stored { dtype: entry.dtype, precision, bytes: &bytes[within.clone()] };
+            let out = product::by_output(few, m, weight);
             self.release(entry, within);
             Ok(out)
         })?;
-        let out = side_by_side(blocks, m, n, step);
+        let mut out = side_by_side(blocks, m, n, step);
+        precision.round(&mut out);
         self.explain(name, shape, few.is_some(), &out)?;
         Ok(out)
     }
@@ -300,9 +311,11 @@ impl Weights {
         shape: &[usize; 2],
         columns: Range<usize>,
         x: &Tensor,
+        precision: Precision,
         cancel: &Cancel,
     ) -> Result<Vec<f32>, ModelError> {
         let entry = self.expect(name, shape)?;
+        let x = &precision.rounded(x)?;
         let ([d, all], m, n) = (*shape, x.dim(0)?, columns.len());
         let Some(few) = self.few(x)? else {
             let step = (4 * BLOCK / all.max(1)).clamp(1, d.max(1));
@@ -312,21 +325,23 @@ impl Weights {
                 let inputs = step.min(d - start);
                 let mut weight = vec![0.0; inputs * all];
                 self.read_rows(name, shape, start..start + inputs, &mut weight)?;
+                precision.round(&mut weight);
                 let weight = Tensor::from_vec(weight, (inputs, all), &Device::Cpu)?;
                 let weight = weight.narrow(1, columns.start, n)?.contiguous()?;
                 sum = (sum + x.narrow(1, start, inputs)?.contiguous()?.matmul(&weight)?)?;
             }
-            return Ok(sum.flatten_all()?.to_vec1()?);
+            return Ok(precision.rounded(&sum)?.flatten_all()?.to_vec1()?);
         };
         let bytes = &self.files[entry.file].1[entry.bytes.clone()];
         let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(COLUMNS), |block| -> Result<_, ModelError> {
             cancel.check()?;
             let start = block * COLUMNS;
             let place = [all, columns.start + start, COLUMNS.min(n - start)];
-            Ok(product::by_input(&few, m, entry.dtype, bytes, place))
+            Ok(product::by_input(&few, m, Stored { dtype: entry.dtype, precision, bytes }, place))
         })?;
         self.release(entry, 0..bytes.len());
-        let out = side_by_side(blocks, m, n, COLUMNS);
+        let mut out = side_by_side(blocks, m, n, COLUMNS);
+        precision.round(&mut out);
         self.explain(name, shape, true, &out)?;
         Ok(out)
     }

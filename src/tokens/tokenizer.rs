@@ -94,6 +94,11 @@ impl Tokenizer {
         self.inner.decode(ids, true).unwrap_or_default()
     }
 
+    /// What is put in front of a prompt that does not start with a special token.
+    pub fn lead(&self) -> Option<u32> {
+        self.lead
+    }
+
     /// The ids of a text, with nothing put in front.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec};
+use crate::model::{Entry, ModelError, ModelSpec, Precision};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
@@ -182,8 +182,8 @@ impl Transcoder {
         }
     }
 
-    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc. On the CPU whatever the device: a product with so
-    /// few rows is bound by reading the encoder.
+    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc. On the CPU and in f32 whatever the model computes on
+    /// and in: a product with so few rows is bound by reading the encoder.
     ///
     /// # Errors
     /// A weight is not finite, or the work was stopped.
@@ -192,9 +192,9 @@ impl Transcoder {
         let (f, name, shape) = (files.n_features, &files.names.encoder, files.encoder_shape(self.d_model));
         let x = x.to_device(&Device::Cpu)?;
         let mut pre_activations = if files.names.encoder_by_input {
-            files.encoder.product_by_input(name, &shape, 0..f, &x, cancel)?
+            files.encoder.product_by_input(name, &shape, 0..f, &x, Precision::F32, cancel)?
         } else {
-            files.encoder.product(name, &shape, &x, cancel)?
+            files.encoder.product(name, &shape, &x, Precision::F32, cancel)?
         };
         let bias = files.encoder.read(&files.names.encoder_bias, &[f])?;
         for row in pre_activations.chunks_mut(f) {

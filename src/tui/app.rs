@@ -18,9 +18,9 @@ use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
-use crate::tui::tracer::Tracer;
+use crate::tui::tracer::{Traced, Tracer};
 use crate::tui::update::Msg;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -220,14 +220,17 @@ pub enum Effect {
         /// Where it is.
         graph: Opening,
     },
-    /// Stop the running trace.
-    StopTrace,
+    /// Stop a trace, or an opening.
+    StopTrace {
+        /// The number of its question.
+        generation: u64,
+    },
     /// Prune a graph.
     Prune {
         /// Comes back with the answer.
         generation: u64,
         /// The graph.
-        graph: Arc<AttributionGraph>,
+        document: Document,
         /// How much of it to keep.
         thresholds: Thresholds,
     },
@@ -342,6 +345,8 @@ pub enum Effect {
         /// Whether a file that is there is written over.
         overwrites: bool,
     },
+    /// Let go of a graph: to free one of millions of edges takes longer than a frame may.
+    Discard(Box<Traced>),
     /// Put a text into the terminal's clipboard.
     Copy(String),
     /// Give the terminal back and stop until continued.
@@ -392,6 +397,8 @@ pub struct State {
     pub held: Vec<Key>,
     /// The files of the graphs that were opened, by the number of their circuit.
     pub files: HashMap<u64, PathBuf>,
+    /// Those of them that were picked from the list of recent ones: the model at hand may be another.
+    pub picked: HashSet<u64>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -435,6 +442,7 @@ impl State {
             remembering: None,
             held: Vec::new(),
             files: HashMap::new(),
+            picked: HashSet::new(),
             notice: None,
             ticks: 0,
             generation: 0,

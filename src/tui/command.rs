@@ -163,7 +163,7 @@ commands! {
     "search", Find, Panes, ["/"], Some("search"), |s, _| act::open_search(s), "Search nodes by label, token, promoted token or id";
     "search-next", Find, Panes, ["n"], None, |s, _| act::next_found(s, 1), "To the next node that the search found";
     "search-previous", Find, Panes, ["N"], None, |s, _| act::next_found(s, -1), "To the one before that the search found";
-    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane or command";
+    "go-to", Find, Panes, ["Ctrl-p"], None, |s, _| act::open_go_to(s), "Go to any node, supernode, pane, graph or command";
     "palette", Find, Panes, [":"], Some("command"), |s, _| act::open_palette(s), "Run a command by its name";
     "mark", Find, Panes, ["m"], None, |s, _| act::await_key(s, Context::SetMark), "Mark the selected node: a letter follows";
     "mark-set", Find, SetMark, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, act::set_mark, "Mark the selected node with this letter";
@@ -205,6 +205,8 @@ commands! {
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
+    "density-rarer", Prune, Panes, ["d"], None, |s, _| act::nudge_density(s, true), "Leave out features that fire as often: lower the density";
+    "density-more", Prune, Panes, ["D"], None, |s, _| act::nudge_density(s, false), "Keep features that fire more often: raise the density";
     "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
     "filter", Prune, Panes, ["f"], Some("filter"), |s, _| act::open_filter(s), "See the circuit through a filter";
     "filter-off", Prune, Panes, ["\\"], None, |s, _| act::toggle_filter(s), "Put the filter aside, or take it up again";
@@ -213,6 +215,9 @@ commands! {
     "filter-complete", Prune, Filter, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
     "filter-down", Prune, Filter, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
     "filter-up", Prune, Filter, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
+    "filter-page-down", Prune, Filter, ["PageDown"], None, |s, _| act::move_in_filter(s, 10), "Ten completions further, or lines of the grammar";
+    "filter-page-up", Prune, Filter, ["PageUp"], None, |s, _| act::move_in_filter(s, -10), "Ten completions back, or lines of the grammar";
+    "filter-grammar", Prune, Filter, ["Ctrl-g"], Some("grammar"), |s, _| act::toggle_grammar(s), "What can be written, or the completions again";
     "filter-older", Prune, Filter, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
     "filter-newer", Prune, Filter, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
     "filter-hides", Prune, Filter, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";
@@ -265,7 +270,7 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
-    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Choose another model, or download one";
+    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Open a graph that was open, or choose a model";
     "model-down", Models, Start, ["Down", "j"], Some("choose"), |s, _| act::step_model(s, 1), "To the next model";
     "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
     "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";

@@ -1,13 +1,16 @@
 //! Where events come from: the terminal and signals, each on a thread of its own, into one channel.
 
+use crate::tui::background::{Answers, Heard};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::mouse::{Gesture, Mouse};
+use crate::tui::theme::Ground;
 use crossbeam_channel::Sender;
 use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 /// Something from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub enum Event {
     Paste(String),
     /// Another size.
     Resize(u16, u16),
+    /// The terminal says what stands behind its text.
+    Background(Ground),
     /// A signal that ends the program.
     End(i32),
     /// A request from outside to suspend.
@@ -30,26 +35,42 @@ pub enum Event {
     Lost,
 }
 
+/// How long a key waits for the rest of what may be the terminal's answer.
+const REST: Duration = Duration::from_millis(50);
+
 /// Reads the terminal until it or the receiver is gone.
 pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("terminal".to_owned()).spawn(move || {
+        let mut answers = Answers::default();
         loop {
-            let event = match event::read() {
-                Ok(event::Event::Key(key)) => translate(key).map(Event::Key),
-                Ok(event::Event::Mouse(mouse)) => translate_mouse(mouse).map(Event::Mouse),
-                Ok(event::Event::Paste(text)) => Some(Event::Paste(text)),
-                Ok(event::Event::Resize(width, height)) => Some(Event::Resize(width, height)),
-                Ok(_) => None,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
-                Err(_) => Some(Event::Lost),
-            };
-            let lost = event == Some(Event::Lost);
-            if event.is_some_and(|event| sender.send(event).is_err()) || lost {
+            let events = read(&mut answers);
+            let lost = events.contains(&Event::Lost);
+            if events.into_iter().any(|event| sender.send(event).is_err()) || lost {
                 break;
             }
         }
     })?;
     Ok(())
+}
+
+/// What the terminal says next; nothing where it is of no interest, or not all there yet.
+fn read(answers: &mut Answers) -> Vec<Event> {
+    if answers.is_held() && event::poll(REST).is_ok_and(|more| !more) {
+        return answers.give_up().into_iter().map(Event::Key).collect();
+    }
+    match event::read() {
+        Ok(event::Event::Key(key)) => match translate(key).map(|key| answers.hear(key)) {
+            Some(Heard::Keys(keys)) => keys.into_iter().map(Event::Key).collect(),
+            Some(Heard::Ground(ground)) => vec![Event::Background(ground)],
+            None => Vec::new(),
+        },
+        Ok(event::Event::Mouse(mouse)) => translate_mouse(mouse).map(Event::Mouse).into_iter().collect(),
+        Ok(event::Event::Paste(text)) => vec![Event::Paste(text)],
+        Ok(event::Event::Resize(width, height)) => vec![Event::Resize(width, height)],
+        Ok(_) => Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
+        Err(_) => vec![Event::Lost],
+    }
 }
 
 /// Listens for signals until the receiver is gone.

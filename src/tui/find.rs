@@ -1,4 +1,4 @@
-//! Finding by fuzzy text what a person may go to or do: commands, panes, supernodes, nodes.
+//! Finding by fuzzy text what a person may go to or do: commands, panes, open graphs, supernodes, nodes.
 
 use crate::graph::{Edited, NodeKind};
 use crate::ids::NodeId;
@@ -8,6 +8,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::command::{COMMANDS, Command};
 use crate::tui::glyph::Glyphs;
 use crate::tui::name::{Names, label_of};
+use crate::tui::shelf::Shelf;
 use crate::tui::sift::Written;
 use crate::tui::text;
 use crate::tui::tracer::Traced;
@@ -23,6 +24,8 @@ pub enum Target {
     Command(&'static Command),
     /// A pane gets the focus.
     Pane(Pane),
+    /// The open graph so many turns on comes onto the screen.
+    Graph(usize),
     /// The first kept member of the supernode of this index is selected.
     Group(usize),
     /// A node is selected.
@@ -55,6 +58,7 @@ impl Entry {
         match self.target {
             Target::Command(_) => "command",
             Target::Pane(_) => "pane",
+            Target::Graph(_) => "graph",
             Target::Group(_) => "supernode",
             Target::Node(_) => "node",
         }
@@ -94,6 +98,8 @@ struct Hay {
     wanted: Wanted,
     glyphs: Glyphs,
     nodes: Option<Nodes>,
+    /// The other graphs that are open: turns, place, title.
+    graphs: Vec<(usize, usize, String)>,
     entries: OnceLock<Arc<[Entry]>>,
 }
 
@@ -120,10 +126,12 @@ impl Haystack {
     /// Some nodes of a circuit.
     pub fn of_these(circuit: &Circuit, nodes: Vec<NodeId>, glyphs: &Glyphs) -> Self {
         let nodes = Nodes { only: Some(nodes), ..Nodes::new(circuit) };
+        let glyphs = glyphs.clone();
         Self(Arc::new(Hay {
             wanted: Wanted::Nodes,
-            glyphs: glyphs.clone(),
+            glyphs,
             nodes: Some(nodes),
+            graphs: Vec::new(),
             entries: OnceLock::new(),
         }))
     }
@@ -134,13 +142,23 @@ impl Haystack {
     }
 
     /// Everything that can be gone to or done.
-    pub fn of_everything(circuit: Option<&Circuit>, glyphs: &Glyphs) -> Self {
-        Self::new(Wanted::Everything, glyphs, circuit)
+    pub fn of_everything(circuit: Option<&Circuit>, shelf: &Shelf, glyphs: &Glyphs) -> Self {
+        let graphs = shelf.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
+        Self::with_graphs(Wanted::Everything, glyphs, circuit, graphs)
     }
 
     fn new(wanted: Wanted, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
+        Self::with_graphs(wanted, glyphs, circuit, Vec::new())
+    }
+
+    fn with_graphs(
+        wanted: Wanted,
+        glyphs: &Glyphs,
+        circuit: Option<&Circuit>,
+        graphs: Vec<(usize, usize, String)>,
+    ) -> Self {
         let nodes = circuit.map(Nodes::new);
-        Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, entries: OnceLock::new() }))
+        Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, graphs, entries: OnceLock::new() }))
     }
 
     /// What fits `query`, best first, and all of it where nothing is asked for.
@@ -174,6 +192,9 @@ impl Hay {
             let panes = Pane::ALL.into_iter();
             entries.extend(panes.map(|pane| Entry::new(Target::Pane(pane), pane.title().to_owned(), String::new())));
         }
+        entries.extend(self.graphs.iter().map(|(turns, place, title)| {
+            Entry::new(Target::Graph(*turns), self.glyphs.visible(title), format!("open, {place}"))
+        }));
         if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Groups)) {
             entries.extend(nodes.groups(&self.glyphs));
         }

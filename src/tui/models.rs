@@ -3,8 +3,13 @@
 
 use crate::hub::Offer;
 use crate::job::Monitor;
+use crate::session::{RecentGraph, recent};
 use crate::tui::tracer::Tracer;
+use std::path::Path;
 use std::sync::Arc;
+
+/// How many graphs of those that were open last are offered.
+const RECENT: usize = 8;
 
 /// How much of a model and its transcoder is on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub enum Errand {
 pub enum Brought {
     /// What can be chosen.
     List {
+        /// Graphs that were open and are still there, the last one first.
+        graphs: Vec<RecentGraph>,
         /// The choices.
         choices: Vec<Choice>,
         /// Who would be asked for those that are not here.
@@ -93,10 +100,14 @@ pub enum Brought {
 }
 
 impl Errand {
-    /// Does it.
-    pub(super) fn run(self, models: &dyn Models, monitor: &Monitor) -> anyhow::Result<Brought> {
+    /// Does it. `data` is the folder of what is the program's own.
+    pub(super) fn run(self, models: &dyn Models, data: Option<&Path>, monitor: &Monitor) -> anyhow::Result<Brought> {
         Ok(match self {
-            Self::List => Brought::List { choices: models.list()?, server: models.server() },
+            Self::List => {
+                let graphs = data.map(recent).unwrap_or_default().into_iter().filter(|graph| graph.path.exists());
+                let graphs = graphs.take(RECENT).collect();
+                Brought::List { graphs, choices: models.list()?, server: models.server() }
+            }
             Self::Offer(choice) => Brought::Offer(models.offer(&choice, monitor)?),
             Self::Download(offer) => models.download(&offer, monitor).map(|()| Brought::Downloaded)?,
             Self::Load(choice) => Brought::Loaded(models.load(&choice)?),

@@ -64,6 +64,7 @@ pub fn run(
     // Over a network a frame costs more than it shows.
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
     let mut look = Look::detect(options.theme, env);
+    let asks = look.may_ask(options.theme, env);
     if let Some(charset) = options.glyphs {
         look.glyphs = Glyphs::new(charset);
     }
@@ -91,8 +92,12 @@ pub fn run(
     )?;
     terminal::take_mouse(options.mouse)?;
     event::read_signals(event_sender.clone())?;
+    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that answer
+    // late or never hold nothing up.
+    let asked = asks && terminal::ask_background()?;
+    let drawn = asked.then(Instant::now);
     event::read_terminal(event_sender)?;
-    let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn: None };
+    let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn };
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
     state.remembers = true;
@@ -181,6 +186,7 @@ fn take<W: Write>(state: &mut State, screen: &mut Screen<W>, event: Event) -> an
         Event::Mouse(mouse) => update(state, Msg::Mouse(mouse)),
         Event::Paste(text) => update(state, Msg::Paste(text)),
         Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
+        Event::Background(ground) => update(state, Msg::Background(ground)),
         Event::End(signal) => return Ok(ControlFlow::Break(Some(signal))),
         Event::Lost => return Ok(ControlFlow::Break(None)),
         Event::Suspend => suspend(state, screen)?,

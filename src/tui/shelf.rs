@@ -1,11 +1,20 @@
 //! The graphs that are open and not on the screen.
 
+use crate::tui::app::Busy;
 use crate::tui::circuit::Circuit;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A graph that is put aside.
-pub enum Shelved {
+pub struct Shelved {
+    /// What there is of it.
+    pub graph: Aside,
+    /// The trace of it that is under way.
+    pub busy: Option<Busy>,
+}
+
+/// What there is of a graph that is put aside.
+pub enum Aside {
     /// It keeps its state.
     Circuit {
         /// The circuit.
@@ -17,13 +26,41 @@ pub enum Shelved {
     },
     /// It is opened when it is turned to.
     File(PathBuf),
-    /// Nothing came of it.
+    /// Nothing came of it, or nothing yet.
     Nothing,
+}
+
+impl Shelved {
+    /// A file that is opened when it is turned to.
+    pub fn file(path: PathBuf) -> Self {
+        Self { graph: Aside::File(path), busy: None }
+    }
+
+    /// A place without a graph.
+    fn nothing() -> Self {
+        Self { graph: Aside::Nothing, busy: None }
+    }
+
+    /// What it is called: its prompt, or its file's name.
+    pub fn title(&self) -> String {
+        match (&self.graph, &self.busy) {
+            (_, Some(busy)) => busy.prompt.clone(),
+            (Aside::Circuit { circuit, .. }, None) => circuit.traced.document.origin.prompt.clone(),
+            (Aside::File(path), None) => name_of(path),
+            (Aside::Nothing, None) => String::new(),
+        }
+    }
+}
+
+/// A file's name without its folders.
+pub fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// A ring of graphs, one of which is on the screen.
 #[derive(Default)]
 pub struct Shelf {
+    /// Those after it, in their order; the last one is followed by the first.
     others: VecDeque<Shelved>,
     at: usize,
 }
@@ -39,18 +76,48 @@ impl Shelf {
         (!self.others.is_empty()).then(|| (self.at + 1, self.others.len() + 1))
     }
 
+    /// The others, each with the number of turns that lead to it and its place in the ring, from 1.
+    pub fn others(&self) -> impl Iterator<Item = (usize, usize, &Shelved)> {
+        let n = self.others.len() + 1;
+        self.others.iter().zip(1..).map(move |(other, turns)| (turns, (self.at + turns) % n + 1, other))
+    }
+
+    /// The one whose trace has this number, and its place in the ring, from 1.
+    pub fn traced(&mut self, generation: u64) -> Option<(usize, &mut Shelved)> {
+        let (n, at) = (self.others.len() + 1, self.at);
+        let mut others = self.others.iter_mut().zip(1..);
+        let is_it = |other: &Shelved| other.busy.as_ref().is_some_and(|busy| busy.generation == generation);
+        others.find(|(other, _)| is_it(other)).map(|(other, turns)| ((at + turns) % n + 1, other))
+    }
+
+    /// What is under way for the others.
+    pub fn busy(&mut self) -> impl Iterator<Item = &mut Busy> {
+        self.others.iter_mut().filter_map(|other| other.busy.as_mut())
+    }
+
+    /// Whether anything is under way for another one.
+    pub fn is_busy(&self) -> bool {
+        self.others.iter().any(|other| other.busy.is_some())
+    }
+
     /// Puts `here` aside for the next one, or for the one before; gives it back where it is the only one.
     pub fn turn(&mut self, here: Shelved, forward: bool) -> Shelved {
         let n = self.others.len() + 1;
         if forward {
             self.others.push_back(here);
             self.at = (self.at + 1) % n;
-            self.others.pop_front().unwrap_or(Shelved::Nothing)
+            self.others.pop_front().unwrap_or_else(Shelved::nothing)
         } else {
             self.others.push_front(here);
             self.at = (self.at + n - 1) % n;
-            self.others.pop_back().unwrap_or(Shelved::Nothing)
+            self.others.pop_back().unwrap_or_else(Shelved::nothing)
         }
+    }
+
+    /// Puts `here` aside for a graph that is new in the ring and comes after it.
+    pub fn insert(&mut self, here: Shelved) {
+        self.others.push_back(here);
+        self.at += 1;
     }
 
     /// Takes the graph on the screen out of the ring; gives the one that takes its place, if there is one.

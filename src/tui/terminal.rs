@@ -1,5 +1,6 @@
 //! The terminal: claimed, and always given back.
 
+use crate::tui::background;
 use crate::tui::wire::Wire;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -8,7 +9,7 @@ use crossterm::style::{Attribute, Print, ResetColor, SetAttribute, force_color_o
 use crossterm::terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::Terminal;
 use ratatui::layout::Size;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal as _};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -67,6 +68,15 @@ pub fn take_mouse(wanted: bool) -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Asks the terminal what stands behind its text; whether there is one to ask. Its answer comes among the keys.
+pub fn ask_background() -> io::Result<bool> {
+    let is_there = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if is_there {
+        execute!(io::stdout(), Print(background::QUERY))?;
+    }
+    Ok(is_there)
 }
 
 /// Gives the terminal back as it was, once. Errors have nobody left to be told.

@@ -44,6 +44,8 @@ pub enum ThemeChoice {
 pub struct Theme {
     /// How many colours it is made of.
     pub depth: Depth,
+    /// What it is made for.
+    pub ground: Ground,
     /// What is read.
     pub text: Style,
     /// What is read first: names, answers.
@@ -188,20 +190,21 @@ impl Theme {
     /// The theme for a ground at a depth.
     pub fn new(depth: Depth, ground: Ground) -> Self {
         match (depth, ground) {
-            (Depth::Mono, _) => Self::mono(),
-            (Depth::Ansi, Ground::Dark) => Self::coloured(depth, &DARK_ANSI),
-            (Depth::Ansi, Ground::Light) => Self::coloured(depth, &LIGHT_ANSI),
-            (Depth::Indexed, Ground::Dark) => Self::coloured(depth, &DARK_INDEXED),
-            (Depth::Indexed, Ground::Light) => Self::coloured(depth, &LIGHT_INDEXED),
-            (Depth::True, Ground::Dark) => Self::coloured(depth, &DARK),
-            (Depth::True, Ground::Light) => Self::coloured(depth, &LIGHT),
+            (Depth::Mono, _) => Self::mono(ground),
+            (Depth::Ansi, Ground::Dark) => Self::coloured(depth, ground, &DARK_ANSI),
+            (Depth::Ansi, Ground::Light) => Self::coloured(depth, ground, &LIGHT_ANSI),
+            (Depth::Indexed, Ground::Dark) => Self::coloured(depth, ground, &DARK_INDEXED),
+            (Depth::Indexed, Ground::Light) => Self::coloured(depth, ground, &LIGHT_INDEXED),
+            (Depth::True, Ground::Dark) => Self::coloured(depth, ground, &DARK),
+            (Depth::True, Ground::Light) => Self::coloured(depth, ground, &LIGHT),
         }
     }
 
-    fn coloured(depth: Depth, palette: &Palette) -> Self {
+    fn coloured(depth: Depth, ground: Ground, palette: &Palette) -> Self {
         let fg = |color| Style::new().fg(color);
         Self {
             depth,
+            ground,
             text: fg(palette.text),
             strong: fg(palette.strong).add_modifier(Modifier::BOLD),
             quiet: fg(palette.quiet),
@@ -219,12 +222,13 @@ impl Theme {
         }
     }
 
-    fn mono() -> Self {
+    fn mono(ground: Ground) -> Self {
         let plain = Style::new();
         let bold = plain.add_modifier(Modifier::BOLD);
         let dim = plain.add_modifier(Modifier::DIM);
         Self {
             depth: Depth::Mono,
+            ground,
             text: plain,
             strong: bold,
             quiet: plain,
@@ -263,7 +267,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// What the terminal can show, from the environment alone: a query that no terminal answers would hold up the start.
+    /// What the terminal can show, from the environment alone.
     pub fn detect(choice: ThemeChoice, env: impl Fn(&str) -> Option<String>) -> Self {
         let var = |name: &str| env(name).filter(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
@@ -296,6 +300,22 @@ impl Look {
             _ => Charset::Braille,
         };
         Self { theme: Theme::new(depth, ground), glyphs: Glyphs::new(charset) }
+    }
+
+    /// Whether the terminal is to be asked what stands behind its text: where that changes anything, and the question
+    /// itself could not end up as text on the screen.
+    pub fn may_ask(&self, choice: ThemeChoice, env: impl Fn(&str) -> Option<String>) -> bool {
+        let plain = matches!(env("TERM").as_deref(), None | Some("" | "dumb" | "linux" | "cygwin"));
+        choice == ThemeChoice::Auto && self.theme.depth != Depth::Mono && !plain
+    }
+
+    /// Takes the colours for another background; whether that changes anything.
+    pub fn stand_on(&mut self, ground: Ground) -> bool {
+        let changes = self.theme.ground != ground;
+        if changes {
+            self.theme = Theme::new(self.theme.depth, ground);
+        }
+        changes
     }
 }
 

@@ -4,15 +4,18 @@ use crate::graph::{Kept, Paths, Proposal};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Busy, Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::find::Found;
+use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
+use crate::tui::shelf::{Aside, Shelved};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use crate::tui::work::Exported;
@@ -30,8 +33,10 @@ pub enum Msg {
     Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
-    /// Time passed while work goes on; how far the trace is.
-    Tick(Option<Progress>),
+    /// The terminal says what stands behind its text.
+    Background(Ground),
+    /// Time passed while work goes on; how far what was asked for under these numbers is.
+    Tick(Vec<(u64, Progress)>),
     /// A trace went on: the graph of what there is.
     Grown {
         /// Of the question.
@@ -140,9 +145,18 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
 }
 
+/// Whether an answer is about what is under way for the graph on the screen.
+fn is_of_screen(state: &State, generation: u64) -> bool {
+    state.busy.as_ref().is_some_and(|busy| busy.generation == generation)
+}
+
 fn take(state: &mut State, msg: Msg) {
     match msg {
-        Msg::Grown { .. } | Msg::Traced { .. } if shows_nodes(state) => state.held_back = Some(msg),
+        Msg::Grown { generation, .. } | Msg::Traced { generation, .. }
+            if shows_nodes(state) && is_of_screen(state, generation) =>
+        {
+            state.held_back = Some(msg);
+        }
         Msg::Key(key) => press(state, key),
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => {
@@ -155,18 +169,28 @@ fn take(state: &mut State, msg: Msg) {
             state.size = (width, height);
             state.dirty = true;
         }
+        Msg::Background(ground) => state.dirty |= state.look.stand_on(ground),
         Msg::Tick(progress) => {
             state.ticks = state.ticks.wrapping_add(1);
-            match (&mut state.busy, &mut state.popup, progress) {
-                (Some(busy), _, Some(progress)) => busy.hear(progress, Instant::now()),
-                (None, Some(Popup::Start(start)), Some(progress)) => start.progress = progress,
-                _ => {}
+            let now = Instant::now();
+            for (generation, progress) in progress {
+                let mut all = state.busy.iter_mut().chain(state.shelf.busy());
+                if let Some(busy) = all.find(|busy| busy.generation == generation) {
+                    busy.hear(progress, now);
+                } else if let Some(Popup::Start(start)) = &mut state.popup
+                    && start.generation == generation
+                {
+                    start.progress = progress;
+                }
             }
             state.dirty = true;
         }
         Msg::Grown { generation, traced } => {
             if let Some(busy) = state.busy.as_ref().filter(|busy| busy.generation == generation) {
                 show(state, busy.circuit(), *traced);
+            } else if let Some((_, shelved)) = state.shelf.traced(generation) {
+                let effects = put_aside(shelved, *traced, &state.look.glyphs);
+                state.effects.extend(effects);
             }
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
@@ -221,7 +245,10 @@ fn press(state: &mut State, key: Key) {
 }
 
 fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String>) {
-    let Some(busy) = state.busy.take_if(|busy| busy.generation == generation) else { return };
+    let Some(busy) = state.busy.take_if(|busy| busy.generation == generation) else {
+        take_traced_aside(state, generation, result);
+        return;
+    };
     state.dirty = true;
     match result {
         Ok(traced) => {
@@ -243,6 +270,50 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
     }
 }
 
+/// A trace of a graph that is not on the screen ended.
+fn take_traced_aside(state: &mut State, generation: u64, result: Result<Traced, String>) {
+    let Some((place, shelved)) = state.shelf.traced(generation) else { return };
+    let title = state.look.glyphs.visible(&shelved.title());
+    let (said, effects) = match result {
+        Ok(traced) => {
+            let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
+            (format!("The trace of graph {place} {ended}: {title}"), put_aside(shelved, traced, &state.look.glyphs))
+        }
+        Err(why) => (format!("The trace of graph {place} brought nothing: {why}"), Vec::new()),
+    };
+    shelved.busy = None;
+    state.effects.extend(effects);
+    state.say(said);
+    state.dirty = true;
+}
+
+/// Gives a graph to the place that its trace is for, which is not on the screen: as [`show`] does. What is to be done
+/// about the graph that gives way to it.
+fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs) -> Vec<Effect> {
+    let number = shelved.busy.as_ref().map(Busy::circuit);
+    if let Aside::Circuit { circuit, generation, prunes } = &mut shelved.graph
+        && number == Some(*generation)
+        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+    {
+        *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
+        let before = circuit.grow(traced, &to, glyphs);
+        return vec![Effect::Discard(Box::new(before))];
+    }
+    let (Some(circuit), Some(generation)) = (Circuit::new(traced), number) else { return Vec::new() };
+    let aside = Aside::Circuit { circuit: Box::new(circuit), generation, prunes: false };
+    match std::mem::replace(&mut shelved.graph, aside) {
+        Aside::Circuit { circuit, .. } => gone(*circuit),
+        Aside::File(_) | Aside::Nothing => Vec::new(),
+    }
+}
+
+/// What is to be done about a circuit that nobody will see again: its session is saved, and may be that of the same prompt,
+/// so that what is left of it is saved before it is read again.
+pub(in crate::tui) fn gone(circuit: Circuit) -> Vec<Effect> {
+    let forget = circuit.kit.session.map(|generation| Effect::Forget { generation });
+    forget.into_iter().chain([Effect::Discard(Box::new(circuit.traced))]).collect()
+}
+
 /// Shows a graph: as what has become of the one on the screen where it is of the same trace.
 fn show(state: &mut State, generation: u64, traced: Traced) {
     state.dirty = true;
@@ -253,7 +324,8 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
-        circuit.grow(traced, &to, &state.look.glyphs);
+        let before = circuit.grow(traced, &to, &state.look.glyphs);
+        state.effects.push(Effect::Discard(Box::new(before)));
         if wanted != pruned_at {
             act::prune_anew(state);
         }
@@ -262,10 +334,7 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     match Circuit::new(traced) {
         Some(circuit) => {
             let replaced = state.circuit.replace(circuit);
-            if let Some(generation) = replaced.and_then(|circuit| circuit.kit.session) {
-                // It may be the session of the same prompt: what is left of that is saved before it is read again.
-                state.effects.push(Effect::Forget { generation });
-            }
+            state.effects.extend(replaced.into_iter().flat_map(gone));
             state.circuit_generation = generation;
             state.detail_scroll = 0;
         }

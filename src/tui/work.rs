@@ -1,7 +1,7 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals, prune};
+use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
@@ -17,6 +17,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// How many paths are listed.
 const PATHS: usize = 50;
@@ -28,13 +29,13 @@ struct Slot<Q, T> {
     name: &'static str,
     running: Option<(Q, Job<Result<T, String>>)>,
     next: Option<(Q, Work<T>)>,
-    /// A question that no thread could be had for.
-    failed: Option<(Q, String)>,
+    /// Questions that nothing was done about, and why.
+    failed: Vec<(Q, String)>,
 }
 
-impl<Q, T: Send + 'static> Slot<Q, T> {
+impl<Q: PartialEq, T: Send + 'static> Slot<Q, T> {
     fn new(name: &'static str) -> Self {
-        Self { name, running: None, next: None, failed: None }
+        Self { name, running: None, next: None, failed: Vec::new() }
     }
 
     /// Starts `work`, or lets it wait for what runs, which is stopped for it. Two of a kind never run side by side:
@@ -52,6 +53,20 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
         }
     }
 
+    /// Stops the work on one question. It is answered all the same.
+    fn stop_one(&mut self, question: &Q) {
+        if let Some((_, job)) = self.running.as_ref().filter(|(running, _)| running == question) {
+            job.cancel();
+        }
+        let waited = self.next.take_if(|(waits, _)| waits == question);
+        self.failed.extend(waited.map(|(question, _)| (question, "it was stopped before it began".to_owned())));
+    }
+
+    /// The question that is worked on, and how far that is.
+    fn progress(&self) -> Option<(&Q, Progress)> {
+        self.running.as_ref().map(|(question, job)| (question, job.progress()))
+    }
+
     fn start_next(&mut self, wake: &Wake) {
         if self.running.is_some() {
             return;
@@ -60,14 +75,14 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
             let wake = Arc::clone(wake);
             match Job::spawn(self.name, work, move || wake()) {
                 Ok(job) => self.running = Some((question, job)),
-                Err(error) => self.failed = Some((question, format!("no thread for it could be started: {error}"))),
+                Err(error) => self.failed.push((question, format!("no thread for it could be started: {error}"))),
             }
         }
     }
 
     /// The answer, where there is one; what waited is started.
     fn take(&mut self, wake: &Wake) -> Option<(Q, Result<T, String>)> {
-        if let Some((question, why)) = self.failed.take() {
+        if let Some((question, why)) = self.failed.pop() {
             return Some((question, Err(why)));
         }
         let result = self.running.as_ref()?.1.try_take()?;
@@ -77,7 +92,7 @@ impl<Q, T: Send + 'static> Slot<Q, T> {
     }
 
     fn is_idle(&self) -> bool {
-        self.running.is_none() && self.failed.is_none()
+        self.running.is_none() && self.failed.is_empty()
     }
 }
 
@@ -109,6 +124,7 @@ pub struct Workers {
     models: Option<Arc<dyn Models>>,
     wake: Wake,
     trace: Slot<u64, Traced>,
+    open: Slot<u64, Traced>,
     growing: Option<Growing>,
     /// What the person prunes at, for graphs that are on their way.
     thresholds: Arc<Mutex<Thresholds>>,
@@ -136,6 +152,7 @@ impl Workers {
             models: None,
             wake,
             trace: Slot::new("trace"),
+            open: Slot::new("open"),
             growing: None,
             thresholds: Arc::default(),
             prune: Slot::new("prune"),
@@ -179,13 +196,15 @@ impl Workers {
                 self.trace(generation, thresholds, run);
             }
             Effect::Open { generation, graph } => {
-                self.growing = None;
-                self.trace.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
+                self.open.ask(generation, Box::new(move |monitor| open(graph, monitor)), &self.wake);
             }
-            Effect::StopTrace => self.trace.stop(),
-            Effect::Prune { generation, graph, thresholds } => {
+            Effect::StopTrace { generation } => {
+                self.trace.stop_one(&generation);
+                self.open.stop_one(&generation);
+            }
+            Effect::Prune { generation, document, thresholds } => {
                 *lock(&self.thresholds) = thresholds;
-                let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
+                let work = move |_: &Monitor| Ok(Arc::new(document.prune(thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Weigh { generation, graph, pinned } => {
@@ -210,7 +229,7 @@ impl Workers {
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = prune(&document.graph, edited.thresholds);
+                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };
@@ -246,14 +265,18 @@ impl Workers {
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
             Effect::Errand { generation, errand } => {
-                let models = self.models.clone();
+                let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
-                    Some(models) => errand.run(models.as_ref(), monitor).map_err(|error| format!("{error:#}")),
+                    Some(models) => {
+                        errand.run(models.as_ref(), data.as_deref(), monitor).map_err(|error| format!("{error:#}"))
+                    }
                     None => Err("no models can be chosen here".to_owned()),
                 };
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
+            // Where there is no thread to be had, it is freed here.
+            Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
             Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }
@@ -287,6 +310,9 @@ impl Workers {
             let tracer = tracer.ok_or("there is no model to trace with")?;
             run(tracer.as_ref(), &mut grown, monitor).map(traced).map_err(|error| format!("{error:#}"))
         };
+        // It may be of another graph, which waits for an answer.
+        let waits = self.trace.next.as_ref().map(|(question, _)| *question);
+        waits.into_iter().for_each(|question| self.trace.stop_one(&question));
         self.trace.ask(generation, Box::new(work), &self.wake);
     }
 
@@ -296,6 +322,9 @@ impl Workers {
         while let Some((generation, result)) = self.trace.take(&self.wake) {
             // What there was on the way to it no longer matters.
             self.growing.take_if(|growing| growing.generation == generation);
+            answers.push(Msg::Traced { generation, result });
+        }
+        while let Some((generation, result)) = self.open.take(&self.wake) {
             answers.push(Msg::Traced { generation, result });
         }
         if let Some(growing) = &self.growing
@@ -344,15 +373,16 @@ impl Workers {
         answers
     }
 
-    /// How far the running trace is, or else the errand.
-    pub fn progress(&self) -> Option<Progress> {
-        let trace = self.trace.running.as_ref().map(|(_, job)| job.progress());
-        trace.or_else(|| self.errand.running.as_ref().map(|(_, job)| job.progress()))
+    /// How far traces, openings and errands are, by the numbers of their questions.
+    pub fn progress(&self) -> Vec<(u64, Progress)> {
+        let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
+        all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).collect()
     }
 
     /// Whether nothing is running.
     pub fn is_idle(&self) -> bool {
-        let about_traces = self.trace.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
+        let about_traces =
+            self.trace.is_idle() && self.open.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
         let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch;
 mod chat;
+mod devices;
 mod inspecting;
 mod manual;
 mod pipeline;

@@ -1,6 +1,7 @@
 //! What is installed beside the program: the manual page and the shells' completions.
 
 use crate::circuitscope;
+use circuitscope::graph::query::FIELDS;
 use circuitscope::tui::command::COMMANDS;
 
 fn printed(args: &[&str]) -> String {
@@ -15,6 +16,10 @@ fn the_manual_page_lists_every_option_subcommand_and_key() {
     assert!(page.contains(".TH circuitscope 1"), "{page}");
     for word in ["--transcoder", "circuitscope-trace(1)", "circuitscope-export(1)"] {
         assert!(page.contains(word), "{word} is not in the page:\n{page}");
+    }
+    for field in FIELDS {
+        let line = page.lines().find(|line| line.trim_start().starts_with(field.example));
+        assert!(line.is_some_and(|line| line.ends_with(field.doc)), "{} is not in the page:\n{page}", field.name);
     }
     for command in COMMANDS {
         assert!(page.contains(command.doc), "{} is not in the page:\n{page}", command.name);

@@ -63,6 +63,7 @@ fn a_finished_trace_is_extended_into_another_file() {
 
     says(circuitscope().args(["trace", "--resume"]).arg(path("20")).args(["--prompt", "another"]), 2, "--prompt");
     says(circuitscope().args(["trace", "--resume"]).arg(path("20")).args(["--batch-size", "9"]), 2, "--batch-size");
+    says(circuitscope().args(["trace", "--resume"]).arg(path("20")).args(["--shard", "1/2"]), 2, "--shard");
     says(circuitscope().args(["trace", "--out"]).arg(path("new")), 2, "--prompt");
     says(circuitscope().args(["trace", "--prompt", "fact"]), 2, "--out");
     let fewer = ["--max-feature-nodes", "19"];

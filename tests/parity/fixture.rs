@@ -1,5 +1,7 @@
 //! The reference cases: their files, and the tensors in them.
 
+use candle_core::Device;
+use circuitscope::model::DeviceName;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,12 @@ pub const CASES: [&str; 9] = [
     "llama_plt_topk",
     "qwen3_plt_relu",
 ];
+
+/// Where the cases are computed: on the device that `CIRCUITSCOPE_TEST_DEVICE` names, as `--device` takes it.
+pub fn device() -> Device {
+    let name = std::env::var("CIRCUITSCOPE_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+    name.parse::<DeviceName>().unwrap().open().unwrap()
+}
 
 /// The folder of a case.
 pub fn folder(case: &str) -> PathBuf {

@@ -7,7 +7,6 @@ use std::io::{Read as _, Write};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 struct Session {
     screen: Arc<Mutex<vt100::Parser>>,
-    written: Arc<AtomicUsize>,
+    written: Arc<Mutex<Vec<u8>>>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
@@ -57,13 +56,13 @@ impl Session {
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.rows), cells(size.cols), 0)));
         let mut output = pair.master.try_clone_reader().unwrap();
-        let (shown, written) = (Arc::clone(&screen), Arc::<AtomicUsize>::default());
-        let counted = Arc::clone(&written);
+        let (shown, written) = (Arc::clone(&screen), Arc::<Mutex<Vec<u8>>>::default());
+        let recorded = Arc::clone(&written);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..count]);
-                counted.fetch_add(count, Ordering::Relaxed);
+                recorded.lock().unwrap().extend(&bytes[..count]);
             }
         });
         let keys = pair.master.take_writer().unwrap();
@@ -77,6 +76,11 @@ impl Session {
 
     fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// Everything that was written.
+    fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
     #[track_caller]
@@ -186,9 +190,9 @@ fn nothing_is_written_while_nothing_happens() {
     session.until_shows("promotes");
     session.until_shows("suppresses");
     thread::sleep(Duration::from_millis(200));
-    let before = session.written.load(Ordering::Relaxed);
+    let before = session.raw();
     thread::sleep(Duration::from_millis(500));
-    assert_eq!(session.written.load(Ordering::Relaxed), before);
+    assert_eq!(session.raw(), before);
     session.press("q");
     assert!(session.wait().success());
 }
@@ -238,6 +242,54 @@ fn without_colour_nothing_is_coloured() {
     }
     session.press("q");
     assert!(session.wait().success());
+}
+
+/// The colour of the first thing that the header says.
+fn header(screen: &vt100::Screen) -> Option<vt100::Color> {
+    let text = (0..130).filter_map(|x| screen.cell(0, x)).find(|cell| !cell.contents().trim().is_empty());
+    text.map(vt100::Cell::fgcolor)
+}
+
+#[test]
+fn the_terminal_is_asked_for_its_background_and_no_key_is_lost_over_it() {
+    let begun = |env: &[(&str, &str)], typed: &str| {
+        let mut session = Session::start(env);
+        // Before the program is there to read it.
+        session.press(typed);
+        session.until_shows("→ Austin");
+        session
+    };
+    let leave = |mut session: Session| {
+        session.press("q");
+        assert!(session.wait().success());
+        session.until_restored();
+    };
+    let silent = begun(&[], "");
+    assert!(silent.raw().contains("\x1b]11;?\x07"));
+    let dark = header(silent.screen.lock().unwrap().screen());
+    // The answer may come late, and among keys.
+    let mut late = begun(&[], "");
+    late.press("?");
+    late.until_shows("Walk the circuit");
+    late.press("pi\x1b]11;rgb:ffff/ffff/ffff\x1b\\n");
+    late.until_shows("filter pin");
+    late.until("the light colours", |screen| header(screen) != dark);
+    late.press("\x1b");
+    late.until("no filter", |screen| !screen.contents().contains("filter pin"));
+    late.press("\x1b");
+    late.until("no help", |screen| !screen.contents().contains("Walk the circuit"));
+    let light = header(late.screen.lock().unwrap().screen());
+    let early = begun(&[], "\x1b]11;rgb:fdfd/f6f6/e3e3\x07");
+    early.until("the light colours", |screen| header(screen) == light);
+    for session in [silent, late, early] {
+        leave(session);
+    }
+    for env in [("TERM", "linux"), ("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let session = Session::start(&[env]);
+        session.until_shows("Austin");
+        assert!(!session.raw().contains("\x1b]11"), "{env:?}");
+        leave(session);
+    }
 }
 
 #[test]

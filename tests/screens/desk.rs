@@ -54,6 +54,24 @@ impl Desk {
         self
     }
 
+    /// Presses a key again and again until something is so.
+    #[track_caller]
+    pub fn press_until(&mut self, key: &str, is_so: impl Fn(&State) -> bool) -> &mut Self {
+        for _ in 0..100 {
+            if is_so(&self.state) {
+                return self;
+            }
+            self.press(key);
+        }
+        panic!("{key} does not lead there:\n{}", self.screen());
+    }
+
+    /// Down to the nearest feature.
+    #[track_caller]
+    pub fn to_feature(&mut self) -> &mut Self {
+        self.press_until("j", |state| state.circuit.as_ref().unwrap().selected_feature().is_some())
+    }
+
     /// Presses a key without waiting.
     pub fn press_only(&mut self, key: &str) {
         let key = Key::parse(key).unwrap_or_else(|| panic!("{key} is no key"));

@@ -134,11 +134,7 @@ fn promoted_tokens_that_are_not_known_are_said_and_the_result_follows() {
         desk.press_only(key);
     }
     // Only the filter's own answer is waited for: what features write is still to be computed.
-    while circuit(&desk).kit.filter.as_ref().unwrap().sifted.is_none() {
-        for answer in desk.workers.answers() {
-            circuitscope::tui::update::update(&mut desk.state, answer);
-        }
-    }
+    desk.wait_for("the filter's answer", |desk| circuit(desk).kit.filter.as_ref().unwrap().sifted.is_some());
     desk.expect("more wait for promoted tokens, which are being computed");
     desk.settle();
     let lacking = &circuit(&desk).kit.filter.as_ref().unwrap().sifted.as_ref().unwrap().matches.lacking;
@@ -175,4 +171,25 @@ fn a_fast_walk_leaves_no_feature_unasked() {
     desk.settle();
     let failed = circuit(&desk).writes.values().filter(|writes| matches!(writes, Writes::Failed(_))).count();
     assert_eq!(failed, 0, "what was passed over is asked anew, not failed");
+}
+
+#[test]
+fn the_grammar_is_read_while_a_filter_is_written_and_in_the_help() {
+    for size in [(160, 48), (80, 24)] {
+        let mut desk = Desk::traced(size);
+        desk.press("f").type_text("layer:2").press("Ctrl-g").expect("how often the feature fires at all");
+        desk.type_text(" act>1").expect("layer:2 act>1").expect("match");
+        for _ in 0..5 {
+            desk.press("PageDown");
+        }
+        desk.expect("its `not`, and is said").expect("layer:2 act>1");
+        desk.press("Enter").expect("match");
+        assert_eq!(circuit(&desk).kit.filter.as_ref().unwrap().text, "layer:2 act>1");
+        desk.press("?").type_text("fires").expect("density<0.01");
+        desk.press("Esc");
+        for _ in 0..30 {
+            desk.press("PageDown");
+        }
+        desk.expect("its `not`, and is said");
+    }
 }

@@ -6,6 +6,7 @@ use circuitscope::graph::{RawTrace, influence_kept, prune};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::subgraph::{Pinned, Subgraph};
+use circuitscope::tui::tree::Fold;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -79,6 +80,31 @@ fn the_graph_grows_while_it_is_walked() {
     assert!(desk.state.busy.is_none());
     assert!(!desk.screen().contains("partial"));
     assert_eq!(n_features(&desk), trace(&desk).active.len());
+}
+
+#[test]
+fn the_tree_stays_open_while_the_graph_grows() {
+    let (mut desk, go_on) = begun(None);
+    stage(&mut desk, &go_on);
+    press(&mut desk, "Tab Tab Tab");
+    let branch = |desk: &Desk| circuit(desk).tree.branch().unwrap().clone();
+    // Down the first branches that can be opened, until the cursor is two below the root.
+    let mut pressed = 0;
+    while branch(&desk).depth() < 2 {
+        let is_leaf = branch(&desk).fold == Fold::Leaf;
+        press(&mut desk, if is_leaf { "j" } else { "l" });
+        pressed += 1;
+        assert!(pressed < 40, "no branch can be opened twice:\n{}", desk.screen());
+    }
+    let under_cursor = |desk: &Desk| -> Vec<String> {
+        let path = branch(desk).path.into_iter();
+        path.map(|node| circuit(desk).name(node, &desk.state.look.glyphs)).collect()
+    };
+    let before = under_cursor(&desk);
+    stage(&mut desk, &go_on);
+    assert_eq!(under_cursor(&desk), before);
+    desk.press_only("Ctrl-c");
+    desk.settle();
 }
 
 #[test]

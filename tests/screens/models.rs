@@ -1,9 +1,12 @@
 //! Choosing a model: what is here, what would come, and the yes in between.
 
 use crate::desk::Desk;
-use crate::fake::Fake;
+use crate::fake::{Fake, made_up};
+use circuitscope::format::raw;
+use circuitscope::graph::Token;
 use circuitscope::hub::{DOWNLOADING, Offer, OfferedFile, RepoOffer};
 use circuitscope::job::Monitor;
+use circuitscope::session::{RecentGraph, note_recent};
 use circuitscope::tui::update::{Msg, update};
 use circuitscope::tui::work::Workers;
 use circuitscope::tui::{Choice, Here, Models, Tracer, open_models};
@@ -108,11 +111,36 @@ fn what_is_here_is_loaded_and_traces() {
     desk.type_text("the capital of the state containing Dallas is").press("Enter");
     desk.expect("Dallas is → Austin");
     // The selected feature's tokens come from the model that was loaded.
-    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
-        desk.press("j");
-    }
+    desk.to_feature();
     assert!(!desk.shows("needs the model"), "{}", desk.screen());
     assert_eq!(shelf.asked(), ["load"]);
+}
+
+#[test]
+fn graphs_that_were_open_are_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (name, seed) in [("first", 3), ("second", 4), ("gone", 5)] {
+        let path = folder.path().join(format!("{name}.safetensors"));
+        let tokens = ["<bos>", "a", "b"].iter().zip(0..).map(|(text, id)| Token { id, text: (*text).to_owned() });
+        raw::write(&path, &made_up(&format!("the {name} prompt"), tokens.collect(), 3, 3.0, seed)).unwrap();
+        let prompt = format!("the {name} prompt");
+        note_recent(&data, RecentGraph { path, prompt, model: "demo-llama".to_owned() }).unwrap();
+    }
+    std::fs::remove_file(folder.path().join("gone.safetensors")).unwrap();
+    let mut desk = Desk::bare((120, 36), None);
+    desk.workers = Workers::new(None, Arc::new(|| {})).with_models(Some(Arc::<Shelf>::default())).with_data(Some(data));
+    open_models(&mut desk.state);
+    desk.settle();
+    desk.expect("graphs that were open").expect("the second prompt").expect("org/far");
+    assert!(!desk.shows("gone"));
+    desk.press("j Enter").expect("the first prompt →");
+    desk.press("M Enter").expect("2/2 the second prompt →");
+    // One that is open is turned to.
+    desk.press("M j Enter").expect("1/2 the first prompt →");
+    assert_eq!(desk.state.shelf.place(), Some((1, 2)));
+    desk.press("M j j Enter").expect("1/2").expect("the first prompt →");
+    assert!(desk.state.tracer.is_some(), "below the graphs stand the models");
 }
 
 #[test]
@@ -141,7 +169,7 @@ fn a_download_shows_how_far_it_is_and_stops_when_told_to() {
         desk.press("j Enter y");
         desk.press_only("y");
         let begun = Instant::now();
-        while desk.workers.progress().is_none_or(|progress| progress.phase != DOWNLOADING) {
+        while desk.workers.progress().iter().all(|(_, progress)| progress.phase != DOWNLOADING) {
             assert!(begun.elapsed() < Duration::from_secs(20));
         }
         update(&mut desk.state, Msg::Tick(desk.workers.progress()));
@@ -172,9 +200,8 @@ fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
     let shelf = Arc::new(Shelf::default());
     let mut desk = desk(&shelf);
     desk.press("Enter").type_text("the capital of the state containing Dallas is").press("Enter");
-    while desk.state.circuit.as_ref().unwrap().selected_feature().is_none() {
-        desk.press("j");
-    }
+    let is_feature = |desk: &Desk| desk.state.circuit.as_ref().unwrap().selected_feature().is_some();
+    assert!((0..20).any(|_| is_feature(desk.press("j"))));
     let before = desk.screen();
     // As if it had been opened from a file.
     desk.state.tracer = None;

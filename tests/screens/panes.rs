@@ -27,9 +27,7 @@ fn under_cursor(desk: &Desk) -> &Branch {
 /// To the tree.
 fn in_tree(size: (u16, u16)) -> Desk {
     let mut desk = Desk::traced(size);
-    while desk.state.focus != Pane::Tree {
-        desk.press("Tab");
-    }
+    desk.press_until("Tab", |state| state.focus == Pane::Tree);
     desk
 }
 
@@ -202,9 +200,7 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
     let edits = &mut desk.state.circuit.as_mut().unwrap().edits;
     edits.apply(Edit::Group { name: "say\u{1b}Austin".into(), members });
     desk.press("p G p g");
-    while desk.state.focus != Pane::Subgraph {
-        desk.press("Tab");
-    }
+    desk.press_until("Tab", |state| state.focus == Pane::Subgraph);
     desk
 }
 
@@ -283,9 +279,7 @@ fn totals_say_where_the_input_comes_from() {
 #[test]
 fn labels_say_whose_they_are() {
     let mut desk = Desk::traced((160, 48));
-    while circuit(&desk).selected_feature().is_none() {
-        desk.press("j");
-    }
+    desk.to_feature();
     let what = circuit(&desk).labelled(circuit(&desk).selected());
     let circuit = desk.state.circuit.as_mut().unwrap();
     circuit.traced.document.labels = Arc::new([(what, "capitals".to_owned())].into());

@@ -56,12 +56,7 @@ fn keys_wait_until_the_session_is_read() {
     assert_eq!(pins.len(), 2);
     drop(desk);
     let mut desk = remembering(data.path());
-    while desk.state.remembering.is_none() {
-        desk.start();
-        for answer in desk.workers.answers() {
-            circuitscope::tui::update::update(&mut desk.state, answer);
-        }
-    }
+    desk.wait_for("the session to be read", |desk| desk.state.remembering.is_some());
     desk.press_only("u");
     desk.press_only("1");
     desk.press_only("p");

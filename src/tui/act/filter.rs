@@ -8,7 +8,7 @@ use crate::tui::filter::{About, Filter};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::question::{Asks, Question};
 use crate::tui::sift::{Sift, Sifted, Written};
-use crate::tui::text;
+use crate::tui::{text, view};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -129,8 +129,15 @@ pub(in crate::tui) fn complete_filter(state: &mut State) {
 }
 
 pub(in crate::tui) fn move_in_filter(state: &mut State, by: isize) {
+    let screen = view::popup_room(state.size);
     if let Some(Popup::Filter(prompt)) = &mut state.popup {
-        prompt.move_by(by);
+        prompt.move_by(by, screen);
+    }
+}
+
+pub(in crate::tui) fn toggle_grammar(state: &mut State) {
+    if let Some(Popup::Filter(prompt)) = &mut state.popup {
+        prompt.toggle_grammar();
     }
 }
 

@@ -14,7 +14,7 @@ pub(in crate::tui) fn open_palette(state: &mut State) {
 }
 
 pub(in crate::tui) fn open_go_to(state: &mut State) {
-    open(state, Quest::Anything, Haystack::of_everything(state.circuit.as_ref(), &state.look.glyphs));
+    open(state, Quest::Anything, Haystack::of_everything(state.circuit.as_ref(), &state.shelf, &state.look.glyphs));
 }
 
 pub(in crate::tui) fn open_search(state: &mut State) {
@@ -89,6 +89,10 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
         Target::Pane(pane) => {
             state.popup = None;
             state.focus = pane;
+        }
+        Target::Graph(turns) => {
+            state.popup = None;
+            super::shelf::turn_by(state, turns);
         }
         Target::Group(index) if picker.quest == Quest::Join => super::group::join_group(state, index),
         Target::Group(index) => {

@@ -3,12 +3,20 @@
 use super::filter::needed_by_filter;
 use crate::tui::app::{Effect, State};
 use crate::tui::circuit::Writes;
+use crate::tui::tracer::Tracer;
+use std::sync::Arc;
 
 /// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
 pub(in crate::tui) fn learn(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let selected = circuit.selected_feature().filter(|feature| !circuit.writes.contains_key(feature));
-    if state.tracer.is_none() {
+    let origin = &circuit.traced.document.origin;
+    // Whoever gives a graph and a model on the command line knows why, whatever they are called.
+    let fits = |tracer: &Arc<dyn Tracer>| {
+        !state.picked.contains(&state.circuit_generation)
+            || (tracer.model_name() == origin.model && tracer.transcoder_name() == origin.transcoder)
+    };
+    if !state.tracer.as_ref().is_some_and(fits) {
         if let Some(feature) = selected {
             circuit.writes.insert(feature, Writes::Failed("needs the model, which is not loaded".to_owned()));
         }

@@ -1,6 +1,7 @@
-//! Choosing a model: what is here is loaded, what is not is asked for, downloaded after a yes, and then loaded.
+//! Choosing a model: what is here is loaded, what is not is asked for, downloaded after a yes, and then loaded. Or a graph
+//! that was open before, which is opened again.
 
-use super::open_prompt;
+use super::{open_beside, open_prompt};
 use crate::tui::app::{Effect, Pane, Popup, State};
 use crate::tui::models::{Brought, Errand, Here};
 use crate::tui::popup::start::{Stage, Start};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 /// Opens the list of models.
 pub fn open_models(state: &mut State) {
-    if state.busy.is_some() {
+    if state.busy.is_some() || state.shelf.is_busy() {
         state.warn("A prompt is being traced; stop it before another model is chosen");
         return;
     }
@@ -41,6 +42,12 @@ pub(in crate::tui) fn step_model(state: &mut State, by: isize) {
 
 pub(in crate::tui) fn choose_model(state: &mut State) {
     let Some(start) = start(state) else { return };
+    if let Some(graph) = start.chosen_graph() {
+        let path = graph.path.clone();
+        state.popup = None;
+        open_beside(state, path);
+        return;
+    }
     let Some(choice) = start.chosen().cloned() else { return };
     match choice.here {
         Here::Whole => send(state, Errand::Load(choice), Stage::Loading),
@@ -89,7 +96,7 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
     state.dirty = true;
     let Some(start) = start(state).filter(|start| start.generation == generation) else { return };
     match result {
-        Ok(Brought::List { choices, server }) => start.take(choices, server),
+        Ok(Brought::List { graphs, choices, server }) => start.take(graphs, choices, server),
         Ok(Brought::Offer(offer)) => start.stage = Stage::MayDownload(offer),
         Ok(Brought::Downloaded) => {
             if let Some(choice) = start.chosen().cloned() {

@@ -2,6 +2,7 @@
 
 use crate::tui::app::{Busy, Effect, Message, Opening, Pane, Popup, State};
 use crate::tui::popup::prompt::Prompt;
+use crate::tui::shelf::name_of;
 use tui_input::InputRequest;
 
 const NO_CHAT: &str = "The model has no chat template";
@@ -9,8 +10,10 @@ const NO_CHAT: &str = "The model has no chat template";
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
     let generation = state.next_generation();
-    state.effects.push(Effect::Trace { generation, prompt: prompt.clone() });
-    state.busy = Some(Busy::new(generation, prompt));
+    let before = state.busy.replace(Busy::new(generation, prompt.clone()));
+    state.effects.extend(before.map(|busy| Effect::StopTrace { generation: busy.generation }));
+    state.effects.push(Effect::Trace { generation, prompt });
+    state.file = None;
 }
 
 /// Traces a message in the model's chat template.
@@ -30,7 +33,7 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
     let generation = state.next_generation();
     let graph = graph.into();
     let prompt = match &graph {
-        Opening::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        Opening::File(path) => name_of(path),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
     };
     if let Opening::File(path) = &graph {
@@ -104,10 +107,11 @@ pub(in crate::tui) fn cancel(state: &mut State) {
     match &mut state.busy {
         Some(busy) => {
             busy.stopping = true;
-            state.effects.push(Effect::StopTrace);
+            state.effects.push(Effect::StopTrace { generation: busy.generation });
         }
         None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
         None if state.popup.is_some() => state.popup = None,
+        None if state.shelf.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
         None => state.say("Nothing is being traced; q leaves"),
     }
 }

@@ -1,42 +1,48 @@
-//! Turning from one open graph to another.
+//! Turning from one open graph to another. A trace that is under way goes on for the graph that it is of.
 
 use super::edits::prune_anew;
 use super::prompt::start_open;
+use super::remember::open_session;
 use crate::tui::app::{Effect, Pane, State};
 use crate::tui::circuit::Writes;
-use crate::tui::shelf::{Shelf, Shelved};
-use std::path::PathBuf;
-
-/// Whether the graph on the screen can be put aside; says why not.
-fn can_turn(state: &mut State) -> bool {
-    if state.busy.is_some() {
-        state.say("What is under way comes onto this screen: wait for it, or stop it");
-    }
-    state.busy.is_none()
-}
+use crate::tui::shelf::{Aside, Shelf, Shelved};
+use crate::tui::update::gone;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 pub(in crate::tui) fn turn_graph(state: &mut State, forward: bool) {
     if state.shelf.place().is_none() {
         state.say("No other graph is open");
-    } else if can_turn(state) {
+    } else {
         let here = take_off(state);
         let next = state.shelf.turn(here, forward);
         put_on(state, next);
     }
 }
 
+/// Turns forward so many times at once.
+pub(super) fn turn_by(state: &mut State, turns: usize) {
+    let mut here = take_off(state);
+    for _ in 0..turns {
+        here = state.shelf.turn(here, true);
+    }
+    put_on(state, here);
+}
+
 pub(in crate::tui) fn close_graph(state: &mut State) {
     if state.shelf.place().is_none() {
         state.say("This is the only graph; q leaves");
-    } else if can_turn(state) {
-        if let Shelved::Circuit { circuit, .. } = take_off(state)
-            && let Some(generation) = circuit.kit.session
-        {
-            state.effects.push(Effect::Forget { generation });
-        }
-        if let Some(next) = state.shelf.close() {
-            put_on(state, next);
-        }
+        return;
+    }
+    let Shelved { graph, busy } = take_off(state);
+    if let Some(busy) = busy {
+        state.effects.push(Effect::StopTrace { generation: busy.generation });
+    }
+    if let Aside::Circuit { circuit, .. } = graph {
+        state.effects.extend(gone(*circuit));
+    }
+    if let Some(next) = state.shelf.close() {
+        put_on(state, next);
     }
 }
 
@@ -44,41 +50,87 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
 pub fn open_files(state: &mut State, files: Vec<PathBuf>) {
     let mut files = files.into_iter();
     if let Some(first) = files.next() {
-        state.shelf = Shelf::new(files.map(Shelved::File));
-        put_on(state, Shelved::File(first));
+        state.shelf = Shelf::new(files.map(Shelved::file));
+        put_on(state, Shelved::file(first));
     }
+}
+
+/// Opens a file beside what is open, or turns to it where it is open already: two of the same would save the same
+/// session.
+pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
+    let whole = fs::canonicalize(&path);
+    let is_it = |other: &Path| {
+        other == path || whole.as_ref().is_ok_and(|whole| fs::canonicalize(other).is_ok_and(|other| other == *whole))
+    };
+    let file_of = |generation: &u64| state.files.get(generation);
+    let is_here = state.circuit.is_some() && file_of(&state.circuit_generation).is_some_and(|file| is_it(file));
+    if is_here {
+        return;
+    }
+    let is_there = |other: &Shelved| match &other.graph {
+        Aside::Circuit { generation, .. } => file_of(generation).is_some_and(|file| is_it(file)),
+        Aside::File(file) => is_it(file),
+        Aside::Nothing => false,
+    };
+    let there = state.shelf.others().find(|(.., other)| is_there(other)).map(|(turns, ..)| turns);
+    if let Some(turns) = there {
+        turn_by(state, turns);
+        return;
+    }
+    if state.circuit.is_some() || state.busy.is_some() {
+        let here = take_off(state);
+        state.shelf.insert(here);
+    }
+    put_on(state, Shelved::file(path));
+    state.picked.insert(state.generation);
 }
 
 fn take_off(state: &mut State) -> Shelved {
     let prunes = state.pruning.take().is_some();
-    match state.circuit.take() {
+    let file = state.file.take();
+    let busy = match (&state.circuit, &file) {
+        // It is opened again when it is turned to.
+        (None, Some(_)) => {
+            let opening = state.busy.take().map(|busy| Effect::StopTrace { generation: busy.generation });
+            state.effects.extend(opening);
+            None
+        }
+        _ => state.busy.take(),
+    };
+    let graph = match state.circuit.take() {
         Some(mut circuit) => {
             // Answers about it will find another one on the screen: they are asked for again.
             circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
             if let Some(filter) = &mut circuit.kit.filter {
                 filter.ask_anew();
             }
-            Shelved::Circuit { circuit: Box::new(circuit), generation: state.circuit_generation, prunes }
+            Aside::Circuit { circuit: Box::new(circuit), generation: state.circuit_generation, prunes }
         }
-        None => state.file.take().map_or(Shelved::Nothing, Shelved::File),
-    }
+        None => file.map_or(Aside::Nothing, Aside::File),
+    };
+    Shelved { graph, busy }
 }
 
 fn put_on(state: &mut State, next: Shelved) {
     state.detail_scroll = 0;
-    match next {
-        Shelved::Circuit { circuit, generation, prunes } => {
+    state.busy = next.busy;
+    match next.graph {
+        Aside::Circuit { circuit, generation, prunes } => {
             state.circuit = Some(*circuit);
             state.circuit_generation = generation;
             if prunes {
                 prune_anew(state);
             }
+            if state.busy.is_none() {
+                // Its trace may have ended meanwhile.
+                open_session(state);
+            }
         }
-        Shelved::File(path) => {
+        Aside::File(path) => {
             state.focus = Pane::Graph;
             state.file = Some(path.clone());
             start_open(state, path);
         }
-        Shelved::Nothing => {}
+        Aside::Nothing => {}
     }
 }

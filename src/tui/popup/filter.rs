@@ -1,6 +1,6 @@
 //! The filter being written: completed, counted, and told what is wrong with it.
 
-use super::line;
+use super::{grammar, line};
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
 use crate::tui::text;
 use crate::tui::theme::Look;
@@ -11,6 +11,14 @@ use tui_input::{Input, InputRequest};
 
 /// How many completions are offered.
 const OFFERED: usize = 10;
+
+/// The line of the popup at which its list begins.
+const LIST: u16 = 3;
+
+/// Cells of a line within a popup of this size.
+fn text_room(popup: Rect) -> usize {
+    usize::from(popup.width.saturating_sub(4)).max(1)
+}
 
 /// The filter being written.
 pub struct FilterPrompt {
@@ -27,6 +35,8 @@ pub struct FilterPrompt {
     counted: Option<[usize; 3]>,
     /// How far back in the history.
     recalled: usize,
+    /// The first line of the grammar that is seen, where that stands in the place of the completions.
+    grammar: Option<usize>,
 }
 
 impl FilterPrompt {
@@ -34,7 +44,8 @@ impl FilterPrompt {
     pub fn new(text: String, hides: bool) -> Self {
         let input = Input::new(text);
         let (read, wrong, completions) = (None, None, Vec::new());
-        Self { hides, input, read, wrong, completions, row: 0, counting: None, counted: None, recalled: 0 }
+        let (counting, counted, grammar) = (None, None, None);
+        Self { hides, input, read, wrong, completions, row: 0, counting, counted, recalled: 0, grammar }
     }
 
     /// Edits the text.
@@ -92,8 +103,20 @@ impl FilterPrompt {
         asked
     }
 
-    /// Up and down the completions.
-    pub fn move_by(&mut self, by: isize) {
+    /// Shows the grammar in the place of the completions, or those again.
+    pub fn toggle_grammar(&mut self) {
+        self.grammar = if self.grammar.is_some() { None } else { Some(0) };
+    }
+
+    /// Up and down the completions, or the grammar, which is drawn on `screen`.
+    pub fn move_by(&mut self, by: isize, screen: Rect) {
+        if let Some(from) = &mut self.grammar {
+            let area = Self::area(screen, true);
+            let room = usize::from(area.height.saturating_sub(2 + LIST));
+            let overflow = grammar::lines(text_room(area)).len().saturating_sub(room);
+            *from = from.saturating_add_signed(by).min(overflow);
+            return;
+        }
         let last = self.completions.len().saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
@@ -115,11 +138,18 @@ impl FilterPrompt {
         self.recalled = back;
     }
 
+    /// The room that it takes of `screen`, frame included; the grammar wants all that it can have.
+    fn area(screen: Rect, with_grammar: bool) -> Rect {
+        let width = screen.width.saturating_sub(4).min(100);
+        let lines = if with_grammar { grammar::lines(text_room(Rect { width, ..screen })).len() } else { OFFERED + 1 };
+        Rect { width, height: (lines as u16 + 2 + LIST).min(screen.height), ..screen }
+    }
+
     /// Draws it; gives where the cursor is.
     pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
-        let height = (OFFERED as u16 + 6).min(screen.height);
-        let area = super::open(screen, screen.width.saturating_sub(4).min(100), height, "filter", look, buf);
+        let Rect { width, height, .. } = Self::area(screen, self.grammar.is_some());
+        let area = super::open(screen, width, height, "filter", look, buf);
         if area.height < 3 {
             return None;
         }
@@ -144,7 +174,13 @@ impl FilterPrompt {
         if area.x as usize + text::width(&note) + 2 < usize::from(rest_x) {
             buf.set_string(rest_x, area.y + 1, rest, theme.faint);
         }
-        let list = Rect { y: area.y + 3, height: area.height.saturating_sub(3), ..area };
+        let list = Rect { y: area.y + LIST, height: area.height.saturating_sub(LIST), ..area };
+        if let Some(from) = self.grammar {
+            for (line, y) in grammar::lines(room).iter().skip(from).zip(list.top()..list.bottom()) {
+                buf.set_stringn(list.x, y, line, room, theme.text);
+            }
+            return Some(cursor);
+        }
         let from = (self.row + 1).saturating_sub(usize::from(list.height));
         let offered = || self.completions.iter().skip(from).take(usize::from(list.height));
         let shown = |completion: &Completion| glyphs.visible(&completion.insert);

@@ -1,5 +1,7 @@
-//! Every key, from the command table, narrowed down by what is typed.
+//! Every key, from the command table, and the grammar of filters, narrowed down by what is typed.
 
+use super::grammar;
+use crate::graph::query::FIELDS;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};
 use crate::tui::keymap::Context;
@@ -43,6 +45,10 @@ impl Shape {
 enum Line {
     Heading(&'static str),
     Entry(&'static Command),
+    /// A line of the grammar of filters.
+    Grammar(String),
+    /// A term of a filter, and what it means.
+    Term(&'static str, &'static str),
     Space,
 }
 
@@ -68,7 +74,7 @@ impl Help {
 
     /// Scrolls, at most to the end.
     pub fn scroll_by(&mut self, by: isize, screen: Rect) {
-        let shape = self.shape(&self.lines(), screen);
+        let shape = self.shape(&self.lines(screen), screen);
         self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
     }
 
@@ -82,7 +88,7 @@ impl Help {
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
-        let lines = self.lines();
+        let lines = self.lines(screen);
         let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
         let area = super::open(screen, width.min(screen.width), height, "keys", look, buf);
         if area.height < 3 {
@@ -100,7 +106,7 @@ impl Help {
 
         let list = Rect { y: area.y + 2, height: area.height - 2, ..area };
         if lines.is_empty() {
-            buf.set_stringn(list.x, list.y, "no key does that", usize::from(list.width), look.theme.quiet);
+            buf.set_stringn(list.x, list.y, "nothing does that", usize::from(list.width), look.theme.quiet);
         }
         let (left, right) = lines.split_at(left);
         let right = match right {
@@ -114,9 +120,10 @@ impl Help {
         Some(cursor)
     }
 
-    fn lines(&self) -> Vec<Line> {
+    fn lines(&self, screen: Rect) -> Vec<Line> {
         let filter = self.filter.value().trim();
         if filter.is_empty() {
+            let room = usize::from(COLUMN.min(screen.width.saturating_sub(4)));
             let is_here = |command: &&Command| command.context == self.here;
             let mut lines = vec![Line::Heading(self.here.pane().map_or("Here", Pane::title))];
             lines.extend(COMMANDS.iter().filter(is_here).map(Line::Entry));
@@ -125,6 +132,8 @@ impl Help {
                 lines.extend([Line::Space, Line::Heading(group.title())]);
                 lines.extend(others.map(Line::Entry));
             }
+            lines.extend([Line::Space, Line::Heading("Filters")]);
+            lines.extend(grammar::lines(room).into_iter().map(Line::Grammar));
             return lines;
         }
         let matcher = SkimMatcherV2::default();
@@ -133,9 +142,14 @@ impl Help {
             let by_key = command.keys.contains(&filter).then_some(i64::MAX);
             by_key.or(by_name)
         };
-        let mut found: Vec<_> = COMMANDS.iter().filter_map(|command| Some((score(command)?, command))).collect();
+        let commands = COMMANDS.iter().filter_map(|command| Some((score(command)?, Line::Entry(command))));
+        let terms = FIELDS.iter().filter_map(|field| {
+            let score = matcher.fuzzy_match(&format!("{} {} filter", field.example, field.doc), filter)?;
+            Some((score, Line::Term(field.example, field.doc)))
+        });
+        let mut found: Vec<_> = commands.chain(terms).collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        found.into_iter().map(|(_, command)| Line::Entry(command)).collect()
+        found.into_iter().map(|(_, line)| line).collect()
     }
 }
 
@@ -154,6 +168,14 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf:
             Line::Space => {}
             Line::Heading(title) => {
                 buf.set_stringn(area.x, y, title, room, look.theme.strong);
+            }
+            Line::Grammar(text) => {
+                buf.set_stringn(area.x, y, text, room, look.theme.text);
+            }
+            Line::Term(example, doc) => {
+                let (x, _) = buf.set_stringn(area.x + 2, y, example, room, look.theme.accent);
+                let doc = look.glyphs.fit(doc, room.saturating_sub(usize::from(x - area.x) + 2));
+                buf.set_stringn(x + 2, y, doc, room, look.theme.text);
             }
             Line::Entry(command) => {
                 let keys = command.key_labels(look.glyphs.charset).join(" ");

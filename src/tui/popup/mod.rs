@@ -3,6 +3,7 @@
 mod ask;
 pub mod export;
 pub mod filter;
+mod grammar;
 pub mod help;
 mod line;
 pub mod notes;

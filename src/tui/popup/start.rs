@@ -1,10 +1,13 @@
-//! The models to choose from, and what happens to the one that was chosen: asked for, downloaded, loaded.
+//! The graphs that were open last and the models to choose from, and what happens to the model that was chosen: asked for,
+//! downloaded, loaded.
 
 use crate::hub::{Bytes, Offer};
 use crate::job::Progress;
+use crate::session::RecentGraph;
 use crate::tui::keymap::Context;
 use crate::tui::models::{Choice, Here};
 use crate::tui::popup::ask;
+use crate::tui::shelf::name_of;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -29,7 +32,7 @@ pub enum Stage {
     Loading,
 }
 
-/// The models to choose from.
+/// What there is to choose from: graphs first, then models.
 pub struct Start {
     /// What the popup is at.
     pub stage: Stage,
@@ -39,9 +42,18 @@ pub struct Start {
     pub progress: Progress,
     /// Why the last errand failed.
     pub failure: Option<String>,
+    graphs: Vec<RecentGraph>,
     choices: Vec<Choice>,
     server: String,
     at: usize,
+}
+
+/// A line of the list.
+enum Line<'a> {
+    Heading(&'static str),
+    Space,
+    Graph(&'a RecentGraph),
+    Model(&'a Choice),
 }
 
 /// Cells of the column of names.
@@ -57,6 +69,7 @@ impl Start {
             generation,
             progress: Progress::default(),
             failure: None,
+            graphs: Vec::new(),
             choices: Vec::new(),
             server: String::new(),
             at: 0,
@@ -74,24 +87,46 @@ impl Start {
     }
 
     /// Takes a list; what was chosen stays chosen.
-    pub fn take(&mut self, choices: Vec<Choice>, server: String) {
+    pub fn take(&mut self, graphs: Vec<RecentGraph>, choices: Vec<Choice>, server: String) {
         let same =
             |choice: &Choice, other: &Choice| (&choice.model, &choice.transcoder) == (&other.model, &other.transcoder);
         let before = self.chosen().and_then(|chosen| choices.iter().position(|choice| same(choice, chosen)));
-        self.at = before.unwrap_or(0);
+        self.at = before.map_or(0, |at| graphs.len() + at);
+        self.graphs = graphs;
         self.choices = choices;
         self.server = server;
         self.stage = Stage::Choosing;
     }
 
-    /// The choice that the cursor is on.
+    /// The model that the cursor is on.
     pub fn chosen(&self) -> Option<&Choice> {
-        self.choices.get(self.at)
+        self.choices.get(self.at.checked_sub(self.graphs.len())?)
+    }
+
+    /// The graph that the cursor is on.
+    pub fn chosen_graph(&self) -> Option<&RecentGraph> {
+        self.graphs.get(self.at)
     }
 
     /// Moves the cursor.
     pub fn step(&mut self, by: isize) {
-        self.at = self.at.saturating_add_signed(by).min(self.choices.len().saturating_sub(1));
+        let last = (self.graphs.len() + self.choices.len()).saturating_sub(1);
+        self.at = self.at.saturating_add_signed(by).min(last);
+    }
+
+    /// The list, and the index of the line that the cursor is on.
+    fn lines(&self) -> (Vec<Line<'_>>, usize) {
+        let models = self.choices.iter().map(Line::Model);
+        if self.graphs.is_empty() {
+            return (models.collect(), self.at);
+        }
+        let mut lines = vec![Line::Heading("graphs that were open")];
+        lines.extend(self.graphs.iter().map(Line::Graph));
+        lines.extend([Line::Space, Line::Heading("models")]);
+        lines.extend(models);
+        // The cursor is on none of the headings.
+        let headings = if self.at < self.graphs.len() { 1 } else { 3 };
+        (lines, self.at + headings)
     }
 
     /// Draws the list and, over it, what is asked or waited for.
@@ -101,22 +136,31 @@ impl Start {
         let inner_width = usize::from(width.saturating_sub(4)).max(1);
         let failure =
             self.failure.as_ref().map_or_else(Vec::new, |why| ask::wrap(&look.glyphs.visible(why), inner_width));
-        let lines = self.choices.len().max(1) + if failure.is_empty() { 0 } else { failure.len() + 1 };
-        let height = (lines as u16 + 2).min(screen.height);
-        let area = super::open(screen, width, height, "models", look, buf);
+        let (lines, cursor) = self.lines();
+        let height = lines.len().max(1) + if failure.is_empty() { 0 } else { failure.len() + 1 };
+        let height = (height as u16 + 2).min(screen.height);
+        let title = if self.graphs.is_empty() { "models" } else { "start" };
+        let area = super::open(screen, width, height, title, look, buf);
         if area.is_empty() {
             return None;
         }
         let failure_lines = (failure.len() as u16).min(area.height.saturating_sub(2));
         let room = area.height - if failure_lines > 0 { failure_lines + 1 } else { 0 };
-        if self.choices.is_empty() {
+        if lines.is_empty() {
             buf.set_stringn(area.x, area.y, "looking what is here", usize::from(area.width), theme.quiet);
         }
-        let from = (self.at + 1).saturating_sub(usize::from(room));
-        for (line, (at, choice)) in (0..room).zip(self.choices.iter().enumerate().skip(from)) {
-            let row = Rect { y: area.y + line, height: 1, ..area };
-            self.row(choice, row, look, buf);
-            if at == self.at {
+        let from = (cursor + 1).saturating_sub(usize::from(room));
+        for ((at, line), y) in lines.iter().enumerate().skip(from).zip(area.y..area.y + room) {
+            let row = Rect { y, height: 1, ..area };
+            match line {
+                Line::Space => {}
+                Line::Heading(title) => {
+                    buf.set_stringn(row.x, y, title, usize::from(row.width), theme.strong);
+                }
+                Line::Graph(graph) => graph_row(graph, row, look, buf),
+                Line::Model(choice) => model_row(choice, row, look, buf),
+            }
+            if at == cursor {
                 buf.set_style(row, theme.selection);
             }
         }
@@ -126,28 +170,6 @@ impl Start {
         let title = if self.stage == Stage::Loading { "load" } else { "download" };
         ask::render(title, &self.question(), self.bar(), screen, look, ticks, buf);
         None
-    }
-
-    fn row(&self, choice: &Choice, row: Rect, look: &Look, buf: &mut Buffer) {
-        let (theme, glyphs) = (&look.theme, &look.glyphs);
-        let (sign, size) = match choice.here {
-            Here::Whole => (glyphs.feature, Bytes(choice.bytes).to_string()),
-            Here::Partly => (glyphs.error, Bytes(choice.bytes).to_string()),
-            Here::Nothing => (" ", "not here".to_owned()),
-        };
-        let style = if choice.here == Here::Whole { theme.text } else { theme.quiet };
-        let end = row.right();
-        let room = |x: u16| usize::from(end.saturating_sub(x));
-        let (x, _) = buf.set_stringn(row.x, row.y, format!("{sign} "), room(row.x), theme.accent);
-        let what = if choice.transcoder.is_empty() {
-            choice.model.clone()
-        } else {
-            format!("{} + {}", choice.model, choice.transcoder)
-        };
-        let name = glyphs.fit(&glyphs.visible(&choice.name), NAME);
-        let pad = " ".repeat(NAME.saturating_sub(text::width(&name)));
-        let (x, _) = buf.set_stringn(x, row.y, format!("{name}{pad} {size:>SIZE$}  "), room(x), style);
-        buf.set_stringn(x, row.y, glyphs.fit(&glyphs.visible(&what), room(x)), room(x), theme.quiet);
     }
 
     /// What is asked, or waited for, in lines; none while the person chooses.
@@ -186,5 +208,50 @@ impl Start {
     fn bar(&self) -> Option<f64> {
         let share = self.progress.done as f64 / self.progress.total.max(1) as f64;
         matches!(self.stage, Stage::Downloading(_)).then_some(share)
+    }
+}
+
+fn model_row(choice: &Choice, row: Rect, look: &Look, buf: &mut Buffer) {
+    let (theme, glyphs) = (&look.theme, &look.glyphs);
+    let (sign, size) = match choice.here {
+        Here::Whole => (glyphs.feature, Bytes(choice.bytes).to_string()),
+        Here::Partly => (glyphs.error, Bytes(choice.bytes).to_string()),
+        Here::Nothing => (" ", "not here".to_owned()),
+    };
+    let style = if choice.here == Here::Whole { theme.text } else { theme.quiet };
+    let end = row.right();
+    let room = |x: u16| usize::from(end.saturating_sub(x));
+    let (x, _) = buf.set_stringn(row.x, row.y, format!("{sign} "), room(row.x), theme.accent);
+    let what = if choice.transcoder.is_empty() {
+        choice.model.clone()
+    } else {
+        format!("{} + {}", choice.model, choice.transcoder)
+    };
+    let name = glyphs.fit(&glyphs.visible(&choice.name), NAME);
+    let pad = " ".repeat(NAME.saturating_sub(text::width(&name)));
+    let (x, _) = buf.set_stringn(x, row.y, format!("{name}{pad} {size:>SIZE$}  "), room(x), style);
+    buf.set_stringn(x, row.y, glyphs.fit(&glyphs.visible(&what), room(x)), room(x), theme.quiet);
+}
+
+/// A graph that was open: its file, its prompt, its model.
+fn graph_row(graph: &RecentGraph, row: Rect, look: &Look, buf: &mut Buffer) {
+    let (theme, glyphs) = (&look.theme, &look.glyphs);
+    const FILE: usize = NAME + 1 + SIZE;
+    let end = row.right();
+    let room = |x: u16| usize::from(end.saturating_sub(x));
+    let file = glyphs.fit(&glyphs.visible(&name_of(&graph.path)), FILE);
+    let pad = " ".repeat(FILE.saturating_sub(text::width(&file)));
+    let (x, _) = buf.set_stringn(row.x + 2, row.y, format!("{file}{pad}  "), room(row.x + 2), theme.text);
+    let model = glyphs.visible(&graph.model);
+    let model_x = end.saturating_sub(text::width(&model) as u16);
+    let prompt = glyphs.visible(&graph.prompt);
+    // The model stands at the end where the prompt leaves room for it.
+    let both = !model.is_empty() && x + 24 < model_x;
+    let prompt_room = if both { usize::from(model_x - x - 2) } else { room(x) };
+    // A prompt tells itself apart by its end.
+    let prompt = text::truncate_start(&prompt, prompt_room, glyphs.ellipsis);
+    buf.set_stringn(x, row.y, prompt, prompt_room, theme.quiet);
+    if both {
+        buf.set_stringn(model_x, row.y, model, room(model_x), theme.faint);
     }
 }

@@ -25,7 +25,11 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         text::width(token) + text::width(probability) + text::width(glyphs.answers) + 3
     });
     let prompt = glyphs.visible(prompt);
-    let tab = state.shelf.place().map_or_else(String::new, |(at, n)| format!("{at}/{n} "));
+    let tab = state.shelf.place().map_or_else(String::new, |(at, n)| {
+        // A sign that something goes on for a graph that is not seen.
+        let elsewhere = if state.shelf.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
+        format!("{at}/{n}{elsewhere} ")
+    });
     let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab));
     // The names give way first: they change least.
     let with_names = text::width(&prompt) + text::width(&names) + 4 <= room;

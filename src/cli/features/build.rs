@@ -1,0 +1,145 @@
+//! `circuitscope features build`: runs the model over a corpus and keeps what each feature fires on.
+
+use crate::cli::batch;
+use crate::cli::engine::EngineArgs;
+use crate::cli::plan::size;
+use crate::cli::progress::{WhenStopped, watch};
+use crate::features::build::{self, Built, Corpus, Gathered, Options, Report, Selection, Shard};
+use anyhow::{Context, Result, anyhow};
+use clap::builder::ValueParser;
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write, stderr};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Run the model over a corpus and keep what each feature fires on, as a store that circuit-tracer's viewer reads too.
+///
+/// What was gathered is written down every minute and when it is stopped; the same command goes on there. Neither the
+/// order of the documents nor shards change a byte of the result.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// The corpus: files of one document a line, text or JSON lines (.jsonl), packed by gzip or zstd or not; - is stdin
+    #[arg(long, value_name = "FILES", num_args = 1.., required = true)]
+    corpus: Vec<PathBuf>,
+    /// The field of JSON lines that holds the text; `text` by default
+    #[arg(long, value_name = "NAME")]
+    field: Option<String>,
+    /// The folder of the store
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Look at these features alone: layers as 3 or 3..9, features as 3:17 or 3:20..29, both ends included
+    #[arg(long, value_name = "LIST", default_value = "all", value_parser = ValueParser::new(selection))]
+    features: Selection,
+    /// Look at these layers alone: 3..9, both ends included
+    #[arg(long, value_name = "RANGE", value_parser = ValueParser::new(layers), conflicts_with = "features")]
+    layers: Option<Selection>,
+    /// Contexts among the strongest; of each activation bin there are an eighth as many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    examples: u16,
+    /// Tokens of a context
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
+    window: u16,
+    /// What draws the contexts of the activation bins
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The most memory that the program may hold, such as 8GiB; what the system has free by default
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<u64>,
+    /// Take every Nth document from the Ith on, so that N runs together read all; `features merge` puts them together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<batch::Shard>,
+    /// Print the outcome on stdout as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn selection(text: &str) -> Result<Selection, String> {
+    text.parse()
+}
+
+fn layers(text: &str) -> Result<Selection, String> {
+    if text.contains(':') {
+        return Err("it has to be layers, such as 3..9; name features by --features".to_owned());
+    }
+    text.parse()
+}
+
+/// Gathers, and writes the store, or the part of a shard.
+///
+/// # Errors
+/// The model, the corpus or the folder cannot be used; it was stopped.
+pub fn run(args: &BuildArgs) -> Result<()> {
+    let begun = Instant::now();
+    let options = Options {
+        selection: args.layers.clone().unwrap_or_else(|| args.features.clone()),
+        examples: args.examples.into(),
+        window: args.window.into(),
+        seed: args.seed,
+        memory: args.max_memory,
+        shard: args.shard.map_or(Shard::WHOLE, |shard| Shard { nth: shard.nth as u64 + 1, of: shard.of as u64 }),
+        ..Options::default()
+    };
+    let corpus = Corpus::new(args.corpus.clone(), args.field.clone());
+    let engine = args.engine.open()?;
+    let out = args.out.clone();
+    let part = build::part_path(&out, options.shard);
+    let is_shard = args.shard.is_some();
+    let (gathered, built) = watch(WhenStopped::Keep, move |monitor| {
+        let gathered = build::gather(&engine, &corpus, &options, &out, tell, monitor)?;
+        let built = if is_shard { None } else { Some(build::finish(&engine, &gathered.part, &out, monitor)?) };
+        Ok((gathered, built))
+    })?;
+    let Gathered { part: found, left_out, was_there } = gathered;
+    if let Some(first) = left_out.first {
+        eprintln!("{} lines held no document and were left out; {first}", left_out.count);
+    }
+    let Some(built) = built else {
+        let there = if was_there { ", which was there already" } else { "" };
+        eprintln!("{} documents, {} tokens: {}{there}", found.course.documents, found.course.tokens, part.display());
+        let counts = json!({ "documents": found.course.documents, "tokens": found.course.tokens });
+        return print(args.json, counts, &part, left_out.count, begun);
+    };
+    // The store holds all that the part was kept for.
+    std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    say(&built, &args.out);
+    print(args.json, built_json(&built), &args.out, left_out.count, begun)
+}
+
+/// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.
+fn tell(report: &Report) {
+    if !stderr().is_terminal() {
+        let left = match report.left {
+            Some(left) => format!(", {} s left", left.as_secs()),
+            None => String::new(),
+        };
+        eprintln!("{} documents, {} tokens, {:.0} tokens/s{left}", report.documents, report.tokens, report.rate);
+    }
+}
+
+/// Tells a person what was made.
+pub(super) fn say(built: &Built, out: &Path) {
+    let Built { documents, tokens, features, silent } = built;
+    eprintln!(
+        "{features} features, {silent} of them silent on {tokens} tokens of {documents} documents: {}",
+        out.display()
+    );
+}
+
+/// For a program to read.
+pub(super) fn built_json(built: &Built) -> Value {
+    let Built { documents, tokens, features, silent } = built;
+    json!({ "documents": documents, "tokens": tokens, "features": features, "silent": silent })
+}
+
+fn print(wanted: bool, mut outcome: Value, out: &Path, left_out: u64, begun: Instant) -> Result<()> {
+    if !wanted {
+        return Ok(());
+    }
+    let fields = outcome.as_object_mut().ok_or_else(|| anyhow!("an outcome has fields"))?;
+    fields.insert("out".to_owned(), json!(out));
+    fields.insert("left_out".to_owned(), left_out.into());
+    fields.insert("seconds".to_owned(), begun.elapsed().as_secs_f64().into());
+    writeln!(io::stdout(), "{outcome}").context("the outcome cannot be reported on stdout")
+}

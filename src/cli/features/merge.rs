@@ -1,0 +1,43 @@
+//! `circuitscope features merge`: the parts of all shards into the store that one run would have written.
+
+use crate::cli::engine::EngineArgs;
+use crate::cli::features::build::{built_json, say};
+use crate::cli::progress::{WhenStopped, watch};
+use crate::features::build;
+use anyhow::{Context, Result};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Put the parts that `features build --shard` wrote together, into the very store that one run would have written.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MergeArgs {
+    /// The parts of all shards
+    #[arg(value_name = "PARTS", required = true)]
+    parts: Vec<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// The folder of the store
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print the outcome on stdout as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Merges, and writes the store.
+///
+/// # Errors
+/// A part cannot be read, is missing or belongs to something else; the store cannot be written; it was stopped.
+pub fn run(args: &MergeArgs) -> Result<()> {
+    let part = build::merge(&args.parts)?;
+    let engine = args.engine.open()?;
+    let out = args.out.clone();
+    let built = watch(WhenStopped::Abandon, move |monitor| Ok(build::finish(&engine, &part, &out, monitor)?))?;
+    say(&built, &args.out);
+    if args.json {
+        let mut outcome = built_json(&built);
+        outcome["out"] = serde_json::json!(args.out);
+        writeln!(io::stdout(), "{outcome}").context("the outcome cannot be reported on stdout")?;
+    }
+    Ok(())
+}

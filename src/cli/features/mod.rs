@@ -1,0 +1,31 @@
+//! `circuitscope features`: what makes each feature fire.
+
+mod build;
+mod merge;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Make and read feature stores: what each feature of a transcoder fires on.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FeaturesArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    Build(build::BuildArgs),
+    Merge(merge::MergeArgs),
+}
+
+/// Does what the subcommand asks for.
+///
+/// # Errors
+/// What went wrong, in a sentence.
+pub fn run(args: &FeaturesArgs) -> Result<()> {
+    match &args.command {
+        Command::Build(args) => build::run(args),
+        Command::Merge(args) => merge::run(args),
+    }
+}

@@ -1,0 +1,139 @@
+//! One forward pass over a batch of pieces, and the activations of all layers from it.
+
+use crate::attribution::{Engine, TraceError};
+use crate::features::build::piece::{CONTEXT, Piece, ROWS};
+use crate::features::build::tally::Placed;
+use crate::job::Cancel;
+use crate::model::LayerPass;
+use crate::parallel;
+use crate::transcoder::FeatureInput;
+use candle_core::Tensor;
+use std::sync::Arc;
+
+/// Reads pieces with an engine.
+pub struct Reader<'a> {
+    engine: &'a Engine,
+    /// Put in front of each piece.
+    lead: Vec<u32>,
+    /// Positions of a prompt whose activations count as zero, as in a trace.
+    zeroed: usize,
+    /// Whether a layer's features are looked at.
+    wanted: Vec<bool>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader for the layers that are `wanted`, `[L]`.
+    pub fn new(engine: &'a Engine, wanted: Vec<bool>) -> Self {
+        let (lead, zeroed) = engine.lead();
+        Self { engine, lead, zeroed, wanted }
+    }
+
+    /// The pieces of a document.
+    ///
+    /// # Errors
+    /// The tokenizer cannot read it.
+    pub fn pieces(&self, document: u128, text: &str) -> Result<Vec<Arc<Piece>>, TraceError> {
+        let mut ids = self.engine.tokenizer.encode(text)?;
+        // A document that comes with its special tokens has them once.
+        if !self.lead.is_empty() && ids.starts_with(&self.lead) {
+            ids.drain(..self.lead.len());
+        }
+        let room = CONTEXT.min(self.engine.model.spec.max_positions).saturating_sub(self.lead.len());
+        Ok(Piece::cut(document, &ids, room).map(Arc::new).collect())
+    }
+
+    /// Rows that a piece takes.
+    pub fn rows(&self, piece: &Piece) -> usize {
+        self.lead.len() + piece.tokens.len()
+    }
+
+    /// Tokens of a piece whose activations count.
+    pub fn counted(&self, piece: &Piece) -> u64 {
+        (piece.tokens.len() - self.uncounted(piece)) as u64
+    }
+
+    fn uncounted(&self, piece: &Piece) -> usize {
+        self.zeroed.saturating_sub(self.lead.len()).min(piece.tokens.len())
+    }
+
+    /// Where the tokens of each piece of a batch stand.
+    pub fn place(&self, batch: &[Arc<Piece>]) -> Vec<Placed> {
+        let mut end = 0;
+        let place = |piece: &Arc<Piece>| {
+            let first = end + self.lead.len();
+            end += self.rows(piece);
+            Placed { piece: Arc::clone(piece), first, counted_from: self.uncounted(piece) }
+        };
+        batch.iter().map(place).collect()
+    }
+
+    /// Runs the model on a batch and hands the activations `[ROWS, F]` of each layer that is wanted to `each`. Attention
+    /// stays within a piece; everything else is done for all rows at once, always [`ROWS`] of them, so that what comes
+    /// out for a piece does not depend on what it shares the batch with.
+    ///
+    /// # Errors
+    /// Weights cannot be read, an activation is not finite, or the work was stopped.
+    pub fn run(
+        &self,
+        batch: &[Arc<Piece>],
+        mut each: impl FnMut(usize, Vec<f32>),
+        cancel: &Cancel,
+    ) -> Result<(), TraceError> {
+        let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
+        let mut starts = Vec::with_capacity(batch.len());
+        let mut resid = Vec::with_capacity(batch.len());
+        let mut end = 0;
+        for piece in batch {
+            let ids: Vec<u32> = self.lead.iter().chain(&piece.tokens).copied().collect();
+            let positions = model.positions(ids.len())?;
+            resid.push(model.start(&ids, &positions)?);
+            starts.push((end, ids.len(), positions));
+            end += ids.len();
+        }
+        let mut resid = stacked(resid.iter().collect::<Vec<_>>())?;
+        let Some(last) = self.wanted.iter().rposition(|wanted| *wanted) else { return Ok(()) };
+        for layer in 0..=last {
+            cancel.check()?;
+            let passes: Vec<LayerPass> = parallel::map(starts.len(), |nth| -> Result<_, TraceError> {
+                let (start, length, positions) = &starts[nth];
+                let own = resid.narrow(0, *start, *length)?;
+                Ok(model.layer(layer, &own, positions, None, None, cancel)?)
+            })?;
+            let all = |of: fn(&LayerPass) -> &Tensor| stacked(passes.iter().map(of).collect());
+            let mlp_in = all(|pass| &pass.mlp_in)?;
+            let mid = all(|pass| &pass.resid_mid)?;
+            if self.wanted[layer] {
+                let input = match transcoder.input() {
+                    FeatureInput::MlpIn => mlp_in.clone(),
+                    FeatureInput::ResidMid => mid.clone(),
+                    FeatureInput::Normalized => all(|pass| &pass.normalized)?,
+                };
+                each(layer, self.activations(layer, &input, end, cancel)?);
+            }
+            if layer < last {
+                let output = model.mlp(layer, &mlp_in, cancel)?;
+                let (written, _) = model.after_mlp(layer, output, None)?;
+                resid = mid.add(&written)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Activations of a layer's features for their input `[ROWS, d]`, of which `used` rows are of a piece.
+    fn activations(&self, layer: usize, input: &Tensor, used: usize, cancel: &Cancel) -> Result<Vec<f32>, TraceError> {
+        let transcoder = &self.engine.transcoder;
+        let encoded = transcoder.encode(layer, input, cancel)?;
+        let finite = |row: &[f32]| row.iter().fold(0.0f32, |sum, x| sum + x * 0.0) == 0.0;
+        let used = &encoded.pre_activations[..used * encoded.n_features];
+        if !used.chunks(encoded.n_features.max(1)).all(finite) {
+            return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
+        }
+        Ok(transcoder.activations(layer, &encoded, 0))
+    }
+}
+
+/// The rows of all pieces of a batch, filled up with zeros to [`ROWS`].
+fn stacked(parts: Vec<&Tensor>) -> Result<Tensor, TraceError> {
+    let all = Tensor::cat(&parts, 0)?;
+    Ok(all.pad_with_zeros(0, 0, ROWS - all.dim(0)?)?)
+}

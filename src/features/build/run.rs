@@ -1,0 +1,304 @@
+//! Going through a corpus: read, cut, pack, run, tally; stopped at any moment, and gone on with later.
+
+use crate::attribution::{Engine, memory};
+use crate::features::build::BuildError;
+use crate::features::build::corpus::{Corpus, Documents, LeftOut};
+use crate::features::build::part::{Course, Part, Shard, Task};
+use crate::features::build::pass::Reader;
+use crate::features::build::piece::{self, Piece, ROWS};
+use crate::features::build::selection::Selection;
+use crate::features::build::tally::LayerTally;
+use crate::job::Monitor;
+use crate::parallel;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes of text, of this shard, that are read before they are cut and packed. Fixed, so that a run that goes on packs
+/// the same batches.
+const ROUND: usize = 1 << 16;
+
+/// The phase in which the corpus is run through the model, counted in bytes of the corpus.
+pub const READING: &str = "reading";
+
+/// What is gathered, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which features are looked at.
+    pub selection: Selection,
+    /// Contexts among the strongest; of each activation bin there are an eighth as many.
+    pub examples: usize,
+    /// Tokens of a context.
+    pub window: usize,
+    /// What draws the contexts of the bins.
+    pub seed: u64,
+    /// The most memory that the program may hold, in bytes; what the system has free where it is not said.
+    pub memory: Option<u64>,
+    /// Which of the documents.
+    pub shard: Shard,
+    /// How often what was gathered is written down.
+    pub every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            selection: Selection::ALL,
+            examples: 20,
+            window: 64,
+            seed: 0,
+            memory: None,
+            shard: Shard::WHOLE,
+            every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How a run stands when it is written down.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Documents of this shard, the round that is under way left out.
+    pub documents: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// Tokens a second since the run began.
+    pub rate: f64,
+    /// Until the corpus is at its end; not known of stdin.
+    pub left: Option<Duration>,
+}
+
+/// What is gathered from a corpus, and what was left out of it.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The tallies.
+    pub part: Part,
+    /// Lines that held no document.
+    pub left_out: LeftOut,
+    /// Whether all of it was there from an earlier run.
+    pub was_there: bool,
+}
+
+/// The file in `out` that a run keeps what it gathered in.
+pub fn part_path(out: &Path, shard: Shard) -> PathBuf {
+    out.join(match shard {
+        Shard::WHOLE => "whole.part".to_owned(),
+        Shard { nth, of } => format!("shard-{nth}-of-{of}.part"),
+    })
+}
+
+/// What is done with an engine under these options.
+pub fn task(engine: &Engine, options: &Options) -> Task {
+    Task {
+        files: engine.file_hashes().clone(),
+        features: options.selection.to_string(),
+        examples: options.examples,
+        window: options.window,
+        seed: options.seed,
+    }
+}
+
+/// Features of each layer.
+pub fn n_features(engine: &Engine) -> Vec<usize> {
+    (0..engine.transcoder.n_layers()).map(|layer| engine.transcoder.n_features(layer)).collect()
+}
+
+/// Runs the model over the corpus and gathers what its features fire on, in the file [`part_path`] of the folder `out`; a
+/// run that was stopped is gone on with there. `tell` hears of it whenever the file is written.
+///
+/// # Errors
+/// The corpus, the weights or the file cannot be read or written, memory does not suffice, what is there was made from
+/// something else, or the work was stopped.
+pub fn gather(
+    engine: &Engine,
+    corpus: &Corpus,
+    options: &Options,
+    out: &Path,
+    tell: impl FnMut(&Report),
+    monitor: &Monitor,
+) -> Result<Gathered, BuildError> {
+    let n_features = n_features(engine);
+    options.selection.check(&n_features)?;
+    std::fs::create_dir_all(out)
+        .map_err(|error| BuildError::part(out, format!("it cannot be made a folder: {error}")))?;
+    let path = part_path(out, options.shard);
+    let fresh = Part {
+        task: task(engine, options),
+        shard: options.shard,
+        sources: corpus.sources()?,
+        course: Course::default(),
+        layers: LayerTally::empty(&options.selection, &n_features),
+    };
+    let part = match path.exists() {
+        true => gone_on(Part::read(&path)?, &fresh).map_err(|what| BuildError::part(&path, what))?,
+        false => fresh,
+    };
+    if part.course.done {
+        return Ok(Gathered { part, left_out: LeftOut::default(), was_there: true });
+    }
+    let wanted = part.layers.iter().map(|layer| !layer.tallies.is_empty()).collect();
+    let limit = limit(options, &n_features)?;
+    let documents = corpus.documents();
+    let total = part.sources.iter().map(|source| source.bytes).sum();
+    let reader = Reader::new(engine, wanted);
+    let (begun, had) = (Instant::now(), part.course.tokens);
+    let mut run = Run { part, path, reader, documents, total, limit, begun, saved: begun, had, tell, monitor };
+    run.skip()?;
+    while run.round(options.every)? {}
+    if run.part.course.documents == 0 && options.shard == Shard::WHOLE {
+        return Err(BuildError::Empty(run.documents.left_out.first));
+    }
+    run.part.course.done = true;
+    run.save()?;
+    Ok(Gathered { part: run.part, left_out: run.documents.left_out, was_there: false })
+}
+
+/// What was kept, where it is of the same task as what would be begun.
+fn gone_on(kept: Part, fresh: &Part) -> Result<Part, String> {
+    let differs = match () {
+        () if kept.task.files != fresh.task.files => "another model or transcoder",
+        () if kept.task != fresh.task || kept.shard != fresh.shard => "other options",
+        () if kept.sources != fresh.sources => "another corpus",
+        () => return Ok(kept),
+    };
+    Err(format!("a run with {differs} left it; remove it, or give another --out"))
+}
+
+/// The memory that may be held, in bytes, where what is needed in any case fits.
+fn limit(options: &Options, n_features: &[usize]) -> Result<u64, BuildError> {
+    let limit = options.memory.or_else(memory::available).unwrap_or(u64::MAX);
+    let widest = n_features.iter().max().copied().unwrap_or_default();
+    let tallies = n_features.iter().sum::<usize>() * size_of::<crate::features::build::tally::Tally>();
+    // The encoder's products come in blocks that are put together, and activations are a copy of them.
+    let needed = (3 * ROWS * widest * size_of::<f32>() + tallies) as u64;
+    if needed > limit { Err(BuildError::Memory { needed, limit, kept: false }) } else { Ok(limit) }
+}
+
+/// A run under way.
+struct Run<'a, Tell> {
+    part: Part,
+    path: PathBuf,
+    reader: Reader<'a>,
+    documents: Documents<'a>,
+    /// Bytes of the corpus.
+    total: u64,
+    limit: u64,
+    begun: Instant,
+    saved: Instant,
+    /// Tokens that were there from earlier runs.
+    had: u64,
+    tell: Tell,
+    monitor: &'a Monitor,
+}
+
+impl<Tell: FnMut(&Report)> Run<'_, Tell> {
+    /// Passes over the documents that an earlier run looked at.
+    fn skip(&mut self) -> Result<(), BuildError> {
+        let changed = |path: &Path| BuildError::part(path, "the corpus is no longer the one that it was made from");
+        let mut seen = Course::default();
+        for index in 0..self.part.course.read {
+            if index % 1024 == 0 {
+                self.check()?;
+            }
+            let text = self.documents.next().ok_or_else(|| changed(&self.path))??;
+            if self.part.shard.has(index) {
+                seen.add_digest(&piece::digest(&text));
+            }
+        }
+        if seen.digest == self.part.course.digest { Ok(()) } else { Err(changed(&self.path)) }
+    }
+
+    /// Whether the work should go on; what was gathered is kept where not.
+    fn check(&mut self) -> Result<(), BuildError> {
+        match self.monitor.report(READING, self.documents.bytes(), self.total) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.stopped()),
+        }
+    }
+
+    /// Keeps what was gathered, also of a batch in its midst.
+    fn stopped(&mut self) -> BuildError {
+        let Course { documents, tokens, .. } = self.part.course;
+        match self.save() {
+            Ok(()) => BuildError::Stopped { documents, tokens },
+            Err(error) => error,
+        }
+    }
+
+    /// Reads as many documents as make a round and runs them through the model. Nothing is left where it says no.
+    fn round(&mut self, every: Duration) -> Result<bool, BuildError> {
+        let mut texts = Vec::new();
+        let (mut read, mut bytes) = (self.part.course.read, 0);
+        while bytes < ROUND {
+            if read % 1024 == 0 {
+                self.check()?;
+            }
+            let Some(text) = self.documents.next().transpose()? else { break };
+            if self.part.shard.has(read) {
+                bytes += text.len();
+                texts.push((piece::digest(&text), text));
+            }
+            read += 1;
+        }
+        let cut = parallel::map(texts.len(), |nth| {
+            let (digest, text) = &texts[nth];
+            self.reader.pieces(piece::identity(digest), text)
+        })?;
+        let pieces: Vec<Arc<Piece>> = cut.concat();
+        let lengths: Vec<usize> = pieces.iter().map(|piece| self.reader.rows(piece)).collect();
+        for batch in piece::pack(&lengths).iter().skip(self.part.course.batches as usize) {
+            let batch: Vec<Arc<Piece>> = batch.iter().map(|nth| Arc::clone(&pieces[*nth])).collect();
+            self.batch(&batch)?;
+            if self.saved.elapsed() >= every {
+                self.save()?;
+            }
+        }
+        let course = &mut self.part.course;
+        (course.read, course.batches) = (read, 0);
+        course.documents += texts.len() as u64;
+        texts.iter().for_each(|(digest, _)| course.add_digest(digest));
+        Ok(bytes >= ROUND)
+    }
+
+    /// Runs one batch through the model and adds what its features do to the tallies.
+    fn batch(&mut self, batch: &[Arc<Piece>]) -> Result<(), BuildError> {
+        let placed = self.reader.place(batch);
+        let Part { task, course, layers, .. } = &mut self.part;
+        // Of a batch that was stopped in its midst the first layers are there already.
+        let there = course.layers;
+        let keeping = task.keeping();
+        let add = |layer: usize, activations: Vec<f32>| {
+            if layer >= there {
+                let width = activations.len() / ROWS;
+                layers[layer].add(&placed, &activations, width, &keeping);
+                course.layers = layer + 1;
+            }
+        };
+        match self.reader.run(batch, add, self.monitor.cancel()) {
+            Err(error) if error.is_cancelled() => return Err(self.stopped()),
+            outcome => outcome?,
+        }
+        let course = &mut self.part.course;
+        (course.batches, course.layers) = (course.batches + 1, 0);
+        course.tokens += batch.iter().map(|piece| self.reader.counted(piece)).sum::<u64>();
+        if let Some(held) = memory::resident().filter(|held| *held > self.limit) {
+            self.save()?;
+            return Err(BuildError::Memory { needed: held, limit: self.limit, kept: true });
+        }
+        self.check()
+    }
+
+    fn save(&mut self) -> Result<(), BuildError> {
+        self.part.write(&self.path)?;
+        self.saved = Instant::now();
+        let (Course { documents, tokens, .. }, seconds) = (&self.part.course, self.begun.elapsed().as_secs_f64());
+        let share = self.documents.bytes() as f64 / self.total as f64;
+        let left = (self.total > 0 && share > 0.0).then(|| seconds * (1.0 - share).max(0.0) / share);
+        (self.tell)(&Report {
+            documents: *documents,
+            tokens: *tokens,
+            rate: (tokens - self.had) as f64 / seconds.max(1e-9),
+            left: left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,338 @@
+//! What is gathered about features. Two tallies merge into what one would have gathered of both corpora: counts are
+//! integers, and lists keep the first few of a set under an order in which no two differ and compare equal.
+
+use crate::features::build::bins::{self, BINS};
+use crate::features::build::piece::Piece;
+use crate::features::build::selection::{Features, Selection};
+use crate::parallel;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How many contexts are kept for each that is shown, so that some can be dropped as near-duplicates.
+const SPARE: usize = 2;
+
+/// Contexts of a bin for this many among the strongest.
+const STRONGEST_A_BIN: usize = 8;
+
+/// Features that one thread looks at together.
+const TOGETHER: usize = 512;
+
+/// A token on which a feature fires, and the window around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Where it was read.
+    pub piece: Arc<Piece>,
+    /// Which token of the piece.
+    pub at: u16,
+    /// The activation there.
+    pub activation: f32,
+    /// [`Piece::hash`] of it.
+    pub hash: u64,
+    /// The tokens of the window on which the feature fires, and how strongly.
+    pub around: Box<[(u16, f32)]>,
+}
+
+/// What a list is ordered by.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    activation: f32,
+    hash: u64,
+    document: u128,
+    position: u32,
+}
+
+impl Sample {
+    fn key(&self) -> Key {
+        let position = self.piece.start + u32::from(self.at);
+        Key { activation: self.activation, hash: self.hash, document: self.piece.document, position }
+    }
+}
+
+impl Key {
+    /// By hash, then by place.
+    fn drawn(&self, other: &Self) -> Ordering {
+        (self.hash, self.document, self.position).cmp(&(other.hash, other.document, other.position))
+    }
+
+    /// The strongest first.
+    fn strongest(&self, other: &Self) -> Ordering {
+        other.activation.total_cmp(&self.activation).then_with(|| self.drawn(other))
+    }
+}
+
+/// Keeps the first `most` of a list under an order; one that is there already is not kept twice.
+fn keep(
+    list: &mut Vec<Sample>,
+    most: usize,
+    key: Key,
+    order: impl Fn(&Key, &Key) -> Ordering,
+    sample: impl FnOnce() -> Sample,
+) {
+    if list.len() == most && list.last().is_none_or(|last| order(&last.key(), &key).is_le()) {
+        return;
+    }
+    if let Err(place) = list.binary_search_by(|there| order(&there.key(), &key)) {
+        list.insert(place, sample());
+        list.truncate(most);
+    }
+}
+
+/// The activations of a feature in one bin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bin {
+    /// Which of [`bins::lower_ends`].
+    pub index: u8,
+    /// How many there were.
+    pub count: u64,
+    /// Those drawn, by hash.
+    pub samples: Vec<Sample>,
+}
+
+/// What is known of one feature.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// On how many tokens it fires.
+    pub count: u64,
+    /// The strongest activation; nothing where it never fires.
+    pub max: Option<f32>,
+    /// The strongest of each piece, the strongest first.
+    pub top: Vec<Sample>,
+    /// By bin, ascending; those that are not empty.
+    pub bins: Vec<Bin>,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// Contexts shown among the strongest.
+    pub examples: usize,
+    /// Tokens of a context.
+    pub window: usize,
+    /// What draws those of the bins.
+    pub seed: u64,
+}
+
+impl Keeping {
+    /// Contexts kept among the strongest.
+    pub fn top(&self) -> usize {
+        SPARE * self.examples
+    }
+
+    /// Contexts of a bin that are shown.
+    pub fn shown_of_bin(&self) -> usize {
+        self.examples.div_ceil(STRONGEST_A_BIN)
+    }
+
+    fn of_bin(&self) -> usize {
+        SPARE * self.shown_of_bin()
+    }
+
+    /// The window around token `at` of a piece of `length` tokens.
+    pub fn around(&self, at: usize, length: usize) -> Range<usize> {
+        let start = at.saturating_sub(self.window / 2).min(length.saturating_sub(self.window));
+        start..length.min(start + self.window)
+    }
+}
+
+impl Tally {
+    fn bin(&mut self, index: u8) -> &mut Bin {
+        let place = self.bins.binary_search_by_key(&index, |bin| bin.index).unwrap_or_else(|place| {
+            self.bins.insert(place, Bin { index, count: 0, samples: Vec::new() });
+            place
+        });
+        &mut self.bins[place]
+    }
+
+    /// Puts what another gathered to this one.
+    pub fn merge(&mut self, other: Self, keeping: &Keeping) {
+        self.count += other.count;
+        self.max = match (self.max, other.max) {
+            (Some(a), Some(b)) => Some(if a.total_cmp(&b).is_lt() { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        for sample in other.top {
+            keep(&mut self.top, keeping.top(), sample.key(), Key::strongest, || sample);
+        }
+        for theirs in other.bins {
+            let bin = self.bin(theirs.index);
+            bin.count += theirs.count;
+            for sample in theirs.samples {
+                keep(&mut bin.samples, keeping.of_bin(), sample.key(), Key::drawn, || sample);
+            }
+        }
+    }
+
+    /// Every context that is kept.
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.top.iter().chain(self.bins.iter().flat_map(|bin| &bin.samples))
+    }
+}
+
+/// A piece within a batch.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The piece.
+    pub piece: Arc<Piece>,
+    /// The row of its first token.
+    pub first: usize,
+    /// The first of its tokens whose activations count.
+    pub counted_from: usize,
+}
+
+/// The tallies of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerTally {
+    /// The features, ascending; `None` for all of them.
+    pub features: Option<Vec<u32>>,
+    /// One for each.
+    pub tallies: Vec<Tally>,
+}
+
+impl LayerTally {
+    /// Nothing yet, of the selected ones of each layer's features.
+    pub fn empty(selection: &Selection, n_features: &[usize]) -> Vec<Self> {
+        let layer = |(layer, n): (usize, &usize)| {
+            let features = match selection.of_layer(layer) {
+                Some(Features::All) => None,
+                Some(Features::Some(features)) => Some(features.iter().copied().collect()),
+                None => Some(Vec::new()),
+            };
+            let count = features.as_ref().map_or(*n, Vec::len);
+            Self { features, tallies: vec![Tally::default(); count] }
+        };
+        n_features.iter().enumerate().map(layer).collect()
+    }
+
+    /// Which feature the tally at `slot` is about.
+    pub fn feature(&self, slot: usize) -> usize {
+        self.features.as_ref().map_or(slot, |features| features[slot] as usize)
+    }
+
+    /// Adds a batch's activations `[rows, width]` of the layer.
+    pub fn add(&mut self, batch: &[Placed], activations: &[f32], width: usize, keeping: &Keeping) {
+        let ends = bins::lower_ends();
+        let hash = |placed: &Placed| -> Vec<u64> {
+            (0..placed.piece.tokens.len()).map(|at| placed.piece.hash(keeping.seed, at)).collect()
+        };
+        let hashes: Vec<Vec<u64>> = batch.iter().map(hash).collect();
+        let features = self.features.as_deref();
+        let chunks = self.tallies.chunks_mut(TOGETHER).enumerate().collect();
+        parallel::each(chunks, activations.len(), |(nth, tallies): (usize, &mut [Tally])| {
+            let from = nth * TOGETHER;
+            let seen = Seen { activations, width, ends: &ends, keeping };
+            let features = match features {
+                Some(features) => Columns::Some(&features[from..from + tallies.len()]),
+                None => Columns::From(from),
+            };
+            for (placed, hashes) in batch.iter().zip(&hashes) {
+                seen.add(placed, hashes, features, tallies);
+            }
+        });
+    }
+
+    /// Roughly the bytes that the contexts take, pieces left out.
+    pub fn bytes(&self) -> usize {
+        let sample = |sample: &Sample| size_of::<Sample>() + size_of_val(&*sample.around);
+        let tally = |tally: &Tally| {
+            let bins = tally.bins.len() * size_of::<Bin>();
+            size_of::<Tally>() + bins + tally.samples().map(sample).sum::<usize>()
+        };
+        self.tallies.iter().map(tally).sum()
+    }
+}
+
+/// The columns of a chunk of features.
+#[derive(Clone, Copy)]
+enum Columns<'a> {
+    From(usize),
+    Some(&'a [u32]),
+}
+
+/// A batch's activations of a layer.
+struct Seen<'a> {
+    activations: &'a [f32],
+    width: usize,
+    ends: &'a [f32; BINS],
+    keeping: &'a Keeping,
+}
+
+/// A token of a piece on which a feature fires.
+#[derive(Clone, Copy)]
+struct Fired {
+    column: usize,
+    at: usize,
+    activation: f32,
+    hash: u64,
+}
+
+impl Seen<'_> {
+    /// Adds those of one piece to the tallies of the features in `columns`.
+    fn add(&self, placed: &Placed, hashes: &[u64], columns: Columns<'_>, tallies: &mut [Tally]) {
+        // The strongest token of each feature in this piece, and the features that have one.
+        let mut strongest: Vec<Option<Fired>> = vec![None; tallies.len()];
+        let mut firing = Vec::new();
+        for (at, hash) in hashes.iter().enumerate().skip(placed.counted_from) {
+            let row = self.row(placed, at);
+            let mut fires = |slot: usize, column: usize| {
+                let fired = Fired { column, at, activation: row[column], hash: *hash };
+                match &mut strongest[slot] {
+                    Some(most) if fired.activation.total_cmp(&most.activation).is_le() => {}
+                    Some(most) => *most = fired,
+                    none => {
+                        *none = Some(fired);
+                        firing.push(slot);
+                    }
+                }
+                let tally = &mut tallies[slot];
+                tally.count += 1;
+                let bin = tally.bin(bins::bin(self.ends, fired.activation));
+                bin.count += 1;
+                let most = self.keeping.of_bin();
+                keep(&mut bin.samples, most, fired.key(placed), Key::drawn, || self.sample(placed, fired));
+            };
+            match columns {
+                Columns::From(from) => {
+                    let own = row[from..].iter().take(tallies_in(from, row.len())).enumerate();
+                    own.filter(|(_, x)| **x != 0.0).for_each(|(slot, _)| fires(slot, from + slot));
+                }
+                Columns::Some(features) => {
+                    let own = features.iter().map(|feature| *feature as usize).enumerate();
+                    own.filter(|(_, column)| row[*column] != 0.0).for_each(|(slot, column)| fires(slot, column));
+                }
+            }
+        }
+        for slot in firing {
+            let (Some(fired), tally) = (strongest[slot], &mut tallies[slot]) else { continue };
+            if tally.max.is_none_or(|max| fired.activation.total_cmp(&max).is_gt()) {
+                tally.max = Some(fired.activation);
+            }
+            let most = self.keeping.top();
+            keep(&mut tally.top, most, fired.key(placed), Key::strongest, || self.sample(placed, fired));
+        }
+    }
+
+    fn row(&self, placed: &Placed, at: usize) -> &[f32] {
+        &self.activations[(placed.first + at) * self.width..][..self.width]
+    }
+
+    fn sample(&self, placed: &Placed, fired: Fired) -> Sample {
+        let window = self.keeping.around(fired.at, placed.piece.tokens.len());
+        let counted = window.start.max(placed.counted_from)..window.end;
+        let around = counted.map(|at| (at as u16, self.row(placed, at)[fired.column])).filter(|(_, x)| *x != 0.0);
+        let Fired { at, activation, hash, .. } = fired;
+        Sample { piece: Arc::clone(&placed.piece), at: at as u16, activation, hash, around: around.collect() }
+    }
+}
+
+impl Fired {
+    fn key(&self, placed: &Placed) -> Key {
+        let position = placed.piece.start + self.at as u32;
+        Key { activation: self.activation, hash: self.hash, document: placed.piece.document, position }
+    }
+}
+
+/// How many of a layer's features belong to the chunk that begins at `from`.
+fn tallies_in(from: usize, width: usize) -> usize {
+    TOGETHER.min(width - from)
+}

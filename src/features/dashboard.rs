@@ -1,0 +1,145 @@
+//! What is known of one feature, in circuit-tracer's own JSON names.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The contexts of one feature and its statistics. Every field may be absent in a file; a list that a writer left
+/// undefined (`null` in it, which is what Python makes of NaN) counts as absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dashboard {
+    /// What the writer called the transcoder.
+    pub transcoder_id: String,
+    /// The feature's index within its layer. circuit-tracer's viewer goes by the place of the record and does not read
+    /// it; some writers put the Cantor pairing of layer and index here.
+    pub index: u64,
+    /// Contexts, grouped by how strongly the feature fires; the strongest group first.
+    #[serde(rename = "examples_quantiles")]
+    pub quantiles: Vec<Quantile>,
+    /// The tokens that it raises most by its direct effect on the logits, the strongest first.
+    #[serde(rename = "top_logits")]
+    pub promoted: Vec<String>,
+    /// The tokens that it lowers most, the strongest first.
+    #[serde(rename = "bottom_logits")]
+    pub suppressed: Vec<String>,
+    /// The lower end of the histogram and of the tint.
+    #[serde(rename = "act_min", deserialize_with = "or_min")]
+    pub min: f32,
+    /// The upper end of the histogram and of the tint.
+    #[serde(rename = "act_max", deserialize_with = "or_max")]
+    pub max: f32,
+    /// Activations at evenly spaced quantiles, ascending.
+    #[serde(deserialize_with = "numbers")]
+    pub quantile_values: Vec<f32>,
+    /// How often it fires in each of evenly wide bins from `min` to `max`.
+    #[serde(deserialize_with = "numbers")]
+    pub histogram: Vec<f32>,
+    /// The share of tokens on which it fires, from 0 to 1.
+    #[serde(rename = "activation_frequency", skip_serializing_if = "Option::is_none")]
+    pub density: Option<f32>,
+}
+
+/// Contexts in which a feature fires about equally strongly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Quantile {
+    /// As the writer called the group.
+    #[serde(rename = "quantile_name")]
+    pub name: String,
+    /// The contexts.
+    pub examples: Vec<Example>,
+}
+
+/// One context: a run of tokens and how strongly the feature fires on each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Example {
+    /// Texts of the tokens, `[T]`; a byte that is no text by itself stands as `\xNN`.
+    pub tokens: Vec<String>,
+    /// Activations, `[T]`.
+    #[serde(rename = "tokens_acts_list")]
+    pub activations: Vec<f32>,
+    /// The token that the context was chosen for.
+    #[serde(rename = "train_token_ind", alias = "train_token_index", skip_serializing_if = "Option::is_none")]
+    pub peak: Option<usize>,
+    /// Whether it repeats another context.
+    #[serde(rename = "is_repeated_datapoint")]
+    pub repeated: bool,
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        Self {
+            transcoder_id: String::new(),
+            index: 0,
+            quantiles: Vec::new(),
+            promoted: Vec::new(),
+            suppressed: Vec::new(),
+            min: MIN,
+            max: MAX,
+            quantile_values: Vec::new(),
+            histogram: Vec::new(),
+            density: None,
+        }
+    }
+}
+
+/// What circuit-tracer's viewer takes where a file does not say.
+const MIN: f32 = 0.0;
+const MAX: f32 = 1.4;
+
+fn or_min<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(MIN))
+}
+
+fn or_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(MAX))
+}
+
+/// A list of numbers; empty where it is `null` or any of them is.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    let list: Option<Vec<Option<f32>>> = Option::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().collect::<Option<_>>().unwrap_or_default())
+}
+
+impl Example {
+    /// The token on which the feature fires most strongly: the one that the writer names, or else the first of the
+    /// strongest. `None` in an empty context.
+    pub fn strongest(&self) -> Option<usize> {
+        let said = self.peak.filter(|peak| *peak < self.tokens.len());
+        let by_activation = || {
+            let order = |a: &(usize, &f32), b: &(usize, &f32)| a.1.total_cmp(b.1).then(b.0.cmp(&a.0));
+            self.activations.iter().enumerate().max_by(order).map(|(at, _)| at)
+        };
+        said.or_else(by_activation)
+    }
+}
+
+impl Dashboard {
+    /// Its contexts, group by group.
+    pub fn examples(&self) -> impl Iterator<Item = &Example> {
+        self.quantiles.iter().flat_map(|quantile| &quantile.examples)
+    }
+
+    /// Whether its parts fit together: as many activations as tokens, numbers that are finite.
+    ///
+    /// # Errors
+    /// What does not, for a sentence that names feature and file.
+    pub fn check(&self) -> Result<(), String> {
+        for (q, quantile) in self.quantiles.iter().enumerate() {
+            for (e, example) in quantile.examples.iter().enumerate() {
+                let (tokens, activations) = (example.tokens.len(), example.activations.len());
+                if tokens != activations {
+                    return Err(format!("context {e} of group {q} has {tokens} tokens and {activations} activations"));
+                }
+                if !example.activations.iter().all(|activation| activation.is_finite()) {
+                    return Err(format!("context {e} of group {q} has an activation that is too large a number"));
+                }
+            }
+        }
+        let mut numbers = self.histogram.iter().chain(&self.quantile_values).chain(&self.density);
+        if !(self.min.is_finite() && self.max.is_finite() && numbers.all(|number| number.is_finite())) {
+            return Err("one of its statistics is too large a number".to_owned());
+        }
+        Ok(())
+    }
+}

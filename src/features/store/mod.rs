@@ -1,0 +1,8 @@
+//! A folder of dashboards in circuit-tracer's binary form: `index.json.gz`, and a `layer_{l}.bin` of records for each
+//! layer. A store made here holds a manifest and a summary besides.
+
+mod manifest;
+mod write;
+
+pub use manifest::{CorpusFacts, MANIFEST, Manifest, SUMMARY};
+pub use write::{INDEX, LayerIndex, Writer};
