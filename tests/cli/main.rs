@@ -5,6 +5,7 @@ mod batch;
 mod chat;
 mod devices;
 mod inspecting;
+mod interventions;
 mod manual;
 mod pipeline;
 mod resuming;
