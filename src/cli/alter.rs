@@ -11,7 +11,7 @@ use crate::job::Monitor;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is done to features, and what stays as it was.
 ///
@@ -115,11 +115,7 @@ fn number(text: &str) -> Result<f32, String> {
 
 fn set(text: &str) -> Result<(Site, Action), String> {
     let (site, value) = valued(text)?;
-    let action = match value.strip_prefix('x') {
-        Some(factor) => Action::Scale { by: number(factor)? },
-        None => Action::Set { to: number(value)? },
-    };
-    Ok((site, action))
+    Ok((site, value.parse()?))
 }
 
 fn scale(text: &str) -> Result<(Site, Action), String> {
@@ -149,6 +145,15 @@ fn swap(text: &str) -> Result<Swap, String> {
     Ok(Swap { text: text.to_owned(), position, only, prompt: prompt.to_owned(), from })
 }
 
+/// Reads interventions that were saved as JSON.
+///
+/// # Errors
+/// The file cannot be read or holds something else.
+pub fn read_interventions(path: &Path) -> Result<Interventions> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} holds no interventions", path.display()))
+}
+
 impl AlterArgs {
     /// Reads the files that are named.
     ///
@@ -157,10 +162,7 @@ impl AlterArgs {
     pub fn read(&self) -> Result<Asked> {
         let saved = match &self.interventions {
             None => Interventions::default(),
-            Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-                serde_json::from_str(&text).with_context(|| format!("{} holds no interventions", path.display()))?
-            }
+            Some(path) => read_interventions(path)?,
         };
         let graph = self.graph.as_deref().map(open_session).transpose()?;
         let graph = graph.map(|(document, opened)| (document, opened.session.edited));
@@ -224,6 +226,20 @@ fn place(position: i32, count: usize) -> Result<Position> {
     Ok(Position::from(there))
 }
 
+/// The intervention that swaps the features at `position` for those of `prompt`, `PROMPT[@POS]`.
+///
+/// # Errors
+/// The other prompt cannot be read, there is no such position, or the work was stopped.
+pub fn swapped(
+    engine: &Engine,
+    base: &Baseline,
+    position: Position,
+    prompt: &str,
+    monitor: &Monitor,
+) -> Result<Intervention> {
+    swap(&format!("{position}={prompt}")).map_err(|what| anyhow!(what))?.on(engine, base, monitor)
+}
+
 impl Swap {
     fn on(&self, engine: &Engine, base: &Baseline, monitor: &Monitor) -> Result<Intervention> {
         let other = engine.capture(&self.prompt, monitor)?;
@@ -262,19 +278,11 @@ fn on_group(text: &str, document: &Document, edited: &Edited, base: &Baseline) -
     let is_group = |name: &str| edited.groups.iter().any(|group| group.name == name);
     let (name, value) = text.rsplit_once('=').filter(|_| !is_group(text)).unwrap_or((text, "0"));
     let own = members(document, edited, name)?;
-    let wrong = |what: String| anyhow!("--group {text}: {what}");
     let action = if let Some(other) = value.strip_prefix('@') {
         let donor = |at: FeatureAt| Donor { at, activation: base.activation(at) };
         Action::Swap { features: members(document, edited, other)?.into_iter().map(donor).collect(), factor: 1.0 }
-    } else if let Some(factor) = value.strip_prefix('x') {
-        Action::Scale { by: number(factor).map_err(wrong)? }
-    } else if let Some(amount) = value.strip_prefix('+') {
-        Action::Add { amount: number(amount).map_err(wrong)? }
     } else {
-        match number(value).map_err(wrong)? {
-            0.0 => Action::Ablate,
-            to => Action::Set { to },
-        }
+        value.parse().map_err(|what: String| anyhow!("--group {text}: {what}"))?
     };
     Ok(Intervention { name: name.to_owned(), sites: own.into_iter().map(Site::from).collect(), action, muted: false })
 }

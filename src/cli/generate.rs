@@ -3,6 +3,7 @@
 use crate::attribution::Engine;
 use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
+use crate::cli::lab::continued;
 use crate::cli::prompt::PromptArgs;
 use crate::graph::{Freeze, Interventions};
 use crate::intervention::{Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate};
@@ -168,13 +169,11 @@ fn shown(text: &str) -> String {
 
 fn continuation_json(engine: &Engine, prompt: &[u32], continuation: &Continuation) -> Value {
     let ids: Vec<u32> = continuation.tokens.iter().map(|token| token.id).collect();
-    let before = engine.tokenizer.joined(prompt).len();
-    let whole = engine.tokenizer.joined(&[prompt, &ids].concat());
     let tokens = continuation.tokens.iter().map(
         |token| json!({ "id": token.id, "text": engine.tokenizer.text(token.id), "probability": token.probability }),
     );
     json!({
-        "text": whole.get(before..).unwrap_or(&whole),
+        "text": continued(engine, prompt, &ids),
         "tokens": tokens.collect::<Vec<_>>(),
         "ended": match continuation.ended {
             Ended::Long => "max_tokens",

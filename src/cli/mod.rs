@@ -15,6 +15,7 @@ mod groups;
 mod growth;
 mod intervene;
 mod keeper;
+mod lab;
 mod lines;
 mod look;
 mod manual;

@@ -142,6 +142,16 @@ impl Action {
         }
     }
 
+    /// As [`Action::from_str`] reads it; of a swap its factor.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Ablate => "off".to_owned(),
+            Self::Set { to } => to.to_string(),
+            Self::Scale { by: factor } | Self::Swap { factor, .. } => format!("x{factor}"),
+            Self::Add { amount } => format!("+{amount}"),
+        }
+    }
+
     /// The same at another dose; ablating becomes scaling.
     pub fn at_dose(&self, dose: f32) -> Self {
         match self {
@@ -151,6 +161,29 @@ impl Action {
             Self::Add { .. } => Self::Add { amount: dose },
             Self::Swap { features, .. } => Self::Swap { features: features.clone(), factor: dose },
         }
+    }
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    /// A value to set to, `xN` for a factor, `+N` or `+-N` for an addition, `off` or 0 for ablating.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let number = |text: &str| text.trim().parse::<f32>().map_err(|_| format!("{text:?} is no number"));
+        if text == "off" {
+            return Ok(Self::Ablate);
+        }
+        if let Some(factor) = text.strip_prefix('x') {
+            return Ok(Self::Scale { by: number(factor)? });
+        }
+        if let Some(amount) = text.strip_prefix('+') {
+            return Ok(Self::Add { amount: number(amount)? });
+        }
+        Ok(match number(text)? {
+            0.0 => Self::Ablate,
+            to => Self::Set { to },
+        })
     }
 }
 

@@ -97,6 +97,13 @@ fn a_supernode_of_a_graph_is_one_intervention() {
     assert!(off["after"][0]["text"] != "Austin" || answer(&off).1 < off["before"][0]["before"].as_f64().unwrap());
     let same = asked("intervene", &["--graph", graph, "--group", "city=x1"]);
     assert!((answer(&same).1 - same["before"][0]["before"].as_f64().unwrap()).abs() < 1e-5);
+    // Kept with the graph's session, it stands in the lab note.
+    let saved = folder.path().join("set.json");
+    fs::write(&saved, off["interventions"].to_string()).unwrap();
+    circuitscope().args(["edit", graph, "--interventions"]).arg(&saved).assert().success();
+    let note = circuitscope().args(["export", graph, "--format", "markdown", "--out", "-"]).output().unwrap();
+    let note = String::from_utf8(note.stdout).unwrap();
+    assert!(note.contains("## Interventions") && note.contains("- city: ablate; `"), "{note}");
     assert!(refused("intervene", &["--graph", graph, "--group", "town"]).contains("has no group town"));
     let mut other = circuitscope();
     other.args(["intervene", "--prompt", OAKLAND, "--graph", graph, "--group", "city"]);
