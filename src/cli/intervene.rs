@@ -38,7 +38,7 @@ pub struct InterveneArgs {
     /// Also run it at N doses from A to B, and tell the targets' probabilities: of what is ablated, scaled or swapped
     /// the factor is varied, of what is set or added the value
     #[arg(long, value_name = "A..B:N", value_parser = doses, allow_hyphen_values = true)]
-    sweep: Option<Vec<f32>>,
+    sweep: Option<Doses>,
     /// Where to write logits, activations and pre_activations
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -54,7 +54,11 @@ fn range(text: &str) -> Result<Range<usize>, String> {
     if range.is_empty() { Err(wrong()) } else { Ok(range) }
 }
 
-fn doses(text: &str) -> Result<Vec<f32>, String> {
+/// The doses of a sweep.
+#[derive(Clone, Debug)]
+struct Doses(Vec<f32>);
+
+fn doses(text: &str) -> Result<Doses, String> {
     const MOST: usize = 1000;
     let parts = || {
         let (span, count) = text.rsplit_once(':')?;
@@ -64,7 +68,7 @@ fn doses(text: &str) -> Result<Vec<f32>, String> {
     match parts() {
         Some((start, end, count)) if (end - start).is_finite() && (2..=MOST).contains(&count) => {
             let step = |nth: usize| nth as f32 / (count - 1) as f32;
-            Ok((0..count).map(|nth| start * (1.0 - step(nth)) + end * step(nth)).collect())
+            Ok(Doses((0..count).map(|nth| start * (1.0 - step(nth)) + end * step(nth)).collect()))
         }
         _ => Err(format!("it has to be A..B:N, as in 0..2:9: two numbers and 2 to {MOST} doses")),
     }
@@ -103,7 +107,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
             None => most_changed(&base, &altered),
         };
         let effects = Effects::of(&base, &altered, &targets, &features, NAMED);
-        let swept = |doses: Vec<f32>| base.sweep(&engine, &interventions, None, &doses, &targets, monitor);
+        let swept = |doses: Doses| base.sweep(&engine, &interventions, None, &doses.0, &targets, monitor);
         let sweep = doses.map(swept).transpose()?;
         Ok(Found { engine, interventions, graph: asked.graph, altered, effects, sweep })
     })?;
@@ -142,7 +146,7 @@ fn kept_features(document: &Document, edited: &Edited) -> Vec<FeatureAt> {
     kept.node_ids().filter_map(feature).collect()
 }
 
-/// The features whose activations change most.
+/// The features that were set, and those whose activations change most.
 fn most_changed(base: &Baseline, altered: &Outcome) -> Vec<FeatureAt> {
     let positions = base.capture.n_positions();
     let mut changed: Vec<(f32, FeatureAt)> = Vec::new();
@@ -159,7 +163,9 @@ fn most_changed(base: &Baseline, altered: &Outcome) -> Vec<FeatureAt> {
         }));
     }
     changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    changed.into_iter().take(NAMED).map(|(_, feature)| feature).collect()
+    let written = || altered.written.iter().map(|(feature, _)| *feature);
+    let others = changed.into_iter().map(|(_, feature)| feature).filter(|feature| written().all(|set| set != *feature));
+    written().take(NAMED).chain(others.take(NAMED)).collect()
 }
 
 fn write(out: &Path, outcome: &Outcome) -> Result<()> {
@@ -236,6 +242,7 @@ impl Found {
         let effects = &self.effects;
         let mut all = json!({
             "out": out,
+            "warnings": self.engine.warnings,
             "interventions": self.interventions,
             "targets": tokens(&effects.targets),
             "before": tokens(&effects.before),

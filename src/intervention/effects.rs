@@ -3,6 +3,7 @@
 use crate::attribution::softmax;
 use crate::graph::FeatureAt;
 use crate::intervention::{Baseline, Outcome};
+use std::collections::HashMap;
 
 /// What interventions changed at the last position, and of features.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,7 @@ impl Effects {
                 probabilities: [probabilities[0][at], probabilities[1][at]],
             })
             .collect();
+        let written: HashMap<FeatureAt, f32> = altered.written.iter().copied().collect();
         let by = |key: &dyn Fn(&TokenEffect) -> f64| top(&all, most, key);
         let risen = |list: Vec<TokenEffect>, of: &dyn Fn(&TokenEffect) -> f64| -> Vec<TokenEffect> {
             list.into_iter().filter(|token| of(token) > 0.0).collect()
@@ -88,14 +90,23 @@ impl Effects {
             falling: rises(&|token| -token.of_probability()),
             rising_logits: rises(&|token| token.of_logit().into()),
             falling_logits: rises(&|token| (-token.of_logit()).into()),
-            features: features.iter().map(|feature| of_feature(base, altered, *feature)).collect(),
+            features: features.iter().map(|feature| of_feature(base, altered, &written, *feature)).collect(),
         }
     }
 }
 
-fn of_feature(base: &Baseline, altered: &Outcome, feature: FeatureAt) -> ActivationEffect {
-    let written = altered.written.iter().find(|(at, _)| *at == feature).map(|(_, value)| *value);
-    ActivationEffect { feature, before: base.activation(feature), after: altered.activation(feature), written }
+fn of_feature(
+    base: &Baseline,
+    altered: &Outcome,
+    written: &HashMap<FeatureAt, f32>,
+    feature: FeatureAt,
+) -> ActivationEffect {
+    ActivationEffect {
+        feature,
+        before: base.activation(feature),
+        after: altered.activation(feature),
+        written: written.get(&feature).copied(),
+    }
 }
 
 /// The `most` tokens with the largest keys, largest first, of equal ones the first.

@@ -27,9 +27,9 @@ fn answer(found: &Value) -> (&str, f64) {
 
 /// A feature that is active at the city, as `LAYER:POSITION:FEATURE`, and its activation.
 fn feature_at_the_city() -> (String, f64) {
-    let swapped = asked("intervene", &["--swap", &format!("8={OAKLAND}")]);
+    let swapped = asked("intervene", &["--swap", &format!("9={OAKLAND}")]);
     let site = swapped["interventions"]["list"][0]["sites"][0].clone();
-    let feature = format!("{}:8:{}", site["layer"], site["feature"]);
+    let feature = format!("{}:9:{}", site["layer"], site["feature"]);
     let found = asked("intervene", &["--ablate", &feature]);
     let entry = found["features"].as_array().unwrap().iter().find(|entry| entry["written"] == 0.0).cloned();
     (feature, entry.map_or(1.0, |entry| entry["before"].as_f64().unwrap()))
@@ -37,18 +37,18 @@ fn feature_at_the_city() -> (String, f64) {
 
 #[test]
 fn another_citys_features_give_another_states_capital() {
-    let swapped = asked("intervene", &["--swap", &format!("8={OAKLAND}")]);
+    let swapped = asked("intervene", &["--swap", &format!("9={OAKLAND}")]);
     assert_eq!(swapped["before"][0]["text"], "Austin");
     assert_eq!(answer(&swapped).0, "Sacramento");
     assert_eq!(
         (&swapped["rising"][0]["text"], &swapped["falling"][0]["text"]),
         (&"Sacramento".into(), &"Austin".into())
     );
-    let from_the_end = asked("intervene", &["--swap", &format!("-2={OAKLAND}@8")]);
+    let from_the_end = asked("intervene", &["--swap", &format!("-2={OAKLAND}@9")]);
     assert_eq!(from_the_end["after"], swapped["after"]);
     // With a list, these features alone.
     let site = &swapped["interventions"]["list"][0]["sites"][0];
-    let one = asked("intervene", &["--swap", &format!("8[{}:{}]={OAKLAND}", site["layer"], site["feature"])]);
+    let one = asked("intervene", &["--swap", &format!("9[{}:{}]={OAKLAND}", site["layer"], site["feature"])]);
     assert_eq!(one["interventions"]["list"][0]["sites"].as_array().unwrap().len(), 1);
 }
 
@@ -81,7 +81,7 @@ fn a_supernode_of_a_graph_is_one_intervention() {
     let graph = folder.path().join("demo.safetensors");
     let graph = graph.to_str().unwrap();
     circuitscope().args(["trace", "--prompt", DALLAS, "--out", graph]).assert().success();
-    let found = circuitscope().args(["filter", graph, "type:feature pos:8", "--json"]).output().unwrap();
+    let found = circuitscope().args(["filter", graph, "type:feature pos:9", "--json"]).output().unwrap();
     let nodes: Value = serde_json::from_slice(&found.stdout).unwrap();
     let ids: Vec<&str> = nodes["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
     assert!(ids.len() > 1, "{nodes}");
@@ -130,7 +130,7 @@ fn a_sweep_leads_through_the_base_run() {
 
 #[test]
 fn continuations_stand_side_by_side() {
-    let swap = format!("8={OAKLAND}");
+    let swap = format!("9={OAKLAND}");
     let both = asked("generate", &["--swap", &swap, "--max-tokens", "3"]);
     assert_eq!(both["without"]["tokens"][0]["text"], "Austin");
     assert_eq!(both["with"]["tokens"][0]["text"], "Sacramento");
@@ -154,7 +154,7 @@ fn continuations_stand_side_by_side() {
 fn what_cannot_be_made_is_a_sentence() {
     for (arguments, parts) in [
         (&["--ablate", "0:12:3"][..], &["position", "12", "out of range"][..]),
-        (&["--ablate", "0:-11:3"], &["-11", "out of range"]),
+        (&["--ablate", "0:-12:3"], &["-12", "out of range"]),
         (&["--ablate", "0:3..3:3"], &["no position"]),
         (&["--scale", "0:8:3=nan"], &["finite"]),
         (&["--set", "0:8:3=1e38"], &["NaN or infinity"]),

@@ -48,7 +48,8 @@ fn a_supernode_is_one_intervention_and_stands_beside_the_connections() {
     desk.expect("1.00›1.00");
     let answer = circuit(&desk).selected();
     let member = circuit(&desk).edits.now().groups[0].members[0];
-    desk.press("/").type_text(&circuit(&desk).name(member, &desk.state.look.glyphs).clone()).press("Enter");
+    let name = circuit(&desk).name(member, &desk.state.look.glyphs);
+    desk.press("/").type_text(&name).press("Enter");
     assert_ne!(circuit(&desk).selected(), answer);
 }
 
