@@ -229,7 +229,7 @@ impl Tracer for Fake {
                 Tried::Sweep(sweep, tokens.iter().map(|id| (*id, WORDS[*id as usize].to_owned())).collect())
             }
             Trial::Swap { position, prompt } => {
-                if position.index() >= prompt.split_whitespace().count() + 1 || tokens.is_empty() {
+                if position.index() > prompt.split_whitespace().count() || tokens.is_empty() {
                     anyhow::bail!("position {position} is not there");
                 }
                 let at = FeatureAt { layer: Layer(1), position: *position, feature: FeatureId(7) };
