@@ -3,7 +3,7 @@
 use crate::attribution::{Capture, Engine, softmax};
 use crate::graph::{Freeze, Interventions};
 use crate::intervention::deltas::Deltas;
-use crate::intervention::run::{base_activation, check_change};
+use crate::intervention::run::{base_activation, check_change, in_hand};
 use crate::intervention::{Change, InterventionError, resolve};
 use crate::job::Monitor;
 use crate::model::Cache;
@@ -163,6 +163,7 @@ impl Reader<'_> {
         for layer in 0..model.spec.n_layers {
             let frozen = freezes.then_some(&self.base.layers[layer].pattern);
             let pass = model.layer_behind(&mut self.cache, layer, &resid, &positions, frozen, cancel)?;
+            in_hand(&pass.mlp_divisor)?;
             let here: Vec<_> = changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
             if !here.is_empty() {
                 self.add(&mut deltas, layer, &here, transcoder.input().of(&pass), unread.start, monitor)?;
@@ -175,7 +176,9 @@ impl Reader<'_> {
             resid = pass.resid_mid.add(&written)?;
         }
         let last = resid.narrow(0, unread.len() - 1, 1)?;
-        let logits = model.logits(&model.final_norm()?.apply(&last)?, cancel)?.swap_remove(0);
+        let norm = model.final_norm()?;
+        in_hand(&norm.divisor(&last)?)?;
+        let logits = model.logits(&norm.apply(&last)?, cancel)?.swap_remove(0);
         if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::OutOfHand) }
     }
 

@@ -8,6 +8,7 @@ use crate::intervention::resolve::name;
 use crate::job::Monitor;
 use crate::model::Transformer;
 use crate::transcoder::{FeatureOutput, Transcoder};
+use candle_core::Tensor;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -126,6 +127,7 @@ pub fn intervene(
         let pattern = (*mode != Mode::Free).then_some(&frozen.pattern);
         let divisors = all_layers.then_some(&frozen.divisors);
         let pass = model.layer(layer, &resid, &positions, pattern, divisors, monitor.cancel())?;
+        in_hand(&pass.mlp_divisor)?;
         let input = transcoder.input().of(&pass);
         let mut encoded = transcoder.encode(layer, input, monitor.cancel())?;
         let activations = transcoder.activations(layer, &encoded, base.zeroed);
@@ -169,12 +171,19 @@ pub fn intervene(
     }
     let norm = model.final_norm()?;
     let divisor = if all_layers { base.final_divisor.clone() } else { norm.divisor(&resid)? };
+    in_hand(&divisor)?;
     outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?, monitor.cancel())?;
     if outcome.logits.iter().flatten().all(|logit| logit.is_finite()) {
         Ok(outcome)
     } else {
         Err(InterventionError::OutOfHand)
     }
+}
+
+/// That what a norm divides by is a number: where squares leave the range of f32, the norm would hide it.
+pub(super) fn in_hand(divisor: &Tensor) -> Result<(), InterventionError> {
+    let all = divisor.flatten_all()?.to_vec1::<f32>()?;
+    if all.iter().all(|divisor| divisor.is_finite()) { Ok(()) } else { Err(InterventionError::OutOfHand) }
 }
 
 fn check(transcoder: &Transcoder, base: &Capture, changes: &[Change], mode: &Mode) -> Result<(), InterventionError> {

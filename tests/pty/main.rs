@@ -172,8 +172,12 @@ fn a_prompt_is_typed_traced_and_walked_and_the_terminal_given_back() {
 fn another_citys_features_change_the_answer_to_another_states_capital() {
     let mut session = Session::start(&[]);
     session.until_shows("→ Austin");
-    session.press("/Dallas\r");
-    session.press("GI");
+    session.until("the whole graph", |screen| !screen.contents().contains("feature rows"));
+    session.press("/Dallas");
+    session.until("what was found", |screen| {
+        screen.rows(0, 130).any(|line| line.contains("Dallas") && line.contains(" of ") && !line.contains(" 0 of "))
+    });
+    session.press("\rGI");
     session.until_shows("There is none yet");
     session.press("s\x15fact : the capital of the state containing Oakland is\r");
     session.until("the other answer rises", |screen| {
