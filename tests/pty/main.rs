@@ -187,7 +187,7 @@ fn another_citys_features_change_the_answer_to_another_states_capital() {
     session.until("the whole graph", |screen| !screen.contents().contains("feature rows"));
     session.press("/Dallas");
     session.until("what was found", |screen| {
-        screen.rows(0, 130).any(|line| line.contains("Dallas") && line.contains(" of ") && !line.contains(" 0 of "))
+        screen.rows(0, 130).any(|line| line.contains("│ Dallas") && !line.contains(" 0 of "))
     });
     session.press("\rGI");
     session.until_shows("There is none yet");
