@@ -200,7 +200,7 @@ fn another_citys_features_change_the_answer_to_another_states_capital() {
     session.until("the continuations", |screen| {
         screen.rows(0, 130).any(|line| line.contains("Austin") && line.contains("Sacramento") && !line.contains('›'))
     });
-    session.press("\x1bq");
+    session.press("qq");
     assert!(session.wait().success());
 }
 
