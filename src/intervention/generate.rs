@@ -171,7 +171,7 @@ impl Reader<'_> {
             let output = model.mlp(layer, &pass.mlp_in, cancel)?;
             let written = match transcoder.output() {
                 FeatureOutput::MlpOut => model.after_mlp(layer, deltas.onto(layer, output)?, None)?.0,
-                FeatureOutput::HookMlpOut => deltas.onto(layer, model.after_mlp(layer, output, None)?.0)?,
+                _ => deltas.onto(layer, model.after_mlp(layer, output, None)?.0)?,
             };
             resid = pass.resid_mid.add(&written)?;
         }
