@@ -1,4 +1,5 @@
-//! The demo model and its transcoder, part of the program. `examples/train_demo` makes them.
+//! The demo model, its transcoder and what that one's features fire on, part of the program. `examples/train_demo` and
+//! `circuitscope features build` make them; see `assets/demo/README.md`.
 
 use crate::hub::Place;
 
@@ -20,7 +21,9 @@ pub fn places() -> (Place, Place) {
         "model": "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json";
         "transcoder": "config.yaml",
             "W_enc_0.safetensors", "W_enc_1.safetensors", "W_enc_2.safetensors", "W_enc_3.safetensors",
-            "W_dec_0.safetensors", "W_dec_1.safetensors", "W_dec_2.safetensors", "W_dec_3.safetensors";
+            "W_dec_0.safetensors", "W_dec_1.safetensors", "W_dec_2.safetensors", "W_dec_3.safetensors",
+            "features/circuitscope.json", "features/index.json.gz", "features/summary.safetensors",
+            "features/layer_0.bin", "features/layer_1.bin", "features/layer_2.bin", "features/layer_3.bin";
     };
     (Place::Embedded(NAME, model), Place::Embedded("circuitscope-demo-clt", transcoder))
 }

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 7] = [
 const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     (
         "candle_core",
         &[
@@ -33,6 +33,7 @@ const CRATES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
+    ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),
     ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
 ];

@@ -76,6 +76,18 @@ capital.
 
 It takes five to eight minutes on one core. The same seed gives the same files up to the order of floating-point sums, \
 which differs between processors. `--evaluate` measures the files that are here.
+
+## What features fire on
+
+`transcoder/features/` is a feature store over all sentences of the corpus, held-out ones included, made by the program \
+itself once model and transcoder are there:
+
+```sh
+cargo run --release --example train_demo -- --corpus corpus.txt
+cargo run --release -- features build --corpus corpus.txt --out assets/demo/transcoder/features
+```
+
+The second command takes half a minute, and the order of the sentences does not matter.
 "
     )
 }

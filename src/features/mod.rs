@@ -1,7 +1,34 @@
 //! What makes each feature fire: dashboards, where they are read from, and how they are written.
 
+pub mod browse;
 pub mod build;
 mod dashboard;
+mod error;
+mod folder;
+pub mod import;
+mod inflate;
+mod inform;
+mod label;
+pub mod labels;
+mod library;
+mod lines;
+mod neuronpedia;
+mod origin;
+mod pieces;
+pub mod record;
+pub mod remote;
+mod search;
 pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
+pub use error::FeatureError;
+pub use folder::Folder;
+pub use label::{Label, LabelOrigin};
+pub use library::{Found, Library};
+pub use neuronpedia::Named;
+pub use origin::{Kind, Origin};
+pub use pieces::Piece;
+pub use search::{Search, folder_name, imported_folder, own_folder};
+
+/// Features of each layer of a transcoder, `[L]`.
+pub type Sizes = Vec<usize>;

@@ -23,7 +23,7 @@ pub use error::HubError;
 pub use inventory::{Inventory, Pair, Part};
 pub use place::{Blob, Embedded, Folder, Place, PlaceError};
 pub use preset::{PRESETS, Preset};
-pub use reference::{Reference, Source};
+pub use reference::{Reference, Source, is_inside};
 pub use request::Request;
 
 use std::ffi::OsString;

@@ -5,7 +5,7 @@ use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -152,6 +152,14 @@ impl Place {
         }
     }
 
+    /// Where it lies on this machine; `None` for what is part of the program.
+    pub fn directory_path(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(folder) => Some(&folder.path),
+            Self::Embedded(..) => None,
+        }
+    }
+
     /// What to call it in a message.
     pub fn name(&self) -> String {
         match self {
@@ -205,6 +213,24 @@ impl Place {
         }
     }
 
+    /// The bytes `range` of a file, read when asked for: what is cut off later costs an error and not the program, as
+    /// mapped bytes would. Fewer where the file ends before; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`PlaceError::Io`] where it is there and cannot be read.
+    pub fn part(&self, file: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {
+        match self {
+            Self::Directory(folder) => read_part(&folder.locate(file), range),
+            Self::Embedded(_, files) => {
+                let within = |bytes: &[u8]| {
+                    let [start, end] = [range.start, range.end].map(|at| at.min(bytes.len() as u64) as usize);
+                    bytes.get(start..end).unwrap_or_default().to_vec()
+                };
+                Ok(files.iter().find(|(name, _)| *name == file).map(|(_, bytes)| within(bytes)))
+            }
+        }
+    }
+
     /// A file's bytes.
     ///
     /// # Errors
@@ -242,7 +268,10 @@ impl Place {
                 }
                 names
             }
-            Self::Embedded(_, files) => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            Self::Embedded(_, files) => {
+                let on_top = files.iter().filter(|(name, _)| !name.contains('/'));
+                on_top.map(|(name, _)| (*name).to_owned()).collect()
+            }
         };
         names.sort();
         Ok(names)
@@ -297,6 +326,19 @@ fn hash(name: &str, content: &[u8]) -> String {
         hasher.update(content);
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {
+    let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(range.start)).map_err(io)?;
+    file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes).map_err(io)?;
+    Ok(Some(bytes))
 }
 
 fn map(path: &Path) -> Result<Option<Blob>, PlaceError> {

@@ -56,6 +56,12 @@ impl Reference {
         format!("hf://{}@{}/{}", self.repo, self.revision.replace('/', "%2F"), self.path)
     }
 
+    /// A file below the folder that it names.
+    pub fn join(&self, file: &str) -> Self {
+        let path = if self.path.is_empty() { file.to_owned() } else { format!("{}/{file}", self.path) };
+        self.with_path(path)
+    }
+
     /// The same repository and revision, another folder or file.
     pub(super) fn with_path(&self, path: String) -> Self {
         Self { path, ..self.clone() }
@@ -106,7 +112,7 @@ fn is_revision(text: &str) -> bool {
 
 /// Whether a path names something below where it starts, on every system: relative, with no step up, and without what
 /// some system takes for a separator, a drive or an end.
-pub(super) fn is_inside(path: &str) -> bool {
+pub fn is_inside(path: &str) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | "..");
     path.split('/').all(part) && !path.chars().any(|c| c.is_control() || matches!(c, '\\' | ':'))
 }

@@ -1,13 +1,14 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::session::Session;
 use crate::tui::circuit::Circuit;
 use crate::tui::find::Haystack;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::lab::{Experiment, Trial};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
@@ -90,6 +91,8 @@ pub enum Popup {
     Export(Box<Export>),
     /// The models to choose from.
     Start(Start),
+    /// The interventions on the graph.
+    Interventions,
 }
 
 /// A line for the person, until the next key.
@@ -294,6 +297,24 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Measure what interventions change.
+    Measure {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is done, and what is looked at.
+        experiment: Box<Experiment>,
+    },
+    /// Try something else on the model.
+    Attempt {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph's prompt.
+        tokens: Vec<Token>,
+        /// What is tried.
+        trial: Trial,
+    },
+    /// Stop the running trial.
+    StopAttempt,
     /// Ask whoever knows which models there are.
     Errand {
         /// Comes back with the answer.
@@ -471,6 +492,7 @@ impl State {
             Some(Popup::Filter(_)) => Context::Filter,
             Some(Popup::Export(_)) => Context::Export,
             Some(Popup::Start(start)) => start.context(),
+            Some(Popup::Interventions) => Context::Interventions,
             None => self.focus.context(),
         }
     }

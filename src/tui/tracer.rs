@@ -5,6 +5,7 @@ use crate::graph::{Document, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
+use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use std::sync::Arc;
 
 /// How a prompt will be read, leading special token included.
@@ -91,4 +92,26 @@ pub trait Tracer: Send + Sync + 'static {
     /// # Errors
     /// A chain that says what went wrong and what to do.
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> anyhow::Result<Promoted>;
+
+    /// What interventions change in the model's run of a prompt.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn measure(&self, _asked: &Experiment, _monitor: &Monitor) -> anyhow::Result<Measured> {
+        anyhow::bail!("interventions need a model")
+    }
+
+    /// What comes of a trial on a prompt; `told` is given what there is of it on the way.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn attempt(
+        &self,
+        _tokens: &[Token],
+        _trial: &Trial,
+        _told: &mut dyn FnMut(Tried),
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Tried> {
+        anyhow::bail!("interventions need a model")
+    }
 }

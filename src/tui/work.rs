@@ -7,6 +7,7 @@ use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::find::Found;
+use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
@@ -142,6 +143,10 @@ pub struct Workers {
     /// Who saves the session of which circuit. They save what is left when they go.
     savers: HashMap<u64, Saver>,
     errand: Slot<u64, Brought>,
+    measure: Slot<u64, Measured>,
+    attempt: Slot<u64, Tried>,
+    /// What there is of the running trial, until it is taken.
+    trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
 }
 
 impl Workers {
@@ -167,6 +172,9 @@ impl Workers {
             data: None,
             savers: HashMap::new(),
             errand: Slot::new("errand"),
+            measure: Slot::new("measure"),
+            attempt: Slot::new("attempt"),
+            trying: None,
         }
     }
 
@@ -264,6 +272,28 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Measure { generation, experiment } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => tracer.measure(&experiment, monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("needs the model".to_owned()),
+                };
+                self.measure.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Attempt { generation, tokens, trial } => {
+                let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
+                self.trying = Some((generation, Arc::clone(&newest)));
+                let work = move |monitor: &Monitor| {
+                    let mut told = |tried| {
+                        *lock(&newest) = Some(tried);
+                        wake();
+                    };
+                    let tracer = tracer.ok_or("needs the model")?;
+                    tracer.attempt(&tokens, &trial, &mut told, monitor).map_err(|error| format!("{error:#}"))
+                };
+                self.attempt.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopAttempt => self.attempt.stop(),
             Effect::Errand { generation, errand } => {
                 let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
@@ -367,6 +397,17 @@ impl Workers {
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
+        while let Some((generation, result)) = self.measure.take(&self.wake) {
+            answers.push(Msg::Measured { generation, result });
+        }
+        if let Some((generation, newest)) = &self.trying
+            && let Some(tried) = lock(newest).take()
+        {
+            answers.push(Msg::Tried { generation: *generation, result: Ok(tried) });
+        }
+        while let Some((generation, result)) = self.attempt.take(&self.wake) {
+            answers.push(Msg::Tried { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -386,7 +427,8 @@ impl Workers {
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
         let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
-        about_traces && about_nodes && about_files && self.weigh.is_idle()
+        let about_models = self.measure.is_idle() && self.attempt.is_idle();
+        about_traces && about_nodes && about_files && about_models && self.weigh.is_idle()
     }
 }
 

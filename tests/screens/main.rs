@@ -11,6 +11,7 @@ mod filters;
 mod finding;
 mod groups;
 mod growing;
+mod interventions;
 mod looks;
 mod models;
 mod mouse;

@@ -1,7 +1,11 @@
 //! `circuitscope features`: what makes each feature fire.
 
+mod browse;
 mod build;
+mod import;
+pub(super) mod library;
 mod merge;
+mod show;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -15,8 +19,11 @@ pub struct FeaturesArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
+    Browse(browse::BrowseArgs),
     Build(build::BuildArgs),
     Merge(merge::MergeArgs),
+    Import(import::ImportArgs),
+    Show(show::ShowArgs),
 }
 
 /// Does what the subcommand asks for.
@@ -25,7 +32,10 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
+        Command::Browse(args) => browse::run(args),
         Command::Build(args) => build::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Show(args) => show::run(args),
     }
 }

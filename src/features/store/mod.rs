@@ -2,7 +2,10 @@
 //! layer. A store made here holds a manifest and a summary besides.
 
 mod manifest;
+mod read;
 mod write;
 
 pub use manifest::{CorpusFacts, MANIFEST, Manifest, SUMMARY};
+pub(in crate::features) use read::check_length;
+pub use read::{Index, Store, unpack};
 pub use write::{INDEX, LayerIndex, Writer};

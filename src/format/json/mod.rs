@@ -11,4 +11,4 @@ mod write;
 
 pub use read::read;
 pub(in crate::format) use write::labels;
-pub use write::{Called, write};
+pub use write::{Called, cantor_pairing, write};

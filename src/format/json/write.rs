@@ -338,7 +338,7 @@ impl<'a> JsonNode<'a> {
 }
 
 /// One number for a layer and an index in it, as circuit-tracer and feature dashboards have it. It may exceed 64 bits.
-fn cantor_pairing(layer: Layer, feature: FeatureId) -> i128 {
+pub fn cantor_pairing(layer: Layer, feature: FeatureId) -> i128 {
     let (layer, feature) = (i128::from(layer.0), i128::from(feature.0));
     (layer + feature) * (layer + feature + 1) / 2 + feature
 }

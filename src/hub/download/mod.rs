@@ -11,9 +11,10 @@ mod remote;
 #[cfg(feature = "hub")]
 mod store;
 
-use crate::hub::{Hub, HubError, Request};
+use crate::hub::{Hub, HubError, Reference, Request};
 use crate::job::Monitor;
 use std::fmt;
+use std::ops::Range;
 
 /// The phase under which bytes are reported.
 pub const DOWNLOADING: &str = "downloading";
@@ -140,6 +141,69 @@ impl Hub {
         }
         self.access.allow(offer)?;
         file::fetch(self, offer, monitor)
+    }
+
+    /// Whether this machine has something of what a reference names.
+    pub fn has(&self, reference: &Reference) -> bool {
+        self.cache.commit(reference.repo(), reference.revision()).is_some()
+    }
+
+    /// The commit that a reference stands for: by what is on this machine, else by what the server says.
+    ///
+    /// # Errors
+    /// As [`Hub::offer`].
+    #[cfg(feature = "hub")]
+    pub fn commit(&self, reference: &Reference, monitor: &Monitor) -> Result<String, HubError> {
+        if let Some(commit) = self.cache.commit(reference.repo(), reference.revision()) {
+            return Ok(commit);
+        }
+        self.access.allow(reference)?;
+        Ok(remote::Remote::new(&self.access, monitor).listing(reference.repo(), reference.revision())?.commit)
+    }
+
+    /// The bytes `range` of the file that a reference names, as it was at a commit, or all of it; at most `most` bytes,
+    /// and fewer where the file ends before. Nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Hub::offer`]; [`HubError::NotFound`] where there is no such file.
+    #[cfg(feature = "hub")]
+    pub fn excerpt(
+        &self,
+        file: &Reference,
+        commit: &str,
+        range: Option<&Range<u64>>,
+        most: usize,
+        monitor: &Monitor,
+    ) -> Result<Vec<u8>, HubError> {
+        self.access.allow(file)?;
+        remote::Remote::new(&self.access, monitor).excerpt(file.repo(), commit, file.path(), range, most)
+    }
+
+    /// This build cannot ask.
+    ///
+    /// # Errors
+    /// Where what is on this machine does not tell.
+    #[cfg(not(feature = "hub"))]
+    pub fn commit(&self, reference: &Reference, _monitor: &Monitor) -> Result<String, HubError> {
+        let here = self.cache.commit(reference.repo(), reference.revision());
+        here.ok_or_else(|| HubError::NoNetworkBuilt { what: reference.to_string() })
+    }
+
+    /// This build cannot ask.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "hub"))]
+    pub fn excerpt(
+        &self,
+        file: &Reference,
+        _commit: &str,
+        _range: Option<&Range<u64>>,
+        _most: usize,
+        _monitor: &Monitor,
+    ) -> Result<Vec<u8>, HubError> {
+        self.access.allow(file)?;
+        Err(HubError::NoNetworkBuilt { what: file.to_string() })
     }
 
     /// This build cannot ask.

@@ -7,6 +7,7 @@ use crate::hub::{Access, HubError, Reference};
 use crate::job::Monitor;
 use serde::Deserialize;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -185,6 +186,60 @@ impl<'a> Remote<'a> {
             return Ok((answer, body));
         }
         Ok((self.accept(answer, &url, &subject)?, body))
+    }
+
+    /// The bytes `range` of a file, or all of it, at most `most` bytes. Fewer where the file ends before.
+    pub fn excerpt(
+        &self,
+        repo: &str,
+        commit: &str,
+        file: &str,
+        range: Option<&Range<u64>>,
+        most: usize,
+    ) -> Result<Vec<u8>, HubError> {
+        let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
+        let header = range.map(|range| ("range", format!("bytes={}-{}", range.start, range.end.saturating_sub(1))));
+        let refused = |what: String| HubError::Refused { url: url.clone(), what };
+        let too_long = || refused(format!("the answer has more than {most} bytes"));
+        let bytes = self.patiently(TRIES, &url, || {
+            let (answer, body) = self.follow(Method::GET, &url, header.as_slice(), false)?;
+            // Nothing lies there.
+            if answer.status == 416 {
+                return Ok(Vec::new());
+            }
+            let answer = self.accept(answer, &url, &subject)?;
+            let start = match (range, answer.status) {
+                (Some(range), 206) => {
+                    let said = answer.header("content-range").unwrap_or_default();
+                    if !said.starts_with(&format!("bytes {}-", range.start)) {
+                        return Err(refused(format!("the answer is another part of the file: {said:?}")).into());
+                    }
+                    0
+                }
+                (range, _) => range.map_or(0, |range| range.start),
+            };
+            // A server that knows no ranges sends the file from its start.
+            let skip = usize::try_from(start).ok().filter(|skip| *skip <= most).ok_or_else(too_long)?;
+            let wanted = range.map_or(most, |range| usize::try_from(range.end - range.start).unwrap_or(usize::MAX));
+            let promised = answer.header("content-length").and_then(|length| length.parse::<usize>().ok());
+            let mut bytes = Vec::new();
+            while let Some(block) = body.block()? {
+                bytes.extend(block);
+                if range.is_some() && bytes.len() >= skip.saturating_add(wanted) {
+                    break;
+                }
+                if bytes.len() > most {
+                    return Err(too_long().into());
+                }
+            }
+            if promised.is_some_and(|promised| bytes.len() < promised.min(skip.saturating_add(wanted))) {
+                return Err(Failure::Passing("the connection ended before the answer".to_owned()));
+            }
+            bytes.drain(..skip.min(bytes.len()));
+            bytes.truncate(wanted);
+            Ok(bytes)
+        })?;
+        Ok(bytes)
     }
 
     /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time.

@@ -98,7 +98,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Notes(notes)) => notes.edit(request),
         Some(Popup::Filter(prompt)) => prompt.edit(request),
         Some(Popup::Export(export)) => export.edit(request),
-        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_)) | None => return,
+        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Interventions) | None => return,
     }
     state.dirty = true;
 }

@@ -23,6 +23,7 @@ pub(super) use tree::branch_at;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
+use crate::tui::popup::interventions;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -71,6 +72,12 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Paths(paths)) => {
             if let Some(circuit) = &state.circuit {
                 paths.render(circuit, popup_room(state.size), &state.look, buf);
+            }
+            None
+        }
+        Some(Popup::Interventions) => {
+            if let Some(circuit) = &state.circuit {
+                interventions::render(circuit, popup_room(state.size), &state.look, buf);
             }
             None
         }

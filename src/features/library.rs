@@ -1,0 +1,242 @@
+//! All that is known of a transcoder's features, wherever it comes from.
+
+use crate::features::label::{Label, LabelOrigin};
+use crate::features::labels::{self, LABELS, LabelMap};
+use crate::features::origin::{Kind, Origin};
+use crate::features::remote::{Consents, Remote};
+use crate::features::search::{Search, Shelf, Source};
+use crate::features::store::Store;
+use crate::features::{Dashboard, FeatureError};
+use crate::hub::{Hub, Place, Reference};
+use crate::ids::{FeatureId, Layer};
+use crate::job::{Cancelled, Monitor};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is known of one feature.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The dashboard, of the first source that has one, and that source.
+    pub dashboard: Option<(Dashboard, Origin)>,
+    /// Where the bars of its histogram begin, `[bars]`, where they are not evenly wide.
+    pub bins: Option<Vec<f32>>,
+    /// The label that goes before all others that the library knows.
+    pub label: Option<Label>,
+    /// What has to be said of sources that should have known more.
+    pub notices: Vec<String>,
+    /// Nothing is known here, and the hub may have it; it is asked once the person says yes.
+    pub hub_may_know: bool,
+}
+
+/// The sources of a transcoder's dashboards and labels, in the order in which they are asked.
+#[derive(Debug, Default)]
+pub struct Library {
+    sources: Vec<Source>,
+    /// Labels by who gave them.
+    labels: Vec<(LabelOrigin, LabelMap)>,
+    remote: Option<(Remote, Mutex<Consents>)>,
+    notices: Vec<String>,
+    /// Densities of features whose dashboards were read.
+    densities: Mutex<HashMap<(Layer, FeatureId), f32>>,
+}
+
+impl Library {
+    /// Opens what there is. A source that was not named and cannot be used is left out, which [`Library::notices`]
+    /// tell.
+    ///
+    /// # Errors
+    /// A folder or a file that the person named holds nothing, is damaged, or is for another transcoder; the work was
+    /// stopped.
+    pub fn open(search: &Search, monitor: &Monitor) -> Result<Self, FeatureError> {
+        let mut library = Self::default();
+        for path in search.labels {
+            let origin = LabelOrigin::File(path.display().to_string());
+            library.labels.push((origin, labels::read(path, monitor)?));
+        }
+        for path in search.folders {
+            monitor.cancel().check()?;
+            let place = Place::directory(path)?;
+            let source = match search.any(&place, Some(path), "")? {
+                Some(source) => source,
+                None => search.any(&place, Some(&path.join("features")), "features/")?.ok_or_else(|| {
+                    let what = "it holds no dashboards: neither index.json.gz nor files such as 123.json".to_owned();
+                    FeatureError::Source { file: path.display().to_string(), what }
+                })?,
+            };
+            library.add(source, monitor)?;
+        }
+        let first_found = library.sources.len();
+        for source in search.unnamed() {
+            let added = match source {
+                Ok(Some(source)) => library.add(source, monitor),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match added {
+                Err(error) if error.is_cancelled() => return Err(error),
+                Err(error) => library.notices.push(error.to_string()),
+                Ok(()) => {}
+            }
+        }
+        library.sources[first_found..].sort_by_key(|source| source.origin.kind);
+        Ok(library)
+    }
+
+    fn add(&mut self, source: Source, monitor: &Monitor) -> Result<(), FeatureError> {
+        if let Shelf::Store(store) = &source.shelf
+            && let Some(path) = store.file(LABELS).filter(|path| path.is_file())
+        {
+            self.labels.push((LabelOrigin::Source(source.origin.path.clone()), labels::read(&path, monitor)?));
+        }
+        self.sources.push(source);
+        Ok(())
+    }
+
+    /// Lets the hub be asked for features of `set` that nothing here knows, once the person has said yes for it.
+    pub fn with_hub(mut self, hub: &Hub, set: &Reference, search: &Search, consents: Consents) -> Self {
+        let remote = Remote::new(hub, set, search.data, search.sizes.cloned());
+        self.remote = Some((remote, Mutex::new(consents)));
+        self
+    }
+
+    /// What has to be said of sources that were found and cannot be used.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// Where dashboards come from, in the order in which sources are asked; the hub stands last where it may be asked.
+    pub fn origins(&self) -> Vec<Origin> {
+        let hub = self.remote.as_ref().filter(|_| self.may_ask_hub());
+        let hub = hub.map(|(remote, _)| Origin { kind: Kind::Hub, path: remote.set().to_string() });
+        self.sources.iter().map(|source| source.origin.clone()).chain(hub).collect()
+    }
+
+    /// Whether it knows nothing at all and cannot ask either.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.labels.is_empty() && self.remote.is_none()
+    }
+
+    /// The set for which the person has to say yes before the hub is asked; `None` where they have, or where the hub
+    /// cannot be asked.
+    pub fn asks_for(&self) -> Option<&Reference> {
+        let (remote, consents) = self.remote.as_ref()?;
+        let is_open = remote.offline().is_none() && !locked(consents).has(remote.set());
+        is_open.then(|| remote.set())
+    }
+
+    /// Lets the hub be asked from now on, and keeps that for the next time.
+    ///
+    /// # Errors
+    /// It cannot be kept; it holds until the program ends.
+    pub fn allow_hub(&self) -> Result<(), FeatureError> {
+        match &self.remote {
+            Some((remote, consents)) => locked(consents).give(remote.set()),
+            None => Ok(()),
+        }
+    }
+
+    fn may_ask_hub(&self) -> bool {
+        self.remote.as_ref().is_some_and(|(remote, consents)| locked(consents).has(remote.set()))
+    }
+
+    /// What is known of a feature. Sources are asked in their order until one has a dashboard, the hub at last; while
+    /// that is asked, [`ASKING`](crate::features::remote::ASKING) is reported.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn read(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Found, Cancelled> {
+        let mut found = self.read_here(layer, feature);
+        if found.dashboard.is_some() {
+            return Ok(found);
+        }
+        if self.may_ask_hub()
+            && let Some((remote, _)) = &self.remote
+        {
+            match remote.read(layer, feature, monitor) {
+                Ok(Some(record)) => {
+                    let origin = Origin { kind: Kind::Hub, path: remote.set().to_string() };
+                    self.take(&mut found, record.dashboard, origin, (layer, feature));
+                }
+                Ok(None) => {}
+                Err(error) if error.is_cancelled() => return Err(Cancelled),
+                Err(error) => found.notices.push(error.to_string()),
+            }
+            found.hub_may_know = false;
+        }
+        Ok(found)
+    }
+
+    /// What is known of a feature on this machine: a matter of milliseconds.
+    pub fn read_here(&self, layer: Layer, feature: FeatureId) -> Found {
+        let mut found =
+            Found { label: self.label(layer, feature), hub_may_know: self.remote.is_some(), ..Found::default() };
+        for source in &self.sources {
+            let read = match &source.shelf {
+                Shelf::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
+                Shelf::Folder(folder) => {
+                    folder.read(layer, feature).map(|record| record.map(|it| (it.dashboard, it.label)))
+                }
+            };
+            match read {
+                Ok(Some((dashboard, label))) => {
+                    let label = label.map(|text| {
+                        let origin = LabelOrigin::Source(source.origin.path.clone());
+                        Label { text, origin }
+                    });
+                    found.label = Label::first([found.label.take(), label]);
+                    found.bins = source.bins(&dashboard);
+                    self.take(&mut found, dashboard, source.origin.clone(), (layer, feature));
+                    found.hub_may_know = false;
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => found.notices.push(error.to_string()),
+            }
+        }
+        found
+    }
+
+    fn take(&self, found: &mut Found, dashboard: Dashboard, origin: Origin, key: (Layer, FeatureId)) {
+        if let Some(density) = dashboard.density {
+            locked(&self.densities).insert(key, density);
+        }
+        if found.label.is_none() {
+            found.label = Label::automatic(&dashboard);
+        }
+        found.dashboard = Some((dashboard, origin));
+    }
+
+    /// What a feature is called by files of labels and by sources that hold labels. What a person or a graph's file calls
+    /// it is not the library's to know, and goes before some of these: see [`Label::first`].
+    pub fn label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
+        let all = self.labels.iter().filter_map(|(origin, labels)| {
+            let text = labels.get(&(layer, feature))?.clone();
+            Some(Some(Label { text, origin: origin.clone() }))
+        });
+        Label::first(all)
+    }
+
+    /// The share of tokens on which a feature fires, as far as it is known without reading its dashboard: from a store
+    /// with a summary, or since its dashboard was read.
+    pub fn density(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
+        let summed = self.stores().find_map(|store| store.density(layer, feature));
+        summed.or_else(|| locked(&self.densities).get(&(layer, feature)).copied())
+    }
+
+    /// A feature's largest activation, where a store with a summary knows it.
+    pub fn maximum(&self, layer: Layer, feature: FeatureId) -> Option<f32> {
+        self.stores().find_map(|store| store.maximum(layer, feature))
+    }
+
+    /// The stores among the sources, in their order.
+    pub fn stores(&self) -> impl Iterator<Item = &Store> {
+        self.sources.iter().filter_map(|source| match &source.shelf {
+            Shelf::Store(store) => Some(store.as_ref()),
+            Shelf::Folder(_) => None,
+        })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
