@@ -68,7 +68,7 @@ impl Pass<'_> {
                 FeatureOutput::MlpOut => {
                     model.after_mlp(layer, output, divisors.and_then(|it| it.after_mlp.as_ref()))?.0
                 }
-                FeatureOutput::HookMlpOut => output,
+                _ => output,
             };
             stream = pass.resid_mid.add(&written)?;
             ran.streams.push(stream.clone());
@@ -85,7 +85,7 @@ impl Pass<'_> {
         let output = model.mlp(layer, input, monitor.cancel())?;
         Ok(match self.engine.transcoder.output() {
             FeatureOutput::MlpOut => output,
-            FeatureOutput::HookMlpOut => model.after_mlp(layer, output, None)?.0,
+            _ => model.after_mlp(layer, output, None)?.0,
         })
     }
 }
