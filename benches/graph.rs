@@ -1,16 +1,30 @@
-//! What pruning, filtering and searching cost on a graph as large as they come: 10,000 nodes, 5 million edges.
+//! What pruning, filtering and searching cost on a graph as large as they come: 10,000 nodes, 5 million edges. And what
+//! is left to the thread that draws: every key and every answer there has to be done in 5 ms.
 
+use circuitscope::format::{self, Format, Options, Theme as FigureTheme};
 use circuitscope::graph::query::{NothingKnown, Query, Subject};
 use circuitscope::graph::{
-    AttributionGraph, Edited, GraphInfo, Labels, Likeness, Node, NodeKind, Thresholds, Token, influence, paths,
-    proposals, prune, subgraph_scores,
+    AttributionGraph, Document, Edited, GraphInfo, Labels, Likeness, Node, NodeKind, Part, Thresholds, Token,
+    influence, paths, proposals, prune, subgraph_scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::job::Cancel;
+use circuitscope::tui::app::{Busy, State};
+use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::keymap::Key;
+use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::{Traced, view};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const LAYERS: usize = 26;
 const POSITIONS: usize = 12;
@@ -66,7 +80,7 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("influence", |bencher| bencher.iter(|| influence(black_box(&graph))));
     group.bench_function("prune", |bencher| bencher.iter(|| prune(black_box(&graph), Thresholds::default())));
-    let whole = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+    let whole = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
     let (labels, edited) = (Labels::new(), Edited::default());
     let subject = |kept| Subject {
         graph: &graph,
@@ -93,5 +107,106 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(graph, benches);
+/// The graph on a screen, all of it kept.
+fn screen(traced: &Traced) -> State {
+    let look = Look { theme: Theme::new(Depth::True, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) };
+    let mut state = State::new(look, (200, 60), None);
+    state.circuit = Circuit::new(traced.clone());
+    update(&mut state, Msg::Resize(200, 60));
+    state
+}
+
+/// The graph as if it were from a file, to be shown whole.
+fn document() -> Document {
+    let thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
+    Document {
+        origin: Arc::default(),
+        graph: Arc::new(large_graph()),
+        trace: None,
+        labels: Arc::default(),
+        stored_scores: None,
+        edited: Arc::new(Edited { thresholds, ..Edited::default() }),
+        densities: Arc::default(),
+    }
+}
+
+fn on_the_screen(criterion: &mut Criterion) {
+    let mut document = document();
+    let whole = Traced::new(document.clone());
+    document.edited = Arc::default();
+    let usual = Traced::new(document);
+    let mut group = criterion.benchmark_group("screen");
+    group.sample_size(20);
+    let mut state = screen(&whole);
+    let send = |state: &mut State, msg: Msg| {
+        update(state, msg);
+        state.effects.clear();
+    };
+    for key in ["k", "1", "[", "o", "p", "Tab"] {
+        let press = Key::parse(key).expect("the key is one");
+        group.bench_function(format!("key {key}"), |bencher| bencher.iter(|| send(&mut state, Msg::Key(press))));
+    }
+    let mut turn = [&whole, &usual].into_iter().cycle();
+    group.bench_function("another pruning", |bencher| {
+        bencher.iter(|| {
+            let traced = turn.next().expect("a cycle has no end");
+            state.pruning = Some(1);
+            send(&mut state, Msg::Pruned { generation: 1, result: Ok(Arc::clone(&traced.kept)) });
+        });
+    });
+    group.bench_function("another size", |bencher| {
+        let mut sizes = [(200, 60), (160, 48)].into_iter().cycle();
+        bencher.iter(|| {
+            let (width, height) = sizes.next().expect("a cycle has no end");
+            send(&mut state, Msg::Resize(width, height));
+        });
+    });
+    group.bench_function("a graph that grew", |bencher| {
+        // Another graph every time, as it is in a trace: what was there before is let go of.
+        let another = || {
+            let graph = Arc::new(whole.document.graph.as_ref().clone());
+            Traced { document: Document { graph, ..whole.document.clone() }, ..whole.clone() }
+        };
+        bencher.iter_custom(|times| {
+            let mut took = Duration::ZERO;
+            for _ in 0..times {
+                state.busy = Some(Busy::going_on(1, String::new(), state.circuit_generation));
+                let msg = Msg::Grown { generation: 1, traced: Box::new(another()) };
+                let begun = Instant::now();
+                update(&mut state, msg);
+                took += begun.elapsed();
+                state.effects.clear();
+            }
+            took
+        });
+    });
+    state.busy = None;
+    let area = Rect::new(0, 0, 200, 60);
+    group.bench_function("a frame", |bencher| {
+        let mut buffer = Buffer::empty(area);
+        bencher.iter(|| {
+            buffer.reset();
+            view::render(&state, area, &mut buffer)
+        });
+    });
+    group.finish();
+}
+
+/// The graph as JSON, which is left where it is written: what opening it takes of memory is told by another process.
+fn opening(criterion: &mut Criterion) {
+    let document = document();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.json");
+    let options =
+        Options { format: Format::Json, part: Part::All, slug: "large".into(), scan: None, theme: FigureTheme::Light };
+    let kept = document.prune(document.edited.thresholds);
+    format::export(&document, &kept, &document.edited, &options, &path).expect("the benchmark's folder can be written");
+    let size = std::fs::metadata(&path).map_or(0, |file| file.len());
+    println!("{}: {} MB", path.display(), size / 1_000_000);
+    let mut group = criterion.benchmark_group("file");
+    group.sample_size(10);
+    group.bench_function("open JSON", |bencher| bencher.iter(|| format::open(&path)));
+    group.finish();
+}
+
+criterion_group!(graph, benches, on_the_screen, opening);
 criterion_main!(graph);

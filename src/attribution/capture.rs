@@ -1,6 +1,6 @@
 //! One forward pass of the real model, with everything kept that the local replacement model freezes.
 
-use crate::attribution::{TraceError, plan};
+use crate::attribution::{TraceError, sizes};
 use crate::job::Monitor;
 use crate::model::{Divisors, Transformer};
 use crate::transcoder::{Active, FeatureOutput, Transcoder};
@@ -70,7 +70,7 @@ impl Capture {
                 return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
             }
             resid = pass.resid_mid.add(&written)?;
-            monitor.count(plan::layer_operations(&model.spec, transcoder.n_features(layer), ids.len()));
+            monitor.count(sizes::layer_operations(&model.spec, transcoder.n_features(layer), ids.len()));
             layers.push(CapturedLayer {
                 active: transcoder.active(layer, &encoded, zeroed),
                 pattern: pass.pattern,

@@ -1,9 +1,9 @@
 //! Memory and work, planned before they are spent.
 
-use crate::attribution::{Capture, TraceError, memory};
+use crate::attribution::sizes::Sizes;
+use crate::attribution::{TraceError, memory};
 use crate::graph::Cut;
-use crate::model::{Layout, ModelSpec, Transformer, free_memory};
-use crate::transcoder::Transcoder;
+use crate::model::{Transformer, free_memory};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -19,10 +19,6 @@ const FEWEST_ROWS: usize = 32;
 
 /// What sparse rows leave out at most, where nothing else is asked for, as a share of each row's absolute sum.
 const DROPPED_SHARE: f64 = 0.01;
-
-/// Features that fire for a token in a layer, where only the forward pass can tell: from few to many, of published
-/// transcoders.
-const ACTIVE_PER_TOKEN: [usize; 2] = [5, 200];
 
 /// What is planned may be short by one part in this many: an allocator keeps more than it was asked for.
 const MARGIN: u64 = 12;
@@ -43,7 +39,7 @@ pub struct Limits {
 
 impl Limits {
     /// What may be held, and what is held already.
-    fn most(&self) -> Option<u64> {
+    pub(super) fn most(&self) -> Option<u64> {
         let free = || Some(memory::available()? + memory::resident().unwrap_or(0));
         self.memory.or_else(free)
     }
@@ -53,11 +49,11 @@ impl Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Card {
     /// Bytes that are free there, where it says so.
-    free: Option<u64>,
+    pub free: Option<u64>,
     /// Bytes that a weight takes there.
-    weight_bytes: usize,
+    pub weight_bytes: usize,
     /// The most that it holds before there are any rows.
-    peak: u64,
+    pub peak: u64,
 }
 
 impl Card {
@@ -86,131 +82,15 @@ impl DeviceMemory {
 
 /// What there is to plan with.
 #[derive(Clone, Copy, Debug, Default)]
-struct Room {
+pub(super) struct Room {
     /// What the process holds beside what is planned.
-    before: u64,
+    pub before: u64,
     /// The most that it held so far.
-    peak: u64,
+    pub peak: u64,
     /// The most that it may hold, where that is known.
-    most: Option<u64>,
+    pub most: Option<u64>,
     /// Where it computes, if that has its own memory.
-    card: Option<Card>,
-}
-
-/// The sizes that memory and work follow from.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sizes {
-    layers: usize,
-    d: usize,
-    d_mlp: usize,
-    d_attn: usize,
-    d_kv: usize,
-    heads: usize,
-    positions: usize,
-    /// Features of the widest layer.
-    features: usize,
-    has_skip: bool,
-    /// Active features by layer.
-    active: Vec<usize>,
-    /// Decoder rows of active features, one for each layer that they write into.
-    written: usize,
-}
-
-impl Sizes {
-    pub fn new(spec: &ModelSpec, transcoder: &Transcoder, positions: usize, active: Vec<usize>) -> Self {
-        let written = active.iter().enumerate().map(|(layer, n)| n * transcoder.writes_to(layer).len()).sum();
-        Self {
-            layers: spec.n_layers,
-            d: spec.d_model,
-            d_mlp: spec.d_mlp,
-            d_attn: spec.n_heads * spec.head_dim,
-            d_kv: spec.n_kv_heads * spec.head_dim,
-            heads: spec.n_heads,
-            positions,
-            features: (0..spec.n_layers).map(|layer| transcoder.n_features(layer)).max().unwrap_or(0),
-            has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
-            active,
-            written,
-        }
-    }
-
-    fn n_active(&self) -> usize {
-        self.active.iter().sum()
-    }
-
-    fn columns(&self) -> usize {
-        self.n_active() + (self.layers + 1) * self.positions
-    }
-
-    /// What one forward pass keeps.
-    fn capture_bytes(&self) -> u64 {
-        let of_layer = self.heads * self.positions * self.positions + 2 * self.positions * self.d;
-        4 * (self.layers * of_layer) as u64 + 16 * self.n_active() as u64
-    }
-
-    /// What the forward pass holds for a moment beside that: pre-activations, or scores of attention on their way to a
-    /// pattern.
-    fn passing_bytes(&self) -> u64 {
-        let scores = 4 * self.heads * self.positions * self.positions;
-        4 * (2 * self.positions * self.features).max(scores) as u64
-    }
-
-    /// What is frozen where the model computes, with or without the decoder rows of active features; a weight of
-    /// attention takes `weight_bytes`.
-    fn frozen_bytes(&self, held: bool, weight_bytes: usize) -> u64 {
-        let (d, p) = (self.d, self.positions);
-        let skip = if self.has_skip { d * d } else { 0 };
-        let of_layer = self.heads * p * p + 4 * p * d + skip;
-        let decoders = if held { self.written * d } else { 0 };
-        let weights = self.layers * d * (self.d_attn + self.d_kv) * weight_bytes;
-        (4 * (self.layers * of_layer + p * d + decoders) + weights) as u64
-    }
-
-    /// The active features.
-    fn active_bytes(&self) -> u64 {
-        16 * self.n_active() as u64
-    }
-
-    /// Rows of a block of `rows` before they are kept.
-    fn block_bytes(&self, rows: usize) -> u64 {
-        4 * (rows * self.columns()) as u64
-    }
-
-    /// Gradients of a block of `rows` rows on the CPU.
-    fn gradient_bytes(&self, rows: usize) -> u64 {
-        let gradients = (2 * self.d + self.d_attn + self.d_kv).max(6 * self.d);
-        4 * (rows * (self.positions.max(2) - 1) * gradients) as u64
-    }
-
-    /// Gradients of a block of `rows` rows on a card, where what passes attention is laid out in full, several times over,
-    /// and beside a layer's pattern.
-    fn card_gradient_bytes(&self, rows: usize) -> u64 {
-        let gradients = (2 * self.d + 5 * self.d_attn + 3 * self.d_kv).max(6 * self.d);
-        4 * (rows * self.positions * gradients + self.heads * self.positions * self.positions) as u64
-    }
-
-    /// What a card holds for a moment in the forward pass: a weight on its way into place, the widest layer of the MLP,
-    /// scores of attention on their way to a pattern.
-    fn card_passing_bytes(&self) -> u64 {
-        let (p, widest) = (self.positions, self.d_mlp.max(self.d_attn));
-        4 * (2 * self.d * widest + 3 * p * widest + 3 * self.heads * p * p) as u64
-    }
-
-    /// Operations of one row that reads in front of the MLP of `layer`, behind its attention, at `position`, with
-    /// `features` written at the layers and positions that it reads.
-    pub fn row_operations(&self, layer: usize, position: usize, features: usize) -> u64 {
-        if position == 0 {
-            return 0;
-        }
-        let (d, p) = (self.d, position);
-        // The first attention that a gradient meets has it at one position only, and spreads it over those before.
-        let first = d * (self.d_attn + p * self.d_kv) + self.d_attn * p;
-        let each = p * d * (self.d_attn + self.d_kv) + self.d_attn * p * (p + 1) / 2;
-        let skip = if self.has_skip { p * d * d } else { 0 };
-        // Errors and constants beside the features, and token 0's share and the constants' behind attention.
-        let written = d * (features + 2 * layer * p) + 2 * d * (1 + layer * p);
-        2 * (first + layer * (each + skip) + written) as u64
-    }
+    pub card: Option<Card>,
 }
 
 /// What a trace will hold and compute, and how it is cut to fit.
@@ -252,12 +132,12 @@ impl Plan {
             Some(card) => (0, Some(Card { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
             None => (sizes.capture_bytes(), None),
         };
-        let before = resident.saturating_sub(captured);
+        let before = resident.saturating_sub(captured + sizes.active_bytes());
         let room = Room { before, peak: memory::peak().unwrap_or(0), most: limits.most(), card };
         Self::within(sizes, rows, wanted, cut, limits, room)
     }
 
-    fn within(
+    pub(super) fn within(
         sizes: &Sizes,
         rows: usize,
         wanted: usize,
@@ -334,129 +214,17 @@ impl Plan {
     }
 }
 
-/// What a trace may hold and compute, before its forward pass: from few active features to many.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
-    /// Tokens of the prompt.
-    pub positions: usize,
-    /// Active features, where every token has few in every layer, or many.
-    pub active: [usize; 2],
-    /// The most that the process will hold at any time, in bytes.
-    pub memory_bytes: [u64; 2],
-    /// Floating-point operations.
-    pub operations: [u64; 2],
-    /// The most that will be held on the device, where it has memory of its own.
-    pub device: Option<[DeviceMemory; 2]>,
-}
-
-impl Outlook {
-    /// For a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
-    ///
-    /// # Errors
-    /// [`TraceError::Memory`] or [`TraceError::DeviceMemory`] where even few active features would not fit.
-    pub fn new(
-        model: &Transformer,
-        transcoder: &Transcoder,
-        positions: usize,
-        max_feature_nodes: Option<usize>,
-        limits: &Limits,
-    ) -> Result<Self, TraceError> {
-        let (spec, card, before) = (&model.spec, Card::of(model), memory::resident().unwrap_or(0));
-        let forward = forward_operations(spec, transcoder, positions);
-        let mut outlook = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
-        for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {
-            let per_token = transcoder.config.k.unwrap_or(per_token);
-            let of_layer = |layer| per_token.min(transcoder.n_features(layer)) * positions.saturating_sub(1);
-            let sizes = Sizes::new(spec, transcoder, positions, (0..spec.n_layers).map(of_layer).collect());
-            let wanted = max_feature_nodes.unwrap_or(usize::MAX).min(sizes.n_active());
-            // The forward pass keeps what it captures where it computes.
-            let capture = sizes.capture_bytes();
-            let card = card.map(|card| Card { peak: capture + sizes.card_passing_bytes(), ..card });
-            let peak = before + sizes.passing_bytes() + if card.is_none() { capture } else { 0 };
-            let room = Room { before, peak, most: limits.most(), card };
-            let plan = match Plan::within(&sizes, wanted, wanted, None, limits, room) {
-                // Many features may not fit; few have to.
-                Err(_) if nth > 0 => {
-                    let card = card.map(|card| Card { free: None, ..card });
-                    Plan::within(&sizes, wanted, wanted, None, limits, Room { most: None, card, ..room })?
-                }
-                plan => plan?,
-            };
-            if let (Some(device), Some(card)) = (plan.device, card) {
-                let device = DeviceMemory { free_bytes: card.free, ..device };
-                outlook.device.get_or_insert([device; 2])[nth] = device;
-            }
-            // Few rows that start in the middle, or all of them at the last token in the last layer.
-            let (layer, position) = match nth {
-                0 => (spec.n_layers / 4, positions / 2),
-                _ => (spec.n_layers - 1, positions.saturating_sub(1)),
-            };
-            let row = sizes.row_operations(layer, position, layer * position * per_token);
-            outlook.active[nth] = sizes.n_active();
-            outlook.memory_bytes[nth] = plan.memory_bytes;
-            outlook.operations[nth] = forward + wanted as u64 * row;
-        }
-        Ok(outlook)
-    }
-}
-
-/// The sizes of a trace, as its forward pass has shown them.
-pub(super) fn sizes(spec: &ModelSpec, transcoder: &Transcoder, capture: &Capture) -> Sizes {
-    let active = capture.layers.iter().map(|layer| layer.active.len()).collect();
-    Sizes::new(spec, transcoder, capture.n_positions(), active)
-}
-
-/// Floating-point operations of a forward pass over `positions` tokens, encoders and the last token's logits included.
-pub(super) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, positions: usize) -> u64 {
-    let layers = (0..spec.n_layers).map(|layer| layer_operations(spec, transcoder.n_features(layer), positions));
-    layers.sum::<u64>() + logit_operations(spec)
-}
-
-/// Floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an encoder of
-/// `n_features` included.
-pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
-    let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
-    let mlp = match spec.layout {
-        Layout::Llama => 3 * d * spec.d_mlp,
-        Layout::Gpt2 => 2 * d * spec.d_mlp,
-    };
-    let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
-    2 * (positions * (weights + 2 * d_attn * positions)) as u64
-}
-
-/// Floating-point operations of one position's logits.
-pub(super) fn logit_operations(spec: &ModelSpec) -> u64 {
-    2 * (spec.vocab_size * spec.d_model) as u64
-}
-
 fn with_margin(bytes: u64) -> u64 {
     bytes + bytes / MARGIN
 }
 
 /// What is free, in brackets.
-fn free(device: &DeviceMemory) -> String {
+pub(super) fn free(device: &DeviceMemory) -> String {
     device.free_bytes.map_or_else(String::new, |free| format!(" ({:.1} GiB are free)", gib(free)))
 }
 
-fn gib(bytes: u64) -> f64 {
+pub(super) fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
-}
-
-impl fmt::Display for Outlook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [few, many] = self.active;
-        write!(f, "{} tokens: {few} to {many} active features, ", self.positions)?;
-        let [least, most] = self.memory_bytes.map(gib);
-        let [from, to] = self.operations.map(|n| n as f64 / 1e12);
-        write!(f, "{least:.2} to {most:.2} GiB of memory, {from:.2} to {to:.2} TFLOP")?;
-        match &self.device {
-            Some([least, most]) => {
-                let [few, many] = [least, most].map(|device| gib(device.needed_bytes));
-                write!(f, ", {few:.2} to {many:.2} GiB of the device's memory{}", free(least))
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for Plan {

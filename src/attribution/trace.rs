@@ -6,8 +6,9 @@
 
 use crate::attribution::backward::TargetRow;
 use crate::attribution::fit::{halving, take};
-use crate::attribution::plan::{Card, Sizes, forward_operations, logit_operations, sizes};
+use crate::attribution::plan::Card;
 use crate::attribution::readers::Readers;
+use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, Token};

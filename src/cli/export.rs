@@ -2,7 +2,7 @@
 
 use crate::cli::graph::{node_named, open_session, share};
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, prune, scores};
+use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
 use std::fs;
@@ -120,6 +120,7 @@ impl ExportArgs {
         edited.thresholds = Thresholds {
             node: self.node_threshold.unwrap_or(thresholds.node),
             edge: self.edge_threshold.unwrap_or(thresholds.edge),
+            ..thresholds
         };
         for name in &self.pins {
             let id = node_named(document, name)?;
@@ -153,7 +154,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     }
     let (document, opened) = open_session(&args.file)?;
     let edited = args.edited(&document, opened.session.edited)?;
-    let kept = prune(&document.graph, edited.thresholds);
+    let kept = document.prune(edited.thresholds);
     if args.is_to_stdout() {
         let mut options = args.options();
         if options.slug.is_empty() {

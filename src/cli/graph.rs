@@ -3,8 +3,8 @@
 
 use crate::config;
 use crate::format;
-use crate::graph::query::{NothingKnown, Query, QueryError, Subject};
-use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label, prune};
+use crate::graph::query::{Query, QueryError, Subject};
+use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label};
 use crate::ids::NodeId;
 use crate::session::{self, Opened, SessionPlace};
 use crate::tui::text::visible;
@@ -24,6 +24,10 @@ pub struct GraphArgs {
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub edge_threshold: Option<f64>,
+    /// The largest share of all tokens on which a kept feature may fire, 0 to 1, where a feature store knows how often
+    /// features do [default: as it was last looked at]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub density: Option<f64>,
 }
 
 /// A graph with what a person did to it.
@@ -64,7 +68,11 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
 impl GraphArgs {
     /// The thresholds that are asked for, where there are any, and else those that were left.
     pub fn thresholds(&self, left: Thresholds) -> Thresholds {
-        Thresholds { node: self.node_threshold.unwrap_or(left.node), edge: self.edge_threshold.unwrap_or(left.edge) }
+        Thresholds {
+            node: self.node_threshold.unwrap_or(left.node),
+            edge: self.edge_threshold.unwrap_or(left.edge),
+            density: self.density.unwrap_or(left.density),
+        }
     }
 
     /// Opens the graph and prunes it.
@@ -75,7 +83,10 @@ impl GraphArgs {
         let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
         edited.thresholds = self.thresholds(edited.thresholds);
-        let kept = prune(&document.graph, edited.thresholds);
+        if edited.thresholds.density < 1.0 && document.densities.is_empty() {
+            eprintln!("circuitscope: how often features fire is not known here, so that none is left out for it");
+        }
+        let kept = document.prune(edited.thresholds);
         Ok(OpenGraph { document, edited, kept })
     }
 }
@@ -127,7 +138,7 @@ impl OpenGraph {
             labels: &self.document.labels,
             edited: &self.edited,
             selected,
-            features: &NothingKnown,
+            features: &*self.document.densities,
         }
     }
 

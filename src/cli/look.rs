@@ -6,7 +6,8 @@ use crate::tui::{Options, ThemeChoice};
 /// Colours and signs, where the environment says too little of the terminal.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LookArgs {
-    /// Colours for a dark or a light terminal, or none; by what the environment says if not given
+    /// Colours for a dark or a light terminal, or none; by what the terminal and the environment say if not
+    /// given
     #[arg(long, value_enum, default_value = "auto")]
     theme: Theme,
     /// Signs that the terminal's font has; by what the environment says if not given

@@ -1,6 +1,8 @@
 //! A graph with everything that is known of it beside its nodes and edges.
 
-use crate::graph::{AttributionGraph, Edited, GraphError, Labels, RawTrace, Thresholds};
+use crate::graph::{
+    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, RawTrace, Thresholds, prune_by_density,
+};
 use std::sync::Arc;
 
 /// How much of what was traced a graph holds.
@@ -56,9 +58,16 @@ pub struct Document {
     pub stored_scores: Option<Arc<Vec<Option<f32>>>>,
     /// Pins, groups and thresholds that the file holds.
     pub edited: Arc<Edited>,
+    /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
+    pub densities: Arc<Densities>,
 }
 
 impl Document {
+    /// What is left of the graph at some thresholds.
+    pub fn prune(&self, thresholds: Thresholds) -> Kept {
+        prune_by_density(&self.graph, thresholds, &self.densities)
+    }
+
     /// The graph of a trace.
     ///
     /// # Errors
@@ -89,6 +98,7 @@ impl Document {
             labels: Arc::default(),
             stored_scores: None,
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
+            densities: Arc::default(),
         })
     }
 }

@@ -255,7 +255,7 @@ mod tests {
         prop_oneof![
             (0..5u8).prop_map(|step| {
                 let share = f64::from(step) / 4.0;
-                Edit::SetThresholds(Thresholds { node: share, edge: share })
+                Edit::SetThresholds(Thresholds { node: share, edge: share, ..Thresholds::default() })
             }),
             any_nodes().prop_map(Edit::Pin),
             any_nodes().prop_map(Edit::Unpin),

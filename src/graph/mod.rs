@@ -2,6 +2,7 @@
 
 mod attribution_graph;
 mod build;
+mod densities;
 mod document;
 mod edit;
 mod influence;
@@ -24,6 +25,7 @@ mod view;
 
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
+pub use densities::Densities;
 pub use document::{Document, Extent, Origin};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
@@ -33,7 +35,7 @@ pub use node::{Node, NodeKind, Token};
 pub use numbers::{Numbers, Store};
 pub use paths::{Path, Paths, paths, strongest_through};
 pub use proposals::{Likeness, Proposal, proposals};
-pub use prune::{Thresholds, prune};
+pub use prune::{Thresholds, prune, prune_by_density};
 pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};
 pub use selection::{Part, Selection};
 pub use supernode::{SuperEdge, Supernode, SupernodeGraph, supernodes};

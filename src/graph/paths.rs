@@ -257,7 +257,7 @@ mod tests {
             graph in any_graph(), ends in (0..16usize, 0..16usize), k in 0..60usize, node in 0.0..=1.0, pruned: bool,
         ) {
             let (from, to) = (NodeId::from(ends.0 % graph.n_nodes()), NodeId::from(ends.1 % graph.n_nodes()));
-            let kept = prune(&graph, Thresholds { node, edge: 1.0 });
+            let kept = prune(&graph, Thresholds { node, edge: 1.0, ..Thresholds::default() });
             let within = pruned.then_some(&kept);
             let mut every = every_path(&graph, within, from, to);
             every.sort_by(|a, b| b.strength.abs().total_cmp(&a.strength.abs()));

@@ -174,7 +174,7 @@ mod tests {
         let mut edges: Vec<_> = [0, 1, 2].into_iter().flat_map(alike).collect();
         edges.extend([(4, 3, 1.0), (3, 8, 1.0)]);
         let graph = graph(&edges);
-        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let propose = |edits: &Edits, refused: &[Vec<NodeId>]| {
             let likeness = Likeness::default();
             proposals(&graph, &kept, edits.now(), refused, likeness, &Cancel::default()).unwrap()
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn opposite_features_are_not_alike() {
         let graph = graph(&[(4, 0, 1.0), (4, 1, 1.0), (0, 7, 1.0), (1, 7, -1.0)]);
-        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+        let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let edited = Edited::default();
         let found = proposals(&graph, &kept, &edited, &[], Likeness::default(), &Cancel::default());
         assert_eq!(found, Ok(Vec::new()));

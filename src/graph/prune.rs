@@ -1,21 +1,25 @@
 //! Which part of a graph is worth looking at (Ameisen et al. 2025, appendix "Graph pruning").
 
 use crate::graph::influence::{cumulative, edge_influence, influence};
-use crate::graph::{AttributionGraph, Kept, Node};
+use crate::graph::{AttributionGraph, Densities, Kept, Node};
 
-/// The shares of influence that the kept nodes and the kept edges are to hold, each in `0..=1`.
+/// The shares of influence that the kept nodes and the kept edges are to hold, and how often a kept feature may fire at
+/// all; each in `0..=1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// Share of the nodes' influence.
     pub node: f64,
     /// Share of the edges' influence.
     pub edge: f64,
+    /// The largest share of all tokens on which a kept feature fires; 1 keeps all. Of a feature that no store knows, any
+    /// is kept.
+    pub density: f64,
 }
 
 impl Default for Thresholds {
     /// circuit-tracer's defaults.
     fn default() -> Self {
-        Self { node: 0.8, edge: 0.98 }
+        Self { node: 0.8, edge: 0.98, density: 1.0 }
     }
 }
 
@@ -27,8 +31,14 @@ impl Default for Thresholds {
 /// Of a graph [with a cycle](AttributionGraph::is_cyclic) it keeps the nodes that the file scores at the node threshold
 /// or below, and all edges between them, as the viewers of the field do; every node's influence is then NaN.
 pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
+    prune_by_density(graph, thresholds, &Densities::default())
+}
+
+/// The same where it is known how often features fire: those that fire more often than the threshold go with the nodes
+/// that matter too little, before edges are weighed. Influence stays that of the whole graph.
+pub fn prune_by_density(graph: &AttributionGraph, thresholds: Thresholds, densities: &Densities) -> Kept {
     if let Some(scores) = &graph.cyclic_scores {
-        return by_stored_scores(graph, scores, thresholds.node);
+        return by_stored_scores(graph, scores, thresholds, densities);
     }
     let influence = influence(graph);
     let cumulative = cumulative(&influence);
@@ -38,7 +48,9 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
         .nodes()
         .iter()
         .zip(&node_scores)
-        .map(|(node, &score)| node.is_token() || node.is_logit() || score >= least)
+        .map(|(node, &score)| {
+            node.is_token() || node.is_logit() || score >= least && !densities.exceeds(node, thresholds.density)
+        })
         .collect();
 
     let (mut edges, scores) = edge_influence(graph, &nodes);
@@ -48,8 +60,11 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
     Kept::without_dangling(graph, nodes, edges, influence, cumulative)
 }
 
-fn by_stored_scores(graph: &AttributionGraph, scores: &[f32], threshold: f64) -> Kept {
-    let stays = |(node, &score): (&Node, &f32)| node.is_token() || node.is_logit() || score <= threshold as f32;
+fn by_stored_scores(graph: &AttributionGraph, scores: &[f32], thresholds: Thresholds, densities: &Densities) -> Kept {
+    let stays = |(node, &score): (&Node, &f32)| {
+        let matters = score <= thresholds.node as f32 && !densities.exceeds(node, thresholds.density);
+        node.is_token() || node.is_logit() || matters
+    };
     let nodes = graph.nodes().iter().zip(scores).map(stays).collect();
     Kept::between(graph, nodes, vec![f64::NAN; scores.len()], scores.to_vec())
 }

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_kept_share_of_influence() {
         let graph = by_hand(&[(3, 0, 3.0), (2, 0, -1.0), (0, 4, 2.0)]);
-        let kept = prune(&graph, Thresholds { node: 0.8, edge: 1.0 });
+        let kept = prune(&graph, Thresholds { node: 0.8, edge: 1.0, ..Thresholds::default() });
         // Influence: f0 0.5, the token 0.375, the error 0.125; the error goes.
         assert_eq!(influence_kept(&kept), 0.875);
     }

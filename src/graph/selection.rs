@@ -24,6 +24,8 @@ pub struct Selection<'a> {
     part: Part,
     /// `[N]`
     has_node: Vec<bool>,
+    /// What is pinned beside what is kept, `[N]`; empty where that is not asked for.
+    pinned: Vec<bool>,
 }
 
 impl<'a> Selection<'a> {
@@ -32,13 +34,17 @@ impl<'a> Selection<'a> {
         let has_node = match part {
             Part::All => vec![true; graph.n_nodes()],
             Part::Pruned => graph.node_ids().map(|id| kept.has_node(id)).collect(),
-            Part::Pinned => {
-                let mut pinned = vec![false; graph.n_nodes()];
-                edited.pins.iter().for_each(|pin| pinned[pin.index()] = true);
-                pinned
-            }
+            Part::Pinned => pinned(graph, edited),
         };
-        Self { graph, kept, edited, part, has_node }
+        Self { graph, kept, edited, part, has_node, pinned: Vec::new() }
+    }
+
+    /// The same, and of what pruning dropped the pinned nodes and every edge between pinned nodes: for files that hold a
+    /// person's work, which would else lose its pins.
+    pub fn and_pinned(self) -> Self {
+        let pinned = pinned(self.graph, self.edited);
+        let has_node = self.has_node.iter().zip(&pinned).map(|(has, pinned)| *has || *pinned).collect();
+        Self { has_node, pinned, ..self }
     }
 
     /// Which part it is.
@@ -55,7 +61,10 @@ impl<'a> Selection<'a> {
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
         self.graph.edges().filter(|edge| match self.part {
             Part::All => true,
-            Part::Pruned => self.kept.has_edge(edge.id),
+            Part::Pruned => {
+                let is_pinned = |end: NodeId| self.pinned.get(end.index()).is_some_and(|pinned| *pinned);
+                self.kept.has_edge(edge.id) || is_pinned(edge.source) && is_pinned(edge.target)
+            }
             Part::Pinned => self.has_node[edge.source.index()] && self.has_node[edge.target.index()],
         })
     }
@@ -79,4 +88,11 @@ impl<'a> Selection<'a> {
         };
         SupernodeGraph { nodes, edges: self.edges().map(edge).collect() }
     }
+}
+
+/// Which nodes are pinned, `[N]`.
+fn pinned(graph: &AttributionGraph, edited: &Edited) -> Vec<bool> {
+    let mut pinned = vec![false; graph.n_nodes()];
+    edited.pins.iter().for_each(|pin| pinned[pin.index()] = true);
+    pinned
 }

@@ -53,10 +53,10 @@ fn influence_and_scores_worked_out_by_hand() {
 fn what_hangs_in_the_air_is_dropped() {
     // f1 alone flows into the logit, with a pull of 0.5; what flows into f1 has a third of that each.
     let graph = by_hand(&[(1, 4, 1.0), (0, 1, 1.0), (2, 1, 1.0), (3, 1, 1.0), (3, 0, 1.0)]);
-    let kept = prune(&graph, Thresholds { node: 1.0, edge: 0.1 });
+    let kept = prune(&graph, Thresholds { node: 1.0, edge: 0.1, ..Thresholds::default() });
     assert_eq!(kept.n_edges(), 0, "the edge into the logit is kept at first, but then f1 comes from nowhere");
     assert_eq!(kept.node_ids().collect::<Vec<_>>(), [NodeId(3), NodeId(4)], "the token and the logit always stay");
-    let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+    let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
     assert_eq!((kept.n_nodes(), kept.n_edges()), (5, 5), "at a share of 1 all stays that leads to the logit");
 }
 
@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn what_is_kept_hangs_together(graph in any_graph(), node in 0.0..=1.0, edge in 0.0..=1.0) {
-        let kept = prune(&graph, Thresholds { node, edge });
+        let kept = prune(&graph, Thresholds { node, edge, ..Thresholds::default() });
         for edge in graph.edges().filter(|edge| kept.has_edge(edge.id)) {
             prop_assert!(kept.has_node(edge.source) && kept.has_node(edge.target));
         }
@@ -154,11 +154,36 @@ proptest! {
     }
 
     #[test]
+    fn what_fires_too_often_goes_and_what_is_not_known_stays(
+        graph in any_graph(), node in 0.0..=1.0, edge in 0.0..=1.0, density in 0.0..1.0f64,
+        known in proptest::collection::vec(proptest::option::of(0.0f32..1.0), 40),
+    ) {
+        let densities: Densities = graph.nodes().iter().zip(known.iter().cycle()).filter_map(|(node, known)| {
+            match node.kind {
+                NodeKind::Feature { layer, feature, .. } => Some(((layer, feature), (*known)?)),
+                _ => None,
+            }
+        }).collect();
+        let all = Thresholds { node, edge, ..Thresholds::default() };
+        let kept = prune_by_density(&graph, Thresholds { density, ..all }, &densities);
+        let without = prune(&graph, all);
+        for id in kept.node_ids() {
+            if let NodeKind::Feature { layer, feature, .. } = graph.node(id).kind {
+                prop_assert!(densities.of(layer, feature).is_none_or(|known| f64::from(known) <= density));
+            }
+        }
+        prop_assert!(!dangles(&graph, &kept));
+        prop_assert_eq!(&kept.influence, &without.influence);
+        prop_assert_eq!(&prune_by_density(&graph, all, &densities), &without);
+        prop_assert_eq!(&prune(&graph, Thresholds { density, ..all }), &without);
+    }
+
+    #[test]
     fn a_higher_edge_threshold_keeps_what_a_lower_one_keeps(
         graph in any_graph(), node in 0.0..=1.0, edge in 0.0..=1.0, more in 0.0..=1.0,
     ) {
-        let fewer = prune(&graph, Thresholds { node, edge });
-        let more = prune(&graph, Thresholds { node, edge: edge + (1.0 - edge) * more });
+        let fewer = prune(&graph, Thresholds { node, edge, ..Thresholds::default() });
+        let more = prune(&graph, Thresholds { node, edge: edge + (1.0 - edge) * more, ..Thresholds::default() });
         prop_assert!(graph.edges().all(|edge| !fewer.has_edge(edge.id) || more.has_edge(edge.id)));
         prop_assert!(graph.node_ids().all(|id| !fewer.has_node(id) || more.has_node(id)));
     }

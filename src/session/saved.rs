@@ -69,6 +69,13 @@ pub(super) struct Made {
 struct Shares {
     node: f64,
     edge: f64,
+    #[serde(default = "all")]
+    density: f64,
+}
+
+/// The density that leaves nothing out.
+fn all() -> f64 {
+    Thresholds::default().density
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,7 +141,11 @@ impl Saved {
         let mut saved = Self {
             version: VERSION,
             graph: made.clone(),
-            thresholds: Some(Shares { node: edited.thresholds.node, edge: edited.thresholds.edge }),
+            thresholds: Some(Shares {
+                node: edited.thresholds.node,
+                edge: edited.thresholds.edge,
+                density: edited.thresholds.density,
+            }),
             pins: keys.keys(&edited.pins),
             notes: edited.notes.clone(),
             selected: session.selected.map(|id| keys.key(id)),
@@ -183,7 +194,7 @@ impl Saved {
 
     /// What is wrong with it; `None` where nothing is.
     pub fn wrong(&self) -> Option<String> {
-        let shares = self.thresholds.iter().flat_map(|shares| [shares.node, shares.edge]);
+        let shares = self.thresholds.iter().flat_map(|shares| [shares.node, shares.edge, shares.density]);
         let wrong = shares.into_iter().find(|share| !(0.0..=1.0).contains(share))?;
         Some(format!("a threshold is {wrong}, which is no share"))
     }
@@ -194,9 +205,11 @@ impl Saved {
         let mut absent = Absent::default();
         // Edits keep what a session may not: a node in two groups, a member that is not pinned.
         let mut edits = Edits::starting_from(Edited {
-            thresholds: self
-                .thresholds
-                .map_or_else(Thresholds::default, |shares| Thresholds { node: shares.node, edge: shares.edge }),
+            thresholds: self.thresholds.map_or_else(Thresholds::default, |shares| Thresholds {
+                node: shares.node,
+                edge: shares.edge,
+                density: shares.density,
+            }),
             notes: self.notes,
             labels: self
                 .feature_labels

@@ -32,13 +32,18 @@ fn document(features: &[u32]) -> Document {
         labels: Arc::default(),
         stored_scores: None,
         edited: Arc::new(Edited { notes: "from the file".into(), ..Edited::default() }),
+        densities: Arc::default(),
     }
 }
 
 fn any_session() -> impl Strategy<Value = Session> {
     let nodes = || proptest::collection::vec((0..10u32).prop_map(NodeId), 0..6);
     let edit = prop_oneof![
-        (0..5u8).prop_map(|step| Edit::SetThresholds(Thresholds { node: f64::from(step) / 7.0, edge: 1.0 })),
+        (0..5u8).prop_map(|step| Edit::SetThresholds(Thresholds {
+            node: f64::from(step) / 7.0,
+            edge: 1.0,
+            density: f64::from(step) / 4.0
+        })),
         nodes().prop_map(Edit::Pin),
         ("[ab]", nodes()).prop_map(|(name, members)| Edit::Group { name, members }),
         nodes().prop_map(Edit::Ungroup),

@@ -18,7 +18,7 @@ use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::{Pinned, Weighing};
 use crate::tui::theme::Look;
-use crate::tui::tracer::Tracer;
+use crate::tui::tracer::{Traced, Tracer};
 use crate::tui::update::Msg;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -230,7 +230,7 @@ pub enum Effect {
         /// Comes back with the answer.
         generation: u64,
         /// The graph.
-        graph: Arc<AttributionGraph>,
+        document: Document,
         /// How much of it to keep.
         thresholds: Thresholds,
     },
@@ -345,6 +345,8 @@ pub enum Effect {
         /// Whether a file that is there is written over.
         overwrites: bool,
     },
+    /// Let go of a graph: to free one of millions of edges takes longer than a frame may.
+    Discard(Box<Traced>),
     /// Put a text into the terminal's clipboard.
     Copy(String),
     /// Give the terminal back and stop until continued.

@@ -301,8 +301,8 @@ impl Circuit {
     }
 
     /// Takes over a graph that holds the nodes of this one and more: the same trace, further on. `to` gives their ids
-    /// there; the walk, the selection and the edits follow them.
-    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) {
+    /// there; the walk, the selection and the edits follow them. Gives back what it held before.
+    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) -> Traced {
         let was = self.arrangement.place(self.selected());
         // The cursor stays at the top until it is moved; then it stays with its link.
         let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
@@ -314,10 +314,11 @@ impl Circuit {
         Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
         self.pruned = Arc::clone(&traced.kept);
         self.influence_kept = influence_kept(&self.pruned);
-        self.traced = traced;
+        let before = std::mem::replace(&mut self.traced, traced);
         self.show_from(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
         self.row = row.unwrap_or(0);
+        before
     }
 
     /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.

@@ -205,6 +205,8 @@ commands! {
     "nodes-fewer", Prune, Panes, ["-"], Some("nodes"), |s, _| act::nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Panes, [">", "."], Some("edges"), |s, _| act::nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Panes, ["<", ","], Some("edges"), |s, _| act::nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
+    "density-rarer", Prune, Panes, ["d"], None, |s, _| act::nudge_density(s, true), "Leave out features that fire as often: lower the density";
+    "density-more", Prune, Panes, ["D"], None, |s, _| act::nudge_density(s, false), "Keep features that fire more often: raise the density";
     "thresholds", Prune, Panes, ["t"], None, |s, _| act::ask_thresholds(s), "Type the thresholds in numbers";
     "filter", Prune, Panes, ["f"], Some("filter"), |s, _| act::open_filter(s), "See the circuit through a filter";
     "filter-off", Prune, Panes, ["\\"], None, |s, _| act::toggle_filter(s), "Put the filter aside, or take it up again";
@@ -268,7 +270,7 @@ commands! {
     "help-page-down", Program, Help, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, Help, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
     "help-close", Program, Help, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
-    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Choose another model, or download one";
+    "models", Models, Panes, ["M"], None, |s, _| act::open_models(s), "Open a graph that was open, or choose a model";
     "model-down", Models, Start, ["Down", "j"], Some("choose"), |s, _| act::step_model(s, 1), "To the next model";
     "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
     "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";

@@ -1,7 +1,7 @@
 //! What is remembered of the work on a circuit: from the state into a session, and back.
 
 use crate::graph::query::Query;
-use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept, prune};
+use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept};
 use crate::session::{self, ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
 use crate::tui::act;
 use crate::tui::app::{Pane, State};
@@ -42,7 +42,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
     let Opened { session, file, is_saved, notices } = session::open(place, document);
     let thresholds = session.edited.thresholds;
     let other = thresholds != document.edited.thresholds;
-    let kept = other.then(|| Arc::new(prune(&document.graph, thresholds)));
+    let kept = other.then(|| Arc::new(document.prune(thresholds)));
     (Remembered { session, kept, notices, is_saved }, file)
 }
 

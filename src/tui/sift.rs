@@ -1,7 +1,7 @@
 //! What a filter lets through, found off the UI thread.
 
 use crate::graph::query::{Expr, Features, Matches, NumberField, Query, State, Subject, Term};
-use crate::graph::{Document, Edited, Kept};
+use crate::graph::{Densities, Document, Edited, Kept};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::tui::tracer::Promoted;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ impl Sift {
             labels: &self.document.labels,
             edited: &self.edited,
             selected: Some(self.selected),
-            features: &Known(&self.written),
+            features: &Known { written: &self.written, densities: &self.document.densities },
         };
         let matches = self.query.matches(&subject);
         // A filter about the selected node would else hide it, ask about the next one, hide that, and so on.
@@ -57,19 +57,22 @@ impl Sift {
     }
 }
 
-struct Known<'a>(&'a Written);
+struct Known<'a> {
+    written: &'a Written,
+    densities: &'a Densities,
+}
 
 impl Features for Known<'_> {
     fn promotes(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool> {
-        self.0.get(&(layer, feature)).map(|promoted| promoted.top.iter().any(|(token, _)| test(token)))
+        self.written.get(&(layer, feature)).map(|promoted| promoted.top.iter().any(|(token, _)| test(token)))
     }
 
     fn suppresses(&self, layer: Layer, feature: FeatureId, test: &dyn Fn(&str) -> bool) -> Option<bool> {
-        self.0.get(&(layer, feature)).map(|promoted| promoted.bottom.iter().any(|(token, _)| test(token)))
+        self.written.get(&(layer, feature)).map(|promoted| promoted.bottom.iter().any(|(token, _)| test(token)))
     }
 
-    fn density(&self, _: Layer, _: FeatureId) -> Option<f64> {
-        None
+    fn density(&self, layer: Layer, feature: FeatureId) -> Option<f64> {
+        self.densities.of(layer, feature).map(f64::from)
     }
 }
 

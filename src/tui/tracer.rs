@@ -32,7 +32,7 @@ pub struct Traced {
 impl Traced {
     /// Prunes and scores a graph at the thresholds that it was left at.
     pub fn new(document: Document) -> Self {
-        let kept = Arc::new(crate::graph::prune(&document.graph, document.edited.thresholds));
+        let kept = Arc::new(document.prune(document.edited.thresholds));
         let scores = crate::graph::scores(&document.graph, &kept.influence);
         let ranks = ranks(&kept.influence);
         Self { document, kept, scores, ranks }

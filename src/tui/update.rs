@@ -189,8 +189,8 @@ fn take(state: &mut State, msg: Msg) {
             if let Some(busy) = state.busy.as_ref().filter(|busy| busy.generation == generation) {
                 show(state, busy.circuit(), *traced);
             } else if let Some((_, shelved)) = state.shelf.traced(generation) {
-                let forgotten = put_aside(shelved, *traced, &state.look.glyphs);
-                state.effects.extend(forgotten.map(|generation| Effect::Forget { generation }));
+                let effects = put_aside(shelved, *traced, &state.look.glyphs);
+                state.effects.extend(effects);
             }
         }
         Msg::Traced { generation, result } => take_traced(state, generation, result),
@@ -274,37 +274,44 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
 fn take_traced_aside(state: &mut State, generation: u64, result: Result<Traced, String>) {
     let Some((place, shelved)) = state.shelf.traced(generation) else { return };
     let title = state.look.glyphs.visible(&shelved.title());
-    let (said, forgotten) = match result {
+    let (said, effects) = match result {
         Ok(traced) => {
             let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
             (format!("The trace of graph {place} {ended}: {title}"), put_aside(shelved, traced, &state.look.glyphs))
         }
-        Err(why) => (format!("The trace of graph {place} brought nothing: {why}"), None),
+        Err(why) => (format!("The trace of graph {place} brought nothing: {why}"), Vec::new()),
     };
     shelved.busy = None;
-    state.effects.extend(forgotten.map(|generation| Effect::Forget { generation }));
+    state.effects.extend(effects);
     state.say(said);
     state.dirty = true;
 }
 
-/// Gives a graph to the place that its trace is for, which is not on the screen: as [`show`] does. Where another graph
-/// gives way to it, the number of that one's session.
-fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs) -> Option<u64> {
+/// Gives a graph to the place that its trace is for, which is not on the screen: as [`show`] does. What is to be done
+/// about the graph that gives way to it.
+fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs) -> Vec<Effect> {
     let number = shelved.busy.as_ref().map(Busy::circuit);
     if let Aside::Circuit { circuit, generation, prunes } = &mut shelved.graph
         && number == Some(*generation)
         && let Some(to) = circuit.nodes_in(&traced.document.graph)
     {
         *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
-        circuit.grow(traced, &to, glyphs);
-        return None;
+        let before = circuit.grow(traced, &to, glyphs);
+        return vec![Effect::Discard(Box::new(before))];
     }
-    let circuit = Box::new(Circuit::new(traced)?);
-    let aside = Aside::Circuit { circuit, generation: number?, prunes: false };
+    let (Some(circuit), Some(generation)) = (Circuit::new(traced), number) else { return Vec::new() };
+    let aside = Aside::Circuit { circuit: Box::new(circuit), generation, prunes: false };
     match std::mem::replace(&mut shelved.graph, aside) {
-        Aside::Circuit { circuit, .. } => circuit.kit.session,
-        Aside::File(_) | Aside::Nothing => None,
+        Aside::Circuit { circuit, .. } => gone(*circuit),
+        Aside::File(_) | Aside::Nothing => Vec::new(),
     }
+}
+
+/// What is to be done about a circuit that nobody will see again: its session is saved, and may be that of the same prompt,
+/// so that what is left of it is saved before it is read again.
+pub(in crate::tui) fn gone(circuit: Circuit) -> Vec<Effect> {
+    let forget = circuit.kit.session.map(|generation| Effect::Forget { generation });
+    forget.into_iter().chain([Effect::Discard(Box::new(circuit.traced))]).collect()
 }
 
 /// Shows a graph: as what has become of the one on the screen where it is of the same trace.
@@ -317,7 +324,8 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
-        circuit.grow(traced, &to, &state.look.glyphs);
+        let before = circuit.grow(traced, &to, &state.look.glyphs);
+        state.effects.push(Effect::Discard(Box::new(before)));
         if wanted != pruned_at {
             act::prune_anew(state);
         }
@@ -326,10 +334,7 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
     match Circuit::new(traced) {
         Some(circuit) => {
             let replaced = state.circuit.replace(circuit);
-            if let Some(generation) = replaced.and_then(|circuit| circuit.kit.session) {
-                // It may be the session of the same prompt: what is left of that is saved before it is read again.
-                state.effects.push(Effect::Forget { generation });
-            }
+            state.effects.extend(replaced.into_iter().flat_map(gone));
             state.circuit_generation = generation;
             state.detail_scroll = 0;
         }

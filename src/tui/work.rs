@@ -1,7 +1,7 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 use crate::format;
-use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals, prune};
+use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
@@ -17,6 +17,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// How many paths are listed.
 const PATHS: usize = 50;
@@ -201,9 +202,9 @@ impl Workers {
                 self.trace.stop_one(&generation);
                 self.open.stop_one(&generation);
             }
-            Effect::Prune { generation, graph, thresholds } => {
+            Effect::Prune { generation, document, thresholds } => {
                 *lock(&self.thresholds) = thresholds;
-                let work = move |_: &Monitor| Ok(Arc::new(prune(&graph, thresholds)));
+                let work = move |_: &Monitor| Ok(Arc::new(document.prune(thresholds)));
                 self.prune.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Weigh { generation, graph, pinned } => {
@@ -228,7 +229,7 @@ impl Workers {
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = prune(&document.graph, edited.thresholds);
+                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };
@@ -274,6 +275,8 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
+            // Where there is no thread to be had, it is freed here.
+            Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
             Effect::TraceWith(tracer) => self.tracer = Some(tracer),
             other => return Some(other),
         }

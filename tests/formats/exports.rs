@@ -155,7 +155,7 @@ proptest! {
         let document = traced();
         let graph = &document.graph;
         let share = |hundredths| f64::from(hundredths) / 100.0;
-        let mut edits = Edits::starting_from(Edited { thresholds: Thresholds { node: share(node), edge: share(edge) }, ..Edited::default() });
+        let mut edits = Edits::starting_from(Edited { thresholds: Thresholds { node: share(node), edge: share(edge), density: share(edge) }, ..Edited::default() });
         for (what, nodes, text) in picks {
             let nodes: Vec<_> = nodes.into_iter().map(|at| NodeId(at % graph.n_nodes() as u32)).collect();
             edits.apply(match what {
@@ -170,6 +170,19 @@ proptest! {
         prop_assert_eq!(work(&whole.graph, &whole.edited), work(graph, edits.now()));
         prop_assert_eq!(whole.edited.thresholds, edits.now().thresholds);
         prop_assert_eq!(whole.origin.extent, Extent::Whole);
+
+        // What is pinned is in the file, also where pruning dropped it.
+        let pruned = back(&document, edits.now(), Part::Pruned);
+        let (before, after) = (edits.now(), &pruned.edited);
+        let names = |graph: &AttributionGraph, ids: &[NodeId]| ids.iter().map(|id| graph.node_name(*id)).collect::<Vec<_>>();
+        prop_assert_eq!(names(&pruned.graph, &after.pins), names(graph, &before.pins));
+        let groups = |graph: &AttributionGraph, edited: &Edited| {
+            edited.groups.iter().map(|group| (group.name.clone(), names(graph, &group.members))).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(groups(&pruned.graph, after), groups(graph, before));
+        let kept = prune(graph, before.thresholds);
+        let dropped = before.pins.iter().filter(|pin| !kept.has_node(**pin)).count();
+        prop_assert_eq!(pruned.graph.n_nodes(), kept.n_nodes() + dropped);
 
         let pinned = Edited::clone(edits.now());
         if !pinned.pins.is_empty() {
@@ -187,7 +200,7 @@ fn real_graphs_are_pruned_exported_and_opened_again() {
         let document = open(&path).unwrap();
         let graph = &document.graph;
         for node in [0.5, 0.8, 1.0] {
-            let thresholds = Thresholds { node, edge: 0.98 };
+            let thresholds = Thresholds { node, edge: 0.98, ..Thresholds::default() };
             let kept = prune(graph, thresholds);
             let again = back(&document, &Edited { thresholds, ..Edited::default() }, Part::Pruned);
             let (nodes, edges) = by_name(graph);

@@ -63,7 +63,7 @@ fn what_is_kept_of_every_reference_graph_is_written() {
         let file = Tensors::open(&path);
         for (prefix, node, edge) in [("80_98", 0.8, 0.98), ("95_60", 0.95, 0.6)] {
             let what = format!("{} at {prefix}", path.display());
-            let (_, found) = written(&trace::of_reference(&file), Thresholds { node, edge });
+            let (_, found) = written(&trace::of_reference(&file), Thresholds { node, edge, ..Thresholds::default() });
             let wanted = reference_nodes(&file);
             let kept = file.mask(&format!("prune_{prefix}.node_mask"));
             let kept: Vec<usize> = (0..wanted.len()).filter(|&at| kept[at]).collect();
@@ -105,7 +105,7 @@ fn the_metadata_says_how_the_graph_was_made() {
     let mut trace = small_trace();
     trace.provenance.transcoder = "org/repo//sub@main".into();
     trace.settings.max_feature_nodes = Some(7500);
-    let (text, file) = written(&trace, Thresholds { node: 0.7, edge: 0.9 });
+    let (text, file) = written(&trace, Thresholds { node: 0.7, edge: 0.9, ..Thresholds::default() });
     let metadata = &file["metadata"];
     assert_eq!((&metadata["slug"], &metadata["scan"]), (&json!("a-slug"), &json!("org/repo//sub@main")));
     assert_eq!((&metadata["schema_version"], &metadata["node_threshold"]), (&json!(1), &json!(0.7)));
@@ -121,7 +121,7 @@ fn the_metadata_says_how_the_graph_was_made() {
     assert!(!text.contains(r#""weight":null"#));
 
     trace.settings.max_feature_nodes = None;
-    let (again, file) = written(&trace, Thresholds { node: 0.7, edge: 0.9 });
+    let (again, file) = written(&trace, Thresholds { node: 0.7, edge: 0.9, ..Thresholds::default() });
     assert_eq!(file["metadata"]["generation_settings"]["max_feature_nodes"], Value::Null);
     assert_eq!(again, text.replace(r#","max_feature_nodes":7500"#, ""), "the same trace gives the same file");
 }

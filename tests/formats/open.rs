@@ -50,7 +50,7 @@ fn ids(list: &[u32]) -> Vec<NodeId> {
     list.iter().copied().map(NodeId).collect()
 }
 
-const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0 };
+const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
 
 #[test]
 fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
@@ -78,7 +78,7 @@ fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
     // `2_77_1` is no node, and a group without members is none.
     assert_eq!(edited.groups, [Group { name: "both".into(), members: ids(&[0, 1]) }]);
     assert_eq!(edited.pins, ids(&[0, 1]));
-    assert_eq!(edited.thresholds, Thresholds { node: 0.7, edge: 1.0 });
+    assert_eq!(edited.thresholds, Thresholds { node: 0.7, edge: 1.0, ..Thresholds::default() });
     let label = |layer, feature| Labelled::Feature(Layer(layer), FeatureId(feature));
     assert_eq!(labels[&label(0, 1)], "one");
     assert_eq!(edited.labels, Labels::from([(label(1, 7), "seven".to_owned())]));
@@ -150,7 +150,7 @@ fn a_cycle_shows_the_influence_of_the_file_only() {
     let graph = &document.graph;
     assert!(graph.is_cyclic() && !opened("neuronpedia.json").graph.is_cyclic());
     let kept = |node| {
-        let kept = prune(graph, Thresholds { node, edge: 0.5 });
+        let kept = prune(graph, Thresholds { node, edge: 0.5, ..Thresholds::default() });
         (kept.node_ids().map(|id| id.0).collect::<Vec<_>>(), kept.n_edges())
     };
     // Tokens and logits stay; a feature without a score comes last.
@@ -193,12 +193,12 @@ fn circuit_tracers_own_files() {
 
 /// The real graphs, which are no part of the repository; `None`, loudly, where they are not there.
 pub fn real_graphs() -> Option<Vec<PathBuf>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/neuronpedia-graphs");
-    let folder = std::env::var_os("CIRCUITSCOPE_REAL_GRAPHS").map_or(beside, PathBuf::from);
-    let Ok(entries) = fs::read_dir(&folder) else {
-        eprintln!("SKIPPED: there are no real graphs in {}; name them by CIRCUITSCOPE_REAL_GRAPHS", folder.display());
+    let Some(folder) = std::env::var_os("CIRCUITSCOPE_GRAPHS").map(PathBuf::from) else {
+        eprintln!("SKIPPED: no real graphs were read; CIRCUITSCOPE_GRAPHS names a folder of Neuronpedia's graph JSON");
         return None;
     };
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("CIRCUITSCOPE_GRAPHS={}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
     Some(paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
@@ -236,7 +236,8 @@ fn real_graphs_hold_what_their_files_do() {
         assert_eq!((kept.n_nodes(), kept.n_edges()), (nodes.len(), wanted.len()), "{what}: all of it is shown");
         let Extent::PrePruned { node, edge } = document.origin.extent else { panic!("{what} is pruned") };
         assert_eq!((node, edge), (Some(0.8), Some(0.85)), "{what}");
-        let counts = [0.3, 0.6, 0.9].map(|node| prune(graph, Thresholds { node, edge: 0.98 }).n_nodes());
+        let counts = [0.3, 0.6, 0.9]
+            .map(|node| prune(graph, Thresholds { node, edge: 0.98, ..Thresholds::default() }).n_nodes());
         assert!(counts[0] < counts[1] && counts[1] < counts[2] && counts[2] < nodes.len(), "{what}: {counts:?}");
     }
 }

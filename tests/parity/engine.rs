@@ -166,7 +166,7 @@ fn compare_graph(what: &str, found: &RawTrace, expected: &Tensors, relative: boo
         let n = graph.n_nodes();
         assert!((a - b).abs() <= 1e-5 * largest + 1e-4 * b.abs(), "{what}: [{}, {}] is {a}, not {b}", at / n, at % n);
     }
-    let kept = prune(&graph, Thresholds { node: 0.8, edge: 0.98 });
+    let kept = prune(&graph, Thresholds { node: 0.8, edge: 0.98, ..Thresholds::default() });
     let influence = wide(&expected.f32("node_influence"));
     let scale = if relative { influence.iter().fold(0.0f64, |most, x| most.max(*x)) } else { 1.0 };
     assert_close(&format!("{what}: influence"), &kept.influence, &influence, 1e-5 * scale);
@@ -178,7 +178,7 @@ fn compare_graph(what: &str, found: &RawTrace, expected: &Tensors, relative: boo
         1e-5,
     );
     for (name, thresholds) in [("80_98", (0.8, 0.98)), ("50_90", (0.5, 0.9)), ("95_60", (0.95, 0.6))] {
-        let kept = prune(&graph, Thresholds { node: thresholds.0, edge: thresholds.1 });
+        let kept = prune(&graph, Thresholds { node: thresholds.0, edge: thresholds.1, ..Thresholds::default() });
         let nodes: Vec<bool> = (0..graph.n_nodes()).map(|id| kept.has_node(NodeId::from(id))).collect();
         assert_eq!(nodes, expected.mask(&format!("prune_{name}.node_mask")), "{what}: {name} nodes");
         let n = graph.n_nodes();

@@ -74,7 +74,7 @@ fn influence_scores_and_pruning_agree_on_every_graph() {
         assert_close(&format!("{what}: scores"), &[found.replacement, found.completeness], &wanted, TOLERANCE);
 
         for (name, node, edge) in [("80_98", 0.8, 0.98), ("50_90", 0.5, 0.9), ("95_60", 0.95, 0.6)] {
-            let kept = prune(&graph, Thresholds { node, edge });
+            let kept = prune(&graph, Thresholds { node, edge, ..Thresholds::default() });
             let tensor = |part: &str| format!("prune_{name}.{part}");
             let nodes: Vec<_> = graph.node_ids().map(|id| kept.has_node(id)).collect();
             assert_eq!(nodes, file.mask(&tensor("node_mask")), "{what}: nodes kept at {name}");

@@ -3,12 +3,14 @@
 use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
+use circuitscope::tui::app::Opening;
 use circuitscope::tui::command::COMMANDS;
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;
 use circuitscope::tui::update::{Msg, update};
 use proptest::prelude::*;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -43,15 +45,27 @@ fn tokens() -> impl Strategy<Value = Vec<Token>> {
         .prop_map(|texts| texts.into_iter().zip(0..).map(|(text, id)| Token { id, text }).collect())
 }
 
+/// A graph that was traced, or one of a file: of other programs, pruned before it was written, with unknown kinds of nodes,
+/// with cycles, with work of others on it.
+fn graph() -> impl Strategy<Value = Opening> {
+    let files = ["anthropic", "attribute", "circuit-tracer-old", "cycle", "neuronpedia"];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/data");
+    let files = files.map(|name| folder.join(format!("{name}.json"))).to_vec();
+    let traced = (tokens(), 1usize..7, 0.0f64..30.0, any::<u64>()).prop_map(|(tokens, n_layers, density, seed)| {
+        Opening::Trace(Arc::new(made_up("anything", tokens, n_layers, density, seed)))
+    });
+    prop_oneof![3 => traced, 1 => proptest::sample::select(files).prop_map(Opening::File)]
+}
+
+/// Thousands, where they are quick.
+const CASES: u32 = if cfg!(debug_assertions) { 1_000 } else { 4_000 };
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 64 } else { 512 }))]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
     fn any_keys_at_any_size_on_any_graph(
-        tokens in tokens(),
-        n_layers in 1usize..7,
-        density in 0.0f64..30.0,
-        seed in any::<u64>(),
+        graph in graph(),
         size in (1u16..220, 1u16..70),
         charset in proptest::sample::select(vec![Charset::Ascii, Charset::Unicode, Charset::Braille]),
         steps in proptest::collection::vec(anything(), 0..60),
@@ -59,7 +73,7 @@ proptest! {
         let mut desk = Desk::bare(size, Some(Fake::quick()));
         desk.state.look.glyphs = Glyphs::new(charset);
         desk.exports = false;
-        start_open(&mut desk.state, Arc::new(made_up("anything", tokens, n_layers, density, seed)));
+        start_open(&mut desk.state, graph);
         desk.settle();
         for step in steps {
             match step {

@@ -1,7 +1,8 @@
 //! Thresholds and pins, and back again.
 
 use crate::desk::Desk;
-use circuitscope::graph::prune;
+use circuitscope::graph::{NodeKind, prune};
+use std::sync::Arc;
 
 fn counts(desk: &Desk) -> (usize, usize) {
     let kept = desk.state.circuit.as_ref().unwrap().kept();
@@ -90,4 +91,54 @@ fn a_pin_is_marked_and_its_edges_stay() {
     desk.press("u");
     assert!(!desk.shows("◉"));
     desk.press("Ctrl-r").expect("◉");
+}
+
+/// Every second feature fires on one token in a hundred, the others on half of them.
+fn with_densities() -> Desk {
+    let mut desk = Desk::traced((160, 48));
+    let circuit = desk.state.circuit.as_mut().unwrap();
+    let features = circuit.traced.document.graph.nodes().iter().filter_map(|node| match node.kind {
+        NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
+        _ => None,
+    });
+    let densities = features.zip([0.01, 0.5].into_iter().cycle()).collect();
+    circuit.traced.document.densities = Arc::new(densities);
+    desk
+}
+
+#[test]
+fn features_that_fire_often_are_left_out() {
+    let mut desk = with_densities();
+    let densities: Vec<f32> = kept_densities(&desk);
+    assert!(densities.contains(&0.5) && densities.contains(&0.01));
+    desk.press("d").expect("density at most 0.5");
+    assert_eq!(kept_densities(&desk), densities);
+    desk.press("d d").expect("density at most 0.1");
+    let rare = kept_densities(&desk);
+    assert!(!rare.is_empty() && rare.iter().all(|density| *density == 0.01));
+    desk.press("u u u");
+    assert_eq!(kept_densities(&desk), densities);
+    desk.press("t Ctrl-u").type_text("0.8 0.98 0.2").press("Enter").expect("density at most 0.2");
+    assert_eq!(kept_densities(&desk), rare);
+    desk.press("D D D");
+    assert!(!desk.shows("density"));
+    desk.press("f").type_text("density<0.1").press("Enter");
+    assert!(kept_densities(&desk).iter().all(|density| *density == 0.01));
+}
+
+#[test]
+fn without_a_store_no_density_is_known() {
+    let mut desk = Desk::traced((160, 48));
+    let before = counts(&desk);
+    desk.press("d").expect("How often features fire is not known here");
+    desk.press("t Ctrl-u").type_text("0.8 0.98 0.001").press("Enter").expect("density at most 0.001 unknown");
+    assert_eq!(counts(&desk), before);
+    desk.press("f").type_text("density<0.1").press("Enter").expect("need how often features fire");
+}
+
+/// How often the kept features fire.
+fn kept_densities(desk: &Desk) -> Vec<f32> {
+    let circuit = desk.state.circuit.as_ref().unwrap();
+    let features = circuit.kept().node_ids().filter_map(|node| circuit.feature(node));
+    features.filter_map(|(layer, feature)| circuit.traced.document.densities.of(layer, feature)).collect()
 }

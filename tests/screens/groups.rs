@@ -122,7 +122,7 @@ fn thresholds_are_typed() {
     desk.press("Ctrl-u").type_text("1.5").press("Enter");
     desk.expect("1.5 is no share");
     desk.press("Ctrl-u").type_text("0.6 0.9").press("Enter").expect("threshold 0.60");
-    let thresholds = Thresholds { node: 0.6, edge: 0.9 };
+    let thresholds = Thresholds { node: 0.6, edge: 0.9, ..Thresholds::default() };
     assert_eq!(edited(&desk).thresholds, thresholds);
     let anew = prune(&circuit(&desk).traced.document.graph, thresholds);
     assert_eq!(circuit(&desk).kept().n_nodes(), anew.n_nodes());

@@ -23,9 +23,10 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "| Graph | {} nodes, {} edges{} |", graph.n_nodes(), graph.n_edges(), extent(sheet))?;
     let thresholds = sheet.edited.thresholds;
     let (nodes, edges) = (sheet.kept.n_nodes(), sheet.kept.n_edges());
+    let density = if thresholds.density < 1.0 { format!(", density {}", thresholds.density) } else { String::new() };
     writeln!(
         out,
-        "| Thresholds | nodes {}, edges {}: keeps {nodes} nodes, {edges} edges |",
+        "| Thresholds | nodes {}, edges {}{density}: keeps {nodes} nodes, {edges} edges |",
         thresholds.node, thresholds.edge
     )?;
     let scores = sheet.scores();

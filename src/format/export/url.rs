@@ -31,6 +31,9 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
     }
     if sheet.part != Part::All {
         state.push(("pruningThreshold", edited.thresholds.node.to_string()));
+        if edited.thresholds.density < 1.0 {
+            state.push(("densityThreshold", edited.thresholds.density.to_string()));
+        }
     }
     if let Some(first) = pins.first() {
         state.push(("clickedId", (*first).to_owned()));

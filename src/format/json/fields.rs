@@ -136,6 +136,8 @@ pub(super) struct QParams {
     /// This program's own: the field's viewers prune nodes only.
     #[serde(default, rename = "edgeThreshold")]
     pub edge_threshold: Threshold,
+    #[serde(default, rename = "densityThreshold")]
+    pub density_threshold: Threshold,
 }
 
 /// Ids: a list, or one text with commas between them.

@@ -42,6 +42,7 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
     let thresholds = Thresholds {
         node: q_params.pruning_threshold.0.unwrap_or(1.0),
         edge: q_params.edge_threshold.0.unwrap_or(1.0),
+        density: q_params.density_threshold.0.unwrap_or(1.0),
     };
     let notes = metadata.info.as_ref().and_then(|info| info.description.clone()).unwrap_or_default();
     (labels, Edited { thresholds, pins, groups, labels: own, notes })

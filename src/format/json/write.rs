@@ -8,8 +8,9 @@
 //!
 //! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
 //! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
-//! pruning keeps, `pruningThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
-//! description.
+//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
+//! description. Of what pruning dropped, pinned nodes are written all the same, with the edges between pinned nodes: a pin of
+//! a node that is not in the file would be lost when it is opened again.
 
 use crate::graph::{
     AttributionGraph, Document, Edited, Extent, Group, Kept, Labelled, Node, NodeKind, Part, RawTrace, Selection,
@@ -49,7 +50,7 @@ pub fn write(
     part: Part,
 ) -> io::Result<()> {
     let graph = &*document.graph;
-    let selection = Selection::new(graph, kept, edited, part);
+    let selection = Selection::new(graph, kept, edited, part).and_pinned();
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
     let name = |node: NodeId| names[node.index()].as_str();
     let target = graph.logit_nodes().next();
@@ -233,6 +234,9 @@ struct QParams<'a> {
     pruning_threshold: Option<f64>,
     #[serde(rename = "edgeThreshold", skip_serializing_if = "Option::is_none")]
     edge_threshold: Option<f64>,
+    /// Neuronpedia's name for it.
+    #[serde(rename = "densityThreshold", skip_serializing_if = "Option::is_none")]
+    density_threshold: Option<f64>,
 }
 
 impl<'a> QParams<'a> {
@@ -252,6 +256,7 @@ impl<'a> QParams<'a> {
             clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
             pruning_threshold: shown(edited.thresholds.node),
             edge_threshold: shown(edited.thresholds.edge),
+            density_threshold: shown(edited.thresholds.density),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::graph::query::block;
 use crate::graph::query::fields::{NumberField, TextField};
 use crate::graph::query::number::Test;
 use crate::graph::query::plan::{Answers, EdgeTest, Plan};
-use crate::graph::{AttributionGraph, Edited, Kept, Labels, Node, NodeKind, label};
+use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, label};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,6 +38,21 @@ impl Features for NothingKnown {
 
     fn density(&self, _: Layer, _: FeatureId) -> Option<f64> {
         None
+    }
+}
+
+/// Beside the graph, only how often features fire is known.
+impl Features for Densities {
+    fn promotes(&self, _: Layer, _: FeatureId, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
+    }
+
+    fn suppresses(&self, _: Layer, _: FeatureId, _: &dyn Fn(&str) -> bool) -> Option<bool> {
+        None
+    }
+
+    fn density(&self, layer: Layer, feature: FeatureId) -> Option<f64> {
+        self.of(layer, feature).map(f64::from)
     }
 }
 

@@ -52,7 +52,7 @@ impl Features for Seven {
 
 fn asked(query: &str, selected: Option<u32>) -> Matches {
     let graph = graph();
-    let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0 });
+    let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
     let mut edits = Edits::default();
     edits.apply(Edit::Group { name: "state".into(), members: vec![NodeId(0)] });
     edits.apply(Edit::Label(Labelled::Feature(Layer(0), FeatureId(7)), "Texas cities".into()));
@@ -119,7 +119,7 @@ fn terms_about_nodes() {
     ] {
         assert_eq!(nodes(query), wanted, "{query}");
     }
-    let kept = prune(&graph(), Thresholds { node: 1.0, edge: 1.0 });
+    let kept = prune(&graph(), Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
     for id in 0..7 {
         let score = kept.cumulative[id as usize];
         assert!(nodes(&format!("influence<={score}")).contains(&id), "{id} at {score}");
@@ -207,7 +207,7 @@ fn what_is_not_known_is_no_match_and_is_said() {
 #[test]
 fn nothing_that_was_pruned_matches() {
     let graph = graph();
-    let kept = prune(&graph, Thresholds { node: 0.3, edge: 0.5 });
+    let kept = prune(&graph, Thresholds { node: 0.3, edge: 0.5, ..Thresholds::default() });
     let query = Query::parse("pos:0..").unwrap();
     let (labels, edited) = (Labels::new(), crate::graph::Edited::default());
     let subject = Subject {
@@ -402,7 +402,7 @@ fn subject<'a>(
 proptest! {
     #[test]
     fn a_query_and_its_opposite_share_what_is_decided(graph in any_graph(), expr in any_expr(), share in 0.5..=1.0) {
-        let kept = prune(&graph, Thresholds { node: share, edge: share });
+        let kept = prune(&graph, Thresholds { node: share, edge: share, ..Thresholds::default() });
         let (edited, labels) = (crate::graph::Edited::default(), Labels::new());
         let subject = subject(&graph, &kept, &edited, &labels);
         let opposite = Query::from(Expr::Not(Box::new(expr.clone()))).matches(&subject);

@@ -23,8 +23,12 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
 pub(in crate::tui) fn ask_thresholds(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let now = circuit.edits.now().thresholds;
-    let about = "share of the nodes' influence to keep, and of the edges'".to_owned();
-    let answer = format!("{} {}", now.node, now.edge);
+    let mut about = "share of the nodes' influence to keep, and of the edges'".to_owned();
+    let mut answer = format!("{} {}", now.node, now.edge);
+    if !circuit.traced.document.densities.is_empty() || now.density < 1.0 {
+        about.push_str(", and how often a feature may fire");
+        answer.push_str(&format!(" {}", now.density));
+    }
     state.popup = Some(Popup::Question(Question::new(Asks::Thresholds, about, answer)));
 }
 

@@ -3,7 +3,6 @@
 use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
 use crate::tui::app::{Effect, State};
-use std::sync::Arc;
 
 pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { node: nudged(thresholds.node, 5 * by), ..thresholds });
@@ -11,6 +10,23 @@ pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
 
 pub(in crate::tui) fn nudge_edges(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { edge: nudged(thresholds.edge, by), ..thresholds });
+}
+
+/// Shares of tokens between which the density threshold steps. Densities spread over some orders of magnitude.
+const DENSITIES: [f64; 13] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+
+pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
+    let Some(circuit) = &state.circuit else { return };
+    if circuit.traced.document.densities.is_empty() {
+        state.say("How often features fire is not known here: it takes a feature store");
+        return;
+    }
+    let steps = || DENSITIES.into_iter();
+    nudge(state, |thresholds| {
+        let now = thresholds.density;
+        let next = if rarer { steps().rfind(|step| *step < now) } else { steps().find(|step| *step > now) };
+        Thresholds { density: next.unwrap_or(now), ..thresholds }
+    });
 }
 
 /// Hundredths, so that going there and back ends where it began.
@@ -77,8 +93,8 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
 pub(in crate::tui) fn prune_anew(state: &mut State) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
-    let graph = Arc::clone(&circuit.traced.document.graph);
+    let document = circuit.traced.document.clone();
     let thresholds = circuit.edits.now().thresholds;
-    state.effects.push(Effect::Prune { generation, graph, thresholds });
+    state.effects.push(Effect::Prune { generation, document, thresholds });
     state.pruning = Some(generation);
 }

@@ -6,6 +6,7 @@ use super::remember::open_session;
 use crate::tui::app::{Effect, Pane, State};
 use crate::tui::circuit::Writes;
 use crate::tui::shelf::{Aside, Shelf, Shelved};
+use crate::tui::update::gone;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,10 +38,8 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
     if let Some(busy) = busy {
         state.effects.push(Effect::StopTrace { generation: busy.generation });
     }
-    if let Aside::Circuit { circuit, .. } = graph
-        && let Some(generation) = circuit.kit.session
-    {
-        state.effects.push(Effect::Forget { generation });
+    if let Aside::Circuit { circuit, .. } = graph {
+        state.effects.extend(gone(*circuit));
     }
     if let Some(next) = state.shelf.close() {
         put_on(state, next);

@@ -81,7 +81,7 @@ impl Question {
     }
 }
 
-/// Reads thresholds: a node threshold, and an edge threshold behind it where that is to change too.
+/// Reads thresholds: a node threshold, and behind it an edge threshold and a density where those are to change too.
 ///
 /// # Errors
 /// A sentence that says what is expected.
@@ -93,8 +93,11 @@ pub fn read_thresholds(text: &str, now: Thresholds) -> Result<Thresholds, String
     let words: Vec<&str> = text.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
     match words[..] {
         [node] => Ok(Thresholds { node: read(node)?, ..now }),
-        [node, edge] => Ok(Thresholds { node: read(node)?, edge: read(edge)? }),
-        _ => Err("Write the node threshold, and the edge threshold behind it: 0.8 0.98".to_owned()),
+        [node, edge] => Ok(Thresholds { node: read(node)?, edge: read(edge)?, ..now }),
+        [node, edge, density] => Ok(Thresholds { node: read(node)?, edge: read(edge)?, density: read(density)? }),
+        _ => {
+            Err("Write the node threshold, and behind it the edge threshold and the density: 0.8 0.98 0.01".to_owned())
+        }
     }
 }
 
@@ -106,8 +109,9 @@ mod tests {
     fn thresholds_are_read_or_it_is_said_what_is_wrong() {
         let now = Thresholds::default();
         assert_eq!(read_thresholds("0.5", now), Ok(Thresholds { node: 0.5, ..now }));
-        assert_eq!(read_thresholds(" 0.5,  1 ", now), Ok(Thresholds { node: 0.5, edge: 1.0 }));
-        for wrong in ["", "1.2", "-0.1", "NaN", "inf", "0.5 x", "0.1 0.2 0.3"] {
+        assert_eq!(read_thresholds(" 0.5,  1 ", now), Ok(Thresholds { node: 0.5, edge: 1.0, ..Thresholds::default() }));
+        assert_eq!(read_thresholds("0.5 1 0.001", now), Ok(Thresholds { node: 0.5, edge: 1.0, density: 0.001 }));
+        for wrong in ["", "1.2", "-0.1", "NaN", "inf", "0.5 x", "0.5 0.5 2", "0.1 0.2 0.3 0.4"] {
             assert!(read_thresholds(wrong, now).is_err(), "{wrong}");
         }
     }

@@ -93,6 +93,12 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     facts.push((label("nodes", "nodes", "n"), nodes, counts));
     let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge);
     facts.push((label("edges", "edges", "e"), edges, counts));
+    if now.thresholds.density < 1.0 {
+        // Without a store nothing is left out for it.
+        let (note, style) = if traced.document.densities.is_empty() { (" unknown", theme.alert) } else { ("", counts) };
+        let density = format!("{}{}{note}", label("at most ", "", ""), now.thresholds.density);
+        facts.push((label("density", "dens", "d"), density, style));
+    }
     facts.push((label("influence", "infl", "i"), percent(circuit.influence_kept), counts));
     if let Some(errors) = circuit.error_share() {
         facts.push((label("errors", "err", "x"), percent(errors), theme.text));

@@ -1,0 +1,95 @@
+//! Memory and work of a trace before anything is known but its prompt.
+
+use crate::attribution::plan::{Card, Room, free, gib};
+use crate::attribution::sizes::{Sizes, forward_operations};
+use crate::attribution::{DeviceMemory, Limits, Plan, TraceError, memory};
+use crate::model::Transformer;
+use crate::transcoder::Transcoder;
+use std::fmt;
+
+/// Features that fire for a token in a layer, where only the forward pass can tell: from few to many, of published
+/// transcoders.
+const ACTIVE_PER_TOKEN: [usize; 2] = [5, 200];
+
+/// What a trace may hold and compute, before its forward pass: from few active features to many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// Tokens of the prompt.
+    pub positions: usize,
+    /// Active features, where every token has few in every layer, or many.
+    pub active: [usize; 2],
+    /// The most that the process will hold at any time, in bytes.
+    pub memory_bytes: [u64; 2],
+    /// Floating-point operations.
+    pub operations: [u64; 2],
+    /// The most that will be held on the device, where it has memory of its own.
+    pub device: Option<[DeviceMemory; 2]>,
+}
+
+impl Outlook {
+    /// For a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
+    ///
+    /// # Errors
+    /// [`TraceError::Memory`] or [`TraceError::DeviceMemory`] where even few active features would not fit.
+    pub fn new(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        positions: usize,
+        max_feature_nodes: Option<usize>,
+        limits: &Limits,
+    ) -> Result<Self, TraceError> {
+        let (spec, card, before) = (&model.spec, Card::of(model), memory::resident().unwrap_or(0));
+        let forward = forward_operations(spec, transcoder, positions);
+        let mut outlook = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
+        for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {
+            let per_token = transcoder.config.k.unwrap_or(per_token);
+            let of_layer = |layer| per_token.min(transcoder.n_features(layer)) * positions.saturating_sub(1);
+            let sizes = Sizes::new(spec, transcoder, positions, (0..spec.n_layers).map(of_layer).collect());
+            let wanted = max_feature_nodes.unwrap_or(usize::MAX).min(sizes.n_active());
+            // The forward pass keeps what it captures where it computes.
+            let capture = sizes.capture_bytes();
+            let card = card.map(|card| Card { peak: capture + sizes.card_passing_bytes(), ..card });
+            let peak = before + sizes.passing_bytes() + sizes.active_bytes() + if card.is_none() { capture } else { 0 };
+            let room = Room { before, peak, most: limits.most(), card };
+            let plan = match Plan::within(&sizes, wanted, wanted, None, limits, room) {
+                // Many features may not fit; few have to.
+                Err(_) if nth > 0 => {
+                    let card = card.map(|card| Card { free: None, ..card });
+                    Plan::within(&sizes, wanted, wanted, None, limits, Room { most: None, card, ..room })?
+                }
+                plan => plan?,
+            };
+            if let (Some(device), Some(card)) = (plan.device, card) {
+                let device = DeviceMemory { free_bytes: card.free, ..device };
+                outlook.device.get_or_insert([device; 2])[nth] = device;
+            }
+            // Few rows that start in the middle, or all of them at the last token in the last layer.
+            let (layer, position) = match nth {
+                0 => (spec.n_layers / 4, positions / 2),
+                _ => (spec.n_layers - 1, positions.saturating_sub(1)),
+            };
+            let row = sizes.row_operations(layer, position, layer * position * per_token);
+            outlook.active[nth] = sizes.n_active();
+            outlook.memory_bytes[nth] = plan.memory_bytes;
+            outlook.operations[nth] = forward + wanted as u64 * row;
+        }
+        Ok(outlook)
+    }
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [few, many] = self.active;
+        write!(f, "{} tokens: {few} to {many} active features, ", self.positions)?;
+        let [least, most] = self.memory_bytes.map(gib);
+        let [from, to] = self.operations.map(|n| n as f64 / 1e12);
+        write!(f, "{least:.2} to {most:.2} GiB of memory, {from:.2} to {to:.2} TFLOP")?;
+        match &self.device {
+            Some([least, most]) => {
+                let [few, many] = [least, most].map(|device| gib(device.needed_bytes));
+                write!(f, ", {few:.2} to {many:.2} GiB of the device's memory{}", free(least))
+            }
+            None => Ok(()),
+        }
+    }
+}

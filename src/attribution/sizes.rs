@@ -1,0 +1,150 @@
+//! What memory and work follow from: the sizes of a model, its transcoder and a prompt.
+
+use crate::attribution::Capture;
+use crate::model::{Layout, ModelSpec};
+use crate::transcoder::Transcoder;
+
+/// The sizes that memory and work follow from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sizes {
+    pub layers: usize,
+    pub d: usize,
+    pub d_mlp: usize,
+    pub d_attn: usize,
+    pub d_kv: usize,
+    pub heads: usize,
+    pub positions: usize,
+    /// Features of the widest layer.
+    pub features: usize,
+    pub has_skip: bool,
+    /// Active features by layer.
+    pub active: Vec<usize>,
+    /// Decoder rows of active features, one for each layer that they write into.
+    pub written: usize,
+}
+
+impl Sizes {
+    pub fn new(spec: &ModelSpec, transcoder: &Transcoder, positions: usize, active: Vec<usize>) -> Self {
+        let written = active.iter().enumerate().map(|(layer, n)| n * transcoder.writes_to(layer).len()).sum();
+        Self {
+            layers: spec.n_layers,
+            d: spec.d_model,
+            d_mlp: spec.d_mlp,
+            d_attn: spec.n_heads * spec.head_dim,
+            d_kv: spec.n_kv_heads * spec.head_dim,
+            heads: spec.n_heads,
+            positions,
+            features: (0..spec.n_layers).map(|layer| transcoder.n_features(layer)).max().unwrap_or(0),
+            has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
+            active,
+            written,
+        }
+    }
+
+    pub fn n_active(&self) -> usize {
+        self.active.iter().sum()
+    }
+
+    pub fn columns(&self) -> usize {
+        self.n_active() + (self.layers + 1) * self.positions
+    }
+
+    /// What one forward pass keeps where the model computes.
+    pub fn capture_bytes(&self) -> u64 {
+        let of_layer = self.heads * self.positions * self.positions + 2 * self.positions * self.d;
+        4 * (self.layers * of_layer) as u64
+    }
+
+    /// What the forward pass holds for a moment beside that: pre-activations, or scores of attention on their way to a
+    /// pattern.
+    pub fn passing_bytes(&self) -> u64 {
+        let scores = 4 * self.heads * self.positions * self.positions;
+        4 * (2 * self.positions * self.features).max(scores) as u64
+    }
+
+    /// What is frozen where the model computes, with or without the decoder rows of active features; a weight of
+    /// attention takes `weight_bytes`.
+    pub fn frozen_bytes(&self, held: bool, weight_bytes: usize) -> u64 {
+        let (d, p) = (self.d, self.positions);
+        let skip = if self.has_skip { d * d } else { 0 };
+        let of_layer = self.heads * p * p + 4 * p * d + skip;
+        let decoders = if held { self.written * d } else { 0 };
+        let weights = self.layers * d * (self.d_attn + self.d_kv) * weight_bytes;
+        (4 * (self.layers * of_layer + p * d + decoders) + weights) as u64
+    }
+
+    /// The active features, which the machine's memory keeps.
+    pub fn active_bytes(&self) -> u64 {
+        16 * self.n_active() as u64
+    }
+
+    /// Rows of a block of `rows` before they are kept.
+    pub fn block_bytes(&self, rows: usize) -> u64 {
+        4 * (rows * self.columns()) as u64
+    }
+
+    /// Gradients of a block of `rows` rows on the CPU.
+    pub fn gradient_bytes(&self, rows: usize) -> u64 {
+        let gradients = (2 * self.d + self.d_attn + self.d_kv).max(6 * self.d);
+        4 * (rows * (self.positions.max(2) - 1) * gradients) as u64
+    }
+
+    /// Gradients of a block of `rows` rows on a card, where what passes attention is laid out in full, several times over,
+    /// and beside a layer's pattern.
+    pub fn card_gradient_bytes(&self, rows: usize) -> u64 {
+        let gradients = (2 * self.d + 5 * self.d_attn + 3 * self.d_kv).max(6 * self.d);
+        4 * (rows * self.positions * gradients + self.heads * self.positions * self.positions) as u64
+    }
+
+    /// What a card holds for a moment in the forward pass: a weight on its way into place, the widest layer of the MLP,
+    /// scores of attention on their way to a pattern.
+    pub fn card_passing_bytes(&self) -> u64 {
+        let (p, widest) = (self.positions, self.d_mlp.max(self.d_attn));
+        4 * (2 * self.d * widest + 3 * p * widest + 3 * self.heads * p * p) as u64
+    }
+
+    /// Operations of one row that reads in front of the MLP of `layer`, behind its attention, at `position`, with
+    /// `features` written at the layers and positions that it reads.
+    pub fn row_operations(&self, layer: usize, position: usize, features: usize) -> u64 {
+        if position == 0 {
+            return 0;
+        }
+        let (d, p) = (self.d, position);
+        // The first attention that a gradient meets has it at one position only, and spreads it over those before.
+        let first = d * (self.d_attn + p * self.d_kv) + self.d_attn * p;
+        let each = p * d * (self.d_attn + self.d_kv) + self.d_attn * p * (p + 1) / 2;
+        let skip = if self.has_skip { p * d * d } else { 0 };
+        // Errors and constants beside the features, and token 0's share and the constants' behind attention.
+        let written = d * (features + 2 * layer * p) + 2 * d * (1 + layer * p);
+        2 * (first + layer * (each + skip) + written) as u64
+    }
+}
+
+/// The sizes of a trace, as its forward pass has shown them.
+pub(super) fn sizes(spec: &ModelSpec, transcoder: &Transcoder, capture: &Capture) -> Sizes {
+    let active = capture.layers.iter().map(|layer| layer.active.len()).collect();
+    Sizes::new(spec, transcoder, capture.n_positions(), active)
+}
+
+/// Floating-point operations of a forward pass over `positions` tokens, encoders and the last token's logits included.
+pub(super) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, positions: usize) -> u64 {
+    let layers = (0..spec.n_layers).map(|layer| layer_operations(spec, transcoder.n_features(layer), positions));
+    layers.sum::<u64>() + logit_operations(spec)
+}
+
+/// Floating-point operations of a layer's matrix products in the forward pass over `positions` tokens, an encoder of
+/// `n_features` included.
+pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
+    let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
+    let mlp = match spec.layout {
+        Layout::Llama => 3 * d * spec.d_mlp,
+        Layout::Gpt2 => 2 * d * spec.d_mlp,
+    };
+    let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
+    2 * (positions * (weights + 2 * d_attn * positions)) as u64
+}
+
+/// Floating-point operations of one position's logits.
+pub(super) fn logit_operations(spec: &ModelSpec) -> u64 {
+    2 * (spec.vocab_size * spec.d_model) as u64
+}
