@@ -18,6 +18,12 @@ pub fn data_folder() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", NAME)?.data_dir().to_owned())
 }
 
+/// The file that holds for which transcoders the person lets the hub be asked for single features; none where the person
+/// has no home.
+pub fn consents_file() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", NAME)?.config_dir().join("features.json"))
+}
+
 /// Sends what the program logs to a file, since the screen is taken: one a day, a week of them. The log ends when the
 /// guard goes. A log that cannot be written is done without.
 pub fn log_to_file() -> Option<WorkerGuard> {

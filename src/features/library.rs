@@ -77,6 +77,8 @@ pub struct Search<'a> {
 pub struct Found {
     /// The dashboard, of the first source that has one, and that source.
     pub dashboard: Option<(Dashboard, Origin)>,
+    /// Where the bars of its histogram begin, `[bars]`, where they are not evenly wide.
+    pub bins: Option<Vec<f32>>,
     /// The label that goes before all others that the library knows.
     pub label: Option<Label>,
     /// What has to be said of sources that should have known more.
@@ -107,6 +109,17 @@ struct Source {
 enum Shelf {
     Store(Box<Store>),
     Folder(Folder),
+}
+
+impl Source {
+    /// Where the bars of a histogram begin, if the source says. The last bar is that of the bin with the maximum.
+    fn bins(&self, dashboard: &Dashboard) -> Option<Vec<f32>> {
+        let Shelf::Store(store) = &self.shelf else { return None };
+        let bins = &store.manifest()?.bins;
+        let end = bins.partition_point(|begin| *begin <= dashboard.max);
+        let bars = bins.get(end.checked_sub(dashboard.histogram.len())?..end)?;
+        (!bars.is_empty()).then(|| bars.to_vec())
+    }
 }
 
 /// A name made safe as that of a folder: what is neither a letter, a digit, `.`, `_` nor `-` becomes `--`.
@@ -275,6 +288,7 @@ impl Library {
                         Label { text, origin }
                     });
                     found.label = Label::first([found.label.take(), label]);
+                    found.bins = source.bins(&dashboard);
                     self.take(&mut found, dashboard, source.origin.clone(), (layer, feature));
                     found.hub_may_know = false;
                     break;

@@ -30,6 +30,8 @@ const MOST_SKIPPED: usize = 64 << 20;
 pub struct Consents {
     path: Option<PathBuf>,
     given: BTreeSet<String>,
+    /// Those among them that are to last.
+    kept: BTreeSet<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -42,12 +44,17 @@ impl Consents {
     pub fn open(path: Option<PathBuf>) -> Self {
         let read = |path: &PathBuf| serde_json::from_slice::<SavedConsents>(&fs::read(path).ok()?).ok();
         let given = path.as_ref().and_then(read).unwrap_or_default().features_from_hub;
-        Self { path, given }
+        Self { path, kept: given.clone(), given }
     }
 
     /// Whether the hub may be asked for features of this set.
     pub fn has(&self, set: &Reference) -> bool {
         self.given.contains(&set.to_string())
+    }
+
+    /// The person has said yes for this set until the program ends.
+    pub fn give_for_now(&mut self, set: &Reference) {
+        self.given.insert(set.to_string());
     }
 
     /// Keeps that the person has said yes for this set.
@@ -56,15 +63,7 @@ impl Consents {
     /// The file cannot be written; the yes holds until the program ends.
     pub fn give(&mut self, set: &Reference) -> Result<(), FeatureError> {
         self.given.insert(set.to_string());
-        self.save()
-    }
-
-    /// Takes it back.
-    ///
-    /// # Errors
-    /// As [`Consents::give`].
-    pub fn take_back(&mut self, set: &Reference) -> Result<(), FeatureError> {
-        self.given.remove(&set.to_string());
+        self.kept.insert(set.to_string());
         self.save()
     }
 
@@ -74,7 +73,7 @@ impl Consents {
             // Where it cannot be made, writing says so.
             let _ = fs::create_dir_all(folder);
         }
-        let saved = SavedConsents { features_from_hub: self.given.clone() };
+        let saved = SavedConsents { features_from_hub: self.kept.clone() };
         Ok(write_atomically(path, |out| {
             serde_json::to_writer_pretty(&mut *out, &saved)?;
             out.write_all(b"\n")

@@ -7,4 +7,5 @@ mod set;
 
 pub use activation::{Activation, Active};
 pub use config::{FeatureInput, FeatureOutput, Kind, TranscoderConfig};
+pub use schema::feature_counts;
 pub use set::{Encoded, Transcoder, TranscoderError};

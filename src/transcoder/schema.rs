@@ -126,6 +126,15 @@ pub(super) fn open(place: &Place, config: &TranscoderConfig) -> Result<Vec<Layer
     files.into_iter().enumerate().map(open_one).collect()
 }
 
+/// Features of each layer of the transcoder in `place`, `[L]`, told by its files alone, without its model.
+///
+/// # Errors
+/// It is incomplete or damaged.
+pub fn feature_counts(place: &Place) -> Result<Vec<usize>, TranscoderError> {
+    let layers = open(place, &TranscoderConfig::read(place)?)?;
+    Ok(layers.iter().map(|layer| layer.n_features).collect())
+}
+
 fn empty(place: &Place) -> TranscoderError {
     TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod batch;
 mod chat;
 mod devices;
+mod features;
 mod inspecting;
 mod manual;
 mod pipeline;

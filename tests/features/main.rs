@@ -4,6 +4,7 @@
 mod by_hand;
 mod folders;
 mod hostile;
+mod import;
 mod library;
 
 use circuitscope::features::store::Store;

@@ -2,6 +2,7 @@
 #![cfg(feature = "hub")]
 
 mod broken;
+mod features;
 mod pull;
 mod refused;
 mod screen;

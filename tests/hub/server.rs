@@ -164,8 +164,11 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
     };
     let fault = *shared.fault.lock().unwrap();
     if storage {
-        let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-        return send_stored(shared, &mut stream, &path, from, fault, earlier);
+        let part = range.and_then(|range| {
+            let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+            Some((from.parse().ok()?, to.parse().ok()))
+        });
+        return send_stored(shared, &mut stream, &path, part, fault, earlier);
     }
     send_own(shared, &mut stream, &path, method == "HEAD", fault)
 }
@@ -248,7 +251,7 @@ fn send_stored(
     shared: &Shared,
     stream: &mut TcpStream,
     path: &str,
-    from: Option<usize>,
+    part: Option<(usize, Option<usize>)>,
     fault: Fault,
     earlier: usize,
 ) -> std::io::Result<()> {
@@ -270,7 +273,7 @@ fn send_stored(
         head(stream, "200 OK", &[("Content-Length", content.len().to_string())])?;
         return stream.write_all(&content[..n.min(content.len() - 1)]);
     }
-    match (fault, from) {
+    match (fault, part) {
         (Fault::OtherBytes, _) => {
             let other: Vec<u8> = content.iter().map(|byte| byte ^ 1).collect();
             answer(stream, "200 OK", &[], &other)
@@ -292,9 +295,11 @@ fn send_stored(
         }
         (Fault::EndsAfterAndRangeIsRefused(_), Some(_)) => answer(stream, "416 Range Not Satisfiable", &[], b""),
         (Fault::EndsAfterAndStartsOver(_), _) | (_, None) => answer(stream, "200 OK", &[], &content),
-        (_, Some(from)) => {
-            let range = format!("bytes {from}-{}/{}", content.len() - 1, content.len());
-            answer(stream, "206 Partial Content", &[("Content-Range", range)], &content[from..])
+        (_, Some((from, _))) if from >= content.len() => answer(stream, "416 Range Not Satisfiable", &[], b""),
+        (_, Some((from, to))) => {
+            let end = to.map_or(content.len(), |to| content.len().min(to + 1));
+            let range = format!("bytes {from}-{}/{}", end - 1, content.len());
+            answer(stream, "206 Partial Content", &[("Content-Range", range)], &content[from..end])
         }
     }
 }

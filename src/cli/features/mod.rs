@@ -1,7 +1,10 @@
 //! `circuitscope features`: what makes each feature fire.
 
 mod build;
+mod import;
+pub(super) mod library;
 mod merge;
+mod show;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,6 +20,8 @@ pub struct FeaturesArgs {
 enum Command {
     Build(build::BuildArgs),
     Merge(merge::MergeArgs),
+    Import(import::ImportArgs),
+    Show(show::ShowArgs),
 }
 
 /// Does what the subcommand asks for.
@@ -27,5 +32,7 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
         Command::Build(args) => build::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Show(args) => show::run(args),
     }
 }

@@ -1,0 +1,107 @@
+//! `features show` and `features import` as a person or a script calls them.
+
+use crate::circuitscope;
+use circuitscope::features::store::{Manifest, Writer};
+use circuitscope::features::{Dashboard, Example, Quantile};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// A store with a feature of layer 1 of which all is known.
+fn store(folder: &Path) {
+    let context = |words: &[&str], activations: &[f32], repeated| Example {
+        tokens: words.iter().map(|word| (*word).to_owned()).collect(),
+        activations: activations.to_vec(),
+        peak: None,
+        repeated,
+    };
+    let dallas = context(&["in", " Dallas", ",", "\n", "\u{1b}[2J"], &[0.0, 4.5, 1.0, 0.0, 0.0], false);
+    let again = Example { repeated: true, ..dallas.clone() };
+    let dashboard = Dashboard {
+        index: 2,
+        quantiles: vec![Quantile { name: "Top".into(), examples: vec![dallas, again] }],
+        promoted: vec![" Texas".into()],
+        max: 6.0,
+        histogram: vec![8.0, 4.0, 0.0, 1.0],
+        quantile_values: vec![0.5, 5.0],
+        density: Some(0.0125),
+        ..Dashboard::default()
+    };
+    let manifest = Manifest { version: Manifest::VERSION, n_layers: 2, n_features: vec![3, 3], ..Manifest::default() };
+    let mut writer = Writer::new(folder, manifest).unwrap();
+    writer.push(1, 2, &dashboard).unwrap();
+    writer.finish().unwrap();
+}
+
+fn printed(args: &[&str], home: &Path) -> String {
+    let output = circuitscope().env("HOME", home).env_remove("XDG_DATA_HOME").args(args).assert().success();
+    String::from_utf8(output.get_output().stdout.clone()).unwrap()
+}
+
+fn refused(args: &[&str], home: &Path) -> String {
+    let output = circuitscope().env("HOME", home).env_remove("XDG_DATA_HOME").args(args).assert().code(1);
+    String::from_utf8(output.get_output().stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_feature_is_shown_as_text_and_as_json() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("store");
+    store(&folder);
+    let path = folder.to_str().unwrap();
+    let show = ["features", "show", "1:2", "--features", path];
+    let text = printed(&show, home.path());
+    for part in [
+        "label       Dallas → Texas (automatic)",
+        &format!("from        {path} (imported)"),
+        "fires on 1.250 % of tokens",
+        "█▄ ▁ from 0.000 to 6.000",
+        "quantiles   0.500 5.000",
+        "promotes    ·Texas",
+        "Top: 1 of 2, 1 of them repeated and left out",
+        "    4.500  ",
+        "in«·Dallas»,⏎␛[2J",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'));
+    let json: Value = serde_json::from_str(&printed(&[&show[..], &["--json"]].concat(), home.path())).unwrap();
+    assert_eq!((&json["label"]["text"], &json["label"]["origin"]), (&"Dallas → Texas".into(), &"automatic".into()));
+    assert_eq!(json["dashboard"]["examples_quantiles"][0]["examples"][0]["tokens"][1], " Dallas");
+    assert_eq!(json["sources"].as_array().unwrap().len(), 1);
+
+    let labels = home.path().join("mine.csv");
+    fs::write(&labels, "1,2,cities of Texas\n0,0,alone").unwrap();
+    let labels = ["--labels", labels.to_str().unwrap()];
+    let named: Value =
+        serde_json::from_str(&printed(&[&show[..], &labels, &["--json"]].concat(), home.path())).unwrap();
+    assert_eq!(named["label"]["text"], "cities of Texas");
+    // A label alone is something.
+    let alone = printed(&[&["features", "show", "0:0", "--features", path], &labels[..]].concat(), home.path());
+    assert!(alone.contains("alone") && alone.contains("none are known"), "{alone}");
+
+    let none = refused(&["features", "show", "0:1", "--features", path], home.path());
+    assert!(none.contains("nothing is known of feature 0:1 in ") && none.contains("features build"), "{none}");
+    assert!(refused(&["features", "show", "9:9"], home.path()).contains("has no layer 9"), "the demo has not");
+    assert!(refused(&["features", "show", "0:2", "--features", "/no/such"], home.path()).contains("/no/such"));
+}
+
+#[test]
+fn an_import_is_found_without_being_named() {
+    let home = tempfile::tempdir().unwrap();
+    let export = home.path().join("export/features");
+    fs::create_dir_all(&export).unwrap();
+    let row = r#"{"modelId": "m", "layer": "1-set", "index": 2, "frac_nonzero": 0.5, "activations":
+        [{"tokens": ["a", " b"], "values": [0, 2]}], "explanations": [{"description": "letters"}]}"#;
+    fs::write(export.join("batch-0.jsonl"), row.replace('\n', " ") + "\nnonsense\n").unwrap();
+    let export = home.path().join("export");
+    let transcoder = crate::fixture("llama_plt_relu/transcoder");
+    let set = ["--transcoder", transcoder.to_str().unwrap()];
+    let import = [&["features", "import", export.to_str().unwrap(), "--json"], &set[..]].concat();
+    let outcome: Value = serde_json::from_str(&printed(&import, home.path())).unwrap();
+    assert_eq!((&outcome["outcome"]["features"], &outcome["outcome"]["skipped"]), (&1.into(), &1.into()));
+    let shown = printed(&[&["features", "show", "1:2"], &set[..]].concat(), home.path());
+    assert!(shown.contains("letters (from ") && shown.contains("a«·b»") && shown.contains("(imported)"), "{shown}");
+    let no_place = refused(&["features", "import", export.to_str().unwrap()], home.path());
+    assert!(no_place.contains("--out"), "{no_place}");
+}
