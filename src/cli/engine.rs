@@ -98,6 +98,12 @@ impl EngineArgs {
         Ok(hub.pair(model.as_ref(), transcoder)?)
     }
 
+    /// Where the transcoder lies, where it was named and is on this machine.
+    pub fn transcoder_place(&self) -> Option<Place> {
+        let Ok(Some(Request::Pair { transcoder, .. })) = self.request() else { return None };
+        hub(true).ok()?.place(&transcoder).ok()
+    }
+
     /// What was asked for; `None` for the embedded demo.
     fn request(&self) -> Result<Option<Request>> {
         let source = |path: &PathBuf| Source::parse(path);

@@ -2,6 +2,7 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
+use crate::cli::features::library::NamedArgs;
 use crate::cli::growth::grow;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
@@ -24,6 +25,8 @@ pub struct WalkArgs {
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
+    features: NamedArgs,
+    #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
     look: LookArgs,
@@ -35,13 +38,15 @@ impl WalkArgs {
     }
 
     fn models(&self) -> Result<Arc<dyn Models>> {
-        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.engine.device, &self.settings)?))
+        Ok(Arc::new(LocalModels::new(&self.engine, &self.features, &self.settings)?))
     }
 }
 
 /// Opens the full-screen program with what can be traced on this machine, and what could be downloaded, to choose from.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StartArgs {
+    #[command(flatten)]
+    features: NamedArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
@@ -98,7 +103,8 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 /// # Errors
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
-    let models = Arc::new(LocalModels::new(args.offline, &args.device, &args.settings)?);
+    let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
+    let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings)?);
     let _log = config::log_to_file();
     tui::run(Start::Choose, None, models, args.look.options())
 }

@@ -1,6 +1,7 @@
 //! The attribution graph and everything that can be said of it without files, tensors or a terminal.
 
 mod attribution_graph;
+pub mod automatic;
 mod build;
 mod densities;
 mod document;

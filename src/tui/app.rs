@@ -6,12 +6,13 @@ use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::session::Session;
 use crate::tui::circuit::Circuit;
+use crate::tui::features::{Feature, Features, Knows, Survey};
 use crate::tui::find::Haystack;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
+    contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
     proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::shelf::Shelf;
@@ -39,11 +40,14 @@ pub enum Pane {
     Tree,
     /// What is pinned.
     Subgraph,
+    /// What the selected feature fires on.
+    Feature,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
+    pub const ALL: [Self; 6] =
+        [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Feature];
 
     /// Where its own keys work.
     pub fn context(self) -> Context {
@@ -53,6 +57,7 @@ impl Pane {
             Self::Detail => Context::Detail,
             Self::Tree => Context::Tree,
             Self::Subgraph => Context::Subgraph,
+            Self::Feature => Context::Feature,
         }
     }
 
@@ -64,6 +69,7 @@ impl Pane {
             Self::Detail => "detail",
             Self::Tree => "tree",
             Self::Subgraph => "subgraph",
+            Self::Feature => "contexts",
         }
     }
 }
@@ -90,6 +96,15 @@ pub enum Popup {
     Export(Box<Export>),
     /// The models to choose from.
     Start(Start),
+    /// What a feature fires on, on the whole screen.
+    Contexts(Contexts),
+    /// May the hub be asked for single features?
+    Consent {
+        /// Of which transcoder, as the graph calls it.
+        transcoder: String,
+        /// As a part of what.
+        set: String,
+    },
 }
 
 /// A line for the person, until the next key.
@@ -301,6 +316,40 @@ pub enum Effect {
         /// What is asked.
         errand: Errand,
     },
+    /// Open what is known of a transcoder's features.
+    OpenLibrary {
+        /// The transcoder, as graphs call it.
+        transcoder: String,
+    },
+    /// Look what a library says of a graph's features.
+    Survey {
+        /// Comes back with the answer: the number of the circuit.
+        generation: u64,
+        /// The graph and the library.
+        survey: Survey,
+    },
+    /// Read what a feature fires on.
+    ReadFeature {
+        /// The number of the question.
+        generation: u64,
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// Comes back with the answer.
+        feature: Feature,
+        /// Whether the hub may be asked, where the person said yes to that.
+        may_ask: bool,
+    },
+    /// Stop reading.
+    StopReading,
+    /// Keep that the hub may be asked for features.
+    AllowHub {
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
+    },
     /// Stop the running errand.
     StopErrand,
     /// Have another model trace from now on.
@@ -379,6 +428,8 @@ pub struct State {
     pub mouse: bool,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
+    /// What features fire on, as far as it is known.
+    pub features: Features,
     /// What lies over the panes.
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
@@ -433,6 +484,7 @@ impl State {
             windows: Windows::default(),
             mouse: false,
             detail_scroll: 0,
+            features: Features::default(),
             popup: None,
             prefix: None,
             filter_history: Vec::new(),
@@ -471,6 +523,8 @@ impl State {
             Some(Popup::Filter(_)) => Context::Filter,
             Some(Popup::Export(_)) => Context::Export,
             Some(Popup::Start(start)) => start.context(),
+            Some(Popup::Contexts(contexts)) => contexts.context(),
+            Some(Popup::Consent { .. }) => Context::Ask,
             None => self.focus.context(),
         }
     }

@@ -22,6 +22,8 @@ pub enum Group {
     Lists,
     /// To what is looked for.
     Find,
+    /// What features fire on.
+    Contexts,
     /// Which model traces.
     Models,
     /// The program.
@@ -32,13 +34,14 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Walk,
         Self::Find,
         Self::Prune,
         Self::Edit,
         Self::Prompt,
         Self::Lists,
+        Self::Contexts,
         Self::Models,
         Self::Program,
         Self::Text,
@@ -53,6 +56,7 @@ impl Group {
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
+            Self::Contexts => "What features fire on",
             Self::Models => "Models",
             Self::Program => "Program",
             Self::Text => "In a line of text",
@@ -260,6 +264,25 @@ commands! {
     "proposals-accept", Edit, Proposals, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
     "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
     "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
+    "contexts", Contexts, Panes, ["s"], Some("contexts"), |s, _| act::open_contexts(s), "Show what the feature fires on, on the whole screen";
+    "ask-hub", Contexts, Panes, ["A"], None, |s, _| act::ask_hub(s), "Ask the hub what the feature fires on";
+    "contexts-search", Contexts, Contexts, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
+    "contexts-down", Contexts, Feature, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";
+    "contexts-up", Contexts, Feature, ["Up", "k"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "Contexts, a line back";
+    "contexts-left", Contexts, Feature, ["Left", "h"], Some("shift"), |s, _| act::shift_contexts(s, -8), "What stands before, in every context";
+    "contexts-right", Contexts, Feature, ["Right", "l"], Some("shift"), |s, _| act::shift_contexts(s, 8), "What stands after, in every context";
+    "contexts-page-down", Contexts, Feature, ["PageDown"], None, |s, _| act::scroll_contexts(s, 10), "Contexts, ten lines further";
+    "contexts-page-up", Contexts, Feature, ["PageUp"], None, |s, _| act::scroll_contexts(s, -10), "Contexts, ten lines back";
+    "contexts-first", Contexts, Feature, ["g", "Home"], None, |s, _| act::scroll_contexts(s, isize::MIN), "To the strongest contexts";
+    "contexts-last", Contexts, Feature, ["G", "End"], None, |s, _| act::scroll_contexts(s, isize::MAX), "To the last lines";
+    "contexts-next-member", Contexts, Feature, [")"], Some("member"), |s, _| act::turn_member(s, 1), "The supernode's next member, then all together";
+    "contexts-previous-member", Contexts, Feature, ["("], Some("member"), |s, _| act::turn_member(s, -1), "The supernode's member before";
+    "contexts-repeated", Contexts, Feature, ["r"], Some("repeated"), |s, _| act::toggle_repeated(s), "Unfold contexts that are repeated, or fold them";
+    "contexts-close", Contexts, Contexts, ["Esc", "q", "s"], Some("back"), |s, _| act::close_contexts(s), "Leave the search, then the contexts";
+    "contexts-search-take", Contexts, ContextsSearch, ["Enter"], Some("take"), |s, _| act::take_search(s), "Go on with the contexts that were found";
+    "contexts-search-down", Contexts, ContextsSearch, ["Down"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "A line further in what was found";
+    "contexts-search-up", Contexts, ContextsSearch, ["Up"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "A line back in what was found";
+    "contexts-search-close", Contexts, ContextsSearch, ["Esc"], Some("all"), |s, _| act::close_contexts(s), "Back to all contexts";
     "next-graph", Program, Panes, ["}"], None, |s, _| act::turn_graph(s, true), "To the next open graph";
     "previous-graph", Program, Panes, ["{"], None, |s, _| act::turn_graph(s, false), "To the open graph before";
     "close-graph", Program, Panes, ["Ctrl-w"], None, |s, _| act::close_graph(s), "Close this graph; another one takes its place";

@@ -6,6 +6,7 @@ use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Busy, Effect, Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::features::{Card, Feature, Knows, Named};
 use crate::tui::find::Found;
 use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
@@ -120,6 +121,36 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// A library is open.
+    Library {
+        /// Of which transcoder.
+        transcoder: String,
+        /// The answer.
+        result: Result<Arc<dyn Knows>, String>,
+    },
+    /// A library was looked through for a graph.
+    Surveyed {
+        /// Of the circuit.
+        generation: u64,
+        /// What it says, and whether that is all.
+        result: Result<(Named, bool), String>,
+    },
+    /// What a feature fires on was read.
+    Feature {
+        /// Of which transcoder.
+        transcoder: String,
+        /// The feature.
+        feature: Feature,
+        /// The answer.
+        result: Result<Card, String>,
+    },
+    /// The hub may be asked for features.
+    HubAllowed {
+        /// Of which transcoder.
+        transcoder: String,
+        /// Whether that could be kept.
+        result: Result<(), String>,
+    },
     /// An errand ended.
     Errand {
         /// Of the question.
@@ -142,7 +173,10 @@ pub fn update(state: &mut State, msg: Msg) {
 
 /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
 fn shows_nodes(state: &State) -> bool {
-    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
+    !matches!(
+        state.popup,
+        None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Consent { .. })
+    )
 }
 
 /// Whether an answer is about what is under way for the graph on the screen.
@@ -181,6 +215,8 @@ fn take(state: &mut State, msg: Msg) {
                     && start.generation == generation
                 {
                     start.progress = progress;
+                } else {
+                    state.features.known.values_mut().for_each(|known| known.hear(generation, progress.phase));
                 }
             }
             state.dirty = true;
@@ -206,6 +242,10 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
+        Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
+        Msg::Feature { transcoder, feature, result } => act::take_feature(state, &transcoder, feature, result),
+        Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
@@ -326,7 +366,8 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
         let pruned_at = traced.document.edited.thresholds;
         let before = circuit.grow(traced, &to, &state.look.glyphs);
         state.effects.push(Effect::Discard(Box::new(before)));
-        if wanted != pruned_at {
+        // How often features fire is not known where a trace is pruned as it grows.
+        if wanted != pruned_at || wanted.density < 1.0 {
             act::prune_anew(state);
         }
         return;
@@ -375,6 +416,7 @@ fn settle(state: &mut State) {
         circuit.arrange(&state.look.glyphs, room);
     }
     act::learn(state);
+    act::know(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

@@ -2,10 +2,12 @@
 
 use crate::format;
 use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
+use crate::features::Library;
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
+use crate::tui::features::{Card, Feature, Knows, Named};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
@@ -142,6 +144,10 @@ pub struct Workers {
     /// Who saves the session of which circuit. They save what is left when they go.
     savers: HashMap<u64, Saver>,
     errand: Slot<u64, Brought>,
+    library: Slot<String, Arc<dyn Knows>>,
+    survey: Slot<u64, (Named, bool)>,
+    read: Slot<(u64, String, Feature), Card>,
+    allow: Slot<String, ()>,
 }
 
 impl Workers {
@@ -167,6 +173,10 @@ impl Workers {
             data: None,
             savers: HashMap::new(),
             errand: Slot::new("errand"),
+            library: Slot::new("library"),
+            survey: Slot::new("survey"),
+            read: Slot::new("read"),
+            allow: Slot::new("allow"),
         }
     }
 
@@ -275,6 +285,28 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
+            Effect::OpenLibrary { transcoder } => {
+                let (models, name) = (self.models.clone(), transcoder.clone());
+                let work = move |monitor: &Monitor| match models {
+                    Some(models) => models.library(&name, monitor).map_err(|error| format!("{error:#}")),
+                    None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
+                };
+                self.library.ask(transcoder, Box::new(work), &self.wake);
+            }
+            Effect::Survey { generation, survey } => {
+                let work = move |monitor: &Monitor| survey.run(monitor).map_err(|stop| stop.to_string());
+                self.survey.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::ReadFeature { generation, transcoder, knows, feature, may_ask } => {
+                let work = move |monitor: &Monitor| {
+                    Card::read(knows.as_ref(), feature, may_ask, monitor).map_err(|stop| stop.to_string())
+                };
+                self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
+            }
+            Effect::StopReading => self.read.stop(),
+            Effect::AllowHub { transcoder, knows } => {
+                self.allow.ask(transcoder, Box::new(move |_| knows.allow_hub()), &self.wake);
+            }
             // Where there is no thread to be had, it is freed here.
             Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
             Effect::TraceWith(tracer) => self.tracer = Some(tracer),
@@ -367,6 +399,18 @@ impl Workers {
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
+        while let Some((transcoder, result)) = self.library.take(&self.wake) {
+            answers.push(Msg::Library { transcoder, result });
+        }
+        while let Some((generation, result)) = self.survey.take(&self.wake) {
+            answers.push(Msg::Surveyed { generation, result });
+        }
+        while let Some(((_, transcoder, feature), result)) = self.read.take(&self.wake) {
+            answers.push(Msg::Feature { transcoder, feature, result });
+        }
+        while let Some((transcoder, result)) = self.allow.take(&self.wake) {
+            answers.push(Msg::HubAllowed { transcoder, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -376,7 +420,8 @@ impl Workers {
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
         let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
-        all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).collect()
+        let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
+        all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
 
     /// Whether nothing is running.
@@ -386,7 +431,9 @@ impl Workers {
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
         let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
-        about_traces && about_nodes && about_files && self.weigh.is_idle()
+        let about_features =
+            self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
+        about_traces && about_nodes && about_files && about_features && self.weigh.is_idle()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What lies over the panes.
 
 mod ask;
+mod consent;
+pub mod contexts;
 pub mod export;
 pub mod filter;
 mod grammar;
@@ -13,6 +15,9 @@ pub mod prompt;
 pub mod proposals;
 pub mod question;
 pub mod start;
+
+pub(super) use ask::wrap;
+pub(super) use consent::render as render_consent;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -3,6 +3,7 @@
 mod connections;
 mod crumbs;
 mod detail;
+mod feature;
 mod graph;
 mod header;
 mod hints;
@@ -16,6 +17,9 @@ mod which_key;
 
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
+pub(super) use feature::{
+    draw as draw_feature, overflow as feature_overflow, room as feature_room, rows as feature_rows,
+};
 pub(super) use graph::node_at;
 pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
@@ -45,6 +49,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             Pane::Detail => detail::render(state, slot.area, inner, buf),
             Pane::Tree => tree::render(state, slot.area, inner, buf),
             Pane::Subgraph => subgraph::render(state, slot.area, inner, buf),
+            Pane::Feature => feature::render(state, slot.area, inner, buf),
         }
     }
     if let Some(area) = panes.crumbs {
@@ -72,6 +77,11 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             if let Some(circuit) = &state.circuit {
                 paths.render(circuit, popup_room(state.size), &state.look, buf);
             }
+            None
+        }
+        Some(Popup::Contexts(contexts)) => contexts.render(state, buf),
+        Some(Popup::Consent { set, .. }) => {
+            super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
             None
         }
         Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
