@@ -214,10 +214,12 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
 /// # Errors
 /// Where the terminal cannot be written to.
 pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
+    let mut size = state.size;
     terminal.draw(|frame| {
         let screen = frame.area();
-        // The terminal may have been resized since: its event is on the way, and nothing is drawn for the old size.
-        if (screen.width, screen.height) == state.size
+        size = (screen.width, screen.height);
+        // The terminal may have been resized since: nothing is drawn for the old size.
+        if size == state.size
             && let Some(cursor) = view::render(state, screen, frame.buffer_mut())
         {
             frame.set_cursor_position(cursor);
@@ -225,5 +227,9 @@ pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> an
     })?;
     terminal.backend_mut().end_frame()?;
     state.dirty = false;
+    if size != state.size {
+        // No event tells of it where that was before anybody listened.
+        update(state, Msg::Resize(size.0, size.1));
+    }
     Ok(())
 }

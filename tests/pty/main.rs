@@ -104,6 +104,18 @@ impl Session {
         });
     }
 
+    /// A signal to go on that comes before the program has stopped would be lost.
+    #[track_caller]
+    fn until_stopped(&self) {
+        let id = self.child.process_id().unwrap().to_string();
+        let started = Instant::now();
+        let state = || Command::new("ps").args(["-o", "stat=", "-p", &id]).output().unwrap().stdout;
+        while !state().starts_with(b"T") {
+            assert!(started.elapsed() < LIMIT, "the program does not stop");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn resize(&self, rows: u16, cols: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
         self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
@@ -203,12 +215,14 @@ fn it_can_be_suspended_and_continued() {
     session.until_shows("→ Austin");
     session.press("\x1a");
     session.until_restored();
+    session.until_stopped();
     session.signal("CONT");
     session.until_shows("→ Austin");
     session.press("1");
     session.until_shows("‹");
     session.signal("TSTP");
     session.until_restored();
+    session.until_stopped();
     session.signal("CONT");
     session.until_shows("‹");
     session.press("q");
@@ -218,7 +232,9 @@ fn it_can_be_suspended_and_continued() {
 
 #[test]
 fn it_follows_the_size_of_the_terminal() {
+    // Also before the program listens.
     let mut session = Session::start(&[]);
+    session.resize(30, 100);
     session.until_shows("→ Austin");
     session.resize(8, 30);
     session.until_shows("too small");

@@ -57,6 +57,16 @@ impl Line {
 }
 
 #[test]
+fn a_size_that_no_event_told_of_is_noticed() {
+    let mut line = Line::new((100, 30));
+    line.desk.state.size = (80, 24);
+    line.desk.state.dirty = true;
+    line.draw();
+    assert!(line.desk.state.dirty && line.desk.state.size == (100, 30), "it is drawn anew");
+    assert!(line.draw() > 0 && !line.desk.state.dirty);
+}
+
+#[test]
 fn an_unchanged_screen_is_not_written() {
     let mut line = Line::new((200, 60));
     assert_eq!(line.draw(), 0);

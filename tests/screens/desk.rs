@@ -68,7 +68,7 @@ impl Desk {
 
     /// Down to the nearest feature.
     #[track_caller]
-    pub fn to_feature(&mut self) -> &mut Self {
+    pub fn go_to_feature(&mut self) -> &mut Self {
         self.press_until("j", |state| state.circuit.as_ref().unwrap().selected_feature().is_some())
     }
 

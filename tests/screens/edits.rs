@@ -85,7 +85,7 @@ fn only_the_newest_pruning_is_shown() {
 #[test]
 fn a_pin_is_marked_and_its_edges_stay() {
     let mut desk = Desk::traced((160, 48));
-    desk.to_feature();
+    desk.go_to_feature();
     desk.press("p").expect("◉").expect("pins 1");
     desk.press("g").expect("◉");
     desk.press("u");

@@ -83,7 +83,7 @@ fn a_search_says_while_it_is_typed_how_much_it_finds() {
 #[test]
 fn promoted_tokens_are_searched_once_they_are_known() {
     let mut desk = Desk::traced((160, 48));
-    desk.to_feature();
+    desk.go_to_feature();
     let there = circuit(&desk).selected();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
     let circuitscope::tui::circuit::Writes::Known(promoted) = &circuit(&desk).writes[&(layer, feature)] else {

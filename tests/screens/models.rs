@@ -111,7 +111,7 @@ fn what_is_here_is_loaded_and_traces() {
     desk.type_text("the capital of the state containing Dallas is").press("Enter");
     desk.expect("Dallas is → Austin");
     // The selected feature's tokens come from the model that was loaded.
-    desk.to_feature();
+    desk.go_to_feature();
     assert!(!desk.shows("needs the model"), "{}", desk.screen());
     assert_eq!(shelf.asked(), ["load"]);
 }

@@ -279,7 +279,7 @@ fn totals_say_where_the_input_comes_from() {
 #[test]
 fn labels_say_whose_they_are() {
     let mut desk = Desk::traced((160, 48));
-    desk.to_feature();
+    desk.go_to_feature();
     let what = circuit(&desk).labelled(circuit(&desk).selected());
     let circuit = desk.state.circuit.as_mut().unwrap();
     circuit.traced.document.labels = Arc::new([(what, "capitals".to_owned())].into());

@@ -150,7 +150,7 @@ fn without_a_model_a_graph_is_walked_but_not_traced() {
     let wide: String = desk.screen().replace(' ', "");
     assert!(wide.contains("東京"), "{wide}");
     desk.press("i").expect("There is no model to trace a prompt with");
-    desk.to_feature();
+    desk.go_to_feature();
     desk.expect("needs the model");
 }
 

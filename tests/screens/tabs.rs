@@ -95,7 +95,7 @@ fn other_graphs_are_turned_to_while_a_trace_goes_on() {
     desk.expect("What is under way is of another graph");
     desk.press_only("{");
     desk.wait_for("the graph of the trace", |desk| desk.shows("Dallas is → Austin") && desk.shows("Ctrl-c stops"));
-    ["1", "p", "}"].map(|key| desk.press_only(key));
+    ["1", "p", "}"].into_iter().for_each(|key| desk.press_only(key));
     desk.expect("second →");
     (0..2).for_each(|_| go_on.send(()).unwrap());
     desk.settle();

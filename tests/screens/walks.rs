@@ -179,7 +179,7 @@ fn a_small_screen_shows_the_pane_that_has_the_focus() {
 #[test]
 fn the_detail_says_what_a_feature_is_and_writes() {
     let mut desk = Desk::traced((160, 48));
-    desk.to_feature();
+    desk.go_to_feature();
     desk.expect("feature #").expect("activation").expect("influence").expect("promotes").expect("suppresses");
     desk.expect("errors").expect("rank ");
 }
@@ -189,7 +189,7 @@ fn answers_about_another_circuit_are_dropped() {
     use circuitscope::tui::Promoted;
     use circuitscope::tui::update::{Msg, update};
     let mut desk = Desk::traced((160, 48));
-    desk.to_feature();
+    desk.go_to_feature();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
     let before = desk.screen();
     let generation = desk.state.circuit_generation + 1;
@@ -201,7 +201,7 @@ fn answers_about_another_circuit_are_dropped() {
 #[test]
 fn the_detail_scrolls_no_further_than_its_end() {
     let mut desk = Desk::traced((80, 24));
-    desk.to_feature();
+    desk.go_to_feature();
     desk.press("Tab Tab");
     for _ in 0..50 {
         desk.press("j");

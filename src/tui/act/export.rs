@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let slug = &circuit.traced.document.origin.slug;
-    // The graph's own name without its ending, in its folder; else what viewers call it.
-    let file = state.files.get(&state.circuit_generation).map(|file| file.with_extension(""));
+    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
+    // itself.
+    let file = state.files.get(&state.circuit_generation).map(|file| {
+        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        file.with_extension(if is_json { "exported" } else { "" })
+    });
     let stem = file.unwrap_or_else(|| PathBuf::from(if slug.is_empty() { "circuit" } else { slug.as_str() }));
     state.popup = Some(Popup::Export(Box::new(Export::new(&stem))));
 }
