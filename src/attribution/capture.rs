@@ -54,6 +54,9 @@ impl Capture {
         ids: &[u32],
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
+        if transcoder.config.is_dictionary() {
+            return Err(TraceError::Dictionary(transcoder.name()));
+        }
         let n_layers = model.spec.n_layers;
         let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
         let positions = model.positions(ids.len())?;
@@ -83,7 +86,7 @@ impl Capture {
                 feature_input,
                 feature_output: match transcoder.output() {
                     FeatureOutput::MlpOut => output,
-                    FeatureOutput::HookMlpOut => written,
+                    _ => written,
                 },
             });
         }

@@ -216,6 +216,20 @@ impl Engine {
         features: &[usize],
         monitor: &Monitor,
     ) -> Result<Vec<Promoted>, TraceError> {
+        let sums = self.written(layer, features)?;
+        let d = self.model.spec.d_model;
+        let norm = self.model.final_norm()?;
+        let written = norm.scale(&Tensor::from_vec(sums, (features.len(), d), self.model.device())?)?;
+        let effects = self.model.unembed(&written, monitor.cancel())?;
+        parallel::map(effects.len(), |nth| Ok(self.listed(&effects[nth])))
+    }
+
+    /// What features of a layer write at activation 1, summed over the layers that they write into: `[n, d]`, row after
+    /// row.
+    ///
+    /// # Errors
+    /// A feature is not there, or the decoders cannot be read.
+    pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TraceError> {
         let here = |feature: usize| layer < self.transcoder.n_layers() && feature < self.transcoder.n_features(layer);
         if let Some(feature) = features.iter().find(|feature| !here(**feature)) {
             let what = "the transcoder has no such feature; the graph was made with another one".to_owned();
@@ -231,10 +245,7 @@ impl Engine {
             }
         }
         self.transcoder.release_decoders(layer);
-        let norm = self.model.final_norm()?;
-        let written = norm.scale(&Tensor::from_vec(sums, (features.len(), d), self.model.device())?)?;
-        let effects = self.model.unembed(&written, monitor.cancel())?;
-        parallel::map(effects.len(), |nth| Ok(self.listed(&effects[nth])))
+        Ok(sums)
     }
 
     /// The tokens of the largest and of the smallest of a feature's effects `[V]`, against their mean.

@@ -35,6 +35,12 @@ pub enum TraceError {
         /// What it has to begin with.
         prefix: &'static str,
     },
+    /// A dictionary of one residual stream.
+    #[error(
+        "{0} reads and writes one residual stream: it replaces no MLP, so there is nothing to trace; give a transcoder, or \
+         look at its features with `circuitscope features`"
+    )]
+    Dictionary(String),
     /// A trace cannot be gone on from.
     #[error("the trace cannot be resumed: {0}; trace the prompt anew")]
     Resume(String),

@@ -84,7 +84,7 @@ impl EngineArgs {
     }
 
     /// Where they lie; with `--download` what is missing is fetched first.
-    fn places(&self) -> Result<(Place, Place)> {
+    pub fn places(&self) -> Result<(Place, Place)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
         let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
         let hub = hub(self.offline)?;

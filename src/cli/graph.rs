@@ -1,11 +1,13 @@
 //! What the subcommands on a graph's file have in common: opening it with its session, naming its nodes, telling of
 //! them.
 
+use crate::cli::features::library::{NamedArgs, Set};
 use crate::config;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
 use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label};
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
 use crate::tui::text::visible;
 use anyhow::{Context, Result, anyhow};
@@ -28,6 +30,8 @@ pub struct GraphArgs {
     /// features do [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub density: Option<f64>,
+    #[command(flatten)]
+    pub named: NamedArgs,
 }
 
 /// A graph with what a person did to it.
@@ -80,14 +84,33 @@ impl GraphArgs {
     /// # Errors
     /// As [`open_session`].
     pub fn open(&self) -> Result<OpenGraph> {
-        let (document, opened) = open_session(&self.file)?;
+        let (mut document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
         edited.thresholds = self.thresholds(edited.thresholds);
+        if edited.thresholds.density < 1.0 || !self.named.is_empty() {
+            self.inform(&mut document)?;
+        }
         if edited.thresholds.density < 1.0 && document.densities.is_empty() {
             eprintln!("circuitscope: how often features fire is not known here, so that none is left out for it");
         }
         let kept = document.prune(edited.thresholds);
         Ok(OpenGraph { document, edited, kept })
+    }
+}
+
+impl GraphArgs {
+    /// Adds what is known of the graph's features on this machine: by what the person named, and by what its transcoder
+    /// has beside it.
+    ///
+    /// # Errors
+    /// What the person named cannot be used.
+    fn inform(&self, document: &mut Document) -> Result<()> {
+        let monitor = Monitor::default();
+        let library = Set::called(&document.origin.transcoder)?.library(&self.named, false, true, &monitor)?;
+        for notice in library.notices() {
+            eprintln!("circuitscope: {}", visible(notice));
+        }
+        Ok(library.inform(document, &monitor)?)
     }
 }
 

@@ -86,11 +86,11 @@ fn peaks(dashboard: &Dashboard) -> Option<String> {
         return Some(several.join(", "));
     }
     let same: Vec<_> = peaked.into_iter().filter(|(example, at)| example.tokens[*at].trim() == token).collect();
-    Some(span(&same))
+    Some(span(&same, dashboard.spacer()))
 }
 
 /// The tokens that end in the peaks and are the same in three of four contexts. One context alone shares nothing.
-fn span(peaked: &[(&Example, usize)]) -> String {
+fn span(peaked: &[(&Example, usize)], spacer: &str) -> String {
     let (first, end) = peaked[0];
     let is_shared = |length: &usize| {
         let run = &first.tokens[end - length..end];
@@ -99,7 +99,7 @@ fn span(peaked: &[(&Example, usize)]) -> String {
     };
     let longest = if peaked.len() > 1 { end.min(LONGEST - 1) } else { 0 };
     let start = end - (1..=longest).take_while(is_shared).last().unwrap_or(0);
-    first.tokens[start..=end].concat().trim().to_owned()
+    first.tokens[start..=end].join(spacer).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -139,6 +139,8 @@ mod tests {
         let a: (&[&str], usize) = (&["the", " state", " of", " Texas"], 3);
         let b: (&[&str], usize) = (&["a", " state", " of", " Texas", "."], 3);
         assert_eq!(named(&[a, b, a, b], &[]), Some("state of Texas".into()));
+        let words: (&[&str], usize) = (&["state", "of", "Texas"], 2);
+        assert_eq!(named(&[words, words], &[]), Some("state of Texas".into()));
         let none: (&[&str], usize) = (&[" Texas"], 0);
         assert_eq!(named(&[a, none, b, none], &[]), Some("Texas".into()));
     }

@@ -137,24 +137,24 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn labels(name: &str, content: &str) -> Result<Vec<((u32, u32), String)>, String> {
+    fn labels(name: &str, content: &str) -> Result<Vec<(u32, u32, String)>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         let read = read(&path, &Monitor::default()).map_err(|error| error.to_string())?;
-        let mut labels: Vec<_> = read.into_iter().map(|((l, f), label)| ((l.0, f.0), label)).collect();
+        let mut labels: Vec<_> = read.into_iter().map(|((l, f), label)| (l.0, f.0, label)).collect();
         labels.sort();
         Ok(labels)
     }
 
     #[test]
     fn csv_with_and_without_names_of_columns() {
-        let both = vec![((0, 3), "cities, \"big\" ones".to_owned()), ((12, 7), "verbs, past".to_owned())];
+        let both = vec![(0, 3, "cities, \"big\" ones".to_owned()), (12, 7, "verbs, past".to_owned())];
         let plain = "0,3,\"cities, \"\"big\"\" ones\"\r\n12,7, verbs, past\n";
         assert_eq!(labels("a.csv", plain), Ok(both.clone()));
         let named =
             "\u{feff}label,Index,layer\n\"cities, \"\"big\"\" ones\",3,0\n\n\"verbs, past\",7,12\n0\u{3000},1,1";
-        assert_eq!(labels("a.csv", named).unwrap()[..], [both[0].clone(), ((1, 1), "0".into()), both[1].clone()]);
+        assert_eq!(labels("a.csv", named).unwrap()[..], [both[0].clone(), (1, 1, "0".into()), both[1].clone()]);
         assert!(labels("a.csv", "0,3,a\nx,3,b").unwrap_err().contains("a.csv, line 2: \"x\" and \"3\""));
         assert!(labels("a.csv", "0,3,\"a").unwrap_err().contains("line 1: a quotation mark"));
     }
@@ -163,7 +163,7 @@ mod tests {
     fn json_lines_of_ours_and_of_neuronpedias() {
         let text = "{\"layer\": 2, \"feature\": 9, \"label\": \"a\"}\n{\"modelId\": \"m\", \"layer\": \"12-set\", \
                     \"index\": \"7\", \"description\": \" b \"}\n{\"layer\": 2, \"feature\": 9, \"label\": \"later\"}\n";
-        assert_eq!(labels("a.jsonl", text), Ok(vec![((2, 9), "a".into()), ((12, 7), "b".into())]));
+        assert_eq!(labels("a.jsonl", text), Ok(vec![(2, 9, "a".into()), (12, 7, "b".into())]));
         assert!(labels("a.jsonl", "{\"layer\": -2}").unwrap_err().contains("a.jsonl, line 1: invalid"));
     }
 }

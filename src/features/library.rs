@@ -366,8 +366,10 @@ impl Search<'_> {
     fn check_name(&self, store: &Store) -> Result<(), FeatureError> {
         let Some(manifest) = store.manifest().filter(|manifest| manifest.corpus.is_some()) else { return Ok(()) };
         let own = &manifest.transcoder;
-        let folder = self.transcoder.map(Place::short_name).unwrap_or_default();
-        if own.is_empty() || self.name.is_empty() || own == self.name || *own == folder {
+        // A set that has no name of its own is called by its folder, which may since lie elsewhere.
+        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(Place::short_name);
+        let is_folder = folder.is_some_and(|folder| Path::new(own).file_name() == Some(folder.as_ref()));
+        if own.is_empty() || self.name.is_empty() || own == self.name || is_folder {
             return Ok(());
         }
         let what = format!("it was made with {own}, this one is {}", self.name);

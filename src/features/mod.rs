@@ -1,11 +1,13 @@
 //! What makes each feature fire: dashboards, where they are read from, and how they are written.
 
+pub mod browse;
 pub mod build;
 mod dashboard;
 mod error;
 mod folder;
 pub mod import;
 mod inflate;
+mod inform;
 mod label;
 pub mod labels;
 mod library;

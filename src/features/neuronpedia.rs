@@ -229,31 +229,31 @@ pub(super) fn dashboard(named: &Named, facts: Facts, mut activations: Vec<Activa
         };
         groups.entry(key).or_insert_with(|| (name, Vec::new())).1.push(activation.example(&mut seen));
     }
-    let (histogram, ends) = facts.histogram().unwrap_or_default();
-    let max = ends.map(|(_, max)| max).or(facts.max).filter(|max| *max > 0.0).unwrap_or(strongest);
+    let (histogram, ends) = facts.histogram().unzip();
+    let (min, max) = ends.unwrap_or((0.0, facts.max.unwrap_or_default()));
     Dashboard {
         transcoder_id: named.set.clone(),
         index: named.feature.0.into(),
         quantiles: groups.into_values().map(|(name, examples)| Quantile { name, examples }).collect(),
         promoted: facts.promoted.unwrap_or_default(),
         suppressed: facts.suppressed.unwrap_or_default(),
-        min: ends.map_or(0.0, |(min, _)| min),
-        max,
+        min,
+        max: if max > 0.0 { max } else { strongest },
         quantile_values: Vec::new(),
-        histogram,
+        histogram: histogram.unwrap_or_default(),
         density: facts.density,
     }
 }
 
 impl Facts {
     /// The bars of the histogram, and where the first begins and the last ends; `None` where they are not evenly wide.
-    fn histogram(&self) -> Option<(Vec<f32>, Option<(f32, f32)>)> {
+    fn histogram(&self) -> Option<(Vec<f32>, (f32, f32))> {
         let (heights, middles) = (self.heights.as_ref()?, self.middles.as_ref()?);
         let [first, .., last] = middles.as_slice() else { return None };
         let width = (last - first) / (middles.len() - 1) as f32;
         // The middles are rounded to some digits.
         let even = |(nth, middle): (usize, &f32)| (middle - (first + width * nth as f32)).abs() <= 0.05 * width;
         let fits = heights.len() == middles.len() && width > 0.0 && middles.iter().enumerate().all(even);
-        fits.then(|| (heights.clone(), Some((first - width / 2.0, last + width / 2.0))))
+        fits.then(|| (heights.clone(), (first - width / 2.0, last + width / 2.0)))
     }
 }

@@ -1,6 +1,6 @@
 //! How a context reads: its tokens, those joined that are no text by themselves.
 
-use crate::features::Example;
+use crate::features::{Dashboard, Example};
 use std::ops::Range;
 
 /// Tokens that a character of four bytes is spread over at most, and one more.
@@ -15,6 +15,16 @@ pub struct Piece {
     pub activation: f32,
     /// Its tokens.
     pub tokens: Range<usize>,
+}
+
+impl Dashboard {
+    /// What stands between two tokens of a context that is read aloud: nothing where tokens bring their own spaces, and a
+    /// space where not one of them does, as those of a tokenizer that splits at spaces.
+    pub fn spacer(&self) -> &'static str {
+        let has_space = |token: &String| token.starts_with([' ', '\u{2581}', '\u{120}']) || token.ends_with(' ');
+        let spaced = self.examples().flat_map(|example| &example.tokens).any(has_space);
+        if spaced { "" } else { " " }
+    }
 }
 
 impl Example {
@@ -78,6 +88,7 @@ fn unescape(text: &str, bytes: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::Quantile;
 
     fn shown(tokens: &[&str]) -> Vec<(String, f32, Range<usize>)> {
         let example = Example {
@@ -93,6 +104,21 @@ mod tests {
         let euro = shown(&["a", " \\xe2", "\\x82", "\\xac!", "b"]);
         assert_eq!(euro, [("a".into(), 0.0, 0..1), (" €!".into(), 3.0, 1..4), ("b".into(), 4.0, 4..5)]);
         assert_eq!(shown(&["\\xe2\\x82\\xac"]), [("€".into(), 0.0, 0..1)]);
+    }
+
+    #[test]
+    fn tokens_without_spaces_are_words() {
+        let spacer = |contexts: &[&[&str]]| {
+            let example = |tokens: &&[&str]| Example {
+                tokens: tokens.iter().map(|token| (*token).to_owned()).collect(),
+                ..Example::default()
+            };
+            let examples = contexts.iter().map(example).collect();
+            Dashboard { quantiles: vec![Quantile { name: String::new(), examples }], ..Dashboard::default() }.spacer()
+        };
+        assert_eq!(spacer(&[&["lies", "in"], &["Texas"]]), " ");
+        assert_eq!(spacer(&[&["lies", "in"], &[" Texas"]]), "");
+        assert_eq!(spacer(&[&["\u{2581}lies"]]), "");
     }
 
     #[test]

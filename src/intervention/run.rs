@@ -106,7 +106,7 @@ pub fn intervene(
                 let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
                 match transcoder.output() {
                     FeatureOutput::MlpOut => output,
-                    FeatureOutput::HookMlpOut => model.after_mlp(layer, output, None)?.0,
+                    _ => model.after_mlp(layer, output, None)?.0,
                 }
             }
         };
@@ -116,7 +116,7 @@ pub fn intervene(
                 let divisor = frozen.divisors.after_mlp.as_ref().filter(|_| all_layers);
                 model.after_mlp(layer, output, divisor)?.0
             }
-            FeatureOutput::HookMlpOut => output,
+            _ => output,
         };
         resid = pass.resid_mid.add(&written)?;
         encoded.pre_activations[..base.zeroed * width].fill(0.0);

@@ -20,6 +20,12 @@ pub enum Kind {
 /// Where features read (TransformerLens names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum FeatureInput {
+    /// The residual stream in front of the layer; of a dictionary alone.
+    #[serde(rename = "hook_resid_pre")]
+    ResidPre,
+    /// The residual stream behind the layer; of a dictionary alone.
+    #[serde(rename = "hook_resid_post")]
+    ResidPost,
     /// The residual stream between attention and the MLP's norm.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
@@ -32,9 +38,13 @@ pub enum FeatureInput {
 }
 
 impl FeatureInput {
-    /// What the features of a layer read, `[P, d]`.
+    /// What the features of a layer read, `[P, d]`, where that lies between attention and MLP.
+    ///
+    /// # Panics
+    /// For a dictionary's stream in front of the layer or behind it, which the pass does not hold.
     pub fn of(self, pass: &LayerPass) -> &Tensor {
         match self {
+            Self::ResidPre | Self::ResidPost => panic!("the residual stream at a layer's ends is not part of its pass"),
             Self::ResidMid => &pass.resid_mid,
             Self::Normalized => &pass.normalized,
             Self::MlpIn => &pass.mlp_in,
@@ -51,6 +61,15 @@ pub enum FeatureOutput {
     /// What is added to the residual stream. The same, for models without such a norm.
     #[serde(rename = "hook_mlp_out")]
     HookMlpOut,
+    /// As [`FeatureInput::ResidPre`].
+    #[serde(rename = "hook_resid_pre")]
+    ResidPre,
+    /// The residual stream between attention and the MLP's norm; of a dictionary alone.
+    #[serde(rename = "hook_resid_mid")]
+    ResidMid,
+    /// As [`FeatureInput::ResidPost`].
+    #[serde(rename = "hook_resid_post")]
+    ResidPost,
 }
 
 /// What `config.yaml` says.
@@ -79,6 +98,19 @@ pub struct TranscoderConfig {
 }
 
 impl TranscoderConfig {
+    /// Whether it reads and writes one residual stream (a sparse autoencoder): it replaces nothing, so that there is
+    /// nothing to trace, but its features can be looked at.
+    pub fn is_dictionary(&self) -> bool {
+        use {FeatureInput as In, FeatureOutput as Out};
+        let hooks = (self.feature_input_hook, self.feature_output_hook);
+        matches!(hooks, (In::ResidPre, Out::ResidPre) | (In::ResidMid, Out::ResidMid) | (In::ResidPost, Out::ResidPost))
+    }
+
+    fn replaces_mlps(&self) -> bool {
+        !matches!(self.feature_input_hook, FeatureInput::ResidPre | FeatureInput::ResidPost)
+            && matches!(self.feature_output_hook, FeatureOutput::MlpOut | FeatureOutput::HookMlpOut)
+    }
+
     /// Reads `config.yaml`.
     ///
     /// # Errors
@@ -89,6 +121,13 @@ impl TranscoderConfig {
         let wrong = |what: String| TranscoderError::Config { path: place.path(FILE), what };
         let text = std::str::from_utf8(&blob).map_err(|e| wrong(e.to_string()))?;
         let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
+        if !config.is_dictionary() && !config.replaces_mlps() {
+            return Err(wrong(
+                "it reads and writes what neither a transcoder nor a dictionary does; a transcoder writes mlp.hook_out or \
+                 hook_mlp_out, a dictionary the residual stream that it reads"
+                    .to_owned(),
+            ));
+        }
         match (config.activation.as_deref(), config.k) {
             (None | Some("relu" | "jumprelu"), None) => Ok(config),
             (None | Some("topk"), Some(1..)) => Ok(config),

@@ -105,3 +105,32 @@ fn an_import_is_found_without_being_named() {
     let no_place = refused(&["features", "import", export.to_str().unwrap()], home.path());
     assert!(no_place.contains("--out"), "{no_place}");
 }
+
+#[test]
+fn a_graph_is_told_what_is_known_of_its_features() {
+    let home = tempfile::tempdir().unwrap();
+    let graph = home.path().join("demo.safetensors");
+    let path = graph.to_str().unwrap();
+    printed(&["trace", "--prompt", "the capital of France is", "--out", path], home.path());
+    let ids = |query: &str, more: &[&str]| -> Vec<(u64, u64)> {
+        let args = [&["filter", path, query, "--node-threshold", "1", "--json"], more].concat();
+        let found: Value = serde_json::from_str(&printed(&args, home.path())).unwrap();
+        assert_eq!(found["lacking"], serde_json::json!([]), "{found}");
+        let nodes = found["nodes"].as_array().unwrap().iter();
+        nodes.map(|node| (node["layer"].as_u64().unwrap(), node["feature"].as_u64().unwrap())).collect()
+    };
+    let all = ids("type:feature", &[]);
+    let (layer, feature) = all[0];
+
+    // The demo's own store knows how often features fire: what is left out and what a filter finds are the same.
+    let rare = ids("type:feature", &["--density", "0.02"]);
+    assert!(!rare.is_empty() && rare.len() < all.len(), "{} of {}", rare.len(), all.len());
+    assert_eq!(ids("type:feature density<=0.02", &["--density", "0.999"]), rare);
+
+    let labels = home.path().join("labels.csv");
+    fs::write(&labels, format!("{layer},{feature},\"a name, given\"")).unwrap();
+    let named = ids("label~given", &["--labels", labels.to_str().unwrap()]);
+    assert!(!named.is_empty() && named.iter().all(|node| *node == (layer, feature)), "{named:?}");
+    let none = refused(&["filter", path, "label~x", "--features", "/no/such"], home.path());
+    assert!(none.contains("/no/such"), "{none}");
+}

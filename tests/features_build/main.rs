@@ -1,12 +1,14 @@
 //! Stores made from a corpus: that they hold what the model does, and that nothing but the set of documents decides
 //! about their bytes.
 
+mod browsing;
 #[path = "../../examples/train_demo/corpus/mod.rs"]
 #[allow(dead_code, reason = "training uses more of it")]
 mod corpus;
 #[path = "../parity/fixture.rs"]
 #[allow(dead_code, reason = "parity uses more of it")]
 mod fixture;
+mod program;
 mod same;
 mod truth;
 

@@ -2,9 +2,12 @@
 
 use crate::cli::batch;
 use crate::cli::engine::EngineArgs;
+use crate::cli::features::library::Set;
 use crate::cli::plan::size;
 use crate::cli::progress::{WhenStopped, watch};
+use crate::config;
 use crate::features::build::{self, Built, Corpus, Gathered, Options, Report, Selection, Shard};
+use crate::features::own_folder;
 use anyhow::{Context, Result, anyhow};
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
@@ -26,9 +29,9 @@ pub struct BuildArgs {
     /// The field of JSON lines that holds the text; `text` by default
     #[arg(long, value_name = "NAME")]
     field: Option<String>,
-    /// The folder of the store
+    /// The folder of the store [default: where it is found for this transcoder without being named]
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Look at these features alone: layers as 3 or 3..9, features as 3:17 or 3:20..29, both ends included
     #[arg(long, value_name = "LIST", default_value = "all", value_parser = ValueParser::new(selection))]
     features: Selection,
@@ -83,7 +86,8 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     };
     let corpus = Corpus::new(args.corpus.clone(), args.field.clone());
     let engine = args.engine.open()?;
-    let out = args.out.clone();
+    let folder = folder(args.out.as_deref(), &args.engine)?;
+    let out = folder.clone();
     let part = build::part_path(&out, options.shard);
     let is_shard = args.shard.is_some();
     let (gathered, built) = watch(WhenStopped::Keep, move |monitor| {
@@ -103,8 +107,17 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     };
     // The store holds all that the part was kept for.
     std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
-    say(&built, &args.out);
-    print(args.json, built_json(&built), &args.out, left_out.count, begun)
+    say(&built, &folder);
+    print(args.json, built_json(&built), &folder, left_out.count, begun)
+}
+
+/// Where a store goes: where it was said, or else where it is found for this transcoder without being named.
+pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf> {
+    if let Some(out) = out {
+        return Ok(out.to_owned());
+    }
+    let data = config::data_folder().context("there is no home to keep the store in; say where it goes by --out")?;
+    Ok(own_folder(&data, &Set::of(engine.places()?.1).name))
 }
 
 /// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.

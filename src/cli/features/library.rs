@@ -24,6 +24,13 @@ pub struct NamedArgs {
     pub labels: Vec<PathBuf>,
 }
 
+impl NamedArgs {
+    /// Whether the person named nothing.
+    pub fn is_empty(&self) -> bool {
+        self.folders.is_empty() && self.labels.is_empty()
+    }
+}
+
 /// Whose features.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SetArgs {
@@ -61,7 +68,13 @@ impl Set {
     pub fn of(place: Place) -> Self {
         let scan = TranscoderConfig::read(&place).map(|config| config.scan).unwrap_or_default();
         let reference = place.reference().cloned().or_else(|| Reference::parse(&scan));
-        let name = if scan.is_empty() { place.name() } else { scan };
+        // Without a name of its own it is called by where it lies, the same from everywhere.
+        let path = || place.directory_path().filter(|_| place.reference().is_none())?.canonicalize().ok();
+        let name = match path() {
+            _ if !scan.is_empty() => scan,
+            Some(path) => path.display().to_string(),
+            None => place.name(),
+        };
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place) }
     }
 
@@ -76,6 +89,22 @@ impl Set {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
             }
             (Err(error), _) => bail!(error),
+        }
+    }
+
+    /// The transcoder that a graph says it was traced with: the demo's, one on this machine, or one that is known by
+    /// its name alone.
+    ///
+    /// # Errors
+    /// The environment cannot be understood.
+    pub fn called(name: &str) -> Result<Self> {
+        let demo = Self::demo();
+        if name == demo.name {
+            return Ok(demo);
+        }
+        match Source::parse(name.as_ref()) {
+            Ok(source) => Self::at(source, true),
+            Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `circuitscope features merge`: the parts of all shards into the store that one run would have written.
 
 use crate::cli::engine::EngineArgs;
-use crate::cli::features::build::{built_json, say};
+use crate::cli::features::build::{built_json, folder, say};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::build;
 use anyhow::{Context, Result};
@@ -16,9 +16,9 @@ pub struct MergeArgs {
     parts: Vec<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
-    /// The folder of the store
+    /// The folder of the store [default: where it is found for this transcoder without being named]
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Print the outcome on stdout as JSON
     #[arg(long)]
     json: bool,
@@ -31,12 +31,13 @@ pub struct MergeArgs {
 pub fn run(args: &MergeArgs) -> Result<()> {
     let part = build::merge(&args.parts)?;
     let engine = args.engine.open()?;
-    let out = args.out.clone();
+    let folder = folder(args.out.as_deref(), &args.engine)?;
+    let out = folder.clone();
     let built = watch(WhenStopped::Abandon, move |monitor| Ok(build::finish(&engine, &part, &out, monitor)?))?;
-    say(&built, &args.out);
+    say(&built, &folder);
     if args.json {
         let mut outcome = built_json(&built);
-        outcome["out"] = serde_json::json!(args.out);
+        outcome["out"] = serde_json::json!(folder);
         writeln!(io::stdout(), "{outcome}").context("the outcome cannot be reported on stdout")?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `circuitscope features`: what makes each feature fire.
 
+mod browse;
 mod build;
 mod import;
 pub(super) mod library;
@@ -18,6 +19,7 @@ pub struct FeaturesArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
+    Browse(browse::BrowseArgs),
     Build(build::BuildArgs),
     Merge(merge::MergeArgs),
     Import(import::ImportArgs),
@@ -30,6 +32,7 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
+        Command::Browse(args) => browse::run(args),
         Command::Build(args) => build::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Import(args) => import::run(args),

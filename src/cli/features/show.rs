@@ -3,9 +3,9 @@
 use crate::cli::features::library::{NamedArgs, Set, SetArgs};
 use crate::cli::graph::tell;
 use crate::cli::progress::{WhenStopped, watch};
-use crate::features::{Dashboard, Example, Found, Library, Quantile};
+use crate::features::{Dashboard, Example, Found, Library, Origin, Piece, Quantile};
 use crate::ids::{FeatureId, Layer};
-use crate::tui::text::{truncate, truncate_start, visible};
+use crate::tui::text::{truncate, truncate_start, visible, width};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl Shown<'_> {
     fn json(&self) -> Value {
         let label = self.found.label.as_ref();
         let label = label.map(|label| json!({ "text": label.text, "origin": label.origin.to_string() }));
-        let origin = |origin: &crate::features::Origin| json!({ "path": origin.path, "kind": origin.kind.to_string() });
+        let origin = |origin: &Origin| json!({ "path": origin.path, "kind": origin.kind.to_string() });
         let (dashboard, from) = self.found.dashboard.as_ref().map_or((None, None), |(d, o)| (Some(d), Some(origin(o))));
         json!({
             "layer": self.layer,
@@ -143,7 +143,7 @@ impl Shown<'_> {
         }
         lines.extend(statistics(dashboard, self.found.bins.as_deref()));
         for quantile in &dashboard.quantiles {
-            lines.extend(group(quantile, self.top));
+            lines.extend(group(quantile, self.top, dashboard.spacer()));
         }
         lines
     }
@@ -186,26 +186,28 @@ fn sparkline(numbers: &[f32]) -> String {
 }
 
 /// A group of contexts: a line each with the strongest activation, the strongest token between marks.
-fn group(quantile: &Quantile, top: usize) -> Vec<String> {
+fn group(quantile: &Quantile, top: usize, spacer: &str) -> Vec<String> {
     let contexts: Vec<&Example> = quantile.examples.iter().filter(|example| !example.repeated).collect();
     let repeated = quantile.examples.len() - contexts.len();
     let name = if quantile.name.is_empty() { "contexts".to_owned() } else { visible(&quantile.name) };
     let folded = if repeated == 0 { String::new() } else { format!(", {repeated} of them repeated and left out") };
     let mut lines =
         vec![String::new(), format!("{name}: {} of {}{folded}", contexts.len().min(top), quantile.examples.len())];
-    lines.extend(contexts.into_iter().take(top).map(context));
+    lines.extend(contexts.into_iter().take(top).map(|example| context(example, spacer)));
     lines
 }
 
-fn context(example: &Example) -> String {
+fn context(example: &Example, spacer: &str) -> String {
     const SIDE: usize = 44;
     let pieces = example.pieces();
     let peak = example.strongest().and_then(|peak| pieces.iter().position(|piece| piece.tokens.contains(&peak)));
     let Some(peak) = peak else { return "         (an empty context)".to_owned() };
-    let text =
-        |range: std::ops::Range<usize>| pieces[range].iter().map(|piece| piece.text.as_str()).collect::<String>();
-    let before = truncate_start(&visible(&text(0..peak)), SIDE, "…");
-    let after = truncate(&visible(&text(peak + 1..pieces.len())), SIDE, "…");
-    let room = SIDE - crate::tui::text::width(&before).min(SIDE);
+    let text = |pieces: &[Piece]| {
+        let texts: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        visible(&texts.join(spacer))
+    };
+    let before = truncate_start(&(text(&pieces[..peak]) + spacer), SIDE, "…");
+    let after = truncate(&(spacer.to_owned() + &text(&pieces[peak + 1..])), SIDE, "…");
+    let room = SIDE.saturating_sub(width(&before));
     format!("{:>9.3}  {:room$}{before}«{}»{after}", pieces[peak].activation, "", visible(&pieces[peak].text))
 }

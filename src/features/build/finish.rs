@@ -195,7 +195,10 @@ impl Sheet {
         let window = self.keeping.around(at, sample.piece.tokens.len());
         let mut activations = vec![0.0; window.len()];
         for (at, activation) in &sample.around {
-            activations[usize::from(*at) - window.start] = *activation;
+            let place = usize::from(*at).checked_sub(window.start);
+            if let Some(place) = place.and_then(|place| activations.get_mut(place)) {
+                *place = *activation;
+            }
         }
         let text = |token: &u32| self.texts.get(token).cloned().unwrap_or_default();
         Example {

@@ -22,5 +22,5 @@ pub use corpus::Corpus;
 pub use error::BuildError;
 pub use finish::{Built, finish, merge};
 pub use part::{Part, Shard};
-pub use run::{Gathered, Options, READING, Report, gather, part_path};
+pub use run::{Gathered, Options, READING, Report, gather, n_features, part_path};
 pub use selection::{Features, Selection};

@@ -1,6 +1,7 @@
 //! What a run gathered so far, as a file: to go on from, and to merge with those of other shards.
 
 use crate::features::build::BuildError;
+use crate::features::build::bins::BINS;
 use crate::features::build::corpus::Source;
 use crate::features::build::piece::Piece;
 use crate::features::build::tally::{Bin, Keeping, LayerTally, Sample, Tally};
@@ -30,6 +31,8 @@ const DIGEST: usize = 32;
 pub struct Task {
     /// SHA-256 of the model's and the transcoder's files.
     pub files: BTreeMap<String, String>,
+    /// What the model's weights are multiplied in.
+    pub dtype: String,
     /// Which features are looked at.
     pub features: String,
     /// Contexts among the strongest.
@@ -275,6 +278,9 @@ impl Part {
         };
         let mut layers = Vec::with_capacity(tallies.len().min(ROOM));
         for (features, count) in features.into_iter().zip(tallies) {
+            if features.as_ref().is_some_and(|features| features.len() != count) {
+                return Err(invalid("a layer has other features than tallies"));
+            }
             let mut tallies = Vec::with_capacity(count.min(ROOM));
             for _ in 0..count {
                 let count = get(from)?;
@@ -286,7 +292,8 @@ impl Part {
                 let n_bins = get(from)?;
                 let mut bins = Vec::new();
                 for _ in 0..n_bins {
-                    let index = u8::try_from(get(from)?).map_err(io::Error::other)?;
+                    let index = u8::try_from(get(from)?).ok().filter(|index| usize::from(*index) < BINS);
+                    let index = index.ok_or_else(|| invalid("a bin is not one of those there are"))?;
                     bins.push(Bin { index, count: get(from)?, samples: samples(from)? });
                 }
                 tallies.push(Tally { count, max, top, bins });

@@ -19,13 +19,20 @@ pub struct Reader<'a> {
     zeroed: usize,
     /// Whether a layer's features are looked at.
     wanted: Vec<bool>,
+    /// Rows that a batch is filled up to.
+    rows: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader for the layers that are `wanted`, `[L]`.
     pub fn new(engine: &'a Engine, wanted: Vec<bool>) -> Self {
         let (lead, zeroed) = engine.lead();
-        Self { engine, lead, zeroed, wanted }
+        Self { engine, lead, zeroed, wanted, rows: ROWS }
+    }
+
+    /// A reader of batches that are not filled up, for a look at a text and no more.
+    pub fn at_a_glance(engine: &'a Engine) -> Self {
+        Self { rows: 0, ..Self::new(engine, vec![true; engine.transcoder.n_layers()]) }
     }
 
     /// The pieces of a document.
@@ -67,7 +74,7 @@ impl<'a> Reader<'a> {
         batch.iter().map(place).collect()
     }
 
-    /// Runs the model on a batch and hands the activations `[ROWS, F]` of each layer that is wanted to `each`. Attention
+    /// Runs the model on a batch and hands the activations `[rows, F]` of each layer that is wanted to `each`. Attention
     /// stays within a piece; everything else is done for all rows at once, always [`ROWS`] of them, so that what comes
     /// out for a piece does not depend on what it shares the batch with.
     ///
@@ -90,7 +97,8 @@ impl<'a> Reader<'a> {
             starts.push((end, ids.len(), positions));
             end += ids.len();
         }
-        let mut resid = stacked(resid.iter().collect::<Vec<_>>())?;
+        let mut resid = self.stacked(resid.iter().collect())?;
+        let input = transcoder.input();
         let Some(last) = self.wanted.iter().rposition(|wanted| *wanted) else { return Ok(()) };
         for layer in 0..=last {
             cancel.check()?;
@@ -99,27 +107,32 @@ impl<'a> Reader<'a> {
                 let own = resid.narrow(0, *start, *length)?;
                 Ok(model.layer(layer, &own, positions, None, None, cancel)?)
             })?;
-            let all = |of: fn(&LayerPass) -> &Tensor| stacked(passes.iter().map(of).collect());
+            let all = |of: fn(&LayerPass) -> &Tensor| self.stacked(passes.iter().map(of).collect());
             let mlp_in = all(|pass| &pass.mlp_in)?;
             let mid = all(|pass| &pass.resid_mid)?;
-            if self.wanted[layer] {
-                let input = match transcoder.input() {
-                    FeatureInput::MlpIn => mlp_in.clone(),
-                    FeatureInput::ResidMid => mid.clone(),
-                    FeatureInput::Normalized => all(|pass| &pass.normalized)?,
-                };
-                each(layer, self.activations(layer, &input, end, cancel)?);
+            let inner = match input {
+                FeatureInput::ResidPre => Some(resid.clone()),
+                FeatureInput::MlpIn => Some(mlp_in.clone()),
+                FeatureInput::ResidMid => Some(mid.clone()),
+                FeatureInput::Normalized => Some(all(|pass| &pass.normalized)?),
+                FeatureInput::ResidPost => None,
+            };
+            if let Some(inner) = inner.filter(|_| self.wanted[layer]) {
+                each(layer, self.activations(layer, &inner, end, cancel)?);
             }
-            if layer < last {
+            if layer < last || input == FeatureInput::ResidPost {
                 let output = model.mlp(layer, &mlp_in, cancel)?;
                 let (written, _) = model.after_mlp(layer, output, None)?;
                 resid = mid.add(&written)?;
+            }
+            if self.wanted[layer] && input == FeatureInput::ResidPost {
+                each(layer, self.activations(layer, &resid, end, cancel)?);
             }
         }
         Ok(())
     }
 
-    /// Activations of a layer's features for their input `[ROWS, d]`, of which `used` rows are of a piece.
+    /// Activations of a layer's features for their input `[rows, d]`, of which `used` rows are of a piece.
     fn activations(&self, layer: usize, input: &Tensor, used: usize, cancel: &Cancel) -> Result<Vec<f32>, TraceError> {
         let transcoder = &self.engine.transcoder;
         let encoded = transcoder.encode(layer, input, cancel)?;
@@ -130,10 +143,10 @@ impl<'a> Reader<'a> {
         }
         Ok(transcoder.activations(layer, &encoded, 0))
     }
-}
 
-/// The rows of all pieces of a batch, filled up with zeros to [`ROWS`].
-fn stacked(parts: Vec<&Tensor>) -> Result<Tensor, TraceError> {
-    let all = Tensor::cat(&parts, 0)?;
-    Ok(all.pad_with_zeros(0, 0, ROWS - all.dim(0)?)?)
+    /// The rows of all pieces of a batch, filled up with zeros.
+    fn stacked(&self, parts: Vec<&Tensor>) -> Result<Tensor, TraceError> {
+        let all = Tensor::cat(&parts, 0)?;
+        Ok(all.pad_with_zeros(0, 0, self.rows.saturating_sub(all.dim(0)?))?)
+    }
 }

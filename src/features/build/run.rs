@@ -90,6 +90,7 @@ pub fn part_path(out: &Path, shard: Shard) -> PathBuf {
 pub fn task(engine: &Engine, options: &Options) -> Task {
     Task {
         files: engine.file_hashes().clone(),
+        dtype: engine.model.precision().to_string(),
         features: options.selection.to_string(),
         examples: options.examples,
         window: options.window,
@@ -141,7 +142,8 @@ pub fn gather(
     let total = part.sources.iter().map(|source| source.bytes).sum();
     let reader = Reader::new(engine, wanted);
     let (begun, had) = (Instant::now(), part.course.tokens);
-    let mut run = Run { part, path, reader, documents, total, limit, begun, saved: begun, had, tell, monitor };
+    let mut run =
+        Run { part, path, reader, documents, total, skipped: 0, limit, begun, saved: begun, had, tell, monitor };
     run.skip()?;
     while run.round(options.every)? {}
     if run.part.course.documents == 0 && options.shard == Shard::WHOLE {
@@ -181,6 +183,8 @@ struct Run<'a, Tell> {
     documents: Documents<'a>,
     /// Bytes of the corpus.
     total: u64,
+    /// Those of them that were passed over, being looked at by earlier runs.
+    skipped: u64,
     limit: u64,
     begun: Instant,
     saved: Instant,
@@ -204,6 +208,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
                 seen.add_digest(&piece::digest(&text));
             }
         }
+        self.skipped = self.documents.bytes();
         if seen.digest == self.part.course.digest { Ok(()) } else { Err(changed(&self.path)) }
     }
 
@@ -291,7 +296,7 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
         self.part.write(&self.path)?;
         self.saved = Instant::now();
         let (Course { documents, tokens, .. }, seconds) = (&self.part.course, self.begun.elapsed().as_secs_f64());
-        let share = self.documents.bytes() as f64 / self.total as f64;
+        let share = (self.documents.bytes() - self.skipped) as f64 / self.total.saturating_sub(self.skipped) as f64;
         let left = (self.total > 0 && share > 0.0).then(|| seconds * (1.0 - share).max(0.0) / share);
         (self.tell)(&Report {
             documents: *documents,

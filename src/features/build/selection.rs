@@ -19,6 +19,16 @@ pub enum Features {
     Some(BTreeSet<u32>),
 }
 
+impl Features {
+    /// Whether a feature is among them.
+    pub fn has(&self, feature: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(features) => u32::try_from(feature).is_ok_and(|feature| features.contains(&feature)),
+        }
+    }
+}
+
 impl Selection {
     /// Every feature.
     pub const ALL: Self = Self(None);

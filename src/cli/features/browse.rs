@@ -1,0 +1,218 @@
+//! `circuitscope features browse`: a transcoder's features without a graph.
+
+use crate::attribution::Engine;
+use crate::cli::engine::EngineArgs;
+use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::graph::tell;
+use crate::cli::progress::{WhenStopped, watch};
+use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
+use crate::features::build::{Selection, n_features};
+use crate::ids::{FeatureId, Layer};
+use crate::job::Monitor;
+use crate::tui::text::visible;
+use anyhow::Result;
+use clap::builder::ValueParser;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// List a transcoder's features, search them, find those that write alike, or see which fire on a text.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BrowseArgs {
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    named: NamedArgs,
+    /// Those whose label, promoted tokens or contexts fit this, letters in between left out; every word has to
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["near", "text", "sort"])]
+    search: Option<String>,
+    /// Those that write most nearly as this one does, by the cosine of their decoders
+    #[arg(long, value_name = "L:F", value_parser = feature, conflicts_with_all = ["text", "sort"])]
+    near: Option<(Layer, FeatureId)>,
+    /// Those that fire on this text, token by token
+    #[arg(long, value_name = "TEXT", conflicts_with = "sort")]
+    text: Option<String>,
+    /// Look at these alone: layers as 3 or 3..9, features as 3:17 or 3:20..29, both ends included
+    #[arg(long, value_name = "LIST", default_value = "all", value_parser = ValueParser::new(selection))]
+    only: Selection,
+    /// What to list by
+    #[arg(long, value_enum, default_value = "layer")]
+    sort: Sort,
+    /// Features at most; with --text, of each token
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// [`Order`], as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Sort {
+    /// By layer and number
+    Layer,
+    /// The most frequent first
+    Density,
+    /// The largest activation first
+    Maximum,
+    /// By name
+    Label,
+}
+
+fn selection(text: &str) -> Result<Selection, String> {
+    text.parse()
+}
+
+fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
+    let pair = text.split_once(':').and_then(|(layer, feature)| Some((layer.parse().ok()?, feature.parse().ok()?)));
+    let (layer, feature) = pair.ok_or_else(|| "it has to be LAYER:FEATURE, two whole numbers".to_owned())?;
+    Ok((Layer(layer), FeatureId(feature)))
+}
+
+/// What was found.
+enum Found {
+    List(Vec<Entry>, usize),
+    Hits(Vec<Hit>, usize),
+    Near(Vec<Near>),
+    /// With what the features that fire are called.
+    Fires(Vec<Fires>, Vec<Entry>),
+}
+
+/// Looks, and prints what it found.
+///
+/// # Errors
+/// The model or a source that was named cannot be used; there is no such feature; it was stopped.
+pub fn run(args: &BrowseArgs) -> Result<()> {
+    let engine = args.engine.open()?;
+    let (_, transcoder) = args.engine.places()?;
+    let sizes = n_features(&engine);
+    args.only.check(&sizes)?;
+    // Lists are made of what is here; the hub is not asked for thousands of features.
+    let library =
+        Set { reference: None, ..Set::of(transcoder) }.library(&args.named, false, true, &Monitor::default())?;
+    for notice in library.notices() {
+        eprintln!("warning: {}", visible(notice));
+    }
+    let asked = args.clone();
+    let found = watch(WhenStopped::Abandon, move |monitor| {
+        look(&asked, &engine, &Catalogue { library: &library, sizes: &sizes }, monitor)
+    })?;
+    tell(args.json, || as_json(&found), || as_lines(&found))
+}
+
+fn look(args: &BrowseArgs, engine: &Engine, catalogue: &Catalogue<'_>, monitor: &Monitor) -> Result<Found> {
+    let limit = args.limit as usize;
+    if let Some(pattern) = &args.search {
+        let mut hits = catalogue.search(&args.only, pattern, monitor)?;
+        let count = hits.len();
+        hits.truncate(limit);
+        return Ok(Found::Hits(hits, count));
+    }
+    if let Some(of) = args.near {
+        return Ok(Found::Near(catalogue.near(engine, of, &args.only, limit, monitor)?));
+    }
+    if let Some(text) = &args.text {
+        let tokens = fires(engine, text, &args.only, limit, monitor)?;
+        let ids: BTreeSet<_> = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f)).collect();
+        let entries = ids.into_iter().map(|(layer, feature)| catalogue.entry(layer, feature)).collect();
+        return Ok(Found::Fires(tokens, entries));
+    }
+    let order = match args.sort {
+        Sort::Layer => Order::Layer,
+        Sort::Density => Order::Density,
+        Sort::Maximum => Order::Maximum,
+        Sort::Label => Order::Label,
+    };
+    let (entries, count) = catalogue.list(&args.only, order, limit, monitor)?;
+    Ok(Found::List(entries, count))
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "layer": entry.layer,
+        "feature": entry.feature,
+        "density": entry.density,
+        "maximum": entry.maximum,
+        "label": entry.label.as_ref().map(|label| &label.text),
+        "label_origin": entry.label.as_ref().map(|label| label.origin.to_string()),
+    })
+}
+
+/// An entry with further fields.
+fn with(entry: &Entry, more: &[(&str, Value)]) -> Value {
+    let mut json = entry_json(entry);
+    more.iter().for_each(|(key, value)| json[*key] = value.clone());
+    json
+}
+
+fn as_json(found: &Found) -> Value {
+    match found {
+        Found::List(entries, count) => {
+            json!({ "count": count, "features": entries.iter().map(entry_json).collect::<Vec<_>>() })
+        }
+        Found::Hits(hits, count) => {
+            let hit = |hit: &Hit| with(&hit.entry, &[("score", hit.score.into()), ("text", hit.text.clone().into())]);
+            json!({ "count": count, "features": hits.iter().map(hit).collect::<Vec<_>>() })
+        }
+        Found::Near(all) => {
+            let near = |near: &Near| with(&near.entry, &[("cosine", near.cosine.into())]);
+            json!({ "features": all.iter().map(near).collect::<Vec<_>>() })
+        }
+        Found::Fires(tokens, entries) => {
+            let token = |fires: &Fires| {
+                let feature = |(layer, feature, activation): &(Layer, FeatureId, f32)| {
+                    let entry = named(entries, *layer, *feature);
+                    let brief = Entry { layer: *layer, feature: *feature, ..Entry::default() };
+                    with(entry.unwrap_or(&brief), &[("activation", (*activation).into())])
+                };
+                json!({ "token": fires.token, "features": fires.features.iter().map(feature).collect::<Vec<_>>() })
+            };
+            json!({ "tokens": tokens.iter().map(token).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn as_lines(found: &Found) -> Vec<String> {
+    let more = |shown: usize, count: usize| {
+        let rest = count - shown;
+        (rest > 0).then(|| format!("and {rest} more; --limit shows them"))
+    };
+    match found {
+        Found::List(entries, count) => {
+            let lines = entries.iter().map(entry_line);
+            lines.chain(more(entries.len(), *count)).collect()
+        }
+        Found::Hits(hits, count) => {
+            let lines = hits.iter().map(|hit| format!("{}  | {}", entry_line(&hit.entry), visible(&hit.text)));
+            lines.chain(more(hits.len(), *count)).collect()
+        }
+        Found::Near(all) => {
+            all.iter().map(|near| format!("{:>6.3}  {}", near.cosine, entry_line(&near.entry))).collect()
+        }
+        Found::Fires(tokens, entries) => {
+            let lines = |fires: &Fires| {
+                let feature = |(layer, feature, activation): &(Layer, FeatureId, f32)| {
+                    let label = named(entries, *layer, *feature).map(label).unwrap_or_default();
+                    format!("  {:<10} {activation:>8.3}  {label}", format!("{layer}:{feature}"))
+                };
+                let token = visible(&fires.token);
+                std::iter::once(token).chain(fires.features.iter().map(feature)).collect::<Vec<_>>()
+            };
+            tokens.iter().flat_map(lines).collect()
+        }
+    }
+}
+
+fn named(entries: &[Entry], layer: Layer, feature: FeatureId) -> Option<&Entry> {
+    entries.binary_search_by_key(&(layer, feature), |entry| (entry.layer, entry.feature)).ok().map(|at| &entries[at])
+}
+
+fn entry_line(entry: &Entry) -> String {
+    let number = |x: Option<f32>, digits: usize| x.map_or("-".to_owned(), |x| format!("{x:.digits$}"));
+    let name = format!("{}:{}", entry.layer, entry.feature);
+    let (density, maximum) = (number(entry.density, 5), number(entry.maximum, 3));
+    format!("{name:<10} density {density:>7}  max {maximum:>8}  {}", label(entry))
+}
+
+fn label(entry: &Entry) -> String {
+    entry.label.as_ref().map(|label| visible(&label.text)).unwrap_or_default()
+}

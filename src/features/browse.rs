@@ -1,0 +1,314 @@
+//! Looking through a transcoder's features without a graph: lists, fuzzy search, neighbours by what they write, and which
+//! of them fire on a text.
+
+use crate::attribution::{Engine, TraceError};
+use crate::features::build::pass::Reader;
+use crate::features::build::{Features, Selection, piece};
+use crate::features::{Dashboard, Label, Library, Sizes};
+use crate::ids::{FeatureId, Layer};
+use crate::job::{Cancelled, Monitor};
+use crate::parallel;
+use fuzzy_matcher::FuzzyMatcher;
+use fuzzy_matcher::skim::SkimMatcherV2;
+use std::sync::Arc;
+
+/// Tokens on either side of a context's strongest that are searched.
+const SEARCHED: usize = 8;
+
+/// Features that one thread looks at between two reports.
+const BLOCK: usize = 256;
+
+/// What features are listed by; the largest first, but for layers and labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By layer and number.
+    #[default]
+    Layer,
+    /// By the share of tokens on which they fire.
+    Density,
+    /// By their largest activation.
+    Maximum,
+    /// By what they are called; those without a name last.
+    Label,
+}
+
+/// A feature in a list.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Its layer.
+    pub layer: Layer,
+    /// Its number there.
+    pub feature: FeatureId,
+    /// The share of tokens on which it fires, where it is known.
+    pub density: Option<f32>,
+    /// Its largest activation, where it is known.
+    pub maximum: Option<f32>,
+    /// What it is called.
+    pub label: Option<Label>,
+}
+
+/// A feature that was searched for.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The feature.
+    pub entry: Entry,
+    /// How well it fits; the more the better.
+    pub score: i64,
+    /// The text that fits best: its label, a promoted token, or a part of a context.
+    pub text: String,
+}
+
+/// A feature near another one.
+#[derive(Clone, Debug)]
+pub struct Near {
+    /// The feature.
+    pub entry: Entry,
+    /// The cosine between what the two write.
+    pub cosine: f32,
+}
+
+/// A token of a text, and what fires on it.
+#[derive(Clone, Debug)]
+pub struct Fires {
+    /// The token's text.
+    pub token: String,
+    /// The features and their activations, the strongest first.
+    pub features: Vec<(Layer, FeatureId, f32)>,
+}
+
+/// A transcoder's features, and what is known of them.
+#[derive(Debug)]
+pub struct Catalogue<'a> {
+    /// What is known.
+    pub library: &'a Library,
+    /// Features of each layer.
+    pub sizes: &'a Sizes,
+}
+
+impl Catalogue<'_> {
+    /// The features of a selection.
+    fn ids(&self, selection: &Selection) -> Vec<(Layer, FeatureId)> {
+        let of_layer = |(layer, n): (usize, &usize)| -> Vec<(Layer, FeatureId)> {
+            let id = |feature: usize| (Layer::from(layer), FeatureId::from(feature));
+            match selection.of_layer(layer) {
+                None => Vec::new(),
+                Some(Features::All) => (0..*n).map(id).collect(),
+                Some(Features::Some(some)) => some.iter().map(|f| *f as usize).filter(|f| f < n).map(id).collect(),
+            }
+        };
+        self.sizes.iter().enumerate().flat_map(of_layer).collect()
+    }
+
+    /// What is known of a feature without its dashboard.
+    fn brief(&self, layer: Layer, feature: FeatureId) -> Entry {
+        Entry {
+            layer,
+            feature,
+            density: self.library.density(layer, feature),
+            maximum: self.library.maximum(layer, feature),
+            label: self.library.label(layer, feature),
+        }
+    }
+
+    /// What is known of a feature, a name made from its contexts included.
+    pub fn entry(&self, layer: Layer, feature: FeatureId) -> Entry {
+        self.read(layer, feature).0
+    }
+
+    fn read(&self, layer: Layer, feature: FeatureId) -> (Entry, Option<Dashboard>) {
+        let found = self.library.read_here(layer, feature);
+        let mut entry = self.brief(layer, feature);
+        entry.label = found.label;
+        let dashboard = found.dashboard.map(|(dashboard, _)| dashboard);
+        if let Some(dashboard) = &dashboard {
+            entry.density = entry.density.or(dashboard.density);
+            entry.maximum = entry.maximum.or(Some(dashboard.max));
+        }
+        (entry, dashboard)
+    }
+
+    /// `work` on every feature of a selection, a block at a time on all cores.
+    fn each<T: Send>(
+        &self,
+        selection: &Selection,
+        phase: &'static str,
+        monitor: &Monitor,
+        work: impl Fn(Layer, FeatureId) -> Option<T> + Sync,
+    ) -> Result<Vec<T>, Cancelled> {
+        let (ids, mut all) = (self.ids(selection), Vec::new());
+        for (nth, block) in ids.chunks(BLOCK).enumerate() {
+            monitor.report(phase, (nth * BLOCK) as u64, ids.len() as u64)?;
+            let some = parallel::map(block.len(), |nth| {
+                monitor.cancel().check()?;
+                Ok(work(block[nth].0, block[nth].1))
+            })?;
+            all.extend(some.into_iter().flatten());
+        }
+        Ok(all)
+    }
+
+    /// The first `limit` features of a selection in an order, and how many there are.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn list(
+        &self,
+        selection: &Selection,
+        order: Order,
+        limit: usize,
+        monitor: &Monitor,
+    ) -> Result<(Vec<Entry>, usize), Cancelled> {
+        // Names made from contexts take every dashboard; the rest is known without.
+        let whole = order == Order::Label;
+        let mut entries = self.each(selection, "reading", monitor, |layer, feature| {
+            Some(if whole { self.entry(layer, feature) } else { self.brief(layer, feature) })
+        })?;
+        let largest = |of: fn(&Entry) -> Option<f32>| move |entry: &Entry| std::cmp::Reverse(Sortable(of(entry)));
+        match order {
+            Order::Layer => {}
+            Order::Density => entries.sort_by_key(largest(|entry| entry.density)),
+            Order::Maximum => entries.sort_by_key(largest(|entry| entry.maximum)),
+            Order::Label => entries.sort_by_cached_key(|entry| {
+                let name = entry.label.as_ref().map(|label| label.text.to_lowercase());
+                (name.is_none(), name)
+            }),
+        }
+        let count = entries.len();
+        entries.truncate(limit);
+        if !whole {
+            entries = entries.iter().map(|entry| self.entry(entry.layer, entry.feature)).collect();
+        }
+        Ok((entries, count))
+    }
+
+    /// The features of a selection whose label, promoted tokens or contexts fit a pattern, every word of it, the best
+    /// first.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn search(&self, selection: &Selection, pattern: &str, monitor: &Monitor) -> Result<Vec<Hit>, Cancelled> {
+        let matcher = SkimMatcherV2::default();
+        let words: Vec<&str> = pattern.split_whitespace().collect();
+        let score = |text: &str| -> Option<i64> {
+            let scores = words.iter().map(|word| matcher.fuzzy_match(text, word));
+            scores.sum::<Option<i64>>()
+        };
+        let mut hits = self.each(selection, "searching", monitor, |layer, feature| {
+            let (entry, dashboard) = self.read(layer, feature);
+            let label = entry.label.iter().map(|label| label.text.clone());
+            let texts = label.chain(dashboard.iter().flat_map(texts));
+            let best = texts.filter_map(|text| Some((score(&text)?, text))).max_by_key(|(score, _)| *score);
+            best.map(|(score, text)| Hit { entry, score, text })
+        })?;
+        hits.sort_by_key(|hit| std::cmp::Reverse(hit.score));
+        Ok(hits)
+    }
+
+    /// The `limit` features of a selection that write most nearly in the direction in which `of` writes: by the cosine
+    /// of their decoders, summed over the layers that they write into.
+    ///
+    /// # Errors
+    /// There is no such feature, a decoder cannot be read, or the work was stopped.
+    pub fn near(
+        &self,
+        engine: &Engine,
+        of: (Layer, FeatureId),
+        selection: &Selection,
+        limit: usize,
+        monitor: &Monitor,
+    ) -> Result<Vec<Near>, TraceError> {
+        let (layer, feature) = (of.0.index(), of.1.index());
+        let direction = engine.written(layer, &[feature])?;
+        let ids: Vec<_> = self.ids(selection).into_iter().filter(|id| *id != of).collect();
+        let mut cosines = Vec::with_capacity(ids.len());
+        for block in ids.chunk_by(|a, b| a.0 == b.0).flat_map(|layer| layer.chunks(BLOCK)) {
+            monitor.report("decoders", cosines.len() as u64, ids.len() as u64)?;
+            let features: Vec<usize> = block.iter().map(|(_, feature)| feature.index()).collect();
+            let rows = engine.written(block[0].0.index(), &features)?;
+            let own = rows.chunks(direction.len()).map(|row| cosine(&direction, row));
+            cosines.extend(block.iter().copied().zip(own));
+        }
+        cosines.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        cosines.truncate(limit);
+        let near = |((layer, feature), cosine)| Near { entry: self.entry(layer, feature), cosine };
+        Ok(cosines.into_iter().map(near).collect())
+    }
+}
+
+/// What of a dashboard is searched, apart from the label.
+fn texts(dashboard: &Dashboard) -> impl Iterator<Item = String> {
+    let around = |example: &crate::features::Example| {
+        let at = example.strongest().unwrap_or(0);
+        let end = example.tokens.len().min(at + SEARCHED);
+        example.tokens[at.saturating_sub(SEARCHED)..end].iter().map(|token| token.trim()).collect::<Vec<_>>().join(" ")
+    };
+    dashboard.promoted.iter().map(|token| token.trim().to_owned()).chain(dashboard.examples().map(around))
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let size = (dot(a, a) * dot(b, b)).sqrt();
+    if size > 0.0 { (dot(a, b) / size) as f32 } else { 0.0 }
+}
+
+/// A number to sort by; what is not known is least.
+#[derive(Clone, Copy, PartialEq)]
+struct Sortable(Option<f32>);
+
+impl Eq for Sortable {}
+
+impl PartialOrd for Sortable {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Sortable {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |x: &Self| x.0.unwrap_or(f32::NEG_INFINITY);
+        key(self).total_cmp(&key(other))
+    }
+}
+
+/// Which features of a selection fire on a text, token by token; `most` of the strongest for each.
+///
+/// # Errors
+/// The tokenizer cannot read the text, weights cannot be read, or the work was stopped.
+pub fn fires(
+    engine: &Engine,
+    text: &str,
+    selection: &Selection,
+    most: usize,
+    monitor: &Monitor,
+) -> Result<Vec<Fires>, TraceError> {
+    let reader = Reader::at_a_glance(engine);
+    let n_layers = engine.transcoder.n_layers() as u64;
+    let mut tokens = Vec::new();
+    for piece in reader.pieces(piece::identity(&piece::digest(text)), text)? {
+        let batch = [Arc::clone(&piece)];
+        let placed = reader.place(&batch);
+        let mut fires: Vec<Fires> = piece
+            .tokens
+            .iter()
+            .map(|token| Fires { token: engine.tokenizer.text(*token), features: Vec::new() })
+            .collect();
+        let add = |layer: usize, activations: Vec<f32>| {
+            let Some(wanted) = selection.of_layer(layer) else { return };
+            // A request to stop is honoured within the pass.
+            let _ = monitor.report("forward pass", layer as u64, n_layers);
+            let width = engine.transcoder.n_features(layer);
+            for (at, token) in fires.iter_mut().enumerate().skip(placed[0].counted_from) {
+                let row = &activations[(placed[0].first + at) * width..][..width];
+                let firing = row.iter().enumerate().filter(|(feature, x)| **x != 0.0 && wanted.has(*feature));
+                token.features.extend(firing.map(|(f, x)| (Layer::from(layer), FeatureId::from(f), *x)));
+            }
+        };
+        reader.run(&batch, add, monitor.cancel())?;
+        for token in &mut fires {
+            token.features.sort_by(|a, b| b.2.total_cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
+            token.features.truncate(most);
+        }
+        tokens.extend(fires);
+    }
+    Ok(tokens)
+}
