@@ -98,10 +98,12 @@ impl EngineArgs {
         Ok(hub.pair(model.as_ref(), transcoder)?)
     }
 
-    /// Where the transcoder lies, where it was named and is on this machine.
-    pub fn transcoder_place(&self) -> Option<Place> {
-        let Ok(Some(Request::Pair { transcoder, .. })) = self.request() else { return None };
-        hub(true).ok()?.place(&transcoder).ok()
+    /// Where they lie on this machine.
+    ///
+    /// # Errors
+    /// They are not here, or what was named is none.
+    pub fn places_here(&self) -> Result<(Place, Place)> {
+        Self { download: false, offline: true, ..self.clone() }.places()
     }
 
     /// What was asked for; `None` for the embedded demo.

@@ -89,18 +89,10 @@ impl LocalModels {
         Ok(Self { hub: hub(engine.offline)?, engine, named, settings })
     }
 
-    /// The transcoder that graphs call `name`: the one that is loaded, the demo's, one on the hub, or one that is not to
-    /// be had, of which there may be a store all the same.
-    fn set(&self, name: &str) -> Set {
-        let demo = Set::demo();
-        if demo.name == name {
-            return demo;
-        }
-        let loaded = self.engine.transcoder_place().map(Set::of).filter(|set| set.name == name);
-        loaded.unwrap_or_else(|| {
-            let on_hub = Reference::parse(name).and_then(|it| Set::at(Source::Hub(it), self.engine.offline).ok());
-            Set { name: name.to_owned(), ..on_hub.unwrap_or_default() }
-        })
+    /// The transcoder that graphs call `name`: the one that was named, else what the name says.
+    fn set(&self, name: &str) -> Result<Set> {
+        let named = self.engine.places_here().ok().map(|(_, transcoder)| Set::of(transcoder));
+        named.filter(|set| set.name == name).map_or_else(|| Set::called(name), Ok)
     }
 }
 
@@ -156,7 +148,7 @@ impl Models for LocalModels {
     }
 
     fn library(&self, transcoder: &str, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
-        let library = self.set(transcoder).library(&self.named, false, self.engine.offline, monitor)?;
+        let library = self.set(transcoder)?.library(&self.named, false, self.engine.offline, monitor)?;
         Ok(Arc::new(library))
     }
 }

@@ -10,12 +10,16 @@ use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
+use crate::features::browse::{Catalogue, fires};
+use crate::features::build::{Selection, n_features};
 use crate::format;
 use crate::graph::{Document, RawTrace};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
+use crate::tui::features::Knows;
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -163,5 +167,32 @@ impl Tracer for LocalTracer {
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {
         Ok(self.engine.promoted(layer.index(), feature.index(), monitor)?)
+    }
+
+    fn browse(&self, ask: &Ask, knows: &dyn Knows, monitor: &Monitor) -> Result<Browsed> {
+        let library = knows.library().context("what is known of these features cannot be looked through")?;
+        let (engine, sizes) = (&self.engine, n_features(&self.engine));
+        let catalogue = Catalogue { library, sizes: &sizes };
+        Ok(match ask {
+            Ask::List(order) => {
+                let (entries, all) = catalogue.list(&Selection::ALL, *order, LISTED, monitor)?;
+                Browsed::List(entries, all)
+            }
+            Ask::Search(pattern) => {
+                let mut hits = catalogue.search(&Selection::ALL, pattern, monitor)?;
+                let all = hits.len();
+                hits.truncate(LISTED);
+                Browsed::Hits(hits, all)
+            }
+            Ask::Near(feature) => {
+                Browsed::Near(catalogue.near(engine, *feature, &Selection::ALL, LISTED, monitor)?)
+            }
+            Ask::Fires(text) => {
+                let tokens = fires(engine, text, &Selection::ALL, OF_TOKEN, monitor)?;
+                let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
+                let entries = features.map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
+                Browsed::Fires(tokens, entries)
+            }
+        })
     }
 }

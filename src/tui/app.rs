@@ -5,6 +5,7 @@ use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Threshold
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::session::Session;
+use crate::tui::browse::Ask;
 use crate::tui::circuit::Circuit;
 use crate::tui::features::{Feature, Features, Knows, Survey};
 use crate::tui::find::Haystack;
@@ -12,7 +13,7 @@ use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
+    browse::Browse, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
     proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::shelf::Shelf;
@@ -98,6 +99,8 @@ pub enum Popup {
     Start(Start),
     /// What a feature fires on, on the whole screen.
     Contexts(Contexts),
+    /// Features without a graph.
+    Browse(Box<Browse>),
     /// May the hub be asked for single features?
     Consent {
         /// Of which transcoder, as the graph calls it.
@@ -343,6 +346,17 @@ pub enum Effect {
     },
     /// Stop reading.
     StopReading,
+    /// Look through the features of the transcoder that traces.
+    Browse {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        ask: Ask,
+        /// The library.
+        knows: Arc<dyn Knows>,
+    },
+    /// Stop looking through features.
+    StopBrowsing,
     /// Keep that the hub may be asked for features.
     AllowHub {
         /// Comes back with the answer.
@@ -524,6 +538,7 @@ impl State {
             Some(Popup::Export(_)) => Context::Export,
             Some(Popup::Start(start)) => start.context(),
             Some(Popup::Contexts(contexts)) => contexts.context(),
+            Some(Popup::Browse(browse)) => browse.context(),
             Some(Popup::Consent { .. }) => Context::Ask,
             None => self.focus.context(),
         }

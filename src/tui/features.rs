@@ -43,6 +43,11 @@ pub trait Knows: Send + Sync + 'static {
 
     /// Whether nothing is known, and nobody can be asked.
     fn is_empty(&self) -> bool;
+
+    /// The library itself, to be looked through.
+    fn library(&self) -> Option<&Library> {
+        None
+    }
 }
 
 impl Knows for Library {
@@ -76,6 +81,10 @@ impl Knows for Library {
 
     fn is_empty(&self) -> bool {
         Self::is_empty(self)
+    }
+
+    fn library(&self) -> Option<&Library> {
+        Some(self)
     }
 }
 
@@ -143,10 +152,11 @@ fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
     let highest = dashboard.examples().flat_map(|example| &example.activations).copied().fold(0.0, f32::max);
     // What is written in a file as the maximum may be a default; the contexts know better.
     let most = if highest > 0.0 { highest } else { dashboard.max };
+    let spacer = dashboard.spacer();
     let quantiles = std::mem::take(&mut dashboard.quantiles).into_iter().map(|quantile| {
         let mut seen = HashSet::new();
         let strips = quantile.examples.iter().filter_map(|example| {
-            let strip = Strip::of(example, most, Some(feature))?;
+            let strip = Strip::of(example, spacer, most, Some(feature))?;
             let again = !seen.insert(strip.text());
             Some((Arc::new(strip), again || example.repeated))
         });

@@ -167,6 +167,10 @@ pub enum Context {
     Contexts,
     /// In what is looked for there.
     ContextsSearch,
+    /// In the list of features.
+    Browse,
+    /// In a line that is asked about them.
+    BrowseLine,
     /// In a line of text.
     Text,
     /// In the prompt popup.
@@ -213,6 +217,8 @@ impl Context {
             Self::Feature => &[Self::Feature, Self::Panes, Self::Anywhere],
             Self::Contexts => &[Self::Contexts, Self::Feature, Self::Anywhere],
             Self::ContextsSearch => &[Self::ContextsSearch, Self::Text, Self::Anywhere],
+            Self::Browse => &[Self::Browse, Self::Anywhere],
+            Self::BrowseLine => &[Self::BrowseLine, Self::Text, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
             Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
@@ -242,6 +248,8 @@ impl Context {
         Self::Feature,
         Self::Contexts,
         Self::ContextsSearch,
+        Self::Browse,
+        Self::BrowseLine,
         Self::Prompt,
         Self::Help,
         Self::Picker,

@@ -7,6 +7,7 @@ mod act;
 pub mod app;
 pub mod arrange;
 mod background;
+pub mod browse;
 pub mod circuit;
 pub mod clipboard;
 pub mod command;

@@ -14,6 +14,8 @@ use unicode_width::UnicodeWidthChar;
 pub struct Strip {
     /// Texts of its tokens, and how strongly the feature fires on each.
     pieces: Vec<(String, f32)>,
+    /// What stands between two of them where they bring no spaces along.
+    spacer: &'static str,
     /// The one that stands in the middle.
     peak: usize,
     /// The activation of the deepest tint.
@@ -26,24 +28,23 @@ pub struct Strip {
 struct Cell {
     symbol: String,
     wide: usize,
-    piece: usize,
-    /// Whether it is the end of a piece.
-    ends: bool,
+    /// The piece that it is of; `None` between two.
+    piece: Option<usize>,
 }
 
 impl Strip {
     /// The strip of a context; `None` where that is empty.
-    pub fn of(example: &Example, most: f32, feature: Option<Feature>) -> Option<Self> {
+    pub fn of(example: &Example, spacer: &'static str, most: f32, feature: Option<Feature>) -> Option<Self> {
         let strongest = example.strongest()?;
         let pieces = example.pieces();
         let peak = pieces.iter().position(|piece| piece.tokens.contains(&strongest))?;
         let pieces = pieces.into_iter().map(|piece| (piece.text, piece.activation)).collect();
-        Some(Self { pieces, peak, most, feature })
+        Some(Self { pieces, spacer, peak, most, feature })
     }
 
     /// The strip of tokens with their activations, around the token `peak`; `None` where there is no such token.
-    pub fn of_tokens(pieces: Vec<(String, f32)>, peak: usize, most: f32) -> Option<Self> {
-        (peak < pieces.len()).then_some(Self { pieces, peak, most, feature: None })
+    pub fn of_tokens(pieces: Vec<(String, f32)>, spacer: &'static str, peak: usize, most: f32) -> Option<Self> {
+        (peak < pieces.len()).then_some(Self { pieces, spacer, peak, most, feature: None })
     }
 
     /// The activation of the deepest tint.
@@ -63,7 +64,7 @@ impl Strip {
 
     /// Its text.
     pub fn text(&self) -> String {
-        self.pieces.iter().map(|(text, _)| text.as_str()).collect()
+        self.pieces.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(self.spacer)
     }
 
     /// Whether a text stands in it, whatever the case.
@@ -80,6 +81,9 @@ impl Strip {
     fn cells(&self, look: &Look) -> Vec<Cell> {
         let mut cells: Vec<Cell> = Vec::new();
         for (piece, (text, _)) in self.pieces.iter().enumerate() {
+            if piece > 0 && !self.spacer.is_empty() {
+                cells.push(Cell { symbol: self.spacer.to_owned(), wide: text::width(self.spacer), piece: None });
+            }
             let shown = look.glyphs.visible_within(text);
             let bracketed = look.theme.depth == Depth::Mono && self.share_of(piece) >= BRACKETED;
             let shown = if bracketed { format!("[{shown}]") } else { shown };
@@ -87,11 +91,8 @@ impl Strip {
                 let wide = c.width().unwrap_or(0);
                 match cells.last_mut() {
                     Some(before) if wide == 0 => before.symbol.push(c),
-                    _ => cells.push(Cell { symbol: c.to_string(), wide, piece, ends: false }),
+                    _ => cells.push(Cell { symbol: c.to_string(), wide, piece: Some(piece) }),
                 }
-            }
-            if let Some(last) = cells.last_mut() {
-                last.ends = true;
             }
         }
         cells
@@ -107,8 +108,8 @@ impl Strip {
         let cells = self.cells(look);
         let found = found(&cells, wanted);
         let width_of = |cells: &[Cell]| cells.iter().map(|cell| cell.wide).sum::<usize>() as isize;
-        let first = cells.iter().position(|cell| cell.piece == self.peak).unwrap_or(0);
-        let last = cells.iter().rposition(|cell| cell.piece == self.peak).map_or(first, |last| last + 1);
+        let first = cells.iter().position(|cell| cell.piece == Some(self.peak)).unwrap_or(0);
+        let last = cells.iter().rposition(|cell| cell.piece == Some(self.peak)).map_or(first, |last| last + 1);
         let (before, peak, all) = (width_of(&cells[..first]), width_of(&cells[first..last]), width_of(&cells));
         let start = before + peak / 2 - room / 2 + shift;
         let mut x = -start;
@@ -165,8 +166,8 @@ impl Strip {
     }
 
     fn style(&self, cell: &Cell, is_found: bool, look: &Look) -> Style {
-        let mut style = look.theme.tint(self.share_of(cell.piece));
-        if cell.piece == self.peak {
+        let mut style = look.theme.tint(cell.piece.map_or(0.0, |piece| self.share_of(piece)));
+        if cell.piece == Some(self.peak) {
             style = style.add_modifier(Modifier::BOLD);
         }
         if is_found { style.patch(look.theme.selection) } else { style }
@@ -225,7 +226,7 @@ mod tests {
             activations: tokens.iter().map(|(_, activation)| *activation).collect(),
             ..Example::default()
         };
-        Strip::of(&example, 4.0, None).unwrap()
+        Strip::of(&example, "", 4.0, None).unwrap()
     }
 
     fn drawn(strip: &Strip, width: u16, shift: isize, look: &Look) -> (String, Buffer) {
@@ -269,6 +270,22 @@ mod tests {
         let modifier = |text: &str| buf[(line.find(text).unwrap() as u16, 0)].modifier;
         assert!(modifier("city").contains(Modifier::UNDERLINED) && modifier("Texas").contains(Modifier::UNDERLINED));
         assert!(!modifier("the").contains(Modifier::UNDERLINED));
+    }
+
+    #[test]
+    fn tokens_that_are_words_stand_apart() {
+        let example = Example {
+            tokens: ["of", "Texas", "is"].map(str::to_owned).to_vec(),
+            activations: vec![0.0, 4.0, 0.0],
+            ..Example::default()
+        };
+        let words = Strip::of(&example, " ", 4.0, None).unwrap();
+        let look = look(Depth::True);
+        let (line, buf) = drawn(&words, 30, 0, &look);
+        let at = line.find("of Texas is").unwrap() as u16;
+        assert_eq!(buf[(at + 3, 0)].bg, look.theme.tint(1.0).bg.unwrap());
+        assert_eq!(buf[(at + 2, 0)].bg, ratatui::style::Color::Reset);
+        assert!(words.has("texas is"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Busy, Effect, Pane, Popup, State};
+use crate::tui::browse::Browsed;
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::features::{Card, Feature, Knows, Named};
 use crate::tui::find::Found;
@@ -144,6 +145,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Card, String>,
     },
+    /// Features were looked through.
+    Browsed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Browsed, String>,
+    },
     /// The hub may be asked for features.
     HubAllowed {
         /// Of which transcoder.
@@ -175,7 +183,8 @@ pub fn update(state: &mut State, msg: Msg) {
 fn shows_nodes(state: &State) -> bool {
     !matches!(
         state.popup,
-        None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Consent { .. })
+        None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
+            | Some(Popup::Consent { .. })
     )
 }
 
@@ -245,6 +254,7 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
         Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
         Msg::Feature { transcoder, feature, result } => act::take_feature(state, &transcoder, feature, result),
+        Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
         Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
@@ -406,6 +416,7 @@ fn settle(state: &mut State) {
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
+    act::know(state);
     let Some(circuit) = &mut state.circuit else { return };
     if panes.of(Pane::Tree).is_some() {
         circuit.grow_tree();
@@ -416,7 +427,6 @@ fn settle(state: &mut State) {
         circuit.arrange(&state.look.glyphs, room);
     }
     act::learn(state);
-    act::know(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

@@ -8,6 +8,7 @@ use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
 use crate::tui::features::{Card, Feature, Knows, Named};
+use crate::tui::browse::Browsed;
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
@@ -148,6 +149,7 @@ pub struct Workers {
     survey: Slot<u64, (Named, bool)>,
     read: Slot<(u64, String, Feature), Card>,
     allow: Slot<String, ()>,
+    browse: Slot<u64, Browsed>,
 }
 
 impl Workers {
@@ -177,6 +179,7 @@ impl Workers {
             survey: Slot::new("survey"),
             read: Slot::new("read"),
             allow: Slot::new("allow"),
+            browse: Slot::new("browse"),
         }
     }
 
@@ -304,6 +307,17 @@ impl Workers {
                 self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
             }
             Effect::StopReading => self.read.stop(),
+            Effect::Browse { generation, ask, knows } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => {
+                        tracer.browse(&ask, knows.as_ref(), monitor).map_err(|error| format!("{error:#}"))
+                    }
+                    None => Err("It needs the model, which is not loaded".to_owned()),
+                };
+                self.browse.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopBrowsing => self.browse.stop(),
             Effect::AllowHub { transcoder, knows } => {
                 self.allow.ask(transcoder, Box::new(move |_| knows.allow_hub()), &self.wake);
             }
@@ -408,6 +422,9 @@ impl Workers {
         while let Some(((_, transcoder, feature), result)) = self.read.take(&self.wake) {
             answers.push(Msg::Feature { transcoder, feature, result });
         }
+        while let Some((generation, result)) = self.browse.take(&self.wake) {
+            answers.push(Msg::Browsed { generation, result });
+        }
         while let Some((transcoder, result)) = self.allow.take(&self.wake) {
             answers.push(Msg::HubAllowed { transcoder, result });
         }
@@ -433,6 +450,7 @@ impl Workers {
         let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
+        let about_features = about_features && self.browse.is_idle();
         about_traces && about_nodes && about_files && about_features && self.weigh.is_idle()
     }
 }

@@ -2,14 +2,17 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::features::{Dashboard, Example, Found, Kind, Label, LabelOrigin, Origin, Quantile};
+use circuitscope::demo;
+use circuitscope::features::{
+    Dashboard, Example, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search,
+};
 use circuitscope::graph::Edit;
 use circuitscope::hub::Offer;
-use circuitscope::ids::NodeId;
+use circuitscope::ids::{FeatureId, Layer, NodeId};
 use circuitscope::job::{Cancelled, Monitor};
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::{Feature, Knows};
+use circuitscope::tui::features::{Card, Feature, Knows};
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::theme::{Depth, Ground, Theme};
 use circuitscope::tui::trail::Reached;
@@ -19,7 +22,7 @@ use circuitscope::tui::{Choice, Models, Tracer, start_trace};
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A library of made-up contexts, in which each feature's own name stands.
 #[derive(Default)]
@@ -254,7 +257,7 @@ fn a_late_answer_is_not_shown_for_another_feature() {
     let features = features(&desk);
     shelf.set_closed(true);
     select(&mut desk, features[1].0);
-    let card = circuitscope::tui::features::Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
+    let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
     let (transcoder, result) = ("demo-clt".to_owned(), card.map_err(|stop| stop.to_string()));
     update(&mut desk.state, Msg::Feature { transcoder, feature: features[0].1, result });
     assert!(!desk.shows("which"), "{}", desk.screen());
@@ -276,9 +279,10 @@ fn names_made_from_contexts_are_marked_and_an_own_one_goes_first() {
     let here = circuit(&desk).selected();
     select(&mut desk, from);
     desk.settle();
-    desk.expect(&automatic[..automatic.len() / 2]);
+    desk.expect(&format!("~{}", word(feature)));
     // In the search, and for filters.
-    desk.press("/").type_text(&word(feature)).expect(&automatic).press("Esc");
+    desk.press("/").type_text(&word(feature)).expect(&automatic);
+    desk.press("Esc");
     desk.press("f").type_text(&format!("label~{}", word(feature))).press("Enter");
     let circuit_now = circuit(&desk);
     assert!(circuit_now.kept().has_node(here) && circuit_now.kept().n_nodes() < circuit_now.pruned.n_nodes());
@@ -427,4 +431,71 @@ fn what_is_no_feature_has_no_contexts() {
     desk.expect("This is no feature: only features have contexts");
     desk.press("s");
     assert!(desk.state.popup.is_none());
+}
+
+/// The demo's own library, as it is part of the program.
+#[test]
+fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
+    let (_, transcoder) = demo::places();
+    let search = Search { transcoder: Some(&transcoder), ..Search::default() };
+    let library = Library::open(&search, &Monitor::default()).unwrap();
+    let sizes = library.stores().next().expect("the demo has a store").index().sizes();
+    let started = Instant::now();
+    let mut read = 0;
+    for (layer, n) in sizes.iter().enumerate() {
+        for feature in (0..*n).step_by(17) {
+            let card = Card::read(&library, (Layer::from(layer), FeatureId::from(feature)), true, &Monitor::default());
+            read += usize::from(!card.unwrap().groups.is_empty());
+        }
+    }
+    assert!(read > 50, "{read} have contexts");
+    assert!(started.elapsed() < Duration::from_millis(50) * read as u32, "{read} took {:?}", started.elapsed());
+}
+
+/// The features of the fake tracer, without waiting for a graph's.
+fn browsing(size: (u16, u16)) -> Desk {
+    let mut desk = beside(&Arc::default(), size);
+    desk.press("B");
+    desk
+}
+
+#[test]
+fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
+    let mut desk = browsing((160, 48));
+    desk.expect("features of demo-clt").expect("by layer").expect("L0 #0").expect("city of w0x0");
+    desk.press("j j").expect("city of w0x2");
+    assert!(!desk.shows("city of w0x0"));
+    let row = desk.cells("L0 #2")[0].clone();
+    assert_eq!(row.bg, desk.state.look.theme.selection.bg.unwrap());
+    desk.press("o").expect("by density");
+    desk.press("o o").expect("by label");
+    assert_snapshot!("browse_160x48", desk.screen());
+    desk.press("Esc");
+    assert!(desk.state.popup.is_none());
+}
+
+#[test]
+fn features_are_searched_and_their_neighbours_found() {
+    let mut desk = browsing((80, 24));
+    desk.press("/").type_text("paris").expect("search paris");
+    desk.press("Enter").expect("that fit paris  1 of 1").expect("L0 #1");
+    assert!(!desk.shows("L0 #2"));
+    desk.press("n").expect("that write nearly as L0 #1").expect("0.750");
+    desk.press("Esc").expect("by layer").expect("L0 #2");
+    desk.press("/ Esc").expect("by layer");
+    desk.press("Esc");
+    assert!(desk.state.popup.is_none());
+}
+
+#[test]
+fn a_text_shows_what_fires_token_by_token() {
+    let mut desk = browsing((160, 48));
+    desk.press("t").type_text("in paris now").press("Enter");
+    // The last token comes first; each token has features of its own.
+    desk.expect("on ").expect("L1 #2 ");
+    desk.press("h").expect("L1 #1 ");
+    assert!(!desk.shows("L1 #2 "));
+    let tint = desk.state.look.theme.tint(1.0).bg.unwrap();
+    assert_eq!(desk.cells("paris")[0].bg, tint, "the token on which the chosen feature fires");
+    assert_ne!(desk.cells("now")[0].bg, tint);
 }

@@ -31,6 +31,10 @@ pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
 
 /// Asks for what is not known yet: the library, what it says of the graph, the feature that is looked at.
 pub(in crate::tui) fn know(state: &mut State) {
+    if matches!(state.popup, Some(Popup::Browse(_))) {
+        super::browse::read_chosen(state);
+        return;
+    }
     let Some(circuit) = &mut state.circuit else { return };
     let transcoder = circuit.traced.document.origin.transcoder.clone();
     let Some(known) = state.features.known.get_mut(&transcoder) else {
@@ -130,6 +134,7 @@ pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: 
     if !notices.is_empty() {
         state.warn(notices);
     }
+    super::browse::browse_opened(state, transcoder);
     state.dirty = true;
 }
 

@@ -1,6 +1,7 @@
 //! What the commands do, by what they do it to.
 
 mod answer;
+mod browse;
 mod copy;
 mod edits;
 mod export;
@@ -26,6 +27,7 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
+pub(super) use browse::*;
 pub(super) use copy::*;
 pub(super) use edits::*;
 pub(super) use export::*;

@@ -99,6 +99,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Filter(prompt)) => prompt.edit(request),
         Some(Popup::Export(export)) => export.edit(request),
         Some(Popup::Contexts(contexts)) => contexts.edit(request),
+        Some(Popup::Browse(browse)) => browse.edit(request),
         Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Consent { .. }) | None => return,
     }
     state.dirty = true;

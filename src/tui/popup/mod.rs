@@ -1,6 +1,7 @@
 //! What lies over the panes.
 
 mod ask;
+pub mod browse;
 mod consent;
 pub mod contexts;
 pub mod export;

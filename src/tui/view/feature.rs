@@ -101,7 +101,8 @@ pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row>
         return text("This is no feature: only features have contexts");
     };
     let Some(known) = act::known(state) else { return Vec::new() };
-    let sheet = Sheet { state, circuit, known, feature, members: &members, width: usize::from(inner.width) };
+    let width = usize::from(inner.width);
+    let sheet = Sheet { state, circuit: Some(circuit), known, feature, members: &members, width };
     if let Some((_, read, union)) = &state.features.sight.union {
         let mut rows = vec![sheet.title()];
         if *read < members.len() {
@@ -115,9 +116,17 @@ pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row>
     sheet.rows(inner.height >= TALL, wanted)
 }
 
+/// All that is known of a feature, apart from any graph.
+pub(in crate::tui) fn browsed(state: &State, transcoder: &str, feature: Feature, inner: Rect) -> Vec<Row> {
+    let Some(known) = state.features.known.get(transcoder) else { return Vec::new() };
+    let sheet = Sheet { state, circuit: None, known, feature, members: &[], width: usize::from(inner.width) };
+    sheet.rows(true, "")
+}
+
 struct Sheet<'a> {
     state: &'a State,
-    circuit: &'a Circuit,
+    /// The graph that it is looked at in.
+    circuit: Option<&'a Circuit>,
     known: &'a Known,
     feature: Feature,
     members: &'a [Feature],
@@ -165,11 +174,13 @@ impl Sheet<'_> {
     fn title(&self) -> Row {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
-        let is_union = self.state.features.sight.union.is_some();
+        let is_union = self.state.features.sight.union.is_some() && self.circuit.is_some();
         let name = if is_union { "all members".to_owned() } else { format!("L{layer} #{number}") };
         let mut line = vec![(name, theme.strong)];
-        let edited = self.circuit.edits.now();
-        let group = edited.group_of(self.circuit.selected()).and_then(|at| edited.groups.get(at));
+        let group = self.circuit.and_then(|circuit| {
+            let edited = circuit.edits.now();
+            edited.groups.get(edited.group_of(circuit.selected())?)
+        });
         if let Some(group) = group.filter(|_| self.members.len() > 1) {
             let name = glyphs.visible(&group.name);
             let which = if is_union {
@@ -187,9 +198,11 @@ impl Sheet<'_> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
         let what = crate::graph::Labelled::Feature(layer, number);
-        let own = self.circuit.edits.now().labels.get(&what).filter(|label| !label.is_empty());
-        let in_file = self.circuit.file_labels.get(&what).filter(|label| !label.is_empty());
-        let found = found.or_else(|| self.circuit.named.labels.get(&self.feature)).cloned();
+        let own = self.circuit.and_then(|circuit| circuit.edits.now().labels.get(&what));
+        let in_file = self.circuit.and_then(|circuit| circuit.file_labels.get(&what));
+        let (own, in_file) = (own.filter(|label| !label.is_empty()), in_file.filter(|label| !label.is_empty()));
+        let named = || self.circuit?.named.labels.get(&self.feature);
+        let found = found.or_else(named).cloned();
         let of = |text: &String, origin| Label { text: text.clone(), origin };
         let label = Label::first([
             own.map(|text| of(text, LabelOrigin::Own)),
@@ -230,7 +243,7 @@ impl Sheet<'_> {
     /// in its dashboard.
     fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let [promoted, suppressed] = match (self.circuit.writes.get(&self.feature), card.and_then(|c| c.dashboard())) {
+        let [promoted, suppressed] = match (self.circuit.and_then(|circuit| circuit.writes.get(&self.feature)), card.and_then(|c| c.dashboard())) {
             (Some(Writes::Known(written)), _) => [&written.top, &written.bottom]
                 .map(|tokens| tokens.iter().map(|(token, _)| token.as_str()).collect::<Vec<_>>()),
             (_, Some(dashboard)) => {
@@ -258,17 +271,18 @@ impl Sheet<'_> {
 
     /// The prompt, tinted by this feature's activations, around the selected node's token.
     fn prompt(&self, card: Option<&Arc<Card>>) -> Option<Row> {
-        let document = &self.circuit.traced.document;
+        let circuit = self.circuit?;
+        let document = &circuit.traced.document;
         let activations = on_prompt(document, self.feature);
         let here = activations.iter().copied().fold(0.0, f32::max);
         let most = card.and_then(|card| card.groups.iter().flat_map(|group| &group.strips).next());
         let most = most.map_or(here, |(strip, _)| strip.most().max(here));
         let tokens = document.graph.tokens().iter().map(|token| token.text.clone());
-        // Tokenizers differ in whether a token's text has the space before it.
-        let spaced = document.graph.tokens().iter().skip(1).any(|token| token.text.starts_with(' '));
-        let tokens = tokens.map(|token| if spaced { token } else { format!("{token} ") });
-        let position = self.circuit.node(self.circuit.selected()).position().index();
-        Strip::of_tokens(tokens.zip(activations).collect(), position, most).map(Row::Prompt)
+        // As in contexts, whose tokens are the same tokenizer's.
+        let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
+        let spacer = if tokens.clone().any(|text| has_space(&text)) { "" } else { " " };
+        let position = circuit.node(circuit.selected()).position().index();
+        Strip::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
     }
 
     fn contexts(&self, card: &Card, wanted: &str) -> Vec<Row> {

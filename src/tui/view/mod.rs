@@ -18,7 +18,7 @@ mod which_key;
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
 pub(super) use feature::{
-    draw as draw_feature, overflow as feature_overflow, room as feature_room, rows as feature_rows,
+    browsed as browsed_rows, draw as draw_feature, overflow as feature_overflow, room as feature_room, rows as feature_rows,
 };
 pub(super) use graph::node_at;
 pub(in crate::tui) use hints::key_of;
@@ -80,6 +80,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             None
         }
         Some(Popup::Contexts(contexts)) => contexts.render(state, buf),
+        Some(Popup::Browse(browse)) => browse.render(state, buf),
         Some(Popup::Consent { set, .. }) => {
             super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
             None
@@ -211,7 +212,7 @@ pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Bu
 
 /// The first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a page: a list
 /// that scrolls is written anew.
-fn first_line(at: usize, lines: usize, n: usize) -> usize {
+pub(super) fn first_line(at: usize, lines: usize, n: usize) -> usize {
     let step = (lines / 2).max(1);
     (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
 }
