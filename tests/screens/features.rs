@@ -465,7 +465,7 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     desk.expect("features of demo-clt").expect("by layer").expect("L0 #0").expect("city of w0x0");
     desk.press("j j").expect("city of w0x2");
     assert!(!desk.shows("city of w0x0"));
-    let row = desk.cells("L0 #2")[0].clone();
+    let row = desk.cells("L0 #2         2.00 %")[0].clone();
     assert_eq!(row.bg, desk.state.look.theme.selection.bg.unwrap());
     desk.press("o").expect("by density");
     desk.press("o o").expect("by label");
