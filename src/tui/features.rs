@@ -289,8 +289,9 @@ impl Known {
         }
     }
 
-    /// Takes an answer. One to a question that was passed over is kept too: it is true of its feature.
-    pub fn take(&mut self, feature: Feature, result: Result<Card, String>) {
+    /// Takes the answer to the question of this number. One to a question that was passed over is kept too, for it is true
+    /// of its feature; that it was passed over says nothing.
+    pub fn take(&mut self, feature: Feature, number: u64, result: Result<Card, String>) {
         match result {
             Ok(card) => {
                 self.readings.insert(feature, Reading::Known(Arc::new(card)));
@@ -302,10 +303,12 @@ impl Known {
                     self.readings.remove(&oldest);
                 }
             }
-            Err(why) if matches!(self.readings.get(&feature), Some(Reading::Pending { .. })) => {
-                self.readings.insert(feature, Reading::Failed(why));
+            Err(why) => {
+                let is_it = |reading: &Reading| matches!(reading, Reading::Pending { generation, .. } if *generation == number);
+                if self.readings.get(&feature).is_some_and(is_it) {
+                    self.readings.insert(feature, Reading::Failed(why));
+                }
             }
-            Err(_) => {}
         }
     }
 

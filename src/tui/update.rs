@@ -138,6 +138,8 @@ pub enum Msg {
     },
     /// What a feature fires on was read.
     Feature {
+        /// Of the question.
+        generation: u64,
         /// Of which transcoder.
         transcoder: String,
         /// The feature.
@@ -253,7 +255,9 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
         Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
-        Msg::Feature { transcoder, feature, result } => act::take_feature(state, &transcoder, feature, result),
+        Msg::Feature { generation, transcoder, feature, result } => {
+            act::take_feature(state, generation, &transcoder, feature, result);
+        }
         Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
         Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),

@@ -419,8 +419,8 @@ impl Workers {
         while let Some((generation, result)) = self.survey.take(&self.wake) {
             answers.push(Msg::Surveyed { generation, result });
         }
-        while let Some(((_, transcoder, feature), result)) = self.read.take(&self.wake) {
-            answers.push(Msg::Feature { transcoder, feature, result });
+        while let Some(((generation, transcoder, feature), result)) = self.read.take(&self.wake) {
+            answers.push(Msg::Feature { generation, transcoder, feature, result });
         }
         while let Some((generation, result)) = self.browse.take(&self.wake) {
             answers.push(Msg::Browsed { generation, result });

@@ -3,7 +3,7 @@
 use super::edits::prune_anew;
 use crate::tui::app::{Effect, Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Access, Card, Feature, Known, Knows, Named, Survey};
+use crate::tui::features::{Access, Card, Feature, Known, Knows, Named, Reading, Survey};
 use crate::tui::popup::contexts::Contexts;
 use crate::tui::view;
 use ratatui::layout::Rect;
@@ -139,9 +139,15 @@ pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: 
 }
 
 /// Takes what was read of a feature.
-pub(in crate::tui) fn take_feature(state: &mut State, transcoder: &str, feature: Feature, result: Result<Card, String>) {
+pub(in crate::tui) fn take_feature(
+    state: &mut State,
+    generation: u64,
+    transcoder: &str,
+    feature: Feature,
+    result: Result<Card, String>,
+) {
     let Some(known) = state.features.known.get_mut(transcoder) else { return };
-    known.take(feature, result);
+    known.take(feature, generation, result);
     if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
         && circuit.traced.document.origin.transcoder == transcoder
     {
@@ -156,8 +162,8 @@ pub(super) fn stop_reading(state: &mut State) -> bool {
         return false;
     };
     let Some(known) = state.features.known.get_mut(transcoder) else { return false };
-    let Some((feature, ..)) = known.pending().filter(|(.., phase)| !phase.is_empty()) else { return false };
-    known.take(feature, Err("The question was taken back".to_owned()));
+    let Some((feature, generation, _)) = known.pending().filter(|(.., phase)| !phase.is_empty()) else { return false };
+    known.take(feature, generation, Err("The question was taken back".to_owned()));
     state.effects.push(Effect::StopReading);
     true
 }
@@ -169,16 +175,16 @@ pub(in crate::tui) fn ask_hub(state: &mut State) {
     let members = members(circuit);
     let Some(known) = state.features.known.get_mut(&transcoder) else { return };
     let turn = state.features.sight.turn.min(members.len().saturating_sub(1));
-    let card = members.get(turn).and_then(|feature| known.card(*feature));
-    match card.and_then(|card| card.asks_for.clone()) {
-        Some(set) => state.popup = Some(Popup::Consent { transcoder, set }),
-        None if card.is_some_and(|card| card.found.dashboard.is_some()) => {
-            state.say("Its contexts are here already");
-        }
-        None => {
-            known.forget_missing();
-            state.say("The hub cannot be asked for features of this transcoder, or has none");
-        }
+    match members.get(turn).and_then(|feature| known.reading(*feature)) {
+        None => state.say("This is no feature: only features have contexts"),
+        // It is asked anew.
+        Some(Reading::Failed(_)) => known.forget_missing(),
+        Some(Reading::Pending { .. }) => state.say("It is being read"),
+        Some(Reading::Known(card)) => match &card.asks_for {
+            Some(set) => state.popup = Some(Popup::Consent { transcoder, set: set.clone() }),
+            None if card.found.dashboard.is_some() => state.say("Its contexts are here already"),
+            None => state.say("The hub cannot be asked for features of this transcoder, or has none of this one"),
+        },
     }
 }
 
