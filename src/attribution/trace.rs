@@ -25,9 +25,9 @@ const LATER_LEAST: f64 = 0.4;
 /// See [`LATER_LEAST`].
 const LATER_MORE: f64 = 0.6;
 
-/// Where no larger a share of all features is picked than about this, as of a long prompt, later rounds are like the
-/// first: its features have direct effects on the outputs, and there are enough of those.
-const EARLY_SHARE: f64 = 0.02;
+/// Where a smaller share than this is picked, as of a long prompt, influence has run to early positions too, and rows are
+/// shorter still: by this power of the share.
+const FEW: (f64, f64) = (0.08, 0.29);
 
 /// What a trace is made with, besides model and transcoder.
 #[derive(Clone, Debug)]
@@ -310,14 +310,12 @@ impl<'a> Tracing<'a> {
         sum += of_next;
         if left > known && self.is_ranked() {
             let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
-            let early = (-(trace.wanted_features as f64 / n) / EARLY_SHARE).exp();
             let until = |picked: usize| {
-                let later = LATER_LEAST + LATER_MORE * picked as f64 / n;
+                let share = picked as f64 / n;
+                let later = LATER_LEAST * (share / FEW.0).min(1.0).powf(FEW.1) + LATER_MORE * share;
                 (picked as f64 - round).max(0.0) * later * all / n
             };
-            let like_later = until(trace.wanted_features) - until(visited.len() + known);
-            let like_next = (left - known) as f64 * of_next / known.max(1) as f64;
-            sum += early * like_next + (1.0 - early) * like_later;
+            sum += until(trace.wanted_features) - until(visited.len() + known);
         } else if left > known {
             sum += all - visited.iter().map(of_feature).sum::<f64>();
         }

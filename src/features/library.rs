@@ -2,75 +2,16 @@
 
 use crate::features::label::{Label, LabelOrigin};
 use crate::features::labels::{self, LABELS, LabelMap};
+use crate::features::origin::{Kind, Origin};
 use crate::features::remote::{Consents, Remote};
+use crate::features::search::{Search, Shelf, Source};
 use crate::features::store::Store;
-use crate::features::{Dashboard, FeatureError, Folder, Sizes};
+use crate::features::{Dashboard, FeatureError};
 use crate::hub::{Hub, Place, Reference};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What kind of source dashboards come from, in the order in which they are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Made by this program from a corpus.
-    Made,
-    /// Published with the transcoder, in circuit-tracer's binary form.
-    Published,
-    /// A JSON file for each feature.
-    Files,
-    /// Imported from another program's exports.
-    Imported,
-    /// The hub, a feature at a time.
-    Hub,
-}
-
-/// Where a dashboard comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// What kind of source it is.
-    pub kind: Kind,
-    /// Its folder, or its reference on the hub.
-    pub path: String,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Made => "made here",
-            Self::Published => "published with the transcoder",
-            Self::Files => "a file for each feature",
-            Self::Imported => "imported",
-            Self::Hub => "from the hub",
-        })
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.path, self.kind)
-    }
-}
-
-/// Where to look.
-#[derive(Clone, Debug, Default)]
-pub struct Search<'a> {
-    /// Folders that the person named. They go before all others, in the order in which they are named.
-    pub folders: &'a [PathBuf],
-    /// Files of labels that the person named.
-    pub labels: &'a [PathBuf],
-    /// The transcoder's files, where they are here.
-    pub transcoder: Option<&'a Place>,
-    /// What the transcoder is called: its `scan`, or else its folder's name.
-    pub name: &'a str,
-    /// How many features it has, where that is known.
-    pub sizes: Option<&'a Sizes>,
-    /// The folder of what is the program's own.
-    pub data: Option<&'a Path>,
-}
 
 /// What is known of one feature.
 #[derive(Debug, Default)]
@@ -97,51 +38,6 @@ pub struct Library {
     notices: Vec<String>,
     /// Densities of features whose dashboards were read.
     densities: Mutex<HashMap<(Layer, FeatureId), f32>>,
-}
-
-#[derive(Debug)]
-struct Source {
-    origin: Origin,
-    shelf: Shelf,
-}
-
-#[derive(Debug)]
-enum Shelf {
-    Store(Box<Store>),
-    Folder(Folder),
-}
-
-impl Source {
-    /// Where the bars of a histogram begin, if the source says. The last bar is that of the bin with the maximum.
-    fn bins(&self, dashboard: &Dashboard) -> Option<Vec<f32>> {
-        let Shelf::Store(store) = &self.shelf else { return None };
-        let bins = &store.manifest()?.bins;
-        let end = bins.partition_point(|begin| *begin <= dashboard.max);
-        let bars = bins.get(end.checked_sub(dashboard.histogram.len())?..end)?;
-        (!bars.is_empty()).then(|| bars.to_vec())
-    }
-}
-
-/// A name made safe as that of a folder: what is neither a letter, a digit, `.`, `_` nor `-` becomes `--`.
-pub fn folder_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.trim_matches('/').chars() {
-        match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' => out.push(c),
-            _ => out.push_str("--"),
-        }
-    }
-    if out.chars().all(|c| c == '.') { format!("-{out}") } else { out }
-}
-
-/// Where a store that is made here lies if nobody says otherwise, by the name of its transcoder.
-pub fn own_folder(data: &Path, transcoder: &str) -> PathBuf {
-    data.join("features").join(folder_name(transcoder))
-}
-
-/// Where what is imported lies if nobody says otherwise.
-pub fn imported_folder(data: &Path, transcoder: &str) -> PathBuf {
-    own_folder(data, transcoder).join("imported")
 }
 
 impl Library {
@@ -338,58 +234,6 @@ impl Library {
             Shelf::Store(store) => Some(store.as_ref()),
             Shelf::Folder(_) => None,
         })
-    }
-}
-
-impl Search<'_> {
-    /// What lies in a folder: a store, or files of features.
-    fn any(&self, place: &Place, path: Option<&Path>, prefix: &str) -> Result<Option<Source>, FeatureError> {
-        if let Some(store) = Store::open(place, prefix, self.sizes)? {
-            self.check_name(&store)?;
-            let kind = match store.manifest() {
-                Some(manifest) if manifest.corpus.is_some() => Kind::Made,
-                Some(_) => Kind::Imported,
-                None => Kind::Published,
-            };
-            let origin = Origin { kind, path: store.path() };
-            return Ok(Some(Source { origin, shelf: Shelf::Store(Box::new(store)) }));
-        }
-        Ok(path.and_then(|path| Folder::open(path, self.name)).map(|folder| {
-            let origin = Origin { kind: Kind::Files, path: folder.path().display().to_string() };
-            Source { origin, shelf: Shelf::Folder(folder) }
-        }))
-    }
-
-    /// # Errors
-    /// A store that was made here says that it is for another transcoder, which sizes alone need not show. What was
-    /// imported has the other program's name for it.
-    fn check_name(&self, store: &Store) -> Result<(), FeatureError> {
-        let Some(manifest) = store.manifest().filter(|manifest| manifest.corpus.is_some()) else { return Ok(()) };
-        let own = &manifest.transcoder;
-        // A set that has no name of its own is called by its folder, which may since lie elsewhere.
-        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(Place::short_name);
-        let is_folder = folder.is_some_and(|folder| Path::new(own).file_name() == Some(folder.as_ref()));
-        if own.is_empty() || self.name.is_empty() || own == self.name || is_folder {
-            return Ok(());
-        }
-        let what = format!("it was made with {own}, this one is {}", self.name);
-        Err(FeatureError::OtherTranscoder { file: store.path(), what })
-    }
-
-    /// What lies where it is looked for without being told.
-    fn unnamed(&self) -> impl Iterator<Item = Result<Option<Source>, FeatureError>> {
-        let own = self.data.filter(|_| !self.name.is_empty());
-        let made = own.map(|data| own_folder(data, self.name));
-        let imported = own.map(|data| imported_folder(data, self.name));
-        let own = made.into_iter().chain(imported).filter_map(|path| {
-            let place = Place::directory(&path).ok()?;
-            Some(self.any(&place, Some(&path), ""))
-        });
-        let beside = self.transcoder.map(|place| {
-            let path = place.directory_path().map(|path| path.join("features"));
-            self.any(place, path.as_deref(), "features/")
-        });
-        own.chain(beside)
     }
 }
 

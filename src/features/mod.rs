@@ -13,18 +13,22 @@ pub mod labels;
 mod library;
 mod lines;
 mod neuronpedia;
+mod origin;
 mod pieces;
 pub mod record;
 pub mod remote;
+mod search;
 pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
 pub use error::FeatureError;
 pub use folder::Folder;
 pub use label::{Label, LabelOrigin};
-pub use library::{Found, Kind, Library, Origin, Search, folder_name, imported_folder, own_folder};
+pub use library::{Found, Library};
 pub use neuronpedia::Named;
+pub use origin::{Kind, Origin};
 pub use pieces::Piece;
+pub use search::{Search, folder_name, imported_folder, own_folder};
 
 /// Features of each layer of a transcoder, `[L]`.
 pub type Sizes = Vec<usize>;
