@@ -184,9 +184,7 @@ impl Tracer for LocalTracer {
                 hits.truncate(LISTED);
                 Browsed::Hits(hits, all)
             }
-            Ask::Near(feature) => {
-                Browsed::Near(catalogue.near(engine, *feature, &Selection::ALL, LISTED, monitor)?)
-            }
+            Ask::Near(feature) => Browsed::Near(catalogue.near(engine, *feature, &Selection::ALL, LISTED, monitor)?),
             Ask::Fires(text) => {
                 let tokens = fires(engine, text, &Selection::ALL, OF_TOKEN, monitor)?;
                 let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));

@@ -7,18 +7,19 @@ use crate::job::Progress;
 use crate::session::Session;
 use crate::tui::browse::Ask;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Feature, Features, Knows, Survey};
+use crate::tui::features::{Feature, Features, Knows};
 use crate::tui::find::Haystack;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    browse::Browse, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
-    proposals::Proposals, question::Question, start::Start,
+    browse::Browse, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths,
+    picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::{Pinned, Weighing};
+use crate::tui::survey::Survey;
 use crate::tui::theme::Look;
 use crate::tui::tracer::{Traced, Tracer};
 use crate::tui::update::Msg;

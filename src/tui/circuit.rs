@@ -5,13 +5,14 @@ use crate::graph::{
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
-use crate::tui::features::{Card, Feature, Named};
+use crate::tui::features::{Card, Feature};
 use crate::tui::filter::Filter;
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Names, label_of};
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;

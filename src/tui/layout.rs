@@ -222,8 +222,7 @@ fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
             return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail, Feature])];
         }
         let (graph, under) = cutter.over(Border::Graph, left, body.height - (body.height * 3 / 10).clamp(9, 22));
-        let mut places: Vec<(Rect, &'static [Pane])> =
-            vec![(graph, &[Graph]), (above, &[Connections])];
+        let mut places: Vec<(Rect, &'static [Pane])> = vec![(graph, &[Graph]), (above, &[Connections])];
         if is_tall {
             let (detail, feature) = cutter.over(Border::Feature, below, below.height / 2);
             places.extend([(detail, &[Detail][..]), (feature, &[Feature][..])]);
@@ -255,8 +254,9 @@ mod tests {
 
     #[test]
     fn no_two_panes_overlap_and_none_leaves_the_screen() {
-        let dragged =
-            |share| [Border::Sides, Border::Detail, Border::Feature, Border::Graph, Border::Lower].map(|border| (border, share));
+        let dragged = |share| {
+            [Border::Sides, Border::Detail, Border::Feature, Border::Graph, Border::Lower].map(|border| (border, share))
+        };
         let drags = [vec![], dragged(0).to_vec(), dragged(1000).to_vec(), dragged(330).to_vec()];
         for (width, height, turn) in
             (1..220).flat_map(|width| (1..70).map(move |height| (width, height, width + height)))

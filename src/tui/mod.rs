@@ -30,6 +30,7 @@ pub mod shelf;
 pub mod sift;
 pub mod strip;
 pub mod subgraph;
+pub mod survey;
 mod terminal;
 pub mod text;
 pub mod theme;

@@ -7,7 +7,7 @@ use crate::tui::act;
 use crate::tui::app::{Busy, Effect, Pane, Popup, State};
 use crate::tui::browse::Browsed;
 use crate::tui::circuit::{Circuit, Writes};
-use crate::tui::features::{Card, Feature, Knows, Named};
+use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
@@ -17,6 +17,7 @@ use crate::tui::remember::Remembered;
 use crate::tui::shelf::{Aside, Shelved};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
@@ -145,7 +146,7 @@ pub enum Msg {
         /// The feature.
         feature: Feature,
         /// The answer.
-        result: Result<Card, String>,
+        result: Result<Arc<Card>, String>,
     },
     /// Features were looked through.
     Browsed {

@@ -1,19 +1,20 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
+use crate::features::Library;
 use crate::format;
 use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
-use crate::features::Library;
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
-use crate::tui::features::{Card, Feature, Knows, Named};
 use crate::tui::browse::Browsed;
+use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -147,7 +148,7 @@ pub struct Workers {
     errand: Slot<u64, Brought>,
     library: Slot<String, Arc<dyn Knows>>,
     survey: Slot<u64, (Named, bool)>,
-    read: Slot<(u64, String, Feature), Card>,
+    read: Slot<(u64, String, Feature), Arc<Card>>,
     allow: Slot<String, ()>,
     browse: Slot<u64, Browsed>,
 }
@@ -302,7 +303,8 @@ impl Workers {
             }
             Effect::ReadFeature { generation, transcoder, knows, feature, may_ask } => {
                 let work = move |monitor: &Monitor| {
-                    Card::read(knows.as_ref(), feature, may_ask, monitor).map_err(|stop| stop.to_string())
+                    let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
+                    card.map(Arc::new).map_err(|stop| stop.to_string())
                 };
                 self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
             }
@@ -310,9 +312,7 @@ impl Workers {
             Effect::Browse { generation, ask, knows } => {
                 let tracer = self.tracer.clone();
                 let work = move |monitor: &Monitor| match tracer {
-                    Some(tracer) => {
-                        tracer.browse(&ask, knows.as_ref(), monitor).map_err(|error| format!("{error:#}"))
-                    }
+                    Some(tracer) => tracer.browse(&ask, knows.as_ref(), monitor).map_err(|error| format!("{error:#}")),
                     None => Err("It needs the model, which is not loaded".to_owned()),
                 };
                 self.browse.ask(generation, Box::new(work), &self.wake);

@@ -3,9 +3,7 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::demo;
-use circuitscope::features::{
-    Dashboard, Example, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search,
-};
+use circuitscope::features::{Dashboard, Example, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search};
 use circuitscope::graph::Edit;
 use circuitscope::hub::Offer;
 use circuitscope::ids::{FeatureId, Layer, NodeId};
@@ -53,9 +51,11 @@ fn example(texts: &[&str], activations: &[f32], repeated: bool) -> Example {
 impl Shelf {
     fn dashboard(feature: Feature) -> Dashboard {
         let own = format!(" {}", word(feature));
-        let strong = example(&["in", " the", " city", " of", &own, ",", " which"], &[0., 0., 2., 0., 8., 0., 1.], false);
+        let strong =
+            example(&["in", " the", " city", " of", &own, ",", " which"], &[0., 0., 2., 0., 8., 0., 1.], false);
         let again = Example { repeated: true, ..strong.clone() };
-        let odd = example(&["東京", " \\xe2", "\\x82", "\\xac", "\x1b[2J", &own, "\n"], &[0., 1., 1., 1., 0., 6., 0.], false);
+        let odd =
+            example(&["東京", " \\xe2", "\\x82", "\\xac", "\x1b[2J", &own, "\n"], &[0., 1., 1., 1., 0., 6., 0.], false);
         let weak = example(&["some", " weaker", &own, " text"], &[0., 0., 3., 0.], false);
         let quantile = |name: &str, examples| Quantile { name: name.to_owned(), examples };
         Dashboard {
@@ -64,7 +64,7 @@ impl Shelf {
             max: 8.0,
             histogram: vec![9.0, 4.0, 1.0, 0.5],
             // Even ones fire often.
-            density: Some(if feature.1.0 % 2 == 0 { 0.25 } else { 0.0005 }),
+            density: Some(if feature.1.0.is_multiple_of(2) { 0.25 } else { 0.0005 }),
             ..Dashboard::default()
         }
     }
@@ -273,7 +273,7 @@ fn a_late_answer_is_not_shown_for_another_feature() {
     shelf.set_closed(true);
     select(&mut desk, features[1].0);
     let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
-    let (transcoder, result) = ("demo-clt".to_owned(), card.map_err(|stop| stop.to_string()));
+    let (transcoder, result) = ("demo-clt".to_owned(), card.map(Arc::new).map_err(|stop| stop.to_string()));
     update(&mut desk.state, Msg::Feature { generation: 0, transcoder, feature: features[0].1, result });
     assert!(!desk.shows("which"), "{}", desk.screen());
     shelf.set_closed(false);
@@ -316,7 +316,7 @@ fn how_often_features_fire_prunes_and_filters() {
     let often = |desk: &Desk| {
         let circuit = circuit(desk);
         let kept: Vec<Feature> = circuit.kept().node_ids().filter_map(|node| circuit.feature(node)).collect();
-        (kept.len(), kept.iter().filter(|(_, number)| number.0 % 2 == 0).count())
+        (kept.len(), kept.iter().filter(|(_, number)| number.0.is_multiple_of(2)).count())
     };
     let (all, frequent) = often(&desk);
     assert!(frequent > 0 && frequent < all);

@@ -6,7 +6,7 @@ use crate::graph::query::block;
 use crate::graph::query::fields::{NumberField, TextField};
 use crate::graph::query::number::Test;
 use crate::graph::query::plan::{Answers, EdgeTest, Plan};
-use crate::graph::{automatic, AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, label};
+use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, automatic, label};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;

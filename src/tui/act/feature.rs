@@ -3,8 +3,9 @@
 use super::edits::prune_anew;
 use crate::tui::app::{Effect, Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Access, Card, Feature, Known, Knows, Named, Reading, Survey};
+use crate::tui::features::{Access, Card, Feature, Known, Knows, Reading};
 use crate::tui::popup::contexts::Contexts;
+use crate::tui::survey::{Named, Survey};
 use crate::tui::view;
 use ratatui::layout::Rect;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ pub(in crate::tui) fn take_feature(
     generation: u64,
     transcoder: &str,
     feature: Feature,
-    result: Result<Card, String>,
+    result: Result<Arc<Card>, String>,
 ) {
     let Some(known) = state.features.known.get_mut(transcoder) else { return };
     known.take(feature, generation, result);

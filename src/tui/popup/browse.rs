@@ -137,10 +137,11 @@ impl Browse {
     pub fn take_line(&mut self) -> Option<Ask> {
         let text = self.input.value().trim().to_owned();
         let writes = self.writes.take()?;
-        (!text.is_empty()).then(|| match writes {
-            Writes::Search => Ask::Search(text),
-            Writes::Text => Ask::Fires(text),
-        })
+        match writes {
+            _ if text.is_empty() => None,
+            Writes::Search => Some(Ask::Search(text)),
+            Writes::Text => Some(Ask::Fires(text)),
+        }
     }
 
     /// Leaves the line without asking; whether there was one.
@@ -199,7 +200,8 @@ impl Browse {
         }
         let tokens = self.found.as_ref().map_or(&[][..], Browsed::tokens);
         if !tokens.is_empty() {
-            let activations = self.chosen().map(|feature| self.found.iter().flat_map(|f| f.activations(feature)).collect());
+            let activations =
+                self.chosen().map(|feature| self.found.iter().flat_map(|f| f.activations(feature)).collect());
             let activations: Vec<f32> = activations.unwrap_or_else(|| vec![0.0; tokens.len()]);
             let most = activations.iter().copied().fold(0.0, f32::max);
             let spaced = tokens.iter().any(|token| token.token.starts_with(' ') || token.token.ends_with(' '));
@@ -249,8 +251,7 @@ impl Browse {
             let label = entry.label.as_ref().map_or_else(String::new, |label| glyphs.visible(&label.text));
             let label = item.text.map_or(label, |text| glyphs.visible(text));
             let (x, _) = buf.set_stringn(row.x, row.y, format!("{name:<11}"), usize::from(row.width), theme.text);
-            let (x, _) =
-                buf.set_stringn(x, row.y, numbers, usize::from(row.right().saturating_sub(x)), theme.quiet);
+            let (x, _) = buf.set_stringn(x, row.y, numbers, usize::from(row.right().saturating_sub(x)), theme.quiet);
             let room = usize::from(row.right().saturating_sub(x + 2));
             if room > 0 {
                 buf.set_stringn(x + 2, row.y, glyphs.fit(&label, room), room, theme.text);

@@ -243,7 +243,10 @@ impl Sheet<'_> {
     /// in its dashboard.
     fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let [promoted, suppressed] = match (self.circuit.and_then(|circuit| circuit.writes.get(&self.feature)), card.and_then(|c| c.dashboard())) {
+        let [promoted, suppressed] = match (
+            self.circuit.and_then(|circuit| circuit.writes.get(&self.feature)),
+            card.and_then(|c| c.dashboard()),
+        ) {
             (Some(Writes::Known(written)), _) => [&written.top, &written.bottom]
                 .map(|tokens| tokens.iter().map(|(token, _)| token.as_str()).collect::<Vec<_>>()),
             (_, Some(dashboard)) => {
@@ -298,7 +301,8 @@ impl Sheet<'_> {
             }
             let name = self.state.look.glyphs.visible(&group.name);
             let title = if name.is_empty() { "contexts".to_owned() } else { name };
-            let mut heading = vec![(title, theme.strong), (format!("  {}", text::counted(all, "context")), theme.quiet)];
+            let mut heading =
+                vec![(title, theme.strong), (format!("  {}", text::counted(all, "context")), theme.quiet)];
             if again > 0 {
                 let says = if unfolded { "shown" } else { "folded" };
                 heading.push((format!(", {again} repeated {says}"), theme.quiet));
@@ -335,7 +339,7 @@ impl Sheet<'_> {
         match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
             // What is read at once does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
-            (Some(Reading::Pending { phase, .. }), _) if phase.is_empty() => waits("reading"),
+            (Some(Reading::Pending { phase: "", .. }), _) => waits("reading"),
             (Some(Reading::Pending { phase, .. }), _) => waits(&format!("{phase}; Ctrl-c stops")),
             (Some(Reading::Failed(why)), _) => wrapped(&format!("{why}; {} asks again", key("ask-hub")), theme.quiet),
             (_, Some(set)) => {
@@ -358,9 +362,11 @@ impl Sheet<'_> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
         let mut rows: Vec<Row> = from.map(|from| self.fact("from", vec![(from, theme.quiet)])).into_iter().collect();
-        let notices = card.found.notices.iter().flat_map(|notice| {
-            crate::tui::popup::wrap(&glyphs.visible(notice), self.width.max(1))
-        });
+        let notices = card
+            .found
+            .notices
+            .iter()
+            .flat_map(|notice| crate::tui::popup::wrap(&glyphs.visible(notice), self.width.max(1)));
         rows.extend(notices.map(|line| Row::Text(vec![(line, theme.alert)])));
         rows
     }

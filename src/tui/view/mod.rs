@@ -18,7 +18,8 @@ mod which_key;
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
 pub(super) use feature::{
-    browsed as browsed_rows, draw as draw_feature, overflow as feature_overflow, room as feature_room, rows as feature_rows,
+    browsed as browsed_rows, draw as draw_feature, overflow as feature_overflow, room as feature_room,
+    rows as feature_rows,
 };
 pub(super) use graph::node_at;
 pub(in crate::tui) use hints::key_of;
