@@ -18,12 +18,13 @@ const FLOORS: [&[&str]; 7] = [
 const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     (
         "candle_core",
         &["model", "transcoder", "attribution", "intervention", "features/build", "features/browse", "session"],
     ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
+    ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),
     ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
 ];

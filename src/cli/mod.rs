@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod alter;
 mod batch;
 mod cost;
 mod edit;
@@ -8,11 +9,13 @@ mod export;
 mod features;
 mod filter;
 mod find;
+mod generate;
 mod graph;
 mod groups;
 mod growth;
 mod intervene;
 mod keeper;
+mod lab;
 mod lines;
 mod look;
 mod manual;
@@ -53,6 +56,7 @@ enum Command {
     Export(export::ExportArgs),
     Features(features::FeaturesArgs),
     Intervene(intervene::InterveneArgs),
+    Generate(generate::GenerateArgs),
     Show(show::ShowArgs),
     Find(find::FindArgs),
     Paths(paths::PathsArgs),
@@ -79,6 +83,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Features(args)) => features::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Generate(args)) => generate::run(args),
         Some(Command::Show(args)) => show::run(args),
         Some(Command::Find(args)) => find::run(args),
         Some(Command::Paths(args)) => paths::run(args),

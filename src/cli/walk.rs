@@ -4,6 +4,7 @@ use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
 use crate::cli::features::library::NamedArgs;
 use crate::cli::growth::grow;
+use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
 use crate::cli::prompt::ChatArgs;
@@ -13,11 +14,12 @@ use crate::demo;
 use crate::features::browse::{Catalogue, fires};
 use crate::features::build::{Selection, n_features};
 use crate::format;
-use crate::graph::{Document, RawTrace};
+use crate::graph::{Document, RawTrace, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
 use crate::tui::features::Knows;
+use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
@@ -117,12 +119,13 @@ pub fn choose(args: &StartArgs) -> Result<()> {
 pub(super) struct LocalTracer {
     engine: Engine,
     settings: SettingsArgs,
+    bench: Bench,
 }
 
 impl LocalTracer {
     /// Loads the model that `engine` names.
     pub fn open(engine: &EngineArgs, settings: &SettingsArgs) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone() }))
+        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone(), bench: Bench::default() }))
     }
 }
 
@@ -192,5 +195,19 @@ impl Tracer for LocalTracer {
                 Browsed::Fires(tokens, entries)
             }
         })
+    }
+
+    fn measure(&self, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {
+        self.bench.measure(&self.engine, asked, monitor)
+    }
+
+    fn attempt(
+        &self,
+        tokens: &[Token],
+        trial: &Trial,
+        told: &mut dyn FnMut(Tried),
+        monitor: &Monitor,
+    ) -> Result<Tried> {
+        self.bench.attempt(&self.engine, tokens, trial, told, monitor)
     }
 }

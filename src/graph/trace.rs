@@ -5,7 +5,7 @@ use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
 
 /// A feature that is active at a position. Ordered by layer, position, feature, as circuit-tracer orders them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FeatureAt {
     /// The layer that the feature reads from.
     pub layer: Layer,

@@ -1,7 +1,7 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::session::Session;
@@ -10,6 +10,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::features::{Feature, Features, Knows};
 use crate::tui::find::Haystack;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::lab::{Experiment, Trial};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
@@ -109,6 +110,8 @@ pub enum Popup {
         /// As a part of what.
         set: String,
     },
+    /// The interventions on the graph.
+    Interventions,
 }
 
 /// A line for the person, until the next key.
@@ -313,6 +316,24 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Measure what interventions change.
+    Measure {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is done, and what is looked at.
+        experiment: Box<Experiment>,
+    },
+    /// Try something else on the model.
+    Attempt {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph's prompt.
+        tokens: Vec<Token>,
+        /// What is tried.
+        trial: Trial,
+    },
+    /// Stop the running trial.
+    StopAttempt,
     /// Ask whoever knows which models there are.
     Errand {
         /// Comes back with the answer.
@@ -541,6 +562,7 @@ impl State {
             Some(Popup::Contexts(contexts)) => contexts.context(),
             Some(Popup::Browse(browse)) => browse.context(),
             Some(Popup::Consent { .. }) => Context::Ask,
+            Some(Popup::Interventions) => Context::Interventions,
             None => self.focus.context(),
         }
     }

@@ -9,6 +9,7 @@ use crate::tui::features::{Card, Feature};
 use crate::tui::filter::Filter;
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
+use crate::tui::lab::Lab;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Names, label_of};
 use crate::tui::subgraph::Subgraph;
@@ -76,6 +77,8 @@ pub struct Circuit {
     pub names: Names,
     /// What the person carries along.
     pub kit: Kit,
+    /// What interventions do.
+    pub lab: Lab,
     /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
     pub pruned: Arc<Kept>,
     goal_x: Option<u16>,
@@ -107,6 +110,7 @@ impl Circuit {
             surveyed: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
+            lab: Lab::default(),
             pruned: Arc::clone(&traced.kept),
             goal_x: None,
             traced,

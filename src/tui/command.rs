@@ -4,6 +4,7 @@ use crate::tui::act;
 use crate::tui::app::State;
 use crate::tui::glyph::Charset;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::lab::View;
 use crate::tui::popup::browse::Writes;
 use std::fmt::Write as _;
 use tui_input::InputRequest;
@@ -17,6 +18,8 @@ pub enum Group {
     Prune,
     /// Supernodes, labels, notes.
     Edit,
+    /// Interventions.
+    Test,
     /// The prompt.
     Prompt,
     /// The list of connections, the detail, the tree and the subgraph.
@@ -35,11 +38,12 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Walk,
         Self::Find,
         Self::Prune,
         Self::Edit,
+        Self::Test,
         Self::Prompt,
         Self::Lists,
         Self::Contexts,
@@ -54,6 +58,7 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
+            Self::Test => "Intervene on the model",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
@@ -301,6 +306,24 @@ commands! {
     "browse-close", Contexts, Browse, ["Esc", "q"], Some("back"), |s, _| act::close_browse(s), "Back to the list, then to the panes";
     "browse-take", Contexts, BrowseLine, ["Enter"], Some("take"), |s, _| act::take_browse_line(s), "Look for what stands in the line";
     "browse-leave", Contexts, BrowseLine, ["Esc"], Some("back"), |s, _| act::close_browse(s), "Leave the line";
+    "intervene", Test, Panes, ["I"], None, |s, _| act::open_interventions(s), "Intervene on this feature or its supernode";
+    "intervene-down", Test, Interventions, ["Down", "j"], Some("choose"), |s, _| act::move_in_interventions(s, 1), "To the next intervention";
+    "intervene-up", Test, Interventions, ["Up", "k"], Some("choose"), |s, _| act::move_in_interventions(s, -1), "To the intervention before";
+    "intervene-more", Test, Interventions, ["Right", "l"], Some("dose"), |s, _| act::nudge_dose(s, 1), "A tenth more: the factor, or the value";
+    "intervene-less", Test, Interventions, ["Left", "h"], Some("dose"), |s, _| act::nudge_dose(s, -1), "A tenth less";
+    "intervene-half-more", Test, Interventions, ["+", ">"], None, |s, _| act::nudge_dose(s, 5), "A half more";
+    "intervene-half-less", Test, Interventions, ["-", "<"], None, |s, _| act::nudge_dose(s, -5), "A half less";
+    "intervene-value", Test, Interventions, ["Enter"], Some("value"), |s, _| act::ask_intervention(s, false), "Type a value, a factor or an addition";
+    "intervene-positions", Test, Interventions, ["p"], Some("positions"), |s, _| act::ask_intervention(s, true), "Type the positions";
+    "intervene-mute", Test, Interventions, ["Space"], Some("mute"), |s, _| act::mute_intervention(s), "Leave it out for now, or take it in again";
+    "intervene-remove", Test, Interventions, ["x", "Delete"], Some("remove"), |s, _| act::remove_intervention(s), "Remove this intervention";
+    "intervene-mode", Test, Interventions, ["Tab"], Some("mode"), |s, _| act::turn_freeze(s), "What stays as it was: direct, frozen attention, free";
+    "intervene-swap", Test, Interventions, ["s"], Some("swap"), |s, _| act::ask_swap(s), "Swap the features at this position for another prompt's";
+    "intervene-sweep", Test, Interventions, ["d"], Some("sweep"), |s, _| act::turn_lab(s, View::Sweep), "Draw probabilities against the dose, or not";
+    "intervene-continue", Test, Interventions, ["g"], Some("continue"), |s, _| act::turn_lab(s, View::Continued), "Continue the prompt without and with them, or not";
+    "intervene-undo", Test, Interventions, ["u"], None, |s, _| act::undo(s), "Undo the last change";
+    "intervene-redo", Test, Interventions, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
+    "intervene-close", Test, Interventions, ["Esc", "q"], Some("back"), |s, _| act::close_interventions(s), "Leave the interventions as they are";
     "next-graph", Program, Panes, ["}"], None, |s, _| act::turn_graph(s, true), "To the next open graph";
     "previous-graph", Program, Panes, ["{"], None, |s, _| act::turn_graph(s, false), "To the open graph before";
     "close-graph", Program, Panes, ["Ctrl-w"], None, |s, _| act::close_graph(s), "Close this graph; another one takes its place";

@@ -191,6 +191,8 @@ pub enum Context {
     Export,
     /// In the list of paths.
     Paths,
+    /// In the interventions.
+    Interventions,
     /// After the key for edits.
     Edit,
     /// After the key that copies.
@@ -228,6 +230,7 @@ impl Context {
             Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
             Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
+            Self::Interventions => &[Self::Interventions, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -259,6 +262,7 @@ impl Context {
         Self::Filter,
         Self::Export,
         Self::Paths,
+        Self::Interventions,
         Self::Edit,
         Self::Copy,
         Self::SetMark,

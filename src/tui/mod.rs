@@ -18,6 +18,7 @@ pub mod find;
 pub mod glyph;
 pub mod keymap;
 pub mod kit;
+pub mod lab;
 pub mod layout;
 pub mod links;
 pub mod models;

@@ -7,6 +7,7 @@ use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
 use crate::tui::browse::{Ask, Browsed};
 use crate::tui::features::Knows;
+use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use std::sync::Arc;
 
 /// How a prompt will be read, leading special token included.
@@ -100,5 +101,27 @@ pub trait Tracer: Send + Sync + 'static {
     /// A chain that says what went wrong and what to do.
     fn browse(&self, _ask: &Ask, _knows: &dyn Knows, _monitor: &Monitor) -> anyhow::Result<Browsed> {
         anyhow::bail!("the features of this model cannot be looked through")
+    }
+
+    /// What interventions change in the model's run of a prompt.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn measure(&self, _asked: &Experiment, _monitor: &Monitor) -> anyhow::Result<Measured> {
+        anyhow::bail!("interventions need a model")
+    }
+
+    /// What comes of a trial on a prompt; `told` is given what there is of it on the way.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn attempt(
+        &self,
+        _tokens: &[Token],
+        _trial: &Trial,
+        _told: &mut dyn FnMut(Tried),
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Tried> {
+        anyhow::bail!("interventions need a model")
     }
 }

@@ -11,6 +11,7 @@ use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
@@ -162,6 +163,20 @@ pub enum Msg {
         /// Whether that could be kept.
         result: Result<(), String>,
     },
+    /// What interventions change is measured.
+    Measured {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Measured, String>,
+    },
+    /// A trial ended, or came further.
+    Tried {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Tried, String>,
+    },
     /// An errand ended.
     Errand {
         /// Of the question.
@@ -262,6 +277,8 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
         Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
+        Msg::Measured { generation, result } => act::take_measured(state, generation, result),
+        Msg::Tried { generation, result } => act::take_tried(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -432,6 +449,7 @@ fn settle(state: &mut State) {
         circuit.arrange(&state.look.glyphs, room);
     }
     act::learn(state);
+    act::measure(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

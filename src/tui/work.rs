@@ -10,6 +10,7 @@ use crate::tui::app::{Effect, Opening};
 use crate::tui::browse::Browsed;
 use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
+use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
@@ -151,6 +152,10 @@ pub struct Workers {
     read: Slot<(u64, String, Feature), Arc<Card>>,
     allow: Slot<String, ()>,
     browse: Slot<u64, Browsed>,
+    measure: Slot<u64, Measured>,
+    attempt: Slot<u64, Tried>,
+    /// What there is of the running trial, until it is taken.
+    trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
 }
 
 impl Workers {
@@ -181,6 +186,9 @@ impl Workers {
             read: Slot::new("read"),
             allow: Slot::new("allow"),
             browse: Slot::new("browse"),
+            measure: Slot::new("measure"),
+            attempt: Slot::new("attempt"),
+            trying: None,
         }
     }
 
@@ -278,6 +286,28 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Measure { generation, experiment } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => tracer.measure(&experiment, monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("needs the model".to_owned()),
+                };
+                self.measure.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Attempt { generation, tokens, trial } => {
+                let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
+                self.trying = Some((generation, Arc::clone(&newest)));
+                let work = move |monitor: &Monitor| {
+                    let mut told = |tried| {
+                        *lock(&newest) = Some(tried);
+                        wake();
+                    };
+                    let tracer = tracer.ok_or("needs the model")?;
+                    tracer.attempt(&tokens, &trial, &mut told, monitor).map_err(|error| format!("{error:#}"))
+                };
+                self.attempt.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopAttempt => self.attempt.stop(),
             Effect::Errand { generation, errand } => {
                 let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
@@ -428,6 +458,17 @@ impl Workers {
         while let Some((transcoder, result)) = self.allow.take(&self.wake) {
             answers.push(Msg::HubAllowed { transcoder, result });
         }
+        while let Some((generation, result)) = self.measure.take(&self.wake) {
+            answers.push(Msg::Measured { generation, result });
+        }
+        if let Some((generation, newest)) = &self.trying
+            && let Some(tried) = lock(newest).take()
+        {
+            answers.push(Msg::Tried { generation: *generation, result: Ok(tried) });
+        }
+        while let Some((generation, result)) = self.attempt.take(&self.wake) {
+            answers.push(Msg::Tried { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -451,7 +492,8 @@ impl Workers {
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle();
-        about_traces && about_nodes && about_files && about_features && self.weigh.is_idle()
+        let about_models = self.measure.is_idle() && self.attempt.is_idle();
+        about_traces && about_nodes && about_files && about_features && about_models && self.weigh.is_idle()
     }
 }
 

@@ -6,6 +6,7 @@ mod chat;
 mod devices;
 mod features;
 mod inspecting;
+mod interventions;
 mod manual;
 mod pipeline;
 mod resuming;

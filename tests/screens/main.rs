@@ -12,6 +12,7 @@ mod filters;
 mod finding;
 mod groups;
 mod growing;
+mod interventions;
 mod looks;
 mod models;
 mod mouse;

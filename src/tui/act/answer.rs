@@ -2,6 +2,7 @@
 
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
+use super::interventions::answer_intervention;
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::app::{Popup, State};
 use crate::tui::popup::filter::FilterPrompt;
@@ -37,6 +38,10 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
 /// Takes the answer, or says what is wrong with it.
 pub(in crate::tui) fn answer(state: &mut State) {
     let (Some(Popup::Question(question)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    if question.asks.is_of_interventions() {
+        answer_intervention(state);
+        return;
+    }
     let text = question.answer().to_owned();
     let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_) | Asks::FilterName(_));
     if is_name && text.is_empty() {
@@ -55,7 +60,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) => return,
+        Asks::FilterName(_) | Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) => return,
         Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
             Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
             Err(why) => {

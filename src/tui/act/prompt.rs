@@ -100,7 +100,10 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Export(export)) => export.edit(request),
         Some(Popup::Contexts(contexts)) => contexts.edit(request),
         Some(Popup::Browse(browse)) => browse.edit(request),
-        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Consent { .. }) | None => return,
+        Some(
+            Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Interventions | Popup::Consent { .. },
+        )
+        | None => return,
     }
     state.dirty = true;
 }

@@ -8,6 +8,7 @@ pub mod export;
 pub mod filter;
 mod grammar;
 pub mod help;
+pub mod interventions;
 mod line;
 pub mod notes;
 pub mod paths;

@@ -28,6 +28,7 @@ pub(super) use tree::branch_at;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
+use crate::tui::popup::interventions;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -84,6 +85,12 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Browse(browse)) => browse.render(state, buf),
         Some(Popup::Consent { set, .. }) => {
             super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
+            None
+        }
+        Some(Popup::Interventions) => {
+            if let Some(circuit) = &state.circuit {
+                interventions::render(circuit, popup_room(state.size), &state.look, buf);
+            }
             None
         }
         Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
