@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["ids", "job", "parallel"],
     &["graph"],
     &["tokens", "model", "transcoder", "hub"],
-    &["demo", "features", "format", "intervention", "attribution"],
+    &["demo", "features", "format", "intervention", "attribution", "verify"],
     &["session"],
     &["tui"],
     &["cli"],
@@ -21,7 +21,16 @@ const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 const CRATES: [(&str, &[&str]); 5] = [
     (
         "candle_core",
-        &["model", "transcoder", "attribution", "intervention", "features/build", "features/browse", "session"],
+        &[
+            "model",
+            "transcoder",
+            "attribution",
+            "intervention",
+            "verify",
+            "features/build",
+            "features/browse",
+            "session",
+        ],
     ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),

@@ -13,6 +13,7 @@ mod generate;
 mod graph;
 mod groups;
 mod growth;
+mod heads;
 mod intervene;
 mod keeper;
 mod lab;
@@ -20,6 +21,7 @@ mod lines;
 mod look;
 mod manual;
 mod models;
+mod overlay;
 mod paths;
 mod plan;
 mod progress;
@@ -27,7 +29,10 @@ mod prompt;
 mod pull;
 mod show;
 mod trace;
+mod verify;
 mod walk;
+mod which;
+mod why;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +68,11 @@ enum Command {
     Filter(filter::FilterArgs),
     Groups(groups::GroupsArgs),
     Edit(edit::EditArgs),
+    Verify(verify::VerifyArgs),
+    Why(why::WhyArgs),
+    Diff(overlay::DiffArgs),
+    Union(overlay::UnionArgs),
+    Heads(heads::HeadsArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(walk::StartArgs),
@@ -90,6 +100,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Groups(args)) => groups::run(args),
         Some(Command::Edit(args)) => edit::run(args),
+        Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Why(args)) => why::run(args),
+        Some(Command::Diff(args)) => overlay::diff(args),
+        Some(Command::Union(args)) => overlay::union(args),
+        Some(Command::Heads(args)) => heads::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => walk::choose(args),

@@ -11,6 +11,7 @@ mod manual;
 mod pipeline;
 mod resuming;
 mod stopping;
+mod verifying;
 
 use assert_cmd::Command;
 use std::fs;

@@ -119,7 +119,7 @@ fn extent(sheet: &Sheet<'_>) -> String {
 }
 
 /// A text within a line or a cell of a table, without a meaning for Markdown or HTML.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {
         match c {
