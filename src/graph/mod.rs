@@ -2,6 +2,7 @@
 
 mod align;
 mod attribution_graph;
+pub mod automatic;
 mod build;
 mod densities;
 mod document;

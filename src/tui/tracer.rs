@@ -5,6 +5,8 @@ use crate::graph::{Document, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
+use crate::tui::browse::{Ask, Browsed};
+use crate::tui::features::Knows;
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use std::sync::Arc;
 
@@ -92,6 +94,14 @@ pub trait Tracer: Send + Sync + 'static {
     /// # Errors
     /// A chain that says what went wrong and what to do.
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> anyhow::Result<Promoted>;
+
+    /// Looks through the transcoder's features, beside what `knows` knows of them.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn browse(&self, _ask: &Ask, _knows: &dyn Knows, _monitor: &Monitor) -> anyhow::Result<Browsed> {
+        anyhow::bail!("the features of this model cannot be looked through")
+    }
 
     /// What interventions change in the model's run of a prompt.
     ///

@@ -1,5 +1,6 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
+use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
     Action, Document, Donor, FeatureAt, Intervention, Provenance, RawTrace, RowTarget, Rows, Settings, Site, Target,
     TargetKind, Token,
@@ -7,6 +8,8 @@ use circuitscope::graph::{
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::intervention::{ActivationEffect, Effects, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
+use circuitscope::tui::browse::{Ask, Browsed};
+use circuitscope::tui::features::Knows;
 use circuitscope::tui::lab::{Experiment, Measured, Trial, Tried};
 use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
 use rand::rngs::StdRng;
@@ -183,6 +186,30 @@ impl Tracer for Fake {
                 .collect::<Vec<_>>()
         };
         Ok(Promoted { top: list(1.0), bottom: list(-1.0) })
+    }
+
+    fn browse(&self, ask: &Ask, _: &dyn Knows, _: &Monitor) -> anyhow::Result<Browsed> {
+        let entry = |layer: u32, feature: u32| Entry {
+            layer: Layer(layer),
+            feature: FeatureId(feature),
+            density: Some(0.01 * feature as f32),
+            maximum: Some(feature as f32),
+            label: None,
+        };
+        Ok(match ask {
+            Ask::List(_) => Browsed::List((0..30).map(|feature| entry(0, feature)).collect(), 2_000),
+            Ask::Search(pattern) => Browsed::Hits(vec![Hit { entry: entry(0, 1), score: 1, text: pattern.clone() }], 1),
+            Ask::Near(_) => Browsed::Near(vec![Near { entry: entry(0, 3), cosine: 0.75 }]),
+            Ask::Fires(text) => {
+                // On each token the feature with its number.
+                let ids = (0u32..).map(|at| (Layer(1), FeatureId(at)));
+                let fires = text.split(' ').zip(ids.clone()).map(|(token, (layer, feature))| Fires {
+                    token: token.to_owned(),
+                    features: vec![(layer, feature, 2.0)],
+                });
+                Browsed::Fires(fires.collect(), ids.take(9).map(|(l, f)| ((l, f), entry(l.0, f.0))).collect())
+            }
+        })
     }
 
     /// The answer is as probable as the mean dose says; what is set stays as it was written, and all else as it is.

@@ -7,6 +7,7 @@ mod desk;
 mod edits;
 mod exporting;
 mod fake;
+mod features;
 mod filters;
 mod finding;
 mod groups;

@@ -3,7 +3,7 @@
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
 use super::interventions::answer_intervention;
-use crate::graph::{Edit, Labelled};
+use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::app::{Popup, State};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::notes::Notes;
@@ -17,7 +17,9 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
     if matches!(what, Labelled::Feature(..)) {
         about.push_str(": the label holds at every position");
     }
-    let answer = circuit.label(node).map_or_else(String::new, |(label, _)| label.to_owned());
+    // Whoever takes over an automatic label makes it their own.
+    let own = |label: &str| label.strip_prefix(automatic::MARK).unwrap_or(label).to_owned();
+    let answer = circuit.label(node).map_or_else(String::new, |(label, _)| own(label));
     state.popup = Some(Popup::Question(Question::new(Asks::Label(what), about, answer)));
 }
 

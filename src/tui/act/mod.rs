@@ -1,9 +1,11 @@
 //! What the commands do, by what they do it to.
 
 mod answer;
+mod browse;
 mod copy;
 mod edits;
 mod export;
+mod feature;
 mod filter;
 mod find;
 mod go_on;
@@ -26,9 +28,11 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
+pub(super) use browse::*;
 pub(super) use copy::*;
 pub(super) use edits::*;
 pub(super) use export::*;
+pub(super) use feature::*;
 pub(super) use filter::*;
 pub(super) use find::*;
 pub(super) use go_on::*;
