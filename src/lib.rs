@@ -9,7 +9,7 @@
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
-//! | [`attribution`], [`intervention`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; files that hold graphs; what makes each feature fire |
+//! | [`attribution`], [`intervention`], [`verify`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; whether a graph tells the truth; files that hold graphs; what makes each feature fire |
 //! | [`session`] | what a person did to a graph, saved beside it |
 //! | [`config`] | where the program keeps what is its own |
 //! | [`tui`] | the full-screen program |
@@ -32,3 +32,4 @@ pub mod session;
 pub mod tokens;
 pub mod transcoder;
 pub mod tui;
+pub mod verify;

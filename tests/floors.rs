@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["ids", "job", "parallel"],
     &["graph"],
     &["tokens", "model", "transcoder", "hub"],
-    &["demo", "features", "format", "intervention", "attribution"],
+    &["demo", "features", "format", "intervention", "attribution", "verify"],
     &["session"],
     &["tui"],
     &["cli"],
@@ -18,12 +18,22 @@ const FLOORS: [&[&str]; 7] = [
 const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     (
         "candle_core",
-        &["model", "transcoder", "attribution", "intervention", "features/build", "features/browse", "session"],
+        &[
+            "model",
+            "transcoder",
+            "attribution",
+            "intervention",
+            "verify",
+            "features/build",
+            "features/browse",
+            "session",
+        ],
     ),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
+    ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),
     ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
 ];

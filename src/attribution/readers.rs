@@ -1,7 +1,10 @@
 //! How features and outputs read the residual stream: through the frozen norms in front of them.
 
+use crate::attribution::backward::TargetRow;
 use crate::attribution::replacement::norm_is_plain;
+use crate::attribution::targets::{Request, check_feature};
 use crate::attribution::{Capture, TraceError};
+use crate::graph::FeatureAt;
 use crate::model::{Norm, Transformer};
 use crate::transcoder::{FeatureInput, Transcoder};
 use candle_core::Tensor;
@@ -54,7 +57,39 @@ impl FrozenRead {
     }
 }
 
+/// `vector` `[d]` times a row of `x` `[P, d]`.
+pub(super) fn dot(vector: &[f32], x: &Tensor, position: usize) -> Result<f32, TraceError> {
+    let row: Vec<f32> = x.get(position)?.to_vec1()?;
+    Ok(vector.iter().zip(row).map(|(v, x)| f64::from(*v) * f64::from(x)).sum::<f64>() as f32)
+}
+
 impl Readers {
+    /// How a feature reads, active or not, and its pre-activation.
+    ///
+    /// # Errors
+    /// [`TraceError::Target`] where there is no such feature, or its position counts as zero.
+    pub fn feature(
+        &self,
+        transcoder: &Transcoder,
+        capture: &Capture,
+        at: FeatureAt,
+    ) -> Result<(TargetRow, f32), TraceError> {
+        check_feature(transcoder, at)?;
+        let (layer, position) = (at.layer.index(), at.position.index());
+        if position < capture.zeroed || position >= capture.n_positions() {
+            let what = format!(
+                "features are active at positions {} to {} of this prompt",
+                capture.zeroed,
+                capture.n_positions() - 1
+            );
+            return Err(TraceError::Target { name: Request::Feature(at).name().into_owned(), what });
+        }
+        let (encoder, bias) = transcoder.encoder_row(layer, at.feature.index())?;
+        let value = dot(&encoder, &capture.layers[layer].feature_input, position)? + bias;
+        let (read, constant) = self.layers[layer].pull_back(encoder, position);
+        Ok((TargetRow { layer, position, read, constant: bias + constant }, value))
+    }
+
     pub fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {
         let mut layers = Vec::with_capacity(capture.layers.len());
         for (layer, captured) in capture.layers.iter().enumerate() {

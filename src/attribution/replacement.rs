@@ -286,6 +286,23 @@ pub(super) fn norm_is_plain(model: &Transformer) -> bool {
 }
 
 impl FrozenSkip {
+    /// What it makes of a stream `[P, d]` in front of the MLP's norm.
+    pub fn over(&self, stream: &Tensor) -> Result<Tensor, TraceError> {
+        self.divided(stream.matmul(&self.weight.t()?)?)
+    }
+
+    /// Gradients in front of the MLP's norm, of those at what it writes, `[P, d]` both.
+    pub fn back(&self, gradients: &Tensor) -> Result<Tensor, TraceError> {
+        self.divided(gradients.matmul(&self.weight)?)
+    }
+
+    fn divided(&self, read: Tensor) -> Result<Tensor, TraceError> {
+        Ok(match &self.divisor {
+            Some(divisor) => read.broadcast_div(divisor)?,
+            None => read,
+        })
+    }
+
     /// What it makes of `rows` `[n, d]` at `position` of the residual stream in front of the MLP's norm.
     fn read(&self, rows: &Tensor, position: usize) -> Result<Tensor, TraceError> {
         // A LayerNorm's centring is folded into the weight.

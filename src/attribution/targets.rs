@@ -2,9 +2,10 @@
 //! output.
 
 use crate::attribution::TraceError;
-use crate::graph::{Target, TargetKind, Token};
+use crate::graph::{FeatureAt, Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
+use crate::transcoder::Transcoder;
 use std::borrow::Cow;
 
 /// An output asked for by the person.
@@ -30,6 +31,8 @@ pub enum Request {
         /// What it weighs among the targets.
         weight: f32,
     },
+    /// The pre-activation of a feature, active or not, for the question why it is what it is.
+    Feature(FeatureAt),
 }
 
 impl Request {
@@ -39,6 +42,7 @@ impl Request {
             Self::Token(token) => token.text.as_str().into(),
             Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
             Self::Vector { name, .. } => name.as_str().into(),
+            Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}:{position}:{feature}").into(),
         }
     }
 }
@@ -57,6 +61,22 @@ pub enum TargetChoice {
     Given(Vec<Request>),
 }
 
+/// That the transcoder has this feature.
+///
+/// # Errors
+/// [`TraceError::Target`], with how many layers and features there are.
+pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<(), TraceError> {
+    let n_layers = transcoder.n_layers();
+    let what = if at.layer.index() >= n_layers {
+        format!("there is no layer {}, only {n_layers}, counted from 0", at.layer)
+    } else if at.feature.index() >= transcoder.n_features(at.layer.index()) {
+        format!("layer {} has {} features, counted from 0", at.layer, transcoder.n_features(at.layer.index()))
+    } else {
+        return Ok(());
+    };
+    Err(TraceError::Target { name: Request::Feature(at).name().into_owned(), what })
+}
+
 /// Softmax of `logits` in f64.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -66,10 +86,11 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
 }
 
 /// The targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus the mean
-/// over the vocabulary, for the others as given.
+/// over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
 pub(super) fn resolve(
     choice: &TargetChoice,
     model: &Transformer,
+    transcoder: &Transcoder,
     logits: &[f32],
     text: impl Fn(u32) -> String,
     cancel: &Cancel,
@@ -123,6 +144,12 @@ pub(super) fn resolve(
                 direction(request.name().into_owned(), vector, *weight)?
             }
             Request::Vector { name, vector, weight } => direction(name.clone(), vector.clone(), *weight)?,
+            Request::Feature(at) => {
+                check_feature(transcoder, *at)?;
+                let (encoder, _) = transcoder.encoder_row(at.layer.index(), at.feature.index())?;
+                let (target, vector) = direction(request.name().into_owned(), encoder, 1.0)?;
+                (Target { kind: TargetKind::Feature(*at), ..target }, vector)
+            }
         });
     }
     if targets.is_empty() {

@@ -7,11 +7,11 @@
 use crate::attribution::backward::TargetRow;
 use crate::attribution::fit::{halving, take};
 use crate::attribution::plan::Card;
-use crate::attribution::readers::Readers;
+use crate::attribution::readers::{Readers, dot};
 use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
-use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, Token};
+use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{DeviceName, Transformer};
@@ -100,7 +100,7 @@ impl<'a> Tracing<'a> {
         planned: impl FnOnce(&Plan),
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
-        let targets = |logits: &[f32]| resolve(&options.targets, model, logits, text, monitor.cancel());
+        let targets = |logits: &[f32]| resolve(&options.targets, model, transcoder, logits, text, monitor.cancel());
         let settings = options.settings.clone();
         let mut tracing =
             Self::prepare(model, transcoder, tokens, settings, targets, options.cut.clone(), limits, monitor)?;
@@ -136,6 +136,8 @@ impl<'a> Tracing<'a> {
         }
         let targets = targets(&final_logits)?;
         let readers = Readers::new(model, transcoder, &capture)?;
+        let outputs = targets.iter().map(|(target, vector)| output(transcoder, &readers, &capture, target, vector));
+        let outputs = outputs.collect::<Result<_, TraceError>>()?;
         let active: Vec<(usize, Active)> = capture
             .layers
             .iter()
@@ -148,13 +150,6 @@ impl<'a> Tracing<'a> {
         let cut = plan.cut();
         let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor);
         let frozen = frozen.map_err(TraceError::explained)?;
-        let final_output: Vec<f32> = final_output.flatten_all()?.to_vec1()?;
-        let output = |vector: &Vec<f32>| {
-            let (read, constant) = readers.last.pull_back(vector.clone(), last);
-            let value = vector.iter().zip(&final_output).map(|(v, x)| f64::from(*v) * f64::from(*x)).sum::<f64>();
-            (TargetRow { layer: readers.layers.len(), position: last, read, constant }, value as f32)
-        };
-        let outputs = targets.iter().map(|(_, vector)| output(vector)).collect();
         let (targets, vectors): (Vec<Target>, Vec<Vec<f32>>) = targets.into_iter().unzip();
         let at = |(layer, a): &(usize, Active)| FeatureAt {
             layer: Layer::from(*layer),
@@ -362,6 +357,23 @@ impl<'a> Tracing<'a> {
         let influence = ranking::estimate(&trace.active, &probabilities, targets, &trace.rows, sums);
         ranking::next(&influence, &has_row, most)
     }
+}
+
+/// What an output of this `vector` `[d]` reads, and its value.
+fn output(
+    transcoder: &Transcoder,
+    readers: &Readers,
+    capture: &Capture,
+    target: &Target,
+    vector: &[f32],
+) -> Result<(TargetRow, f32), TraceError> {
+    if let TargetKind::Feature(at) = target.kind {
+        return readers.feature(transcoder, capture, at);
+    }
+    let position = capture.n_positions() - 1;
+    let (read, constant) = readers.last.pull_back(vector.to_vec(), position);
+    let value = dot(vector, &capture.final_output, position)?;
+    Ok((TargetRow { layer: readers.layers.len(), position, read, constant }, value))
 }
 
 /// Features that get a row between two rankings.

@@ -1,11 +1,13 @@
 //! `circuitscope edit`: pins, groups, labels and notes, saved beside the graph.
 
+use crate::cli::alter::read_interventions;
 use crate::cli::graph::{GraphArgs, node_named, open_session, tell};
 use crate::graph::{Document, Edit, Edited, Edits, Labelled};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::tui::text::visible;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Edits what is pinned, grouped, labelled and noted of a graph. Thresholds are kept too.
 ///
@@ -36,6 +38,9 @@ pub struct EditArgs {
     /// Replace the notes on the graph
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     note: Option<String>,
+    /// Replace the interventions by those of a JSON file, as `intervene --json` prints them
+    #[arg(long, value_name = "FILE")]
+    interventions: Option<PathBuf>,
     /// Print what it amounts to as JSON
     #[arg(long)]
     json: bool,
@@ -115,6 +120,9 @@ fn apply(args: &EditArgs, document: &Document, edits: &mut Edits) -> Result<bool
     if let Some(note) = &args.note {
         apply(edits, Edit::SetNotes(note.clone()));
     }
+    if let Some(path) = &args.interventions {
+        apply(edits, Edit::SetInterventions(read_interventions(path)?));
+    }
     Ok(changed)
 }
 
@@ -153,5 +161,6 @@ fn edited_json(document: &Document, edited: &Edited) -> Value {
         "groups": groups.collect::<Vec<_>>(),
         "labels": labels.collect::<Vec<_>>(),
         "notes": edited.notes,
+        "interventions": edited.interventions,
     })
 }

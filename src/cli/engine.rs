@@ -98,6 +98,14 @@ impl EngineArgs {
         Ok(hub.pair(model.as_ref(), transcoder)?)
     }
 
+    /// Where they lie on this machine.
+    ///
+    /// # Errors
+    /// They are not here, or what was named is none.
+    pub fn places_here(&self) -> Result<(Place, Place)> {
+        Self { download: false, offline: true, ..self.clone() }.places()
+    }
+
     /// What was asked for; `None` for the embedded demo.
     fn request(&self) -> Result<Option<Request>> {
         let source = |path: &PathBuf| Source::parse(path);

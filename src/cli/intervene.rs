@@ -1,68 +1,50 @@
 //! `circuitscope intervene`: what the model does when features are set to values.
 
-use crate::attribution::softmax;
+use crate::attribution::{Engine, softmax};
+use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
+use crate::cli::graph::tell;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
-use crate::graph::FeatureAt;
+use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind};
 use crate::ids::{FeatureId, Layer, Position};
-use crate::intervention::{Change, Mode, Outcome, Value, intervene};
-use crate::job::Monitor;
+use crate::intervention::{ActivationEffect, Baseline, Effects, Outcome, Sweep, TokenEffect};
+use crate::tui::text::visible;
 use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use serde_json::{Value, json};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Tokens named in the JSON of a run.
+/// Tokens and features named of those that change most.
 const NAMED: usize = 10;
 
-/// Runs the model with features set to values and writes what it computes.
+/// Runs the model with features set to values, and tells or writes what it computes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
 pub struct InterveneArgs {
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     prompt: PromptArgs,
-    /// Sets a feature at a position: to a number, or with xN to N times its activation in the base run
-    #[arg(long, value_name = "L:POS:F=VALUE", required = true, value_parser = change)]
-    set: Vec<Change>,
-    /// What stays as it was in the base run
-    #[arg(long, value_enum)]
-    mode: ModeName,
+    #[command(flatten)]
+    alter: AlterArgs,
     /// Layers whose feature outputs stay and are written into, the end exclusive; for the direct mode
     #[arg(long, value_name = "A..B", value_parser = range)]
     layers: Option<Range<usize>>,
+    /// Outputs to tell of: a token's text, or id:N [default: the likeliest]
+    #[arg(long, value_name = "TOKEN")]
+    target: Vec<String>,
+    /// Also run it at N doses from A to B, and tell the targets' probabilities: of what is ablated, scaled or swapped
+    /// the factor is varied, of what is set or added the value
+    #[arg(long, value_name = "A..B:N", value_parser = doses, allow_hyphen_values = true)]
+    sweep: Option<Doses>,
     /// Where to write logits, activations and pre_activations
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// Print the likeliest tokens before and after on stdout as JSON
+    out: Option<PathBuf>,
+    /// Print the effects on stdout as JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ModeName {
-    /// Attention patterns, norms and feature outputs stay: what the graph's edges say
-    Direct,
-    /// Attention patterns stay
-    FrozenAttention,
-    /// Everything downstream is recomputed
-    Free,
-}
-
-fn change(text: &str) -> Result<Change, String> {
-    let wrong = || "it has to be LAYER:POSITION:FEATURE=VALUE, with a number or xN as the value".to_owned();
-    let (place, value) = text.split_once('=').ok_or_else(wrong)?;
-    let numbers: Vec<u32> = place.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
-    let [layer, position, feature] = numbers[..] else { return Err(wrong()) };
-    let number = |text: &str| text.parse::<f32>().map_err(|_| wrong());
-    let value = match value.strip_prefix('x') {
-        Some(factor) => Value::Times(number(factor)?),
-        None => Value::To(number(value)?),
-    };
-    let feature = FeatureAt { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) };
-    Ok(Change { feature, value })
 }
 
 fn range(text: &str) -> Result<Range<usize>, String> {
@@ -72,36 +54,121 @@ fn range(text: &str) -> Result<Range<usize>, String> {
     if range.is_empty() { Err(wrong()) } else { Ok(range) }
 }
 
+/// The doses of a sweep.
+#[derive(Clone, Debug)]
+struct Doses(Vec<f32>);
+
+fn doses(text: &str) -> Result<Doses, String> {
+    const MOST: usize = 1000;
+    let parts = || {
+        let (span, count) = text.rsplit_once(':')?;
+        let (start, end) = span.split_once("..")?;
+        Some((start.parse::<f32>().ok()?, end.parse::<f32>().ok()?, count.parse::<usize>().ok()?))
+    };
+    match parts() {
+        Some((start, end, count)) if (end - start).is_finite() && (2..=MOST).contains(&count) => {
+            let step = |nth: usize| nth as f32 / (count - 1) as f32;
+            Ok(Doses((0..count).map(|nth| start * (1.0 - step(nth)) + end * step(nth)).collect()))
+        }
+        _ => Err(format!("it has to be A..B:N, as in 0..2:9: two numbers and 2 to {MOST} doses")),
+    }
+}
+
+/// What was found.
+struct Found {
+    engine: Engine,
+    interventions: Interventions,
+    graph: Option<(Document, Edited)>,
+    altered: Outcome,
+    effects: Effects,
+    sweep: Option<Sweep>,
+}
+
 /// Loads, runs, writes, and says what changed.
 ///
 /// # Errors
-/// Anything that kept the result from being written; no file is left then.
+/// Anything that kept the result from being had; no file is left then.
 pub fn run(args: &InterveneArgs) -> Result<()> {
+    let asked = args.alter.read()?;
+    asked.freeze(args.layers.as_ref())?;
     let engine = args.engine.open()?;
-    let mode = match (args.mode, &args.layers) {
-        (ModeName::Direct, layers) => Mode::Direct(layers.clone().unwrap_or(0..engine.model.spec.n_layers)),
-        (_, Some(_)) => bail!("--layers goes with --mode direct; the other modes freeze no layers"),
-        (ModeName::FrozenAttention, None) => Mode::FrozenAttention,
-        (ModeName::Free, None) => Mode::Free,
-    };
     let (_, tokens) = args.prompt.read(&engine)?;
-    let changes = args.set.clone();
-    let (engine, base, altered) = watch(WhenStopped::Abandon, move |monitor| {
-        let capture = engine.capture_tokens(&tokens, monitor)?;
-        let pass = |changes: &[Change], mode: &Mode, monitor: &Monitor| {
-            intervene(&engine.model, &engine.transcoder, &capture, changes, mode, monitor)
+    let vocabulary = engine.model.spec.vocab_size;
+    let targets = args.target.iter().map(|text| Ok(engine.tokenizer.target(text, vocabulary)?.id));
+    let targets = targets.collect::<Result<Vec<u32>>>()?;
+    let (layers, doses) = (args.layers.clone(), args.sweep.clone());
+    let found = watch(WhenStopped::Abandon, move |monitor| {
+        let base = Baseline::run(&engine, &tokens, monitor)?;
+        let interventions = asked.interventions(&engine, &tokens, &base, layers.as_ref(), monitor)?;
+        let altered = base.altered(&engine, &interventions, monitor)?;
+        let targets = if targets.is_empty() { likeliest(&base.logits) } else { targets };
+        let features = match &asked.graph {
+            Some((document, edited)) => kept_features(document, edited),
+            None => most_changed(&base, &altered),
         };
-        let base = pass(&[], &Mode::Free, monitor)?;
-        let altered = pass(&changes, &mode, monitor)?;
-        Ok((engine, base, altered))
+        let effects = Effects::of(&base, &altered, &targets, &features, NAMED);
+        let swept = |doses: Doses| base.sweep(&engine, &interventions, None, &doses.0, &targets, monitor);
+        let sweep = doses.map(swept).transpose()?;
+        Ok(Found { engine, interventions, graph: asked.graph, altered, effects, sweep })
     })?;
-    write(args, &altered)?;
-    let text = |id: usize| engine.tokenizer.text(id as u32);
-    report(args, &base, &altered, &engine.warnings, text)
-        .context("the result was written, but cannot be reported on stdout")
+    if let Some(out) = &args.out {
+        write(out, &found.altered)?;
+        if !args.json {
+            eprintln!("wrote {}: {}", out.display(), found.answers());
+            return Ok(());
+        }
+    }
+    let out = args.out.as_deref();
+    tell(args.json, || found.json(out), || found.lines()).context("the effects cannot be told")
 }
 
-fn write(args: &InterveneArgs, outcome: &Outcome) -> Result<()> {
+/// The outputs that a graph would be traced of: the likeliest tokens up to 0.95 of the probability, at most [`NAMED`].
+fn likeliest(logits: &[f32]) -> Vec<u32> {
+    let probabilities = softmax(logits);
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
+    let mut reached = 0.0;
+    let more = |id: &u32| {
+        let goes_on = reached < 0.95;
+        reached += probabilities[*id as usize];
+        goes_on
+    };
+    order.into_iter().take(NAMED).take_while(more).collect()
+}
+
+/// The features of a graph as it is pruned.
+fn kept_features(document: &Document, edited: &Edited) -> Vec<FeatureAt> {
+    let kept = document.prune(edited.thresholds);
+    let feature = |id| match document.graph.node(id).kind {
+        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
+        _ => None,
+    };
+    kept.node_ids().filter_map(feature).collect()
+}
+
+/// The features that were set, and those whose activations change most.
+fn most_changed(base: &Baseline, altered: &Outcome) -> Vec<FeatureAt> {
+    let positions = base.capture.n_positions();
+    let mut changed: Vec<(f32, FeatureAt)> = Vec::new();
+    for (layer, (after, captured)) in altered.activations.iter().zip(&base.capture.layers).enumerate() {
+        let width = after.len() / positions;
+        let mut before = vec![0.0f32; after.len()];
+        for active in &captured.active {
+            before[active.position as usize * width + active.feature as usize] = active.activation;
+        }
+        let moved = before.iter().zip(after).enumerate().filter(|(_, (before, after))| before != after);
+        changed.extend(moved.map(|(place, (before, after))| {
+            let (position, feature) = (Position::from(place / width), FeatureId::from(place % width));
+            ((after - before).abs(), FeatureAt { layer: Layer::from(layer), position, feature })
+        }));
+    }
+    changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let written = || altered.written.iter().map(|(feature, _)| *feature);
+    let others = changed.into_iter().map(|(_, feature)| feature).filter(|feature| written().all(|set| set != *feature));
+    written().take(NAMED).chain(others.take(NAMED)).collect()
+}
+
+fn write(out: &Path, outcome: &Outcome) -> Result<()> {
     let positions = outcome.logits.len();
     let (layers, vocabulary) = (outcome.activations.len(), outcome.logits[0].len());
     let width = outcome.activations[0].len() / positions;
@@ -118,40 +185,110 @@ fn write(args: &InterveneArgs, outcome: &Outcome) -> Result<()> {
         flat("activations", &outcome.activations, &features),
         flat("pre_activations", &outcome.pre_activations, &features),
     ];
-    Ok(tensors::write(&args.out, None, all)?)
+    Ok(tensors::write(out, None, all)?)
 }
 
-/// Probabilities at the last position.
-fn probabilities(outcome: &Outcome) -> Vec<f64> {
-    softmax(outcome.logits.last().map_or(&[], Vec::as_slice))
-}
-
-fn report(
-    args: &InterveneArgs,
-    base: &Outcome,
-    altered: &Outcome,
-    warnings: &[String],
-    text: impl Fn(usize) -> String,
-) -> Result<()> {
-    let (before, after) = (probabilities(base), probabilities(altered));
-    let likeliest = |all: &[f64]| -> Vec<usize> {
-        let mut order: Vec<usize> = (0..all.len()).collect();
-        order.sort_by(|a, b| all[*b].total_cmp(&all[*a]));
-        order.truncate(NAMED);
-        order
-    };
-    let entry =
-        |id: &usize| serde_json::json!({ "id": id, "text": text(*id), "before": before[*id], "after": after[*id] });
-    let (first, now) = (likeliest(&before), likeliest(&after));
-    if args.json {
-        let list = |ids: &[usize]| ids.iter().map(entry).collect::<Vec<_>>();
-        let (before, after) = (list(&first), list(&now));
-        let result = serde_json::json!({ "out": args.out, "before": before, "after": after, "warnings": warnings });
-        writeln!(io::stdout(), "{result:#}")?;
-    } else {
-        let was = first.first().map_or_else(String::new, |id| format!("{:?} {:.3}", text(*id), before[*id]));
-        let is = now.first().map_or_else(String::new, |id| format!("{:?} {:.3}", text(*id), after[*id]));
-        eprintln!("wrote {}: the likeliest token was {was} and is {is}", args.out.display());
+impl Found {
+    fn text(&self, id: u32) -> String {
+        self.engine.tokenizer.text(id)
     }
-    Ok(())
+
+    /// The likeliest tokens, in a sentence.
+    fn answers(&self) -> String {
+        let named = |token: Option<&TokenEffect>, at: usize| {
+            token.map_or_else(String::new, |token| format!("{:?} {:.3}", self.text(token.id), token.probabilities[at]))
+        };
+        let (was, is) = (named(self.effects.before.first(), 0), named(self.effects.after.first(), 1));
+        format!("the likeliest token was {was} and is {is}")
+    }
+
+    /// What a feature is called in the graph that was given.
+    fn node_name(&self, at: FeatureAt) -> Option<String> {
+        let (document, _) = self.graph.as_ref()?;
+        let is_it = |kind: &NodeKind| match *kind {
+            NodeKind::Feature { layer, position, feature } => at == FeatureAt { layer, position, feature },
+            _ => false,
+        };
+        let mut ids = document.graph.node_ids();
+        Some(document.graph.node_name(ids.find(|id| is_it(&document.graph.node(*id).kind))?))
+    }
+
+    fn json(&self, out: Option<&Path>) -> Value {
+        let token = |token: &TokenEffect| {
+            json!({
+                "id": token.id,
+                "text": self.text(token.id),
+                "before": token.probabilities[0],
+                "after": token.probabilities[1],
+                "logit_before": token.logits[0],
+                "logit_after": token.logits[1],
+            })
+        };
+        let tokens = |list: &[TokenEffect]| list.iter().map(token).collect::<Vec<_>>();
+        let feature = |effect: &ActivationEffect| {
+            let mut entry = json!({
+                "layer": effect.feature.layer,
+                "position": effect.feature.position,
+                "feature": effect.feature.feature,
+                "before": effect.before,
+                "after": effect.after,
+                "written": effect.written,
+            });
+            if let Some(name) = self.node_name(effect.feature) {
+                entry["node"] = json!(name);
+            }
+            entry
+        };
+        let effects = &self.effects;
+        let mut all = json!({
+            "out": out,
+            "warnings": self.engine.warnings,
+            "interventions": self.interventions,
+            "targets": tokens(&effects.targets),
+            "before": tokens(&effects.before),
+            "after": tokens(&effects.after),
+            "rising": tokens(&effects.rising),
+            "falling": tokens(&effects.falling),
+            "rising_logits": tokens(&effects.rising_logits),
+            "falling_logits": tokens(&effects.falling_logits),
+            "features": effects.features.iter().map(feature).collect::<Vec<_>>(),
+        });
+        if let Some(sweep) = &self.sweep {
+            let rows = sweep.tokens.iter().zip(&sweep.probabilities);
+            let rows = rows.map(|(id, row)| json!({ "id": id, "text": self.text(*id), "probabilities": row }));
+            all["sweep"] = json!({ "doses": sweep.doses, "tokens": rows.collect::<Vec<_>>() });
+        }
+        all
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.answers()];
+        let mut table = |title: &str, list: &[TokenEffect]| {
+            lines.extend((!list.is_empty()).then(|| format!("{title}:")));
+            lines.extend(list.iter().map(|token| {
+                let [before, after] = token.probabilities;
+                let logit = token.of_logit();
+                format!("  {before:.3} -> {after:.3}  logit {logit:+.2}  {}", visible(&self.text(token.id)))
+            }));
+        };
+        table("outputs", &self.effects.targets);
+        table("rising", &self.effects.rising);
+        table("falling", &self.effects.falling);
+        if !self.effects.features.is_empty() {
+            lines.push("activations:".to_owned());
+        }
+        lines.extend(self.effects.features.iter().map(|effect| {
+            let FeatureAt { layer, position, feature } = effect.feature;
+            let set = effect.written.map_or_else(String::new, |value| format!("  (set to {value})"));
+            format!("  {:.3} -> {:.3}  {layer}:{position}:{feature}{set}", effect.before, effect.after)
+        }));
+        if let Some(sweep) = &self.sweep {
+            for (at, dose) in sweep.doses.iter().enumerate() {
+                let tokens = sweep.tokens.iter().zip(&sweep.probabilities);
+                let shares = tokens.map(|(id, row)| format!("{} {:.3}", visible(&self.text(*id)), row[at]));
+                lines.push(format!("dose {dose}: {}", shares.collect::<Vec<_>>().join("  ")));
+            }
+        }
+        lines
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod alter;
 mod batch;
 mod cost;
 mod edit;
@@ -8,15 +9,19 @@ mod export;
 mod features;
 mod filter;
 mod find;
+mod generate;
 mod graph;
 mod groups;
 mod growth;
+mod heads;
 mod intervene;
 mod keeper;
+mod lab;
 mod lines;
 mod look;
 mod manual;
 mod models;
+mod overlay;
 mod paths;
 mod plan;
 mod progress;
@@ -24,7 +29,10 @@ mod prompt;
 mod pull;
 mod show;
 mod trace;
+mod verify;
 mod walk;
+mod which;
+mod why;
 
 use clap::{Parser, Subcommand};
 
@@ -53,12 +61,18 @@ enum Command {
     Export(export::ExportArgs),
     Features(features::FeaturesArgs),
     Intervene(intervene::InterveneArgs),
+    Generate(generate::GenerateArgs),
     Show(show::ShowArgs),
     Find(find::FindArgs),
     Paths(paths::PathsArgs),
     Filter(filter::FilterArgs),
     Groups(groups::GroupsArgs),
     Edit(edit::EditArgs),
+    Verify(verify::VerifyArgs),
+    Why(why::WhyArgs),
+    Diff(overlay::DiffArgs),
+    Union(overlay::UnionArgs),
+    Heads(heads::HeadsArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(walk::StartArgs),
@@ -79,12 +93,18 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Features(args)) => features::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
+        Some(Command::Generate(args)) => generate::run(args),
         Some(Command::Show(args)) => show::run(args),
         Some(Command::Find(args)) => find::run(args),
         Some(Command::Paths(args)) => paths::run(args),
         Some(Command::Filter(args)) => filter::run(args),
         Some(Command::Groups(args)) => groups::run(args),
         Some(Command::Edit(args)) => edit::run(args),
+        Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Why(args)) => why::run(args),
+        Some(Command::Diff(args)) => overlay::diff(args),
+        Some(Command::Union(args)) => overlay::union(args),
+        Some(Command::Heads(args)) => heads::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => walk::choose(args),

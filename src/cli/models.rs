@@ -1,11 +1,13 @@
 //! `circuitscope models`: what is on this machine, and can be traced now; and the same for the full-screen program.
 
-use crate::cli::engine::{DeviceArgs, EngineArgs, hub};
+use crate::cli::engine::{EngineArgs, hub};
+use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::trace::SettingsArgs;
 use crate::cli::walk::LocalTracer;
 use crate::demo;
 use crate::hub::{Bytes, Hub, Offer, Pair, Part, Reference, Request, Source};
 use crate::job::Monitor;
+use crate::tui::features::Knows;
 use crate::tui::{Choice, Here, Models, Tracer};
 use anyhow::{Context, Result};
 use std::io::{self, Write};
@@ -71,17 +73,26 @@ fn lacking(part: &Part) -> String {
 /// What this machine and the hub offer to the full-screen program.
 pub struct LocalModels {
     hub: Hub,
-    device: DeviceArgs,
+    engine: EngineArgs,
+    named: NamedArgs,
     settings: SettingsArgs,
 }
 
 impl LocalModels {
-    /// By what the environment says; `offline` forbids the network, and what is loaded computes on `device`.
+    /// By what the environment says. What is loaded computes as `engine` says, whose transcoder's features are known by
+    /// its own files; `named` are dashboards and labels that the person named.
     ///
     /// # Errors
     /// A variable cannot be understood.
-    pub fn new(offline: bool, device: &DeviceArgs, settings: &SettingsArgs) -> Result<Self> {
-        Ok(Self { hub: hub(offline)?, device: device.clone(), settings: settings.clone() })
+    pub fn new(engine: &EngineArgs, named: &NamedArgs, settings: &SettingsArgs) -> Result<Self> {
+        let (engine, named, settings) = (engine.clone(), named.clone(), settings.clone());
+        Ok(Self { hub: hub(engine.offline)?, engine, named, settings })
+    }
+
+    /// The transcoder that graphs call `name`: the one that was named, else what the name says.
+    fn set(&self, name: &str) -> Result<Set> {
+        let named = self.engine.places_here().ok().map(|(_, transcoder)| Set::of(transcoder));
+        named.filter(|set| set.name == name).map_or_else(|| Set::called(name), Ok)
     }
 }
 
@@ -128,11 +139,16 @@ impl Models for LocalModels {
     }
 
     fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
-        let mut engine = EngineArgs { device: self.device.clone(), ..EngineArgs::default() };
+        let mut engine = EngineArgs { device: self.engine.device.clone(), ..EngineArgs::default() };
         if !choice.transcoder.is_empty() {
             let (model, transcoder) = (choice.model.clone().into(), choice.transcoder.clone().into());
             engine = EngineArgs { model: Some(model), transcoder: Some(transcoder), offline: true, ..engine };
         }
         Ok(LocalTracer::open(&engine, &self.settings)?)
+    }
+
+    fn library(&self, transcoder: &str, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
+        let library = self.set(transcoder)?.library(&self.named, false, self.engine.offline, monitor)?;
+        Ok(Arc::new(library))
     }
 }

@@ -159,6 +159,8 @@ struct Around<'a> {
     totals: InputTotals,
     inputs: Vec<Edge>,
     outputs: Vec<Edge>,
+    /// What takes away from the node most, kept or not.
+    inhibitors: Vec<Edge>,
 }
 
 impl<'a> Around<'a> {
@@ -175,6 +177,7 @@ impl<'a> Around<'a> {
             totals: input_totals(graph, node),
             inputs: strongest(&mut open.kept.incoming(graph, node)),
             outputs: strongest(&mut open.kept.outgoing(graph, node)),
+            inhibitors: strongest(&mut graph.incoming(node).filter(|edge| edge.weight < 0.0)),
             open,
             node,
         }
@@ -200,6 +203,7 @@ impl<'a> Around<'a> {
         node["kept_outputs"] = json!(kept.outgoing(graph, self.node).count());
         node["inputs"] = json!(edges(&self.inputs));
         node["outputs"] = json!(edges(&self.outputs));
+        node["inhibitors"] = json!(edges(&self.inhibitors));
         node
     }
 
@@ -231,6 +235,8 @@ impl<'a> Around<'a> {
         let kept = &self.open.kept;
         list("kept inputs", &self.inputs, kept.incoming(graph, self.node).count(), |edge| edge.source);
         list("kept outputs", &self.outputs, kept.outgoing(graph, self.node).count(), |edge| edge.target);
+        let inhibitors = graph.incoming(self.node).filter(|edge| edge.weight < 0.0).count();
+        list("inhibitors, kept or not", &self.inhibitors, inhibitors, |edge| edge.source);
         lines
     }
 }

@@ -2,19 +2,26 @@
 
 use crate::attribution::{Engine, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
+use crate::cli::features::library::NamedArgs;
 use crate::cli::growth::grow;
+use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
 use crate::demo;
+use crate::features::browse::{Catalogue, fires};
+use crate::features::build::{Selection, n_features};
 use crate::format;
-use crate::graph::{Document, RawTrace};
+use crate::graph::{Document, RawTrace, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
+use crate::tui::features::Knows;
+use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +30,8 @@ use std::sync::Arc;
 pub struct WalkArgs {
     #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    features: NamedArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
@@ -35,13 +44,15 @@ impl WalkArgs {
     }
 
     fn models(&self) -> Result<Arc<dyn Models>> {
-        Ok(Arc::new(LocalModels::new(self.engine.offline, &self.engine.device, &self.settings)?))
+        Ok(Arc::new(LocalModels::new(&self.engine, &self.features, &self.settings)?))
     }
 }
 
 /// Opens the full-screen program with what can be traced on this machine, and what could be downloaded, to choose from.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StartArgs {
+    #[command(flatten)]
+    features: NamedArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
@@ -98,7 +109,8 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 /// # Errors
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
-    let models = Arc::new(LocalModels::new(args.offline, &args.device, &args.settings)?);
+    let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
+    let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings)?);
     let _log = config::log_to_file();
     tui::run(Start::Choose, None, models, args.look.options())
 }
@@ -107,12 +119,13 @@ pub fn choose(args: &StartArgs) -> Result<()> {
 pub(super) struct LocalTracer {
     engine: Engine,
     settings: SettingsArgs,
+    bench: Bench,
 }
 
 impl LocalTracer {
     /// Loads the model that `engine` names.
     pub fn open(engine: &EngineArgs, settings: &SettingsArgs) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone() }))
+        Ok(Arc::new(Self { engine: engine.open()?, settings: settings.clone(), bench: Bench::default() }))
     }
 }
 
@@ -157,5 +170,44 @@ impl Tracer for LocalTracer {
 
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {
         Ok(self.engine.promoted(layer.index(), feature.index(), monitor)?)
+    }
+
+    fn browse(&self, ask: &Ask, knows: &dyn Knows, monitor: &Monitor) -> Result<Browsed> {
+        let library = knows.library().context("what is known of these features cannot be looked through")?;
+        let (engine, sizes) = (&self.engine, n_features(&self.engine));
+        let catalogue = Catalogue { library, sizes: &sizes };
+        Ok(match ask {
+            Ask::List(order) => {
+                let (entries, all) = catalogue.list(&Selection::ALL, *order, LISTED, monitor)?;
+                Browsed::List(entries, all)
+            }
+            Ask::Search(pattern) => {
+                let mut hits = catalogue.search(&Selection::ALL, pattern, monitor)?;
+                let all = hits.len();
+                hits.truncate(LISTED);
+                Browsed::Hits(hits, all)
+            }
+            Ask::Near(feature) => Browsed::Near(catalogue.near(engine, *feature, &Selection::ALL, LISTED, monitor)?),
+            Ask::Fires(text) => {
+                let tokens = fires(engine, text, &Selection::ALL, OF_TOKEN, monitor)?;
+                let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
+                let entries = features.map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
+                Browsed::Fires(tokens, entries)
+            }
+        })
+    }
+
+    fn measure(&self, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {
+        self.bench.measure(&self.engine, asked, monitor)
+    }
+
+    fn attempt(
+        &self,
+        tokens: &[Token],
+        trial: &Trial,
+        told: &mut dyn FnMut(Tried),
+        monitor: &Monitor,
+    ) -> Result<Tried> {
+        self.bench.attempt(&self.engine, tokens, trial, told, monitor)
     }
 }

@@ -11,6 +11,7 @@ mod export;
 mod open;
 
 pub use atomic::write_atomically;
+pub(crate) use export::inline;
 pub use export::{Format, Options, Theme, export, export_to};
 pub use open::{model_of, open};
 

@@ -1,6 +1,6 @@
 //! How an attribution graph is made: from a trace, from a dense matrix, from a list of edges.
 
-use crate::graph::{AttributionGraph, Node, NodeKind, RawTrace, RowTarget, Rows, Token};
+use crate::graph::{AttributionGraph, Node, NodeKind, RawTrace, RowTarget, Rows, TargetKind, Token};
 use crate::ids::{EdgeId, NodeId};
 use petgraph::algo::toposort;
 
@@ -194,7 +194,10 @@ fn trace_nodes(trace: &RawTrace, row_of_active: &[Option<usize>]) -> Vec<Node> {
     let tokens =
         trace.tokens.iter().enumerate().map(|(at, token)| NodeKind::Token { position: at.into(), id: token.id });
     let logits = trace.targets.iter().map(|target| NodeKind::Logit {
-        position: last,
+        position: match target.kind {
+            TargetKind::Feature(at) => at.position,
+            TargetKind::Token | TargetKind::Direction => last,
+        },
         id: target.id,
         probability: target.probability,
         text: target.text.clone(),

@@ -20,6 +20,11 @@ impl Densities {
         self.0.is_empty()
     }
 
+    /// Takes note of how often a feature fires.
+    pub fn note(&mut self, (layer, feature): (Layer, FeatureId), density: f32) {
+        self.0.insert((layer, feature), density);
+    }
+
     /// Whether a node is a feature that is known to fire more often than `most`.
     pub(super) fn exceeds(&self, node: &Node, most: f64) -> bool {
         let density = match node.kind {

@@ -1,6 +1,6 @@
 //! What a person changed about the view of a graph, with undo and redo of everything.
 
-use crate::graph::Thresholds;
+use crate::graph::{Interventions, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeMap;
 
@@ -61,6 +61,8 @@ pub enum Edit {
     Label(Labelled, String),
     /// Replace the notes on the graph.
     SetNotes(String),
+    /// Replace the interventions.
+    SetInterventions(Interventions),
 }
 
 impl Edit {
@@ -72,7 +74,7 @@ impl Edit {
             | Self::AddToGroup(_, nodes)
             | Self::Ungroup(nodes) => nodes.iter_mut().for_each(|node| *node = to(*node)),
             Self::Label(what, _) => *what = what.renumbered(to),
-            Self::SetThresholds(_) | Self::RenameGroup(..) | Self::SetNotes(_) => {}
+            Self::SetThresholds(_) | Self::RenameGroup(..) | Self::SetNotes(_) | Self::SetInterventions(_) => {}
         }
     }
 }
@@ -90,6 +92,8 @@ pub struct Edited {
     pub labels: Labels,
     /// Notes on the graph.
     pub notes: String,
+    /// What is to be tried on the model.
+    pub interventions: Interventions,
 }
 
 impl Edited {
@@ -141,6 +145,7 @@ impl Edited {
                 next.labels.insert(*what, label.clone());
             }
             Edit::SetNotes(notes) => next.notes.clone_from(notes),
+            Edit::SetInterventions(interventions) => next.interventions.clone_from(interventions),
         }
         (next != *self).then_some(next)
     }
@@ -265,6 +270,9 @@ mod tests {
             (0..3usize, "[ab]").prop_map(|(group, name)| Edit::RenameGroup(group, name)),
             (0..3u32, "[ab]?").prop_map(|(id, label)| Edit::Label(Labelled::Node(NodeId(id)), label)),
             "[ab]?".prop_map(Edit::SetNotes),
+            (0..3usize).prop_map(|end| {
+                Edit::SetInterventions(Interventions { layers: Some(0..end), ..Interventions::default() })
+            }),
         ]
     }
 

@@ -5,7 +5,7 @@ use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
 
 /// A feature that is active at a position. Ordered by layer, position, feature, as circuit-tracer orders them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FeatureAt {
     /// The layer that the feature reads from.
     pub layer: Layer,
@@ -15,7 +15,7 @@ pub struct FeatureAt {
     pub feature: FeatureId,
 }
 
-/// Whether a target is a token's logit or a direction given by the person.
+/// Whether a target is a token's logit, a direction given by the person, or a feature's pre-activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
@@ -23,18 +23,20 @@ pub enum TargetKind {
     Token,
     /// A direction at the final norm's output, as given.
     Direction,
+    /// The pre-activation of a feature, which need not be active.
+    Feature(FeatureAt),
 }
 
 /// An output that is traced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// The vocabulary index; of a direction, vocabulary size + its index among the targets.
+    /// The vocabulary index; of what is no token, vocabulary size + its index among the targets.
     pub id: u32,
-    /// Which of the two it is.
+    /// Which of these it is.
     pub kind: TargetKind,
-    /// The softmax probability; of a direction, its weight.
+    /// The softmax probability; of what is no token, its weight.
     pub probability: f32,
-    /// The token's text, or what the direction is called.
+    /// The token's text, or what it is called.
     pub text: String,
 }
 
@@ -104,7 +106,7 @@ pub struct RawTrace {
     pub final_logits: Vec<f32>,
     /// The outputs that are traced, `[K]`.
     pub targets: Vec<Target>,
-    /// The injected directions, `[K, d]`.
+    /// The injected directions, `[K, d]`: of a feature, its encoder's row.
     pub target_vectors: Vec<f32>,
     /// Whose row each row is: the targets first, then features, round after round of the ranking and within a round
     /// from the top layer down.

@@ -14,8 +14,8 @@ pub enum InterventionError {
     OutOfRange {
         /// Layer, position or feature, and of which change.
         what: String,
-        /// What was asked for.
-        index: usize,
+        /// What was asked for; from the end where negative.
+        index: i64,
         /// How many there are.
         count: usize,
     },
@@ -27,6 +27,28 @@ pub enum InterventionError {
         /// The value.
         value: f32,
     },
+    /// Positions that are none.
+    #[error("{0}: the range holds no position; its end is exclusive")]
+    NoPositions(String),
+    /// The altered run left the range of f32.
+    #[error("the altered run gives NaN or infinity: an activation is set too high for the model; choose a smaller one")]
+    OutOfHand,
+    /// What a continuation is sampled with.
+    #[error("{what} is {value}, and it has to be {wanted}")]
+    Sampling {
+        /// Which setting.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// A continuation in a mode that says nothing of tokens to come.
+    #[error(
+        "direct interventions freeze what the prompt's run computed, and generated tokens have no such run; generate \
+         with attention frozen or free"
+    )]
+    DirectGeneration,
     /// One feature is set twice at a position.
     #[error("{0} is set twice; give one value for a feature at a position")]
     Twice(String),

@@ -1,12 +1,15 @@
 //! One altered forward pass.
 
 use crate::attribution::Capture;
-use crate::graph::FeatureAt;
+use crate::graph::{FeatureAt, Freeze, Interventions};
 use crate::intervention::InterventionError;
+use crate::intervention::deltas::Deltas;
+use crate::intervention::resolve::name;
 use crate::job::Monitor;
 use crate::model::Transformer;
 use crate::transcoder::{FeatureOutput, Transcoder};
 use candle_core::Tensor;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What a feature is set to.
@@ -16,6 +19,19 @@ pub enum Value {
     To(f32),
     /// This many times its activation in the base run.
     Times(f32),
+    /// Its activation in the base run, and this much more.
+    Plus(f32),
+}
+
+impl Value {
+    /// The activation that is written, for one of `base`.
+    pub fn on(self, base: f32) -> f32 {
+        match self {
+            Self::To(value) => value,
+            Self::Times(factor) => factor * base,
+            Self::Plus(amount) => base + amount,
+        }
+    }
 }
 
 /// A feature at a position, and what it is set to.
@@ -40,6 +56,17 @@ pub enum Mode {
     Free,
 }
 
+impl Mode {
+    /// The mode of `interventions`, for a model of `n_layers` layers.
+    pub fn of(interventions: &Interventions, n_layers: usize) -> Self {
+        match interventions.freeze {
+            Freeze::Direct => Self::Direct(interventions.layers.clone().unwrap_or(0..n_layers)),
+            Freeze::FrozenAttention => Self::FrozenAttention,
+            Freeze::Free => Self::Free,
+        }
+    }
+}
+
 /// What the altered model computed for `P` tokens.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -49,13 +76,28 @@ pub struct Outcome {
     pub activations: Vec<Vec<f32>>,
     /// By layer `[P, F]`, before the activation function. Zero at zeroed positions.
     pub pre_activations: Vec<Vec<f32>>,
+    /// The features that were set, and the activations that were written for them.
+    pub written: Vec<(FeatureAt, f32)>,
+}
+
+impl Outcome {
+    /// The activation that the encoder computes for a feature.
+    ///
+    /// # Panics
+    /// Where there is no such layer, position or feature.
+    pub fn activation(&self, at: FeatureAt) -> f32 {
+        let layer = &self.activations[at.layer.index()];
+        let width = layer.len() / self.logits.len();
+        layer[at.position.index() * width + at.feature.index()]
+    }
 }
 
 /// Runs `model` on the prompt of `base` with `changes` made: each feature's change of activation, times its decoders, is
 /// added at the feature outputs that it writes into. Without changes this is the model's own run.
 ///
 /// # Errors
-/// A change names something that is not there or is set twice, weights cannot be read, or the work was stopped.
+/// A change names something that is not there or is set twice, it drives the model out of the range of f32, weights
+/// cannot be read, or the work was stopped.
 pub fn intervene(
     model: &Transformer,
     transcoder: &Transcoder,
@@ -74,12 +116,18 @@ pub fn intervene(
     let positions = model.positions(n_positions)?;
     let mut resid = model.start(&base.ids, &positions)?;
     let mut deltas = Deltas::new(model, transcoder, direct.clone(), n_positions);
-    let mut outcome = Outcome { logits: Vec::new(), activations: Vec::new(), pre_activations: Vec::new() };
+    let mut outcome = Outcome {
+        logits: Vec::new(),
+        activations: Vec::new(),
+        pre_activations: Vec::new(),
+        written: Vec::with_capacity(changes.len()),
+    };
     for (layer, frozen) in base.layers.iter().enumerate() {
         monitor.report("altered pass", layer as u64, n_layers as u64)?;
         let pattern = (*mode != Mode::Free).then_some(&frozen.pattern);
         let divisors = all_layers.then_some(&frozen.divisors);
         let pass = model.layer(layer, &resid, &positions, pattern, divisors, monitor.cancel())?;
+        in_hand(&pass.mlp_divisor)?;
         let input = transcoder.input().of(&pass);
         let mut encoded = transcoder.encode(layer, input, monitor.cancel())?;
         let activations = transcoder.activations(layer, &encoded, base.zeroed);
@@ -88,10 +136,8 @@ pub fn intervene(
             let (position, feature) = (change.feature.position.index(), change.feature.feature.index());
             let before = base_activation(base, change.feature);
             let from = if direct.is_some() { before } else { activations[position * width + feature] };
-            let to = match change.value {
-                Value::To(value) => value,
-                Value::Times(factor) => factor * before,
-            };
+            let to = change.value.on(before);
+            outcome.written.push((change.feature, to));
             deltas.add(layer, position, feature, to - from)?;
         }
         let output = match &direct {
@@ -125,8 +171,19 @@ pub fn intervene(
     }
     let norm = model.final_norm()?;
     let divisor = if all_layers { base.final_divisor.clone() } else { norm.divisor(&resid)? };
+    in_hand(&divisor)?;
     outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?, monitor.cancel())?;
-    Ok(outcome)
+    if outcome.logits.iter().flatten().all(|logit| logit.is_finite()) {
+        Ok(outcome)
+    } else {
+        Err(InterventionError::OutOfHand)
+    }
+}
+
+/// That what a norm divides by is a number: where squares leave the range of f32, the norm would hide it.
+pub(super) fn in_hand(divisor: &Tensor) -> Result<(), InterventionError> {
+    let all = divisor.flatten_all()?.to_vec1::<f32>()?;
+    if all.iter().all(|divisor| divisor.is_finite()) { Ok(()) } else { Err(InterventionError::OutOfHand) }
 }
 
 fn check(transcoder: &Transcoder, base: &Capture, changes: &[Change], mode: &Mode) -> Result<(), InterventionError> {
@@ -136,74 +193,40 @@ fn check(transcoder: &Transcoder, base: &Capture, changes: &[Change], mode: &Mod
     {
         return Err(InterventionError::Layers { start: layers.start, end: layers.end, count: n_layers });
     }
-    for (nth, change) in changes.iter().enumerate() {
-        let FeatureAt { layer, position, feature } = change.feature;
-        let name = format!("feature {layer}:{position}:{feature}");
-        let within = |what: &str, index: usize, count: usize| {
-            if index < count {
-                return Ok(());
-            }
-            Err(InterventionError::OutOfRange { what: format!("{what} of {name}"), index, count })
-        };
-        within("layer", layer.index(), n_layers)?;
-        within("position", position.index(), base.n_positions())?;
-        within("index", feature.index(), transcoder.n_features(layer.index()))?;
-        let (Value::To(value) | Value::Times(value)) = change.value;
-        if !value.is_finite() {
-            return Err(InterventionError::NotFinite { what: name, value });
-        }
-        if changes[..nth].iter().any(|earlier| earlier.feature == change.feature) {
-            return Err(InterventionError::Twice(name));
+    let mut seen = HashSet::new();
+    for change in changes {
+        check_change(transcoder, change, base.n_positions())?;
+        if !seen.insert(change.feature) {
+            return Err(InterventionError::Twice(name(change.feature)));
         }
     }
     Ok(())
 }
 
+/// Whether a change names what is there, among `positions` positions, and a number.
+pub(super) fn check_change(
+    transcoder: &Transcoder,
+    change: &Change,
+    positions: usize,
+) -> Result<(), InterventionError> {
+    let FeatureAt { layer, position, feature } = change.feature;
+    let within = |what: &str, index: u32, count: usize| {
+        if (index as usize) < count {
+            return Ok(());
+        }
+        let what = format!("{what} of {}", name(change.feature));
+        Err(InterventionError::OutOfRange { what, index: index.into(), count })
+    };
+    within("layer", layer.0, transcoder.n_layers())?;
+    within("position", position.0, positions)?;
+    within("index", feature.0, transcoder.n_features(layer.index()))?;
+    let (Value::To(value) | Value::Times(value) | Value::Plus(value)) = change.value;
+    if value.is_finite() { Ok(()) } else { Err(InterventionError::NotFinite { what: name(change.feature), value }) }
+}
+
 /// A feature's activation in the base run.
-fn base_activation(base: &Capture, at: FeatureAt) -> f32 {
+pub(super) fn base_activation(base: &Capture, at: FeatureAt) -> f32 {
     let active = &base.layers[at.layer.index()].active;
     let key = (at.position.0, at.feature.0);
     active.binary_search_by_key(&key, |a| (a.position, a.feature)).map_or(0.0, |found| active[found].activation)
-}
-
-/// What changes of activations add at the feature outputs, by layer.
-struct Deltas<'a> {
-    model: &'a Transformer,
-    transcoder: &'a Transcoder,
-    /// Where it may be written.
-    within: Option<Range<usize>>,
-    n_positions: usize,
-    /// `[P, d]` for each layer that something is written into.
-    layers: Vec<Option<Vec<f32>>>,
-}
-
-impl<'a> Deltas<'a> {
-    fn new(
-        model: &'a Transformer,
-        transcoder: &'a Transcoder,
-        within: Option<Range<usize>>,
-        n_positions: usize,
-    ) -> Self {
-        Self { model, transcoder, within, n_positions, layers: vec![None; transcoder.n_layers()] }
-    }
-
-    fn add(&mut self, layer: usize, position: usize, feature: usize, delta: f32) -> Result<(), InterventionError> {
-        let d = self.model.spec.d_model;
-        let rows = self.transcoder.decoder_rows(layer, feature)?;
-        for (to, row) in self.transcoder.writes_to(layer).zip(rows.chunks(d)) {
-            if self.within.as_ref().is_some_and(|within| !within.contains(&to)) {
-                continue;
-            }
-            let sum = self.layers[to].get_or_insert_with(|| vec![0.0; self.n_positions * d]);
-            sum[position * d..(position + 1) * d].iter_mut().zip(row).for_each(|(s, w)| *s += delta * w);
-        }
-        Ok(())
-    }
-
-    fn onto(&self, layer: usize, output: Tensor) -> Result<Tensor, InterventionError> {
-        match &self.layers[layer] {
-            None => Ok(output),
-            Some(sum) => Ok(output.add(&Tensor::from_slice(sum, output.shape(), self.model.device())?)?),
-        }
-    }
 }

@@ -201,16 +201,17 @@ impl Files {
     pub fn position_embeddings(
         &self,
         spec: &ModelSpec,
-        positions: usize,
+        positions: Range<usize>,
         device: &Device,
     ) -> Result<Option<Tensor>, ModelError> {
         if spec.positions != PositionKind::Learned {
             return Ok(None);
         }
-        let mut rows = vec![0.0; positions * spec.d_model];
+        let count = positions.len();
+        let mut rows = vec![0.0; count * spec.d_model];
         let shape = [spec.max_positions, spec.d_model];
-        self.weights.read_rows(&self.name("wpe.weight"), &shape, 0..positions, &mut rows)?;
-        Ok(Some(Tensor::from_vec(rows, (positions, spec.d_model), device)?))
+        self.weights.read_rows(&self.name("wpe.weight"), &shape, positions, &mut rows)?;
+        Ok(Some(Tensor::from_vec(rows, (count, spec.d_model), device)?))
     }
 
     /// `x` `[n, d]`, on the CPU, times the unembedding: `[n, V]`, row after row.

@@ -1,6 +1,7 @@
 //! The language model: its configuration, its weights, and a forward pass that can be captured, frozen and altered.
 
 mod attention;
+mod cache;
 mod config;
 mod device;
 mod error;
@@ -17,6 +18,7 @@ mod transformer;
 mod weights;
 
 pub use attention::AttentionWeights;
+pub(crate) use cache::Cache;
 pub use device::{DeviceName, free_memory};
 pub use error::ModelError;
 pub use linear::Linear;

@@ -3,8 +3,9 @@
 use crate::model::spec::{RopeScaling, RopeSpec};
 use candle_core::{D, Device, Result, Tensor};
 use std::f64::consts::PI;
+use std::ops::Range;
 
-/// Cosines and sines of a prompt's positions, each `[P, head_dim]`.
+/// Cosines and sines of positions, each `[P, head_dim]`.
 #[derive(Clone, Debug)]
 pub struct Rope {
     cos: Tensor,
@@ -12,16 +13,17 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// The tables of positions `0..positions`.
+    /// The tables of these positions.
     ///
     /// # Errors
     /// The device refuses the tensors.
-    pub fn new(spec: &RopeSpec, head_dim: usize, positions: usize, device: &Device) -> Result<Self> {
+    pub fn new(spec: &RopeSpec, head_dim: usize, positions: Range<usize>, device: &Device) -> Result<Self> {
         let frequencies = frequencies(spec, head_dim);
         let half = frequencies.len();
-        let mut cos = Vec::with_capacity(positions * half * 2);
-        let mut sin = Vec::with_capacity(positions * half * 2);
-        for position in 0..positions {
+        let count = positions.len();
+        let mut cos = Vec::with_capacity(count * half * 2);
+        let mut sin = Vec::with_capacity(count * half * 2);
+        for position in positions {
             for i in 0..2 * half {
                 // The reference computes angles in f32; at long positions its rounding is part of the numbers.
                 let angle = position as f32 * frequencies[i % half];
@@ -30,8 +32,8 @@ impl Rope {
             }
         }
         Ok(Self {
-            cos: Tensor::from_vec(cos, (positions, 2 * half), device)?,
-            sin: Tensor::from_vec(sin, (positions, 2 * half), device)?,
+            cos: Tensor::from_vec(cos, (count, 2 * half), device)?,
+            sin: Tensor::from_vec(sin, (count, 2 * half), device)?,
         })
     }
 

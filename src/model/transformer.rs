@@ -58,11 +58,21 @@ pub struct LayerPass {
     pub mlp_in: Tensor,
 }
 
+/// What a layer's attention computed.
+pub(super) struct Attended {
+    /// `[heads, P, P]`, or over all positions that were read `[heads, n, P]`.
+    pub pattern: Tensor,
+    /// What the heads write, `[P, d]`.
+    pub written: Tensor,
+    /// The divisor of the norm in front, `[P, 1]`.
+    pub attention_divisor: Tensor,
+}
+
 /// What a prompt's positions are told apart by.
 #[derive(Debug)]
 pub(crate) struct Positions {
     /// Rotary tables by layer.
-    ropes: Vec<Option<Rope>>,
+    pub(super) ropes: Vec<Option<Rope>>,
     /// Learned embeddings `[P, d]`.
     pub learned: Option<Tensor>,
 }
@@ -127,6 +137,14 @@ impl Transformer {
     /// # Errors
     /// Learned positions cannot be read.
     pub(crate) fn positions(&self, count: usize) -> Result<Positions, ModelError> {
+        self.positions_at(0..count)
+    }
+
+    /// What tells some of a prompt's positions apart.
+    ///
+    /// # Errors
+    /// Learned positions cannot be read.
+    pub(crate) fn positions_at(&self, positions: Range<usize>) -> Result<Positions, ModelError> {
         let mut known: Vec<(&LayerSpec, Rope)> = Vec::new();
         let mut ropes = Vec::with_capacity(self.spec.n_layers);
         for layer in &self.spec.layers {
@@ -138,11 +156,11 @@ impl Transformer {
                 ropes.push(Some(rope.clone()));
                 continue;
             }
-            let rope = Rope::new(spec, self.spec.head_dim, count, &self.device)?;
+            let rope = Rope::new(spec, self.spec.head_dim, positions.clone(), &self.device)?;
             ropes.push(Some(rope.clone()));
             known.push((layer, rope));
         }
-        Ok(Positions { ropes, learned: self.files.position_embeddings(&self.spec, count, &self.device)? })
+        Ok(Positions { ropes, learned: self.files.position_embeddings(&self.spec, positions, &self.device)? })
     }
 
     /// The residual stream in front of the first layer, `[P, d]`.
@@ -221,12 +239,7 @@ impl Transformer {
         divisors: Option<&Divisors>,
         cancel: &Cancel,
     ) -> Result<LayerPass, ModelError> {
-        let norm = self.attention_norm(layer)?;
-        let attention_divisor = match divisors {
-            Some(frozen) => frozen.attention.clone(),
-            None => norm.divisor(resid)?,
-        };
-        let input = norm.scale(&norm.divide(resid, &attention_divisor)?)?;
+        let (input, attention_divisor) = self.attention_input(layer, resid, divisors)?;
         let attention = self.attention(layer)?;
         let pattern = match pattern {
             Some(frozen) => frozen.clone(),
@@ -236,6 +249,33 @@ impl Transformer {
             }
         };
         let written = attention.write(&self.spec, &input, &pattern, cancel)?;
+        self.behind_attention(layer, resid, Attended { pattern, written, attention_divisor }, divisors)
+    }
+
+    /// A layer's normalized residual stream, which its attention reads, and the norm's divisor.
+    pub(super) fn attention_input(
+        &self,
+        layer: usize,
+        resid: &Tensor,
+        divisors: Option<&Divisors>,
+    ) -> Result<(Tensor, Tensor), ModelError> {
+        let norm = self.attention_norm(layer)?;
+        let divisor = match divisors {
+            Some(frozen) => frozen.attention.clone(),
+            None => norm.divisor(resid)?,
+        };
+        Ok((norm.scale(&norm.divide(resid, &divisor)?)?, divisor))
+    }
+
+    /// From what a layer's attention wrote up to its MLP's input.
+    pub(super) fn behind_attention(
+        &self,
+        layer: usize,
+        resid: &Tensor,
+        attended: Attended,
+        divisors: Option<&Divisors>,
+    ) -> Result<LayerPass, ModelError> {
+        let Attended { pattern, written, attention_divisor } = attended;
         let frozen = divisors.and_then(|frozen| frozen.after_attention.as_ref());
         let (written, after_attention_divisor) = through(self.after_attention_norm(layer)?, written, frozen)?;
         let resid_mid = resid.add(&written)?;

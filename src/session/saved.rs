@@ -1,6 +1,6 @@
 //! A session as its file holds it, and the way there and back.
 
-use crate::graph::{AttributionGraph, Edit, Edited, Edits, Labelled, Labels, Origin, Thresholds};
+use crate::graph::{AttributionGraph, Edit, Edited, Edits, Interventions, Labelled, Labels, Origin, Thresholds};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::key::Keys;
 use crate::session::{ActiveFilter, NodeKey, Reached, Session, Station};
@@ -35,6 +35,8 @@ pub(super) struct Saved {
     node_labels: Vec<NodeLabel>,
     #[serde(default)]
     notes: String,
+    #[serde(default)]
+    interventions: Interventions,
     #[serde(default)]
     selected: Option<NodeKey>,
     #[serde(default)]
@@ -148,6 +150,7 @@ impl Saved {
             }),
             pins: keys.keys(&edited.pins),
             notes: edited.notes.clone(),
+            interventions: edited.interventions.clone(),
             selected: session.selected.map(|id| keys.key(id)),
             chosen: keys.keys(&session.chosen),
             filters: session.filters.clone(),
@@ -211,6 +214,7 @@ impl Saved {
                 density: shares.density,
             }),
             notes: self.notes,
+            interventions: self.interventions,
             labels: self
                 .feature_labels
                 .into_iter()

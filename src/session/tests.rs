@@ -3,7 +3,8 @@
 use super::saved::{Absent, Made, Saved};
 use super::*;
 use crate::graph::{
-    AttributionGraph, Document, Edit, Edits, GraphInfo, Labelled, Node, NodeKind, Origin, Thresholds, Token,
+    Action, AttributionGraph, Document, Edit, Edits, GraphInfo, Intervention, Interventions, Labelled, Node, NodeKind,
+    Origin, Positions, Site, Thresholds, Token,
 };
 use crate::ids::{FeatureId, Layer, Position};
 use proptest::prelude::*;
@@ -50,6 +51,12 @@ fn any_session() -> impl Strategy<Value = Session> {
         ((0..10u32), "\\PC{0,4}").prop_map(|(id, label)| Edit::Label(Labelled::Node(NodeId(id)), label)),
         ((0..9u32), "[ab\"]?").prop_map(|(at, label)| Edit::Label(Labelled::Feature(Layer(at), FeatureId(3)), label)),
         "\\PC{0,9}".prop_map(Edit::SetNotes),
+        ("\\PC{0,9}", any::<bool>(), -3..3i32).prop_map(|(name, muted, at)| {
+            let site = Site { layer: Layer(1), feature: FeatureId(4), positions: Positions::From(at) };
+            let action = Action::Scale { by: at as f32 / 7.0 };
+            let list = vec![Intervention { name, sites: vec![site], action, muted }];
+            Edit::SetInterventions(Interventions { list, ..Interventions::default() })
+        }),
     ];
     let edits = proptest::collection::vec(edit, 0..12).prop_map(|list| {
         let mut edits = Edits::default();

@@ -84,6 +84,16 @@ impl Tokenizer {
         self.lead.is_some()
     }
 
+    /// Whether a token is marked special, as those are that begin and end texts.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special.contains(&id)
+    }
+
+    /// The text of tokens that follow one another, special ones left out.
+    pub fn joined(&self, ids: &[u32]) -> String {
+        self.inner.decode(ids, true).unwrap_or_default()
+    }
+
     /// What is put in front of a prompt that does not start with a special token.
     pub fn lead(&self) -> Option<u32> {
         self.lead

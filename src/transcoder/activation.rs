@@ -25,6 +25,22 @@ pub struct Active {
 }
 
 impl Activation {
+    /// By how much each of one position's pre-activations `[F]` lies above what it has to exceed to be active, in place: 0
+    /// (ReLU), the feature's threshold (JumpReLU), the k-th largest of the row (TopK, which the k-th itself need not
+    /// exceed). Negative is below; infinite where everything is active.
+    pub fn margins(&self, row: &mut [f32]) {
+        match self {
+            Self::Relu => {}
+            Self::JumpRelu(thresholds) => row.iter_mut().zip(thresholds).for_each(|(x, threshold)| *x -= threshold),
+            Self::TopK(k) if *k < row.len() => {
+                let mut sorted = row.to_vec();
+                let (_, kth, _) = sorted.select_nth_unstable_by(*k - 1, |a, b| b.total_cmp(a));
+                row.iter_mut().for_each(|x| *x -= *kth);
+            }
+            Self::TopK(_) => row.fill(f32::INFINITY),
+        }
+    }
+
     /// Activations of one position's pre-activations `[F]`, in place.
     pub fn apply(&self, row: &mut [f32]) {
         match self {
@@ -68,6 +84,19 @@ mod tests {
     #[test]
     fn a_threshold_itself_is_not_active() {
         assert_eq!(applied(&Activation::JumpRelu(vec![0.5, 0.5]), &[0.5, 0.6]), [0.0, 0.6]);
+    }
+
+    #[test]
+    fn margins_are_measured_from_what_has_to_be_exceeded() {
+        let margins = |activation: Activation, row: &[f32]| {
+            let mut row = row.to_vec();
+            activation.margins(&mut row);
+            row
+        };
+        assert_eq!(margins(Activation::Relu, &[-1.0, 2.0]), [-1.0, 2.0]);
+        assert_eq!(margins(Activation::JumpRelu(vec![0.5, 3.0]), &[-1.0, 2.0]), [-1.5, -1.0]);
+        assert_eq!(margins(Activation::TopK(2), &[-3.0, -1.0, -2.0]), [-1.0, 1.0, 0.0]);
+        assert_eq!(margins(Activation::TopK(3), &[-3.0, -1.0, -2.0]), [f32::INFINITY; 3]);
     }
 
     #[test]

@@ -218,6 +218,15 @@ impl Transcoder {
         out
     }
 
+    /// By how much each pre-activation `[P, F]` of a layer lies above what it has to exceed; see [`Activation::margins`].
+    pub fn margins(&self, layer: usize, encoded: &Encoded) -> Vec<f32> {
+        let mut out = encoded.pre_activations.clone();
+        let size = out.len();
+        let rows: Vec<&mut [f32]> = out.chunks_mut(encoded.n_features.max(1)).collect();
+        parallel::each(rows, size, |row| self.layers[layer].activation.margins(row));
+        out
+    }
+
     /// The active features of a layer by position, then feature; none at the first `zeroed` positions.
     pub fn active(&self, layer: usize, encoded: &Encoded, zeroed: usize) -> Vec<Active> {
         let width = encoded.n_features.max(1);

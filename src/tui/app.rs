@@ -1,22 +1,26 @@
 //! What the screen shows: all of its state, and what it wants done elsewhere.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Progress;
 use crate::session::Session;
+use crate::tui::browse::Ask;
 use crate::tui::circuit::Circuit;
+use crate::tui::features::{Feature, Features, Knows};
 use crate::tui::find::Haystack;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::lab::{Experiment, Trial};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::models::Errand;
 use crate::tui::popup::{
-    export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt,
-    proposals::Proposals, question::Question, start::Start,
+    browse::Browse, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths,
+    picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::{Pinned, Weighing};
+use crate::tui::survey::Survey;
 use crate::tui::theme::Look;
 use crate::tui::tracer::{Traced, Tracer};
 use crate::tui::update::Msg;
@@ -39,11 +43,14 @@ pub enum Pane {
     Tree,
     /// What is pinned.
     Subgraph,
+    /// What the selected feature fires on.
+    Feature,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph];
+    pub const ALL: [Self; 6] =
+        [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Feature];
 
     /// Where its own keys work.
     pub fn context(self) -> Context {
@@ -53,6 +60,7 @@ impl Pane {
             Self::Detail => Context::Detail,
             Self::Tree => Context::Tree,
             Self::Subgraph => Context::Subgraph,
+            Self::Feature => Context::Feature,
         }
     }
 
@@ -64,6 +72,7 @@ impl Pane {
             Self::Detail => "detail",
             Self::Tree => "tree",
             Self::Subgraph => "subgraph",
+            Self::Feature => "contexts",
         }
     }
 }
@@ -90,6 +99,19 @@ pub enum Popup {
     Export(Box<Export>),
     /// The models to choose from.
     Start(Start),
+    /// What a feature fires on, on the whole screen.
+    Contexts(Contexts),
+    /// Features without a graph.
+    Browse(Box<Browse>),
+    /// May the hub be asked for single features?
+    Consent {
+        /// Of which transcoder, as the graph calls it.
+        transcoder: String,
+        /// As a part of what.
+        set: String,
+    },
+    /// The interventions on the graph.
+    Interventions,
 }
 
 /// A line for the person, until the next key.
@@ -294,12 +316,75 @@ pub enum Effect {
         /// The feature.
         feature: FeatureId,
     },
+    /// Measure what interventions change.
+    Measure {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is done, and what is looked at.
+        experiment: Box<Experiment>,
+    },
+    /// Try something else on the model.
+    Attempt {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph's prompt.
+        tokens: Vec<Token>,
+        /// What is tried.
+        trial: Trial,
+    },
+    /// Stop the running trial.
+    StopAttempt,
     /// Ask whoever knows which models there are.
     Errand {
         /// Comes back with the answer.
         generation: u64,
         /// What is asked.
         errand: Errand,
+    },
+    /// Open what is known of a transcoder's features.
+    OpenLibrary {
+        /// The transcoder, as graphs call it.
+        transcoder: String,
+    },
+    /// Look what a library says of a graph's features.
+    Survey {
+        /// Comes back with the answer: the number of the circuit.
+        generation: u64,
+        /// The graph and the library.
+        survey: Survey,
+    },
+    /// Read what a feature fires on.
+    ReadFeature {
+        /// The number of the question.
+        generation: u64,
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// Comes back with the answer.
+        feature: Feature,
+        /// Whether the hub may be asked, where the person said yes to that.
+        may_ask: bool,
+    },
+    /// Stop reading.
+    StopReading,
+    /// Look through the features of the transcoder that traces.
+    Browse {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        ask: Ask,
+        /// The library.
+        knows: Arc<dyn Knows>,
+    },
+    /// Stop looking through features.
+    StopBrowsing,
+    /// Keep that the hub may be asked for features.
+    AllowHub {
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
     },
     /// Stop the running errand.
     StopErrand,
@@ -379,6 +464,8 @@ pub struct State {
     pub mouse: bool,
     /// The first line of the detail that is shown.
     pub detail_scroll: usize,
+    /// What features fire on, as far as it is known.
+    pub features: Features,
     /// What lies over the panes.
     pub popup: Option<Popup>,
     /// The first key of two was pressed: where the second is looked up.
@@ -433,6 +520,7 @@ impl State {
             windows: Windows::default(),
             mouse: false,
             detail_scroll: 0,
+            features: Features::default(),
             popup: None,
             prefix: None,
             filter_history: Vec::new(),
@@ -471,6 +559,10 @@ impl State {
             Some(Popup::Filter(_)) => Context::Filter,
             Some(Popup::Export(_)) => Context::Export,
             Some(Popup::Start(start)) => start.context(),
+            Some(Popup::Contexts(contexts)) => contexts.context(),
+            Some(Popup::Browse(browse)) => browse.context(),
+            Some(Popup::Consent { .. }) => Context::Ask,
+            Some(Popup::Interventions) => Context::Interventions,
             None => self.focus.context(),
         }
     }

@@ -1,16 +1,19 @@
 //! The graph on the screen, and where in it a person is.
 
 use crate::graph::{
-    AttributionGraph, Edits, InputTotals, Kept, Labelled, Node, NodeKind, influence_kept, input_totals,
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, Node, NodeKind, influence_kept, input_totals,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
+use crate::tui::features::{Card, Feature};
 use crate::tui::filter::Filter;
 use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
+use crate::tui::lab::Lab;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Names, label_of};
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
@@ -64,10 +67,18 @@ pub struct Circuit {
     pub spine: Vec<Link>,
     /// What features write, by layer and index.
     pub writes: HashMap<(Layer, FeatureId), Writes>,
+    /// What its file calls its nodes; the labels of `traced.document` are these and those of the library.
+    pub file_labels: Arc<Labels>,
+    /// What the library says of its features.
+    pub named: Named,
+    /// The graph for which the library was asked, and what was kept of it, where all of that was looked through.
+    pub surveyed: Option<(Arc<AttributionGraph>, Option<Arc<Kept>>)>,
     /// What its nodes are called.
     pub names: Names,
     /// What the person carries along.
     pub kit: Kit,
+    /// What interventions do.
+    pub lab: Lab,
     /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
     pub pruned: Arc<Kept>,
     goal_x: Option<u16>,
@@ -94,8 +105,12 @@ impl Circuit {
             totals: InputTotals::default(),
             spine: Vec::new(),
             writes: HashMap::new(),
+            file_labels: Arc::clone(&traced.document.labels),
+            named: Named::default(),
+            surveyed: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
+            lab: Lab::default(),
             pruned: Arc::clone(&traced.kept),
             goal_x: None,
             traced,
@@ -315,10 +330,35 @@ impl Circuit {
         self.pruned = Arc::clone(&traced.kept);
         self.influence_kept = influence_kept(&self.pruned);
         let before = std::mem::replace(&mut self.traced, traced);
+        self.file_labels = Arc::clone(&self.traced.document.labels);
+        if self.surveyed.is_some() {
+            self.take_named(self.named.clone());
+        }
         self.show_from(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
         self.row = row.unwrap_or(0);
         before
+    }
+
+    /// Takes over what the library says of its features.
+    pub fn take_named(&mut self, named: Named) {
+        self.traced.document.labels = Arc::clone(&named.merged);
+        self.traced.document.densities = Arc::clone(&named.densities);
+        self.named = named;
+    }
+
+    /// Lets what is kept be looked through again: not all of it was, or the answer may have been missed.
+    pub fn survey_anew(&mut self) {
+        if let Some((_, kept)) = &mut self.surveyed {
+            *kept = None;
+        }
+    }
+
+    /// Takes over what was read of a feature.
+    pub fn note_card(&mut self, feature: Feature, card: &Card) {
+        let mut named = std::mem::take(&mut self.named);
+        named.note(&self.file_labels, feature, card);
+        self.take_named(named);
     }
 
     /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.

@@ -4,6 +4,8 @@ use crate::tui::act;
 use crate::tui::app::State;
 use crate::tui::glyph::Charset;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::lab::View;
+use crate::tui::popup::browse::Writes;
 use std::fmt::Write as _;
 use tui_input::InputRequest;
 
@@ -16,12 +18,16 @@ pub enum Group {
     Prune,
     /// Supernodes, labels, notes.
     Edit,
+    /// Interventions.
+    Test,
     /// The prompt.
     Prompt,
     /// The list of connections, the detail, the tree and the subgraph.
     Lists,
     /// To what is looked for.
     Find,
+    /// What features fire on.
+    Contexts,
     /// Which model traces.
     Models,
     /// The program.
@@ -32,13 +38,15 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Walk,
         Self::Find,
         Self::Prune,
         Self::Edit,
+        Self::Test,
         Self::Prompt,
         Self::Lists,
+        Self::Contexts,
         Self::Models,
         Self::Program,
         Self::Text,
@@ -50,9 +58,11 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
+            Self::Test => "Intervene on the model",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
+            Self::Contexts => "What features fire on",
             Self::Models => "Models",
             Self::Program => "Program",
             Self::Text => "In a line of text",
@@ -260,6 +270,60 @@ commands! {
     "proposals-accept", Edit, Proposals, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
     "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
     "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
+    "contexts", Contexts, Panes, ["s"], Some("contexts"), |s, _| act::open_contexts(s), "Show what the feature fires on, on the whole screen";
+    "ask-hub", Contexts, Panes, ["A"], None, |s, _| act::ask_hub(s), "Ask the hub what the feature fires on";
+    "contexts-search", Contexts, Contexts, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
+    "contexts-down", Contexts, Feature, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";
+    "contexts-up", Contexts, Feature, ["Up", "k"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "Contexts, a line back";
+    "contexts-left", Contexts, Feature, ["Left", "h"], Some("shift"), |s, _| act::shift_contexts(s, -8), "What stands before, in every context";
+    "contexts-right", Contexts, Feature, ["Right", "l"], Some("shift"), |s, _| act::shift_contexts(s, 8), "What stands after, in every context";
+    "contexts-page-down", Contexts, Feature, ["PageDown"], None, |s, _| act::scroll_contexts(s, 10), "Contexts, ten lines further";
+    "contexts-page-up", Contexts, Feature, ["PageUp"], None, |s, _| act::scroll_contexts(s, -10), "Contexts, ten lines back";
+    "contexts-first", Contexts, Feature, ["g", "Home"], None, |s, _| act::scroll_contexts(s, isize::MIN), "To the strongest contexts";
+    "contexts-last", Contexts, Feature, ["G", "End"], None, |s, _| act::scroll_contexts(s, isize::MAX), "To the last lines";
+    "contexts-next-member", Contexts, Feature, [")"], Some("member"), |s, _| act::turn_member(s, 1), "The supernode's next member, then all together";
+    "contexts-previous-member", Contexts, Feature, ["("], Some("member"), |s, _| act::turn_member(s, -1), "The supernode's member before";
+    "contexts-repeated", Contexts, Feature, ["r"], Some("repeated"), |s, _| act::toggle_repeated(s), "Unfold contexts that are repeated, or fold them";
+    "contexts-close", Contexts, Contexts, ["Esc", "q", "s"], Some("back"), |s, _| act::close_contexts(s), "Leave the search, then the contexts";
+    "contexts-search-take", Contexts, ContextsSearch, ["Enter"], Some("take"), |s, _| act::take_search(s), "Go on with the contexts that were found";
+    "contexts-search-down", Contexts, ContextsSearch, ["Down"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "A line further in what was found";
+    "contexts-search-up", Contexts, ContextsSearch, ["Up"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "A line back in what was found";
+    "contexts-search-close", Contexts, ContextsSearch, ["Esc"], Some("all"), |s, _| act::close_contexts(s), "Back to all contexts";
+    "browse", Contexts, Panes, ["B"], None, |s, _| act::open_browse(s), "Look through all features, without a graph";
+    "browse-down", Contexts, Browse, ["Down", "j"], Some("choose"), |s, _| act::move_in_browse(s, 1), "To the next feature";
+    "browse-up", Contexts, Browse, ["Up", "k"], Some("choose"), |s, _| act::move_in_browse(s, -1), "To the feature before";
+    "browse-search", Contexts, Browse, ["/"], Some("search"), |s, _| act::write_in_browse(s, Writes::Search), "Search labels, contexts and promoted tokens";
+    "browse-text", Contexts, Browse, ["t"], Some("text"), |s, _| act::write_in_browse(s, Writes::Text), "Type a text and see what fires on it";
+    "browse-near", Contexts, Browse, ["n"], Some("nearest"), |s, _| act::browse_near(s), "Those that write most nearly as this one does";
+    "browse-order", Contexts, Browse, ["o"], Some("order"), |s, _| act::turn_order(s), "List by layer, density, maximum or label";
+    "browse-token-left", Contexts, Browse, ["Left", "h"], Some("token"), |s, _| act::turn_token(s, -1), "To the token before, of the text";
+    "browse-token-right", Contexts, Browse, ["Right", "l"], Some("token"), |s, _| act::turn_token(s, 1), "To the next token of the text";
+    "browse-page-down", Contexts, Browse, ["PageDown"], None, |s, _| act::move_in_browse(s, 10), "Ten features further";
+    "browse-page-up", Contexts, Browse, ["PageUp"], None, |s, _| act::move_in_browse(s, -10), "Ten features back";
+    "browse-first", Contexts, Browse, ["g", "Home"], None, |s, _| act::move_in_browse(s, isize::MIN), "To the first feature";
+    "browse-last", Contexts, Browse, ["G", "End"], None, |s, _| act::move_in_browse(s, isize::MAX), "To the last feature that is listed";
+    "browse-go", Contexts, Browse, ["Enter"], Some("in the graph"), |s, _| act::browse_go(s), "To the feature's node in the graph";
+    "browse-close", Contexts, Browse, ["Esc", "q"], Some("back"), |s, _| act::close_browse(s), "Back to the list, then to the panes";
+    "browse-take", Contexts, BrowseLine, ["Enter"], Some("take"), |s, _| act::take_browse_line(s), "Look for what stands in the line";
+    "browse-leave", Contexts, BrowseLine, ["Esc"], Some("back"), |s, _| act::close_browse(s), "Leave the line";
+    "intervene", Test, Panes, ["I"], None, |s, _| act::open_interventions(s), "Intervene on this feature or its supernode";
+    "intervene-down", Test, Interventions, ["Down", "j"], Some("choose"), |s, _| act::move_in_interventions(s, 1), "To the next intervention";
+    "intervene-up", Test, Interventions, ["Up", "k"], Some("choose"), |s, _| act::move_in_interventions(s, -1), "To the intervention before";
+    "intervene-more", Test, Interventions, ["Right", "l"], Some("dose"), |s, _| act::nudge_dose(s, 1), "A tenth more: the factor, or the value";
+    "intervene-less", Test, Interventions, ["Left", "h"], Some("dose"), |s, _| act::nudge_dose(s, -1), "A tenth less";
+    "intervene-half-more", Test, Interventions, ["+", ">"], None, |s, _| act::nudge_dose(s, 5), "A half more";
+    "intervene-half-less", Test, Interventions, ["-", "<"], None, |s, _| act::nudge_dose(s, -5), "A half less";
+    "intervene-value", Test, Interventions, ["Enter"], Some("value"), |s, _| act::ask_intervention(s, false), "Type a value, a factor or an addition";
+    "intervene-positions", Test, Interventions, ["p"], Some("positions"), |s, _| act::ask_intervention(s, true), "Type the positions";
+    "intervene-mute", Test, Interventions, ["Space"], Some("mute"), |s, _| act::mute_intervention(s), "Leave it out for now, or take it in again";
+    "intervene-remove", Test, Interventions, ["x", "Delete"], Some("remove"), |s, _| act::remove_intervention(s), "Remove this intervention";
+    "intervene-mode", Test, Interventions, ["Tab"], Some("mode"), |s, _| act::turn_freeze(s), "What stays as it was: direct, frozen attention, free";
+    "intervene-swap", Test, Interventions, ["s"], Some("swap"), |s, _| act::ask_swap(s), "Swap the features at this position for another prompt's";
+    "intervene-sweep", Test, Interventions, ["d"], Some("sweep"), |s, _| act::turn_lab(s, View::Sweep), "Draw probabilities against the dose, or not";
+    "intervene-continue", Test, Interventions, ["g"], Some("continue"), |s, _| act::turn_lab(s, View::Continued), "Continue the prompt without and with them, or not";
+    "intervene-undo", Test, Interventions, ["u"], None, |s, _| act::undo(s), "Undo the last change";
+    "intervene-redo", Test, Interventions, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
+    "intervene-close", Test, Interventions, ["Esc", "q"], Some("back"), |s, _| act::close_interventions(s), "Leave the interventions as they are";
     "next-graph", Program, Panes, ["}"], None, |s, _| act::turn_graph(s, true), "To the next open graph";
     "previous-graph", Program, Panes, ["{"], None, |s, _| act::turn_graph(s, false), "To the open graph before";
     "close-graph", Program, Panes, ["Ctrl-w"], None, |s, _| act::close_graph(s), "Close this graph; another one takes its place";

@@ -1,7 +1,7 @@
 //! The filter that a circuit is seen through.
 
 use crate::graph::query::{Lacking, Query};
-use crate::graph::{Edited, Kept};
+use crate::graph::{Edited, Kept, Labels};
 use crate::ids::NodeId;
 use crate::tui::sift::{Sifted, is_about_selection};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct Filter {
 pub struct About {
     /// What is kept at the thresholds.
     pub kept: Arc<Kept>,
+    /// Labels of the graph's file and of the library.
+    pub labels: Arc<Labels>,
     /// What the person did to the graph.
     pub edited: Edited,
     /// The selected node.
@@ -68,7 +70,8 @@ impl Filter {
         let moved = asked.selected != about.selected && is_about_selection(self.query.expr());
         // What features write comes in one by one: each waits for the answer about the one before.
         let learned = self.answered && self.lacks(Lacking::Writes) && asked.written != about.written;
-        moved || learned || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
+        let named = !Arc::ptr_eq(&asked.labels, &about.labels);
+        moved || learned || named || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }
 
     /// Takes an answer; whether it answers the newest question.

@@ -58,6 +58,8 @@ pub struct Glyphs {
     pub bar: &'static [&'static str],
     /// What a progress bar shows where it is not filled yet.
     pub bar_rest: &'static str,
+    /// Bars of a sparkline, from nothing to full.
+    pub sparks: &'static [&'static str],
     /// Frames of the sign for work that goes on.
     pub spinner: &'static [&'static str],
     /// Corners and sides of a frame: top left, top right, bottom left, bottom right, horizontal, vertical.
@@ -90,6 +92,7 @@ const ASCII: Glyphs = Glyphs {
     at_least: ">=",
     bar: &[" ", "#"],
     bar_rest: ".",
+    sparks: &[" ", ".", ":", "|", "#"],
     spinner: &["|", "/", "-", "\\"],
     frame: ["+", "+", "+", "+", "-", "|"],
     line: ["|", "/", "-", "\\"],
@@ -118,6 +121,7 @@ const UNICODE: Glyphs = Glyphs {
     at_least: "≥",
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
+    sparks: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
     line: ["│", "╱", "─", "╲"],
@@ -144,6 +148,14 @@ impl Glyphs {
         match self.charset {
             Charset::Ascii => text::visible_ascii(text),
             Charset::Unicode | Charset::Braille => text::visible(text),
+        }
+    }
+
+    /// The same for a part of a longer text: spaces at its ends are spaces like others.
+    pub fn visible_within(&self, text: &str) -> String {
+        match self.charset {
+            Charset::Ascii => text::visible_ascii_within(text),
+            Charset::Unicode | Charset::Braille => text::visible_within(text),
         }
     }
 

@@ -161,6 +161,16 @@ pub enum Context {
     Tree,
     /// In the drawing of what is pinned.
     Subgraph,
+    /// In what the feature fires on.
+    Feature,
+    /// In the same on the whole screen.
+    Contexts,
+    /// In what is looked for there.
+    ContextsSearch,
+    /// In the list of features.
+    Browse,
+    /// In a line that is asked about them.
+    BrowseLine,
     /// In a line of text.
     Text,
     /// In the prompt popup.
@@ -181,6 +191,8 @@ pub enum Context {
     Export,
     /// In the list of paths.
     Paths,
+    /// In the interventions.
+    Interventions,
     /// After the key for edits.
     Edit,
     /// After the key that copies.
@@ -204,6 +216,11 @@ impl Context {
             Self::Detail => &[Self::Detail, Self::Panes, Self::Anywhere],
             Self::Tree => &[Self::Tree, Self::Panes, Self::Anywhere],
             Self::Subgraph => &[Self::Subgraph, Self::Panes, Self::Anywhere],
+            Self::Feature => &[Self::Feature, Self::Panes, Self::Anywhere],
+            Self::Contexts => &[Self::Contexts, Self::Feature, Self::Anywhere],
+            Self::ContextsSearch => &[Self::ContextsSearch, Self::Text, Self::Anywhere],
+            Self::Browse => &[Self::Browse, Self::Anywhere],
+            Self::BrowseLine => &[Self::BrowseLine, Self::Text, Self::Anywhere],
             Self::Prompt => &[Self::Prompt, Self::Text, Self::Anywhere],
             Self::Help => &[Self::Help, Self::Text, Self::Anywhere],
             Self::Picker => &[Self::Picker, Self::Text, Self::Anywhere],
@@ -213,6 +230,7 @@ impl Context {
             Self::Filter => &[Self::Filter, Self::Text, Self::Anywhere],
             Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
+            Self::Interventions => &[Self::Interventions, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -230,6 +248,11 @@ impl Context {
         Self::Detail,
         Self::Tree,
         Self::Subgraph,
+        Self::Feature,
+        Self::Contexts,
+        Self::ContextsSearch,
+        Self::Browse,
+        Self::BrowseLine,
         Self::Prompt,
         Self::Help,
         Self::Picker,
@@ -239,6 +262,7 @@ impl Context {
         Self::Filter,
         Self::Export,
         Self::Paths,
+        Self::Interventions,
         Self::Edit,
         Self::Copy,
         Self::SetMark,

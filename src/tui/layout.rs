@@ -26,6 +26,8 @@ pub enum Border {
     Sides,
     /// Under the connections.
     Detail,
+    /// Under the detail.
+    Feature,
     /// Under the graph.
     Graph,
     /// Between two panes under the graph.
@@ -209,18 +211,24 @@ impl Cutter<'_> {
 
 /// From room for every pane down to room for one, and who shares which place.
 fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
-    use Pane::{Connections, Detail, Graph, Subgraph, Tree};
+    use Pane::{Connections, Detail, Feature, Graph, Subgraph, Tree};
     if body.width >= 110 && body.height >= 18 {
         let side = (body.width * 3 / 8).clamp(52, 76);
-        let detail = (body.height / 2).clamp(9, 21);
         let (left, right) = cutter.beside(Border::Sides, body, body.width - side);
+        let is_tall = body.height >= 36;
+        let detail = if is_tall { body.height * 16 / 25 } else { (body.height / 2).clamp(9, 21) };
         let (above, below) = cutter.over(Border::Detail, right, body.height - detail);
         if body.height < 28 {
-            return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail])];
+            return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail, Feature])];
         }
         let (graph, under) = cutter.over(Border::Graph, left, body.height - (body.height * 3 / 10).clamp(9, 22));
-        let mut places: Vec<(Rect, &'static [Pane])> =
-            vec![(graph, &[Graph]), (above, &[Connections]), (below, &[Detail])];
+        let mut places: Vec<(Rect, &'static [Pane])> = vec![(graph, &[Graph]), (above, &[Connections])];
+        if is_tall {
+            let (detail, feature) = cutter.over(Border::Feature, below, below.height / 2);
+            places.extend([(detail, &[Detail][..]), (feature, &[Feature][..])]);
+        } else {
+            places.push((below, &[Detail, Feature]));
+        }
         if body.width - side >= 90 {
             let (tree, subgraph) = cutter.beside(Border::Lower, under, under.width / 2);
             places.extend([(tree, &[Tree][..]), (subgraph, &[Subgraph][..])]);
@@ -231,10 +239,10 @@ fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
     } else if body.height >= 14 {
         let (above, below) = cutter.over(Border::Graph, body, (body.height * 11 / 20).max(9));
         if body.width < 78 {
-            return vec![(above, &[Graph]), (below, &[Connections, Detail, Tree, Subgraph])];
+            return vec![(above, &[Graph]), (below, &[Connections, Detail, Tree, Subgraph, Feature])];
         }
         let (left, right) = cutter.beside(Border::Lower, below, below.width * 23 / 40);
-        vec![(above, &[Graph]), (left, &[Connections, Tree, Subgraph]), (right, &[Detail])]
+        vec![(above, &[Graph]), (left, &[Connections, Tree, Subgraph]), (right, &[Detail, Feature])]
     } else {
         vec![(body, &Pane::ALL)]
     }
@@ -246,8 +254,9 @@ mod tests {
 
     #[test]
     fn no_two_panes_overlap_and_none_leaves_the_screen() {
-        let dragged =
-            |share| [Border::Sides, Border::Detail, Border::Graph, Border::Lower].map(|border| (border, share));
+        let dragged = |share| {
+            [Border::Sides, Border::Detail, Border::Feature, Border::Graph, Border::Lower].map(|border| (border, share))
+        };
         let drags = [vec![], dragged(0).to_vec(), dragged(1000).to_vec(), dragged(330).to_vec()];
         for (width, height, turn) in
             (1..220).flat_map(|width| (1..70).map(move |height| (width, height, width + height)))
@@ -292,6 +301,7 @@ mod tests {
         for (border, cell) in [
             (Border::Sides, Position { x: 70, y: 20 }),
             (Border::Detail, Position { x: 150, y: 12 }),
+            (Border::Feature, Position { x: 150, y: 30 }),
             (Border::Graph, Position { x: 10, y: 37 }),
             (Border::Lower, Position { x: 30, y: 44 }),
         ] {

@@ -1,9 +1,11 @@
 //! What stands between the screen and whoever knows which models there are: the screen itself touches neither the
 //! cache nor the network.
 
+use crate::features::Library;
 use crate::hub::Offer;
 use crate::job::Monitor;
 use crate::session::{RecentGraph, recent};
+use crate::tui::features::Knows;
 use crate::tui::tracer::Tracer;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +67,14 @@ pub trait Models: Send + Sync + 'static {
     /// # Errors
     /// A chain that says what went wrong and what to do.
     fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>>;
+
+    /// What is known of the features of a transcoder, by the name that graphs give it. Touches no network.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn library(&self, _transcoder: &str, _monitor: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+        Ok(Arc::new(Library::default()))
+    }
 }
 
 /// What is asked of [`Models`], off the UI thread.

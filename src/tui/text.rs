@@ -6,7 +6,15 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// `text` with everything shown that a terminal would swallow or obey: control characters as their pictures,
 /// spaces at either end as dots, invisible characters by their code point.
 pub fn visible(text: &str) -> String {
-    let edges = edge_spaces(text);
+    visible_between(text, &edge_spaces(text))
+}
+
+/// The same for a part of a longer text: spaces at its ends are spaces like others.
+pub fn visible_within(text: &str) -> String {
+    visible_between(text, &EdgeSpaces { leading: 0, trailing: text.len() })
+}
+
+fn visible_between(text: &str, edges: &EdgeSpaces) -> String {
     let mut out = String::with_capacity(text.len());
     let mut has_base = false;
     for (at, c) in text.char_indices() {
@@ -34,13 +42,23 @@ pub fn visible(text: &str) -> String {
 
 /// The same in ASCII alone, for terminals that show nothing else.
 pub fn visible_ascii(text: &str) -> String {
-    let edges = edge_spaces(text);
+    visible_ascii_between(text, &edge_spaces(text))
+}
+
+/// The same for a part of a longer text: spaces at its ends are spaces like others.
+pub fn visible_ascii_within(text: &str) -> String {
+    visible_ascii_between(text, &EdgeSpaces { leading: 0, trailing: text.len() })
+}
+
+fn visible_ascii_between(text: &str, edges: &EdgeSpaces) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         match c {
             ' ' if edges.contains(at) => out.push('_'),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
+            // It stands in labels.
+            '→' => out.push_str("->"),
             ' '..='~' => out.push(c),
             c => push_code(&mut out, c),
         }

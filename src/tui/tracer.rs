@@ -5,6 +5,9 @@ use crate::graph::{Document, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
+use crate::tui::browse::{Ask, Browsed};
+use crate::tui::features::Knows;
+use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use std::sync::Arc;
 
 /// How a prompt will be read, leading special token included.
@@ -91,4 +94,34 @@ pub trait Tracer: Send + Sync + 'static {
     /// # Errors
     /// A chain that says what went wrong and what to do.
     fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> anyhow::Result<Promoted>;
+
+    /// Looks through the transcoder's features, beside what `knows` knows of them.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn browse(&self, _ask: &Ask, _knows: &dyn Knows, _monitor: &Monitor) -> anyhow::Result<Browsed> {
+        anyhow::bail!("the features of this model cannot be looked through")
+    }
+
+    /// What interventions change in the model's run of a prompt.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn measure(&self, _asked: &Experiment, _monitor: &Monitor) -> anyhow::Result<Measured> {
+        anyhow::bail!("interventions need a model")
+    }
+
+    /// What comes of a trial on a prompt; `told` is given what there is of it on the way.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn attempt(
+        &self,
+        _tokens: &[Token],
+        _trial: &Trial,
+        _told: &mut dyn FnMut(Tried),
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Tried> {
+        anyhow::bail!("interventions need a model")
+    }
 }

@@ -5,16 +5,20 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
 use crate::tui::app::{Busy, Effect, Pane, Popup, State};
+use crate::tui::browse::Browsed;
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::shelf::{Aside, Shelved};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
@@ -120,6 +124,59 @@ pub enum Msg {
         /// The answer.
         result: Result<Promoted, String>,
     },
+    /// A library is open.
+    Library {
+        /// Of which transcoder.
+        transcoder: String,
+        /// The answer.
+        result: Result<Arc<dyn Knows>, String>,
+    },
+    /// A library was looked through for a graph.
+    Surveyed {
+        /// Of the circuit.
+        generation: u64,
+        /// What it says, and whether that is all.
+        result: Result<(Named, bool), String>,
+    },
+    /// What a feature fires on was read.
+    Feature {
+        /// Of the question.
+        generation: u64,
+        /// Of which transcoder.
+        transcoder: String,
+        /// The feature.
+        feature: Feature,
+        /// The answer.
+        result: Result<Arc<Card>, String>,
+    },
+    /// Features were looked through.
+    Browsed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Browsed, String>,
+    },
+    /// The hub may be asked for features.
+    HubAllowed {
+        /// Of which transcoder.
+        transcoder: String,
+        /// Whether that could be kept.
+        result: Result<(), String>,
+    },
+    /// What interventions change is measured.
+    Measured {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Measured, String>,
+    },
+    /// A trial ended, or came further.
+    Tried {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Tried, String>,
+    },
     /// An errand ended.
     Errand {
         /// Of the question.
@@ -142,7 +199,11 @@ pub fn update(state: &mut State, msg: Msg) {
 
 /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
 fn shows_nodes(state: &State) -> bool {
-    !matches!(state.popup, None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_)))
+    !matches!(
+        state.popup,
+        None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
+            | Some(Popup::Consent { .. })
+    )
 }
 
 /// Whether an answer is about what is under way for the graph on the screen.
@@ -181,6 +242,8 @@ fn take(state: &mut State, msg: Msg) {
                     && start.generation == generation
                 {
                     start.progress = progress;
+                } else {
+                    state.features.known.values_mut().for_each(|known| known.hear(generation, progress.phase));
                 }
             }
             state.dirty = true;
@@ -206,7 +269,16 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
+        Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
+        Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
+        Msg::Feature { generation, transcoder, feature, result } => {
+            act::take_feature(state, generation, &transcoder, feature, result);
+        }
+        Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
+        Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
+        Msg::Measured { generation, result } => act::take_measured(state, generation, result),
+        Msg::Tried { generation, result } => act::take_tried(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -326,7 +398,8 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
         let pruned_at = traced.document.edited.thresholds;
         let before = circuit.grow(traced, &to, &state.look.glyphs);
         state.effects.push(Effect::Discard(Box::new(before)));
-        if wanted != pruned_at {
+        // How often features fire is not known where a trace is pruned as it grows.
+        if wanted != pruned_at || wanted.density < 1.0 {
             act::prune_anew(state);
         }
         return;
@@ -365,6 +438,7 @@ fn settle(state: &mut State) {
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
+    act::know(state);
     let Some(circuit) = &mut state.circuit else { return };
     if panes.of(Pane::Tree).is_some() {
         circuit.grow_tree();
@@ -375,6 +449,7 @@ fn settle(state: &mut State) {
         circuit.arrange(&state.look.glyphs, room);
     }
     act::learn(state);
+    act::measure(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

@@ -1,16 +1,21 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
+use crate::features::Library;
 use crate::format;
 use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Job, Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::app::{Effect, Opening};
+use crate::tui::browse::Browsed;
+use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
+use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
 use std::any::Any;
@@ -142,6 +147,15 @@ pub struct Workers {
     /// Who saves the session of which circuit. They save what is left when they go.
     savers: HashMap<u64, Saver>,
     errand: Slot<u64, Brought>,
+    library: Slot<String, Arc<dyn Knows>>,
+    survey: Slot<u64, (Named, bool)>,
+    read: Slot<(u64, String, Feature), Arc<Card>>,
+    allow: Slot<String, ()>,
+    browse: Slot<u64, Browsed>,
+    measure: Slot<u64, Measured>,
+    attempt: Slot<u64, Tried>,
+    /// What there is of the running trial, until it is taken.
+    trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
 }
 
 impl Workers {
@@ -167,6 +181,14 @@ impl Workers {
             data: None,
             savers: HashMap::new(),
             errand: Slot::new("errand"),
+            library: Slot::new("library"),
+            survey: Slot::new("survey"),
+            read: Slot::new("read"),
+            allow: Slot::new("allow"),
+            browse: Slot::new("browse"),
+            measure: Slot::new("measure"),
+            attempt: Slot::new("attempt"),
+            trying: None,
         }
     }
 
@@ -264,6 +286,28 @@ impl Workers {
                 };
                 self.promoted.ask((generation, layer, feature), Box::new(work), &self.wake);
             }
+            Effect::Measure { generation, experiment } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => tracer.measure(&experiment, monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("needs the model".to_owned()),
+                };
+                self.measure.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::Attempt { generation, tokens, trial } => {
+                let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
+                self.trying = Some((generation, Arc::clone(&newest)));
+                let work = move |monitor: &Monitor| {
+                    let mut told = |tried| {
+                        *lock(&newest) = Some(tried);
+                        wake();
+                    };
+                    let tracer = tracer.ok_or("needs the model")?;
+                    tracer.attempt(&tokens, &trial, &mut told, monitor).map_err(|error| format!("{error:#}"))
+                };
+                self.attempt.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopAttempt => self.attempt.stop(),
             Effect::Errand { generation, errand } => {
                 let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
@@ -275,6 +319,38 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
+            Effect::OpenLibrary { transcoder } => {
+                let (models, name) = (self.models.clone(), transcoder.clone());
+                let work = move |monitor: &Monitor| match models {
+                    Some(models) => models.library(&name, monitor).map_err(|error| format!("{error:#}")),
+                    None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
+                };
+                self.library.ask(transcoder, Box::new(work), &self.wake);
+            }
+            Effect::Survey { generation, survey } => {
+                let work = move |monitor: &Monitor| survey.run(monitor).map_err(|stop| stop.to_string());
+                self.survey.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::ReadFeature { generation, transcoder, knows, feature, may_ask } => {
+                let work = move |monitor: &Monitor| {
+                    let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
+                    card.map(Arc::new).map_err(|stop| stop.to_string())
+                };
+                self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
+            }
+            Effect::StopReading => self.read.stop(),
+            Effect::Browse { generation, ask, knows } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => tracer.browse(&ask, knows.as_ref(), monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("It needs the model, which is not loaded".to_owned()),
+                };
+                self.browse.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopBrowsing => self.browse.stop(),
+            Effect::AllowHub { transcoder, knows } => {
+                self.allow.ask(transcoder, Box::new(move |_| knows.allow_hub()), &self.wake);
+            }
             // Where there is no thread to be had, it is freed here.
             Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
             Effect::TraceWith(tracer) => self.tracer = Some(tracer),
@@ -367,6 +443,32 @@ impl Workers {
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
+        while let Some((transcoder, result)) = self.library.take(&self.wake) {
+            answers.push(Msg::Library { transcoder, result });
+        }
+        while let Some((generation, result)) = self.survey.take(&self.wake) {
+            answers.push(Msg::Surveyed { generation, result });
+        }
+        while let Some(((generation, transcoder, feature), result)) = self.read.take(&self.wake) {
+            answers.push(Msg::Feature { generation, transcoder, feature, result });
+        }
+        while let Some((generation, result)) = self.browse.take(&self.wake) {
+            answers.push(Msg::Browsed { generation, result });
+        }
+        while let Some((transcoder, result)) = self.allow.take(&self.wake) {
+            answers.push(Msg::HubAllowed { transcoder, result });
+        }
+        while let Some((generation, result)) = self.measure.take(&self.wake) {
+            answers.push(Msg::Measured { generation, result });
+        }
+        if let Some((generation, newest)) = &self.trying
+            && let Some(tried) = lock(newest).take()
+        {
+            answers.push(Msg::Tried { generation: *generation, result: Ok(tried) });
+        }
+        while let Some((generation, result)) = self.attempt.take(&self.wake) {
+            answers.push(Msg::Tried { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -376,7 +478,8 @@ impl Workers {
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
         let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
-        all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).collect()
+        let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
+        all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
 
     /// Whether nothing is running.
@@ -386,7 +489,11 @@ impl Workers {
         let about_nodes =
             self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
         let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
-        about_traces && about_nodes && about_files && self.weigh.is_idle()
+        let about_features =
+            self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
+        let about_features = about_features && self.browse.is_idle();
+        let about_models = self.measure.is_idle() && self.attempt.is_idle();
+        about_traces && about_nodes && about_files && about_features && about_models && self.weigh.is_idle()
     }
 }
 

@@ -6,10 +6,12 @@ mod chat;
 mod devices;
 mod features;
 mod inspecting;
+mod interventions;
 mod manual;
 mod pipeline;
 mod resuming;
 mod stopping;
+mod verifying;
 
 use assert_cmd::Command;
 use std::fs;

@@ -4,6 +4,7 @@ mod archives;
 mod devices;
 mod engine;
 mod fixture;
+mod generation;
 mod graph;
 mod independent;
 mod interventions;

@@ -181,6 +181,30 @@ fn a_prompt_is_typed_traced_and_walked_and_the_terminal_given_back() {
 }
 
 #[test]
+fn another_citys_features_change_the_answer_to_another_states_capital() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.until("the whole graph", |screen| !screen.contents().contains("feature rows"));
+    session.press("/Dallas");
+    session.until("what was found", |screen| {
+        screen.rows(0, 130).any(|line| line.contains("│ Dallas") && !line.contains(" 0 of "))
+    });
+    session.press("\rGI");
+    session.until_shows("There is none yet");
+    session.press("s\x15fact : the capital of the state containing Oakland is\r");
+    session.until("the other answer rises", |screen| {
+        let rises = |line: String| line.contains("›0.9") && line.contains("Sacramento");
+        screen.rows(0, 130).any(rises)
+    });
+    session.press("g");
+    session.until("the continuations", |screen| {
+        screen.rows(0, 130).any(|line| line.contains("Austin") && line.contains("Sacramento") && !line.contains('›'))
+    });
+    session.press("qq");
+    assert!(session.wait().success());
+}
+
+#[test]
 fn a_signal_that_ends_it_gives_the_terminal_back() {
     for name in ["TERM", "HUP", "INT"] {
         let mut session = Session::start(&[]);

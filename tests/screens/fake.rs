@@ -1,10 +1,16 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
+use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
-    Document, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token,
+    Action, Document, Donor, FeatureAt, Intervention, Provenance, RawTrace, RowTarget, Rows, Settings, Site, Target,
+    TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer};
+use circuitscope::intervention::{ActivationEffect, Effects, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
+use circuitscope::tui::browse::{Ask, Browsed};
+use circuitscope::tui::features::Knows;
+use circuitscope::tui::lab::{Experiment, Measured, Trial, Tried};
 use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -180,6 +186,89 @@ impl Tracer for Fake {
                 .collect::<Vec<_>>()
         };
         Ok(Promoted { top: list(1.0), bottom: list(-1.0) })
+    }
+
+    fn browse(&self, ask: &Ask, _: &dyn Knows, _: &Monitor) -> anyhow::Result<Browsed> {
+        let entry = |layer: u32, feature: u32| Entry {
+            layer: Layer(layer),
+            feature: FeatureId(feature),
+            density: Some(0.01 * feature as f32),
+            maximum: Some(feature as f32),
+            label: None,
+        };
+        Ok(match ask {
+            Ask::List(_) => Browsed::List((0..30).map(|feature| entry(0, feature)).collect(), 2_000),
+            Ask::Search(pattern) => Browsed::Hits(vec![Hit { entry: entry(0, 1), score: 1, text: pattern.clone() }], 1),
+            Ask::Near(_) => Browsed::Near(vec![Near { entry: entry(0, 3), cosine: 0.75 }]),
+            Ask::Fires(text) => {
+                // On each token the feature with its number.
+                let ids = (0u32..).map(|at| (Layer(1), FeatureId(at)));
+                let fires = text.split(' ').zip(ids.clone()).map(|(token, (layer, feature))| Fires {
+                    token: token.to_owned(),
+                    features: vec![(layer, feature, 2.0)],
+                });
+                Browsed::Fires(fires.collect(), ids.take(9).map(|(l, f)| ((l, f), entry(l.0, f.0))).collect())
+            }
+        })
+    }
+
+    /// The answer is as probable as the mean dose says; what is set stays as it was written, and all else as it is.
+    fn measure(&self, asked: &Experiment, _: &Monitor) -> anyhow::Result<Measured> {
+        let list: Vec<_> = asked.interventions.list.iter().filter(|it| !it.muted).collect();
+        let dose = list.iter().map(|it| it.action.dose()).sum::<f32>() / list.len() as f32;
+        let effect = |text: &str, before: f64, after: f64| TokenEffect {
+            id: token(text).id,
+            logits: [1.0, 1.0 + after as f32 - before as f32],
+            probabilities: [before, after],
+        };
+        let now = f64::from(dose.clamp(0.0, 1.0));
+        let (answer, other) = (effect("Austin", 1.0, now), effect("Sacramento", 0.0, 1.0 - now));
+        let of_feature = |at: &FeatureAt| {
+            let is_it = |site: &Site| (site.layer, site.feature) == (at.layer, at.feature);
+            let set = list.iter().find(|it| it.sites.iter().any(is_it));
+            ActivationEffect { feature: *at, before: 1.0, after: 1.0, written: set.map(|it| it.action.dose()) }
+        };
+        let effects = Effects {
+            targets: vec![answer],
+            before: vec![answer, other],
+            after: vec![other, answer],
+            rising: vec![other],
+            falling: vec![answer],
+            rising_logits: vec![other],
+            falling_logits: vec![answer],
+            features: asked.features.iter().map(of_feature).collect(),
+        };
+        let texts = WORDS.iter().enumerate().map(|(id, word)| (id as u32, (*word).to_owned())).collect();
+        Ok(Measured { effects, texts })
+    }
+
+    fn attempt(
+        &self,
+        tokens: &[Token],
+        trial: &Trial,
+        told: &mut dyn FnMut(Tried),
+        _: &Monitor,
+    ) -> anyhow::Result<Tried> {
+        Ok(match trial {
+            Trial::Sweep { doses, tokens, .. } => {
+                let rows = tokens.iter().map(|_| doses.iter().map(|dose| f64::from(dose.clamp(0.0, 1.0))).collect());
+                let sweep = Sweep { doses: doses.clone(), tokens: tokens.clone(), probabilities: rows.collect() };
+                Tried::Sweep(sweep, tokens.iter().map(|id| (*id, WORDS[*id as usize].to_owned())).collect())
+            }
+            Trial::Swap { position, prompt } => {
+                if position.index() > prompt.split_whitespace().count() || tokens.is_empty() {
+                    anyhow::bail!("position {position} is not there");
+                }
+                let at = FeatureAt { layer: Layer(1), position: *position, feature: FeatureId(7) };
+                let action = Action::Swap { features: vec![Donor { at, activation: 2.0 }], factor: 1.0 };
+                let name = format!("swap {position}={prompt}");
+                Tried::Swap(Box::new(Intervention { name, sites: Vec::new(), action, muted: false }))
+            }
+            Trial::Continue { .. } => {
+                told(Tried::Continued(["Austin".to_owned(), String::new()]));
+                Tried::Continued(["Austin lies in Texas".to_owned(), "Sacramento lies in California".to_owned()])
+            }
+        })
     }
 }
 

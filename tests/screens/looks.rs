@@ -70,7 +70,7 @@ fn the_selection_wears_the_accent() {
 
 #[test]
 fn signs_wear_their_colours() {
-    let desk = Desk::traced((160, 48));
+    let desk = Desk::traced((160, 70));
     let theme = &desk.state.look.theme;
     let links = &desk.state.circuit.as_ref().unwrap().inputs.kept;
     for link in links.iter().take(12) {

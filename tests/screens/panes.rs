@@ -38,7 +38,7 @@ fn a_large_screen_shows_every_pane_and_a_small_one_their_tabs() {
         desk.expect(&format!("╭ {} ─", pane.title()));
     }
     let mut desk = Desk::traced((80, 24));
-    desk.expect("╭ connections tree subgraph ─").expect("╭ detail ─");
+    desk.expect("╭ connections tree subgraph ─").expect("╭ detail contexts ─");
     assert_eq!(desk.state.panes().unwrap().of(Pane::Tree), None);
     desk.press("Tab Tab Tab");
     assert_eq!(desk.state.focus, Pane::Tree);
@@ -282,7 +282,8 @@ fn labels_say_whose_they_are() {
     desk.go_to_feature();
     let what = circuit(&desk).labelled(circuit(&desk).selected());
     let circuit = desk.state.circuit.as_mut().unwrap();
-    circuit.traced.document.labels = Arc::new([(what, "capitals".to_owned())].into());
+    circuit.file_labels = Arc::new([(what, "capitals".to_owned())].into());
+    circuit.traced.document.labels = Arc::clone(&circuit.file_labels);
     desk.expect("label       capitals  the file's");
     desk.state.circuit.as_mut().unwrap().edits.apply(Edit::Label(what, "cities\x07".to_owned()));
     desk.expect("label       cities␇  yours");

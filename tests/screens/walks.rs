@@ -158,12 +158,12 @@ fn the_list_of_connections_is_walked_row_by_row() {
 #[test]
 fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
-    for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Graph] {
+    for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Feature, Pane::Graph] {
         desk.press("Tab");
         assert_eq!(desk.state.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.focus, Pane::Subgraph);
+    assert_eq!(desk.state.focus, Pane::Feature);
     desk.press("Esc");
     assert_eq!(desk.state.focus, Pane::Graph);
 }

@@ -1,7 +1,7 @@
 //! A lab note: what was traced with what, how far it can be trusted, and what the part holds.
 
 use super::sheet::{Sheet, harmless, quoted, signed};
-use crate::graph::{Extent, Part};
+use crate::graph::{Extent, Intervention, Part};
 use std::io::{self, Write};
 
 /// Edges listed at most; the rest are counted. The tables of edges hold them all.
@@ -45,6 +45,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         // A person's own words may have a form of their own, but not control characters.
         sheet.edited.notes.lines().try_for_each(|line| writeln!(out, "{}", harmless(line)))?;
     }
+    interventions_list(out, sheet)?;
     writeln!(out, "\n## Nodes of the {} ({})\n", sheet.part_name(), sheet.drawn.nodes.len())?;
     writeln!(out, "| Node | Kind | At | Influence | What |\n| --- | --- | --- | --- | --- |")?;
     for (at, node) in sheet.drawn.nodes.iter().enumerate() {
@@ -68,6 +69,25 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         writeln!(out, "\n{} is {}.", inline(&sheet.title(at)), members.join(", "))?;
     }
     edges_table(out, sheet)
+}
+
+/// What was tried on the model.
+fn interventions_list(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
+    let set = &sheet.edited.interventions;
+    if set.list.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n## Interventions\n\nMade together, mode {}. Features as layer:position:index.\n",
+        set.freeze.name()
+    )?;
+    for Intervention { name, sites, action, muted } in &set.list {
+        let sites: Vec<String> = sites.iter().map(|site| code(&site.to_string())).collect();
+        let muted = if *muted { " (muted)" } else { "" };
+        writeln!(out, "- {}: {action}{muted}; {}", inline(name), sites.join(", "))?;
+    }
+    Ok(())
 }
 
 fn edges_table(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
@@ -99,7 +119,7 @@ fn extent(sheet: &Sheet<'_>) -> String {
 }
 
 /// A text within a line or a cell of a table, without a meaning for Markdown or HTML.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {
         match c {

@@ -11,6 +11,7 @@ mod url;
 use crate::format::json::Called;
 use crate::format::{FormatError, dense, json, write_atomically};
 use crate::graph::{Document, Edited, Kept, Part, scores};
+pub(crate) use markdown::inline;
 use sheet::Sheet;
 use std::io::{self, Write};
 use std::path::Path;

@@ -45,7 +45,7 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
         density: q_params.density_threshold.0.unwrap_or(1.0),
     };
     let notes = metadata.info.as_ref().and_then(|info| info.description.clone()).unwrap_or_default();
-    (labels, Edited { thresholds, pins, groups, labels: own, notes })
+    (labels, Edited { thresholds, pins, groups, labels: own, notes, ..Edited::default() })
 }
 
 fn labelled(nodes: &Nodes<'_>, id: NodeId) -> Labelled {

@@ -6,7 +6,7 @@ use crate::graph::query::block;
 use crate::graph::query::fields::{NumberField, TextField};
 use crate::graph::query::number::Test;
 use crate::graph::query::plan::{Answers, EdgeTest, Plan};
-use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, label};
+use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, automatic, label};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -315,7 +315,8 @@ impl Subject<'_> {
             State::Selected => self.selected.map(|selected| selected == id),
             State::Pinned => Some(self.edited.is_pinned(id)),
             State::Grouped => Some(self.edited.group_of(id).is_some()),
-            State::Labelled => Some(!self.label(id).is_empty()),
+            // Those that the program made itself stand on every feature.
+            State::Labelled => Some(!self.label(id).is_empty() && !automatic::is_marked(self.label(id))),
         })
     }
 

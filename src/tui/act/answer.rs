@@ -2,7 +2,8 @@
 
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
-use crate::graph::{Edit, Labelled};
+use super::interventions::answer_intervention;
+use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::app::{Popup, State};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::notes::Notes;
@@ -16,7 +17,9 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
     if matches!(what, Labelled::Feature(..)) {
         about.push_str(": the label holds at every position");
     }
-    let answer = circuit.label(node).map_or_else(String::new, |(label, _)| label.to_owned());
+    // Whoever takes over an automatic label makes it their own.
+    let own = |label: &str| label.strip_prefix(automatic::MARK).unwrap_or(label).to_owned();
+    let answer = circuit.label(node).map_or_else(String::new, |(label, _)| own(label));
     state.popup = Some(Popup::Question(Question::new(Asks::Label(what), about, answer)));
 }
 
@@ -35,6 +38,10 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
 /// Takes the answer, or says what is wrong with it.
 pub(in crate::tui) fn answer(state: &mut State) {
     let (Some(Popup::Question(question)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    if question.asks.is_of_interventions() {
+        answer_intervention(state);
+        return;
+    }
     let text = question.answer().to_owned();
     let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_) | Asks::FilterName(_));
     if is_name && text.is_empty() {
@@ -53,7 +60,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) => return,
+        Asks::FilterName(_) | Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) => return,
         Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
             Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
             Err(why) => {

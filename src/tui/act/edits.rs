@@ -86,6 +86,7 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
         Some(Edit::RenameGroup(..)) => state.say(format!("{what}: the supernode's name")),
         Some(Edit::Label(..)) => state.say(format!("{what}: the label")),
         Some(Edit::SetNotes(_)) => state.say(format!("{what}: the notes")),
+        Some(Edit::SetInterventions(_)) => state.say(format!("{what}: the change of interventions")),
         None => state.say("There is no edit to go to"),
     }
 }

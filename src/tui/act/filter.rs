@@ -165,6 +165,7 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
     }
     let about = About {
         kept: Arc::clone(&circuit.pruned),
+        labels: Arc::clone(&circuit.traced.document.labels),
         edited: circuit.edits.now().clone(),
         selected: circuit.selected(),
         written: circuit.written().count(),

@@ -3,20 +3,13 @@
 use super::filter::needed_by_filter;
 use crate::tui::app::{Effect, State};
 use crate::tui::circuit::Writes;
-use crate::tui::tracer::Tracer;
-use std::sync::Arc;
 
 /// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
 pub(in crate::tui) fn learn(state: &mut State) {
+    let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
     let selected = circuit.selected_feature().filter(|feature| !circuit.writes.contains_key(feature));
-    let origin = &circuit.traced.document.origin;
-    // Whoever gives a graph and a model on the command line knows why, whatever they are called.
-    let fits = |tracer: &Arc<dyn Tracer>| {
-        !state.picked.contains(&state.circuit_generation)
-            || (tracer.model_name() == origin.model && tracer.transcoder_name() == origin.transcoder)
-    };
-    if !state.tracer.as_ref().is_some_and(fits) {
+    if !fits {
         if let Some(feature) = selected {
             circuit.writes.insert(feature, Writes::Failed("needs the model, which is not loaded".to_owned()));
         }
@@ -29,4 +22,13 @@ pub(in crate::tui) fn learn(state: &mut State) {
     circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
     circuit.writes.insert((layer, feature), Writes::Pending);
     state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
+}
+
+/// Whether there is a model, and the graph on the screen is its own.
+pub(super) fn model_fits(state: &State) -> bool {
+    let (Some(circuit), Some(tracer)) = (&state.circuit, &state.tracer) else { return false };
+    let origin = &circuit.traced.document.origin;
+    // Whoever gives a graph and a model on the command line knows why, whatever they are called.
+    !state.picked.contains(&state.circuit_generation)
+        || (tracer.model_name() == origin.model && tracer.transcoder_name() == origin.transcoder)
 }

@@ -1,13 +1,16 @@
 //! What the commands do, by what they do it to.
 
 mod answer;
+mod browse;
 mod copy;
 mod edits;
 mod export;
+mod feature;
 mod filter;
 mod find;
 mod go_on;
 mod group;
+mod interventions;
 mod learn;
 mod lists;
 mod marks;
@@ -25,13 +28,16 @@ mod walk;
 pub(super) use crate::tui::arrange::Step;
 pub(super) use crate::tui::circuit::{Listed, Side};
 pub(super) use answer::*;
+pub(super) use browse::*;
 pub(super) use copy::*;
 pub(super) use edits::*;
 pub(super) use export::*;
+pub(super) use feature::*;
 pub(super) use filter::*;
 pub(super) use find::*;
 pub(super) use go_on::*;
 pub(super) use group::*;
+pub(super) use interventions::*;
 pub(super) use learn::*;
 pub(super) use lists::*;
 pub(super) use marks::*;

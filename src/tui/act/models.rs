@@ -56,6 +56,9 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
 }
 
 pub(in crate::tui) fn say_yes(state: &mut State) {
+    if super::feature::allow_hub(state) {
+        return;
+    }
     let Some(start) = start(state) else { return };
     match (start.stage.clone(), start.chosen().cloned()) {
         (Stage::MayAsk, Some(choice)) => send(state, Errand::Offer(choice), Stage::Asking),
@@ -66,6 +69,10 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
 
 /// No to a question; and what is under way is stopped.
 pub(in crate::tui) fn say_no(state: &mut State) {
+    if matches!(state.popup, Some(Popup::Consent { .. })) {
+        state.popup = None;
+        return;
+    }
     let Some(start) = start(state) else { return };
     let (was, waits) = (start.stage.clone(), start.is_waiting());
     if was == Stage::Listing {

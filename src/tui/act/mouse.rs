@@ -88,7 +88,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
                 }
             }
         }
-        Pane::Detail => {}
+        Pane::Detail | Pane::Feature => {}
     }
 }
 
@@ -99,6 +99,7 @@ fn turn(state: &mut State, pane: Pane, by: isize) {
         Pane::Graph => super::step(state, step),
         Pane::Connections => super::move_row(state, by),
         Pane::Detail => super::scroll_detail(state, by),
+        Pane::Feature => super::scroll_contexts(state, by),
         Pane::Tree => super::tree(state, |tree| tree.move_by(by)),
         Pane::Subgraph => super::step_box(state, step),
     }

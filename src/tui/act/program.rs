@@ -12,7 +12,11 @@ pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
 }
 
 pub(in crate::tui) fn close_popup(state: &mut State) {
-    state.popup = None;
+    // A question about an intervention leads back to where it was asked.
+    state.popup = match state.popup.take() {
+        Some(Popup::Question(question)) if question.asks.is_of_interventions() => Some(Popup::Interventions),
+        _ => None,
+    };
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {

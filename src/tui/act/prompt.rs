@@ -98,12 +98,20 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Notes(notes)) => notes.edit(request),
         Some(Popup::Filter(prompt)) => prompt.edit(request),
         Some(Popup::Export(export)) => export.edit(request),
-        Some(Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_)) | None => return,
+        Some(Popup::Contexts(contexts)) => contexts.edit(request),
+        Some(Popup::Browse(browse)) => browse.edit(request),
+        Some(
+            Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Interventions | Popup::Consent { .. },
+        )
+        | None => return,
     }
     state.dirty = true;
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
+    if state.busy.is_none() && super::feature::stop_reading(state) {
+        return;
+    }
     match &mut state.busy {
         Some(busy) => {
             busy.stopping = true;

@@ -101,6 +101,7 @@ fn take_off(state: &mut State) -> Shelved {
         Some(mut circuit) => {
             // Answers about it will find another one on the screen: they are asked for again.
             circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
+            circuit.survey_anew();
             if let Some(filter) = &mut circuit.kit.filter {
                 filter.ask_anew();
             }

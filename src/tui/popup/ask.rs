@@ -42,7 +42,7 @@ pub(super) fn render(
 }
 
 /// Lines of at most `room` cells, broken between words where that is possible.
-pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
+pub(in crate::tui) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         for piece in pieces(word, room) {

@@ -1,10 +1,14 @@
 //! What lies over the panes.
 
 mod ask;
+pub mod browse;
+mod consent;
+pub mod contexts;
 pub mod export;
 pub mod filter;
 mod grammar;
 pub mod help;
+pub mod interventions;
 mod line;
 pub mod notes;
 pub mod paths;
@@ -13,6 +17,9 @@ pub mod prompt;
 pub mod proposals;
 pub mod question;
 pub mod start;
+
+pub(super) use ask::wrap;
+pub(super) use consent::render as render_consent;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -2,7 +2,7 @@
 
 use super::line;
 use crate::graph::{Labelled, Thresholds};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Position as Place};
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -21,6 +21,19 @@ pub enum Asks {
     Thresholds,
     /// The name under which this filter is saved.
     FilterName(String),
+    /// What is done by the intervention of this index.
+    Action(usize),
+    /// Where it is done.
+    Positions(usize),
+    /// The prompt whose features replace those at this position.
+    Swap(Place),
+}
+
+impl Asks {
+    /// Whether it is about an intervention.
+    pub fn is_of_interventions(&self) -> bool {
+        matches!(self, Self::Action(_) | Self::Positions(_) | Self::Swap(_))
+    }
 }
 
 /// The question and what is typed so far.
@@ -43,6 +56,9 @@ impl Question {
             Asks::Label(_) => "label",
             Asks::Thresholds => "thresholds",
             Asks::FilterName(_) => "name of the filter",
+            Asks::Action(_) => "what it is set to",
+            Asks::Positions(_) => "positions",
+            Asks::Swap(_) => "another prompt",
         };
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }

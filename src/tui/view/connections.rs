@@ -1,6 +1,8 @@
 //! The selected node's inputs and outputs, strongest first.
 
 use super::{Pen, Side as End, first_line, free, note};
+use crate::graph::{FeatureAt, NodeKind};
+use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
 use crate::tui::text;
@@ -165,6 +167,27 @@ fn totals(state: &State, circuit: &Circuit, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// A feature's activation without and with the interventions; nothing of another node.
+fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
+    const ROOM: usize = 13;
+    let theme = &state.look.theme;
+    let effect = match circuit.node(node).kind {
+        NodeKind::Feature { layer, position, feature } => {
+            circuit.lab.activation(FeatureAt { layer, position, feature })
+        }
+        _ => None,
+    };
+    let Some(effect) = effect else {
+        pen.skip(ROOM as u16);
+        return;
+    };
+    let shown = effect.written.unwrap_or(effect.after);
+    let figures = format!("{:.2}{}{shown:.2}", effect.before, state.look.glyphs.to_output);
+    let change = shown - effect.before;
+    let style = if change == 0.0 { theme.faint } else { theme.sign(change) };
+    pen.put(&format!("{figures:<ROOM$}"), style);
+}
+
 #[allow(clippy::too_many_arguments, reason = "a row is what it shows and where")]
 fn row(
     state: &State,
@@ -189,6 +212,9 @@ fn row(
     let rest = bar_room - text::width(&bar).min(bar_room);
     pen.put(&bar, sign);
     pen.skip(rest as u16 + 2);
+    if circuit.lab.has_activations() {
+        moved(state, circuit, link.other, &mut pen);
+    }
     let name = circuit.name(link.other, glyphs);
     let style = match circuit.node(link.other) {
         _ if circuit.kit.dims(link.other) => theme.faint,

@@ -1,7 +1,7 @@
 //! What the selected node is, and what a feature writes.
 
 use super::{Pen, Side as End, note};
-use crate::graph::NodeKind;
+use crate::graph::{NodeKind, automatic};
 use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
@@ -140,7 +140,13 @@ impl Sheet<'_> {
             lines.push(vec![label, (value, theme.text), (note, theme.quiet)]);
         };
         if let Some((label, own)) = circuit.label(id) {
-            let whose = if own { "yours" } else { "the file's" };
+            let whose = match circuit.file_labels.get(&circuit.labelled(id)) {
+                _ if own => "yours",
+                _ if automatic::is_marked(label) => "automatic",
+                Some(theirs) if theirs == label => "the file's",
+                _ => "the library's",
+            };
+            let label = label.strip_prefix(automatic::MARK).filter(|_| !own).unwrap_or(label);
             fact("label", glyphs.fit(&glyphs.visible(label), self.width.saturating_sub(LABEL)), &[whose.to_owned()]);
         }
         if let Some(group) = circuit.edits.now().group_of(id).and_then(|at| circuit.edits.now().groups.get(at)) {

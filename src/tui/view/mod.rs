@@ -3,6 +3,7 @@
 mod connections;
 mod crumbs;
 mod detail;
+mod feature;
 mod graph;
 mod header;
 mod hints;
@@ -16,6 +17,10 @@ mod which_key;
 
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;
+pub(super) use feature::{
+    browsed as browsed_rows, draw as draw_feature, overflow as feature_overflow, room as feature_room,
+    rows as feature_rows,
+};
 pub(super) use graph::node_at;
 pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
@@ -23,6 +28,7 @@ pub(super) use tree::branch_at;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
+use crate::tui::popup::interventions;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -45,6 +51,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             Pane::Detail => detail::render(state, slot.area, inner, buf),
             Pane::Tree => tree::render(state, slot.area, inner, buf),
             Pane::Subgraph => subgraph::render(state, slot.area, inner, buf),
+            Pane::Feature => feature::render(state, slot.area, inner, buf),
         }
     }
     if let Some(area) = panes.crumbs {
@@ -71,6 +78,18 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Paths(paths)) => {
             if let Some(circuit) = &state.circuit {
                 paths.render(circuit, popup_room(state.size), &state.look, buf);
+            }
+            None
+        }
+        Some(Popup::Contexts(contexts)) => contexts.render(state, buf),
+        Some(Popup::Browse(browse)) => browse.render(state, buf),
+        Some(Popup::Consent { set, .. }) => {
+            super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
+            None
+        }
+        Some(Popup::Interventions) => {
+            if let Some(circuit) = &state.circuit {
+                interventions::render(circuit, popup_room(state.size), &state.look, buf);
             }
             None
         }
@@ -201,7 +220,7 @@ pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Bu
 
 /// The first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a page: a list
 /// that scrolls is written anew.
-fn first_line(at: usize, lines: usize, n: usize) -> usize {
+pub(super) fn first_line(at: usize, lines: usize, n: usize) -> usize {
     let step = (lines / 2).max(1);
     (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
 }

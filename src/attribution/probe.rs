@@ -1,0 +1,229 @@
+//! The local replacement model of one prompt, to ask single rows and edges of.
+
+use crate::attribution::backward::TargetRow;
+use crate::attribution::heads::HeadSplit;
+use crate::attribution::readers::{Readers, dot};
+use crate::attribution::{Capture, Engine, Replacement, TraceError};
+use crate::graph::{FeatureAt, Token};
+use crate::ids::{FeatureId, Layer, Position};
+use crate::job::Monitor;
+use candle_core::Tensor;
+use std::fmt;
+
+/// What a row is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A feature's pre-activation, whether it is active or not.
+    Feature(FeatureAt),
+    /// A token's demeaned logit at the last position, before a final softcap.
+    Logit(u32),
+}
+
+/// What has a direct effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// An active feature.
+    Feature(FeatureAt),
+    /// What the transcoder misses of a layer's MLP.
+    Error(Layer, Position),
+    /// A token's embedding.
+    Token(Position),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Feature(FeatureAt { layer, position, feature }) => write!(f, "feature {layer}:{position}:{feature}"),
+            Self::Error(layer, position) => write!(f, "the error of layer {layer} at position {position}"),
+            Self::Token(position) => write!(f, "the token at position {position}"),
+        }
+    }
+}
+
+/// A row of direct effects. `value = constant + sum of effects`, to rounding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeRow {
+    /// The value in the forward pass.
+    pub value: f32,
+    /// What flows from constants: biases and zeroed positions.
+    pub constant: f32,
+    /// By column: see [`Probe::source`].
+    pub effects: Vec<f32>,
+}
+
+/// A feature that is not active at a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inactive {
+    /// Which, where.
+    pub at: FeatureAt,
+    /// What its encoder gives.
+    pub pre_activation: f32,
+    /// By how much that lies below (negative) what it has to exceed; see
+    /// [`Activation::margins`](crate::transcoder::Activation::margins).
+    pub margin: f32,
+}
+
+/// A prompt's local replacement model.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    engine: &'a Engine,
+    capture: Capture,
+    frozen: Replacement<'a>,
+    readers: Readers,
+    active: Vec<FeatureAt>,
+}
+
+impl<'a> Probe<'a> {
+    /// Runs the model on `tokens` and freezes it there. Decoders are read as they are needed.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or the work was stopped.
+    pub fn new(engine: &'a Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, TraceError> {
+        let capture = engine.capture_tokens(tokens, monitor)?;
+        let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
+        let layers = capture.layers.iter().enumerate();
+        let active = layers.flat_map(|(layer, captured)| {
+            captured.active.iter().map(move |a| FeatureAt {
+                layer: Layer::from(layer),
+                position: Position(a.position),
+                feature: FeatureId(a.feature),
+            })
+        });
+        let active = active.collect();
+        // Tensors are shared, not copied.
+        let frozen = Replacement::new(&engine.model, &engine.transcoder, capture.clone(), false, monitor)?;
+        Ok(Self { engine, capture, frozen, readers, active })
+    }
+
+    /// The active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens follow.
+    pub fn active(&self) -> &[FeatureAt] {
+        &self.active
+    }
+
+    /// Positions, from the first, at which no feature counts as active.
+    pub fn zeroed(&self) -> usize {
+        self.capture.zeroed
+    }
+
+    /// What a column of a row stands for.
+    ///
+    /// # Panics
+    /// Where there is no such column.
+    pub fn source(&self, column: usize) -> Source {
+        let n_positions = self.capture.n_positions();
+        match column.checked_sub(self.active.len()) {
+            None => Source::Feature(self.active[column]),
+            Some(rest) if rest < self.capture.layers.len() * n_positions => {
+                Source::Error(Layer::from(rest / n_positions), Position::from(rest % n_positions))
+            }
+            Some(rest) => Source::Token(Position::from(rest - self.capture.layers.len() * n_positions)),
+        }
+    }
+
+    /// The column of a source; `None` where it is not there, such as a feature that is not active.
+    pub fn column(&self, source: Source) -> Option<usize> {
+        let (n_layers, n_positions) = (self.capture.layers.len(), self.capture.n_positions());
+        let within = |position: Position| (position.index() < n_positions).then_some(position.index());
+        match source {
+            Source::Feature(at) => self.active.binary_search(&at).ok(),
+            Source::Error(layer, position) if layer.index() < n_layers => {
+                Some(self.active.len() + layer.index() * n_positions + within(position)?)
+            }
+            Source::Error(..) => None,
+            Source::Token(position) => Some(self.active.len() + n_layers * n_positions + within(position)?),
+        }
+    }
+
+    /// The direct effects on what is asked for.
+    ///
+    /// # Errors
+    /// There is no such feature or token, weights cannot be read, or the work was stopped.
+    pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
+        let (target, value) = self.target(asked, monitor)?;
+        let block = self.frozen.rows(&[target], monitor.cancel())?;
+        Ok(ProbeRow { value, constant: block.constants[0], effects: block.values })
+    }
+
+    /// The direct effect of one source, split by attention heads.
+    ///
+    /// # Errors
+    /// As [`Probe::row`]; the source is not there.
+    pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
+        let column = self.column(source).ok_or_else(|| TraceError::Target {
+            name: source.to_string(),
+            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
+        })?;
+        let (target, _) = self.target(asked, monitor)?;
+        self.frozen.split(&target, column, monitor.cancel())
+    }
+
+    fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
+        let model = &self.engine.model;
+        match asked {
+            Asked::Feature(at) => self.readers.feature(&self.engine.transcoder, &self.capture, at),
+            Asked::Logit(id) => {
+                if id as usize >= model.spec.vocab_size {
+                    let what = format!("the vocabulary has {} tokens", model.spec.vocab_size);
+                    return Err(TraceError::Target { name: format!("token {id}"), what });
+                }
+                let mean = model.mean_unembedding(monitor.cancel())?;
+                let vector: Vec<f32> = model.unembedding(id)?.iter().zip(mean).map(|(w, m)| w - m).collect();
+                let position = self.capture.n_positions() - 1;
+                let value = dot(&vector, &self.capture.final_output, position)?;
+                let (read, constant) = self.readers.last.pull_back(vector, position);
+                Ok((TargetRow { layer: self.capture.layers.len(), position, read, constant }, value))
+            }
+        }
+    }
+
+    /// A feature's margin at a position, and whether it is active there.
+    ///
+    /// # Errors
+    /// As [`Probe::row`].
+    pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
+        let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
+        let layer = at.layer.index();
+        let input = self.capture.layers[layer].feature_input.narrow(0, at.position.index(), 1)?;
+        let margin = self.margins(layer, &input, monitor)?.1[at.feature.index()];
+        Ok((Inactive { at, pre_activation, margin }, self.active.binary_search(&at).is_ok()))
+    }
+
+    /// Pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
+    fn margins(&self, layer: usize, input: &Tensor, monitor: &Monitor) -> Result<(Vec<f32>, Vec<f32>), TraceError> {
+        let transcoder = &self.engine.transcoder;
+        let encoded = transcoder.encode(layer, input, monitor.cancel())?;
+        let margins = transcoder.margins(layer, &encoded);
+        Ok((encoded.pre_activations, margins))
+    }
+
+    /// The features that came closest to being active where they are not: at most `most`, of those that `wanted` takes, the
+    /// closest first.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or the work was stopped.
+    pub fn closest(
+        &self,
+        most: usize,
+        wanted: impl Fn(FeatureAt) -> bool,
+        monitor: &Monitor,
+    ) -> Result<Vec<Inactive>, TraceError> {
+        let mut found: Vec<Inactive> = Vec::new();
+        let n_layers = self.capture.layers.len();
+        for (layer, captured) in self.capture.layers.iter().enumerate() {
+            monitor.report("margins", layer as u64, n_layers as u64)?;
+            let width = self.engine.transcoder.n_features(layer);
+            let (pre_activations, margins) = self.margins(layer, &captured.feature_input, monitor)?;
+            for (at, (pre_activation, margin)) in pre_activations.into_iter().zip(margins).enumerate() {
+                let (position, feature) = (Position::from(at / width), FeatureId::from(at % width));
+                let at = FeatureAt { layer: Layer::from(layer), position, feature };
+                let is_candidate = position.index() >= self.capture.zeroed && wanted(at);
+                if is_candidate && self.active.binary_search(&at).is_err() {
+                    found.push(Inactive { at, pre_activation, margin });
+                }
+            }
+            found.sort_by(|a, b| b.margin.total_cmp(&a.margin).then(a.at.cmp(&b.at)));
+            found.truncate(most);
+        }
+        Ok(found)
+    }
+}

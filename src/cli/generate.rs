@@ -1,0 +1,185 @@
+//! `circuitscope generate`: continuations of a prompt, with and without interventions.
+
+use crate::attribution::Engine;
+use crate::cli::alter::AlterArgs;
+use crate::cli::engine::EngineArgs;
+use crate::cli::lab::continued;
+use crate::cli::prompt::PromptArgs;
+use crate::graph::{Freeze, Interventions};
+use crate::intervention::{Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate};
+use crate::job::{Cancel, Monitor};
+use crate::tui::text::visible;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::io::{self, Write};
+
+/// Continues a prompt, without and with interventions.
+///
+/// Those on positions "from here on" (4..) and on all hold for generated tokens too; scaling and adding are relative to
+/// the altered run's own activations there.
+#[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").multiple(true))]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    alter: AlterArgs,
+    /// Tokens to generate at most; a special token ends a continuation too
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    max_tokens: usize,
+    /// What logits are divided by before a token is drawn; with 0 the likeliest is taken
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    temperature: f64,
+    /// Draw among the K likeliest tokens only
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Draw among the likeliest tokens only whose probabilities add up to P
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// What the draws begin with; the same seed gives the same text
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Keep no keys and values: compute everything anew for each token
+    #[arg(long)]
+    no_cache: bool,
+    /// Print the continuations on stdout as JSON, when they are done
+    #[arg(long)]
+    json: bool,
+}
+
+/// Loads, generates and streams.
+///
+/// # Errors
+/// The model cannot be loaded, the prompt cannot be read, or the interventions cannot be made.
+pub fn run(args: &GenerateArgs) -> Result<()> {
+    let asked = args.alter.read()?;
+    let stop = Cancel::default();
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, stop.flag()).context("signals cannot be listened to")?;
+    }
+    let monitor = Monitor::with_cancel(stop.clone());
+    let engine = args.engine.open()?;
+    let (prompt, tokens) = args.prompt.read(&engine)?;
+    let base = match Baseline::run(&engine, &tokens, &monitor) {
+        Err(_) if stop.is_cancelled() => bail!("stopped; nothing was generated"),
+        base => base?,
+    };
+    let altered = asked.interventions(&engine, &tokens, &base, None, &monitor)?;
+    if altered.freeze == Freeze::Direct && !altered.is_idle() {
+        return Err(InterventionError::DirectGeneration.into());
+    }
+    let sampling = Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
+    let generation = Generation { max_tokens: args.max_tokens, sampling, cached: !args.no_cache };
+    let plain = Interventions::default();
+    let mut sides = vec![("without", &plain)];
+    sides.extend((!altered.is_idle()).then_some(("with", &altered)));
+    let titled = sides.len() > 1;
+    let mut continuations = Vec::new();
+    for (title, interventions) in sides {
+        let mut stream =
+            Stream { engine: &engine, ids: base.capture.ids.clone(), told: 0, quiet: args.json, failed: None };
+        stream.told = engine.tokenizer.joined(&stream.ids).len();
+        if titled {
+            stream.tell(&format!("{title} interventions: "));
+        }
+        let mut each = |next: Next, _: &[f32]| {
+            stream.token(next.id);
+            if stream.failed.is_some() {
+                stop.cancel();
+            }
+        };
+        let continuation = generate(&engine, &base.capture, interventions, &generation, &mut each, &monitor)?;
+        stream.finish()?;
+        continuations.push(continuation);
+        if stop.is_cancelled() {
+            break;
+        }
+    }
+    if args.json {
+        let side = |nth: usize| continuations.get(nth).map(|it| continuation_json(&engine, &base.capture.ids, it));
+        let all = json!({
+            "prompt": prompt,
+            "tokens": tokens,
+            "interventions": altered,
+            "without": side(0),
+            "with": side(1),
+        });
+        writeln!(io::stdout(), "{all:#}").context("cannot write to stdout")?;
+    }
+    if stop.is_cancelled() {
+        bail!("stopped; the text ends there");
+    }
+    Ok(())
+}
+
+/// Text that goes to stdout as it comes.
+struct Stream<'a> {
+    engine: &'a Engine,
+    /// The prompt and what was generated.
+    ids: Vec<u32>,
+    /// How much of their text, in bytes, is the prompt's or was told.
+    told: usize,
+    quiet: bool,
+    failed: Option<io::Error>,
+}
+
+impl Stream<'_> {
+    fn token(&mut self, id: u32) {
+        self.ids.push(id);
+        let text = self.engine.tokenizer.joined(&self.ids);
+        // A character may be spread over several tokens; until it is whole, nothing is told.
+        if let Some(new) = text.get(self.told..).filter(|new| !new.ends_with(char::REPLACEMENT_CHARACTER)) {
+            let piece = shown(new);
+            self.told = text.len();
+            self.tell(&piece);
+        }
+    }
+
+    fn tell(&mut self, text: &str) {
+        if self.quiet || self.failed.is_some() {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        self.failed = out.write_all(text.as_bytes()).and_then(|()| out.flush()).err();
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.tell("\n");
+        self.failed.map_or(Ok(()), |error| Err(error).context("cannot write to stdout"))
+    }
+}
+
+/// Text for the terminal, with its own spaces and line ends.
+fn shown(text: &str) -> String {
+    let line = |line: &str| {
+        let inside = line.trim_matches(' ');
+        let (lead, trail) =
+            (line.len() - line.trim_start_matches(' ').len(), line.len() - line.trim_end_matches(' ').len());
+        if inside.is_empty() {
+            line.to_owned()
+        } else {
+            format!("{}{}{}", " ".repeat(lead), visible(inside), " ".repeat(trail))
+        }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn continuation_json(engine: &Engine, prompt: &[u32], continuation: &Continuation) -> Value {
+    let ids: Vec<u32> = continuation.tokens.iter().map(|token| token.id).collect();
+    let tokens = continuation.tokens.iter().map(
+        |token| json!({ "id": token.id, "text": engine.tokenizer.text(token.id), "probability": token.probability }),
+    );
+    json!({
+        "text": continued(engine, prompt, &ids),
+        "tokens": tokens.collect::<Vec<_>>(),
+        "ended": match continuation.ended {
+            Ended::Long => "max_tokens",
+            Ended::Full => "context",
+            Ended::Special => "special",
+            Ended::Stopped => "stopped",
+        },
+    })
+}

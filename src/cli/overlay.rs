@@ -1,0 +1,260 @@
+//! `circuitscope diff` and `circuitscope union`: graphs of several prompts laid over each other.
+
+use crate::cli::engine::EngineArgs;
+use crate::cli::graph::{OpenGraph, tell};
+use crate::cli::progress::{WhenStopped, watch};
+use crate::cli::which::ThresholdArgs;
+use crate::format::{self, Format, Options, Theme};
+use crate::graph::{Difference, Document, Edited, Extent, Labels, Origin, Overlay, Part, Thresholds, label, prune};
+use crate::ids::NodeId;
+use crate::tui::text::visible;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which graphs, and what becomes of them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GraphsArgs {
+    /// Graphs, raw or JSON or .pt
+    #[arg(value_name = "GRAPH")]
+    files: Vec<PathBuf>,
+    /// A prompt to trace, as a further graph; several may be given
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Vec<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
+    /// How many nodes and edges to list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Write them as one graph, labelled by what holds each feature: graph JSON, or a lab note where it ends in .md
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compares two graphs: what both keep, what changed, and what only one keeps.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DiffArgs {
+    #[command(flatten)]
+    graphs: GraphsArgs,
+}
+
+/// Lays graphs of any number of prompts over each other: how often each feature and edge recurs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct UnionArgs {
+    #[command(flatten)]
+    graphs: GraphsArgs,
+}
+
+impl GraphsArgs {
+    fn n(&self) -> usize {
+        self.files.len() + self.prompt.len()
+    }
+
+    fn open(&self) -> Result<Vec<OpenGraph>> {
+        let mut open = Vec::with_capacity(self.n());
+        for file in &self.files {
+            open.push(self.thresholds.open(file)?);
+        }
+        if !self.prompt.is_empty() {
+            let engine = self.engine.open()?;
+            let (prompts, thresholds) = (self.prompt.clone(), self.thresholds);
+            open.extend(watch(WhenStopped::Abandon, move |monitor| {
+                prompts.iter().map(|prompt| thresholds.trace(&engine, prompt, monitor)).collect::<Result<Vec<_>>>()
+            })?);
+        }
+        Ok(open)
+    }
+}
+
+/// Opens, compares, and tells.
+///
+/// # Errors
+/// There are not two graphs, they cannot be read, or they are of different models.
+pub fn diff(args: &DiffArgs) -> Result<()> {
+    if args.graphs.n() != 2 {
+        bail!("diff compares two graphs, and {} were given; union takes any number", args.graphs.n());
+    }
+    run(&args.graphs)
+}
+
+/// Opens, lays over each other, and tells.
+///
+/// # Errors
+/// There are fewer than two graphs, they cannot be read, or they are of different models.
+pub fn union(args: &UnionArgs) -> Result<()> {
+    run(&args.graphs)
+}
+
+fn run(args: &GraphsArgs) -> Result<()> {
+    let open = args.open()?;
+    let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &it.kept)).collect();
+    let told = Laid::new(Overlay::new(&parts)?, &open)?;
+    if let Some(out) = &args.out {
+        told.export(out)?;
+    }
+    tell(args.json, || told.json(), || told.lines(args.top))
+}
+
+/// An overlay, and as a graph of its own.
+struct Laid<'a> {
+    overlay: Overlay<'a>,
+    merged: Document,
+}
+
+impl<'a> Laid<'a> {
+    fn new(overlay: Overlay<'a>, open: &[OpenGraph]) -> Result<Self> {
+        let (graph, marks) = overlay.merged()?;
+        let mut labels = Labels::new();
+        for node in 0..overlay.nodes.len() {
+            let (nth, id) = overlay.example(node);
+            let OpenGraph { document, edited, .. } = &open[nth];
+            let what = crate::graph::Labelled::of(id, document.graph.node(id));
+            let Some(mark) = marks.get(&what) else { continue };
+            let called = label(&document.graph, edited, &document.labels, id);
+            // Another graph may have called it something.
+            let so_far = labels.entry(what).or_insert_with(|| mark.clone());
+            if let Some(called) = called {
+                *so_far = format!("{mark} {called}");
+            }
+        }
+        let prompts: Vec<&str> = open.iter().map(|it| it.document.origin.prompt.as_str()).collect();
+        let origin = Origin {
+            slug: String::new(),
+            prompt: prompts.join(" / "),
+            extent: Extent::PrePruned { node: None, edge: None },
+            ..(*open[0].document.origin).clone()
+        };
+        let merged = Document {
+            origin: Arc::new(origin),
+            graph: Arc::new(graph),
+            trace: None,
+            labels: Arc::new(labels),
+            stored_scores: None,
+            densities: Arc::default(),
+            edited: Arc::default(),
+        };
+        Ok(Self { overlay, merged })
+    }
+
+    fn export(&self, out: &std::path::Path) -> Result<()> {
+        let is_note = out.extension().is_some_and(|extension| extension == "md");
+        let format = if is_note { Format::Markdown } else { Format::Json };
+        let options = Options { format, part: Part::All, slug: String::new(), scan: None, theme: Theme::default() };
+        let edited =
+            Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() }, ..Edited::default() };
+        let kept = prune(&self.merged.graph, edited.thresholds);
+        Ok(format::export(&self.merged, &kept, &edited, &options, out)?)
+    }
+
+    fn is_pair(&self) -> bool {
+        self.overlay.n_graphs() == 2
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.merged.graph.node_name(NodeId::from(node))
+    }
+
+    fn json(&self) -> Value {
+        let overlay = &self.overlay;
+        let columns = overlay.columns.iter().enumerate();
+        let columns: Vec<_> =
+            columns.map(|(at, positions)| json!({ "text": overlay.column_text(at), "positions": positions })).collect();
+        let nodes = overlay.nodes.iter().enumerate().map(|(at, node)| {
+            let mut all = json!({ "id": self.name(at), "column": node.column, "recurs": held(&node.nodes) });
+            all["in"] = json!(node.nodes.iter().map(Option::is_some).collect::<Vec<_>>());
+            if self.is_pair() {
+                all["difference"] = json!(overlay.node_difference(at).name());
+            }
+            all
+        });
+        let nodes = nodes.collect::<Vec<_>>();
+        let edges = overlay.edges.iter().map(|edge| {
+            let mut all = json!({
+                "source": self.name(edge.source),
+                "target": self.name(edge.target),
+                "recurs": held(&edge.weights),
+                "weights": edge.weights,
+                "shares": edge.shares,
+            });
+            if self.is_pair() {
+                all["difference"] = json!(overlay.edge_difference(edge).name());
+            }
+            all
+        });
+        let edges = edges.collect::<Vec<_>>();
+        json!({ "graphs": overlay.n_graphs(), "columns": columns, "nodes": nodes, "edges": edges })
+    }
+
+    fn lines(&self, top: usize) -> Vec<String> {
+        if self.is_pair() { self.differences(top) } else { self.recurrences(top) }
+    }
+
+    fn node_line(&self, at: usize) -> String {
+        let text = visible(&self.overlay.column_text(self.overlay.nodes[at].column));
+        let id = NodeId::from(at);
+        let called = label(&self.merged.graph, &self.merged.edited, &self.merged.labels, id).unwrap_or_default();
+        format!("{:<16} {text:<20} {}", visible(&self.name(at)), visible(called)).trim_end().to_owned()
+    }
+
+    fn differences(&self, top: usize) -> Vec<String> {
+        let overlay = &self.overlay;
+        let mut lines = Vec::new();
+        for difference in Difference::ALL {
+            let nodes: Vec<usize> =
+                (0..overlay.nodes.len()).filter(|at| overlay.node_difference(*at) == difference).collect();
+            let edges = overlay.edges.iter().filter(|edge| overlay.edge_difference(edge) == difference).count();
+            lines.push(format!("{}: {} nodes, {edges} edges", difference.name(), nodes.len()));
+            lines.extend(nodes.iter().take(top).map(|at| format!("  {}", self.node_line(*at))));
+        }
+        let change = |at: usize| {
+            let share = |nth: usize| overlay.edges[at].shares[nth].unwrap_or(0.0);
+            (share(0) - share(1)).abs()
+        };
+        let mut edges: Vec<usize> = (0..overlay.edges.len()).collect();
+        edges.sort_by(|a, b| change(*b).total_cmp(&change(*a)));
+        lines.push("\nedges whose share of their target's input differs most: A, B".into());
+        lines.extend(edges.iter().take(top).map(|at| {
+            let edge = &overlay.edges[*at];
+            let share = |nth: usize| edge.shares[nth].map_or("     -".into(), |share| format!("{share:+.3}"));
+            format!("  {}  {}  {} > {}", share(0), share(1), self.name(edge.source), self.name(edge.target))
+        }));
+        lines
+    }
+
+    fn recurrences(&self, top: usize) -> Vec<String> {
+        let overlay = &self.overlay;
+        let n = overlay.n_graphs();
+        let mut nodes: Vec<usize> = (0..overlay.nodes.len()).collect();
+        nodes.sort_by_key(|at| std::cmp::Reverse(held(&overlay.nodes[*at].nodes)));
+        let mut lines = vec![format!("{} nodes and {} edges of {n} graphs", overlay.nodes.len(), overlay.edges.len())];
+        lines.extend(
+            nodes
+                .iter()
+                .take(top)
+                .map(|at| format!("  {}/{n}  {}", held(&overlay.nodes[*at].nodes), self.node_line(*at))),
+        );
+        let mut edges: Vec<_> = overlay.edges.iter().collect();
+        let strength = |weights: &[Option<f64>]| weights.iter().flatten().map(|share| share.abs()).sum::<f64>();
+        edges.sort_by(|a, b| {
+            held(&b.weights).cmp(&held(&a.weights)).then(strength(&b.shares).total_cmp(&strength(&a.shares)))
+        });
+        lines.push("edges, with their mean share of their target's input".into());
+        lines.extend(edges.iter().take(top).map(|edge| {
+            let held = held(&edge.weights);
+            let mean = edge.shares.iter().flatten().sum::<f64>() / held as f64;
+            format!("  {held}/{n}  {mean:+.3}  {} > {}", self.name(edge.source), self.name(edge.target))
+        }));
+        lines
+    }
+}
+
+/// How many of the graphs hold something.
+fn held<T>(of: &[Option<T>]) -> usize {
+    of.iter().flatten().count()
+}

@@ -1,0 +1,100 @@
+//! What a check found, as lines, as JSON, and as a part of a report.
+
+use crate::format::{inline, write_atomically};
+use crate::tui::text::{visible, width};
+use crate::verify::plot::Plot;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// What a report's text is called.
+pub const FILE: &str = "report.md";
+
+/// What one check found.
+pub struct Section {
+    /// What it is called in JSON and in the names of its figures.
+    pub key: &'static str,
+    /// What it is called in the report.
+    pub title: String,
+    /// What was measured and how, and what came out; sentences.
+    pub text: Vec<String>,
+    /// Figures of it.
+    pub tables: Vec<Table>,
+    /// Pictures of it.
+    pub plots: Vec<Plot>,
+    /// All of it.
+    pub json: Value,
+}
+
+/// A table of texts.
+pub struct Table {
+    pub head: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Section {
+    /// As lines on a terminal.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.title.to_uppercase()];
+        lines.extend(self.text.iter().map(|text| visible(text)));
+        for table in &self.tables {
+            lines.push(String::new());
+            lines.extend(table.lines());
+        }
+        lines.push(String::new());
+        lines
+    }
+
+    fn figure(&self, nth: usize) -> String {
+        format!("{}-{}.svg", self.key, nth + 1)
+    }
+}
+
+impl Table {
+    fn lines(&self) -> Vec<String> {
+        let head: Vec<String> = self.head.iter().map(|cell| (*cell).to_owned()).collect();
+        let rows: Vec<Vec<String>> = std::iter::once(&head)
+            .chain(&self.rows)
+            .map(|row| row.iter().map(|cell| visible(cell)).collect())
+            .collect();
+        let most = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
+        let widths: Vec<usize> = (0..head.len()).map(|column| most(column).unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let padded = |(cell, most): (&String, &usize)| format!("{cell}{}", " ".repeat(most - width(cell)));
+            let cells: Vec<String> = row.iter().zip(&widths).map(padded).collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        rows.iter().map(line).collect()
+    }
+
+    fn markdown(&self) -> String {
+        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut out = row(self.head.iter().map(|cell| (*cell).to_owned()).collect());
+        out += &row(vec!["---".to_owned(); self.head.len()]);
+        self.rows.iter().for_each(|cells| out += &row(cells.iter().map(|cell| inline(cell)).collect()));
+        out
+    }
+}
+
+/// Writes a report and its figures into a folder.
+///
+/// # Errors
+/// The folder cannot be made or written to.
+pub fn write(folder: &Path, sections: &[Section]) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("--report {} cannot be a directory", folder.display()))?;
+    let mut text = String::from("# Whether the graph tells the truth\n");
+    for section in sections {
+        text += &format!("\n## {}\n\n", inline(&section.title));
+        section.text.iter().for_each(|sentence| text += &format!("{}\n", inline(sentence)));
+        for table in &section.tables {
+            text += &format!("\n{}", table.markdown());
+        }
+        for (nth, plot) in section.plots.iter().enumerate() {
+            let name = section.figure(nth);
+            write_atomically(&folder.join(&name), |out| out.write_all(plot.svg().as_bytes()))?;
+            text += &format!("\n![{}]({name})\n", inline(&plot.title));
+        }
+    }
+    Ok(write_atomically(&folder.join(FILE), |out| out.write_all(text.as_bytes()))?)
+}

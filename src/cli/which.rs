@@ -1,0 +1,116 @@
+//! Which graphs a command on a graph and its model works on: files, or prompts that are traced now.
+
+use crate::attribution::{Engine, TargetChoice, TraceOptions};
+use crate::cli::graph::{OpenGraph, open_session, share};
+use crate::graph::{Document, Edited, Settings, Thresholds};
+use crate::job::Monitor;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A graph's file or a prompt, and how much of the graph to keep.
+#[derive(Clone, Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+#[group(skip)]
+pub struct WhichArgs {
+    /// A graph: raw as `trace` wrote it, graph JSON, or circuit-tracer's .pt; its model has to be given as it was then
+    #[arg(group = "which", value_name = "GRAPH")]
+    pub file: Option<PathBuf>,
+    /// A prompt to trace, instead of a graph
+    #[arg(long, value_name = "TEXT", group = "which", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub thresholds: ThresholdArgs,
+}
+
+/// How much of a graph to keep.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ThresholdArgs {
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    node_threshold: Option<f64>,
+    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    edge_threshold: Option<f64>,
+}
+
+impl ThresholdArgs {
+    fn over(self, left: Thresholds) -> Thresholds {
+        Thresholds {
+            node: self.node_threshold.unwrap_or(left.node),
+            edge: self.edge_threshold.unwrap_or(left.edge),
+            ..left
+        }
+    }
+
+    /// Opens a graph's file with its session.
+    ///
+    /// # Errors
+    /// As [`open_session`].
+    pub fn open(self, file: &Path) -> Result<OpenGraph> {
+        let (document, opened) = open_session(file)?;
+        Ok(self.pruned(document, opened.session.edited))
+    }
+
+    /// Traces a prompt, every feature.
+    ///
+    /// # Errors
+    /// It cannot be traced, or the work was stopped.
+    pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
+        let likeliest = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        let document = traced(engine, prompt, None, likeliest, monitor)?;
+        Ok(self.pruned(document, Edited::default()))
+    }
+
+    fn pruned(self, document: Document, mut edited: Edited) -> OpenGraph {
+        edited.thresholds = self.over(edited.thresholds);
+        let kept = document.prune(edited.thresholds);
+        OpenGraph { document, edited, kept }
+    }
+}
+
+/// Traces a prompt with the usual settings.
+///
+/// # Errors
+/// It cannot be traced, or the work was stopped.
+pub fn traced(
+    engine: &Engine,
+    prompt: &str,
+    tokens: Option<Vec<crate::graph::Token>>,
+    targets: TargetChoice,
+    monitor: &Monitor,
+) -> Result<Document> {
+    let settings = Settings {
+        prompt: prompt.to_owned(),
+        max_feature_nodes: Some(FEATURE_NODES),
+        batch_size: 256,
+        update_interval: 4,
+        max_logits: 10,
+        logit_probability: 0.95,
+    };
+    let tokens = match tokens {
+        Some(tokens) => tokens,
+        None => engine.read(prompt)?,
+    };
+    let options = TraceOptions { settings, targets, cut: None };
+    let mut tracing = engine.begin(tokens, &options, |_| {}, monitor)?;
+    tracing.run(|_| {}, monitor)?;
+    monitor.cancel().check()?;
+    Ok(Document::from_trace(Arc::new(tracing.into_trace()))?)
+}
+
+/// Features that get a row, as of `trace`.
+const FEATURE_NODES: usize = 7500;
+
+impl WhichArgs {
+    /// The graph, from its file or traced.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the prompt cannot be traced.
+    pub fn graph(&self, engine: &Engine, monitor: &Monitor) -> Result<OpenGraph> {
+        match (&self.file, &self.prompt) {
+            (Some(file), _) => self.thresholds.open(file),
+            (None, prompt) => self.thresholds.trace(engine, prompt.as_deref().unwrap_or_default(), monitor),
+        }
+    }
+}

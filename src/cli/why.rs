@@ -1,0 +1,231 @@
+//! `circuitscope why`: why a feature did not fire.
+
+use crate::attribution::{Asked, Inactive, Probe, ProbeRow, Request, Source, TargetChoice};
+use crate::cli::engine::EngineArgs;
+use crate::cli::graph::tell;
+use crate::cli::progress::{WhenStopped, watch};
+use crate::cli::prompt::PromptArgs;
+use crate::cli::which::traced;
+use crate::format::raw;
+use crate::graph::{FeatureAt, Token, align};
+use crate::ids::{FeatureId, Layer, Position};
+use crate::tui::text::visible;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+/// Tells why a feature fires or does not: what pushes its pre-activation up, and what holds it down.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WhyArgs {
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// The feature, active or not
+    #[arg(value_name = "L:POS:F", value_parser = feature, required_unless_present_any = ["closest", "fires_in"])]
+    feature: Option<FeatureAt>,
+    /// List the features that came closest to firing and did not
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with = "feature")]
+    closest: Option<usize>,
+    /// List the features that fire on this prompt, at the same token, and not on the other
+    #[arg(long, value_name = "TEXT", conflicts_with = "feature", allow_hyphen_values = true)]
+    fires_in: Option<String>,
+    /// List only features of this layer
+    #[arg(long, value_name = "N")]
+    layer: Option<u32>,
+    /// List only features at this position
+    #[arg(long, value_name = "N")]
+    position: Option<u32>,
+    /// How many effects to list each way
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Trace what the pre-activation comes from, and write it as a raw graph whose output it is, to be walked
+    #[arg(long, value_name = "FILE", requires = "feature")]
+    out: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn feature(text: &str) -> Result<FeatureAt, String> {
+    let wrong = || "it has to be LAYER:POSITION:FEATURE".to_owned();
+    let numbers: Vec<u32> = text.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let [layer, position, feature] = numbers[..] else { return Err(wrong()) };
+    Ok(FeatureAt { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) })
+}
+
+/// Loads, asks, and tells.
+///
+/// # Errors
+/// The model cannot be loaded, the prompt cannot be read, or there is no such feature.
+pub fn run(args: &WhyArgs) -> Result<()> {
+    let engine = args.engine.open()?;
+    let (text, tokens) = args.prompt.read(&engine)?;
+    let wanted = args.clone();
+    let told = watch(WhenStopped::Abandon, move |monitor| {
+        let probe = Probe::new(&engine, &tokens, monitor)?;
+        let Some(at) = wanted.feature else {
+            let fires = match &wanted.fires_in {
+                None => None,
+                Some(other) => {
+                    let others = engine.read(other)?;
+                    Some(firing(&Probe::new(&engine, &others, monitor)?, &tokens, &others))
+                }
+            };
+            let is_wanted = |at: FeatureAt| {
+                wanted.layer.is_none_or(|layer| at.layer.0 == layer)
+                    && wanted.position.is_none_or(|position| at.position.0 == position)
+                    && fires.as_ref().is_none_or(|fires| fires.contains(&at))
+            };
+            let most = wanted.closest.unwrap_or(usize::MAX);
+            return Ok(Told::Listed(tokens.clone(), probe.closest(most, is_wanted, monitor)?));
+        };
+        let row = probe.row(Asked::Feature(at), monitor)?;
+        let (margin, active) = probe.margin(at, monitor)?;
+        let mut effects: Vec<(Source, f32)> =
+            row.effects.iter().enumerate().map(|(column, effect)| (probe.source(column), *effect)).collect();
+        effects.retain(|(_, effect)| *effect != 0.0);
+        if let Some(out) = &wanted.out {
+            let target = TargetChoice::Given(vec![Request::Feature(at)]);
+            let document = traced(&engine, &text, Some(tokens.clone()), target, monitor)?;
+            if let Some(trace) = &document.trace {
+                raw::write(out, trace)?;
+            }
+        }
+        Ok(Told::Asked(Box::new(Answer { tokens: tokens.clone(), margin, active, row, effects })))
+    })?;
+    match told {
+        Told::Listed(tokens, list) => tell(
+            args.json,
+            || json!({ "features": list.iter().map(|it| inactive(&tokens, it)).collect::<Vec<_>>() }),
+            || {
+                let line = |it: &Inactive| {
+                    let FeatureAt { layer, position, feature } = it.at;
+                    let token = visible(&tokens[position.index()].text);
+                    let name = format!("{layer}:{position}:{feature}");
+                    format!("{name:<16} {token:<12} {:+10.4}  {:+10.4}", it.pre_activation, it.margin)
+                };
+                let head = format!("{:<16} {:<12} {:>10}  {:>10}", "feature", "at", "value", "margin");
+                std::iter::once(head).chain(list.iter().map(line)).collect()
+            },
+        ),
+        Told::Asked(answer) => {
+            tell(args.json, || answer.json(args.top), || answer.lines(args.top))?;
+            if let Some(out) = &args.out {
+                eprintln!("wrote {}; circuitscope open walks it", out.display());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What was found out.
+enum Told {
+    Listed(Vec<Token>, Vec<Inactive>),
+    Asked(Box<Answer>),
+}
+
+/// Why a feature is as active as it is.
+struct Answer {
+    tokens: Vec<Token>,
+    margin: Inactive,
+    active: bool,
+    row: ProbeRow,
+    effects: Vec<(Source, f32)>,
+}
+
+impl Answer {
+    /// The strongest that push up, or that hold down.
+    fn strongest(&self, sign: f32, top: usize) -> Vec<(Source, f32)> {
+        let mut some: Vec<_> = self.effects.iter().copied().filter(|(_, effect)| sign * effect > 0.0).collect();
+        some.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        some.truncate(top);
+        some
+    }
+
+    fn sum(&self, sign: f32) -> f64 {
+        self.effects.iter().map(|(_, effect)| f64::from(*effect)).filter(|effect| f64::from(sign) * effect > 0.0).sum()
+    }
+
+    fn json(&self, top: usize) -> Value {
+        let list = |sign: f32| {
+            let entry =
+                |(source, effect): (Source, f32)| json!({ "source": name(&self.tokens, source), "effect": effect });
+            self.strongest(sign, top).into_iter().map(entry).collect::<Vec<_>>()
+        };
+        let mut all = inactive(&self.tokens, &self.margin);
+        all["active"] = json!(self.active);
+        all["constant"] = json!(self.row.constant);
+        all["pushed_up"] = json!(self.sum(1.0));
+        all["held_down"] = json!(self.sum(-1.0));
+        all["up"] = json!(list(1.0));
+        all["down"] = json!(list(-1.0));
+        all
+    }
+
+    fn lines(&self, top: usize) -> Vec<String> {
+        let FeatureAt { layer, position, feature } = self.margin.at;
+        let token = visible(&self.tokens[position.index()].text);
+        let is = if self.active { "fires" } else { "does not fire" };
+        let side = if self.margin.margin > 0.0 { "above" } else { "below" };
+        let mut lines = vec![
+            format!("{layer}:{position}:{feature} {is} at {token}"),
+            format!(
+                "pre-activation {:+.4}, {:.4} {side} what it has to exceed",
+                self.margin.pre_activation,
+                self.margin.margin.abs()
+            ),
+            format!(
+                "           = {:+.4} pushed up {:+.4} held down {:+.4} from constants",
+                self.sum(1.0),
+                self.sum(-1.0),
+                self.row.constant
+            ),
+        ];
+        for (title, sign) in [("what pushes it up", 1.0), ("what holds it down", -1.0)] {
+            lines.push(format!("\n{title}"));
+            let line = |(source, effect)| {
+                let (id, text) = (name(&self.tokens, source), visible(&self.tokens[place(source).index()].text));
+                format!("{effect:+10.4}  {id:<16} {text}")
+            };
+            lines.extend(self.strongest(sign, top).into_iter().map(line));
+        }
+        lines
+    }
+}
+
+fn inactive(tokens: &[Token], it: &Inactive) -> Value {
+    let FeatureAt { layer, position, feature } = it.at;
+    json!({
+        "layer": layer,
+        "position": position,
+        "feature": feature,
+        "token": tokens[position.index()].text,
+        "pre_activation": it.pre_activation,
+        "margin": it.margin.is_finite().then_some(it.margin),
+    })
+}
+
+/// A source's id in graph JSON.
+fn name(tokens: &[Token], source: Source) -> String {
+    match source {
+        Source::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
+        Source::Error(layer, position) => format!("{layer}_-1_{position}"),
+        Source::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
+    }
+}
+
+fn place(source: Source) -> Position {
+    match source {
+        Source::Feature(at) => at.position,
+        Source::Error(_, position) | Source::Token(position) => position,
+    }
+}
+
+/// The features that fire on the `other` prompt, where they would stand in this one.
+fn firing(other: &Probe<'_>, tokens: &[Token], others: &[Token]) -> HashSet<FeatureAt> {
+    let aligned = align(tokens, others);
+    let here = |at: &FeatureAt| aligned[at.position.index()].map(|place| FeatureAt { position: place.into(), ..*at });
+    other.active().iter().filter_map(here).collect()
+}

@@ -1,0 +1,96 @@
+//! A prompt as the model runs it unaltered, and runs of it with interventions.
+
+use crate::attribution::{Capture, Engine, softmax};
+use crate::graph::{FeatureAt, Interventions, Token};
+use crate::intervention::run::base_activation;
+use crate::intervention::{InterventionError, Mode, Outcome, intervene, resolve};
+use crate::job::Monitor;
+
+/// A prompt's own run, against which effects are measured.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The captured run.
+    pub capture: Capture,
+    /// Logits at the last position, `[V]`.
+    pub logits: Vec<f32>,
+}
+
+/// Probabilities of tokens against the dose of interventions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    /// The doses.
+    pub doses: Vec<f32>,
+    /// Vocabulary indices of the tokens.
+    pub tokens: Vec<u32>,
+    /// By token, then by dose: softmax probabilities at the last position.
+    pub probabilities: Vec<Vec<f64>>,
+}
+
+impl Baseline {
+    /// Runs the model on a prompt.
+    ///
+    /// # Errors
+    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    pub fn run(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, InterventionError> {
+        let capture = engine.capture_tokens(tokens, monitor)?;
+        let last = capture.final_output.narrow(0, capture.n_positions() - 1, 1)?;
+        let logits = engine.model.logits(&last, monitor.cancel())?.swap_remove(0);
+        Ok(Self { capture, logits })
+    }
+
+    /// A feature's activation; 0 where it is not active.
+    pub fn activation(&self, feature: FeatureAt) -> f32 {
+        base_activation(&self.capture, feature)
+    }
+
+    /// Runs the model with interventions made.
+    ///
+    /// # Errors
+    /// As [`resolve`] and [`intervene`].
+    pub fn altered(
+        &self,
+        engine: &Engine,
+        interventions: &Interventions,
+        monitor: &Monitor,
+    ) -> Result<Outcome, InterventionError> {
+        let n_positions = self.capture.n_positions();
+        let changes = resolve(&interventions.list, n_positions, 0..n_positions)?;
+        let mode = Mode::of(interventions, engine.transcoder.n_layers());
+        intervene(&engine.model, &engine.transcoder, &self.capture, &changes, &mode, monitor)
+    }
+
+    /// Runs the model at each of `doses` and looks at the probabilities of `tokens`. Of the intervention of the index
+    /// `which`, or else of all that are not muted, the dose is varied ([`Action::dose`](crate::graph::Action::dose));
+    /// the others stay.
+    ///
+    /// # Errors
+    /// As [`Baseline::altered`].
+    pub fn sweep(
+        &self,
+        engine: &Engine,
+        interventions: &Interventions,
+        which: Option<usize>,
+        doses: &[f32],
+        tokens: &[u32],
+        monitor: &Monitor,
+    ) -> Result<Sweep, InterventionError> {
+        let mut probabilities = vec![Vec::with_capacity(doses.len()); tokens.len()];
+        let mut dosed = interventions.clone();
+        // A run reports its layers to a monitor of its own, so that this one shows how many doses are done.
+        let inner = Monitor::with_cancel(monitor.cancel().clone());
+        for (nth, dose) in doses.iter().enumerate() {
+            monitor.report("doses", nth as u64, doses.len() as u64)?;
+            for (at, (dosed, given)) in dosed.list.iter_mut().zip(&interventions.list).enumerate() {
+                if which.is_none_or(|which| which == at) {
+                    dosed.action = given.action.at_dose(*dose);
+                }
+            }
+            let outcome = self.altered(engine, &dosed, &inner)?;
+            let all = softmax(outcome.logits.last().map_or(&[], Vec::as_slice));
+            for (row, token) in probabilities.iter_mut().zip(tokens) {
+                row.push(all.get(*token as usize).copied().unwrap_or(0.0));
+            }
+        }
+        Ok(Sweep { doses: doses.to_vec(), tokens: tokens.to_vec(), probabilities })
+    }
+}

@@ -1,0 +1,51 @@
+//! What changed activations add to the model's own outputs.
+
+use crate::intervention::InterventionError;
+use crate::model::Transformer;
+use crate::transcoder::Transcoder;
+use candle_core::Tensor;
+use std::ops::Range;
+
+/// What changes of activations add at the feature outputs, by layer.
+pub(super) struct Deltas<'a> {
+    model: &'a Transformer,
+    transcoder: &'a Transcoder,
+    /// Where it may be written.
+    within: Option<Range<usize>>,
+    n_positions: usize,
+    /// `[P, d]` for each layer that something is written into.
+    layers: Vec<Option<Vec<f32>>>,
+}
+
+impl<'a> Deltas<'a> {
+    pub fn new(
+        model: &'a Transformer,
+        transcoder: &'a Transcoder,
+        within: Option<Range<usize>>,
+        n_positions: usize,
+    ) -> Self {
+        Self { model, transcoder, within, n_positions, layers: vec![None; transcoder.n_layers()] }
+    }
+
+    /// A feature's activation at the `position`-th of them changed by `delta`.
+    pub fn add(&mut self, layer: usize, position: usize, feature: usize, delta: f32) -> Result<(), InterventionError> {
+        let d = self.model.spec.d_model;
+        let rows = self.transcoder.decoder_rows(layer, feature)?;
+        for (to, row) in self.transcoder.writes_to(layer).zip(rows.chunks(d)) {
+            if self.within.as_ref().is_some_and(|within| !within.contains(&to)) {
+                continue;
+            }
+            let sum = self.layers[to].get_or_insert_with(|| vec![0.0; self.n_positions * d]);
+            sum[position * d..(position + 1) * d].iter_mut().zip(row).for_each(|(s, w)| *s += delta * w);
+        }
+        Ok(())
+    }
+
+    /// `output` `[P, d]` of a layer with what is added to it.
+    pub fn onto(&self, layer: usize, output: Tensor) -> Result<Tensor, InterventionError> {
+        match &self.layers[layer] {
+            None => Ok(output),
+            Some(sum) => Ok(output.add(&Tensor::from_slice(sum, output.shape(), self.model.device())?)?),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Continuations of a prompt, with and without interventions.
+
+use crate::attribution::{Capture, Engine, softmax};
+use crate::graph::{Freeze, Interventions};
+use crate::intervention::deltas::Deltas;
+use crate::intervention::run::{base_activation, check_change, in_hand};
+use crate::intervention::{Change, InterventionError, resolve};
+use crate::job::Monitor;
+use crate::model::Cache;
+use crate::transcoder::FeatureOutput;
+use candle_core::{Device, Tensor};
+use candle_transformers::generation::{LogitsProcessor, Sampling as Draw};
+use std::ops::Range;
+
+/// How a continuation is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// At most this many tokens.
+    pub max_tokens: usize,
+    /// How they are drawn.
+    pub sampling: Sampling,
+    /// Whether keys and values are kept; otherwise everything is computed anew for each token, to the same result.
+    pub cached: bool,
+}
+
+/// How the next token is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// What logits are divided by; with 0 the likeliest token is taken.
+    pub temperature: f64,
+    /// Draw among this many of the likeliest tokens only.
+    pub top_k: Option<usize>,
+    /// Draw among the likeliest tokens only whose probabilities add up to this.
+    pub top_p: Option<f64>,
+    /// What the draws begin with.
+    pub seed: u64,
+}
+
+/// A generated token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Next {
+    /// Its vocabulary index.
+    pub id: u32,
+    /// Its softmax probability, at temperature 1.
+    pub probability: f64,
+}
+
+/// Why a continuation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is as long as it was to be.
+    Long,
+    /// The model reads no more tokens.
+    Full,
+    /// The last token is a special one, such as that of the text's end.
+    Special,
+    /// It was stopped on request.
+    Stopped,
+}
+
+/// A continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Continuation {
+    /// The tokens.
+    pub tokens: Vec<Next>,
+    /// Why there are no more.
+    pub ended: Ended,
+}
+
+impl Sampling {
+    fn processor(&self) -> Result<LogitsProcessor, InterventionError> {
+        let wrong = |what, value, wanted| Err(InterventionError::Sampling { what, value, wanted });
+        let temperature = self.temperature;
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return wrong("the temperature", temperature, "0 or a positive number");
+        }
+        if self.top_k == Some(0) {
+            return wrong("top-k", 0.0, "at least 1");
+        }
+        if let Some(p) = self.top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
+            return wrong("top-p", p, "above 0 and at most 1");
+        }
+        let draw = match (self.top_k, self.top_p) {
+            _ if temperature == 0.0 => Draw::ArgMax,
+            (None, None) => Draw::All { temperature },
+            (Some(k), None) => Draw::TopK { k, temperature },
+            (None, Some(p)) => Draw::TopP { p, temperature },
+            (Some(k), Some(p)) => Draw::TopKThenTopP { k, p, temperature },
+        };
+        Ok(LogitsProcessor::from_sampling(self.seed, draw))
+    }
+}
+
+/// Continues the prompt of `base` with interventions made, and hands each token to `each` with the logits `[V]` that it
+/// was drawn from. A request to stop ends it with what there is.
+///
+/// Interventions from a position on, or on all, hold for generated tokens too. There is no base run of those: scaling
+/// and adding are relative to the altered run's own activation there. Where attention is frozen, it is the prompt's.
+///
+/// # Errors
+/// The interventions cannot be made or are direct ones, the sampling makes no sense, or weights cannot be read.
+pub fn generate(
+    engine: &Engine,
+    base: &Capture,
+    interventions: &Interventions,
+    generation: &Generation,
+    each: &mut dyn FnMut(Next, &[f32]),
+    monitor: &Monitor,
+) -> Result<Continuation, InterventionError> {
+    if interventions.freeze == Freeze::Direct && !interventions.is_idle() {
+        return Err(InterventionError::DirectGeneration);
+    }
+    let mut draw = generation.sampling.processor()?;
+    let mut reader = Reader { engine, base, interventions, cache: Cache::new(engine.model.spec.n_layers) };
+    let mut ids = base.ids.clone();
+    let mut tokens = Vec::new();
+    let mut unread = 0..ids.len();
+    while tokens.len() < generation.max_tokens {
+        if ids.len() >= engine.model.spec.max_positions {
+            return Ok(Continuation { tokens, ended: Ended::Full });
+        }
+        let logits = match reader.read(&ids, unread.clone(), monitor) {
+            Err(_) if monitor.cancel().is_cancelled() => {
+                return Ok(Continuation { tokens, ended: Ended::Stopped });
+            }
+            logits => logits?,
+        };
+        let id = draw.sample(&Tensor::from_slice(&logits, logits.len(), &Device::Cpu)?)?;
+        let next = Next { id, probability: softmax(&logits)[id as usize] };
+        tokens.push(next);
+        each(next, &logits);
+        if engine.tokenizer.is_special(id) {
+            return Ok(Continuation { tokens, ended: Ended::Special });
+        }
+        unread = ids.len()..ids.len() + 1;
+        if !generation.cached {
+            reader.cache = Cache::new(engine.model.spec.n_layers);
+            unread.start = 0;
+        }
+        ids.push(id);
+    }
+    Ok(Continuation { tokens, ended: Ended::Long })
+}
+
+/// The altered model, as far as it has read.
+struct Reader<'a> {
+    engine: &'a Engine,
+    base: &'a Capture,
+    interventions: &'a Interventions,
+    cache: Cache,
+}
+
+impl Reader<'_> {
+    /// Reads on through the positions `unread` of `ids`, and gives the logits `[V]` behind the last.
+    fn read(&mut self, ids: &[u32], unread: Range<usize>, monitor: &Monitor) -> Result<Vec<f32>, InterventionError> {
+        let (model, transcoder, cancel) = (&self.engine.model, &self.engine.transcoder, monitor.cancel());
+        let changes = resolve(&self.interventions.list, self.base.n_positions(), unread.clone())?;
+        changes.iter().try_for_each(|change| check_change(transcoder, change, unread.end))?;
+        let freezes = self.interventions.freeze != Freeze::Free && unread.start == 0 && !self.interventions.is_idle();
+        let positions = model.positions_at(unread.clone())?;
+        let mut resid = model.start(&ids[unread.clone()], &positions)?;
+        let mut deltas = Deltas::new(model, transcoder, None, unread.len());
+        for layer in 0..model.spec.n_layers {
+            let frozen = freezes.then_some(&self.base.layers[layer].pattern);
+            let pass = model.layer_behind(&mut self.cache, layer, &resid, &positions, frozen, cancel)?;
+            in_hand(&pass.mlp_divisor)?;
+            let here: Vec<_> = changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
+            if !here.is_empty() {
+                self.add(&mut deltas, layer, &here, transcoder.input().of(&pass), unread.start, monitor)?;
+            }
+            let output = model.mlp(layer, &pass.mlp_in, cancel)?;
+            let written = match transcoder.output() {
+                FeatureOutput::MlpOut => model.after_mlp(layer, deltas.onto(layer, output)?, None)?.0,
+                _ => deltas.onto(layer, model.after_mlp(layer, output, None)?.0)?,
+            };
+            resid = pass.resid_mid.add(&written)?;
+        }
+        let last = resid.narrow(0, unread.len() - 1, 1)?;
+        let norm = model.final_norm()?;
+        in_hand(&norm.divisor(&last)?)?;
+        let logits = model.logits(&norm.apply(&last)?, cancel)?.swap_remove(0);
+        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::OutOfHand) }
+    }
+
+    /// Adds the changes of a layer, whose features read `input` `[n, d]` at positions `first..`.
+    fn add(
+        &self,
+        deltas: &mut Deltas<'_>,
+        layer: usize,
+        changes: &[&Change],
+        input: &Tensor,
+        first: usize,
+        monitor: &Monitor,
+    ) -> Result<(), InterventionError> {
+        let transcoder = &self.engine.transcoder;
+        let encoded = transcoder.encode(layer, input, monitor.cancel())?;
+        let activations = transcoder.activations(layer, &encoded, self.base.zeroed.saturating_sub(first));
+        for change in changes {
+            let at = change.feature;
+            let position = at.position.index() - first;
+            let own = activations[position * encoded.n_features + at.feature.index()];
+            let is_generated = at.position.index() >= self.base.n_positions();
+            let before = if is_generated { own } else { base_activation(self.base, at) };
+            deltas.add(layer, position, at.feature.index(), change.value.on(before) - own)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Looking through features without a graph.
+
+use super::find::go_to;
+use crate::features::browse::Order;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::browse::{Ask, Browsed};
+use crate::tui::features::Known;
+use crate::tui::popup::browse::{Browse, Writes};
+use std::sync::Arc;
+
+/// Shows the features of the transcoder that traces.
+pub(in crate::tui) fn open_browse(state: &mut State) {
+    let Some(tracer) = &state.tracer else {
+        state.warn("There is no model whose features could be listed: M chooses one");
+        return;
+    };
+    state.popup = Some(Popup::Browse(Box::new(Browse::new(tracer.transcoder_name()))));
+    ask(state, Ask::List(Order::Layer));
+}
+
+fn browse(state: &mut State) -> Option<&mut Browse> {
+    match &mut state.popup {
+        Some(Popup::Browse(browse)) => Some(browse),
+        _ => None,
+    }
+}
+
+/// Asks, once the library is open.
+fn ask(state: &mut State, ask: Ask) {
+    let generation = state.next_generation();
+    let Some(Popup::Browse(browse)) = &mut state.popup else { return };
+    browse.asked(ask.clone(), generation);
+    let known = state.features.known.get(&browse.transcoder);
+    if let Some(knows) = known.and_then(Known::open) {
+        state.effects.push(Effect::Browse { generation, ask, knows: Arc::clone(knows) });
+    } else if known.is_none() {
+        let transcoder = browse.transcoder.clone();
+        state.features.known.insert(transcoder.clone(), Known::opening());
+        state.effects.push(Effect::OpenLibrary { transcoder });
+    }
+}
+
+/// The library is open: what waited for it is asked.
+pub(super) fn browse_opened(state: &mut State, transcoder: &str) {
+    let waits = browse(state).filter(|browse| browse.transcoder == transcoder && browse.generation.is_some());
+    let waiting = waits.map(|browse| browse.ask.clone());
+    let failed = state.features.known.get(transcoder).is_none_or(|known| known.open().is_none());
+    match waiting {
+        Some(_) if failed => {
+            if let Some(browse) = browse(state) {
+                browse.give_up("What is known of its features cannot be read".to_owned());
+            }
+        }
+        Some(waiting) => ask(state, waiting),
+        None => {}
+    }
+}
+
+/// Takes what was found.
+pub(in crate::tui) fn take_browsed(state: &mut State, generation: u64, result: Result<Browsed, String>) {
+    let is_it = browse(state).is_some_and(|browse| browse.take(generation, result));
+    state.dirty |= is_it;
+}
+
+/// Asks for the contexts of the feature under the cursor.
+pub(super) fn read_chosen(state: &mut State) {
+    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let Some(feature) = browse.chosen() else { return };
+    let transcoder = browse.transcoder.clone();
+    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let Some(knows) = known.open().map(Arc::clone) else { return };
+    if known.wants(feature, false) {
+        state.generation += 1;
+        let generation = state.generation;
+        known.ask(feature, generation, state.ticks);
+        state.effects.push(Effect::ReadFeature { generation, transcoder, knows, feature, may_ask: false });
+    }
+}
+
+pub(in crate::tui) fn move_in_browse(state: &mut State, by: isize) {
+    if let Some(browse) = browse(state) {
+        browse.move_by(by);
+    }
+}
+
+pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
+    if let Some(browse) = browse(state) {
+        browse.turn_token(by);
+    }
+}
+
+/// Lists by something else.
+pub(in crate::tui) fn turn_order(state: &mut State) {
+    let Some(browse) = browse(state) else { return };
+    browse.order = match browse.order {
+        Order::Layer => Order::Density,
+        Order::Density => Order::Maximum,
+        Order::Maximum => Order::Label,
+        Order::Label => Order::Layer,
+    };
+    let order = browse.order;
+    ask(state, Ask::List(order));
+}
+
+pub(in crate::tui) fn write_in_browse(state: &mut State, what: Writes) {
+    if let Some(browse) = browse(state) {
+        browse.write(what);
+    }
+}
+
+pub(in crate::tui) fn take_browse_line(state: &mut State) {
+    if let Some(asks) = browse(state).and_then(Browse::take_line) {
+        ask(state, asks);
+    }
+}
+
+/// Those that write nearly as the chosen one does.
+pub(in crate::tui) fn browse_near(state: &mut State) {
+    if let Some(feature) = browse(state).and_then(|browse| browse.chosen()) {
+        ask(state, Ask::Near(feature));
+    }
+}
+
+/// Selects the strongest node of the chosen feature in the graph, where it is in it.
+pub(in crate::tui) fn browse_go(state: &mut State) {
+    let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
+    let node = state.circuit.as_ref().and_then(|circuit| {
+        let influence = |node: &_| circuit.kept().influence[crate::ids::NodeId::index(*node)];
+        let nodes = circuit.kept().node_ids().filter(|node| circuit.feature(*node) == Some(feature));
+        nodes.max_by(|a, b| influence(a).total_cmp(&influence(b)))
+    });
+    match node {
+        Some(node) => go_to(state, node),
+        None => state.say("No kept node of the graph is of this feature"),
+    }
+}
+
+/// Back to the list, then out.
+pub(in crate::tui) fn close_browse(state: &mut State) {
+    let Some(browse) = browse(state) else { return };
+    if browse.leave_line() {
+        return;
+    }
+    let order = browse.order;
+    let is_list = matches!(browse.ask, Ask::List(_));
+    state.effects.push(Effect::StopBrowsing);
+    if is_list {
+        state.popup = None;
+    } else {
+        ask(state, Ask::List(order));
+    }
+}

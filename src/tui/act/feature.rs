@@ -1,0 +1,286 @@
+//! What features fire on: asked for when it is wanted, one at a time, the selected one first.
+
+use super::edits::prune_anew;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::circuit::Circuit;
+use crate::tui::features::{Access, Card, Feature, Known, Knows, Reading};
+use crate::tui::popup::contexts::Contexts;
+use crate::tui::survey::{Named, Survey};
+use crate::tui::view;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+
+/// The features that are looked at: the selected one, and after it the others of its supernode.
+pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
+    let selected = circuit.selected();
+    let edited = circuit.edits.now();
+    let group = edited.group_of(selected).and_then(|at| edited.groups.get(at));
+    let mut members: Vec<Feature> = circuit.selected_feature().into_iter().collect();
+    for feature in group.into_iter().flat_map(|group| &group.members).filter_map(|node| circuit.feature(*node)) {
+        if !members.contains(&feature) {
+            members.push(feature);
+        }
+    }
+    members
+}
+
+/// What is known of the transcoder of the graph on the screen.
+pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
+    let circuit = state.circuit.as_ref()?;
+    state.features.known.get(&circuit.traced.document.origin.transcoder)
+}
+
+/// Asks for what is not known yet: the library, what it says of the graph, the feature that is looked at.
+pub(in crate::tui) fn know(state: &mut State) {
+    if matches!(state.popup, Some(Popup::Browse(_))) {
+        super::browse::read_chosen(state);
+        return;
+    }
+    let Some(circuit) = &mut state.circuit else { return };
+    let transcoder = circuit.traced.document.origin.transcoder.clone();
+    let Some(known) = state.features.known.get_mut(&transcoder) else {
+        state.features.known.insert(transcoder.clone(), Known::opening());
+        state.effects.push(Effect::OpenLibrary { transcoder });
+        return;
+    };
+    let Some(knows) = known.open().map(Arc::clone) else { return };
+    survey(circuit, &knows, state.circuit_generation, &mut state.effects);
+
+    let here = (state.circuit_generation, circuit.selected());
+    let sight = &mut state.features.sight;
+    if sight.about != Some(here) {
+        sight.about = Some(here);
+        (sight.turn, sight.scroll, sight.shift) = (0, 0, 0);
+    }
+    let members = members(circuit);
+    let is_union = members.len() > 1 && sight.turn >= members.len();
+    let wanted: &[Feature] = if is_union { &members } else { members.get(sight.turn..=sight.turn).unwrap_or_default() };
+    // The hub is asked only for what somebody looks at.
+    let is_seen = matches!(state.popup, Some(Popup::Contexts(_)));
+    let is_seen = is_seen || view::feature_room(state).is_some();
+    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let next = wanted.iter().copied().find(|feature| known.wants(*feature, is_seen));
+    let waits = known.pending().is_some_and(|(pending, ..)| wanted.contains(&pending));
+    if let Some(feature) = next.filter(|_| !waits) {
+        state.generation += 1;
+        let generation = state.generation;
+        known.ask(feature, generation, state.ticks);
+        state.effects.push(Effect::ReadFeature { generation, transcoder, knows, feature, may_ask: is_seen });
+    }
+    unite(state, is_union.then_some(members));
+}
+
+/// Puts the members of a supernode together, as far as they are read.
+fn unite(state: &mut State, members: Option<Vec<Feature>>) {
+    let cards: Option<Vec<_>> = members.as_ref().and_then(|members| {
+        let known = known(state)?;
+        Some(members.iter().filter_map(|member| Some((*member, Arc::clone(known.card(*member)?)))).collect())
+    });
+    let sight = &mut state.features.sight;
+    let (Some(members), Some(cards)) = (members, cards) else {
+        sight.union = None;
+        return;
+    };
+    let is_it = |(of, read, _): &(Vec<Feature>, usize, Arc<Card>)| *of == members && *read == cards.len();
+    if !sight.union.as_ref().is_some_and(is_it) {
+        sight.union = Some((members, cards.len(), Arc::new(Card::union(&cards))));
+    }
+}
+
+/// Has the library looked through for the names and densities of the graph's features, where the graph or what is kept
+/// of it changed since, or not all was looked at.
+fn survey(circuit: &mut Circuit, knows: &Arc<dyn Knows>, generation: u64, effects: &mut Vec<Effect>) {
+    let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruned);
+    let is_new = circuit.surveyed.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
+    let at = circuit.surveyed.as_ref().and_then(|(_, at)| at.as_ref());
+    if knows.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
+        return;
+    }
+    circuit.surveyed = Some((Arc::clone(graph), Some(Arc::clone(kept))));
+    let survey = Survey {
+        knows: Arc::clone(knows),
+        graph: Arc::clone(graph),
+        kept: Arc::clone(kept),
+        file: Arc::clone(&circuit.file_labels),
+        before: circuit.named.clone(),
+        is_new,
+    };
+    effects.push(Effect::Survey { generation, survey });
+}
+
+/// Takes what a library says of a graph's features.
+pub(in crate::tui) fn take_survey(state: &mut State, generation: u64, result: Result<(Named, bool), String>) {
+    let Ok((named, is_all)) = result else { return };
+    let Some(circuit) = state.circuit.as_mut().filter(|_| generation == state.circuit_generation) else { return };
+    let thresholds = circuit.edits.now().thresholds;
+    let prunes = thresholds.density < 1.0 && circuit.named.densities != named.densities;
+    circuit.take_named(named);
+    if !is_all {
+        circuit.survey_anew();
+    }
+    if prunes {
+        prune_anew(state);
+    }
+    state.dirty = true;
+}
+
+/// Takes a library that was opened.
+pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: Result<Arc<dyn Knows>, String>) {
+    let Some(known) = state.features.known.get_mut(transcoder) else { return };
+    let notices = match &result {
+        Ok(knows) => knows.notices().join("; "),
+        Err(why) => why.clone(),
+    };
+    known.access = result.map_or_else(Access::Failed, Access::Open);
+    if !notices.is_empty() {
+        state.warn(notices);
+    }
+    super::browse::browse_opened(state, transcoder);
+    state.dirty = true;
+}
+
+/// Takes what was read of a feature.
+pub(in crate::tui) fn take_feature(
+    state: &mut State,
+    generation: u64,
+    transcoder: &str,
+    feature: Feature,
+    result: Result<Arc<Card>, String>,
+) {
+    let Some(known) = state.features.known.get_mut(transcoder) else { return };
+    known.take(feature, generation, result);
+    if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
+        && circuit.traced.document.origin.transcoder == transcoder
+    {
+        circuit.note_card(feature, card);
+    }
+    state.dirty = true;
+}
+
+/// Stops the reading that is under way, where the hub is asked; whether it was.
+pub(super) fn stop_reading(state: &mut State) -> bool {
+    let Some(transcoder) = state.circuit.as_ref().map(|circuit| &circuit.traced.document.origin.transcoder) else {
+        return false;
+    };
+    let Some(known) = state.features.known.get_mut(transcoder) else { return false };
+    let Some((feature, generation, _)) = known.pending().filter(|(.., phase)| !phase.is_empty()) else { return false };
+    known.take(feature, generation, Err("The question was taken back".to_owned()));
+    state.effects.push(Effect::StopReading);
+    true
+}
+
+/// Asks the hub for the feature that is looked at: after a yes, once for each set, or again.
+pub(in crate::tui) fn ask_hub(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let transcoder = circuit.traced.document.origin.transcoder.clone();
+    let members = members(circuit);
+    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let turn = state.features.sight.turn.min(members.len().saturating_sub(1));
+    match members.get(turn).and_then(|feature| known.reading(*feature)) {
+        None => state.say("This is no feature: only features have contexts"),
+        // It is asked anew.
+        Some(Reading::Failed(_)) => known.forget_missing(),
+        Some(Reading::Pending { .. }) => state.say("It is being read"),
+        Some(Reading::Known(card)) => match &card.asks_for {
+            Some(set) => state.popup = Some(Popup::Consent { transcoder, set: set.clone() }),
+            None if card.found.dashboard.is_some() => state.say("Its contexts are here already"),
+            None => state.say("The hub cannot be asked for features of this transcoder, or has none of this one"),
+        },
+    }
+}
+
+/// The person lets the hub be asked; whether that was the question.
+pub(super) fn allow_hub(state: &mut State) -> bool {
+    let Some(Popup::Consent { transcoder, .. }) = &state.popup else { return false };
+    let transcoder = transcoder.clone();
+    state.popup = None;
+    let knows = state.features.known.get(&transcoder).and_then(Known::open).map(Arc::clone);
+    state.effects.extend(knows.map(|knows| Effect::AllowHub { transcoder, knows }));
+    true
+}
+
+/// The hub may be asked from now on; or that could not be kept, which changes nothing until the program ends.
+pub(in crate::tui) fn take_allowed(state: &mut State, transcoder: &str, result: Result<(), String>) {
+    if let Some(known) = state.features.known.get_mut(transcoder) {
+        known.forget_missing();
+    }
+    if let Err(why) = result {
+        state.warn(why);
+    }
+    state.dirty = true;
+}
+
+/// Shows the contexts on the whole screen.
+pub(in crate::tui) fn open_contexts(state: &mut State) {
+    match state.circuit.as_ref().map(members) {
+        None => state.say("There is no graph"),
+        Some(members) if members.is_empty() => state.say("This is no feature: only features have contexts"),
+        Some(_) => {
+            state.features.sight.scroll = 0;
+            state.popup = Some(Popup::Contexts(Contexts::default()));
+        }
+    }
+}
+
+/// Where contexts are shown, and what is looked for in them.
+fn shown(state: &State) -> Option<(Rect, String)> {
+    match &state.popup {
+        Some(Popup::Contexts(contexts)) => Some((contexts.room(state.size), contexts.wanted().to_owned())),
+        _ => view::feature_room(state).map(|room| (room, String::new())),
+    }
+}
+
+pub(in crate::tui) fn scroll_contexts(state: &mut State, by: isize) {
+    let Some((room, wanted)) = shown(state) else { return };
+    let most = view::feature_overflow(state, room, &wanted);
+    let sight = &mut state.features.sight;
+    sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
+}
+
+/// Shifts contexts, at most by the length of a long one.
+pub(in crate::tui) fn shift_contexts(state: &mut State, by: isize) {
+    const MOST: isize = 1_000;
+    let sight = &mut state.features.sight;
+    sight.shift = (sight.shift + by).clamp(-MOST, MOST);
+}
+
+/// To another member of the supernode, or to all of them together.
+pub(in crate::tui) fn turn_member(state: &mut State, by: isize) {
+    let n = state.circuit.as_ref().map_or(0, |circuit| members(circuit).len());
+    if n < 2 {
+        state.say("This feature is in no supernode with others");
+        return;
+    }
+    let sight = &mut state.features.sight;
+    sight.turn = (sight.turn.min(n) as isize + by).rem_euclid(n as isize + 1) as usize;
+    (sight.scroll, sight.shift) = (0, 0);
+}
+
+pub(in crate::tui) fn toggle_repeated(state: &mut State) {
+    let sight = &mut state.features.sight;
+    sight.unfolded = !sight.unfolded;
+}
+
+/// Looks for a text in the contexts that fill the screen.
+pub(in crate::tui) fn search_contexts(state: &mut State) {
+    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+        contexts.write();
+    }
+}
+
+pub(in crate::tui) fn take_search(state: &mut State) {
+    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+        contexts.leave_line();
+    }
+}
+
+/// Lets go of what is looked for, then of the screen.
+pub(in crate::tui) fn close_contexts(state: &mut State) {
+    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+        let goes_on = contexts.clear();
+        state.features.sight.scroll = 0;
+        if !goes_on {
+            state.popup = None;
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Interventions: made of what is at hand, changed by keys, and measured as they change.
+
+use super::edits::apply;
+use super::group::at_hand;
+use super::learn::model_fits;
+use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Positions, Site};
+use crate::ids::NodeId;
+use crate::tui::app::{Effect, Popup, State};
+use crate::tui::circuit::Circuit;
+use crate::tui::lab::{Experiment, Lab, Measured, Trial, Tried, View};
+use crate::tui::popup::question::{Asks, Question};
+
+/// Doses of a sweep.
+const DOSES: usize = 13;
+
+/// Tokens whose probabilities a sweep draws.
+const DRAWN: usize = 4;
+
+/// Tokens of a continuation.
+const CONTINUED: usize = 16;
+
+/// Opens the panel, with an intervention on the features at hand: the chosen ones, else the selected one with its
+/// supernode.
+pub(in crate::tui) fn open_interventions(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let edited = circuit.edits.now();
+    let group = edited.group_of(circuit.selected()).filter(|_| circuit.kit.chosen.is_empty());
+    let nodes = group.map_or_else(|| at_hand(circuit), |at| edited.groups[at].members.clone());
+    let sites: Vec<Site> = nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(Site::from).collect();
+    let mut set = edited.interventions.clone();
+    let same = set.list.iter().position(|it| it.sites == sites);
+    if let Some(at) = same {
+        circuit.lab.row = at;
+    } else if let (Some(first), false) = (nodes.first(), sites.is_empty()) {
+        let named = || circuit.label(*first).map(|(label, _)| label.to_owned());
+        let name = group.map(|at| edited.groups[at].name.clone()).or_else(named);
+        let name = name.unwrap_or_else(|| circuit.name(*first, &state.look.glyphs));
+        set.list.push(Intervention { name, sites, action: Action::Ablate, muted: false });
+        circuit.lab.row = set.list.len() - 1;
+        circuit.edits.apply(Edit::SetInterventions(set));
+    }
+    circuit.kit.chosen.clear();
+    state.popup = Some(Popup::Interventions);
+}
+
+/// The feature of a node, where it is one.
+fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
+    match circuit.node(node).kind {
+        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
+        _ => None,
+    }
+}
+
+pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let last = circuit.edits.now().interventions.list.len().saturating_sub(1);
+    circuit.lab.row = circuit.lab.row.saturating_add_signed(by).min(last);
+    circuit.lab.dismiss();
+}
+
+/// Changes the set.
+fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let mut set = circuit.edits.now().interventions.clone();
+    change(&mut set);
+    circuit.edits.apply(Edit::SetInterventions(set));
+    circuit.lab.dismiss();
+}
+
+/// Changes the chosen intervention.
+fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.lab.row) else { return };
+    change_set(state, |set| {
+        if let Some(chosen) = set.list.get_mut(row) {
+            change(chosen);
+        }
+    });
+}
+
+/// Moves the dose by tenths.
+pub(in crate::tui) fn nudge_dose(state: &mut State, tenths: i32) {
+    change_chosen(state, |chosen| {
+        // Rounded to tenths, so that going there and back ends where it began.
+        let dose = ((chosen.action.dose() * 10.0).round() + tenths as f32) / 10.0;
+        chosen.action = chosen.action.at_dose(dose);
+    });
+}
+
+pub(in crate::tui) fn mute_intervention(state: &mut State) {
+    change_chosen(state, |chosen| chosen.muted = !chosen.muted);
+}
+
+pub(in crate::tui) fn remove_intervention(state: &mut State) {
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.lab.row) else { return };
+    change_set(state, |set| {
+        if row < set.list.len() {
+            set.list.remove(row);
+        }
+    });
+    move_in_interventions(state, 0);
+}
+
+/// To the next mode.
+pub(in crate::tui) fn turn_freeze(state: &mut State) {
+    change_set(state, |set| {
+        let at = Freeze::ALL.iter().position(|freeze| *freeze == set.freeze).unwrap_or(0);
+        set.freeze = Freeze::ALL[(at + 1) % Freeze::ALL.len()];
+    });
+}
+
+/// Shows this below the list, or the effects again.
+pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
+    let Some(circuit) = &mut state.circuit else { return };
+    circuit.lab.view = if circuit.lab.view == view { View::Effects } else { view };
+    circuit.lab.trial = None;
+    circuit.lab.tried = None;
+    state.effects.push(Effect::StopAttempt);
+}
+
+pub(in crate::tui) fn close_interventions(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.lab.view = View::Effects;
+        circuit.lab.trial = None;
+        circuit.lab.tried = None;
+    }
+    state.effects.push(Effect::StopAttempt);
+    state.popup = None;
+}
+
+/// Asks what is done to the chosen intervention's features, or at which positions.
+pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
+    let Some(circuit) = &state.circuit else { return };
+    let row = circuit.lab.row;
+    let Some(chosen) = circuit.edits.now().interventions.list.get(row) else { return };
+    let question = if positions {
+        let now = chosen.sites.first().map_or_else(String::new, |site| site.positions.to_string());
+        Question::new(Asks::Positions(row), "a position, 3..7, from 4 on: 4.., or all: *".to_owned(), now)
+    } else {
+        let about = "a value, times the base: x2, added to it: +1.5; off ablates".to_owned();
+        Question::new(Asks::Action(row), about, chosen.action.brief())
+    };
+    state.popup = Some(Popup::Question(question));
+}
+
+/// Asks for the prompt whose features are put in place of those at the selected node's position.
+pub(in crate::tui) fn ask_swap(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let position = circuit.node(circuit.selected()).position();
+    let token = circuit.token_at(position, &state.look.glyphs);
+    let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
+    let answer = circuit.traced.document.origin.prompt.clone();
+    state.popup = Some(Popup::Question(Question::new(Asks::Swap(position), about, answer)));
+}
+
+/// Takes the answer to a question about interventions, or says what is wrong with it.
+pub(super) fn answer_intervention(state: &mut State) {
+    let Some(Popup::Question(question)) = &mut state.popup else { return };
+    let text = question.answer().to_owned();
+    match question.asks {
+        Asks::Action(_) => match text.parse::<Action>().and_then(finite) {
+            Ok(action) => {
+                change_chosen(state, |chosen| {
+                    chosen.action = match &chosen.action {
+                        swap @ Action::Swap { .. } => swap.at_dose(action.dose()),
+                        _ => action,
+                    };
+                });
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => question.complain(why),
+        },
+        Asks::Positions(_) => match text.parse::<Positions>() {
+            Ok(positions) => {
+                change_chosen(state, |chosen| chosen.sites.iter_mut().for_each(|site| site.positions = positions));
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => question.complain(why),
+        },
+        Asks::Swap(position) => {
+            state.popup = Some(Popup::Interventions);
+            attempt(state, View::Effects, Trial::Swap { position, prompt: text });
+        }
+        _ => {}
+    }
+}
+
+fn finite(action: Action) -> Result<Action, String> {
+    if action.dose().is_finite() { Ok(action) } else { Err("It has to be a finite number".to_owned()) }
+}
+
+/// Has something tried on the model.
+fn attempt(state: &mut State, view: View, trial: Trial) {
+    let generation = state.next_generation();
+    let fits = model_fits(state);
+    let Some(circuit) = &mut state.circuit else { return };
+    circuit.lab.dismiss();
+    circuit.lab.trial = Some((generation, view, circuit.lab.row));
+    if !fits {
+        circuit.lab.tried = Some(Err("needs the model, which is not loaded".to_owned()));
+        return;
+    }
+    let tokens = circuit.traced.document.graph.tokens().to_vec();
+    state.effects.push(Effect::Attempt { generation, tokens, trial });
+}
+
+/// Takes what came of a trial; a swap becomes an intervention.
+pub(in crate::tui) fn take_tried(state: &mut State, generation: u64, result: Result<Tried, String>) {
+    let Some(circuit) = &mut state.circuit else { return };
+    if circuit.lab.trial.is_none_or(|(waited, ..)| waited != generation) {
+        return;
+    }
+    state.dirty = true;
+    if let Ok(Tried::Swap(intervention)) = result {
+        circuit.lab.trial = None;
+        circuit.lab.row = circuit.edits.now().interventions.list.len();
+        let name = intervention.name.clone();
+        let mut set = circuit.edits.now().interventions.clone();
+        set.list.push(*intervention);
+        apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
+    } else {
+        circuit.lab.tried = Some(result);
+    }
+}
+
+/// Takes what was measured, where nothing else was asked since.
+pub(in crate::tui) fn take_measured(state: &mut State, generation: u64, result: Result<Measured, String>) {
+    let Some(circuit) = &mut state.circuit else { return };
+    if circuit.lab.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
+        circuit.lab.take(result);
+        state.dirty = true;
+    }
+}
+
+/// Has the effects measured where the interventions or the graph changed, and what the panel shows tried.
+pub(in crate::tui) fn measure(state: &mut State) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let set = &circuit.edits.now().interventions;
+    circuit.lab.row = circuit.lab.row.min(set.list.len().saturating_sub(1));
+    let n_nodes = circuit.traced.document.graph.n_nodes();
+    let same = match &circuit.lab.asked {
+        Some((_, asked, nodes)) => asked == set && *nodes == n_nodes,
+        None => set.is_idle(),
+    };
+    if !same {
+        ask_effects(state);
+    }
+    if matches!(state.popup, Some(Popup::Interventions)) {
+        ask_view(state);
+    }
+}
+
+fn ask_effects(state: &mut State) {
+    let generation = state.next_generation();
+    let fits = model_fits(state);
+    let Some(circuit) = &mut state.circuit else { return };
+    let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
+    if set.is_idle() {
+        circuit.lab.forget();
+        return;
+    }
+    let ids = graph.node_ids().map(|id| (id, &graph.node(id).kind));
+    let (mut targets, mut features) = (Vec::new(), Vec::new());
+    for (id, kind) in ids {
+        match kind {
+            NodeKind::Logit { id, .. } => targets.push(*id),
+            _ => features.extend(feature_at(circuit, id)),
+        }
+    }
+    let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
+    circuit.lab.asked = Some((generation, set, graph.n_nodes()));
+    // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
+    circuit.lab.trial = circuit.lab.trial.filter(|(_, view, _)| *view == View::Effects);
+    if fits {
+        state.effects.push(Effect::Measure { generation, experiment: Box::new(experiment) });
+    } else {
+        circuit.lab.take(Err("needs the model, which is not loaded".to_owned()));
+    }
+}
+
+/// Has what the panel shows tried, where it was not yet.
+fn ask_view(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let Lab { view, row, trial, measured, .. } = &circuit.lab;
+    let set = &circuit.edits.now().interventions;
+    let (view, row) = (*view, *row);
+    if view == View::Effects || trial.is_some_and(|(_, asked, of)| asked == view && (of == row || view != View::Sweep))
+    {
+        return;
+    }
+    let trial = match (view, set.list.get(row), measured) {
+        (View::Sweep, Some(chosen), Some(measured)) => Trial::Sweep {
+            interventions: set.clone(),
+            which: row,
+            doses: doses(&chosen.action),
+            tokens: drawn(measured),
+        },
+        (View::Continued, ..) => Trial::Continue { interventions: set.clone(), max_tokens: CONTINUED },
+        _ => return,
+    };
+    attempt(state, view, trial);
+}
+
+/// The doses around the one that an action has.
+fn doses(action: &Action) -> Vec<f32> {
+    let most = match action {
+        Action::Ablate | Action::Scale { .. } | Action::Swap { .. } => 2.0f32,
+        Action::Set { .. } | Action::Add { .. } => 1.0,
+    };
+    let most = most.max(2.0 * action.dose().abs());
+    let least = if action.dose() < 0.0 || matches!(action, Action::Add { .. }) { -most } else { 0.0 };
+    let share = |nth: usize| nth as f32 / (DOSES - 1) as f32;
+    (0..DOSES).map(|nth| least * (1.0 - share(nth)) + most * share(nth)).collect()
+}
+
+/// The tokens that stand out before or after.
+fn drawn(measured: &Measured) -> Vec<u32> {
+    let effects = &measured.effects;
+    let pairs = effects.before.iter().zip(&effects.after);
+    let mut tokens = Vec::new();
+    for id in pairs.flat_map(|(before, after)| [before.id, after.id]) {
+        if !tokens.contains(&id) {
+            tokens.push(id);
+        }
+    }
+    tokens.truncate(DRAWN);
+    tokens
+}

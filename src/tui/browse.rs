@@ -1,0 +1,78 @@
+//! Features without a graph: what is asked of whoever has the transcoder, and what is answered.
+
+use crate::features::browse::{Entry, Fires, Hit, Near, Order};
+use crate::tui::features::Feature;
+use std::collections::HashMap;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The first features in an order.
+    List(Order),
+    /// Those whose labels, contexts or promoted tokens fit.
+    Search(String),
+    /// Those that write most nearly as one does.
+    Near(Feature),
+    /// Those that fire on a text.
+    Fires(String),
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub enum Browsed {
+    /// The first features, and how many there are.
+    List(Vec<Entry>, usize),
+    /// What fits, the best first, and how many there are.
+    Hits(Vec<Hit>, usize),
+    /// The nearest, the nearest first.
+    Near(Vec<Near>),
+    /// What fires on each token, and what these features are called.
+    Fires(Vec<Fires>, HashMap<Feature, Entry>),
+}
+
+/// Features at most in a list.
+pub const LISTED: usize = 500;
+/// Features at most of a token.
+pub const OF_TOKEN: usize = 50;
+
+/// A line of the list.
+pub struct Item<'a> {
+    /// The feature.
+    pub entry: &'a Entry,
+    /// What it is listed by: an activation or a cosine.
+    pub number: Option<f32>,
+    /// What fits.
+    pub text: Option<&'a str>,
+}
+
+impl Browsed {
+    /// The lines of the list; of a text those of its token `at`.
+    pub fn items(&self, at: usize) -> Vec<Item<'_>> {
+        let item = |entry, number, text| Item { entry, number, text };
+        match self {
+            Self::List(entries, _) => entries.iter().map(|entry| item(entry, None, None)).collect(),
+            Self::Hits(hits, _) => hits.iter().map(|hit| item(&hit.entry, None, Some(hit.text.as_str()))).collect(),
+            Self::Near(near) => near.iter().map(|near| item(&near.entry, Some(near.cosine), None)).collect(),
+            Self::Fires(tokens, entries) => {
+                let of = |(layer, feature, activation): &(_, _, f32)| {
+                    Some(item(entries.get(&(*layer, *feature))?, Some(*activation), None))
+                };
+                tokens.get(at).map_or_else(Vec::new, |token| token.features.iter().filter_map(of).collect())
+            }
+        }
+    }
+
+    /// The tokens of a text, where one was asked about.
+    pub fn tokens(&self) -> &[Fires] {
+        match self {
+            Self::Fires(tokens, _) => tokens,
+            Self::List(..) | Self::Hits(..) | Self::Near(_) => &[],
+        }
+    }
+
+    /// How strongly a feature fires on each token, as far as it is listed there.
+    pub fn activations(&self, feature: Feature) -> Vec<f32> {
+        let is_it = |(layer, number, _): &&(_, _, f32)| (*layer, *number) == feature;
+        self.tokens().iter().map(|token| token.features.iter().find(is_it).map_or(0.0, |found| found.2)).collect()
+    }
+}

@@ -1,0 +1,345 @@
+//! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
+
+use crate::features::{Dashboard, Found, Label, Library};
+use crate::graph::{Document, FeatureAt, NodeKind};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
+use crate::job::{Cancelled, Monitor};
+use crate::tui::strip::Strip;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// A feature: its layer, and its index there.
+pub type Feature = (Layer, FeatureId);
+
+/// Whoever knows what a transcoder's features fire on. Nothing here is called on the thread that draws.
+pub trait Knows: Send + Sync + 'static {
+    /// What is known of a feature on this machine: a matter of milliseconds.
+    fn read_here(&self, feature: Feature) -> Found;
+
+    /// The same, and where nothing is known here, what the hub knows, if it may be asked.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled>;
+
+    /// What a feature is called, without its dashboard.
+    fn label(&self, feature: Feature) -> Option<Label>;
+
+    /// How often a feature fires, as far as it is known without its dashboard.
+    fn density(&self, feature: Feature) -> Option<f32>;
+
+    /// What of the hub could be asked once the person says yes; `None` where it may be asked, or cannot be.
+    fn asks_for(&self) -> Option<String>;
+
+    /// The person said yes.
+    ///
+    /// # Errors
+    /// That cannot be kept; it holds until the program ends.
+    fn allow_hub(&self) -> Result<(), String>;
+
+    /// What has to be said of sources that were found and cannot be used.
+    fn notices(&self) -> &[String];
+
+    /// Whether nothing is known, and nobody can be asked.
+    fn is_empty(&self) -> bool;
+
+    /// The library itself, to be looked through.
+    fn library(&self) -> Option<&Library> {
+        None
+    }
+}
+
+impl Knows for Library {
+    fn read_here(&self, feature: Feature) -> Found {
+        Self::read_here(self, feature.0, feature.1)
+    }
+
+    fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled> {
+        Self::read(self, feature.0, feature.1, monitor)
+    }
+
+    fn label(&self, feature: Feature) -> Option<Label> {
+        Self::label(self, feature.0, feature.1)
+    }
+
+    fn density(&self, feature: Feature) -> Option<f32> {
+        Self::density(self, feature.0, feature.1)
+    }
+
+    fn asks_for(&self) -> Option<String> {
+        Self::asks_for(self).map(ToString::to_string)
+    }
+
+    fn allow_hub(&self) -> Result<(), String> {
+        Self::allow_hub(self).map_err(|error| error.to_string())
+    }
+
+    fn notices(&self) -> &[String] {
+        Self::notices(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    fn library(&self) -> Option<&Library> {
+        Some(self)
+    }
+}
+
+/// Contexts in which a feature fires about equally strongly.
+pub struct Group {
+    /// As the writer called them.
+    pub name: String,
+    /// The contexts, and whether each repeats another one.
+    pub strips: Vec<(Arc<Strip>, bool)>,
+}
+
+/// What was read of a feature, made ready to be shown.
+#[derive(Default)]
+pub struct Card {
+    /// What was found; its contexts stand in `groups`.
+    pub found: Found,
+    /// How often it fires, wherever that is known from.
+    pub density: Option<f32>,
+    /// Its contexts, the strongest group first.
+    pub groups: Vec<Group>,
+    /// What of the hub could be asked for more once the person says yes.
+    pub asks_for: Option<String>,
+    /// Whether the hub was asked too, where it may be.
+    pub is_whole: bool,
+}
+
+impl Card {
+    /// Reads a feature; the hub is asked only where it `may_ask`.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn read(knows: &dyn Knows, feature: Feature, may_ask: bool, monitor: &Monitor) -> Result<Self, Cancelled> {
+        let mut found = if may_ask { knows.read(feature, monitor)? } else { knows.read_here(feature) };
+        let groups = found.dashboard.as_mut().map_or_else(Vec::new, |(dashboard, _)| groups(dashboard, feature));
+        let asks_for = if found.hub_may_know { knows.asks_for() } else { None };
+        let is_whole = may_ask || found.dashboard.is_some() || asks_for.is_some() || !found.hub_may_know;
+        let density = found.dashboard.as_ref().and_then(|(dashboard, _)| dashboard.density);
+        let density = density.or_else(|| knows.density(feature));
+        Ok(Self { found, density, groups, asks_for, is_whole })
+    }
+
+    /// Its dashboard, without contexts.
+    pub fn dashboard(&self) -> Option<&Dashboard> {
+        self.found.dashboard.as_ref().map(|(dashboard, _)| dashboard)
+    }
+
+    /// All contexts of several features, each context once, those that are strongest for their feature first.
+    pub fn union(cards: &[(Feature, Arc<Self>)]) -> Self {
+        let all = cards.iter().flat_map(|(_, card)| card.groups.iter().flat_map(|group| &group.strips));
+        let mut strips: Vec<Arc<Strip>> =
+            all.filter(|(_, repeated)| !repeated).map(|(strip, _)| Arc::clone(strip)).collect();
+        strips.sort_by(|a, b| b.share().total_cmp(&a.share()));
+        let mut seen = HashSet::new();
+        let strips = strips.into_iter().map(|strip| {
+            let repeated = !seen.insert(strip.text());
+            (strip, repeated)
+        });
+        let group = Group { name: "of all members".to_owned(), strips: strips.collect() };
+        Self { groups: vec![group], is_whole: true, ..Self::default() }
+    }
+}
+
+/// Makes the contexts of a dashboard ready, and takes them out of it.
+fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
+    let highest = dashboard.examples().flat_map(|example| &example.activations).copied().fold(0.0, f32::max);
+    // What is written in a file as the maximum may be a default; the contexts know better.
+    let most = if highest > 0.0 { highest } else { dashboard.max };
+    let spacer = dashboard.spacer();
+    let quantiles = std::mem::take(&mut dashboard.quantiles).into_iter().map(|quantile| {
+        let mut seen = HashSet::new();
+        let strips = quantile.examples.iter().filter_map(|example| {
+            let strip = Strip::of(example, spacer, most, Some(feature))?;
+            let again = !seen.insert(strip.text());
+            Some((Arc::new(strip), again || example.repeated))
+        });
+        Group { strips: strips.collect(), name: quantile.name }
+    });
+    quantiles.filter(|group| !group.strips.is_empty()).collect()
+}
+
+/// How strongly a feature fires at each position of a prompt, `[P]`, as far as the graph tells.
+pub fn on_prompt(document: &Document, feature: Feature) -> Vec<f32> {
+    let (layer, feature) = feature;
+    let mut activations = vec![0.0; document.graph.tokens().len()];
+    if let Some(trace) = &document.trace {
+        for (at, activation) in activations.iter_mut().enumerate() {
+            let wanted = FeatureAt { layer, position: Position::from(at), feature };
+            if let Ok(found) = trace.active.binary_search(&wanted) {
+                *activation = trace.activations.get(found).copied().unwrap_or_default();
+            }
+        }
+        return activations;
+    }
+    for node in document.graph.nodes() {
+        if let NodeKind::Feature { layer: its, position, feature: number } = node.kind
+            && (its, number) == (layer, feature)
+            && let Some(activation) = activations.get_mut(position.index())
+        {
+            *activation = node.activation.unwrap_or_default();
+        }
+    }
+    activations
+}
+
+/// What is known of one feature, as far as it was read.
+pub enum Reading {
+    /// It is being read.
+    Pending {
+        /// The number of the question.
+        generation: u64,
+        /// The frame of the sign for work at which it was asked for.
+        since: usize,
+        /// What is being done.
+        phase: &'static str,
+    },
+    /// It was read.
+    Known(Arc<Card>),
+    /// The person stopped it, or it failed.
+    Failed(String),
+}
+
+/// A transcoder's library.
+pub enum Access {
+    /// It is being opened.
+    Opening,
+    /// It is open.
+    Open(Arc<dyn Knows>),
+    /// It cannot be opened, and why.
+    Failed(String),
+}
+
+/// A transcoder's library, and what was read from it.
+pub struct Known {
+    /// The library.
+    pub access: Access,
+    readings: HashMap<Feature, Reading>,
+    /// The features that were read, the last one at the end.
+    order: VecDeque<Feature>,
+}
+
+/// Features whose contexts are kept at hand.
+const AT_HAND: usize = 200;
+
+impl Known {
+    /// A library that is being opened.
+    pub fn opening() -> Self {
+        Self { access: Access::Opening, readings: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// The library, where it is open.
+    pub fn open(&self) -> Option<&Arc<dyn Knows>> {
+        match &self.access {
+            Access::Open(knows) => Some(knows),
+            Access::Opening | Access::Failed(_) => None,
+        }
+    }
+
+    /// What is known of a feature; `None` where it was not asked for.
+    pub fn reading(&self, feature: Feature) -> Option<&Reading> {
+        self.readings.get(&feature)
+    }
+
+    /// What was read of a feature.
+    pub fn card(&self, feature: Feature) -> Option<&Arc<Card>> {
+        match self.readings.get(&feature) {
+            Some(Reading::Known(card)) => Some(card),
+            Some(Reading::Pending { .. } | Reading::Failed(_)) | None => None,
+        }
+    }
+
+    /// Whether a feature has to be asked for; the hub too, where it `may_ask`.
+    pub fn wants(&self, feature: Feature, may_ask: bool) -> bool {
+        match self.readings.get(&feature) {
+            None => true,
+            Some(Reading::Known(card)) => may_ask && !card.is_whole,
+            Some(Reading::Pending { .. } | Reading::Failed(_)) => false,
+        }
+    }
+
+    /// A feature was asked for. Only the newest question is answered: those that were passed over are asked anew.
+    pub fn ask(&mut self, feature: Feature, generation: u64, since: usize) {
+        self.readings.retain(|_, reading| !matches!(reading, Reading::Pending { .. }));
+        self.readings.insert(feature, Reading::Pending { generation, since, phase: "" });
+    }
+
+    /// The number of the question that is under way, and what is being done.
+    pub fn pending(&self) -> Option<(Feature, u64, &'static str)> {
+        self.readings.iter().find_map(|(feature, reading)| match reading {
+            Reading::Pending { generation, phase, .. } => Some((*feature, *generation, *phase)),
+            Reading::Known(_) | Reading::Failed(_) => None,
+        })
+    }
+
+    /// Hears what is being done for a question.
+    pub fn hear(&mut self, number: u64, doing: &'static str) {
+        for reading in self.readings.values_mut() {
+            if let Reading::Pending { generation, phase, .. } = reading
+                && *generation == number
+            {
+                *phase = doing;
+            }
+        }
+    }
+
+    /// Takes the answer to the question of this number. One to a question that was passed over is kept too, for it is true
+    /// of its feature; that it was passed over says nothing.
+    pub fn take(&mut self, feature: Feature, number: u64, result: Result<Arc<Card>, String>) {
+        match result {
+            Ok(card) => {
+                self.readings.insert(feature, Reading::Known(card));
+                self.order.retain(|other| *other != feature);
+                self.order.push_back(feature);
+                while self.order.len() > AT_HAND
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.readings.remove(&oldest);
+                }
+            }
+            Err(why) => {
+                let is_it =
+                    |reading: &Reading| matches!(reading, Reading::Pending { generation, .. } if *generation == number);
+                if self.readings.get(&feature).is_some_and(is_it) {
+                    self.readings.insert(feature, Reading::Failed(why));
+                }
+            }
+        }
+    }
+
+    /// Forgets what was not found, and what failed: it may be found now.
+    pub fn forget_missing(&mut self) {
+        self.readings.retain(|_, reading| matches!(reading, Reading::Known(card) if card.found.dashboard.is_some()));
+    }
+}
+
+/// Libraries by the transcoder's name, and where in the pane the person is.
+#[derive(Default)]
+pub struct Features {
+    /// What is known of each transcoder.
+    pub known: HashMap<String, Known>,
+    /// Where the person is.
+    pub sight: Sight,
+}
+
+/// Where in what is shown of a feature a person is.
+#[derive(Default)]
+pub struct Sight {
+    /// The circuit and the node that it is about.
+    pub about: Option<(u64, NodeId)>,
+    /// Which member of the supernode is shown, the selected node's feature first; behind the last one all together.
+    pub turn: usize,
+    /// The first line that is shown.
+    pub scroll: usize,
+    /// By how many cells contexts are shifted to the left.
+    pub shift: isize,
+    /// Whether repeated contexts are shown too.
+    pub unfolded: bool,
+    /// All members together: who they are, how many of them were read, and what is shown.
+    pub union: Option<(Vec<Feature>, usize, Arc<Card>)>,
+}

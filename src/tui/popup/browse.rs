@@ -1,0 +1,274 @@
+//! A transcoder's features on the whole screen, without a graph: a list, and what the chosen one fires on.
+
+use super::line;
+use crate::features::browse::Order;
+use crate::tui::app::State;
+use crate::tui::browse::{Ask, Browsed, Item};
+use crate::tui::features::Feature;
+use crate::tui::keymap::Context;
+use crate::tui::layout;
+use crate::tui::strip::Strip;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::view;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
+use ratatui::widgets::{Clear, Widget};
+use tui_input::{Input, InputRequest};
+
+/// What a line that is being written is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// A search.
+    Search,
+    /// A text on which features may fire.
+    Text,
+}
+
+/// The features being looked through.
+pub struct Browse {
+    /// The transcoder's name.
+    pub transcoder: String,
+    /// The number of the question whose answer is waited for.
+    pub generation: Option<u64>,
+    /// What was asked last.
+    pub ask: Ask,
+    /// The order of the list.
+    pub order: Order,
+    found: Option<Browsed>,
+    failure: Option<String>,
+    row: usize,
+    token: usize,
+    writes: Option<Writes>,
+    input: Input,
+}
+
+/// From this width on the chosen feature stands beside the list.
+const BESIDE: u16 = 100;
+
+impl Browse {
+    /// The features of a transcoder, by layer.
+    pub fn new(transcoder: String) -> Self {
+        let order = Order::Layer;
+        Self {
+            transcoder,
+            generation: None,
+            ask: Ask::List(order),
+            order,
+            found: None,
+            failure: None,
+            row: 0,
+            token: 0,
+            writes: None,
+            input: Input::default(),
+        }
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        if self.writes.is_some() { Context::BrowseLine } else { Context::Browse }
+    }
+
+    /// Something is asked, under the number `generation`.
+    pub fn asked(&mut self, ask: Ask, generation: u64) {
+        (self.ask, self.generation, self.failure) = (ask, Some(generation), None);
+    }
+
+    /// Takes an answer; whether it is the one that is waited for.
+    pub fn take(&mut self, generation: u64, result: Result<Browsed, String>) -> bool {
+        if self.generation != Some(generation) {
+            return false;
+        }
+        self.generation = None;
+        match result {
+            Ok(found) => {
+                // The last token is what is read on.
+                self.token = found.tokens().len().saturating_sub(1);
+                (self.found, self.row) = (Some(found), 0);
+            }
+            Err(why) => self.failure = Some(why),
+        }
+        true
+    }
+
+    /// Nothing more is waited for.
+    pub fn give_up(&mut self, why: String) {
+        self.generation = None;
+        self.failure = Some(why);
+    }
+
+    fn items(&self) -> Vec<Item<'_>> {
+        self.found.as_ref().map_or_else(Vec::new, |found| found.items(self.token))
+    }
+
+    /// The feature under the cursor.
+    pub fn chosen(&self) -> Option<Feature> {
+        self.items().get(self.row).map(|item| (item.entry.layer, item.entry.feature))
+    }
+
+    /// Moves the cursor.
+    pub fn move_by(&mut self, by: isize) {
+        let last = self.items().len().saturating_sub(1);
+        self.row = self.row.saturating_add_signed(by).min(last);
+    }
+
+    /// To another token of the text.
+    pub fn turn_token(&mut self, by: isize) {
+        let last = self.found.as_ref().map_or(0, |found| found.tokens().len()).saturating_sub(1);
+        self.token = self.token.saturating_add_signed(by).min(last);
+        self.row = 0;
+    }
+
+    /// Begins a line.
+    pub fn write(&mut self, what: Writes) {
+        self.writes = Some(what);
+        self.input.reset();
+    }
+
+    /// Edits the line.
+    pub fn edit(&mut self, request: InputRequest) {
+        if self.writes.is_some() {
+            self.input.handle(request);
+        }
+    }
+
+    /// Leaves the line; gives what it asks, where something stands in it.
+    pub fn take_line(&mut self) -> Option<Ask> {
+        let text = self.input.value().trim().to_owned();
+        let writes = self.writes.take()?;
+        match writes {
+            _ if text.is_empty() => None,
+            Writes::Search => Some(Ask::Search(text)),
+            Writes::Text => Some(Ask::Fires(text)),
+        }
+    }
+
+    /// Leaves the line without asking; whether there was one.
+    pub fn leave_line(&mut self) -> bool {
+        self.writes.take().is_some()
+    }
+
+    /// Where the chosen feature is told of, on a screen of this size.
+    fn parts(size: (u16, u16)) -> (Rect, Rect, Option<Rect>) {
+        let screen = view::popup_room(size);
+        let inner = layout::inner(screen);
+        let head = Rect { height: 1.min(inner.height), ..inner };
+        let below = Rect { y: inner.y + 2.min(inner.height), height: inner.height.saturating_sub(2), ..inner };
+        if below.width < BESIDE {
+            return (head, below, None);
+        }
+        let list = Rect { width: below.width * 2 / 5, ..below };
+        let card = Rect { x: list.right() + 3, width: below.width - list.width - 3, ..below };
+        (head, list, Some(card))
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
+        let (look, screen) = (&state.look, view::popup_room(state.size));
+        Clear.render(screen, buf);
+        let shown = look.glyphs.fit(&look.glyphs.visible(&self.transcoder), usize::from(screen.width / 2));
+        view::frame(screen, &format!("features of {shown}"), true, look, buf);
+        let (head, list, card) = Self::parts(state.size);
+        if list.is_empty() {
+            return None;
+        }
+        let cursor = self.head(state, head, buf);
+        self.list(list, look, buf);
+        if let (Some(card), Some(feature)) = (card, self.chosen()) {
+            let rows = view::browsed_rows(state, &self.transcoder, feature, card);
+            view::draw_feature(state, Rect::default(), card, &rows, "", buf);
+        }
+        cursor
+    }
+
+    /// What is asked, or being written; of a text its tokens.
+    fn head(&self, state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+        let label = match (self.writes, &self.ask) {
+            (Some(Writes::Search), _) => "search ".to_owned(),
+            (Some(Writes::Text), _) => "text ".to_owned(),
+            (None, Ask::List(order)) => format!("by {}", order_name(*order)),
+            (None, Ask::Search(pattern)) => format!("that fit {}", glyphs.visible(pattern)),
+            (None, Ask::Near((layer, feature))) => format!("that write nearly as L{layer} #{feature}"),
+            (None, Ask::Fires(_)) => "on ".to_owned(),
+        };
+        let (x, _) = buf.set_stringn(area.x, area.y, &label, usize::from(area.width), theme.quiet);
+        let rest = Rect { x, width: area.right().saturating_sub(x), ..area };
+        if self.writes.is_some() {
+            return Some(line::render(&self.input, rest, theme.strong, &state.look, buf));
+        }
+        let tokens = self.found.as_ref().map_or(&[][..], Browsed::tokens);
+        if !tokens.is_empty() {
+            let activations =
+                self.chosen().map(|feature| self.found.iter().flat_map(|f| f.activations(feature)).collect());
+            let activations: Vec<f32> = activations.unwrap_or_else(|| vec![0.0; tokens.len()]);
+            let most = activations.iter().copied().fold(0.0, f32::max);
+            let spaced = tokens.iter().any(|token| token.token.starts_with(' ') || token.token.ends_with(' '));
+            let pieces = tokens.iter().map(|token| token.token.clone()).zip(activations).collect();
+            if let Some(strip) = Strip::of_tokens(pieces, if spaced { "" } else { " " }, self.token, most) {
+                strip.draw(rest, 0, "", &state.look, buf);
+            }
+            return None;
+        }
+        let waits = self.generation.is_some().then(|| {
+            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+            format!("  {spinner}")
+        });
+        let count = match &self.found {
+            Some(Browsed::List(entries, all)) if entries.len() < *all => {
+                format!("  {} of {}", text::thousands(entries.len()), text::thousands(*all))
+            }
+            Some(Browsed::Hits(hits, all)) => format!("  {} of {}", text::thousands(hits.len()), text::thousands(*all)),
+            _ => String::new(),
+        };
+        let (x, _) = buf.set_stringn(x, area.y, waits.unwrap_or(count), usize::from(rest.width), theme.accent);
+        if let Some(why) = &self.failure {
+            let room = usize::from(area.right().saturating_sub(x + 2));
+            buf.set_stringn(x + 2, area.y, glyphs.fit(&glyphs.visible(why), room), room, theme.alert);
+        }
+        None
+    }
+
+    fn list(&self, area: Rect, look: &Look, buf: &mut Buffer) {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let items = self.items();
+        if items.is_empty() && self.found.is_some() {
+            buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
+        }
+        let lines = usize::from(area.height);
+        let from = view::first_line(self.row, lines, items.len());
+        for (line, (at, item)) in items.iter().enumerate().skip(from).take(lines).enumerate() {
+            let row = Rect { y: area.y + line as u16, height: 1, ..area };
+            let entry = item.entry;
+            let number = |number: Option<f32>| number.map_or_else(|| " ".repeat(8), |number| format!("{number:>8.3}"));
+            let density = entry.density.map_or_else(|| " ".repeat(9), |share| format!("{:>7.2} %", 100.0 * share));
+            let numbers = match item.number {
+                Some(_) => number(item.number),
+                None => format!("{density}{}", number(entry.maximum)),
+            };
+            let name = format!("L{} #{}", entry.layer, entry.feature);
+            let label = entry.label.as_ref().map_or_else(String::new, |label| glyphs.visible(&label.text));
+            let label = item.text.map_or(label, |text| glyphs.visible(text));
+            let (x, _) = buf.set_stringn(row.x, row.y, format!("{name:<11}"), usize::from(row.width), theme.text);
+            let (x, _) = buf.set_stringn(x, row.y, numbers, usize::from(row.right().saturating_sub(x)), theme.quiet);
+            let room = usize::from(row.right().saturating_sub(x + 2));
+            if room > 0 {
+                buf.set_stringn(x + 2, row.y, glyphs.fit(&label, room), room, theme.text);
+            }
+            if at == self.row {
+                buf.set_style(row, theme.selection.add_modifier(Modifier::BOLD));
+            }
+        }
+    }
+}
+
+/// What an order is called.
+fn order_name(order: Order) -> &'static str {
+    match order {
+        Order::Layer => "layer",
+        Order::Density => "density",
+        Order::Maximum => "maximum",
+        Order::Label => "label",
+    }
+}

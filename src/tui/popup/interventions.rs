@@ -1,0 +1,162 @@
+//! The interventions on a graph: their list, and what they do to the model.
+
+use super::ask::wrap;
+use crate::graph::{Intervention, Interventions};
+use crate::intervention::{Sweep, TokenEffect};
+use crate::tui::circuit::Circuit;
+use crate::tui::glyph::Charset;
+use crate::tui::lab::{LISTED, Lab, Measured, Texts, Tried, View};
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::symbols::Marker;
+use ratatui::text::Line;
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType, LegendPosition, Widget};
+
+/// Lines that the list takes at most.
+const ROWS: usize = 8;
+
+/// Lines below the list.
+const BELOW: u16 = 13;
+
+/// Draws the panel.
+pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
+    let set = &circuit.edits.now().interventions;
+    let lab = &circuit.lab;
+    let rows = set.list.len().clamp(1, ROWS) as u16;
+    let (width, height) = (screen.width.saturating_sub(4).min(112), rows + BELOW + 4);
+    let area = super::open(screen, width, height.min(screen.height), "interventions", look, buf);
+    if area.height < 3 {
+        return;
+    }
+    let parts = [Constraint::Length(1), Constraint::Length(rows), Constraint::Length(1), Constraint::Fill(1)];
+    let [head, list, _, below] = Layout::vertical(parts).areas(area);
+    let mode = format!("mode: {}", set.freeze.name());
+    buf.set_stringn(
+        head.x,
+        head.y,
+        look.glyphs.fit(&mode, usize::from(head.width)),
+        usize::from(head.width),
+        look.theme.quiet,
+    );
+    render_list(set, lab.row, list, look, buf);
+    if below.is_empty() {
+        return;
+    }
+    if let Some(why) = complaint(lab) {
+        lines(&wrap(&look.glyphs.visible(why), usize::from(below.width)), below, look.theme.alert, buf);
+    } else if lab.trial.is_some_and(|(_, view, _)| view == View::Effects) {
+        lines(&["running the other prompt".to_owned()], below, look.theme.quiet, buf);
+    } else if set.list.is_empty() {
+        let says = "There is none yet: open this on a feature or a supernode, or swap the features at this position for \
+                    another prompt's";
+        lines(&wrap(says, usize::from(below.width)), below, look.theme.quiet, buf);
+    } else if set.is_idle() {
+        lines(&["all of them are muted".to_owned()], below, look.theme.quiet, buf);
+    } else {
+        match (lab.view, &lab.measured, &lab.tried) {
+            (View::Effects, Some(measured), _) => render_effects(measured, below, look, buf),
+            (View::Sweep, _, Some(Ok(Tried::Sweep(sweep, texts)))) => render_sweep(sweep, texts, below, look, buf),
+            (View::Continued, _, Some(Ok(Tried::Continued(sides)))) => render_sides(sides, below, look, buf),
+            _ => lines(&["running the model".to_owned()], below, look.theme.quiet, buf),
+        }
+    }
+}
+
+/// What went wrong, where something did.
+fn complaint(lab: &Lab) -> Option<&str> {
+    match &lab.tried {
+        Some(Err(why)) => Some(why),
+        _ => lab.failed.as_deref(),
+    }
+}
+
+fn lines(all: &[String], area: Rect, style: Style, buf: &mut Buffer) {
+    for (line, y) in all.iter().zip(area.top()..area.bottom()) {
+        buf.set_stringn(area.x, y, line, usize::from(area.width), style);
+    }
+}
+
+fn render_list(set: &Interventions, row: usize, area: Rect, look: &Look, buf: &mut Buffer) {
+    let from = (row + 1).saturating_sub(usize::from(area.height));
+    for (y, (at, intervention)) in (area.top()..area.bottom()).zip(set.list.iter().enumerate().skip(from)) {
+        let style = if intervention.muted { look.theme.faint } else { look.theme.text };
+        let room = usize::from(area.width);
+        let line = look.glyphs.visible(&described(intervention));
+        buf.set_stringn(area.x, y, look.glyphs.fit(&line, room), room, style);
+        if at == row {
+            buf.set_style(Rect { y, height: 1, ..area }, look.theme.selection);
+        }
+    }
+}
+
+/// An intervention in a line.
+fn described(intervention: &Intervention) -> String {
+    let Intervention { name, sites, action, muted } = intervention;
+    let sites = match &sites[..] {
+        [site] => format!("{site}"),
+        sites => text::counted(sites.len(), "feature"),
+    };
+    format!("{}{action}: {name} ({sites})", if *muted { "muted, " } else { "" })
+}
+
+/// The outputs, what rises, and what falls, side by side.
+fn render_effects(measured: &Measured, area: Rect, look: &Look, buf: &mut Buffer) {
+    let effects = &measured.effects;
+    let columns: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).spacing(2).areas(area);
+    let lists = [("outputs", &effects.targets), ("rising", &effects.rising), ("falling", &effects.falling)];
+    for (column, (title, tokens)) in columns.into_iter().zip(lists) {
+        buf.set_stringn(column.x, column.y, title, usize::from(column.width), look.theme.strong);
+        for (token, y) in tokens.iter().take(LISTED).zip(column.top() + 1..column.bottom()) {
+            render_token(token, measured.text(token.id), Rect { y, height: 1, ..column }, look, buf);
+        }
+    }
+}
+
+/// A token's probability before and after, and the change of its logit.
+fn render_token(token: &TokenEffect, name: &str, area: Rect, look: &Look, buf: &mut Buffer) {
+    let [before, after] = token.probabilities;
+    let figures = format!("{before:.3}{}{after:.3} ", look.glyphs.to_output);
+    let logit = format!("{:+.2} ", token.of_logit());
+    let style = look.theme.sign(token.of_probability() as f32);
+    let (x, _) = buf.set_stringn(area.x, area.y, figures, usize::from(area.width), look.theme.text);
+    let (x, _) = buf.set_stringn(x, area.y, logit, usize::from(area.right().saturating_sub(x)), style);
+    let room = usize::from(area.right().saturating_sub(x));
+    buf.set_stringn(x, area.y, look.glyphs.fit(&look.glyphs.visible(name), room), room, look.theme.strong);
+}
+
+/// Probabilities against the dose.
+fn render_sweep(sweep: &Sweep, texts: &Texts, area: Rect, look: &Look, buf: &mut Buffer) {
+    let theme = &look.theme;
+    let styles = [theme.positive, theme.negative, theme.accent, theme.quiet];
+    let points: Vec<Vec<(f64, f64)>> = sweep
+        .probabilities
+        .iter()
+        .map(|row| sweep.doses.iter().map(|dose| f64::from(*dose)).zip(row.iter().copied()).collect())
+        .collect();
+    // Without colours and dots the lines are told apart by their letters.
+    let marker = if look.glyphs.charset == Charset::Ascii { Marker::Dot } else { Marker::Braille };
+    let sets = points.iter().zip(&sweep.tokens).zip(styles.into_iter().cycle()).map(|((points, id), style)| {
+        let name = look.glyphs.visible(texts.get(id).map_or("", String::as_str));
+        Dataset::default().name(name).marker(marker).graph_type(GraphType::Line).style(style).data(points)
+    });
+    let (least, most) = (sweep.doses.first().copied().unwrap_or(0.0), sweep.doses.last().copied().unwrap_or(1.0));
+    let labels = [least, (least + most) / 2.0, most].map(|dose| Line::from(format!("{dose}")));
+    let x = Axis::default().title("dose").style(theme.quiet).bounds([least.into(), most.into()]).labels(labels);
+    let y = Axis::default().title("probability").style(theme.quiet).bounds([0.0, 1.0]).labels(["0", "0.5", "1"]);
+    let chart = Chart::new(sets.collect()).x_axis(x).y_axis(y).legend_position(Some(LegendPosition::Right));
+    let always = (Constraint::Percentage(100), Constraint::Percentage(100));
+    chart.hidden_legend_constraints(always).render(area, buf);
+}
+
+/// Continuations without and with the interventions.
+fn render_sides(sides: &[String; 2], area: Rect, look: &Look, buf: &mut Buffer) {
+    let columns: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).spacing(2).areas(area);
+    for ((column, side), title) in columns.into_iter().zip(sides).zip(["without", "with"]) {
+        buf.set_stringn(column.x, column.y, title, usize::from(column.width), look.theme.strong);
+        let below = Rect { y: column.y + 1, height: column.height.saturating_sub(1), ..column };
+        lines(&wrap(&look.glyphs.visible(side), usize::from(column.width).max(1)), below, look.theme.text, buf);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a library calls the features of a graph, and how often they fire.
+
+use crate::features::{Label, LabelOrigin};
+use crate::graph::{AttributionGraph, Densities, Kept, Labelled, Labels, NodeKind, automatic};
+use crate::ids::NodeId;
+use crate::job::{Cancelled, Monitor};
+use crate::tui::features::{Card, Feature, Knows};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a library says of the features of a graph. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Named {
+    /// What they are called.
+    pub labels: Arc<HashMap<Feature, Label>>,
+    /// How often they fire.
+    pub densities: Arc<Densities>,
+    /// The labels of the graph's file with these.
+    pub merged: Arc<Labels>,
+    /// Those whose contexts were looked at for a name.
+    looked_at: Arc<HashSet<Feature>>,
+}
+
+/// A look at what a library says of a graph's features: first at what it says of all of them, then through the contexts
+/// of those that are kept, a while at a time.
+pub struct Survey {
+    /// The library.
+    pub knows: Arc<dyn Knows>,
+    /// The graph.
+    pub graph: Arc<AttributionGraph>,
+    /// What is kept of it.
+    pub kept: Arc<Kept>,
+    /// The labels of the graph's own file.
+    pub file: Arc<Labels>,
+    /// What is known already.
+    pub before: Named,
+    /// Whether the graph was not looked at yet.
+    pub is_new: bool,
+}
+
+/// How long a survey looks through contexts before it tells.
+const A_WHILE: Duration = Duration::from_millis(150);
+
+impl Survey {
+    /// Looks. Gives what is known then, and whether that is all.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn run(self, monitor: &Monitor) -> Result<(Named, bool), Cancelled> {
+        let started = Instant::now();
+        let feature_of = |id: NodeId| match self.graph.node(id).kind {
+            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
+            _ => None,
+        };
+        let Named { mut labels, mut densities, mut looked_at, .. } = self.before.clone();
+        let labels_now = Arc::make_mut(&mut labels);
+        let densities_now = Arc::make_mut(&mut densities);
+        let looked_at_now = Arc::make_mut(&mut looked_at);
+        if self.is_new {
+            let all: HashSet<Feature> = self.graph.node_ids().filter_map(feature_of).collect();
+            for feature in all {
+                if let Some(label) = self.knows.label(feature) {
+                    labels_now.insert(feature, label);
+                }
+                if let Some(density) = self.knows.density(feature) {
+                    densities_now.note(feature, density);
+                }
+            }
+        }
+        let mut kept: Vec<NodeId> = self.kept.node_ids().collect();
+        kept.sort_by(|a, b| self.kept.influence[b.index()].total_cmp(&self.kept.influence[a.index()]));
+        let mut is_all = true;
+        for feature in kept.into_iter().filter_map(feature_of) {
+            if looked_at_now.contains(&feature) {
+                continue;
+            }
+            monitor.cancel().check()?;
+            if started.elapsed() > A_WHILE {
+                is_all = false;
+                break;
+            }
+            looked_at_now.insert(feature);
+            let found = self.knows.read_here(feature);
+            labels_now.extend(found.label.map(|label| (feature, label)));
+            if let Some(density) = found.dashboard.and_then(|(dashboard, _)| dashboard.density) {
+                densities_now.note(feature, density);
+            }
+        }
+        let merged = Arc::new(merge(&self.file, &labels));
+        Ok((Named { labels, densities, merged, looked_at }, is_all))
+    }
+}
+
+impl Named {
+    /// Takes over what was read of a single feature.
+    pub fn note(&mut self, file: &Labels, feature: Feature, card: &Card) {
+        if let Some(density) = card.density {
+            Arc::make_mut(&mut self.densities).note(feature, density);
+        }
+        if let Some(label) = &card.found.label
+            && self.labels.get(&feature) != Some(label)
+        {
+            Arc::make_mut(&mut self.labels).insert(feature, label.clone());
+            self.merged = Arc::new(merge(file, &self.labels));
+        }
+    }
+}
+
+/// The labels of a graph's file and those of a library: which goes first depends on who gave the latter.
+fn merge(file: &Labels, library: &HashMap<Feature, Label>) -> Labels {
+    let mut merged = file.clone();
+    for ((layer, feature), label) in library {
+        let what = Labelled::Feature(*layer, *feature);
+        let theirs = merged.get(&what).filter(|theirs| !automatic::is_marked(theirs));
+        let in_file = theirs.map(|_| LabelOrigin::Graph);
+        if in_file.is_none_or(|in_file| label.origin < in_file) && !label.text.is_empty() {
+            let is_automatic = label.origin == LabelOrigin::Automatic;
+            let text = if is_automatic { automatic::mark(&label.text) } else { label.text.clone() };
+            merged.insert(what, text);
+        }
+    }
+    merged
+}

@@ -1,0 +1,161 @@
+//! A graph beside the model that it was made of, for ablations.
+
+use crate::attribution::{Capture, Engine, softmax};
+use crate::graph::{AttributionGraph, FeatureAt, NodeKind};
+use crate::ids::NodeId;
+use crate::intervention::{Change, Mode, Outcome, Value, intervene};
+use crate::job::Monitor;
+use crate::verify::{VerifyError, kl_divergence};
+
+/// A graph, and the model's own run on its prompt.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) graph: &'a AttributionGraph,
+    pub(super) capture: Capture,
+    base: Run,
+}
+
+/// What of a run is compared.
+#[derive(Debug)]
+struct Run {
+    outcome: Outcome,
+    /// Logits at the last position before a final softcap, minus their mean, `[V]`.
+    demeaned: Vec<f64>,
+    /// Softmax at the last position, `[V]`.
+    probabilities: Vec<f64>,
+}
+
+/// A run of the model with one feature at one position set to 0.
+#[derive(Debug)]
+pub struct Ablation(Run);
+
+impl<'a> Bench<'a> {
+    /// Runs the model on the graph's prompt.
+    ///
+    /// # Errors
+    /// The graph was made with another model or transcoder or its links form a cycle, weights cannot be read, or the work
+    /// was stopped.
+    pub fn new(engine: &'a Engine, graph: &'a AttributionGraph, monitor: &Monitor) -> Result<Self, VerifyError> {
+        if graph.is_cyclic() {
+            return Err(VerifyError::Cyclic);
+        }
+        let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
+        if here != there {
+            return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
+        }
+        let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
+        let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
+        for id in graph.feature_nodes() {
+            let at = feature_at(graph, id)?;
+            let active = &capture.layers[at.layer.index()].active;
+            if active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature)).is_err() {
+                let name = graph.node_name(id);
+                return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
+            }
+        }
+        let outcome = intervene(&engine.model, &engine.transcoder, &capture, &[], &Mode::Free, &within(monitor))?;
+        let base = Run::new(engine, outcome);
+        Ok(Self { engine, graph, capture, base })
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &'a AttributionGraph {
+        self.graph
+    }
+
+    /// Runs the model with a feature node set to 0.
+    ///
+    /// # Errors
+    /// The node is no feature, weights cannot be read, or the work was stopped.
+    pub fn ablate(&self, source: NodeId, mode: &Mode, monitor: &Monitor) -> Result<Ablation, VerifyError> {
+        let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
+        let change = Change { feature: feature_at(self.graph, source)?, value: Value::To(0.0) };
+        let outcome = intervene(model, transcoder, &self.capture, &[change], mode, &within(monitor))?;
+        Ok(Ablation(Run::new(self.engine, outcome)))
+    }
+
+    /// By how much a node's value changed: a feature's pre-activation, a token output's demeaned logit before a final
+    /// softcap.
+    ///
+    /// # Errors
+    /// The node has no such value: an error, a token, an output that is a direction.
+    pub fn observed(&self, ablation: &Ablation, target: NodeId) -> Result<f64, VerifyError> {
+        let (after, before) = (self.value(&ablation.0, target), self.value(&self.base, target));
+        let change = after.zip(before).map(|(after, before)| after - before);
+        change.ok_or_else(|| VerifyError::NoValue(self.graph.node_name(target)))
+    }
+
+    fn value(&self, run: &Run, node: NodeId) -> Option<f64> {
+        match self.graph.node(node).kind {
+            NodeKind::Feature { layer, position, feature } => {
+                let layer = &run.outcome.pre_activations[layer.index()];
+                let width = layer.len() / self.graph.tokens().len();
+                Some(f64::from(layer[position.index() * width + feature.index()]))
+            }
+            NodeKind::Logit { id, .. } => run.demeaned.get(id as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// How far the next-token distribution moved: the divergence of the altered one from the model's, in nats.
+    pub fn divergence(&self, ablation: &Ablation) -> f64 {
+        kl_divergence(&self.base.probabilities, &ablation.0.probabilities)
+    }
+
+    /// A token's probability before and after; `None` of an id past the vocabulary.
+    pub fn probabilities(&self, ablation: &Ablation, id: u32) -> Option<(f64, f64)> {
+        let of = |run: &Run| run.probabilities.get(id as usize).copied();
+        of(&self.base).zip(of(&ablation.0))
+    }
+
+    /// The likeliest next token before and after.
+    pub fn likeliest(&self, ablation: &Ablation) -> (u32, u32) {
+        (self.base.likeliest(), ablation.0.likeliest())
+    }
+
+    /// A feature's activation in the model's own run; 0 where it is not active.
+    pub(super) fn activation(&self, at: FeatureAt) -> f32 {
+        let active = &self.capture.layers[at.layer.index()].active;
+        let found = active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature));
+        found.map_or(0.0, |found| active[found].activation)
+    }
+
+    /// The outputs that are tokens.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.graph.logit_nodes().filter(|id| self.value(&self.base, *id).is_some())
+    }
+}
+
+impl Run {
+    fn new(engine: &Engine, outcome: Outcome) -> Self {
+        let last = outcome.logits.last().map_or(&[][..], Vec::as_slice);
+        let raw: Vec<f64> = last.iter().map(|x| uncapped(f64::from(*x), engine.model.spec.final_softcap)).collect();
+        let mean = raw.iter().sum::<f64>() / raw.len() as f64;
+        Self { demeaned: raw.iter().map(|x| x - mean).collect(), probabilities: softmax(last), outcome }
+    }
+
+    fn likeliest(&self) -> u32 {
+        let all = self.probabilities.iter().enumerate();
+        all.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0))).map_or(0, |(id, _)| id as u32)
+    }
+}
+
+/// A logit before the final softcap, cap * tanh(x / cap). One that stands at the cap to the last bit is taken to lie just
+/// below it.
+fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
+    cap.map_or(logit, |cap| cap * (logit / cap).clamp(-1.0 + 1e-7, 1.0 - 1e-7).atanh())
+}
+
+/// A monitor that is stopped with this one and keeps its reports to itself, for one run of many.
+pub(super) fn within(monitor: &Monitor) -> Monitor {
+    Monitor::with_cancel(monitor.cancel().clone())
+}
+
+/// Where a feature node stands.
+pub(super) fn feature_at(graph: &AttributionGraph, id: NodeId) -> Result<FeatureAt, VerifyError> {
+    match graph.node(id).kind {
+        NodeKind::Feature { layer, position, feature } => Ok(FeatureAt { layer, position, feature }),
+        _ => Err(VerifyError::NoFeature(graph.node_name(id))),
+    }
+}

@@ -1,0 +1,46 @@
+//! What keeps a graph from being checked.
+
+use crate::attribution::TraceError;
+use crate::intervention::InterventionError;
+use crate::job::Cancelled;
+use crate::model::ModelError;
+use crate::transcoder::TranscoderError;
+use thiserror::Error;
+
+/// A check that cannot be made. Each message says what, where, and what to do.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// The graph is of another model, or of another transcoder.
+    #[error("the graph was not made with this model and transcoder: {0}; give those that it was made with")]
+    OtherModel(String),
+    /// The links of the graph's file form a cycle.
+    #[error("the links of the graph form a cycle, so that it predicts no effects; trace the prompt anew")]
+    Cyclic,
+    /// Only features can be set to 0.
+    #[error("{0} is no feature, and only features can be ablated; choose a feature")]
+    NoFeature(String),
+    /// What a run of the model gives no value of.
+    #[error("{0} has no value to compare: choose a feature, or an output that is a token")]
+    NoValue(String),
+    /// There is nothing to check.
+    #[error("{0}")]
+    Nothing(String),
+    /// The model or its run.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The altered run.
+    #[error(transparent)]
+    Intervention(#[from] InterventionError),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The transcoder cannot be read.
+    #[error(transparent)]
+    Transcoder(#[from] TranscoderError),
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The work was stopped on request.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

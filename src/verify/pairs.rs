@@ -1,0 +1,172 @@
+//! Edges and subgraphs: what the graph predicts where a feature is set to 0, and what happens.
+
+use crate::graph::AttributionGraph;
+use crate::ids::NodeId;
+use crate::intervention::Mode;
+use crate::job::Monitor;
+use crate::verify::{Ablation, Bench, Correlation, VerifyError};
+
+/// A source that was ablated, something downstream of it, and the change there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// The feature that was set to 0.
+    pub source: NodeId,
+    /// Where the change is measured.
+    pub target: NodeId,
+    /// What the graph says: see [`predicted`].
+    pub predicted: f64,
+    /// What the model did; the same unit.
+    pub observed: f64,
+}
+
+impl Pair {
+    /// How far the two are apart.
+    pub fn off(&self) -> f64 {
+        (self.predicted - self.observed).abs()
+    }
+}
+
+/// An output under an ablation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutputChange {
+    /// Its demeaned logit's change, before a final softcap.
+    pub pair: Pair,
+    /// Its probability in the model's own run.
+    pub before: f64,
+    /// Its probability now.
+    pub after: f64,
+}
+
+/// One edge, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EdgeCheck {
+    /// The edge's direct effect; 0 where there is no such edge.
+    pub weight: f32,
+    /// The target's change.
+    pub pair: Pair,
+    /// The outputs' changes.
+    pub outputs: Vec<OutputChange>,
+    /// Divergence of the next-token distribution from the model's own, in nats.
+    pub divergence: f64,
+    /// The likeliest next token before and after.
+    pub likeliest: (u32, u32),
+}
+
+/// Many ablations, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pairs {
+    /// Every source with each target that the graph says it moves, and with each output; the worst disagreement first.
+    pub all: Vec<Pair>,
+    /// Predicted and observed over the pairs whose target is a feature.
+    pub features: Correlation,
+    /// The same over those whose target is an output.
+    pub outputs: Correlation,
+    /// By ablated feature, divergence of the next-token distribution from the model's own, in nats; the largest first.
+    pub divergences: Vec<(NodeId, f64)>,
+}
+
+/// What the graph predicts each node to change by when `source` is set to 0, `[N]`: pre-activations of features, demeaned
+/// logits of outputs.
+///
+/// In the direct mode no feature passes a change on, so that it is the edge alone, with the sign turned: setting to 0 takes
+/// away what the edge adds. In the others it is the sum over all paths of the graph, a feature's activation moving as its
+/// pre-activation does: `x[t] = sum over features s of A[t, s] / a[s] * x[s]`, from `x[source] = -a[source]`. That is exact as
+/// long as attention and norms stay as they were, the transcoder's features stand for the MLPs, and nothing begins or
+/// ceases to be active.
+pub fn predicted(graph: &AttributionGraph, source: NodeId, mode: &Mode) -> Vec<f64> {
+    let mut change = vec![0.0; graph.n_nodes()];
+    if matches!(mode, Mode::Direct(_)) {
+        for edge in graph.outgoing(source) {
+            change[edge.target.index()] = -f64::from(edge.weight);
+        }
+        return change;
+    }
+    // As a share of each feature's own activation, so that the source's needs not be known.
+    for &node in graph.topological_order() {
+        let share = if node == source {
+            -1.0
+        } else {
+            match graph.node(node).activation {
+                Some(activation) if activation != 0.0 => change[node.index()] / f64::from(activation),
+                _ => 0.0,
+            }
+        };
+        if share != 0.0 {
+            for edge in graph.outgoing(node) {
+                change[edge.target.index()] += f64::from(edge.weight) * share;
+            }
+        }
+    }
+    change
+}
+
+impl Bench<'_> {
+    /// Ablates the source of an edge and compares.
+    ///
+    /// # Errors
+    /// The source is no feature, the target has no value (see [`Bench::observed`]), weights cannot be read, or the work was
+    /// stopped.
+    pub fn edge(
+        &self,
+        source: NodeId,
+        target: NodeId,
+        mode: &Mode,
+        monitor: &Monitor,
+    ) -> Result<EdgeCheck, VerifyError> {
+        let ablation = self.ablate(source, mode, monitor)?;
+        let predicted = predicted(self.graph, source, mode);
+        let pair = |target| self.pair(&ablation, source, target, &predicted);
+        let output = |id| {
+            let crate::graph::NodeKind::Logit { id: token, .. } = self.graph.node(id).kind else { return None };
+            let (before, after) = self.probabilities(&ablation, token)?;
+            Some(pair(id).map(|pair| OutputChange { pair, before, after }))
+        };
+        Ok(EdgeCheck {
+            weight: self.graph.outgoing(source).find(|edge| edge.target == target).map_or(0.0, |edge| edge.weight),
+            pair: pair(target)?,
+            outputs: self.outputs().filter_map(output).collect::<Result<_, _>>()?,
+            divergence: self.divergence(&ablation),
+            likeliest: self.likeliest(&ablation),
+        })
+    }
+
+    fn pair(
+        &self,
+        ablation: &Ablation,
+        source: NodeId,
+        target: NodeId,
+        predicted: &[f64],
+    ) -> Result<Pair, VerifyError> {
+        let observed = self.observed(ablation, target)?;
+        Ok(Pair { source, target, predicted: predicted[target.index()], observed })
+    }
+
+    /// Ablates each of `sources` by itself, and compares at those of them that the graph says it moves and at the outputs.
+    ///
+    /// # Errors
+    /// There are no sources, one is no feature, weights cannot be read, or the work was stopped.
+    pub fn pairs(&self, sources: &[NodeId], mode: &Mode, monitor: &Monitor) -> Result<Pairs, VerifyError> {
+        if sources.is_empty() {
+            return Err(VerifyError::Nothing("there is no feature to ablate; pin some, or ask for more".into()));
+        }
+        let (mut features, mut outputs, mut divergences) = (Vec::new(), Vec::new(), Vec::new());
+        for (done, &source) in sources.iter().enumerate() {
+            monitor.report("ablations", done as u64, sources.len() as u64)?;
+            let ablation = self.ablate(source, mode, monitor)?;
+            let predicted = predicted(self.graph, source, mode);
+            for &target in sources.iter().filter(|target| predicted[target.index()] != 0.0 && **target != source) {
+                features.push(self.pair(&ablation, source, target, &predicted)?);
+            }
+            for target in self.outputs() {
+                outputs.push(self.pair(&ablation, source, target, &predicted)?);
+            }
+            divergences.push((source, self.divergence(&ablation)));
+        }
+        let correlation = |pairs: &[Pair]| Correlation::of(pairs.iter().map(|pair| (pair.predicted, pair.observed)));
+        let of = (correlation(&features), correlation(&outputs));
+        let mut all = [features, outputs].concat();
+        all.sort_by(|a, b| b.off().total_cmp(&a.off()));
+        divergences.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(Pairs { all, features: of.0, outputs: of.1, divergences })
+    }
+}

@@ -1,0 +1,220 @@
+//! Small figures for reports, as SVG with its texts as text.
+
+use std::fmt::Write as _;
+
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 340.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 52.0;
+
+/// About how many marks an axis has.
+const TICKS: f64 = 5.0;
+
+/// Colours of the series, told apart by whoever sees few; their marks differ too.
+const COLOURS: [&str; 3] = ["#1667b0", "#b8500f", "#3d7a3d"];
+
+/// Points of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What they are.
+    pub name: String,
+    /// Where they lie; those that are not finite are left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A figure of points over two axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// What the horizontal axis measures.
+    pub x: String,
+    /// What the vertical axis measures.
+    pub y: String,
+    /// At most three.
+    pub series: Vec<Series>,
+    /// Whether a line is drawn where both are equal.
+    pub diagonal: bool,
+    /// Whether each series' points are joined, in their order.
+    pub joined: bool,
+}
+
+/// A line of the figure. Writing to a text cannot fail.
+macro_rules! put {
+    ($out:expr, $($what:tt)*) => {
+        let _ = writeln!($out, $($what)*);
+    };
+}
+
+/// The range of an axis, and where its marks are.
+struct Axis {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
+impl Axis {
+    fn over(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let (low, high) = match high - low {
+            span if span > 0.0 => (low - 0.04 * span, high + 0.04 * span),
+            _ if low.is_finite() => (low - low.abs().max(1.0) / 2.0, low + low.abs().max(1.0) / 2.0),
+            _ => (0.0, 1.0),
+        };
+        let rough = (high - low) / TICKS;
+        let power = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= rough);
+        Self { low, high, step: step.unwrap_or(rough) }
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
+    /// Marks and what they are called.
+    fn marks(&self) -> Vec<(f64, String)> {
+        let first = (self.low / self.step).ceil() as i64;
+        let last = (self.high / self.step).floor() as i64;
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        let name = |value: f64| if decimals > 4 { format!("{value:.1e}") } else { format!("{value:.decimals$}") };
+        (first..=last).map(|nth| nth as f64 * self.step).map(|value| (value, name(value))).collect()
+    }
+}
+
+impl Plot {
+    /// The figure.
+    pub fn svg(&self) -> String {
+        let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
+        let points = || self.series.iter().flat_map(|series| series.points.iter().filter(finite));
+        let (across, up) = if self.diagonal {
+            // One scale for both, so that the diagonal is one.
+            let both = || points().flat_map(|(x, y)| [*x, *y]);
+            (Axis::over(both()), Axis::over(both()))
+        } else {
+            (Axis::over(points().map(|(x, _)| *x)), Axis::over(points().map(|(_, y)| *y)))
+        };
+        let px = |x: f64| LEFT + across.share(x) * (WIDTH - LEFT - RIGHT);
+        let py = |y: f64| HEIGHT - BOTTOM - up.share(y) * (HEIGHT - TOP - BOTTOM);
+        let mut out = String::new();
+        put!(
+            out,
+            r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:.0}" height="{HEIGHT:.0}" viewBox="0 0 {WIDTH:.0} {HEIGHT:.0}" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="11" fill="#0c0d10">"##
+        );
+        put!(out, "<title>{}</title>", xml(&self.title));
+        put!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
+        put!(out, r##"<text x="{LEFT}" y="18" font-size="13">{}</text>"##, xml(&self.title));
+        let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
+        put!(out, r##"<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="#6b707b"/>"##);
+        for (value, name) in across.marks() {
+            let x = px(value);
+            put!(out, r##"<path d="M{x:.1} {bottom}v4" stroke="#6b707b"/>"##);
+            put!(out, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle">{name}</text>"##, bottom + 16.0);
+        }
+        for (value, name) in up.marks() {
+            let y = py(value);
+            put!(out, r##"<path d="M{LEFT} {y:.1}h-4" stroke="#6b707b"/>"##);
+            put!(out, r##"<text x="{:.1}" y="{:.1}" text-anchor="end">{name}</text>"##, LEFT - 7.0, y + 4.0);
+        }
+        let (middle, height) = ((LEFT + right) / 2.0, (TOP + bottom) / 2.0);
+        put!(out, r##"<text x="{middle:.1}" y="{:.1}" text-anchor="middle">{}</text>"##, bottom + 32.0, xml(&self.x));
+        put!(
+            out,
+            r##"<text transform="translate(14 {height:.1}) rotate(-90)" text-anchor="middle">{}</text>"##,
+            xml(&self.y)
+        );
+        if self.diagonal {
+            let (from, to) = (across.low, across.high);
+            put!(
+                out,
+                r##"<path d="M{:.1} {:.1}L{:.1} {:.1}" stroke="#6b707b" stroke-dasharray="4 3"/>"##,
+                px(from),
+                py(from),
+                px(to),
+                py(to)
+            );
+        }
+        for (nth, series) in self.series.iter().enumerate() {
+            let colour = COLOURS[nth % COLOURS.len()];
+            let places: Vec<(f64, f64)> = series.points.iter().filter(finite).map(|(x, y)| (px(*x), py(*y))).collect();
+            if self.joined && places.len() > 1 {
+                let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+                put!(out, r##"<path d="M{}" fill="none" stroke="{colour}"/>"##, path.join("L"));
+            }
+            for (x, y) in &places {
+                mark(&mut out, nth, *x, *y, colour);
+            }
+            let x = LEFT + 4.0 + nth as f64 * 130.0;
+            mark(&mut out, nth, x, HEIGHT - 8.0, colour);
+            put!(out, r##"<text x="{:.1}" y="{:.1}">{}</text>"##, x + 7.0, HEIGHT - 4.0, xml(&series.name));
+        }
+        out.push_str("</svg>\n");
+        out
+    }
+}
+
+/// A circle, a square or a triangle.
+fn mark(out: &mut String, nth: usize, x: f64, y: f64, colour: &str) {
+    match nth % 3 {
+        0 => {
+            put!(out, r##"<circle cx="{x:.1}" cy="{y:.1}" r="2.6" fill="{colour}" fill-opacity="0.7"/>"##);
+        }
+        1 => {
+            let (x, y) = (x - 2.4, y - 2.4);
+            put!(out, r##"<rect x="{x:.1}" y="{y:.1}" width="4.8" height="4.8" fill="{colour}" fill-opacity="0.7"/>"##);
+        }
+        _ => {
+            put!(
+                out,
+                r##"<path d="M{:.1} {:.1}l6 0l-3 -5.4z" fill="{colour}" fill-opacity="0.7"/>"##,
+                x - 3.0,
+                y + 2.7
+            );
+        }
+    }
+}
+
+/// A text within an element.
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_stand_at_round_numbers_within_the_range() {
+        let axis = Axis::over([0.0, 0.73, -0.21].into_iter());
+        let names: Vec<String> = axis.marks().into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["-0.2", "0.0", "0.2", "0.4", "0.6"]);
+        for odd in [vec![], vec![3.0], vec![0.0, 0.0], vec![1e-9, 2e-9]] {
+            let axis = Axis::over(odd.into_iter());
+            assert!(axis.high > axis.low && !axis.marks().is_empty());
+        }
+    }
+
+    #[test]
+    fn texts_stay_texts_and_points_stay_inside() {
+        let series = Series { name: "a <b> & c".into(), points: vec![(0.0, 0.0), (2.0, -7.0), (f64::NAN, 1.0)] };
+        let plot = Plot {
+            title: "t".into(),
+            x: "x".into(),
+            y: "y".into(),
+            series: vec![series],
+            diagonal: true,
+            joined: false,
+        };
+        let svg = plot.svg();
+        assert!(svg.contains("a &lt;b&gt; &amp; c") && !svg.contains("NaN"));
+        let inside = |name: &str, most: f64| {
+            svg.split(name).skip(1).all(|rest| {
+                let value: f64 = rest.split('"').next().unwrap().parse().unwrap();
+                (0.0..=most).contains(&value)
+            })
+        };
+        assert_eq!(svg.matches("<circle").count(), 3, "two points and the key");
+        assert!(inside("cx=\"", WIDTH) && inside("cy=\"", HEIGHT));
+    }
+}

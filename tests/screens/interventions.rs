@@ -1,0 +1,89 @@
+//! The interventions' panel, from keys to screen.
+
+use crate::desk::Desk;
+use circuitscope::graph::{Action, Freeze, Interventions};
+use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::update::{Msg, update};
+
+fn circuit(desk: &Desk) -> &Circuit {
+    desk.state.circuit.as_ref().unwrap()
+}
+
+fn set(desk: &Desk) -> &Interventions {
+    &circuit(desk).edits.now().interventions
+}
+
+#[test]
+fn the_dose_moves_by_keys_and_the_effects_follow() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("I").expect("ablate: L").expect("mode: free");
+    desk.expect("1.000›0.000 -1.00 Austin").expect("0.000›1.000 +1.00 Sacramento");
+    desk.press("Right Right").expect("scale by 0.2").expect("1.000›0.200 -0.80 Austin");
+    desk.press("+ Left").expect("scale by 0.6").expect("1.000›0.600");
+    desk.press("Enter Ctrl-u").type_text("x").press("Enter").expect("is no number");
+    desk.press("Ctrl-u").type_text("nan").press("Enter").expect("finite");
+    desk.press("Ctrl-u").type_text("+1.5").press("Enter").expect("add 1.5");
+    desk.press("p Ctrl-u").type_text("4..").press("Enter").expect(":4..:");
+    desk.press("p Esc").expect("interventions");
+    desk.press("Tab").expect("mode: direct");
+    desk.press("Space").expect("muted, add 1.5").expect("all of them are muted");
+    assert!(circuit(&desk).lab.measured.is_none());
+    desk.press("u").expect("1.000›1.000");
+    assert_eq!((set(&desk).freeze, &set(&desk).list[0].action), (Freeze::Direct, &Action::Add { amount: 1.5 }));
+    desk.press("x").expect("There is none yet");
+    desk.press("u Esc u u u").expect("Undone: the change of interventions");
+    assert_eq!(set(&desk).list[0].action, Action::Scale { by: 0.6 });
+}
+
+#[test]
+fn a_supernode_is_one_intervention_and_stands_beside_the_connections() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("v j");
+    desk.go_to_feature().press("v e g Ctrl-u").type_text("Texas").press("Enter I");
+    desk.expect("ablate: Texas (2 features)");
+    assert_eq!(set(&desk).list.len(), 1);
+    desk.press("Esc I");
+    assert_eq!(set(&desk).list.len(), 1, "opening it again makes no second one");
+    desk.press("Esc g");
+    desk.expect("1.00›1.00");
+}
+
+#[test]
+fn answers_to_what_is_no_longer_asked_are_dropped() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("I");
+    let (old, ..) = circuit(&desk).lab.asked.clone().unwrap();
+    let stale = circuit(&desk).lab.measured.clone().unwrap();
+    desk.press("+").expect("1.000›0.500");
+    update(&mut desk.state, Msg::Measured { generation: old, result: Ok(stale) });
+    desk.expect("1.000›0.500");
+    desk.press("x");
+    update(&mut desk.state, Msg::Measured { generation: old, result: Err("late".to_owned()) });
+    desk.expect("There is none yet");
+}
+
+#[test]
+fn another_prompt_is_asked_for_and_its_features_are_put_in() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("G I").expect("There is none yet");
+    desk.press("s").expect("another prompt").expect("containing Dallas is");
+    desk.press("Ctrl-u").type_text("fact").press("Enter").expect("is not there");
+    desk.press("s Ctrl-u").type_text("fact : the capital of the state containing Oakland is").press("Enter");
+    desk.expect("swap for 1 features, times 1").expect("Oakland");
+    desk.press("+").expect("times 1.5");
+    desk.press("u u");
+    assert!(set(&desk).list.is_empty());
+}
+
+#[test]
+fn doses_are_drawn_and_continuations_stand_side_by_side() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("I d").expect("probability").expect("dose").expect("Sacramento");
+    desk.press("+").expect("probability");
+    desk.press("g").expect("without").expect("Austin lies in Texas").expect("Sacramento lies in California");
+    desk.press("g").expect("rising");
+    for size in [(120, 30), (80, 24), (60, 20)] {
+        let mut small = Desk::traced(size);
+        small.go_to_feature().press("I d g g Esc");
+    }
+}

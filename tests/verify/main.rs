@@ -1,0 +1,60 @@
+//! Whether what is said of a graph's truth is true: on the reference cases, and on the demo.
+
+#[path = "../../examples/train_demo/corpus/mod.rs"]
+#[allow(dead_code, reason = "training uses more of it")]
+mod corpus;
+mod faithful;
+mod fixtures;
+
+use candle_core::Device;
+use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
+use circuitscope::graph::{AttributionGraph, RawTrace, Settings};
+use circuitscope::hub::Place;
+use circuitscope::job::Monitor;
+use std::fs;
+use std::path::Path;
+
+/// Every reference case.
+const CASES: [&str; 9] = [
+    "gemma2_clt_jumprelu",
+    "gemma2_plt_jumprelu",
+    "gemma3_plt_jumprelu_skip",
+    "gpt2_plt_relu",
+    "llama_clt_relu",
+    "llama_plt_relu",
+    "llama_plt_relu_skip",
+    "llama_plt_topk",
+    "qwen3_plt_relu",
+];
+
+/// A whole trace of a prompt.
+fn traced(engine: &Engine, prompt: &str) -> RawTrace {
+    let settings = Settings {
+        prompt: prompt.to_owned(),
+        max_feature_nodes: None,
+        batch_size: 256,
+        update_interval: 4,
+        max_logits: 10,
+        logit_probability: 0.95,
+    };
+    let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+    engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default()).unwrap()
+}
+
+fn graph(engine: &Engine, prompt: &str) -> AttributionGraph {
+    AttributionGraph::from_trace(&traced(engine, prompt)).unwrap()
+}
+
+/// A reference case.
+fn case(name: &str) -> (Engine, String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let place = |which: &str| Place::directory(&folder.join(which)).unwrap();
+    let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
+    let about: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+    (engine, about["prompts"][0]["text"].as_str().unwrap().to_owned())
+}
+
+fn demo() -> Engine {
+    let (model, transcoder) = circuitscope::demo::places();
+    Engine::open(&model, &transcoder, &Device::Cpu).unwrap()
+}
