@@ -38,6 +38,17 @@ pub enum FeatureInput {
 }
 
 impl FeatureInput {
+    /// What `config.yaml` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ResidPre => "hook_resid_pre",
+            Self::ResidPost => "hook_resid_post",
+            Self::ResidMid => "hook_resid_mid",
+            Self::Normalized => "ln2.hook_normalized",
+            Self::MlpIn => "mlp.hook_in",
+        }
+    }
+
     /// What the features of a layer read, `[P, d]`, where that lies between attention and MLP.
     ///
     /// # Panics
@@ -70,6 +81,19 @@ pub enum FeatureOutput {
     /// As [`FeatureInput::ResidPost`].
     #[serde(rename = "hook_resid_post")]
     ResidPost,
+}
+
+impl FeatureOutput {
+    /// What `config.yaml` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::MlpOut => "mlp.hook_out",
+            Self::HookMlpOut => "hook_mlp_out",
+            Self::ResidPre => "hook_resid_pre",
+            Self::ResidMid => "hook_resid_mid",
+            Self::ResidPost => "hook_resid_post",
+        }
+    }
 }
 
 /// What `config.yaml` says.
@@ -122,11 +146,11 @@ impl TranscoderConfig {
         let text = std::str::from_utf8(&blob).map_err(|e| wrong(e.to_string()))?;
         let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
         if !config.is_dictionary() && !config.replaces_mlps() {
-            return Err(wrong(
-                "it reads and writes what neither a transcoder nor a dictionary does; a transcoder writes mlp.hook_out or \
-                 hook_mlp_out, a dictionary the residual stream that it reads"
-                    .to_owned(),
-            ));
+            let (reads, writes) = (config.feature_input_hook.name(), config.feature_output_hook.name());
+            return Err(wrong(format!(
+                "its features read {reads} and write {writes}, as neither a transcoder's nor a dictionary's do; a transcoder \
+                 writes mlp.hook_out or hook_mlp_out, a dictionary the residual stream that it reads"
+            )));
         }
         match (config.activation.as_deref(), config.k) {
             (None | Some("relu" | "jumprelu"), None) => Ok(config),
