@@ -122,11 +122,12 @@ impl TranscoderConfig {
         let text = std::str::from_utf8(&blob).map_err(|e| wrong(e.to_string()))?;
         let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
         if !config.is_dictionary() && !config.replaces_mlps() {
-            return Err(wrong(
-                "it reads and writes what neither a transcoder nor a dictionary does; a transcoder writes mlp.hook_out or \
-                 hook_mlp_out, a dictionary the residual stream that it reads"
-                    .to_owned(),
-            ));
+            let Hooks { feature_input_hook: reads, feature_output_hook: writes } =
+                serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
+            return Err(wrong(format!(
+                "it reads {reads} and writes {writes}, as neither a transcoder nor a dictionary does; a transcoder writes \
+                 mlp.hook_out or hook_mlp_out, a dictionary the residual stream that it reads"
+            )));
         }
         match (config.activation.as_deref(), config.k) {
             (None | Some("relu" | "jumprelu"), None) => Ok(config),
@@ -138,6 +139,13 @@ impl TranscoderConfig {
             ))),
         }
     }
+}
+
+/// The hooks as the file writes them.
+#[derive(Deserialize)]
+struct Hooks {
+    feature_input_hook: String,
+    feature_output_hook: String,
 }
 
 fn one_line(text: &str) -> String {
