@@ -78,6 +78,8 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
         reader.run(&batch, |_, activations| drop(activations), &Cancel::default())?;
     }
     let pass = begun.elapsed().as_secs_f64();
+    let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
+    println!("\n{name}: {tokens} tokens, pass and encoders {pass:.2} s");
 
     // The same as a trace does it, a document at a time; of a few of them.
     let begun = Instant::now();
@@ -94,14 +96,13 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let corpus = Corpus::new(vec![path], None);
     let gathered = build::gather(&engine, &corpus, &Options::default(), folder.path(), |_| {}, &Monitor::default())?;
     let whole = begun.elapsed().as_secs_f64();
+    println!("  a document at a time, as a trace does it, {alone:.2} s");
+    println!("  gathered in {whole:.2} s: {:.2} times the pass, {:.0} tokens/s", whole / pass, tokens as f64 / whole);
     let begun = Instant::now();
     let built = build::finish(&engine, &gathered.part, folder.path(), &Monitor::default())?;
     let finish = begun.elapsed().as_secs_f64();
     let fired: u64 = gathered.part.layers.iter().flat_map(|layer| &layer.tallies).map(|tally| tally.count).sum();
-    let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
-    println!("\n{name}: {} features, {:.1} fire at a token", built.features, fired as f64 / tokens as f64);
-    println!("  {tokens} tokens: pass and encoders {pass:.2} s, the same a document at a time {alone:.2} s");
-    println!("  gathered in {whole:.2} s: {:.2} times the pass, {:.0} tokens/s", whole / pass, tokens as f64 / whole);
+    println!("  {:.1} features fire at a token", fired as f64 / tokens as f64);
     println!("  {} features written in {finish:.2} s, promoted tokens included", built.features);
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     println!("  peak memory {}", memory::peak().map_or("unknown".to_owned(), |bytes| format!("{:.2} GiB", gib(bytes))));

@@ -10,6 +10,9 @@ use crate::ids::NodeId;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
+/// An edge that the model at hand gives otherwise by more than this share is warned of.
+const WARNED: f32 = 0.01;
+
 /// Splits an edge of a graph by the attention heads that it passes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct HeadsArgs {
@@ -66,10 +69,11 @@ pub fn run(args: &HeadsArgs) -> Result<()> {
         let weight = graph.outgoing(from).find(|edge| edge.target == to).map_or(0.0, |edge| edge.weight);
         Ok((probe.heads(asked, source, monitor)?, weight))
     })?;
-    // The file's own weight tells whether it is this model's graph; 0 is an edge that the file may not hold.
-    if weight != 0.0 && (weight - split.total).abs() > 1e-2 * weight.abs().max(split.total.abs()) {
-        bail!(
-            "the graph's edge weighs {weight}, and with this model and transcoder {}; give those that it was made with",
+    // A file may not hold the edge, and rounds otherwise where it was computed in half precision.
+    if weight != 0.0 && (weight - split.total).abs() > WARNED * weight.abs().max(split.total.abs()) {
+        eprintln!(
+            "warning: the graph's edge weighs {weight}, and with this model and transcoder {}; are they those that it was \
+             made with?",
             split.total
         );
     }

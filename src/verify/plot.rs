@@ -65,7 +65,7 @@ impl Axis {
         };
         let rough = (high - low) / TICKS;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= rough);
+        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= 0.7 * rough);
         Self { low, high, step: step.unwrap_or(rough) }
     }
 

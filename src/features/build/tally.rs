@@ -225,8 +225,9 @@ impl LayerTally {
                 Some(features) => Columns::Some(&features[from..from + tallies.len()]),
                 None => Columns::From(from),
             };
+            let mut fired = vec![Vec::new(); tallies.len()];
             for (placed, hashes) in batch.iter().zip(&hashes) {
-                seen.add(placed, hashes, features, tallies);
+                seen.add(placed, hashes, features, tallies, &mut fired);
             }
         });
     }
@@ -257,78 +258,69 @@ struct Seen<'a> {
     keeping: &'a Keeping,
 }
 
-/// A token of a piece on which a feature fires.
-#[derive(Clone, Copy)]
-struct Fired {
-    column: usize,
-    at: usize,
-    activation: f32,
-    hash: u64,
-}
+/// The tokens of a piece on which one feature fires, and how strongly.
+type Fired = Vec<(u16, f32)>;
 
 impl Seen<'_> {
-    /// Adds those of one piece to the tallies of the features in `columns`.
-    fn add(&self, placed: &Placed, hashes: &[u64], columns: Columns<'_>, tallies: &mut [Tally]) {
-        // The strongest token of each feature in this piece, and the features that have one.
-        let mut strongest: Vec<Option<Fired>> = vec![None; tallies.len()];
+    /// Adds those of one piece to the tallies of the features in `columns`. `fired`, a list for each of them, is empty
+    /// before and after.
+    fn add(&self, placed: &Placed, hashes: &[u64], columns: Columns<'_>, tallies: &mut [Tally], fired: &mut [Fired]) {
+        // Activations lie by token and few are not 0: they are sorted by feature first.
         let mut firing = Vec::new();
-        for (at, hash) in hashes.iter().enumerate().skip(placed.counted_from) {
-            let row = self.row(placed, at);
-            let mut fires = |slot: usize, column: usize| {
-                let fired = Fired { column, at, activation: row[column], hash: *hash };
-                match &mut strongest[slot] {
-                    Some(most) if fired.activation.total_cmp(&most.activation).is_le() => {}
-                    Some(most) => *most = fired,
-                    none => {
-                        *none = Some(fired);
-                        firing.push(slot);
-                    }
+        for at in placed.counted_from..hashes.len() {
+            let row = &self.activations[(placed.first + at) * self.width..][..self.width];
+            let mut fires = |slot: usize, activation: f32| {
+                if fired[slot].is_empty() {
+                    firing.push(slot);
                 }
-                let tally = &mut tallies[slot];
-                tally.count += 1;
-                let bin = tally.bin(bins::bin(self.ends, fired.activation));
-                bin.count += 1;
-                let most = self.keeping.of_bin();
-                keep(&mut bin.samples, most, fired.key(placed), Key::drawn, || self.sample(placed, fired));
+                fired[slot].push((at as u16, activation));
             };
             match columns {
                 Columns::From(from) => {
                     let own = row[from..].iter().take(tallies_in(from, row.len())).enumerate();
-                    own.filter(|(_, x)| **x != 0.0).for_each(|(slot, _)| fires(slot, from + slot));
+                    own.filter(|(_, x)| **x != 0.0).for_each(|(slot, x)| fires(slot, *x));
                 }
                 Columns::Some(features) => {
-                    let own = features.iter().map(|feature| *feature as usize).enumerate();
-                    own.filter(|(_, column)| row[*column] != 0.0).for_each(|(slot, column)| fires(slot, column));
+                    let own = features.iter().map(|feature| row[*feature as usize]).enumerate();
+                    own.filter(|(_, x)| *x != 0.0).for_each(|(slot, x)| fires(slot, x));
                 }
             }
         }
         for slot in firing {
-            let (Some(fired), tally) = (strongest[slot], &mut tallies[slot]) else { continue };
-            if tally.max.is_none_or(|max| fired.activation.total_cmp(&max).is_gt()) {
-                tally.max = Some(fired.activation);
-            }
-            let most = self.keeping.top();
-            keep(&mut tally.top, most, fired.key(placed), Key::strongest, || self.sample(placed, fired));
+            self.add_fired(placed, hashes, &fired[slot], &mut tallies[slot]);
+            fired[slot].clear();
         }
     }
 
-    fn row(&self, placed: &Placed, at: usize) -> &[f32] {
-        &self.activations[(placed.first + at) * self.width..][..self.width]
-    }
-
-    fn sample(&self, placed: &Placed, fired: Fired) -> Sample {
-        let window = self.keeping.around(fired.at, placed.piece.tokens.len());
-        let counted = window.start.max(placed.counted_from)..window.end;
-        let around = counted.map(|at| (at as u16, self.row(placed, at)[fired.column])).filter(|(_, x)| *x != 0.0);
-        let Fired { at, activation, hash, .. } = fired;
-        Sample { piece: Arc::clone(&placed.piece), at: at as u16, activation, hash, around: around.collect() }
-    }
-}
-
-impl Fired {
-    fn key(&self, placed: &Placed) -> Key {
-        let position = placed.piece.start + self.at as u32;
-        Key { activation: self.activation, hash: self.hash, document: placed.piece.document, position }
+    /// Adds one feature's to its tally.
+    fn add_fired(&self, placed: &Placed, hashes: &[u64], fired: &Fired, tally: &mut Tally) {
+        let key = |(at, activation): (u16, f32)| Key {
+            activation,
+            hash: hashes[usize::from(at)],
+            document: placed.piece.document,
+            position: placed.piece.start + u32::from(at),
+        };
+        let sample = |(at, activation): (u16, f32)| {
+            let window = self.keeping.around(at.into(), placed.piece.tokens.len());
+            let around = fired.iter().copied().filter(|(at, _)| window.contains(&usize::from(*at))).collect();
+            let piece = Arc::clone(&placed.piece);
+            Sample { piece, at, activation, hash: hashes[usize::from(at)], around }
+        };
+        tally.count += fired.len() as u64;
+        let mut strongest: Option<(u16, f32)> = None;
+        for one in fired.iter().copied() {
+            if strongest.is_none_or(|(_, most)| one.1.total_cmp(&most).is_gt()) {
+                strongest = Some(one);
+            }
+            let bin = tally.bin(bins::bin(self.ends, one.1));
+            bin.count += 1;
+            keep(&mut bin.samples, self.keeping.of_bin(), key(one), Key::drawn, || sample(one));
+        }
+        let Some(strongest) = strongest else { return };
+        if tally.max.is_none_or(|max| strongest.1.total_cmp(&max).is_gt()) {
+            tally.max = Some(strongest.1);
+        }
+        keep(&mut tally.top, self.keeping.top(), key(strongest), Key::strongest, || sample(strongest));
     }
 }
 

@@ -137,7 +137,7 @@ impl Writer {
         })?;
         write_atomically(&folder.join(INDEX), |out| {
             let mut gzip: GzEncoder<_> = GzBuilder::new().mtime(0).write(out, Compression::best());
-            serde_json::to_writer(&mut gzip, &index)?;
+            gzip.write_all(&serde_json::to_vec(&index)?)?;
             gzip.finish().map(drop)
         })
     }
@@ -145,8 +145,10 @@ impl Writer {
 
 /// A record: the length of what follows, u32 little-endian, and the JSON as a zlib stream.
 fn record(dashboard: &Dashboard) -> io::Result<Vec<u8>> {
-    let mut zlib = ZlibEncoder::new(vec![0; size_of::<u32>()], Compression::best());
-    serde_json::to_writer(&mut zlib, dashboard)?;
+    // In one piece: the encoder clears a buffer for each piece that it is given.
+    let json = serde_json::to_vec(dashboard)?;
+    let mut zlib = ZlibEncoder::new(vec![0; size_of::<u32>()], Compression::default());
+    zlib.write_all(&json)?;
     let mut record = zlib.finish()?;
     let length = u32::try_from(record.len() - size_of::<u32>()).map_err(io::Error::other)?;
     record[..size_of::<u32>()].copy_from_slice(&length.to_le_bytes());
