@@ -137,6 +137,6 @@ fn a_dictionary_s_features_are_looked_at_and_not_traced() {
     }
     for (input, output) in [("hook_resid_pre", "hook_resid_post"), ("hook_resid_post", "hook_mlp_out")] {
         let refused = with_hooks(input, output).1.unwrap_err();
-        assert!(refused.contains("neither a transcoder nor a dictionary"), "{refused}");
+        assert!(refused.contains(&format!("read {input} and write {output}, as neither")), "{refused}");
     }
 }
