@@ -1,8 +1,9 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
 use crate::config;
-use crate::tui::app::{Effect, State};
+use crate::tui::app::State;
 use crate::tui::clipboard::{self, Between};
+use crate::tui::effect::Effect;
 use crate::tui::event::{self, Event};
 use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::models::Models;

@@ -4,102 +4,30 @@ use crate::features::Library;
 use crate::format;
 use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
 use crate::ids::{FeatureId, Layer};
-use crate::job::{Job, Monitor, Progress};
+use crate::job::{Monitor, Progress};
 use crate::session::{Saver, SessionFile};
-use crate::tui::app::{Effect, Opening};
 use crate::tui::browse::Browsed;
+use crate::tui::effect::{Effect, Opening};
 use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
+use crate::tui::slot::Slot;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
-use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+pub use crate::tui::slot::Wake;
+
 /// How many paths are listed.
 const PATHS: usize = 50;
-
-type Work<T> = Box<dyn FnOnce(&Monitor) -> Result<T, String> + Send>;
-
-/// What runs for an effect, and what waits for it to end.
-struct Slot<Q, T> {
-    name: &'static str,
-    running: Option<(Q, Job<Result<T, String>>)>,
-    next: Option<(Q, Work<T>)>,
-    /// Questions that nothing was done about, and why.
-    failed: Vec<(Q, String)>,
-}
-
-impl<Q: PartialEq, T: Send + 'static> Slot<Q, T> {
-    fn new(name: &'static str) -> Self {
-        Self { name, running: None, next: None, failed: Vec::new() }
-    }
-
-    /// Starts `work`, or lets it wait for what runs, which is stopped for it. Two of a kind never run side by side:
-    /// a key that is held down would otherwise start one after the other.
-    fn ask(&mut self, question: Q, work: Work<T>, wake: &Wake) {
-        self.stop();
-        self.next = Some((question, work));
-        self.start_next(wake);
-    }
-
-    fn stop(&mut self) {
-        self.next = None;
-        if let Some((_, job)) = &self.running {
-            job.cancel();
-        }
-    }
-
-    /// Stops the work on one question. It is answered all the same.
-    fn stop_one(&mut self, question: &Q) {
-        if let Some((_, job)) = self.running.as_ref().filter(|(running, _)| running == question) {
-            job.cancel();
-        }
-        let waited = self.next.take_if(|(waits, _)| waits == question);
-        self.failed.extend(waited.map(|(question, _)| (question, "it was stopped before it began".to_owned())));
-    }
-
-    /// The question that is worked on, and how far that is.
-    fn progress(&self) -> Option<(&Q, Progress)> {
-        self.running.as_ref().map(|(question, job)| (question, job.progress()))
-    }
-
-    fn start_next(&mut self, wake: &Wake) {
-        if self.running.is_some() {
-            return;
-        }
-        if let Some((question, work)) = self.next.take() {
-            let wake = Arc::clone(wake);
-            match Job::spawn(self.name, work, move || wake()) {
-                Ok(job) => self.running = Some((question, job)),
-                Err(error) => self.failed.push((question, format!("no thread for it could be started: {error}"))),
-            }
-        }
-    }
-
-    /// The answer, where there is one; what waited is started.
-    fn take(&mut self, wake: &Wake) -> Option<(Q, Result<T, String>)> {
-        if let Some((question, why)) = self.failed.pop() {
-            return Some((question, Err(why)));
-        }
-        let result = self.running.as_ref()?.1.try_take()?;
-        let (question, _) = self.running.take()?;
-        self.start_next(wake);
-        Some((question, result.unwrap_or_else(|panic| Err(panic_text(panic.as_ref())))))
-    }
-
-    fn is_idle(&self) -> bool {
-        self.running.is_none() && self.failed.is_empty()
-    }
-}
 
 /// What came of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +47,6 @@ struct Growing {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Called from any thread when an answer can be taken.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Who does what the state asks for.
 pub struct Workers {
@@ -387,7 +312,7 @@ impl Workers {
             run(tracer.as_ref(), &mut grown, monitor).map(traced).map_err(|error| format!("{error:#}"))
         };
         // It may be of another graph, which waits for an answer.
-        let waits = self.trace.next.as_ref().map(|(question, _)| *question);
+        let waits = self.trace.waiting().copied();
         waits.into_iter().for_each(|question| self.trace.stop_one(&question));
         self.trace.ask(generation, Box::new(work), &self.wake);
     }
@@ -504,9 +429,4 @@ fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
         Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
     };
     document.map(Traced::new)
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("this is a fault of the program: {}", said.unwrap_or("no reason was given"))
 }

@@ -3,8 +3,8 @@
 use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
-use circuitscope::tui::app::Opening;
 use circuitscope::tui::command::COMMANDS;
+use circuitscope::tui::effect::Opening;
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;

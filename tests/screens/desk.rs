@@ -1,7 +1,8 @@
 //! State, keys, screen: a screen without a terminal, on which work is waited for.
 
 use crate::fake::{DALLAS, Fake};
-use circuitscope::tui::app::{Effect, State};
+use circuitscope::tui::app::State;
+use circuitscope::tui::effect::Effect;
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::keymap::Key;
 use circuitscope::tui::theme::{Depth, Ground, Look, Theme};

@@ -2,8 +2,9 @@
 
 use super::find::go_to;
 use crate::features::browse::Order;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::browse::{Ask, Browsed};
+use crate::tui::effect::Effect;
 use crate::tui::features::Known;
 use crate::tui::popup::browse::{Browse, Writes};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use super::group::at_hand;
 use crate::ids::NodeId;
-use crate::tui::app::{Effect, State};
+use crate::tui::app::State;
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::clipboard::LONGEST;
+use crate::tui::effect::Effect;
 use crate::tui::text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

@@ -2,7 +2,8 @@
 
 use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
-use crate::tui::app::{Effect, State};
+use crate::tui::app::State;
+use crate::tui::effect::Effect;
 
 pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { node: nudged(thresholds.node, 5 * by), ..thresholds });

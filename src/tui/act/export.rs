@@ -1,7 +1,8 @@
 //! Handing the circuit on: as a file for other programs, or as a figure.
 
 use crate::format::Options;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
+use crate::tui::effect::Effect;
 use crate::tui::popup::export::Export;
 use crate::tui::work::Exported;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! What features fire on: asked for when it is wanted, one at a time, the selected one first.
 
 use super::edits::prune_anew;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::effect::Effect;
 use crate::tui::features::{Access, Card, Feature, Known, Knows, Reading};
 use crate::tui::popup::contexts::Contexts;
 use crate::tui::survey::{Named, Survey};

@@ -2,8 +2,9 @@
 
 use crate::graph::query::{Lacking, Query, TextField};
 use crate::ids::{FeatureId, Layer, NodeId};
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::effect::Effect;
 use crate::tui::filter::{About, Filter};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::question::{Asks, Question};

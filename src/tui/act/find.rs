@@ -1,9 +1,10 @@
 //! Looking for something, and what is done with it once it is found.
 
 use crate::ids::NodeId;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::command::Command;
+use crate::tui::effect::Effect;
 use crate::tui::find::{Found, Haystack, Target};
 use crate::tui::keymap::Key;
 use crate::tui::kit::Search;

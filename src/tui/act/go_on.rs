@@ -1,6 +1,7 @@
 //! Going on with a trace.
 
-use crate::tui::app::{Busy, Effect, State};
+use crate::tui::app::{Busy, State};
+use crate::tui::effect::Effect;
 use std::sync::Arc;
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.

@@ -5,8 +5,9 @@ use super::group::at_hand;
 use super::learn::model_fits;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Positions, Site};
 use crate::ids::NodeId;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::effect::Effect;
 use crate::tui::lab::{Experiment, Lab, Measured, Trial, Tried, View};
 use crate::tui::popup::question::{Asks, Question};
 

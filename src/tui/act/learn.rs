@@ -1,8 +1,9 @@
 //! What features write, asked for when somebody wants to know it: one at a time, the selected one first.
 
 use super::filter::needed_by_filter;
-use crate::tui::app::{Effect, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Writes;
+use crate::tui::effect::Effect;
 
 /// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
 pub(in crate::tui) fn learn(state: &mut State) {

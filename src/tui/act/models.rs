@@ -2,7 +2,8 @@
 //! that was open before, which is opened again.
 
 use super::{open_beside, open_prompt};
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
+use crate::tui::effect::Effect;
 use crate::tui::models::{Brought, Errand, Here};
 use crate::tui::popup::start::{Stage, Start};
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! What the mouse does. Whatever it does, keys do too.
 
 use super::find::go_to;
-use crate::tui::app::{Effect, Pane, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::arrange::Step;
+use crate::tui::effect::Effect;
 use crate::tui::layout::inner;
 use crate::tui::mouse::{Gesture, Mouse};
 use crate::tui::view;

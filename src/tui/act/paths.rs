@@ -3,8 +3,9 @@
 use super::edits::apply;
 use crate::graph::{Edit, Paths as Found};
 use crate::ids::NodeId;
-use crate::tui::app::{Effect, Popup, State};
+use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::effect::Effect;
 use crate::tui::popup::paths::Paths;
 use crate::tui::text;
 

@@ -1,7 +1,8 @@
 //! Panes, popups, and the program itself.
 
 use super::cancel;
-use crate::tui::app::{Effect, Pane, Popup, State};
+use crate::tui::app::{Pane, Popup, State};
+use crate::tui::effect::Effect;
 use crate::tui::popup::help::Help;
 use crate::tui::view;
 

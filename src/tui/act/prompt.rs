@@ -1,6 +1,7 @@
 //! The prompt, and the traces that it starts.
 
-use crate::tui::app::{Busy, Effect, Message, Opening, Pane, Popup, State};
+use crate::tui::app::{Busy, Message, Pane, Popup, State};
+use crate::tui::effect::{Effect, Opening};
 use crate::tui::popup::prompt::Prompt;
 use crate::tui::shelf::name_of;
 use tui_input::InputRequest;

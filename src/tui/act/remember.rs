@@ -1,7 +1,8 @@
 //! Taking up a session where it was left, and saving it as it changes.
 
 use crate::session::Session;
-use crate::tui::app::{Effect, State};
+use crate::tui::app::State;
+use crate::tui::effect::Effect;
 use crate::tui::remember::{Remembered, restore, session_of};
 use crate::tui::update::{Msg, update};
 

@@ -3,8 +3,9 @@
 use super::edits::prune_anew;
 use super::prompt::start_open;
 use super::remember::open_session;
-use crate::tui::app::{Effect, Pane, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::circuit::Writes;
+use crate::tui::effect::Effect;
 use crate::tui::shelf::{Aside, Shelf, Shelved};
 use crate::tui::update::gone;
 use std::fs;

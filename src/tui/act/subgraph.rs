@@ -1,7 +1,8 @@
 //! In the drawing of what is pinned.
 
-use crate::tui::app::{Effect, Pane, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::arrange::Step;
+use crate::tui::effect::Effect;
 use crate::tui::layout::inner;
 use crate::tui::subgraph::{Pinned, Subgraph, Weighing, place, step};
 use crate::tui::trail::Reached;

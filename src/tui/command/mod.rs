@@ -1,0 +1,163 @@
+//! The one table of commands. Keys, help, hint line and the README's key table are made from it.
+
+mod table;
+
+use crate::tui::app::State;
+use crate::tui::glyph::Charset;
+use crate::tui::keymap::{Context, Key};
+use std::fmt::Write as _;
+
+pub use table::COMMANDS;
+
+/// Under which heading the help lists a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// From node to node.
+    Walk,
+    /// What is kept.
+    Prune,
+    /// Supernodes, labels, notes.
+    Edit,
+    /// Interventions.
+    Test,
+    /// The prompt.
+    Prompt,
+    /// The list of connections, the detail, the tree and the subgraph.
+    Lists,
+    /// To what is looked for.
+    Find,
+    /// What features fire on.
+    Contexts,
+    /// Which model traces.
+    Models,
+    /// The program.
+    Program,
+    /// A line of text.
+    Text,
+}
+
+impl Group {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 11] = [
+        Self::Walk,
+        Self::Find,
+        Self::Prune,
+        Self::Edit,
+        Self::Test,
+        Self::Prompt,
+        Self::Lists,
+        Self::Contexts,
+        Self::Models,
+        Self::Program,
+        Self::Text,
+    ];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Walk => "Walk the circuit",
+            Self::Prune => "Prune and pin",
+            Self::Edit => "Group, label, note",
+            Self::Test => "Intervene on the model",
+            Self::Prompt => "Prompt",
+            Self::Lists => "Connections, detail, tree, subgraph",
+            Self::Find => "Find and mark",
+            Self::Contexts => "What features fire on",
+            Self::Models => "Models",
+            Self::Program => "Program",
+            Self::Text => "In a line of text",
+        }
+    }
+}
+
+/// Something that a key does.
+pub struct Command {
+    /// Its name, unique.
+    pub name: &'static str,
+    /// What it does, in one sentence without a full stop.
+    pub doc: &'static str,
+    /// Under which heading the help lists it.
+    pub group: Group,
+    /// Where its keys work.
+    pub context: Context,
+    /// Its keys as [`Key::parse`] reads them, the first one for the hint line.
+    pub keys: &'static [&'static str],
+    /// Its word in the hint line; neighbours with the same word share an entry.
+    pub hint: Option<&'static str>,
+    /// What it does. It is told by which key.
+    pub run: fn(&mut State, Key),
+}
+
+impl Command {
+    /// Whether `key` is one of its keys.
+    pub fn bound_to(&self, key: Key) -> bool {
+        self.keys.iter().any(|text| Key::parse(text) == Some(key))
+    }
+
+    /// The command of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// Whether its keys are a run of digits or letters, each of which does something else.
+    pub fn is_run(&self) -> bool {
+        self.keys.len() > 2 && self.keys.is_sorted() && self.keys.iter().all(|key| key.len() == 1)
+    }
+
+    /// Its keys as the screen shows them, a run of digits or letters as one, with the key that comes before them.
+    pub fn key_labels(&self, charset: Charset) -> Vec<String> {
+        let keys = self.own_key_labels(charset);
+        let prefix = self.context.prefix().and_then(Self::named).map(|prefix| prefix.own_key_labels(charset).join(" "));
+        match prefix {
+            Some(prefix) => keys.into_iter().map(|key| format!("{prefix} {key}")).collect(),
+            None => keys,
+        }
+    }
+
+    /// Its keys as the screen shows them once the key that comes before them was pressed.
+    pub fn own_key_labels(&self, charset: Charset) -> Vec<String> {
+        if let (Some(first), Some(last), true) = (self.keys.first(), self.keys.last(), self.is_run()) {
+            return vec![format!("{first}-{last}")];
+        }
+        self.keys.iter().filter_map(|key| Key::parse(key)).map(|key| key.label(charset)).collect()
+    }
+}
+
+/// Each heading with its commands: their keys, and what they do.
+pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
+    Group::ALL.into_iter().map(|group| {
+        let commands = COMMANDS.iter().filter(|command| command.group == group);
+        (group.title(), commands.map(|command| (command.key_labels(Charset::Ascii), command.doc)).collect())
+    })
+}
+
+/// The key table in Markdown, for the README.
+pub fn key_table_markdown() -> String {
+    let mut out = String::new();
+    for (title, rows) in key_table() {
+        // Writing into a string does not fail.
+        let _ = write!(out, "**{title}**\n\n| keys | what they do |\n| --- | --- |\n");
+        for (keys, doc) in rows {
+            let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let _ = writeln!(out, "| {} | {doc} |", keys.join(" "));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_table_names_every_command() {
+        let table = key_table_markdown();
+        for command in COMMANDS {
+            assert!(table.contains(command.doc), "{}", command.name);
+        }
+        let longest = COMMANDS.iter().max_by_key(|command| command.doc.len()).map(|command| command.doc);
+        assert!(longest.is_some_and(|doc| doc.len() <= 56), "{longest:?} does not fit the help's columns");
+        assert!(table.contains("| `1-9` | Along the connection with this number |"), "{table}");
+    }
+}

@@ -1,0 +1,265 @@
+//! What the state wants done outside of it.
+
+use crate::format::Options;
+use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds, Token};
+use crate::ids::{FeatureId, Layer, NodeId};
+use crate::session::Session;
+use crate::tui::browse::Ask;
+use crate::tui::features::{Feature, Knows};
+use crate::tui::find::Haystack;
+use crate::tui::lab::{Experiment, Trial};
+use crate::tui::models::Errand;
+use crate::tui::sift::Sift;
+use crate::tui::subgraph::Pinned;
+use crate::tui::survey::Survey;
+use crate::tui::tracer::{Traced, Tracer};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A graph that is to be opened.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// It is in a file.
+    File(PathBuf),
+    /// It is that of a trace.
+    Trace(Arc<RawTrace>),
+}
+
+impl From<PathBuf> for Opening {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<Arc<RawTrace>> for Opening {
+    fn from(trace: Arc<RawTrace>) -> Self {
+        Self::Trace(trace)
+    }
+}
+
+/// Something to be done outside the state.
+pub enum Effect {
+    /// Trace a prompt.
+    Trace {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The prompt.
+        prompt: String,
+    },
+    /// Go on from a trace.
+    Resume {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The trace.
+        trace: Arc<RawTrace>,
+        /// Features that get a row, `None` for all.
+        max_feature_nodes: Option<usize>,
+        /// How much of its graph to keep.
+        thresholds: Thresholds,
+    },
+    /// Open a graph.
+    Open {
+        /// Comes back with the answer.
+        generation: u64,
+        /// Where it is.
+        graph: Opening,
+    },
+    /// Stop a trace, or an opening.
+    StopTrace {
+        /// The number of its question.
+        generation: u64,
+    },
+    /// Prune a graph.
+    Prune {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// How much of it to keep.
+        thresholds: Thresholds,
+    },
+    /// Weigh what is pinned.
+    Weigh {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is pinned of it.
+        pinned: Pinned,
+    },
+    /// Look for the strongest paths between two nodes.
+    FindPaths {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// Where they begin.
+        from: NodeId,
+        /// Where they end.
+        to: NodeId,
+    },
+    /// Look for features that could be supernodes.
+    Propose {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is kept of it.
+        kept: Arc<Kept>,
+        /// What is grouped already.
+        edited: Edited,
+        /// What was refused.
+        refused: Vec<Vec<NodeId>>,
+    },
+    /// Find what a filter lets through.
+    Filter {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The filter, and what it asks about.
+        sift: Sift,
+    },
+    /// Find what fits what is typed.
+    Find {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is looked through.
+        haystack: Haystack,
+        /// What is typed.
+        query: String,
+    },
+    /// Find the tokens that a feature writes for and against.
+    Promoted {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The feature's layer.
+        layer: Layer,
+        /// The feature.
+        feature: FeatureId,
+    },
+    /// Measure what interventions change.
+    Measure {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is done, and what is looked at.
+        experiment: Box<Experiment>,
+    },
+    /// Try something else on the model.
+    Attempt {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph's prompt.
+        tokens: Vec<Token>,
+        /// What is tried.
+        trial: Trial,
+    },
+    /// Stop the running trial.
+    StopAttempt,
+    /// Ask whoever knows which models there are.
+    Errand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        errand: Errand,
+    },
+    /// Open what is known of a transcoder's features.
+    OpenLibrary {
+        /// The transcoder, as graphs call it.
+        transcoder: String,
+    },
+    /// Look what a library says of a graph's features.
+    Survey {
+        /// Comes back with the answer: the number of the circuit.
+        generation: u64,
+        /// The graph and the library.
+        survey: Survey,
+    },
+    /// Read what a feature fires on.
+    ReadFeature {
+        /// The number of the question.
+        generation: u64,
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// Comes back with the answer.
+        feature: Feature,
+        /// Whether the hub may be asked, where the person said yes to that.
+        may_ask: bool,
+    },
+    /// Stop reading.
+    StopReading,
+    /// Look through the features of the transcoder that traces.
+    Browse {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        ask: Ask,
+        /// The library.
+        knows: Arc<dyn Knows>,
+    },
+    /// Stop looking through features.
+    StopBrowsing,
+    /// Keep that the hub may be asked for features.
+    AllowHub {
+        /// Comes back with the answer.
+        transcoder: String,
+        /// The library.
+        knows: Arc<dyn Knows>,
+    },
+    /// Stop the running errand.
+    StopErrand,
+    /// Have another model trace from now on.
+    TraceWith(Arc<dyn Tracer>),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
+    /// Read the session of a graph.
+    Remember {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// Its file, where it has one.
+        file: Option<PathBuf>,
+    },
+    /// Save the session of a circuit.
+    Save {
+        /// The circuit.
+        generation: u64,
+        /// Its session.
+        session: Box<Session>,
+        /// Its graph.
+        graph: Arc<AttributionGraph>,
+    },
+    /// Save what is left of a circuit's session, and no more after it.
+    Forget {
+        /// The circuit.
+        generation: u64,
+    },
+    /// Write a part of a graph for other programs.
+    Export {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        document: Document,
+        /// What the person did to it.
+        edited: Edited,
+        /// What of it, and how.
+        options: Options,
+        /// Where to.
+        path: PathBuf,
+        /// Whether a file that is there is written over.
+        overwrites: bool,
+    },
+    /// Let go of a graph: to free one of millions of edges takes longer than a frame may.
+    Discard(Box<Traced>),
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
+    /// Give the terminal back and stop until continued.
+    Suspend,
+    /// Draw everything, whatever the screen is thought to show.
+    Redraw,
+    /// Leave.
+    Quit,
+}
