@@ -193,6 +193,12 @@ pub enum Context {
     Paths,
     /// In the interventions.
     Interventions,
+    /// In what says why features fire.
+    Why,
+    /// In a line that is asked there.
+    WhyLine,
+    /// In the comparison of two graphs.
+    Compare,
     /// After the key for edits.
     Edit,
     /// After the key that copies.
@@ -231,6 +237,9 @@ impl Context {
             Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Interventions => &[Self::Interventions, Self::Anywhere],
+            Self::Why => &[Self::Why, Self::Anywhere],
+            Self::WhyLine => &[Self::WhyLine, Self::Text, Self::Anywhere],
+            Self::Compare => &[Self::Compare, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -263,6 +272,9 @@ impl Context {
         Self::Export,
         Self::Paths,
         Self::Interventions,
+        Self::Why,
+        Self::WhyLine,
+        Self::Compare,
         Self::Edit,
         Self::Copy,
         Self::SetMark,

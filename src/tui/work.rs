@@ -7,9 +7,11 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::browse::Browsed;
+use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
 use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
+use crate::tui::inquiry::Reply;
 use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
@@ -79,6 +81,8 @@ pub struct Workers {
     browse: Slot<u64, Browsed>,
     measure: Slot<u64, Measured>,
     attempt: Slot<u64, Tried>,
+    inquire: Slot<u64, Reply>,
+    compare: Slot<u64, Arc<Comparison>>,
     /// What there is of the running trial, until it is taken.
     trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
 }
@@ -113,6 +117,8 @@ impl Workers {
             browse: Slot::new("browse"),
             measure: Slot::new("measure"),
             attempt: Slot::new("attempt"),
+            inquire: Slot::new("inquire"),
+            compare: Slot::new("compare"),
             trying: None,
         }
     }
@@ -133,6 +139,12 @@ impl Workers {
             Effect::Trace { generation, prompt } => {
                 let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
                     tracer.trace(&prompt, grown, monitor)
+                };
+                self.trace(generation, Thresholds::default(), run);
+            }
+            Effect::TraceFeature { generation, prompt, tokens, at } => {
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
                 };
                 self.trace(generation, Thresholds::default(), run);
             }
@@ -233,6 +245,20 @@ impl Workers {
                 self.attempt.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopAttempt => self.attempt.stop(),
+            Effect::Inquire { generation, inquiry } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| match tracer {
+                    Some(tracer) => tracer.inquire(&inquiry, monitor).map_err(|error| format!("{error:#}")),
+                    None => Err("needs the model".to_owned()),
+                };
+                self.inquire.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopInquiry => self.inquire.stop(),
+            Effect::Compare { generation, sheets } => {
+                let work = move |_: &Monitor| Comparison::new(&sheets[0], &sheets[1]).map(Arc::new);
+                self.compare.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopComparing => self.compare.stop(),
             Effect::Errand { generation, errand } => {
                 let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
@@ -394,6 +420,12 @@ impl Workers {
         while let Some((generation, result)) = self.attempt.take(&self.wake) {
             answers.push(Msg::Tried { generation, result });
         }
+        while let Some((generation, result)) = self.inquire.take(&self.wake) {
+            answers.push(Msg::Inquired { generation, result });
+        }
+        while let Some((generation, result)) = self.compare.take(&self.wake) {
+            answers.push(Msg::Compared { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -402,7 +434,7 @@ impl Workers {
 
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
-        let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
+        let all = [self.trace.progress(), self.open.progress(), self.errand.progress(), self.inquire.progress()];
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -417,7 +449,8 @@ impl Workers {
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle();
-        let about_models = self.measure.is_idle() && self.attempt.is_idle();
+        let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.inquire.is_idle();
+        let about_nodes = about_nodes && self.compare.is_idle();
         about_traces && about_nodes && about_files && about_features && about_models && self.weigh.is_idle()
     }
 }
@@ -427,6 +460,7 @@ fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
     let document = match graph {
         Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
         Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+        Opening::Merged(leaves) => comparison::merge(leaves),
     };
     document.map(Traced::new)
 }

@@ -2,6 +2,7 @@
 
 mod anything;
 mod bytes;
+mod compare;
 mod copying;
 mod desk;
 mod edits;
@@ -23,3 +24,4 @@ mod readme;
 mod sessions;
 mod tabs;
 mod walks;
+mod why;

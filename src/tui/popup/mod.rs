@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod browse;
+pub mod compare;
 mod consent;
 pub mod contexts;
 pub mod export;
@@ -17,6 +18,7 @@ pub mod prompt;
 pub mod proposals;
 pub mod question;
 pub mod start;
+pub mod why;
 
 pub(super) use ask::wrap;
 pub(super) use consent::render as render_consent;

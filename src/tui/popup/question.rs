@@ -27,6 +27,8 @@ pub enum Asks {
     Positions(usize),
     /// The prompt whose features replace those at this position.
     Swap(Place),
+    /// The prompt to compare with.
+    Compare,
 }
 
 impl Asks {
@@ -58,7 +60,7 @@ impl Question {
             Asks::FilterName(_) => "name of the filter",
             Asks::Action(_) => "what it is set to",
             Asks::Positions(_) => "positions",
-            Asks::Swap(_) => "another prompt",
+            Asks::Swap(_) | Asks::Compare => "another prompt",
         };
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }

@@ -1,0 +1,157 @@
+//! Two graphs beside each other: what both keep, what changed, what only one has.
+
+use crate::format;
+use crate::graph::{
+    AttributionGraph, Difference, Document, Edited, Kept, NodeKind, Overlay, OverlayEdge, OverlayNode, merged,
+};
+use crate::ids::{NodeId, Position};
+use crate::tui::circuit::Circuit;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A graph as it is looked at. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// The graph.
+    pub document: Document,
+    /// What a person did to it.
+    pub edited: Edited,
+    /// What is kept of it.
+    pub kept: Arc<Kept>,
+}
+
+impl Sheet {
+    /// A circuit as it is, whatever filter it is seen through.
+    pub fn of(circuit: &Circuit) -> Self {
+        Self {
+            document: circuit.traced.document.clone(),
+            edited: circuit.edits.now().clone(),
+            kept: Arc::clone(&circuit.pruned),
+        }
+    }
+}
+
+/// One of the graphs that are to be merged.
+#[derive(Clone, Debug)]
+pub enum Leaf {
+    /// It is open.
+    Sheet(Box<Sheet>),
+    /// It is yet to be read.
+    File(PathBuf),
+}
+
+impl Leaf {
+    fn read(self) -> Result<Sheet, String> {
+        match self {
+            Self::Sheet(sheet) => Ok(*sheet),
+            Self::File(path) => {
+                let document = format::open(&path).map_err(|error| error.to_string())?;
+                let edited = document.edited.as_ref().clone();
+                let kept = Arc::new(document.prune(edited.thresholds));
+                Ok(Sheet { document, edited, kept })
+            }
+        }
+    }
+}
+
+/// One graph of several, with what is kept of each.
+///
+/// # Errors
+/// A sentence that says why they cannot be laid over each other.
+pub fn merge(leaves: Vec<Leaf>) -> Result<Document, String> {
+    let sheets = leaves.into_iter().map(Leaf::read).collect::<Result<Vec<Sheet>, _>>()?;
+    let parts: Vec<_> = sheets.iter().map(|sheet| (&*sheet.document.graph, &*sheet.kept)).collect();
+    let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
+    let works: Vec<_> = sheets.iter().map(|sheet| (&sheet.document, &sheet.edited)).collect();
+    merged(&overlay, &works).map_err(|error| error.to_string())
+}
+
+/// Two graphs laid over each other.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The graphs, A and B.
+    pub graphs: [Arc<AttributionGraph>; 2],
+    /// By column, the position in either; `None` where a graph has no such column.
+    pub columns: Vec<[Option<Position>; 2]>,
+    /// Nodes of both.
+    pub nodes: Vec<OverlayNode>,
+    /// How the two stand to each node.
+    pub differences: Vec<Difference>,
+    /// The nodes that are listed, by column and layer: features, outputs, and what only files hold.
+    pub listed: Vec<usize>,
+    edges: Vec<OverlayEdge>,
+    /// By node, its edges: into it, and out of it.
+    edges_of: Vec<[Vec<usize>; 2]>,
+}
+
+/// An edge of a node, as either graph has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared {
+    /// The other end.
+    pub other: usize,
+    /// The signed share of what flows into its target; `None` where it is not kept.
+    pub shares: [Option<f64>; 2],
+    /// How the two stand to it.
+    pub difference: Difference,
+}
+
+impl Comparison {
+    /// Lays `b` over `a`.
+    ///
+    /// # Errors
+    /// A sentence that says why they cannot be compared.
+    pub fn new(a: &Sheet, b: &Sheet) -> Result<Self, String> {
+        let parts = [a, b].map(|sheet| (&*sheet.document.graph, &*sheet.kept));
+        let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
+        let differences = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
+        let columns = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
+        let mut edges_of = vec![[Vec::new(), Vec::new()]; overlay.nodes.len()];
+        for (at, edge) in overlay.edges.iter().enumerate() {
+            edges_of[edge.target][0].push(at);
+            edges_of[edge.source][1].push(at);
+        }
+        let is_listed = |node: &usize| {
+            let (graph, id) = overlay.example(*node);
+            !matches!(parts[graph].0.node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
+        };
+        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(is_listed).collect();
+        // They are by layer already, and outputs come last.
+        listed.sort_by_key(|node| overlay.nodes[*node].column);
+        let Overlay { nodes, edges, .. } = overlay;
+        let graphs = [a, b].map(|sheet| Arc::clone(&sheet.document.graph));
+        Ok(Self { graphs, columns, nodes, differences, listed, edges, edges_of })
+    }
+
+    /// How many of those that are listed stand so.
+    pub fn count(&self, difference: Difference) -> usize {
+        self.listed.iter().filter(|node| self.differences[**node] == difference).count()
+    }
+
+    /// A graph's own node.
+    pub fn node(&self, node: usize, graph: usize) -> Option<NodeId> {
+        self.nodes[node].nodes[graph]
+    }
+
+    /// A feature's activation, or an output's probability.
+    pub fn value(&self, node: usize, graph: usize) -> Option<f32> {
+        let node = self.graphs[graph].node(self.node(node, graph)?);
+        match node.kind {
+            NodeKind::Logit { probability, .. } => Some(probability),
+            _ => node.activation,
+        }
+    }
+
+    /// The edges into a node or out of it, those first whose shares differ most.
+    pub fn edges(&self, node: usize, out: bool) -> Vec<Compared> {
+        let compared = |at: &usize| {
+            let edge = &self.edges[*at];
+            let shares = [edge.shares[0], edge.shares[1]];
+            let other = if out { edge.target } else { edge.source };
+            Compared { other, shares, difference: Difference::of(shares[0], shares[1]) }
+        };
+        let mut edges: Vec<Compared> = self.edges_of[node][usize::from(out)].iter().map(compared).collect();
+        let by = |edge: &Compared| (edge.shares[0].unwrap_or(0.0) - edge.shares[1].unwrap_or(0.0)).abs();
+        edges.sort_by(|a, b| by(b).total_cmp(&by(a)));
+        edges
+    }
+}
