@@ -30,6 +30,6 @@ impl Bench {
         };
         let first = listed.iter().flatten().next().map(|inactive| inactive.at);
         let why = asked.about.or(first).map(|at| probe.why(at, monitor)).transpose()?;
-        Ok(Reply { listed, why })
+        Ok(Reply { listed, why, ..Reply::default() })
     }
 }

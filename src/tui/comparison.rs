@@ -2,15 +2,20 @@
 
 use crate::format;
 use crate::graph::{
-    AttributionGraph, Difference, Document, Edited, Kept, NodeKind, Overlay, OverlayEdge, OverlayNode, merged,
+    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, NodeKind, Overlay, OverlayEdge,
+    OverlayNode, merged,
 };
 use crate::ids::{NodeId, Position};
+use crate::job::Monitor;
 use crate::tui::circuit::Circuit;
+use crate::tui::features::{Features, Known, Knows};
+use crate::tui::survey::Survey;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A graph as it is looked at. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sheet {
     /// The graph.
     pub document: Document,
@@ -18,16 +23,32 @@ pub struct Sheet {
     pub edited: Edited,
     /// What is kept of it.
     pub kept: Arc<Kept>,
+    /// What is known of its features; those of a graph that was not on the screen yet have no names.
+    pub knows: Option<Arc<dyn Knows>>,
+}
+
+impl fmt::Debug for Sheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sheet").field("prompt", &self.document.origin.prompt).finish_non_exhaustive()
+    }
 }
 
 impl Sheet {
     /// A circuit as it is, whatever filter it is seen through.
-    pub fn of(circuit: &Circuit) -> Self {
-        Self {
-            document: circuit.traced.document.clone(),
-            edited: circuit.edits.now().clone(),
-            kept: Arc::clone(&circuit.pruned),
+    pub fn of(circuit: &Circuit, features: &Features) -> Self {
+        let document = circuit.traced.document.clone();
+        let knows = features.known.get(&document.origin.transcoder).and_then(Known::open).map(Arc::clone);
+        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
+    }
+
+    /// Calls its features what is known of them.
+    fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
+        if let Some(knows) = &self.knows {
+            let Document { graph, labels, .. } = &self.document;
+            let labels = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+            self.document.labels = labels;
         }
+        Ok(())
     }
 }
 
@@ -41,14 +62,17 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    fn read(self) -> Result<Sheet, String> {
+    fn read(self, monitor: &Monitor) -> Result<Sheet, String> {
         match self {
-            Self::Sheet(sheet) => Ok(*sheet),
+            Self::Sheet(mut sheet) => {
+                sheet.named(monitor)?;
+                Ok(*sheet)
+            }
             Self::File(path) => {
                 let document = format::open(&path).map_err(|error| error.to_string())?;
                 let edited = document.edited.as_ref().clone();
                 let kept = Arc::new(document.prune(edited.thresholds));
-                Ok(Sheet { document, edited, kept })
+                Ok(Sheet { document, edited, kept, knows: None })
             }
         }
     }
@@ -57,9 +81,9 @@ impl Leaf {
 /// One graph of several, with what is kept of each.
 ///
 /// # Errors
-/// A sentence that says why they cannot be laid over each other.
-pub fn merge(leaves: Vec<Leaf>) -> Result<Document, String> {
-    let sheets = leaves.into_iter().map(Leaf::read).collect::<Result<Vec<Sheet>, _>>()?;
+/// A sentence that says why they cannot be laid over each other; the work was stopped.
+pub fn merge(leaves: Vec<Leaf>, monitor: &Monitor) -> Result<Document, String> {
+    let sheets = leaves.into_iter().map(|leaf| leaf.read(monitor)).collect::<Result<Vec<Sheet>, _>>()?;
     let parts: Vec<_> = sheets.iter().map(|sheet| (&*sheet.document.graph, &*sheet.kept)).collect();
     let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
     let works: Vec<_> = sheets.iter().map(|sheet| (&sheet.document, &sheet.edited)).collect();
@@ -71,6 +95,8 @@ pub fn merge(leaves: Vec<Leaf>) -> Result<Document, String> {
 pub struct Comparison {
     /// The graphs, A and B.
     pub graphs: [Arc<AttributionGraph>; 2],
+    /// What their files and a library call their features.
+    labels: [Arc<Labels>; 2],
     /// By column, the position in either; `None` where a graph has no such column.
     pub columns: Vec<[Option<Position>; 2]>,
     /// Nodes of both.
@@ -96,12 +122,15 @@ pub struct Compared {
 }
 
 impl Comparison {
-    /// Lays `b` over `a`.
+    /// Lays the second over the first.
     ///
     /// # Errors
-    /// A sentence that says why they cannot be compared.
-    pub fn new(a: &Sheet, b: &Sheet) -> Result<Self, String> {
-        let parts = [a, b].map(|sheet| (&*sheet.document.graph, &*sheet.kept));
+    /// A sentence that says why they cannot be compared; the work was stopped.
+    pub fn new(sheets: &mut [Sheet; 2], monitor: &Monitor) -> Result<Self, String> {
+        for sheet in sheets.iter_mut() {
+            sheet.named(monitor)?;
+        }
+        let parts = sheets.each_ref().map(|sheet| (&*sheet.document.graph, &*sheet.kept));
         let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
         let differences = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
         let columns = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
@@ -118,8 +147,9 @@ impl Comparison {
         // They are by layer already, and outputs come last.
         listed.sort_by_key(|node| overlay.nodes[*node].column);
         let Overlay { nodes, edges, .. } = overlay;
-        let graphs = [a, b].map(|sheet| Arc::clone(&sheet.document.graph));
-        Ok(Self { graphs, columns, nodes, differences, listed, edges, edges_of })
+        let labels = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.labels));
+        let graphs = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.graph));
+        Ok(Self { graphs, labels, columns, nodes, differences, listed, edges, edges_of })
     }
 
     /// How many of those that are listed stand so.
@@ -130,6 +160,13 @@ impl Comparison {
     /// A graph's own node.
     pub fn node(&self, node: usize, graph: usize) -> Option<NodeId> {
         self.nodes[node].nodes[graph]
+    }
+
+    /// What a node is called in the file of its graph, or by a library.
+    pub fn label(&self, node: usize, graph: usize) -> Option<&str> {
+        let id = self.node(node, graph)?;
+        let what = Labelled::of(id, self.graphs[graph].node(id));
+        self.labels[graph].get(&what).map(String::as_str)
     }
 
     /// A feature's activation, or an output's probability.

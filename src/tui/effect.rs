@@ -177,6 +177,8 @@ pub enum Effect {
         generation: u64,
         /// What is asked.
         inquiry: Inquiry,
+        /// Who may know what the features are called.
+        knows: Option<Arc<dyn Knows>>,
     },
     /// Stop asking that.
     StopInquiry,

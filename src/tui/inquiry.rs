@@ -3,6 +3,10 @@
 use crate::attribution::{Inactive, Why};
 use crate::graph::{FeatureAt, Token};
 use crate::ids::Position;
+use crate::job::{Cancelled, Monitor};
+use crate::tui::features::{Feature, Knows};
+use crate::tui::survey::shown;
+use std::collections::HashMap;
 
 /// Features listed at most.
 pub const LISTED: usize = 100;
@@ -34,4 +38,25 @@ pub struct Reply {
     pub listed: Option<Vec<Inactive>>,
     /// Why the feature fires or does not; `None` where nothing is listed.
     pub why: Option<Why>,
+    /// What the listed features are called, and the one that was asked about.
+    pub names: HashMap<Feature, String>,
+}
+
+impl Reply {
+    /// The same, with what a library calls the features: those of the graph have their names already, these need not be
+    /// in it.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn named(mut self, knows: Option<&dyn Knows>, monitor: &Monitor) -> Result<Self, Cancelled> {
+        let Some(knows) = knows else { return Ok(self) };
+        let listed = self.listed.iter().flatten().chain(self.why.iter().map(|why| &why.margin));
+        for at in listed.map(|it| it.at) {
+            monitor.cancel().check()?;
+            let feature = (at.layer, at.feature);
+            let label = knows.label(feature).or_else(|| knows.read_here(feature).label);
+            self.names.extend(label.filter(|label| !label.text.is_empty()).map(|label| (feature, shown(&label))));
+        }
+        Ok(self)
+    }
 }

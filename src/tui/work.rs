@@ -245,17 +245,18 @@ impl Workers {
                 self.attempt.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopAttempt => self.attempt.stop(),
-            Effect::Inquire { generation, inquiry } => {
+            Effect::Inquire { generation, inquiry, knows } => {
                 let tracer = self.tracer.clone();
-                let work = move |monitor: &Monitor| match tracer {
-                    Some(tracer) => tracer.inquire(&inquiry, monitor).map_err(|error| format!("{error:#}")),
-                    None => Err("needs the model".to_owned()),
+                let work = move |monitor: &Monitor| {
+                    let tracer = tracer.ok_or("needs the model")?;
+                    let reply = tracer.inquire(&inquiry, monitor).map_err(|error| format!("{error:#}"))?;
+                    reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
                 };
                 self.inquire.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopInquiry => self.inquire.stop(),
-            Effect::Compare { generation, sheets } => {
-                let work = move |_: &Monitor| Comparison::new(&sheets[0], &sheets[1]).map(Arc::new);
+            Effect::Compare { generation, mut sheets } => {
+                let work = move |monitor: &Monitor| Comparison::new(&mut sheets, monitor).map(Arc::new);
                 self.compare.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopComparing => self.compare.stop(),
@@ -460,7 +461,7 @@ fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
     let document = match graph {
         Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
         Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
-        Opening::Merged(leaves) => comparison::merge(leaves),
+        Opening::Merged(leaves) => comparison::merge(leaves, monitor),
     };
     document.map(Traced::new)
 }

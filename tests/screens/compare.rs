@@ -1,14 +1,15 @@
 //! Several graphs together: beside each other, and merged.
 
 use crate::desk::Desk;
-use crate::fake::{DALLAS, Fake};
-use circuitscope::graph::{Difference, Occurrence};
+use crate::fake::{DALLAS, Fake, made_up};
+use circuitscope::format::raw;
+use circuitscope::graph::{Difference, Occurrence, Token};
 use circuitscope::tui::app::{Popup, State};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::comparison::Comparison;
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::popup::compare::Stage;
-use circuitscope::tui::start_trace;
+use circuitscope::tui::{open_files, start_trace};
 use std::sync::Arc;
 
 const OAKLAND: &str = "fact : the capital of the state containing Oakland is";
@@ -137,17 +138,42 @@ fn all_open_graphs_are_merged_and_exported_as_any_graph_is() {
     let mut desk = compared((160, 48), OAKLAND);
     desk.press("Esc");
     desk.press("| Down Enter Ctrl-u").type_text("fact : the state containing Houston is").press("Enter Esc");
-    desk.press("& g").expect("2/4").expect("occurs");
-    desk.expect("in all 3");
-    // What was merged is left out the next time.
-    desk.press("&").expect("3/5").expect("in all 3");
-    desk.press("Ctrl-w x").press("Ctrl-u");
+    desk.press("& g").expect("2/4").expect("occurs").expect("in all 3");
+    desk.press("x Ctrl-u");
     let path = folder.path().join("all.json");
     desk.type_text(path.to_str().unwrap()).press("Enter");
     let opened = circuitscope::format::open(&path).unwrap();
     let labels: Vec<&str> = opened.labels.values().map(String::as_str).collect();
     assert!(labels.iter().any(|label| label.starts_with("[3/3]")), "{labels:?}");
     assert_eq!(opened.graph.n_nodes(), circuit(&desk).kept().n_nodes());
+    // What was merged is left out the next time.
+    desk.press("&").expect("3/5").expect("in all 3");
+}
+
+#[test]
+fn files_are_compared_without_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["first", "second"].map(|prompt| {
+        let tokens = ["<bos>", "a", "b", prompt].into_iter().zip(0..);
+        let tokens = tokens.map(|(text, id)| Token { id, text: text.to_owned() }).collect();
+        let path = folder.path().join(format!("{prompt}.safetensors"));
+        raw::write(&path, &made_up(prompt, tokens, 3, 3.0, prompt.len() as u64)).unwrap();
+        path
+    });
+    let mut desk = Desk::bare((160, 48), None);
+    open_files(&mut desk.state, files.to_vec());
+    desk.settle();
+    desk.press("| Down Enter").expect("There is no model to trace a prompt with");
+    desk.press("Esc & g").expect("2/3 first / second").expect("occurs");
+    // The file that was only named until now is opened for it.
+    desk.press("{ | Down").expect("second.safetensors");
+    desk.press("Enter").expect("two graphs").expect("B  second");
+    std::fs::remove_file(&files[1]).unwrap();
+    let mut desk = Desk::bare((160, 48), None);
+    open_files(&mut desk.state, files.to_vec());
+    desk.settle();
+    desk.press("| Enter").expect("second.safetensors");
+    assert!(!desk.shows("flows out"), "{}", desk.screen());
 }
 
 #[test]

@@ -275,7 +275,7 @@ impl Tracer for Fake {
             let margin = Inactive { at, pre_activation: 1.0, margin: -0.25 };
             Ok(Why { margin, active: false, constant: 0.25, effects })
         };
-        Ok(Reply { why: asked.about.or(first).map(why).transpose()?, listed })
+        Ok(Reply { why: asked.about.or(first).map(why).transpose()?, listed, ..Reply::default() })
     }
 
     fn trace_feature(

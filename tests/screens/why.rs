@@ -15,7 +15,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 #[test]
 fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     let mut desk = Desk::traced((160, 48));
-    desk.press("R").expect("inhibitors  ").expect("not kept");
+    desk.press("R").expect("inhibitors  ").expect("dropped L");
     let (graph, node) = (&circuit(&desk).traced.document.graph, circuit(&desk).selected());
     let negative: Vec<f32> = graph.incoming(node).map(|edge| edge.weight).filter(|weight| *weight < 0.0).collect();
     let kept = circuit(&desk).kept().incoming(graph, node).filter(|edge| edge.weight < 0.0).count();
@@ -128,7 +128,7 @@ fn without_a_model_it_is_said_so() {
 fn small_and_plain_screens_show_it_too() {
     let mut desk = Desk::traced_in((80, 24), Charset::Ascii);
     desk.press("W").expect("L0 #10 @is does not fire").expect("token is").expect("-0.5000");
-    desk.press("Esc R").expect("inhibitors").expect("of all input");
+    desk.press("Esc R").expect("inhibitors").expect("feat -21.2%");
     assert!(desk.screen().is_ascii(), "{}", desk.screen());
     for size in [(60, 20), (40, 12), (30, 8)] {
         Desk::traced(size).press("W j Tab p Esc Esc R");

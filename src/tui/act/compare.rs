@@ -145,7 +145,7 @@ pub(in crate::tui) fn compare_arrived(state: &mut State, generation: u64, failed
 fn lay(state: &mut State, number: u64) {
     let generation = state.next_generation();
     let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
-    let sheets = Box::new([Sheet::of(a), Sheet::of(b)]);
+    let sheets = Box::new([a, b].map(|circuit| Sheet::of(circuit, &state.features)));
     state.effects.push(Effect::Compare { generation, sheets });
     if let Some(compare) = compare(state) {
         (compare.stage, compare.other) = (Stage::Lay(generation), Some(number));
@@ -183,14 +183,14 @@ pub(in crate::tui) fn open_merged(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(_), other: Some(number), .. }) = compare(state) else { return };
     let number = *number;
     let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
-    let leaves = [a, b].map(|circuit| Leaf::Sheet(Box::new(Sheet::of(circuit)))).to_vec();
+    let leaves = [a, b].map(|circuit| Leaf::Sheet(Box::new(Sheet::of(circuit, &state.features)))).to_vec();
     let titles = [a, b].map(|circuit| circuit.traced.document.origin.prompt.clone()).join(" / ");
     merge(state, leaves, titles);
 }
 
 /// Opens all graphs that are open as one, beside them, but for those that were merged themselves.
 pub(in crate::tui) fn open_union(state: &mut State) {
-    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit), state.shelf.at()));
+    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.shelf.at()));
     let mut leaves: Vec<(usize, Leaf, String)> = Vec::new();
     let mut push = |place: usize, sheet: Sheet| {
         if sheet.document.occurrences.is_none() {
@@ -201,7 +201,7 @@ pub(in crate::tui) fn open_union(state: &mut State) {
     here.into_iter().for_each(|(sheet, place)| push(place, sheet));
     for (_, place, other) in state.shelf.others() {
         match &other.graph {
-            Aside::Circuit { circuit, .. } => push(place, Sheet::of(circuit)),
+            Aside::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
             Aside::File(_) | Aside::Nothing => {}
         }
     }

@@ -1,12 +1,15 @@
 //! Why features fire or do not.
 
+use super::feature::known;
 use super::learn::model_fits;
 use super::shelf::set_beside;
 use crate::graph::{FeatureAt, NodeKind};
 use crate::tui::app::{Busy, Popup, State};
 use crate::tui::effect::Effect;
+use crate::tui::features::Known;
 use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::popup::why::{Reasons, Writes};
+use std::sync::Arc;
 
 /// What is said where a graph of several prompts would have to be run.
 pub(super) const SEVERAL: &str = "This graph is of several prompts: the model runs one; turn to the graph of that one";
@@ -44,11 +47,12 @@ fn ask(state: &mut State, lists: bool) {
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
+    let knows = known(state).and_then(Known::open).map(Arc::clone);
     let Some(reasons) = reasons(state) else { return };
     let lists = reasons.asked(generation, lists);
     let about = if lists { reasons.named() } else { reasons.chosen() };
     let inquiry = Inquiry { tokens, search: lists.then(|| reasons.search.clone()), about };
-    state.effects.push(Effect::Inquire { generation, inquiry });
+    state.effects.push(Effect::Inquire { generation, inquiry, knows });
 }
 
 pub(in crate::tui) fn take_inquired(state: &mut State, generation: u64, result: Result<Reply, String>) {

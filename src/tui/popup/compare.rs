@@ -303,9 +303,9 @@ impl Table<'_> {
         // It may have grown since, and its nodes have other ids then.
         let there = self.circuits[graph]
             .filter(|circuit| Arc::ptr_eq(&circuit.traced.document.graph, &self.comparison().graphs[graph]));
-        let label = there.and_then(|circuit| circuit.label(id));
-        Some(match label {
-            Some((label, _)) => format!("{name}  {}", self.look.glyphs.visible(label)),
+        let label = there.and_then(|circuit| circuit.label(id)).map(|(label, _)| label);
+        Some(match label.or_else(|| self.comparison().label(node, graph)) {
+            Some(label) => format!("{name}  {}", self.look.glyphs.visible(label)),
             None => name,
         })
     }

@@ -3,9 +3,10 @@
 use super::line;
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::{FeatureAt, Labelled};
-use crate::ids::{FeatureId, Layer, Position as Place};
+use crate::ids::Position as Place;
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
+use crate::tui::features::Feature;
 use crate::tui::inquiry::{Reply, Search};
 use crate::tui::keymap::Context;
 use crate::tui::text;
@@ -13,6 +14,7 @@ use crate::tui::theme::Look;
 use crate::tui::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
+use std::collections::HashMap;
 use tui_input::{Input, InputRequest};
 
 /// What a line that is being written is for.
@@ -40,6 +42,7 @@ pub struct Reasons {
     named: Option<FeatureAt>,
     listed: Vec<Inactive>,
     why: Option<Why>,
+    names: HashMap<Feature, String>,
     failure: Option<String>,
     row: usize,
     writes: Option<Writes>,
@@ -61,6 +64,7 @@ impl Reasons {
             named: selected,
             listed: Vec::new(),
             why: None,
+            names: HashMap::new(),
             failure: None,
             row: 0,
             writes: None,
@@ -88,7 +92,8 @@ impl Reasons {
         }
         self.lists = false;
         match result {
-            Ok(Reply { listed, why }) => {
+            Ok(Reply { listed, why, names }) => {
+                self.names.extend(names);
                 if let Some(listed) = listed {
                     self.listed = listed;
                     self.row = 0;
@@ -207,6 +212,8 @@ impl Reasons {
             let spinner = look.glyphs.spinner[ticks % look.glyphs.spinner.len()];
             let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
             buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
+        } else {
+            buf.set_stringn(note.x, note.y, "margin   feature", room, look.theme.faint);
         }
         let (list, about) = if below.width >= BESIDE {
             let [list, about] =
@@ -217,9 +224,10 @@ impl Reasons {
                 Layout::vertical([Constraint::Percentage(40), Constraint::Fill(1)]).spacing(1).areas(below);
             (list, about)
         };
-        self.list(circuit, list, look, buf);
+        let called = Called { circuit, names: &self.names, look };
+        self.list(&called, list, look, buf);
         if let Some(why) = &self.why {
-            About { why, circuit, look }.render(about, buf);
+            About { why, called: &called, look }.render(about, buf);
         }
         cursor
     }
@@ -247,7 +255,7 @@ impl Reasons {
         None
     }
 
-    fn list(&self, circuit: &Circuit, area: Rect, look: &Look, buf: &mut Buffer) {
+    fn list(&self, called: &Called<'_>, area: Rect, look: &Look, buf: &mut Buffer) {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
         let rows: Vec<_> = self.rows().collect();
         if rows.is_empty() && self.waits.is_none() && self.failure.is_none() {
@@ -260,7 +268,7 @@ impl Reasons {
             let margin = margin.map_or_else(|| " ".repeat(9), |margin| format!("{:<9}", text::weight(margin)));
             let (x, _) = buf.set_stringn(row.x, y, margin, usize::from(row.width), theme.quiet);
             let room = usize::from(row.right().saturating_sub(x));
-            let name = named(circuit, Source::Feature(at), look);
+            let name = called.name(Source::Feature(at));
             buf.set_stringn(x, y, glyphs.fit(&name, room), room, theme.text);
             if nth == self.row {
                 buf.set_style(row, theme.selection);
@@ -272,7 +280,7 @@ impl Reasons {
 /// What drives and restrains one feature.
 struct About<'a> {
     why: &'a Why,
-    circuit: &'a Circuit,
+    called: &'a Called<'a>,
     look: &'a Look,
 }
 
@@ -284,7 +292,7 @@ impl About<'_> {
         let is = if why.active { "fires" } else { "does not fire" };
         let side = if margin > 0.0 { "above" } else { "below" };
         let sum = |sign: f32| text::weight(why.sum(sign) as f32);
-        let head = format!("{} {is}", named(self.circuit, Source::Feature(at), self.look));
+        let head = format!("{} {is}", self.called.name(Source::Feature(at)));
         let size = text::weight(margin.abs());
         let has = format!(
             "pre-activation {}, {} {side} its threshold of {:.4}",
@@ -315,28 +323,36 @@ impl About<'_> {
             let weight = format!("{:<9}", text::weight(effect));
             let (x, _) = buf.set_stringn(area.x, y, weight, room, theme.sign(effect));
             let room = usize::from(area.right().saturating_sub(x));
-            let name = named(self.circuit, source, self.look);
+            let name = self.called.name(source);
             buf.set_stringn(x, y, self.look.glyphs.fit(&name, room), room, theme.text);
         }
     }
 }
 
 /// What a source is called, with its label where it has one. It need not be in the graph.
-fn named(circuit: &Circuit, source: Source, look: &Look) -> String {
-    let glyphs = &look.glyphs;
-    let at = |place: Place| circuit.token_at(place, glyphs);
-    match source {
-        Source::Feature(FeatureAt { layer, position, feature }) => {
-            let label = label(circuit, layer, feature).map_or_else(String::new, |label| format!("  {label}"));
-            format!("L{layer} #{feature} @{}{}", at(position), glyphs.visible_within(&label))
-        }
-        Source::Error(layer, position) => format!("L{layer} error @{}", at(position)),
-        Source::Token(position) => format!("token {}", at(position)),
-    }
+struct Called<'a> {
+    circuit: &'a Circuit,
+    names: &'a HashMap<Feature, String>,
+    look: &'a Look,
 }
 
-fn label(circuit: &Circuit, layer: Layer, feature: FeatureId) -> Option<&str> {
-    let what = Labelled::Feature(layer, feature);
-    let own = circuit.edits.now().labels.get(&what);
-    own.or_else(|| circuit.traced.document.labels.get(&what)).map(String::as_str)
+impl Called<'_> {
+    fn name(&self, source: Source) -> String {
+        let glyphs = &self.look.glyphs;
+        let at = |place: Place| self.circuit.token_at(place, glyphs);
+        match source {
+            Source::Feature(FeatureAt { layer, position, feature }) => {
+                let label = self.label((layer, feature)).map_or_else(String::new, |label| format!("  {label}"));
+                format!("L{layer} #{feature} @{}{}", at(position), glyphs.visible_within(&label))
+            }
+            Source::Error(layer, position) => format!("L{layer} error @{}", at(position)),
+            Source::Token(position) => format!("token {}", at(position)),
+        }
+    }
+
+    fn label(&self, feature: Feature) -> Option<&String> {
+        let what = Labelled::Feature(feature.0, feature.1);
+        let own = self.circuit.edits.now().labels.get(&what);
+        own.or_else(|| self.circuit.traced.document.labels.get(&what)).or_else(|| self.names.get(&feature))
+    }
 }

@@ -251,11 +251,10 @@ fn row(
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };
-    pen.put(&glyphs.fit(&name, pen.room()), style);
     if !circuit.kept().has_edge(link.edge.id) {
-        let says = if stands { " edge not kept" } else { " not kept" };
-        pen.put(&glyphs.fit(says, pen.room()), theme.faint);
+        pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
     }
+    pen.put(&glyphs.fit(&name, pen.room()), style);
     if let Some((label, _)) = circuit.label(link.other) {
         pen.skip(2);
         pen.put(&glyphs.fit(&glyphs.visible(label), pen.room()), theme.quiet);
