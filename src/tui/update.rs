@@ -222,7 +222,7 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(
         state.popup,
         None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-            | Some(Popup::Consent { .. })
+            | Some(Popup::Consent { .. } | Popup::Why(_))
     )
 }
 
@@ -438,6 +438,11 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
             state.effects.extend(replaced.into_iter().flat_map(gone));
             state.circuit_generation = generation;
             state.detail_scroll = 0;
+            // What was asked about is of the prompt before.
+            if matches!(state.popup, Some(Popup::Why(_))) {
+                state.popup = None;
+                state.effects.push(Effect::StopInquiry);
+            }
         }
         None => state.warn("The trace holds no node"),
     }

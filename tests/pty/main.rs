@@ -370,6 +370,12 @@ fn what_was_done_is_there_again_however_the_program_ended() {
     }
 }
 
+/// Whether a graph that says `text` is there, and nothing more comes to it.
+fn is_traced(screen: &vt100::Screen, text: &str) -> bool {
+    let shown = screen.contents();
+    shown.contains(text) && !shown.contains("stops")
+}
+
 /// The number behind `what` on the screen.
 fn number_behind(text: &str, what: &str) -> f64 {
     let rest = text.split(what).nth(1).unwrap_or_else(|| panic!("{what:?} is not there:\n{text}")).trim_start();
@@ -380,7 +386,7 @@ fn number_behind(text: &str, what: &str) -> f64 {
 #[test]
 fn why_a_feature_does_not_fire_adds_up_and_is_walked() {
     let mut session = Session::start(&[]);
-    session.until_shows("→ Austin");
+    session.until("the whole graph", |screen| is_traced(screen, "→ Austin"));
     session.press("W");
     session.until_shows("holds it down");
     let text = session.text();
@@ -391,8 +397,7 @@ fn why_a_feature_does_not_fire_adds_up_and_is_walked() {
     // The margin is the output of a graph beside the first one.
     session.press("\r");
     session.until("the graph of the margin", |screen| {
-        let text = screen.contents();
-        text.contains("2/2 fact") && text.contains(":10:") && !text.contains("stops")
+        is_traced(screen, "2/2 fact") && screen.contents().contains("→ 3:10:")
     });
     session.press("{");
     session.until_shows("→ Austin");
@@ -403,7 +408,7 @@ fn why_a_feature_does_not_fire_adds_up_and_is_walked() {
 #[test]
 fn two_cities_are_compared_and_merged() {
     let mut session = Session::start(&[]);
-    session.until_shows("→ Austin");
+    session.until("the whole graph", |screen| is_traced(screen, "→ Austin"));
     session.press("|\r\x15fact : the capital of the state containing Oakland is\r");
     session.until_shows("flows in");
     let text = session.text();

@@ -186,7 +186,7 @@ fn one_graph_alone_is_not_merged_and_a_running_trace_is_not_stopped() {
     desk.wait_for("a graph", |desk| desk.state.circuit.is_some());
     desk.press_only("|");
     desk.press_only("Enter");
-    desk.expect("A trace is under way");
+    desk.expect("This graph is still being traced");
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     desk.press("Enter Ctrl-u").type_text(OAKLAND);

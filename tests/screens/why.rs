@@ -1,11 +1,12 @@
 //! What restrains a node, and why features fire or do not.
 
 use crate::desk::Desk;
-use crate::fake::Fake;
+use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
 use circuitscope::tui::circuit::{Circuit, Side};
 use circuitscope::tui::glyph::Charset;
 use circuitscope::tui::inquiry::Reply;
+use circuitscope::tui::start_trace;
 use circuitscope::tui::update::{Msg, update};
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -113,6 +114,25 @@ fn answers_to_other_questions_are_dropped() {
     desk.press_only("Ctrl-c");
     desk.settle();
     assert!(desk.state.popup.is_none());
+}
+
+#[test]
+fn a_trace_that_ends_meanwhile_does_not_wait_for_it() {
+    let (tracer, go_on) = Fake::stepwise(None);
+    let mut desk = Desk::bare((160, 48), Some(tracer));
+    start_trace(&mut desk.state, DALLAS.to_owned());
+    desk.wait_for("a graph", |desk| desk.state.circuit.is_some());
+    desk.press_only("W");
+    desk.wait_for("an answer", |desk| desk.shows("does not fire"));
+    desk.press_only("Enter");
+    desk.expect("A trace is under way");
+    (0..3).for_each(|_| go_on.send(()).unwrap());
+    desk.settle();
+    desk.expect("does not fire");
+    desk.press_only("Enter");
+    (0..3).for_each(|_| go_on.send(()).unwrap());
+    desk.settle();
+    desk.expect("2/2").expect("→ 0:10:10");
 }
 
 #[test]

@@ -10,14 +10,12 @@ use crate::tui::popup::question::{Asks, Question};
 use crate::tui::shelf::{Aside, Shelved, name_of};
 use std::sync::Arc;
 
-const UNDER_WAY: &str = "A trace is under way: another one would stop it";
-
 /// Lists the graphs with which the one on the screen can be compared.
 pub(in crate::tui) fn open_compare(state: &mut State) {
     if state.circuit.is_none() {
         state.say("There is no graph to compare");
     } else {
-        state.popup = Some(Popup::Compare(Box::new(Compare::default())));
+        state.popup = Some(Popup::Compare(Box::default()));
     }
 }
 
@@ -60,6 +58,11 @@ pub(in crate::tui) fn take_compared(state: &mut State) {
 }
 
 fn choose(state: &mut State, row: usize) {
+    // What it becomes would have to wait until the comparison is left.
+    if state.busy.is_some() {
+        state.warn("This graph is still being traced: compare it once that has ended");
+        return;
+    }
     // The rows are the other graphs, by the turns that lead there, and a prompt.
     let Some(other) = state.shelf.get_mut(row + 1) else {
         ask_prompt(state);
@@ -100,8 +103,8 @@ fn ask_prompt(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     if state.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
-    } else if state.busy.is_some() || state.shelf.is_busy() {
-        state.warn(UNDER_WAY);
+    } else if state.shelf.is_busy() {
+        state.warn("A trace of another graph is under way: this one would stop it");
     } else {
         let answer = circuit.traced.document.origin.prompt.clone();
         let about = "the prompt to compare with; its graph stays open beside this one".to_owned();
@@ -122,7 +125,7 @@ pub(super) fn answer_compare(state: &mut State) {
             let generation = state.next_generation();
             state.shelf.add(Shelved { graph: Aside::Nothing, busy: Some(Busy::new(generation, prompt.clone())) });
             state.effects.push(Effect::Trace { generation, prompt });
-            state.popup = Some(Popup::Compare(Box::new(Compare::default())));
+            state.popup = Some(Popup::Compare(Box::default()));
             wait(state, generation);
         }
     }
