@@ -182,6 +182,10 @@ commands! {
     "browse-order", Contexts, Browse, ["o"], Some("order"), |s, _| act::turn_order(s), "List by layer, density, maximum or label";
     "browse-token-left", Contexts, Browse, ["Left", "h"], Some("token"), |s, _| act::turn_token(s, -1), "To the token before, of the text";
     "browse-token-right", Contexts, Browse, ["Right", "l"], Some("token"), |s, _| act::turn_token(s, 1), "To the next token of the text";
+    "browse-scroll-down", Contexts, Browse, ["J"], Some("scroll"), |s, _| act::scroll_browsed(s, 1), "What it fires on, a line further";
+    "browse-scroll-up", Contexts, Browse, ["K"], Some("scroll"), |s, _| act::scroll_browsed(s, -1), "What it fires on, a line back";
+    "browse-shift-left", Contexts, Browse, ["<"], None, |s, _| act::shift_contexts(s, -8), "What stands before, in every context of it";
+    "browse-shift-right", Contexts, Browse, [">"], None, |s, _| act::shift_contexts(s, 8), "What stands after, in every context of it";
     "browse-page-down", Contexts, Browse, ["PageDown"], None, |s, _| act::move_in_browse(s, 10), "Ten features further";
     "browse-page-up", Contexts, Browse, ["PageUp"], None, |s, _| act::move_in_browse(s, -10), "Ten features back";
     "browse-first", Contexts, Browse, ["g", "Home"], None, |s, _| act::move_in_browse(s, isize::MIN), "To the first feature";
