@@ -3,7 +3,7 @@
 use super::compare::answer_compare;
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
-use super::interventions::answer_intervention;
+use super::intervention_questions::answer_intervention;
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::app::{Popup, State};
 use crate::tui::popup::filter::FilterPrompt;
@@ -65,7 +65,10 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) | Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) | Asks::Compare => return,
+        Asks::FilterName(_) | Asks::Compare => return,
+        Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) | Asks::SwapGroup(_) | Asks::Layers | Asks::Sampling => {
+            return;
+        }
         Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
             Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
             Err(why) => {

@@ -29,12 +29,23 @@ pub enum Asks {
     Swap(Place),
     /// The prompt to compare with.
     Compare,
+    /// The supernode whose features replace those of the intervention of this index.
+    SwapGroup(usize),
+    /// The layers that the direct mode writes into.
+    Layers,
+    /// How continuations are drawn.
+    Sampling,
 }
 
 impl Asks {
     /// Whether it is about an intervention.
     pub fn is_of_interventions(&self) -> bool {
-        matches!(self, Self::Action(_) | Self::Positions(_) | Self::Swap(_))
+        match self {
+            Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds => false,
+            Self::FilterName(_) | Self::Compare => false,
+            Self::Action(_) | Self::Positions(_) | Self::Swap(_) | Self::SwapGroup(_) => true,
+            Self::Layers | Self::Sampling => true,
+        }
     }
 }
 
@@ -61,6 +72,9 @@ impl Question {
             Asks::Action(_) => "what it is set to",
             Asks::Positions(_) => "positions",
             Asks::Swap(_) | Asks::Compare => "another prompt",
+            Asks::SwapGroup(_) => "another supernode",
+            Asks::Layers => "layers",
+            Asks::Sampling => "continuations",
         };
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }
