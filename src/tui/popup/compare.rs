@@ -223,14 +223,16 @@ impl Table<'_> {
         let width = |column: usize| text::width(&self.token(column, 0)).max(text::width(&self.token(column, 1))) + 1;
         let at = chosen.map_or(0, |node| self.comparison().nodes[node].column);
         let room = usize::from(area.width.saturating_sub(2));
-        let mut from = 0;
-        while from < at && (from..=at).map(width).sum::<usize>() > room {
-            from += 1;
+        // As many before it as there is room for: prompts may be long.
+        let (mut from, mut used) = (at, width(at));
+        while from > 0 && used + width(from - 1) <= room {
+            from -= 1;
+            used += width(from);
         }
         for (graph, y) in (0..2).zip(area.top()..area.bottom()) {
             let mut x = area.x + 2;
             buf.set_stringn(area.x, y, letter(graph), 1, theme.quiet);
-            for column in from..columns {
+            for column in (from..columns).take(room) {
                 let differs = self.token(column, 0) != self.token(column, 1);
                 let style = if differs { theme.difference(Difference::ALL[2 + graph]) } else { theme.quiet };
                 let style = if column == at { style.add_modifier(Modifier::UNDERLINED) } else { style };
