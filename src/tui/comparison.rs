@@ -84,10 +84,25 @@ impl Leaf {
 /// A sentence that says why they cannot be laid over each other; the work was stopped.
 pub fn merge(leaves: Vec<Leaf>, monitor: &Monitor) -> Result<Document, String> {
     let sheets = leaves.into_iter().map(|leaf| leaf.read(monitor)).collect::<Result<Vec<Sheet>, _>>()?;
+    of_one_model(&sheets)?;
     let parts: Vec<_> = sheets.iter().map(|sheet| (&*sheet.document.graph, &*sheet.kept)).collect();
     let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
     let works: Vec<_> = sheets.iter().map(|sheet| (&sheet.document, &sheet.edited)).collect();
     merged(&overlay, &works).map_err(|error| error.to_string())
+}
+
+/// That features of the same index are the same ones, as far as the graphs say of which model and transcoder they are.
+fn of_one_model(sheets: &[Sheet]) -> Result<(), String> {
+    let Some(first) = sheets.first() else { return Ok(()) };
+    let made_by = |sheet: &Sheet| [sheet.document.origin.model.clone(), sheet.document.origin.transcoder.clone()];
+    let differs = |a: &String, b: &String| !a.is_empty() && !b.is_empty() && a != b;
+    for other in sheets {
+        let pairs = made_by(first).into_iter().zip(made_by(other));
+        if let Some((a, b)) = pairs.into_iter().find(|(a, b)| differs(a, b)) {
+            return Err(format!("one graph is of {a} and another of {b}: only graphs of one model can be compared"));
+        }
+    }
+    Ok(())
 }
 
 /// Two graphs laid over each other.
@@ -127,6 +142,7 @@ impl Comparison {
     /// # Errors
     /// A sentence that says why they cannot be compared; the work was stopped.
     pub fn new(sheets: &mut [Sheet; 2], monitor: &Monitor) -> Result<Self, String> {
+        of_one_model(sheets)?;
         for sheet in sheets.iter_mut() {
             sheet.named(monitor)?;
         }

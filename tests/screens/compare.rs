@@ -168,6 +168,13 @@ fn files_are_compared_without_a_model() {
     // The file that was only named until now is opened for it.
     desk.press("{ | Down").expect("second.safetensors");
     desk.press("Enter").expect("two graphs").expect("B  second");
+    let mut other = raw::read(&files[1]).unwrap();
+    other.provenance.transcoder = "another-clt".to_owned();
+    raw::write(&files[1], &other).unwrap();
+    let mut desk = Desk::bare((160, 48), None);
+    open_files(&mut desk.state, files.to_vec());
+    desk.settle();
+    desk.press("| Enter").expect("of demo-clt and another of another-clt");
     std::fs::remove_file(&files[1]).unwrap();
     let mut desk = Desk::bare((160, 48), None);
     open_files(&mut desk.state, files.to_vec());

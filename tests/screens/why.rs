@@ -3,11 +3,13 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
+use circuitscope::session::SessionPlace;
 use circuitscope::tui::circuit::{Circuit, Side};
 use circuitscope::tui::glyph::Charset;
 use circuitscope::tui::inquiry::Reply;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::update::{Msg, update};
+use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -93,9 +95,14 @@ fn a_selected_feature_is_told_of_and_its_margin_is_walked_beside_the_graph() {
     };
     desk.press("W").expect(&format!("{name} does not fire"));
     desk.press("Enter").expect("2/2").expect(&format!("→ {layer}:{position}:{feature}"));
-    assert!(circuit(&desk).traced.document.trace.is_some());
+    let document = circuit(&desk).traced.document.clone();
+    assert!(document.trace.is_some());
     desk.press("1 {").expect("1/2");
     assert_eq!(desk.selected(), name);
+    // What is done to it is kept apart from what is done to the graph of another feature of the prompt.
+    desk.press("W j Enter").expect("2/3");
+    let place = |document| SessionPlace::of_trace(document, Some(Path::new("data")));
+    assert_ne!(place(&document), place(&circuit(&desk).traced.document));
 }
 
 #[test]
