@@ -23,12 +23,14 @@ mod pairs;
 mod pass;
 mod perturbation;
 pub mod plot;
+mod question;
 mod replacement;
 
 pub use bench::{Ablation, Bench};
-pub use correlation::{Correlation, kl_divergence};
+pub use correlation::{Correlation, kl_divergence, told};
 pub use error::VerifyError;
 pub use faithfulness::{Effect, Faithfulness, FeatureEffect, Predictor};
-pub use pairs::{EdgeCheck, OutputChange, Pair, Pairs, predicted};
+pub use pairs::{EdgeCheck, OutputChange, PREDICTED, Pair, Pairs, UNIT, predicted};
 pub use perturbation::{Perturbations, Reach};
+pub use question::{Answer, EdgeAnswer, GraphAnswer, MOST, Question, TOP, answer, sources};
 pub use replacement::{Agreement, Replacements, replacement};
