@@ -117,13 +117,11 @@ pub fn answer(
     monitor: &Monitor,
 ) -> Result<Answer, VerifyError> {
     monitor.report("running the model", 0, 0)?;
-    if let Question::Heads { source, target } = question {
-        return heads(engine, graph, (*source, *target), monitor);
-    }
-    let bench = Bench::new(engine, graph, monitor)?;
+    let bench = || Bench::new(engine, graph, monitor);
     let mode = |freeze: Freeze| Mode::over_all(freeze, engine.model.spec.n_layers);
     Ok(match question {
         Question::Edge { source, target } => {
+            let bench = bench()?;
             let mut found = Vec::with_capacity(Freeze::ALL.len());
             for (done, freeze) in Freeze::ALL.into_iter().enumerate() {
                 monitor.report("ablations", done as u64, Freeze::ALL.len() as u64)?;
@@ -133,8 +131,9 @@ pub fn answer(
             }
             Answer::Edge(found)
         }
-        Question::Subgraph { sources, freeze } => Answer::Subgraph(bench.pairs(sources, &mode(*freeze), monitor)?),
+        Question::Subgraph { sources, freeze } => Answer::Subgraph(bench()?.pairs(sources, &mode(*freeze), monitor)?),
         Question::Graph { sources, most, freeze } => {
+            let bench = bench()?;
             let faithfulness = bench.faithfulness(*most, &mode(*freeze), monitor)?;
             let mut found = GraphAnswer { faithfulness: Some(faithfulness), ..GraphAnswer::default() };
             told(Answer::Graph(found.clone()));
@@ -143,7 +142,7 @@ pub fn answer(
             found.perturbations = Some(bench.perturbations(sources, monitor)?);
             Answer::Graph(found)
         }
-        Question::Heads { source, target } => return heads(engine, graph, (*source, *target), monitor),
+        Question::Heads { source, target } => Answer::Heads(heads(engine, graph, (*source, *target), monitor)?),
     })
 }
 
@@ -152,9 +151,9 @@ fn heads(
     graph: &AttributionGraph,
     (source, target): (NodeId, NodeId),
     monitor: &Monitor,
-) -> Result<Answer, VerifyError> {
+) -> Result<HeadSplit, VerifyError> {
     let (asked, source) = (Asked::of_node(graph, target)?, Source::of_node(graph, source)?);
     let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
     let probe = Probe::new(engine, &engine.tokens(&ids)?, monitor)?;
-    Ok(Answer::Heads(probe.heads(asked, source, monitor)?))
+    Ok(probe.heads(asked, source, monitor)?)
 }

@@ -334,9 +334,11 @@ impl Tracer for Fake {
                 let faithfulness = Some(Faithfulness { features: Vec::new() });
                 let mut found = GraphAnswer { faithfulness, ..GraphAnswer::default() };
                 told(Answer::Graph(found.clone()));
-                while self.dawdles {
-                    monitor.report("replacements", 1, 4)?;
-                    std::thread::sleep(Duration::from_millis(2));
+                if self.dawdles {
+                    loop {
+                        monitor.report("replacements", 1, 4)?;
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
                 }
                 let agreement =
                     Agreement { share: 0.875, divergence: 0.25, last_agrees: false, last_divergence: 0.125 };

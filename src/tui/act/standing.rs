@@ -16,10 +16,11 @@ pub(in crate::tui) fn toggle_standings(state: &mut State) {
         "What hangs on the thresholds is marked once the trace has ended".to_owned()
     } else {
         let [core, contingent, noise] = state.look.glyphs.standings;
+        let at_least = state.look.glyphs.at_least;
         let (most, least, all) = (100.0 * CORE, 100.0 * NOISE, usual_grid().len());
         format!(
-            "{core} core: at least {most:.0} % of {all} pairs of thresholds keep it; {noise} noise: at most {least:.0} %; \
-             {contingent} contingent: between"
+            "{core} core: {at_least}{most:.0} % of {all} prunings keep it, {contingent} contingent, {noise} noise: at most \
+             {least:.0} %"
         )
     };
     state.say(says);

@@ -213,7 +213,7 @@ commands! {
     "stability", Test, Panes, ["K"], None, |s, _| act::toggle_standings(s), "Mark what hangs on the thresholds, or not";
     "verify-down", Test, Truth, ["Down", "j"], Some("scroll"), |s, _| act::move_in_truth(s, 1), "To the next pair, or a line further";
     "verify-up", Test, Truth, ["Up", "k"], Some("scroll"), |s, _| act::move_in_truth(s, -1), "To the pair before, or a line back";
-    "verify-view", Test, Truth, ["Tab"], Some("edge, subgraph, graph"), |s, _| act::turn_truth(s, 1), "From the edge to the subgraph, and to the graph";
+    "verify-view", Test, Truth, ["Tab"], Some("view"), |s, _| act::turn_truth(s, 1), "From the edge to the subgraph, and to the graph";
     "verify-view-back", Test, Truth, ["Shift-Tab"], None, |s, _| act::turn_truth(s, -1), "From the graph back to the subgraph and the edge";
     "verify-next", Test, Truth, ["Right", "l"], Some("edge"), |s, _| act::turn_link(s, 1), "To the node's next connection";
     "verify-previous", Test, Truth, ["Left", "h"], Some("edge"), |s, _| act::turn_link(s, -1), "To the node's connection before";

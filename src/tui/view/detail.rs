@@ -195,7 +195,7 @@ impl Sheet<'_> {
         if let Some(found) = circuit.standings.marked().filter(|_| node.is_feature() || node.is_error()) {
             let (share, settings) = (found.node(id), found.n_settings());
             let kept = (share * settings as f32).round();
-            let says = format!("kept at {kept} of {settings} thresholds");
+            let says = format!("kept by {kept} of {settings} prunings");
             fact("standing", Standing::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
         }
         if circuit.is_pinned(id) {

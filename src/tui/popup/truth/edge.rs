@@ -34,9 +34,9 @@ pub(super) fn lines(circuit: &Circuit, found: &[EdgeAnswer], width: usize, look:
     for EdgeAnswer { freeze, check, likeliest } in found {
         let [before, after] = [&likeliest[0], &likeliest[1]].map(|token| glyphs.visible(token));
         let (says, style) = if check.likeliest.0 == check.likeliest.1 {
-            (format!("{before} stays the likeliest token"), theme.text)
+            (format!("{before} stays the likeliest"), theme.text)
         } else {
-            (format!("{after} is now the likeliest token, not {before}"), theme.accent)
+            (format!("{before} gives way to {after}"), theme.accent)
         };
         lines.push(vec![
             (freeze.name().to_owned(), theme.strong),

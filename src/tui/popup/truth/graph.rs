@@ -63,7 +63,7 @@ fn replacements(found: &GraphAnswer, width: usize, look: &Look) -> Vec<Line> {
                 and the mean divergence of the next-token distribution from the model's in nats.";
     let mut lines = section("The replacement model", says, width, look);
     let column = |name: &str| left(name, NUMBER - 2, look);
-    let titles = ["alone", "nats", "up to it", "nats", "last: nats"].map(str::to_owned);
+    let titles = ["alone", "nats", "up to it", "nats", "last nats"].map(str::to_owned);
     lines.push(vec![(row(&column("layer"), &titles), look.theme.quiet)]);
     for (layer, (alone, up_to)) in found.alone.iter().zip(&found.up_to).enumerate() {
         let numbers = [

@@ -18,7 +18,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// The largest popup.
-const LARGEST: (u16, u16) = (132, 32);
+const LARGEST: (u16, u16) = (132, 38);
+
+/// An edge takes less, so that more of the graph stays in sight; and as much from edge to edge, where that suffices.
+const OF_EDGE: (u16, u16) = (104, 19);
 
 /// Lines of the head: what can be checked, what is, and an empty one.
 const HEAD: u16 = 3;
@@ -32,14 +35,14 @@ enum Body<'a> {
 /// Draws the popup.
 pub fn render(state: &State, screen: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
-    let (width, height) = size(screen);
+    let (width, height, body) = layout(state, circuit, screen);
     let area = super::open(screen, width, height, "is it true?", &state.look, buf);
     if area.is_empty() {
         return;
     }
     folio::draw(&head(state, circuit), 0, Rect { height: HEAD.min(area.height), ..area }, &state.look, buf);
     let below = below(area);
-    match body(state, circuit, below) {
+    match body {
         Body::Lines(lines) => {
             let from = circuit.truth.row.min(lines.len().saturating_sub(usize::from(below.height)));
             folio::draw(&lines, from, below, &state.look, buf);
@@ -48,8 +51,16 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) {
     }
 }
 
-fn size(screen: Rect) -> (u16, u16) {
-    (screen.width.saturating_sub(4).min(LARGEST.0), screen.height.min(LARGEST.1))
+/// How large the popup is, and what it holds.
+fn layout<'a>(state: &State, circuit: &'a Circuit, screen: Rect) -> (u16, u16, Body<'a>) {
+    let is_of_edge = circuit.truth.view == View::Edge;
+    let width = screen.width.saturating_sub(4).min(if is_of_edge { OF_EDGE.0 } else { LARGEST.0 });
+    let body = body(state, circuit, inner(Rect { x: 0, y: 0, width, height: 3 }).width);
+    let height = match &body {
+        Body::Lines(lines) if is_of_edge => (lines.len() as u16).saturating_add(HEAD + 2).clamp(OF_EDGE.1, LARGEST.1),
+        _ => LARGEST.1,
+    };
+    (width, height.min(screen.height), body)
 }
 
 fn below(area: Rect) -> Rect {
@@ -59,9 +70,9 @@ fn below(area: Rect) -> Rect {
 /// The last pair that can be chosen, or the last line that can stand on top.
 pub(in crate::tui) fn last_row(state: &State) -> usize {
     let Some(circuit) = &state.circuit else { return 0 };
-    let (width, height) = size(popup_room(state.size));
+    let (width, height, body) = layout(state, circuit, popup_room(state.size));
     let below = below(inner(Rect { x: 0, y: 0, width, height }));
-    match body(state, circuit, below) {
+    match body {
         Body::Lines(lines) => lines.len().saturating_sub(usize::from(below.height)),
         Body::Pairs(found) => found.all.len().saturating_sub(1),
     }
@@ -98,12 +109,11 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
         }
         Some(Question::Subgraph { sources, freeze }) => {
             tabs.push((format!("  mode: {}", freeze.name()), theme.quiet));
-            format!("each of {} set to 0 by itself, the worst disagreement first", features(circuit, sources))
+            format!("{}, each set to 0 by itself", features(circuit, sources))
         }
         Some(Question::Graph { sources, freeze, .. }) => {
             tabs.push((format!("  mode: {}", freeze.name()), theme.quiet));
-            let of = features(circuit, sources);
-            format!("influence against effects, transcoders in place of the MLPs, perturbations of {of}")
+            format!("all of the graph; perturbations of {}", features(circuit, sources))
         }
         Some(Question::Heads { .. }) | None => String::new(),
     };
@@ -127,8 +137,8 @@ fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
 }
 
 /// What is found, or said in place of that.
-fn body<'a>(state: &State, circuit: &'a Circuit, area: Rect) -> Body<'a> {
-    let (look, width) = (&state.look, usize::from(area.width));
+fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
+    let (look, width) = (&state.look, usize::from(width));
     let (answer, wait) = match circuit.truth.shown() {
         Shown::Why(why) => {
             let says = format!("{}; {} checks it again", look.glyphs.visible(why), key_of("verify-again", state));

@@ -42,7 +42,7 @@ fn render_table(circuit: &Circuit, found: &Pairs, area: Rect, look: &Look, buf: 
     head.push(vec![("at features: ".to_owned(), theme.quiet), (found.features.to_string(), theme.text)]);
     head.push(vec![("at outputs:  ".to_owned(), theme.quiet), (found.outputs.to_string(), theme.text)]);
     head.push(Line::new());
-    let names = format!("{}  {}", left("ablated", room, look), left("at", room, look));
+    let names = format!("{}  {}", left("ablated, worst first", room, look), left("at", room, look));
     head.push(vec![(
         names + &["predicted", "observed", "off by"].map(|head| right(head, NUMBER)).concat(),
         theme.quiet,
