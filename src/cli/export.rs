@@ -67,6 +67,8 @@ enum ExportFormat {
     CsvNodes,
     /// A table of edges
     CsvEdges,
+    /// The interventions that were made on it, for `intervene`, `generate` and `edit --interventions`
+    Interventions,
     /// A safetensors file with the adjacency matrix, scores and masks, as circuit-tracer computes them
     Dense,
 }
@@ -100,6 +102,7 @@ impl ExportArgs {
             ExportFormat::Markdown => Format::Markdown,
             ExportFormat::CsvNodes => Format::CsvNodes,
             ExportFormat::CsvEdges => Format::CsvEdges,
+            ExportFormat::Interventions => Format::Interventions,
             ExportFormat::Dense => Format::Dense,
         };
         let part = match self.select {

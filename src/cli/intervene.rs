@@ -7,7 +7,7 @@ use crate::cli::graph::tell;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
-use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind};
+use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind, layer_range};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{ActivationEffect, Baseline, Effects, Outcome, Sweep, TokenEffect};
 use crate::tui::text::visible;
@@ -30,7 +30,7 @@ pub struct InterveneArgs {
     #[command(flatten)]
     alter: AlterArgs,
     /// Layers whose feature outputs stay and are written into, the end exclusive; for the direct mode
-    #[arg(long, value_name = "A..B", value_parser = range)]
+    #[arg(long, value_name = "A..B", value_parser = layer_range)]
     layers: Option<Range<usize>>,
     /// Outputs to tell of: a token's text, or id:N [default: the likeliest]
     #[arg(long, value_name = "TOKEN")]
@@ -45,13 +45,6 @@ pub struct InterveneArgs {
     /// Print the effects on stdout as JSON
     #[arg(long)]
     json: bool,
-}
-
-fn range(text: &str) -> Result<Range<usize>, String> {
-    let wrong = || "it has to be A..B, from layer A up to but not including B".to_owned();
-    let (start, end) = text.split_once("..").ok_or_else(wrong)?;
-    let range = start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?;
-    if range.is_empty() { Err(wrong()) } else { Ok(range) }
 }
 
 /// The doses of a sweep.

@@ -3,9 +3,9 @@
 use crate::attribution::Engine;
 use crate::cli::alter;
 use crate::graph::{Interventions, Token};
-use crate::intervention::{Baseline, Effects, Generation, Next, Sampling, generate};
+use crate::intervention::{Baseline, Effects, Generation, Next, generate};
 use crate::job::Monitor;
-use crate::tui::lab::{Experiment, LISTED, Measured, Texts, Trial, Tried};
+use crate::tui::lab::{Drawing, Experiment, LISTED, Measured, Texts, Trial, Tried};
 use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,8 +50,9 @@ impl Bench {
             Trial::Swap { position, prompt } => {
                 Tried::Swap(Box::new(alter::swapped(engine, &base, *position, prompt, monitor)?))
             }
-            Trial::Continue { interventions, max_tokens } => {
-                let generation = Generation { max_tokens: *max_tokens, sampling: Sampling::default(), cached: true };
+            Trial::Continue { interventions, drawing } => {
+                let Drawing { sampling, max_tokens } = *drawing;
+                let generation = Generation { max_tokens, sampling, cached: true };
                 let mut sides = [String::new(), String::new()];
                 let none = Interventions::default();
                 for (side, set) in [&none, interventions].into_iter().enumerate() {

@@ -241,6 +241,17 @@ impl Freeze {
     }
 }
 
+/// Reads layers as `A..B`, from A up to but not including B.
+///
+/// # Errors
+/// It is written in another way, or there are none between A and B.
+pub fn layer_range(text: &str) -> Result<Range<usize>, String> {
+    let wrong = || "it has to be A..B, from layer A up to but not including B".to_owned();
+    let (start, end) = text.trim().split_once("..").ok_or_else(wrong)?;
+    let range = start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?;
+    if range.is_empty() { Err(wrong()) } else { Ok(range) }
+}
+
 /// Interventions that are made together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

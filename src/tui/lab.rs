@@ -2,7 +2,7 @@
 
 use crate::graph::{FeatureAt, Intervention, Interventions, Token};
 use crate::ids::Position;
-use crate::intervention::{ActivationEffect, Effects, Sweep};
+use crate::intervention::{ActivationEffect, Effects, Sampling, Sweep};
 use std::collections::HashMap;
 
 /// Tokens listed of those that rise and fall.
@@ -58,9 +58,64 @@ pub enum Trial {
     Continue {
         /// What is done.
         interventions: Interventions,
-        /// At most this many tokens.
-        max_tokens: usize,
+        /// How they are drawn.
+        drawing: Drawing,
     },
+}
+
+/// How continuations are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawing {
+    /// Token by token.
+    pub sampling: Sampling,
+    /// At most this many tokens.
+    pub max_tokens: usize,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self { sampling: Sampling::default(), max_tokens: 16 }
+    }
+}
+
+impl Drawing {
+    /// Reads a temperature, and behind it a seed and a number of tokens where those are to change too.
+    ///
+    /// # Errors
+    /// A sentence that says what is expected.
+    pub fn read(text: &str) -> Result<Self, String> {
+        /// More would be waited for in vain.
+        const MOST: usize = 1000;
+        let wrong = || format!("Write a temperature, then a seed and up to {MOST} tokens where wanted: 0.8 1 40");
+        let mut words = text.split_whitespace();
+        let mut read = Self::default();
+        let temperature = words.next().and_then(|word| word.parse::<f64>().ok());
+        let positive = temperature.filter(|temperature| temperature.is_finite() && *temperature >= 0.0);
+        read.sampling.temperature = positive.ok_or_else(wrong)?;
+        if let Some(seed) = words.next() {
+            read.sampling.seed = seed.parse().map_err(|_| wrong())?;
+        }
+        if let Some(tokens) = words.next() {
+            let count = tokens.parse().ok().filter(|count| (1..=MOST).contains(count));
+            read.max_tokens = count.ok_or_else(wrong)?;
+        }
+        if words.next().is_some() { Err(wrong()) } else { Ok(read) }
+    }
+
+    /// What [`Drawing::read`] reads.
+    pub fn text(&self) -> String {
+        format!("{} {} {}", self.sampling.temperature, self.sampling.seed, self.max_tokens)
+    }
+
+    /// In words.
+    pub fn described(&self) -> String {
+        let Sampling { temperature, seed, .. } = self.sampling;
+        if temperature == 0.0 {
+            "the likeliest token each time".to_owned()
+        } else {
+            format!("drawn at temperature {temperature} with seed {seed}")
+        }
+    }
 }
 
 /// What came of a trial.
@@ -93,6 +148,8 @@ pub struct Lab {
     pub row: usize,
     /// What is shown below the list.
     pub view: View,
+    /// How continuations are drawn.
+    pub drawing: Drawing,
     /// What was measured last: of which question, interventions, and number of nodes.
     pub asked: Option<(u64, Interventions, usize)>,
     /// The effects; `None` while they are being measured or where there is nothing to be.
@@ -139,7 +196,7 @@ impl Lab {
 
     /// Forgets everything that was measured and tried.
     pub fn forget(&mut self) {
-        *self = Self { row: self.row, view: self.view, ..Self::default() };
+        *self = Self { row: self.row, view: self.view, drawing: self.drawing, ..Self::default() };
     }
 
     /// Forgets what went wrong with the last trial, so that it is made again where it is still wanted.

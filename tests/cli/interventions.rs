@@ -104,6 +104,8 @@ fn a_supernode_of_a_graph_is_one_intervention() {
     let note = circuitscope().args(["export", graph, "--format", "markdown", "--out", "-"]).output().unwrap();
     let note = String::from_utf8(note.stdout).unwrap();
     assert!(note.contains("## Interventions") && note.contains("- city: ablate; `"), "{note}");
+    let set = circuitscope().args(["export", graph, "--format", "interventions", "--out", "-"]).output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&set.stdout).unwrap(), off["interventions"]);
     assert!(refused("intervene", &["--graph", graph, "--group", "town"]).contains("has no group town"));
     let mut other = circuitscope();
     other.args(["intervene", "--prompt", OAKLAND, "--graph", graph, "--group", "city"]);

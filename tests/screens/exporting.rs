@@ -44,6 +44,22 @@ fn every_format_but_a_link_writes_what_is_kept() {
 }
 
 #[test]
+fn interventions_are_written_as_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.json");
+    let mut desk = Desk::traced((160, 48));
+    let last = ["Down"; 9].join(" ");
+    desk.press(&format!("x {last} Ctrl-u")).type_text(path.to_str().unwrap());
+    desk.press("Enter").expect("there are no interventions on this graph");
+    desk.press("Esc");
+    desk.go_to_feature().press(&format!("I + Tab Esc x {last} Ctrl-u")).type_text(path.to_str().unwrap());
+    desk.press("Enter").expect("Exported to");
+    let written = serde_json::from_slice::<circuitscope::graph::Interventions>(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(written, desk.state.circuit.as_ref().unwrap().edits.now().interventions);
+    assert_eq!(written.list.len(), 1);
+}
+
+#[test]
 fn what_cannot_be_written_is_said() {
     let mut desk = Desk::traced((160, 48));
     desk.press("x Ctrl-u Enter").expect("Write where to export it to");

@@ -276,9 +276,12 @@ impl Tracer for Fake {
                 let name = format!("swap {position}={prompt}");
                 Tried::Swap(Box::new(Intervention { name, sites: Vec::new(), action, muted: false }))
             }
-            Trial::Continue { .. } => {
+            Trial::Continue { drawing, .. } => {
                 told(Tried::Continued(["Austin".to_owned(), String::new()]));
-                Tried::Continued(["Austin lies in Texas".to_owned(), "Sacramento lies in California".to_owned()])
+                Tried::Continued([
+                    format!("Austin lies in Texas, {}", drawing.text()),
+                    "Sacramento lies in California".to_owned(),
+                ])
             }
         })
     }

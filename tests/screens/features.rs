@@ -490,6 +490,21 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
 }
 
 #[test]
+fn what_a_listed_feature_fires_on_is_scrolled() {
+    let mut desk = browsing((160, 16));
+    let start = desk.press("j").screen();
+    desk.press(&["J"; 60].join(" "));
+    let end = desk.screen();
+    assert_ne!(end, start, "there is more than fits:\n{end}");
+    desk.press("J");
+    assert_eq!(desk.screen(), end, "it ends where its last line is shown");
+    desk.press("> > >");
+    assert_ne!(desk.screen(), end, "contexts are shifted");
+    desk.press("j k").expect("city of w0x1");
+    assert_eq!(desk.state.features.sight.scroll, 0, "another one is shown from its start");
+}
+
+#[test]
 fn features_are_searched_and_their_neighbours_found() {
     let mut desk = browsing((80, 24));
     desk.press("/").type_text("paris").expect("search paris");

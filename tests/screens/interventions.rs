@@ -87,3 +87,43 @@ fn doses_are_drawn_and_continuations_stand_side_by_side() {
         small.go_to_feature().press("I d g g Esc");
     }
 }
+
+#[test]
+fn another_supernode_s_features_are_put_in() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("v e g Ctrl-u").type_text("Texas").press("Enter I S");
+    desk.expect("There is no other supernode");
+    desk.press("Esc j v e g Ctrl-u").type_text("capitals").press("Enter");
+    desk.press("g").go_to_feature().press("I S").expect("one of: capitals");
+    desk.press("Ctrl-u").type_text("Ohio").press("Enter").expect("There is no supernode Ohio");
+    desk.press("Ctrl-u").type_text("capitals").press("Enter").expect("swap for 1 features, times 1: Texas");
+    let Action::Swap { features, .. } = &set(&desk).list[0].action else { panic!("{:?}", set(&desk)) };
+    let graph = &circuit(&desk).traced.document.graph;
+    let capitals = circuit(&desk).edits.now().groups.iter().find(|group| group.name == "capitals").unwrap();
+    assert_eq!(Some(features[0].activation), graph.node(capitals.members[0]).activation);
+    desk.press("u").expect("ablate: Texas");
+}
+
+#[test]
+fn layers_go_with_the_direct_mode() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("I L").expect("Layers go with the direct mode");
+    desk.press("Tab L Ctrl-u").type_text("1..1").press("Enter").expect("it has to be A..B");
+    desk.press("Ctrl-u").type_text("0..99").press("Enter").expect("so that B is at most");
+    desk.press("Ctrl-u").type_text("0..1").press("Enter").expect("mode: direct, layers 0..1");
+    assert_eq!(set(&desk).layers, Some(0..1));
+    desk.press("Tab").expect("mode: frozen attention");
+    assert!(!desk.shows("layers 0..1"));
+    desk.press("u u").expect("mode: direct");
+    assert!(!desk.shows("layers 0..1"));
+}
+
+#[test]
+fn continuations_are_drawn_as_it_was_typed() {
+    let mut desk = Desk::traced((160, 48));
+    desk.go_to_feature().press("I g").expect("continued by the likeliest token each time");
+    desk.press("t Ctrl-u").type_text("hot").press("Enter").expect("Write a temperature");
+    desk.press("Ctrl-u").type_text("0.8 7 40").press("Enter").expect("drawn at temperature 0.8 with seed 7");
+    desk.expect("Austin lies in Texas, 0.8 7 40");
+    desk.press("g t").expect("0.8 7 40");
+}

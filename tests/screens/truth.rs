@@ -39,7 +39,7 @@ fn answer(desk: &Desk) -> Answer {
 #[track_caller]
 fn to_feature_edge(desk: &mut Desk) {
     for _ in 0..50 {
-        if !desk.shows("is no feature") {
+        if !desk.shows("only features can be ablated") {
             return;
         }
         desk.press("Right");

@@ -35,6 +35,8 @@ pub enum Format {
     CsvNodes,
     /// A table of edges.
     CsvEdges,
+    /// The interventions, as they are saved: what [`Interventions`](crate::graph::Interventions) is read from.
+    Interventions,
     /// A safetensors file with the whole adjacency matrix, scores and masks.
     Dense,
 }
@@ -43,7 +45,7 @@ impl Format {
     /// The usual ending of its files.
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Json => "json",
+            Self::Json | Self::Interventions => "json",
             Self::Url => "txt",
             Self::Dot => "dot",
             Self::Svg => "svg",
@@ -144,6 +146,15 @@ fn checked<'a>(
         return Ok(Box::new(move |out| {
             let called = Called { slug: &slug, scan: scan.as_deref() };
             json::write(out, called, document, kept, edited, part)
+        }));
+    }
+    if format == Format::Interventions {
+        if edited.interventions.list.is_empty() {
+            return Err(unexportable("there are no interventions on this graph; make some first"));
+        }
+        return Ok(Box::new(move |out| {
+            serde_json::to_writer_pretty(&mut *out, &edited.interventions)?;
+            out.write_all(b"\n")
         }));
     }
     let sheet = Sheet::new(document, kept, edited, part, slug);

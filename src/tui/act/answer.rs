@@ -2,7 +2,7 @@
 
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
-use super::interventions::answer_intervention;
+use super::intervention_questions::answer_intervention;
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::app::{Popup, State};
 use crate::tui::popup::filter::FilterPrompt;
@@ -60,7 +60,10 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) | Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) => return,
+        Asks::FilterName(_) => return,
+        Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) | Asks::SwapGroup(_) | Asks::Layers | Asks::Sampling => {
+            return;
+        }
         Asks::Thresholds => match read_thresholds(&text, circuit.edits.now().thresholds) {
             Ok(thresholds) => (Edit::SetThresholds(thresholds), String::new()),
             Err(why) => {

@@ -16,6 +16,7 @@ pub(in crate::tui) fn open_browse(state: &mut State) {
         return;
     };
     state.popup = Some(Popup::Browse(Box::new(Browse::new(tracer.transcoder_name()))));
+    from_the_start(state);
     ask(state, Ask::List(Order::Layer));
 }
 
@@ -78,16 +79,36 @@ pub(super) fn read_chosen(state: &mut State) {
     }
 }
 
-pub(in crate::tui) fn move_in_browse(state: &mut State, by: isize) {
-    if let Some(browse) = browse(state) {
-        browse.move_by(by);
+/// Moves; another feature's contexts are shown from their start.
+fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
+    let Some(browse) = browse(state) else { return };
+    let before = browse.chosen();
+    change(browse);
+    if browse.chosen() != before {
+        from_the_start(state);
     }
 }
 
+/// Shows contexts from their strongest and their middle.
+fn from_the_start(state: &mut State) {
+    let sight = &mut state.features.sight;
+    (sight.scroll, sight.shift) = (0, 0);
+}
+
+pub(in crate::tui) fn move_in_browse(state: &mut State, by: isize) {
+    turn(state, |browse| browse.move_by(by));
+}
+
 pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
-    if let Some(browse) = browse(state) {
-        browse.turn_token(by);
-    }
+    turn(state, |browse| browse.turn_token(by));
+}
+
+/// Scrolls what the chosen feature fires on.
+pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
+    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let most = browse.overflow(state);
+    let sight = &mut state.features.sight;
+    sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
 /// Lists by something else.
@@ -147,6 +168,7 @@ pub(in crate::tui) fn close_browse(state: &mut State) {
     state.effects.push(Effect::StopBrowsing);
     if is_list {
         state.popup = None;
+        from_the_start(state);
     } else {
         ask(state, Ask::List(order));
     }

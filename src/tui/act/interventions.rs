@@ -3,22 +3,18 @@
 use super::edits::apply;
 use super::group::at_hand;
 use super::learn::model_fits;
-use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Positions, Site};
+use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
 use crate::tui::lab::{Experiment, Lab, Measured, Trial, Tried, View};
-use crate::tui::popup::question::{Asks, Question};
 
 /// Doses of a sweep.
 const DOSES: usize = 13;
 
 /// Tokens whose probabilities a sweep draws.
 const DRAWN: usize = 4;
-
-/// Tokens of a continuation.
-const CONTINUED: usize = 16;
 
 /// Opens the panel, with an intervention on the features at hand: the chosen ones, else the selected one with its
 /// supernode.
@@ -45,7 +41,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
 }
 
 /// The feature of a node, where it is one.
-fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
+pub(super) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
     match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
         _ => None,
@@ -60,7 +56,7 @@ pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
 }
 
 /// Changes the set.
-fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
+pub(super) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
     let Some(circuit) = &mut state.circuit else { return };
     let mut set = circuit.edits.now().interventions.clone();
     change(&mut set);
@@ -69,7 +65,7 @@ fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
 }
 
 /// Changes the chosen intervention.
-fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
+pub(super) fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
     let Some(row) = state.circuit.as_ref().map(|circuit| circuit.lab.row) else { return };
     change_set(state, |set| {
         if let Some(chosen) = set.list.get_mut(row) {
@@ -128,69 +124,8 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
     state.popup = None;
 }
 
-/// Asks what is done to the chosen intervention's features, or at which positions.
-pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
-    let Some(circuit) = &state.circuit else { return };
-    let row = circuit.lab.row;
-    let Some(chosen) = circuit.edits.now().interventions.list.get(row) else { return };
-    let question = if positions {
-        let now = chosen.sites.first().map_or_else(String::new, |site| site.positions.to_string());
-        Question::new(Asks::Positions(row), "a position, 3..7, from 4 on: 4.., or all: *".to_owned(), now)
-    } else {
-        let about = "a value, times the base: x2, added to it: +1.5; off ablates".to_owned();
-        Question::new(Asks::Action(row), about, chosen.action.brief())
-    };
-    state.popup = Some(Popup::Question(question));
-}
-
-/// Asks for the prompt whose features are put in place of those at the selected node's position.
-pub(in crate::tui) fn ask_swap(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
-    let position = circuit.node(circuit.selected()).position();
-    let token = circuit.token_at(position, &state.look.glyphs);
-    let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
-    let answer = circuit.traced.document.origin.prompt.clone();
-    state.popup = Some(Popup::Question(Question::new(Asks::Swap(position), about, answer)));
-}
-
-/// Takes the answer to a question about interventions, or says what is wrong with it.
-pub(super) fn answer_intervention(state: &mut State) {
-    let Some(Popup::Question(question)) = &mut state.popup else { return };
-    let text = question.answer().to_owned();
-    match question.asks {
-        Asks::Action(_) => match text.parse::<Action>().and_then(finite) {
-            Ok(action) => {
-                change_chosen(state, |chosen| {
-                    chosen.action = match &chosen.action {
-                        swap @ Action::Swap { .. } => swap.at_dose(action.dose()),
-                        _ => action,
-                    };
-                });
-                state.popup = Some(Popup::Interventions);
-            }
-            Err(why) => question.complain(why),
-        },
-        Asks::Positions(_) => match text.parse::<Positions>() {
-            Ok(positions) => {
-                change_chosen(state, |chosen| chosen.sites.iter_mut().for_each(|site| site.positions = positions));
-                state.popup = Some(Popup::Interventions);
-            }
-            Err(why) => question.complain(why),
-        },
-        Asks::Swap(position) => {
-            state.popup = Some(Popup::Interventions);
-            attempt(state, View::Effects, Trial::Swap { position, prompt: text });
-        }
-        _ => {}
-    }
-}
-
-fn finite(action: Action) -> Result<Action, String> {
-    if action.dose().is_finite() { Ok(action) } else { Err("It has to be a finite number".to_owned()) }
-}
-
 /// Has something tried on the model.
-fn attempt(state: &mut State, view: View, trial: Trial) {
+pub(super) fn attempt(state: &mut State, view: View, trial: Trial) {
     let generation = state.next_generation();
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -295,7 +230,7 @@ fn ask_view(state: &mut State) {
             doses: doses(&chosen.action),
             tokens: drawn(measured),
         },
-        (View::Continued, ..) => Trial::Continue { interventions: set.clone(), max_tokens: CONTINUED },
+        (View::Continued, ..) => Trial::Continue { interventions: set.clone(), drawing: circuit.lab.drawing },
         _ => return,
     };
     attempt(state, view, trial);

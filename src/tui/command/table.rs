@@ -182,6 +182,10 @@ commands! {
     "browse-order", Contexts, Browse, ["o"], Some("order"), |s, _| act::turn_order(s), "List by layer, density, maximum or label";
     "browse-token-left", Contexts, Browse, ["Left", "h"], Some("token"), |s, _| act::turn_token(s, -1), "To the token before, of the text";
     "browse-token-right", Contexts, Browse, ["Right", "l"], Some("token"), |s, _| act::turn_token(s, 1), "To the next token of the text";
+    "browse-scroll-down", Contexts, Browse, ["J"], Some("scroll"), |s, _| act::scroll_browsed(s, 1), "What it fires on, a line further";
+    "browse-scroll-up", Contexts, Browse, ["K"], Some("scroll"), |s, _| act::scroll_browsed(s, -1), "What it fires on, a line back";
+    "browse-shift-left", Contexts, Browse, ["<"], None, |s, _| act::shift_contexts(s, -8), "What stands before, in every context of it";
+    "browse-shift-right", Contexts, Browse, [">"], None, |s, _| act::shift_contexts(s, 8), "What stands after, in every context of it";
     "browse-page-down", Contexts, Browse, ["PageDown"], None, |s, _| act::move_in_browse(s, 10), "Ten features further";
     "browse-page-up", Contexts, Browse, ["PageUp"], None, |s, _| act::move_in_browse(s, -10), "Ten features back";
     "browse-first", Contexts, Browse, ["g", "Home"], None, |s, _| act::move_in_browse(s, isize::MIN), "To the first feature";
@@ -203,8 +207,11 @@ commands! {
     "intervene-remove", Test, Interventions, ["x", "Delete"], Some("remove"), |s, _| act::remove_intervention(s), "Remove this intervention";
     "intervene-mode", Test, Interventions, ["Tab"], Some("mode"), |s, _| act::turn_freeze(s), "What stays as it was: direct, frozen attention, free";
     "intervene-swap", Test, Interventions, ["s"], Some("swap"), |s, _| act::ask_swap(s), "Swap the features at this position for another prompt's";
+    "intervene-swap-group", Test, Interventions, ["S"], None, |s, _| act::ask_swap_group(s), "Swap its features for those of another supernode";
+    "intervene-layers", Test, Interventions, ["L"], None, |s, _| act::ask_layers(s), "Type the layers that the direct mode writes into";
     "intervene-sweep", Test, Interventions, ["d"], Some("sweep"), |s, _| act::turn_lab(s, View::Sweep), "Draw probabilities against the dose, or not";
     "intervene-continue", Test, Interventions, ["g"], Some("continue"), |s, _| act::turn_lab(s, View::Continued), "Continue the prompt without and with them, or not";
+    "intervene-sampling", Test, Interventions, ["t"], Some("draw"), |s, _| act::ask_sampling(s), "Type how continuations are drawn: temperature, seed";
     "intervene-undo", Test, Interventions, ["u"], None, |s, _| act::undo(s), "Undo the last change";
     "intervene-redo", Test, Interventions, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
     "intervene-close", Test, Interventions, ["Esc", "q"], Some("back"), |s, _| act::close_interventions(s), "Leave the interventions as they are";

@@ -163,6 +163,13 @@ impl Browse {
         (head, list, Some(card))
     }
 
+    /// By how many lines what is told of the chosen feature is longer than its room.
+    pub fn overflow(&self, state: &State) -> usize {
+        let (_, _, card) = Self::parts(state.size);
+        let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
+        view::browsed_rows(state, &self.transcoder, feature, card).len().saturating_sub(usize::from(card.height))
+    }
+
     /// Draws it; gives where the cursor is.
     pub fn render(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
         let (look, screen) = (&state.look, view::popup_room(state.size));

@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect};
 use std::path::{Path, PathBuf};
 use tui_input::{Input, InputRequest};
 
-const FORMATS: [(Format, &str, &str); 9] = [
+const FORMATS: [(Format, &str, &str); 10] = [
     (Format::Json, "json", "the graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels"),
     (Format::Url, "url", "the address at which Neuronpedia shows the pins and groups, once the graph is there"),
     (Format::Dot, "dot", "a graph for graphviz"),
@@ -19,6 +19,7 @@ const FORMATS: [(Format, &str, &str); 9] = [
     (Format::CsvNodes, "csv-nodes", "a table of nodes"),
     (Format::CsvEdges, "csv-edges", "a table of edges"),
     (Format::Dense, "dense", "a safetensors file with adjacency matrix, scores and masks"),
+    (Format::Interventions, "interventions", "what is done to the model, as JSON for circuitscope intervene"),
 ];
 
 const PARTS: [(Part, &str); 3] = [
@@ -124,9 +125,9 @@ impl Export {
         let list = Rect { y: area.y + 5, height: area.height.saturating_sub(5), ..area };
         let from = (self.format + 1).saturating_sub(usize::from(list.height));
         for (y, (at, (_, name, doc))) in (list.top()..list.bottom()).zip(FORMATS.iter().enumerate().skip(from)) {
-            buf.set_stringn(list.x, y, format!("{name:<11}"), room, theme.text);
-            let room = room.saturating_sub(11);
-            buf.set_stringn(list.x + 11, y, look.glyphs.fit(doc, room), room, theme.quiet);
+            buf.set_stringn(list.x, y, format!("{name:<14}"), room, theme.text);
+            let room = room.saturating_sub(14);
+            buf.set_stringn(list.x + 14, y, look.glyphs.fit(doc, room), room, theme.quiet);
             if at == self.format {
                 buf.set_style(Rect { y, height: 1, ..list }, theme.selection);
             }

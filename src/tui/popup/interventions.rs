@@ -1,7 +1,7 @@
 //! The interventions on a graph: their list, and what they do to the model.
 
 use super::ask::wrap;
-use crate::graph::{Intervention, Interventions};
+use crate::graph::{Freeze, Intervention, Interventions};
 use crate::intervention::{Sweep, TokenEffect};
 use crate::tui::circuit::Circuit;
 use crate::tui::glyph::Charset;
@@ -33,7 +33,13 @@ pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     }
     let parts = [Constraint::Length(1), Constraint::Length(rows), Constraint::Length(1), Constraint::Fill(1)];
     let [head, list, _, below] = Layout::vertical(parts).areas(area);
-    let mode = format!("mode: {}", set.freeze.name());
+    let mut mode = format!("mode: {}", set.freeze.name());
+    if let (Freeze::Direct, Some(layers)) = (set.freeze, &set.layers) {
+        mode.push_str(&format!(", layers {}..{}", layers.start, layers.end));
+    }
+    if lab.view == View::Continued {
+        mode.push_str(&format!("   continued by {}", lab.drawing.described()));
+    }
     buf.set_stringn(
         head.x,
         head.y,

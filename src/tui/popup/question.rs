@@ -27,12 +27,22 @@ pub enum Asks {
     Positions(usize),
     /// The prompt whose features replace those at this position.
     Swap(Place),
+    /// The supernode whose features replace those of the intervention of this index.
+    SwapGroup(usize),
+    /// The layers that the direct mode writes into.
+    Layers,
+    /// How continuations are drawn.
+    Sampling,
 }
 
 impl Asks {
     /// Whether it is about an intervention.
     pub fn is_of_interventions(&self) -> bool {
-        matches!(self, Self::Action(_) | Self::Positions(_) | Self::Swap(_))
+        match self {
+            Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds | Self::FilterName(_) => false,
+            Self::Action(_) | Self::Positions(_) | Self::Swap(_) | Self::SwapGroup(_) => true,
+            Self::Layers | Self::Sampling => true,
+        }
     }
 }
 
@@ -59,6 +69,9 @@ impl Question {
             Asks::Action(_) => "what it is set to",
             Asks::Positions(_) => "positions",
             Asks::Swap(_) => "another prompt",
+            Asks::SwapGroup(_) => "another supernode",
+            Asks::Layers => "layers",
+            Asks::Sampling => "continuations",
         };
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }

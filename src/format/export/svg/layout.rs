@@ -149,8 +149,9 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     const GAP: f64 = 26.0;
     const BETWEEN_ROWS: f64 = 58.0;
     const LINE: f64 = 14.0;
-    let n_positions = sheet.document.graph.tokens().len();
     let mut layout = Layout::default();
+    // The positions that are drawn share the width: most circuits lie at a few of them.
+    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut rows: BTreeMap<usize, Vec<(f64, usize)>> = BTreeMap::new();
     for (at, node) in sheet.drawn.nodes.iter().enumerate() {
         let mean = |of: &dyn Fn(crate::ids::NodeId) -> usize| {
@@ -158,6 +159,7 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
         };
         let row = mean(&|id| sheet.row(id)).round() as usize;
         let position = mean(&|id| sheet.node(id).position().index());
+        (first, last) = (first.min(position), last.max(position));
         rows.entry(row).or_default().push((position, at));
         let lines = lines(sheet, at);
         let widest = lines.iter().map(|line| width(line, TEXT)).fold(36.0, f64::max);
@@ -184,7 +186,7 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
         let mut from = left;
         for &(position, at) in &members {
             let spot = &mut layout.spots[at];
-            let wanted = left + room * (position + 0.5) / n_positions as f64;
+            let wanted = left + room * (position - first + 0.5) / (last - first + 1.0);
             spot.x = wanted.max(from + spot.width / 2.0);
             spot.y = y + height / 2.0;
             from = spot.x + spot.width / 2.0 + GAP;

@@ -1,0 +1,171 @@
+//! Questions about interventions: what is done, where, and how it is tried.
+
+use super::interventions::{attempt, change_chosen, change_set, feature_at};
+use crate::graph::{Action, Donor, Freeze, Positions, layer_range};
+use crate::ids::NodeId;
+use crate::tui::app::{Popup, State};
+use crate::tui::lab::{Drawing, Trial, View};
+use crate::tui::popup::question::{Asks, Question};
+use std::ops::Range;
+
+/// Asks what is done to the chosen intervention's features, or at which positions.
+pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
+    let Some(circuit) = &state.circuit else { return };
+    let row = circuit.lab.row;
+    let Some(chosen) = circuit.edits.now().interventions.list.get(row) else { return };
+    let question = if positions {
+        let now = chosen.sites.first().map_or_else(String::new, |site| site.positions.to_string());
+        Question::new(Asks::Positions(row), "a position, 3..7, from 4 on: 4.., or all: *".to_owned(), now)
+    } else {
+        let about = "a value, times the base: x2, added to it: +1.5; off ablates".to_owned();
+        Question::new(Asks::Action(row), about, chosen.action.brief())
+    };
+    state.popup = Some(Popup::Question(question));
+}
+
+/// Asks for the prompt whose features are put in place of those at the selected node's position.
+pub(in crate::tui) fn ask_swap(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let position = circuit.node(circuit.selected()).position();
+    let token = circuit.token_at(position, &state.look.glyphs);
+    let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
+    let answer = circuit.traced.document.origin.prompt.clone();
+    state.popup = Some(Popup::Question(Question::new(Asks::Swap(position), about, answer)));
+}
+
+/// Takes the answer to a question about interventions, or says what is wrong with it.
+pub(super) fn answer_intervention(state: &mut State) {
+    let Some(Popup::Question(question)) = &mut state.popup else { return };
+    let text = question.answer().to_owned();
+    match question.asks {
+        Asks::Action(_) => match text.parse::<Action>().and_then(finite) {
+            Ok(action) => {
+                change_chosen(state, |chosen| {
+                    chosen.action = match &chosen.action {
+                        swap @ Action::Swap { .. } => swap.at_dose(action.dose()),
+                        _ => action,
+                    };
+                });
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => question.complain(why),
+        },
+        Asks::Positions(_) => match text.parse::<Positions>() {
+            Ok(positions) => {
+                change_chosen(state, |chosen| chosen.sites.iter_mut().for_each(|site| site.positions = positions));
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => question.complain(why),
+        },
+        Asks::Swap(position) => {
+            state.popup = Some(Popup::Interventions);
+            attempt(state, View::Effects, Trial::Swap { position, prompt: text });
+        }
+        Asks::SwapGroup(row) => match other_group(state, row, &text) {
+            Ok(action) => {
+                change_chosen(state, |chosen| chosen.action = action);
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => complain(state, why),
+        },
+        Asks::Layers => match read_layers(state, &text) {
+            Ok(layers) => {
+                change_set(state, |set| set.layers = layers);
+                state.popup = Some(Popup::Interventions);
+            }
+            Err(why) => complain(state, why),
+        },
+        Asks::Sampling => match Drawing::read(&text) {
+            Ok(drawing) => {
+                state.popup = Some(Popup::Interventions);
+                let Some(circuit) = &mut state.circuit else { return };
+                circuit.lab.drawing = drawing;
+                circuit.lab.view = View::Continued;
+                circuit.lab.trial = None;
+                circuit.lab.tried = None;
+            }
+            Err(why) => question.complain(why),
+        },
+        _ => {}
+    }
+}
+
+fn complain(state: &mut State, why: String) {
+    if let Some(Popup::Question(question)) = &mut state.popup {
+        question.complain(why);
+    }
+}
+
+/// Asks for the supernode whose features are put in place of the chosen intervention's.
+pub(in crate::tui) fn ask_swap_group(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let edited = circuit.edits.now();
+    let row = circuit.lab.row;
+    let Some(chosen) = edited.interventions.list.get(row) else { return };
+    let own = |name: &str| chosen.name == name;
+    let others: Vec<&str> = edited.groups.iter().map(|group| group.name.as_str()).filter(|name| !own(name)).collect();
+    let Some(first) = others.first() else {
+        state.warn("There is no other supernode; e g makes one of chosen nodes");
+        return;
+    };
+    let about = state.look.glyphs.visible(&format!("one of: {}", others.join(", ")));
+    let question = Question::new(Asks::SwapGroup(row), about, (*first).to_owned());
+    state.popup = Some(Popup::Question(question));
+}
+
+/// The action that puts in a supernode's features, as active as they are in the graph.
+fn other_group(state: &State, row: usize, name: &str) -> Result<Action, String> {
+    let circuit = state.circuit.as_ref().ok_or("There is no graph")?;
+    let edited = circuit.edits.now();
+    let group = edited.groups.iter().find(|group| group.name == name);
+    let group = group.ok_or_else(|| format!("There is no supernode {name}"))?;
+    let donor = |node: &NodeId| {
+        let activation = circuit.node(*node).activation?;
+        Some(Donor { at: feature_at(circuit, *node)?, activation })
+    };
+    let features: Vec<Donor> = group.members.iter().filter_map(donor).collect();
+    if features.is_empty() {
+        return Err(format!("{name} holds no feature with an activation, and nothing else can be put in"));
+    }
+    let factor = match edited.interventions.list.get(row).map(|it| &it.action) {
+        Some(Action::Swap { factor, .. }) => *factor,
+        _ => 1.0,
+    };
+    Ok(Action::Swap { features, factor })
+}
+
+/// Asks for the layers that the direct mode writes into.
+pub(in crate::tui) fn ask_layers(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let set = &circuit.edits.now().interventions;
+    if set.freeze != Freeze::Direct {
+        state.warn("Layers go with the direct mode; the other modes freeze no layers");
+        return;
+    }
+    let n_layers = circuit.traced.document.graph.n_layers();
+    let now = set.layers.clone().unwrap_or(0..n_layers);
+    let about = format!("from layer A up to but not including B, of {n_layers}; their feature outputs stay");
+    let question = Question::new(Asks::Layers, about, format!("{}..{}", now.start, now.end));
+    state.popup = Some(Popup::Question(question));
+}
+
+/// The layers that were typed; `None` for all.
+fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String> {
+    let n_layers = state.circuit.as_ref().map_or(0, |circuit| circuit.traced.document.graph.n_layers());
+    let layers = layer_range(text)?;
+    if layers.end > n_layers {
+        return Err(format!("there are {n_layers} layers, so that B is at most {n_layers}"));
+    }
+    Ok(Some(layers).filter(|layers| *layers != (0..n_layers)))
+}
+
+/// Asks how continuations are drawn.
+pub(in crate::tui) fn ask_sampling(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let about = "temperature, seed, tokens at most; at temperature 0 the likeliest token each time".to_owned();
+    state.popup = Some(Popup::Question(Question::new(Asks::Sampling, about, circuit.lab.drawing.text())));
+}
+
+fn finite(action: Action) -> Result<Action, String> {
+    if action.dose().is_finite() { Ok(action) } else { Err("It has to be a finite number".to_owned()) }
+}
