@@ -95,7 +95,7 @@ const ASCII: Glyphs = Glyphs {
     bar: &[" ", "#"],
     bar_rest: ".",
     sparks: &[" ", ".", ":", "|", "#"],
-    standings: ["#", "+", "."],
+    standings: ["#", "=", "."],
     spinner: &["|", "/", "-", "\\"],
     frame: ["+", "+", "+", "+", "-", "|"],
     line: ["|", "/", "-", "\\"],

@@ -14,6 +14,8 @@
 //! | [`Bench::faithfulness`] | rankings of features: by the graph, and by what ablating each does to the model's answer | correlations |
 //! | [`replacement()`] | next-token distributions of the model and of the model with transcoders in place of MLPs, errors left out | share of positions; nats |
 //! | [`Bench::perturbations`] | changes of the residual stream in the local replacement model and in the model | cosine; share of the change's norm |
+//!
+//! [`answer()`] makes these checks, and splits edges by heads, for whoever asks a [`Question`] and keeps the answer.
 
 mod bench;
 mod correlation;

@@ -71,6 +71,9 @@ fn an_edge_is_checked_in_every_mode_by_one_key() {
     desk.expect("direct: divergence");
     desk.press("Esc V").expect("direct: divergence");
     assert_eq!(desk.state.generation, asked);
+    let source = circuit(&desk).name(edge.source, &desk.state.look.glyphs);
+    desk.press("Enter");
+    assert_eq!(desk.selected(), source);
 }
 
 #[test]

@@ -91,11 +91,14 @@ pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     }
 }
 
-/// To the feature whose ablation the table has under its cursor.
+/// To the source of the edge, or of the pair under the cursor.
 pub(in crate::tui) fn go_to_ablated(state: &mut State) {
-    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.truth.view == View::Subgraph) else { return };
-    if let Some(pair) = popup::pairs(circuit).and_then(|pairs| pairs.all.get(circuit.truth.row)) {
-        let source = pair.source;
+    let Some(circuit) = &state.circuit else { return };
+    let source = match circuit.truth.question() {
+        Some(Question::Edge { source, .. }) => Some(*source),
+        _ => popup::pairs(circuit).and_then(|pairs| pairs.all.get(circuit.truth.row)).map(|pair| pair.source),
+    };
+    if let Some(source) = source {
         go_to(state, source);
     }
 }

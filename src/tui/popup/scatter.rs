@@ -132,3 +132,33 @@ fn shown(cell: Cell, sets: &[Set], look: &Look) -> (char, Style) {
     let equal = (cell.equal > 0).then(|| (if is_braille { braille(cell.equal) } else { '/' }, look.theme.faint));
     signed.or(dotted).or(equal).unwrap_or((' ', look.theme.text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(sign: Option<char>, points: &[(f64, f64)]) -> Set {
+        Set { name: "", sign, style: Style::new(), points: points.to_vec() }
+    }
+
+    #[test]
+    fn points_lie_placestheir_numbers_say() {
+        let plot = Rect::new(0, 0, 10, 10);
+        let sets = [set(None, &[(0.0, 10.0), (5.0, 5.0), (f64::NAN, 1.0)]), set(Some('+'), &[(10.0, 0.0)])];
+        let scale = scale(&sets);
+        assert!(scale.0 < 0.0 && scale.1 > 10.0);
+        let cells = cells(&sets, scale, plot, Charset::Ascii);
+        let places = |is_it: fn(&Cell) -> bool| (0..cells.len()).filter(|at| is_it(&cells[*at])).collect::<Vec<_>>();
+        assert_eq!(places(|cell| cell.dots > 0), [0, 45], "top left, and the middle");
+        assert_eq!(places(|cell| cell.sign == Some(1)), [99], "bottom right");
+        let diagonal: Vec<usize> = (0..10).map(|line| line * 10 + 9 - line).collect();
+        assert_eq!(places(|cell| cell.equal > 0), diagonal);
+    }
+
+    #[test]
+    fn a_scale_is_one_of_both_axes_and_never_empty() {
+        assert_eq!(scale(&[set(None, &[(-1.0, 4.0)])]), (-1.0 - 5.0 * MARGIN, 4.0 + 5.0 * MARGIN));
+        let (low, high) = scale(&[set(None, &[(0.0, f64::INFINITY)])]);
+        assert!(low < high && high.is_finite());
+    }
+}

@@ -131,6 +131,8 @@ fn called(circuit: &Circuit, id: NodeId, state: &State) -> String {
 fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
     if sources.iter().any(|id| circuit.is_pinned(*id)) {
         format!("{} pinned", text::counted(sources.len(), "feature"))
+    } else if sources.len() < circuit.truth.top {
+        format!("all {} that are kept", text::counted(sources.len(), "feature"))
     } else {
         format!("the {} most influential features", sources.len())
     }
