@@ -211,7 +211,7 @@ commands! {
     "intervene-layers", Test, Interventions, ["L"], None, |s, _| act::ask_layers(s), "Type the layers that the direct mode writes into";
     "intervene-sweep", Test, Interventions, ["d"], Some("sweep"), |s, _| act::turn_lab(s, View::Sweep), "Draw probabilities against the dose, or not";
     "intervene-continue", Test, Interventions, ["g"], Some("continue"), |s, _| act::turn_lab(s, View::Continued), "Continue the prompt without and with them, or not";
-    "intervene-sampling", Test, Interventions, ["t"], Some("draw"), |s, _| act::ask_sampling(s), "Type how continuations are drawn: temperature, seed";
+    "intervene-sampling", Test, Interventions, ["t"], None, |s, _| act::ask_sampling(s), "Type how continuations are drawn: temperature, seed";
     "intervene-undo", Test, Interventions, ["u"], None, |s, _| act::undo(s), "Undo the last change";
     "intervene-redo", Test, Interventions, ["Ctrl-r", "U"], None, |s, _| act::redo(s), "Redo what was undone";
     "intervene-close", Test, Interventions, ["Esc", "q"], Some("back"), |s, _| act::close_interventions(s), "Leave the interventions as they are";
