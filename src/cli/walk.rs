@@ -14,13 +14,14 @@ use crate::demo;
 use crate::features::browse::{Catalogue, fires};
 use crate::features::build::{Selection, n_features};
 use crate::format;
-use crate::graph::{Document, RawTrace, Token};
+use crate::graph::{AttributionGraph, Document, RawTrace, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
 use crate::tui::features::Knows;
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
+use crate::verify::{self, Answer, Question};
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -209,5 +210,15 @@ impl Tracer for LocalTracer {
         monitor: &Monitor,
     ) -> Result<Tried> {
         self.bench.attempt(&self.engine, tokens, trial, told, monitor)
+    }
+
+    fn check(
+        &self,
+        graph: &AttributionGraph,
+        question: &Question,
+        told: &mut dyn FnMut(Answer),
+        monitor: &Monitor,
+    ) -> Result<Answer> {
+        Ok(verify::answer(&self.engine, graph, question, told, monitor)?)
     }
 }

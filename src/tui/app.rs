@@ -103,6 +103,10 @@ pub enum Popup {
     },
     /// The interventions on the graph.
     Interventions,
+    /// Whether the graph is true.
+    Truth,
+    /// A connection, split by attention heads.
+    Heads,
 }
 
 /// A line for the person, until the next key.
@@ -239,6 +243,8 @@ pub struct State {
     pub pruning: Option<u64>,
     /// What was asked to be weighed last.
     pub weighing: Option<Weighing>,
+    /// The stability that was asked for last: the number of the question, and of the circuit.
+    pub standing: Option<(u64, u64)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
     /// A graph that has to wait until a popup about the one on the screen is closed.
@@ -279,6 +285,7 @@ impl State {
             generation: 0,
             pruning: None,
             weighing: None,
+            standing: None,
             circuit_generation: 0,
             held_back: None,
             effects: Vec::new(),
@@ -306,6 +313,8 @@ impl State {
             Some(Popup::Browse(browse)) => browse.context(),
             Some(Popup::Consent { .. }) => Context::Ask,
             Some(Popup::Interventions) => Context::Interventions,
+            Some(Popup::Truth) => Context::Truth,
+            Some(Popup::Heads) => Context::Heads,
             None => self.focus.context(),
         }
     }

@@ -193,6 +193,10 @@ pub enum Context {
     Paths,
     /// In the interventions.
     Interventions,
+    /// In what says whether the graph is true.
+    Truth,
+    /// In a connection that is split by attention heads.
+    Heads,
     /// After the key for edits.
     Edit,
     /// After the key that copies.
@@ -231,6 +235,8 @@ impl Context {
             Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Interventions => &[Self::Interventions, Self::Anywhere],
+            Self::Truth => &[Self::Truth, Self::Anywhere],
+            Self::Heads => &[Self::Heads, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -263,6 +269,8 @@ impl Context {
         Self::Export,
         Self::Paths,
         Self::Interventions,
+        Self::Truth,
+        Self::Heads,
         Self::Edit,
         Self::Copy,
         Self::SetMark,

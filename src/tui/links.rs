@@ -14,6 +14,14 @@ pub enum Side {
 }
 
 impl Side {
+    /// What one of them is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inputs => "input",
+            Self::Outputs => "output",
+        }
+    }
+
     /// The other one.
     pub fn other(self) -> Self {
         match self {

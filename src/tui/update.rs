@@ -1,6 +1,6 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Paths, Proposal};
+use crate::graph::{Kept, Paths, Proposal, Stability};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
@@ -24,6 +24,7 @@ use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use crate::tui::work::Exported;
+use crate::verify::Answer;
 use std::sync::Arc;
 use std::time::Instant;
 use tui_input::InputRequest;
@@ -178,6 +179,22 @@ pub enum Msg {
         /// The answer, as far as it is there.
         result: Result<Tried, String>,
     },
+    /// A check ended, or came further.
+    Checked {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Answer, String>,
+        /// Whether that is all.
+        ends: bool,
+    },
+    /// Which parts of a graph hang on the thresholds is known.
+    Stability {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Stability>, String>,
+    },
     /// An errand ended.
     Errand {
         /// Of the question.
@@ -243,6 +260,8 @@ fn take(state: &mut State, msg: Msg) {
                     && start.generation == generation
                 {
                     start.progress = progress;
+                } else if let Some(wait) = state.circuit.as_mut().and_then(|it| it.truth.waits_for(generation)) {
+                    wait.progress = progress;
                 } else {
                     state.features.known.values_mut().for_each(|known| known.hear(generation, progress.phase));
                 }
@@ -280,6 +299,8 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),
         Msg::Tried { generation, result } => act::take_tried(state, generation, result),
+        Msg::Checked { generation, result, ends } => act::take_checked(state, generation, result, ends),
+        Msg::Stability { generation, result } => act::take_stability(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -451,6 +472,8 @@ fn settle(state: &mut State) {
     }
     act::learn(state);
     act::measure(state);
+    act::check(state);
+    act::stand(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

@@ -22,4 +22,5 @@ mod prompts;
 mod readme;
 mod sessions;
 mod tabs;
+mod truth;
 mod walks;

@@ -102,7 +102,13 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Contexts(contexts)) => contexts.edit(request),
         Some(Popup::Browse(browse)) => browse.edit(request),
         Some(
-            Popup::Proposals(_) | Popup::Paths(_) | Popup::Start(_) | Popup::Interventions | Popup::Consent { .. },
+            Popup::Proposals(_)
+            | Popup::Paths(_)
+            | Popup::Start(_)
+            | Popup::Interventions
+            | Popup::Truth
+            | Popup::Heads
+            | Popup::Consent { .. },
         )
         | None => return,
     }
@@ -110,7 +116,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
-    if state.busy.is_none() && super::feature::stop_reading(state) {
+    if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
         return;
     }
     match &mut state.busy {

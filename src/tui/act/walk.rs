@@ -33,10 +33,7 @@ fn go_along(state: &mut State, index: usize) {
     if circuit.follow(index) {
         state.detail_scroll = 0;
     } else {
-        let side = match circuit.side {
-            Side::Inputs => "input",
-            Side::Outputs => "output",
-        };
+        let side = circuit.side.name();
         match circuit.links().kept.len() {
             0 => state.say(format!("No {side} of this node is kept")),
             n => state.say(format!("There is no {side} {}: {n} kept", index + 1)),

@@ -18,7 +18,7 @@ pub enum Group {
     Prune,
     /// Supernodes, labels, notes.
     Edit,
-    /// Interventions.
+    /// Interventions, and whether the graph is true.
     Test,
     /// The prompt.
     Prompt,
@@ -58,7 +58,7 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
-            Self::Test => "Intervene on the model",
+            Self::Test => "Intervene and verify",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",
