@@ -11,6 +11,9 @@ use crate::attribution::replacement::{FrozenLayer, Replacement};
 use crate::job::Cancel;
 use candle_core::Tensor;
 
+/// Half precision and a file's digits move an edge by at most this share.
+const ROUNDED: f32 = 0.01;
+
 /// What of an edge passes one head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadPart {
@@ -24,6 +27,13 @@ pub struct HeadPart {
     pub first: f32,
     /// Over all paths whose last head, in front of the target, is this one.
     pub last: f32,
+}
+
+impl HeadPart {
+    /// The larger of what passes it first and what passes it last, sign aside.
+    pub fn size(&self) -> f32 {
+        self.first.abs().max(self.last.abs())
+    }
 }
 
 /// An edge, split. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
@@ -40,7 +50,24 @@ pub struct HeadSplit {
 impl HeadSplit {
     /// What passes two heads or more. 0 where one attention layer lies between.
     pub fn chained(&self) -> f32 {
-        self.total - self.stays - self.heads.iter().map(|part| part.alone).sum::<f32>()
+        self.total - self.stays - self.alone()
+    }
+
+    /// What passes one head and no other, over all heads.
+    pub fn alone(&self) -> f32 {
+        self.heads.iter().map(|part| part.alone).sum()
+    }
+
+    /// The heads, by the larger of what passes them first and what passes them last, the largest first.
+    pub fn strongest(&self) -> Vec<HeadPart> {
+        let mut heads = self.heads.clone();
+        heads.sort_by(|a, b| b.size().total_cmp(&a.size()));
+        heads
+    }
+
+    /// Whether an edge of this weight, which a file may have rounded, can be the one that was split.
+    pub fn is_of(&self, weight: f32) -> bool {
+        (weight - self.total).abs() <= ROUNDED * weight.abs().max(self.total.abs())
     }
 
     /// How many attention layers lie between source and target.

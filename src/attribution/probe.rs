@@ -4,8 +4,8 @@ use crate::attribution::backward::TargetRow;
 use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::{Capture, Engine, Replacement, TraceError};
-use crate::graph::{FeatureAt, Token};
-use crate::ids::{FeatureId, Layer, Position};
+use crate::graph::{AttributionGraph, FeatureAt, NodeKind, Token};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
 use candle_core::Tensor;
 use std::fmt;
@@ -28,6 +28,42 @@ pub enum Source {
     Error(Layer, Position),
     /// A token's embedding.
     Token(Position),
+}
+
+impl Asked {
+    /// What an edge to this node of a graph is a part of.
+    ///
+    /// # Errors
+    /// The node is neither a feature nor a logit. One that is a direction in place of a token is found out when it is asked
+    /// for: its id lies past the vocabulary.
+    pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
+        match graph.node(id).kind {
+            NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
+            NodeKind::Logit { id, .. } => Ok(Self::Logit(id)),
+            _ => Err(TraceError::Target {
+                name: graph.node_name(id),
+                what: "it is neither a feature nor an output that is a token".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Source {
+    /// Where an edge from this node of a graph comes from.
+    ///
+    /// # Errors
+    /// The node has no direct effects.
+    pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
+        match graph.node(id).kind {
+            NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
+            NodeKind::Error { layer, position } => Ok(Self::Error(layer, position)),
+            NodeKind::Token { position, .. } => Ok(Self::Token(position)),
+            _ => Err(TraceError::Target {
+                name: graph.node_name(id),
+                what: "it has no direct effects; choose a feature, an error or a token".to_owned(),
+            }),
+        }
+    }
 }
 
 impl fmt::Display for Source {

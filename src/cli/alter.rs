@@ -51,8 +51,9 @@ pub struct AlterArgs {
     mode: Option<ModeName>,
 }
 
+/// What stays frozen, as the command line calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ModeName {
+pub(super) enum ModeName {
     /// Attention patterns, norms and feature outputs stay: what the graph's edges say
     Direct,
     /// Attention patterns stay

@@ -133,10 +133,7 @@ impl OpenGraph {
 
     /// A node's cumulative influence score: the file's own, where it has any.
     pub fn influence(&self, id: NodeId) -> Option<f32> {
-        match &self.document.stored_scores {
-            Some(stored) => stored[id.index()],
-            None => Some(self.kept.cumulative[id.index()]),
-        }
+        self.document.score(&self.kept, id)
     }
 
     /// An edge's share of everything that flows into its target.
@@ -146,10 +143,7 @@ impl OpenGraph {
 
     /// The kept nodes, the most influential ones first.
     pub fn ranked(&self) -> Vec<NodeId> {
-        let score = |id: &NodeId| self.influence(*id).unwrap_or(f32::INFINITY);
-        let mut nodes: Vec<_> = self.kept.node_ids().collect();
-        nodes.sort_by(|a, b| score(a).total_cmp(&score(b)));
-        nodes
+        self.document.ranked(&self.kept)
     }
 
     /// What a query is asked of.

@@ -5,13 +5,8 @@ use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{node_named, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::WhichArgs;
-use crate::graph::{Document, FeatureAt, NodeKind};
-use crate::ids::NodeId;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
-
-/// An edge that the model at hand gives otherwise by more than this share is warned of.
-const WARNED: f32 = 0.01;
 
 /// Splits an edge of a graph by the attention heads that it passes.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,25 +26,6 @@ pub struct HeadsArgs {
     json: bool,
 }
 
-/// What an edge of the graph leads to, as the model is asked for it.
-fn asked(document: &Document, id: NodeId, vocabulary: usize) -> Result<Asked> {
-    Ok(match document.graph.node(id).kind {
-        NodeKind::Feature { layer, position, feature } => Asked::Feature(FeatureAt { layer, position, feature }),
-        NodeKind::Logit { id, .. } if (id as usize) < vocabulary => Asked::Logit(id),
-        _ => bail!("{} is neither a feature nor an output that is a token", document.graph.node_name(id)),
-    })
-}
-
-/// Where an edge of the graph comes from.
-fn source(document: &Document, id: NodeId) -> Result<Source> {
-    Ok(match document.graph.node(id).kind {
-        NodeKind::Feature { layer, position, feature } => Source::Feature(FeatureAt { layer, position, feature }),
-        NodeKind::Error { layer, position } => Source::Error(layer, position),
-        NodeKind::Token { position, .. } => Source::Token(position),
-        _ => bail!("{} has no direct effects; name a feature, an error or a token", document.graph.node_name(id)),
-    })
-}
-
 /// Loads, splits, and tells.
 ///
 /// # Errors
@@ -62,15 +38,14 @@ pub fn run(args: &HeadsArgs) -> Result<()> {
         let graph = &open.document.graph;
         let [from, to] = [&wanted.edge[0], &wanted.edge[1]].map(|name| node_named(&open.document, name));
         let (from, to) = (from?, to?);
-        let asked = asked(&open.document, to, engine.model.spec.vocab_size)?;
-        let source = source(&open.document, from)?;
+        let (asked, source) = (Asked::of_node(graph, to)?, Source::of_node(graph, from)?);
         let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
         let probe = Probe::new(&engine, &engine.tokens(&ids)?, monitor)?;
         let weight = graph.outgoing(from).find(|edge| edge.target == to).map_or(0.0, |edge| edge.weight);
         Ok((probe.heads(asked, source, monitor)?, weight))
     })?;
-    // A file may not hold the edge, and rounds otherwise where it was computed in half precision.
-    if weight != 0.0 && (weight - split.total).abs() > WARNED * weight.abs().max(split.total.abs()) {
+    // A file may not hold the edge.
+    if weight != 0.0 && !split.is_of(weight) {
         eprintln!(
             "warning: the graph's edge weighs {weight}, and with this model and transcoder {}; are they those that it was \
              made with?",
@@ -99,14 +74,11 @@ fn lines(args: &HeadsArgs, split: &HeadSplit) -> Vec<String> {
     let mut lines = vec![
         format!("{} to {}: {:+.4}", args.edge[0], args.edge[1], split.total),
         format!("  {:+10.4}  through no head, along the residual stream", split.stays),
-        format!("  {:+10.4}  through one head alone", split.total - split.stays - split.chained()),
+        format!("  {:+10.4}  through one head alone", split.alone()),
         format!("  {:+10.4}  through two heads or more", split.chained()),
     ];
-    let mut heads = split.heads.clone();
-    let size = |part: &crate::attribution::HeadPart| part.first.abs().max(part.last.abs());
-    heads.sort_by(|a, b| size(b).total_cmp(&size(a)));
     lines.push(format!("\n{:<12}{:>10}  {:>10}  {:>10}", "layer.head", "alone", "first", "last"));
-    lines.extend(heads.iter().take(args.top).map(|part| {
+    lines.extend(split.strongest().iter().take(args.top).map(|part| {
         let name = format!("{}.{}", part.layer, part.head);
         format!("{name:<12}{:+10.4}  {:+10.4}  {:+10.4}", part.alone, part.first, part.last)
     }));

@@ -14,7 +14,7 @@ use crate::demo;
 use crate::features::browse::{Catalogue, fires};
 use crate::features::build::{Selection, n_features};
 use crate::format;
-use crate::graph::{Document, FeatureAt, RawTrace, Token};
+use crate::graph::{AttributionGraph, Document, FeatureAt, RawTrace, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
@@ -22,6 +22,7 @@ use crate::tui::features::Knows;
 use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
+use crate::verify::{self, Answer, Question};
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -228,5 +229,15 @@ impl Tracer for LocalTracer {
         let options = TraceOptions { settings: self.settings.settings(prompt), targets, cut: None };
         let tracing = self.engine.begin(tokens.to_vec(), &options, |_| {}, monitor)?;
         grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn check(
+        &self,
+        graph: &AttributionGraph,
+        question: &Question,
+        told: &mut dyn FnMut(Answer),
+        monitor: &Monitor,
+    ) -> Result<Answer> {
+        Ok(verify::answer(&self.engine, graph, question, told, monitor)?)
     }
 }

@@ -3,6 +3,7 @@
 use crate::graph::{
     AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
 };
+use crate::ids::NodeId;
 use std::sync::Arc;
 
 /// How much of what was traced a graph holds.
@@ -68,6 +69,22 @@ impl Document {
     /// What is left of the graph at some thresholds.
     pub fn prune(&self, thresholds: Thresholds) -> Kept {
         prune_by_density(&self.graph, thresholds, &self.densities)
+    }
+
+    /// A node's cumulative influence score: the file's own, where it has any.
+    pub fn score(&self, kept: &Kept, id: NodeId) -> Option<f32> {
+        match &self.stored_scores {
+            Some(stored) => stored.get(id.index()).copied().flatten(),
+            None => kept.cumulative.get(id.index()).copied(),
+        }
+    }
+
+    /// The kept nodes, the most influential ones first.
+    pub fn ranked(&self, kept: &Kept) -> Vec<NodeId> {
+        let score = |id: &NodeId| self.score(kept, *id).unwrap_or(f32::INFINITY);
+        let mut nodes: Vec<_> = kept.node_ids().collect();
+        nodes.sort_by(|a, b| score(a).total_cmp(&score(b)));
+        nodes
     }
 
     /// The graph of a trace.

@@ -88,6 +88,11 @@ impl Stability {
         f32::from(self.nodes[id.index()]) / f32::from(self.settings)
     }
 
+    /// How many edges the graph has.
+    pub fn n_edges(&self) -> usize {
+        self.edges.len()
+    }
+
     /// How many settings there were.
     pub fn n_settings(&self) -> usize {
         usize::from(self.settings)

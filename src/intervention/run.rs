@@ -59,8 +59,16 @@ pub enum Mode {
 impl Mode {
     /// The mode of `interventions`, for a model of `n_layers` layers.
     pub fn of(interventions: &Interventions, n_layers: usize) -> Self {
-        match interventions.freeze {
-            Freeze::Direct => Self::Direct(interventions.layers.clone().unwrap_or(0..n_layers)),
+        match (interventions.freeze, &interventions.layers) {
+            (Freeze::Direct, Some(layers)) => Self::Direct(layers.clone()),
+            (freeze, _) => Self::over_all(freeze, n_layers),
+        }
+    }
+
+    /// The mode in which `freeze` stays in all of `n_layers` layers.
+    pub fn over_all(freeze: Freeze, n_layers: usize) -> Self {
+        match freeze {
+            Freeze::Direct => Self::Direct(0..n_layers),
             Freeze::FrozenAttention => Self::FrozenAttention,
             Freeze::Free => Self::Free,
         }

@@ -108,6 +108,10 @@ pub enum Popup {
     Why(Box<Reasons>),
     /// Two graphs beside each other.
     Compare(Box<Compare>),
+    /// Whether the graph is true.
+    Truth,
+    /// A connection, split by attention heads.
+    Heads,
 }
 
 /// A line for the person, until the next key.
@@ -244,6 +248,8 @@ pub struct State {
     pub pruning: Option<u64>,
     /// What was asked to be weighed last.
     pub weighing: Option<Weighing>,
+    /// The stability that was asked for last: the number of the question, and of the circuit.
+    pub standing: Option<(u64, u64)>,
     /// The number of the circuit on the screen; answers about another are stale.
     pub circuit_generation: u64,
     /// A graph that has to wait until a popup about the one on the screen is closed.
@@ -284,6 +290,7 @@ impl State {
             generation: 0,
             pruning: None,
             weighing: None,
+            standing: None,
             circuit_generation: 0,
             held_back: None,
             effects: Vec::new(),
@@ -313,6 +320,8 @@ impl State {
             Some(Popup::Interventions) => Context::Interventions,
             Some(Popup::Why(reasons)) => reasons.context(),
             Some(Popup::Compare(_)) => Context::Compare,
+            Some(Popup::Truth) => Context::Truth,
+            Some(Popup::Heads) => Context::Heads,
             None => self.focus.context(),
         }
     }

@@ -13,11 +13,13 @@ use crate::tui::kit::Kit;
 use crate::tui::lab::Lab;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Names, label_of};
+use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
+use crate::tui::truth::Truth;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -82,6 +84,10 @@ pub struct Circuit {
     pub kit: Kit,
     /// What interventions do.
     pub lab: Lab,
+    /// Whether it is true, as far as that was asked.
+    pub truth: Truth,
+    /// Which of it hangs on the thresholds.
+    pub standings: Standings,
     /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
     pub pruned: Arc<Kept>,
     goal_x: Option<u16>,
@@ -115,6 +121,8 @@ impl Circuit {
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
             lab: Lab::default(),
+            truth: Truth::default(),
+            standings: Standings::default(),
             pruned: Arc::clone(&traced.kept),
             goal_x: None,
             traced,
@@ -336,6 +344,8 @@ impl Circuit {
         self.trail.renumber(|node| to[node.index()]);
         self.tree.renumber(|node| to[node.index()]);
         self.kit.renumber(|node| to[node.index()]);
+        self.truth.forget();
+        self.standings.found = None;
         self.names = Names::new(Arc::clone(&traced.document.graph));
         Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
         self.pruned = Arc::clone(&traced.kept);

@@ -15,6 +15,7 @@ use crate::tui::sift::Sift;
 use crate::tui::subgraph::Pinned;
 use crate::tui::survey::Survey;
 use crate::tui::tracer::{Traced, Tracer};
+use crate::verify::Question;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -191,6 +192,24 @@ pub enum Effect {
     },
     /// Stop doing that.
     StopComparing,
+    /// Check a graph against the model.
+    Check {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+        /// What is asked of it.
+        question: Question,
+    },
+    /// Stop the running check.
+    StopCheck,
+    /// Find which parts of a graph hang on the thresholds.
+    Stand {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graph.
+        graph: Arc<AttributionGraph>,
+    },
     /// Ask whoever knows which models there are.
     Errand {
         /// Comes back with the answer.

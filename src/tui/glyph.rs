@@ -62,6 +62,8 @@ pub struct Glyphs {
     pub bar_rest: &'static str,
     /// Bars of a sparkline, from nothing to full.
     pub sparks: &'static [&'static str],
+    /// What is kept at nearly all thresholds, at some, and at hardly any.
+    pub standings: [&'static str; 3],
     /// Frames of the sign for work that goes on.
     pub spinner: &'static [&'static str],
     /// Corners and sides of a frame: top left, top right, bottom left, bottom right, horizontal, vertical.
@@ -96,6 +98,7 @@ const ASCII: Glyphs = Glyphs {
     bar: &[" ", "#"],
     bar_rest: ".",
     sparks: &[" ", ".", ":", "|", "#"],
+    standings: ["#", "=", "."],
     spinner: &["|", "/", "-", "\\"],
     frame: ["+", "+", "+", "+", "-", "|"],
     line: ["|", "/", "-", "\\"],
@@ -126,6 +129,7 @@ const UNICODE: Glyphs = Glyphs {
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
     sparks: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+    standings: ["█", "▒", "░"],
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
     line: ["│", "╱", "─", "╲"],
@@ -190,10 +194,18 @@ mod tests {
     fn every_ascii_sign_is_ascii_and_every_sign_one_cell_wide() {
         let ascii = Glyphs::new(Charset::Ascii);
         let all = [ascii.feature, ascii.error, ascii.ellipsis, ascii.answers, ascii.at_least, ascii.pin];
-        assert!(all.iter().chain(ascii.bar).chain(&ascii.frame).chain(&ascii.line).all(|sign| sign.is_ascii()));
+        assert!(
+            all.iter()
+                .chain(ascii.bar)
+                .chain(&ascii.standings)
+                .chain(&ascii.frame)
+                .chain(&ascii.line)
+                .all(|sign| sign.is_ascii())
+        );
         for glyphs in [Glyphs::new(Charset::Unicode), Glyphs::new(Charset::Braille)] {
             let all = [glyphs.feature, glyphs.feature_far, glyphs.error, glyphs.token, glyphs.logit, glyphs.pin];
-            for sign in all.iter().chain(glyphs.bar).chain(&glyphs.frame).chain(&glyphs.line).chain(glyphs.spinner) {
+            let all = all.iter().chain(&glyphs.standings);
+            for sign in all.chain(glyphs.bar).chain(&glyphs.frame).chain(&glyphs.line).chain(glyphs.spinner) {
                 assert_eq!(text::width(sign), 1, "{sign}");
             }
         }

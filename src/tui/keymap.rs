@@ -199,6 +199,10 @@ pub enum Context {
     WhyLine,
     /// In the comparison of two graphs.
     Compare,
+    /// In what says whether the graph is true.
+    Truth,
+    /// In a connection that is split by attention heads.
+    Heads,
     /// After the key for edits.
     Edit,
     /// After the key that copies.
@@ -240,6 +244,8 @@ impl Context {
             Self::Why => &[Self::Why, Self::Anywhere],
             Self::WhyLine => &[Self::WhyLine, Self::Text, Self::Anywhere],
             Self::Compare => &[Self::Compare, Self::Anywhere],
+            Self::Truth => &[Self::Truth, Self::Anywhere],
+            Self::Heads => &[Self::Heads, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
             Self::Copy => &[Self::Copy, Self::Anywhere],
             Self::SetMark => &[Self::SetMark, Self::Anywhere],
@@ -275,6 +281,8 @@ impl Context {
         Self::Why,
         Self::WhyLine,
         Self::Compare,
+        Self::Truth,
+        Self::Heads,
         Self::Edit,
         Self::Copy,
         Self::SetMark,

@@ -22,6 +22,15 @@ impl Side {
     /// All of them, in the order in which they are turned through.
     pub const ALL: [Self; 3] = [Self::Inputs, Self::Outputs, Self::Inhibitors];
 
+    /// What one of them is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inputs => "input",
+            Self::Outputs => "output",
+            Self::Inhibitors => "inhibitor",
+        }
+    }
+
     /// Inputs for outputs, and else outputs for inputs. Inhibitors give way to inputs.
     pub fn other(self) -> Self {
         match self {
@@ -35,8 +44,8 @@ impl Side {
         if self == Self::Inhibitors { Self::Inputs } else { self }
     }
 
-    /// What it is called.
-    pub fn name(self) -> &'static str {
+    /// What their list is called.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Inputs => "inputs",
             Self::Outputs => "outputs",

@@ -63,7 +63,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let screen = [
         ("focus", state.focus.title()),
         ("zoomed", if state.windows.zoomed { "yes" } else { "no" }),
-        ("side", circuit.side.name()),
+        ("side", circuit.side.title()),
     ];
     Session {
         edited: circuit.edits.now().clone(),
@@ -111,7 +111,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
     }
     let said = |name: &str| session.screen.get(name).map(String::as_str);
-    let side = Side::ALL.into_iter().find(|side| said("side") == Some(side.name()));
+    let side = Side::ALL.into_iter().find(|side| said("side") == Some(side.title()));
     if let Some(side) = side.filter(|side| *side != Side::Inputs && !walked) {
         circuit.set_side(side);
     }

@@ -1,7 +1,7 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
 pub use crate::attribution::Promoted;
-use crate::graph::{Document, FeatureAt, Kept, RawTrace, Scores, Token};
+use crate::graph::{AttributionGraph, Document, FeatureAt, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
@@ -9,6 +9,7 @@ use crate::tui::browse::{Ask, Browsed};
 use crate::tui::features::Knows;
 use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
+use crate::verify::{Answer, Question};
 use std::sync::Arc;
 
 /// How a prompt will be read, leading special token included.
@@ -147,5 +148,19 @@ pub trait Tracer: Send + Sync + 'static {
         _monitor: &Monitor,
     ) -> anyhow::Result<Document> {
         anyhow::bail!("a feature's inputs cannot be traced without a model")
+    }
+
+    /// Checks a graph, or a part of it, against the model; `told` is given what there is of the answer on the way.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn check(
+        &self,
+        _graph: &AttributionGraph,
+        _question: &Question,
+        _told: &mut dyn FnMut(Answer),
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Answer> {
+        anyhow::bail!("a graph is checked against its model, which is not loaded")
     }
 }

@@ -1,6 +1,6 @@
 //! What happens, and what it does to the state.
 
-use crate::graph::{Kept, Paths, Proposal};
+use crate::graph::{Kept, Paths, Proposal, Stability};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::act;
@@ -26,6 +26,7 @@ use crate::tui::theme::Ground;
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::view;
 use crate::tui::work::Exported;
+use crate::verify::Answer;
 use std::sync::Arc;
 use std::time::Instant;
 use tui_input::InputRequest;
@@ -194,6 +195,22 @@ pub enum Msg {
         /// The answer.
         result: Result<Arc<Comparison>, String>,
     },
+    /// A check ended, or came further.
+    Checked {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Answer, String>,
+        /// Whether that is all.
+        ends: bool,
+    },
+    /// Which parts of a graph hang on the thresholds is known.
+    Stability {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Stability>, String>,
+    },
     /// An errand ended.
     Errand {
         /// Of the question.
@@ -266,6 +283,8 @@ fn take(state: &mut State, msg: Msg) {
                     && reasons.waits == Some(generation)
                 {
                     reasons.progress = progress;
+                } else if let Some(wait) = state.circuit.as_mut().and_then(|it| it.truth.waits_for(generation)) {
+                    wait.progress = progress;
                 } else {
                     state.features.known.values_mut().for_each(|known| known.hear(generation, progress.phase));
                 }
@@ -305,6 +324,8 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Tried { generation, result } => act::take_tried(state, generation, result),
         Msg::Inquired { generation, result } => act::take_inquired(state, generation, result),
         Msg::Compared { generation, result } => act::take_comparison(state, generation, result),
+        Msg::Checked { generation, result, ends } => act::take_checked(state, generation, result, ends),
+        Msg::Stability { generation, result } => act::take_stability(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
@@ -483,6 +504,8 @@ fn settle(state: &mut State) {
     }
     act::learn(state);
     act::measure(state);
+    act::check(state);
+    act::stand(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

@@ -2,7 +2,9 @@
 
 use crate::features::Library;
 use crate::format;
-use crate::graph::{Document, Edited, Kept, Likeness, Paths, Proposal, Thresholds, paths, proposals};
+use crate::graph::{
+    Document, Edited, Kept, Likeness, Paths, Proposal, Stability, Thresholds, paths, proposals, stability, usual_grid,
+};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
 use crate::session::{Saver, SessionFile};
@@ -21,6 +23,7 @@ use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
 use crate::tui::tracer::{Promoted, Traced, Tracer};
 use crate::tui::update::Msg;
+use crate::verify::Answer;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,6 +88,10 @@ pub struct Workers {
     compare: Slot<u64, Arc<Comparison>>,
     /// What there is of the running trial, until it is taken.
     trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
+    check: Slot<u64, Answer>,
+    /// What there is of the running check, until it is taken.
+    checking: Option<(u64, Arc<Mutex<Option<Answer>>>)>,
+    stand: Slot<u64, Arc<Stability>>,
 }
 
 impl Workers {
@@ -120,6 +127,9 @@ impl Workers {
             inquire: Slot::new("inquire"),
             compare: Slot::new("compare"),
             trying: None,
+            check: Slot::new("check"),
+            checking: None,
+            stand: Slot::new("stand"),
         }
     }
 
@@ -260,6 +270,26 @@ impl Workers {
                 self.compare.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopComparing => self.compare.stop(),
+            Effect::Check { generation, graph, question } => {
+                let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
+                self.checking = Some((generation, Arc::clone(&newest)));
+                let work = move |monitor: &Monitor| {
+                    let mut told = |answer| {
+                        *lock(&newest) = Some(answer);
+                        wake();
+                    };
+                    let tracer = tracer.ok_or("needs the model")?;
+                    tracer.check(&graph, &question, &mut told, monitor).map_err(|error| format!("{error:#}"))
+                };
+                self.check.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopCheck => self.check.stop(),
+            Effect::Stand { generation, graph } => {
+                let work = move |monitor: &Monitor| {
+                    stability(&graph, &usual_grid(), monitor).map(Arc::new).map_err(|stop| stop.to_string())
+                };
+                self.stand.ask(generation, Box::new(work), &self.wake);
+            }
             Effect::Errand { generation, errand } => {
                 let (models, data) = (self.models.clone(), self.data.clone());
                 let work = move |monitor: &Monitor| match models {
@@ -427,6 +457,19 @@ impl Workers {
         while let Some((generation, result)) = self.compare.take(&self.wake) {
             answers.push(Msg::Compared { generation, result });
         }
+        if let Some((generation, newest)) = &self.checking
+            && let Some(answer) = lock(newest).take()
+        {
+            answers.push(Msg::Checked { generation: *generation, result: Ok(answer), ends: false });
+        }
+        while let Some((generation, result)) = self.check.take(&self.wake) {
+            // What there was on the way to it no longer matters.
+            self.checking.take_if(|(of, _)| *of == generation);
+            answers.push(Msg::Checked { generation, result, ends: true });
+        }
+        while let Some((generation, result)) = self.stand.take(&self.wake) {
+            answers.push(Msg::Stability { generation, result });
+        }
         while let Some((generation, result)) = self.errand.take(&self.wake) {
             answers.push(Msg::Errand { generation, result });
         }
@@ -435,7 +478,8 @@ impl Workers {
 
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
-        let all = [self.trace.progress(), self.open.progress(), self.errand.progress(), self.inquire.progress()];
+        let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
+        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress()]);
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -450,9 +494,10 @@ impl Workers {
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle();
-        let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.inquire.is_idle();
-        let about_nodes = about_nodes && self.compare.is_idle();
-        about_traces && about_nodes && about_files && about_features && about_models && self.weigh.is_idle()
+        let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.check.is_idle();
+        let about_models = about_models && self.inquire.is_idle();
+        let about_graphs = self.weigh.is_idle() && self.stand.is_idle() && self.compare.is_idle();
+        about_traces && about_nodes && about_files && about_features && about_models && about_graphs
     }
 }
 

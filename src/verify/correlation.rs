@@ -1,5 +1,7 @@
 //! How far two lists of numbers say the same.
 
+use std::fmt;
+
 /// How two lists of numbers vary together. `None` where there are fewer than two pairs, or one of the lists does not vary.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Correlation {
@@ -17,6 +19,17 @@ impl Correlation {
         let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         Self { pearson: pearson(&a, &b), spearman: pearson(&ranks(&a), &ranks(&b)), n: a.len() }
     }
+}
+
+impl fmt::Display for Correlation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pairs, Spearman {}, Pearson {}", self.n, told(self.spearman), told(self.pearson))
+    }
+}
+
+/// A coefficient with three decimals; a dash where there is none.
+pub fn told(coefficient: Option<f64>) -> String {
+    coefficient.map_or_else(|| "-".to_owned(), |coefficient| format!("{coefficient:.3}"))
 }
 
 fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {

@@ -14,6 +14,8 @@
 //! | [`Bench::faithfulness`] | rankings of features: by the graph, and by what ablating each does to the model's answer | correlations |
 //! | [`replacement()`] | next-token distributions of the model and of the model with transcoders in place of MLPs, errors left out | share of positions; nats |
 //! | [`Bench::perturbations`] | changes of the residual stream in the local replacement model and in the model | cosine; share of the change's norm |
+//!
+//! [`answer()`] makes these checks, and splits edges by heads, for whoever asks a [`Question`] and keeps the answer.
 
 mod bench;
 mod correlation;
@@ -23,12 +25,14 @@ mod pairs;
 mod pass;
 mod perturbation;
 pub mod plot;
+mod question;
 mod replacement;
 
 pub use bench::{Ablation, Bench};
-pub use correlation::{Correlation, kl_divergence};
+pub use correlation::{Correlation, kl_divergence, told};
 pub use error::VerifyError;
 pub use faithfulness::{Effect, Faithfulness, FeatureEffect, Predictor};
-pub use pairs::{EdgeCheck, OutputChange, Pair, Pairs, predicted};
+pub use pairs::{EdgeCheck, OutputChange, PREDICTED, Pair, Pairs, UNIT, predicted};
 pub use perturbation::{Perturbations, Reach};
+pub use question::{Answer, EdgeAnswer, GraphAnswer, MOST, Question, TOP, answer, sources};
 pub use replacement::{Agreement, Replacements, replacement};

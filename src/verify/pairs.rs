@@ -6,6 +6,14 @@ use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::{Ablation, Bench, Correlation, VerifyError};
 
+/// What a change of a node is measured in.
+pub const UNIT: &str = "The unit is that of the target: of a feature its pre-activation, of an output its demeaned logit before \
+                        a final softcap.";
+
+/// What a prediction is, in a sentence; [`predicted`] says it exactly.
+pub const PREDICTED: &str =
+    "Predicted is, in the direct mode, the edge alone, and in the others the sum over all paths of the graph.";
+
 /// A source that was ablated, something downstream of it, and the change there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {

@@ -126,9 +126,10 @@ fn the_two_are_merged_into_a_graph_that_knows_where_its_nodes_occur() {
     if desk.selected() == name {
         desk.expect("only in B");
     }
-    for key in ["W", "I"] {
+    for key in ["W", "I", "V"] {
         desk.press("Ctrl-x").press(key).expect("several prompts");
     }
+    desk.press("Esc");
     desk.press("{").expect("1/3");
 }
 

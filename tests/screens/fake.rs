@@ -1,19 +1,23 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
-use circuitscope::attribution::{Inactive, Source, Why};
+use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Source, Why};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
-    Action, Document, Donor, FeatureAt, Intervention, Provenance, RawTrace, RowTarget, Rows, Settings, Site, Target,
-    TargetKind, Token,
+    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, Provenance, RawTrace, RowTarget, Rows,
+    Settings, Site, Target, TargetKind, Token,
 };
-use circuitscope::ids::{FeatureId, Layer, Position};
-use circuitscope::intervention::{ActivationEffect, Effects, Sweep, TokenEffect};
+use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
+use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
 use circuitscope::tui::browse::{Ask, Browsed};
 use circuitscope::tui::features::Knows;
 use circuitscope::tui::inquiry::{Inquiry, Reply, Search};
 use circuitscope::tui::lab::{Experiment, Measured, Trial, Tried};
 use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
+use circuitscope::verify::{
+    Agreement, Answer, Correlation, EdgeAnswer, EdgeCheck, Faithfulness, GraphAnswer, OutputChange, Pair, Pairs,
+    Perturbations, Question, Reach, Replacements, predicted,
+};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -58,21 +62,28 @@ pub struct Fake {
     gate: Option<Mutex<Receiver<()>>>,
     /// Features that get a row.
     wanted: Option<usize>,
+    /// The check of a graph gives a part of its answer and goes on until it is stopped.
+    dawdles: bool,
 }
 
 impl Fake {
     pub fn quick() -> Arc<Self> {
-        Arc::new(Self { slowly: Duration::ZERO, gate: None, wanted: None })
+        Arc::new(Self { slowly: Duration::ZERO, gate: None, wanted: None, dawdles: false })
     }
 
     pub fn slow() -> Arc<Self> {
-        Arc::new(Self { slowly: Duration::from_secs(60), gate: None, wanted: None })
+        Arc::new(Self { slowly: Duration::from_secs(60), gate: None, wanted: None, dawdles: false })
+    }
+
+    /// Never ends the check of a graph.
+    pub fn dawdling() -> Arc<Self> {
+        Arc::new(Self { slowly: Duration::ZERO, gate: None, wanted: None, dawdles: true })
     }
 
     /// Traces `wanted` features and goes on to the next stage when it is told to.
     pub fn stepwise(wanted: Option<usize>) -> (Arc<Self>, Sender<()>) {
         let (go_on, gate) = channel();
-        (Arc::new(Self { slowly: Duration::ZERO, gate: Some(Mutex::new(gate)), wanted }), go_on)
+        (Arc::new(Self { slowly: Duration::ZERO, gate: Some(Mutex::new(gate)), wanted, dawdles: false }), go_on)
     }
 
     /// Shows the first rows of `whole`, a third more at each stage; those that `had` are there were shown before.
@@ -322,6 +333,87 @@ impl Tracer for Fake {
                     format!("Austin lies in Texas, {}", drawing.text()),
                     "Sacramento lies in California".to_owned(),
                 ])
+            }
+        })
+    }
+
+    /// The model does nine tenths of what the graph says, and answers otherwise where nothing is frozen.
+    fn check(
+        &self,
+        graph: &AttributionGraph,
+        question: &Question,
+        told: &mut dyn FnMut(Answer),
+        monitor: &Monitor,
+    ) -> anyhow::Result<Answer> {
+        let mode = |freeze: Freeze| Mode::over_all(freeze, graph.n_layers());
+        let pair = |source: NodeId, target: NodeId, mode: &Mode| {
+            let predicted = predicted(graph, source, mode)[target.index()];
+            Pair { source, target, predicted, observed: 0.9 * predicted }
+        };
+        Ok(match question {
+            Question::Edge { source, target } => Answer::Edge(
+                Freeze::ALL
+                    .map(|freeze| {
+                        let of = |target| pair(*source, target, &mode(freeze));
+                        let outputs =
+                            graph.logit_nodes().map(|id| OutputChange { pair: of(id), before: 0.75, after: 0.25 });
+                        let weight =
+                            graph.outgoing(*source).find(|edge| edge.target == *target).map_or(0.0, |edge| edge.weight);
+                        let now = if freeze == Freeze::Free { "Sacramento" } else { "Austin" };
+                        let check = EdgeCheck {
+                            weight,
+                            pair: of(*target),
+                            outputs: outputs.collect(),
+                            divergence: 0.5,
+                            likeliest: (token("Austin").id, token(now).id),
+                        };
+                        EdgeAnswer { freeze, check, likeliest: ["Austin".to_owned(), now.to_owned()] }
+                    })
+                    .to_vec(),
+            ),
+            Question::Subgraph { sources, freeze } => {
+                let logits: Vec<NodeId> = graph.logit_nodes().collect();
+                let pairs = |targets: &[NodeId]| -> Vec<Pair> {
+                    let ends = sources.iter().flat_map(|source| targets.iter().map(move |target| (*source, *target)));
+                    ends.map(|(source, target)| pair(source, target, &mode(*freeze))).collect()
+                };
+                let correlation = |pairs: &[Pair]| Correlation::of(pairs.iter().map(|it| (it.predicted, it.observed)));
+                let (features, outputs) = (pairs(sources), pairs(&logits));
+                let of = (correlation(&features), correlation(&outputs));
+                let mut all = [features, outputs].concat();
+                all.sort_by(|a, b| b.off().total_cmp(&a.off()));
+                Answer::Subgraph(Pairs { all, features: of.0, outputs: of.1, divergences: Vec::new() })
+            }
+            Question::Graph { sources, .. } => {
+                let faithfulness = Some(Faithfulness { features: Vec::new() });
+                let mut found = GraphAnswer { faithfulness, ..GraphAnswer::default() };
+                told(Answer::Graph(found.clone()));
+                if self.dawdles {
+                    loop {
+                        monitor.report("replacements", 1, 4)?;
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                }
+                let agreement =
+                    Agreement { share: 0.875, divergence: 0.25, last_agrees: false, last_divergence: 0.125 };
+                let layers = vec![agreement; graph.n_layers()];
+                found.replacements = Some(Replacements { alone: layers.clone(), up_to: layers });
+                let reach = Reach { layers: 1, n: sources.len(), cosine: 0.75, error: 0.5 };
+                found.perturbations = Some(Perturbations { by_distance: vec![reach] });
+                Answer::Graph(found)
+            }
+            Question::Heads { source, target } => {
+                let weight =
+                    graph.outgoing(*source).find(|edge| edge.target == *target).map_or(0.0, |edge| edge.weight);
+                let part = |layer: usize, head: usize, first: f32, last: f32| HeadPart {
+                    layer,
+                    head,
+                    alone: 0.0,
+                    first: first * weight,
+                    last: last * weight,
+                };
+                let heads = vec![part(0, 0, 0.125, 0.25), part(0, 1, 0.5, 0.25), part(1, 0, 0.125, 0.25)];
+                Answer::Heads(HeadSplit { total: weight, stays: 0.25 * weight, heads })
             }
         })
     }

@@ -23,5 +23,6 @@ mod prompts;
 mod readme;
 mod sessions;
 mod tabs;
+mod truth;
 mod walks;
 mod why;

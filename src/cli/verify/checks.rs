@@ -1,28 +1,25 @@
 //! Each check, told.
 
 use crate::cli::graph::OpenGraph;
+use crate::cli::verify::Checked;
 use crate::cli::verify::report::{Section, Table};
-use crate::cli::verify::{Checked, ModeName};
-use crate::graph::{CORE, NOISE, NodeKind, Stability, Standing, stability as measure, usual_grid};
+use crate::graph::{CORE, Freeze, NOISE, NodeKind, Stability, Standing, stability as measure, usual_grid};
 use crate::ids::NodeId;
+use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::plot::{Plot, Series};
-use crate::verify::{self, Agreement, Correlation, EdgeCheck, Effect, Pair, Predictor};
+use crate::verify::{self, Agreement, Correlation, EdgeCheck, Effect, PREDICTED, Pair, Predictor, UNIT, told};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// What a change of a node is measured in.
-const UNIT: &str = "The unit is that of the target: of a feature its pre-activation, of an output its demeaned logit before \
-                    a final softcap.";
-
-pub fn edge(checked: &Checked<'_>, ends: (NodeId, NodeId), modes: &[ModeName], monitor: &Monitor) -> Result<Section> {
+pub fn edge(checked: &Checked<'_>, ends: (NodeId, NodeId), modes: &[Freeze], monitor: &Monitor) -> Result<Section> {
     let (graph, n_layers) = (&checked.open.document.graph, checked.open.document.graph.n_layers());
     let (source, target) = (graph.node_name(ends.0), graph.node_name(ends.1));
     let mut found = Vec::new();
     for mode in modes {
-        found.push((*mode, checked.bench.edge(ends.0, ends.1, &mode.mode(n_layers), monitor)?));
+        found.push((*mode, checked.bench.edge(ends.0, ends.1, &Mode::over_all(*mode, n_layers), monitor)?));
     }
-    let row = |(mode, check): &(ModeName, EdgeCheck)| {
+    let row = |(mode, check): &(Freeze, EdgeCheck)| {
         let likeliest = [check.likeliest.0, check.likeliest.1].map(|id| checked.engine.tokenizer.text(id));
         vec![
             mode.name().to_owned(),
@@ -64,8 +61,7 @@ pub fn edge(checked: &Checked<'_>, ends: (NodeId, NodeId), modes: &[ModeName], m
         title: format!("Edge from {source} to {target}"),
         text: vec![
             format!("Its direct effect is {}; {source} is set to 0.", signed(f64::from(found[0].1.weight))),
-            "Predicted is, in the direct mode, the edge alone, and in the others the sum over all paths of the graph."
-                .into(),
+            PREDICTED.into(),
             UNIT.into(),
         ],
         tables: vec![
@@ -83,12 +79,12 @@ pub fn edge(checked: &Checked<'_>, ends: (NodeId, NodeId), modes: &[ModeName], m
 pub fn subgraph(
     checked: &Checked<'_>,
     sources: &[NodeId],
-    mode: ModeName,
+    mode: Freeze,
     top: usize,
     monitor: &Monitor,
 ) -> Result<Section> {
     let (open, graph) = (checked.open, &checked.open.document.graph);
-    let found = checked.bench.pairs(sources, &mode.mode(graph.n_layers()), monitor)?;
+    let found = checked.bench.pairs(sources, &Mode::over_all(mode, graph.n_layers()), monitor)?;
     let row = |pair: &Pair| {
         let name = |id| open.name(id);
         vec![
@@ -109,8 +105,8 @@ pub fn subgraph(
         title: format!("{} features, ablated one by one ({})", sources.len(), mode.name()),
         text: vec![
             UNIT.into(),
-            format!("At features: {}.", told(found.features)),
-            format!("At outputs: {}.", told(found.outputs)),
+            format!("At features: {}.", found.features),
+            format!("At outputs: {}.", found.outputs),
             format!("The {} worst disagreements of {}:", top.min(found.all.len()), found.all.len()),
         ],
         tables: vec![Table {
@@ -138,13 +134,13 @@ pub fn subgraph(
     })
 }
 
-pub fn faithfulness(checked: &Checked<'_>, most: usize, mode: ModeName, monitor: &Monitor) -> Result<Section> {
+pub fn faithfulness(checked: &Checked<'_>, most: usize, mode: Freeze, monitor: &Monitor) -> Result<Section> {
     let (open, graph) = (checked.open, &checked.open.document.graph);
-    let found = checked.bench.faithfulness(most, &mode.mode(graph.n_layers()), monitor)?;
+    let found = checked.bench.faithfulness(most, &Mode::over_all(mode, graph.n_layers()), monitor)?;
     let rows = Effect::ALL.into_iter().flat_map(|effect| {
         Predictor::ALL.map(|predictor| {
             let Correlation { pearson, spearman, .. } = found.correlation(predictor, effect);
-            vec![effect.name().to_owned(), predictor.name().to_owned(), maybe(spearman), maybe(pearson)]
+            vec![effect.name().to_owned(), predictor.name().to_owned(), told(spearman), told(pearson)]
         })
     });
     let rows = rows.collect();
@@ -364,14 +360,6 @@ fn pair_json(open: &OpenGraph, pair: &Pair) -> Value {
 
 fn correlation(of: Correlation) -> Value {
     json!({ "spearman": of.spearman, "pearson": of.pearson, "n": of.n })
-}
-
-fn told(of: Correlation) -> String {
-    format!("{} pairs, Spearman {}, Pearson {}", of.n, maybe(of.spearman), maybe(of.pearson))
-}
-
-fn maybe(number: Option<f64>) -> String {
-    number.map_or("-".into(), |number| format!("{number:.3}"))
 }
 
 fn signed(number: f64) -> String {

@@ -3,14 +3,15 @@
 mod checks;
 mod report;
 
+use crate::cli::alter::ModeName;
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, node_named, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::WhichArgs;
+use crate::graph::Freeze;
 use crate::ids::NodeId;
-use crate::intervention::Mode;
 use crate::job::Monitor;
-use crate::verify::Bench;
+use crate::verify::{self, Bench};
 use anyhow::Result;
 use report::Section;
 use serde_json::{Map, Value};
@@ -47,10 +48,10 @@ pub struct VerifyArgs {
     #[arg(long, value_enum)]
     mode: Option<ModeName>,
     /// Features that are ablated where none is pinned, and lines of a table
-    #[arg(long, value_name = "K", default_value_t = 20)]
+    #[arg(long, value_name = "K", default_value_t = verify::TOP)]
     top: usize,
     /// At most this many features are ablated for --faithfulness, spread evenly over their order by influence
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = verify::MOST)]
     most: usize,
     /// Write a report in Markdown with its figures into this folder
     #[arg(long, value_name = "DIR")]
@@ -58,36 +59,6 @@ pub struct VerifyArgs {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ModeName {
-    /// Attention patterns, norms and feature outputs stay: what single edges say
-    Direct,
-    /// Attention patterns stay
-    FrozenAttention,
-    /// Nothing stays
-    Free,
-}
-
-impl ModeName {
-    const ALL: [Self; 3] = [Self::Direct, Self::FrozenAttention, Self::Free];
-
-    fn mode(self, n_layers: usize) -> Mode {
-        match self {
-            Self::Direct => Mode::Direct(0..n_layers),
-            Self::FrozenAttention => Mode::FrozenAttention,
-            Self::Free => Mode::Free,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::FrozenAttention => "frozen attention",
-            Self::Free => "free",
-        }
-    }
 }
 
 /// Opens, checks, reports, and tells.
@@ -142,19 +113,20 @@ impl VerifyArgs {
     fn sections(&self, checked: &Checked<'_>, monitor: &Monitor) -> Result<Vec<Section>> {
         let all = self.edge.is_empty() && self.chosen() == [false; 5];
         let [subgraph, faithfulness, replacement, perturbation, stability] = self.chosen().map(|it| it || all);
-        let name = self.mode.unwrap_or(ModeName::Free);
+        let mode = self.mode.map(Freeze::from);
+        let freeze = mode.unwrap_or_default();
         let mut sections = Vec::new();
         if let [source, target] = &self.edge[..] {
             let document = &checked.open.document;
             let ends = (node_named(document, source)?, node_named(document, target)?);
-            let modes = self.mode.map_or(ModeName::ALL.to_vec(), |mode| vec![mode]);
+            let modes = mode.map_or(Freeze::ALL.to_vec(), |mode| vec![mode]);
             sections.push(checks::edge(checked, ends, &modes, monitor)?);
         }
         if subgraph {
-            sections.push(checks::subgraph(checked, &self.sources(checked.open), name, self.top, monitor)?);
+            sections.push(checks::subgraph(checked, &self.sources(checked.open), freeze, self.top, monitor)?);
         }
         if faithfulness {
-            sections.push(checks::faithfulness(checked, self.most, name, monitor)?);
+            sections.push(checks::faithfulness(checked, self.most, freeze, monitor)?);
         }
         if replacement {
             sections.push(checks::replacement(checked, monitor)?);
@@ -170,8 +142,6 @@ impl VerifyArgs {
 
     /// The pinned features, or the most influential ones that are kept.
     fn sources(&self, open: &OpenGraph) -> Vec<NodeId> {
-        let is_feature = |id: &NodeId| open.document.graph.node(*id).is_feature();
-        let pinned: Vec<NodeId> = open.edited.pins.iter().copied().filter(is_feature).collect();
-        if pinned.is_empty() { open.ranked().into_iter().filter(is_feature).take(self.top).collect() } else { pinned }
+        verify::sources(&open.document, &open.edited.pins, &open.kept, self.top)
     }
 }

@@ -108,8 +108,10 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
             | Popup::Paths(_)
             | Popup::Start(_)
             | Popup::Interventions
-            | Popup::Consent { .. }
-            | Popup::Compare(_),
+            | Popup::Compare(_)
+            | Popup::Truth
+            | Popup::Heads
+            | Popup::Consent { .. },
         )
         | None => return,
     }
@@ -117,7 +119,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
-    if state.busy.is_none() && super::feature::stop_reading(state) {
+    if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
         return;
     }
     match &mut state.busy {

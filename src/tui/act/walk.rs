@@ -41,11 +41,7 @@ fn go_along(state: &mut State, index: usize) {
     if circuit.follow(index) {
         state.detail_scroll = 0;
     } else {
-        let side = match circuit.side {
-            Side::Inputs => "input",
-            Side::Outputs => "output",
-            Side::Inhibitors => "inhibitor",
-        };
+        let side = circuit.side.name();
         match circuit.links().kept.len() {
             0 if circuit.side == Side::Inhibitors => state.say("Nothing restrains this node"),
             0 => state.say(format!("No {side} of this node is kept")),

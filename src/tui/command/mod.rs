@@ -18,7 +18,7 @@ pub enum Group {
     Prune,
     /// Supernodes, labels, notes.
     Edit,
-    /// Interventions.
+    /// Interventions, and whether the graph is true.
     Test,
     /// Why features fire or do not.
     Why,
@@ -64,7 +64,7 @@ impl Group {
             Self::Walk => "Walk the circuit",
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
-            Self::Test => "Intervene on the model",
+            Self::Test => "Intervene and verify",
             Self::Why => "Why it fires, or does not",
             Self::Compare => "Compare graphs",
             Self::Prompt => "Prompt",

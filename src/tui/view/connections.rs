@@ -1,7 +1,7 @@
 //! The selected node's inputs and outputs, strongest first.
 
 use super::{Pen, Side as End, first_line, free, note};
-use crate::graph::{FeatureAt, Flow, NodeKind};
+use crate::graph::{FeatureAt, Flow, NodeKind, Standing};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
@@ -97,7 +97,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     let links = circuit.links_of(side);
     let followed = side == circuit.side;
     let mut pen = Pen::new(buf, area, 0);
-    pen.put(&format!("{} ", side.name()), if followed { theme.strong } else { theme.text });
+    pen.put(&format!("{} ", side.title()), if followed { theme.strong } else { theme.text });
     let counts = format!(" {} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all));
     pen.put(&counts, theme.quiet);
     if links.left_out > 0 {
@@ -112,8 +112,9 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         Side::Inhibitors => (!links.is_empty()).then(|| -circuit.totals.negative() / circuit.totals.absolute()),
         Side::Outputs => None,
     };
-    if let Some(share) = share {
-        let note = format!("{} of all input", text::percent(share).trim_start());
+    let note = share.map(|share| format!("{} of all input", text::percent(share).trim_start()));
+    legend(state, circuit, note.as_ref().map_or(0, |note| text::width(note) + 3), &mut pen);
+    if let Some(note) = note {
         let gap = pen.room().saturating_sub(text::width(&note));
         if gap >= 3 {
             pen.skip(gap as u16);
@@ -147,6 +148,18 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
             break;
         }
         row(state, circuit, side, at, link, strongest, Rect { y: rows.y + line as u16, height: 1, ..rows }, buf);
+    }
+}
+
+/// What the marks of edges that hang on the thresholds mean, where there is room for it and `rest` cells more.
+fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
+    if circuit.standings.marked().is_none() {
+        return;
+    }
+    let of = |standing: Standing| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
+    let signs = [Standing::Core, Standing::Contingent, Standing::Noise].map(of).join(" ");
+    if text::width(&signs) + 2 + rest <= pen.room() {
+        pen.put(&format!("  {signs}"), state.look.theme.quiet);
     }
 }
 
@@ -213,6 +226,15 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     pen.put(&format!("{figures:<ROOM$}"), style);
 }
 
+/// Whether an edge hangs on the thresholds.
+fn standing(state: &State, standing: Option<Standing>, pen: &mut Pen<'_>) {
+    let (theme, signs) = (&state.look.theme, &state.look.glyphs.standings);
+    let Some(standing) = standing else { return };
+    let style = if standing == Standing::Noise { theme.faint } else { theme.text };
+    pen.put(" ", style);
+    pen.put(signs[standing as usize], style);
+}
+
 #[allow(clippy::too_many_arguments, reason = "a row is what it shows and where")]
 fn row(
     state: &State,
@@ -231,6 +253,9 @@ fn row(
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
     pen.put(&digit, theme.accent);
+    if circuit.standings.marked().is_some() {
+        standing(state, circuit.standings.of_edge(link.edge.id), &mut pen);
+    }
     pen.put(&format!(" {:<8}", text::weight(link.edge.weight)), sign);
     pen.put(&format!("{} ", text::percent(link.share)), theme.text);
     let bar = glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room);

@@ -1,7 +1,7 @@
 //! What the selected node is, and what a feature writes.
 
 use super::{Pen, Side as End, note};
-use crate::graph::{NodeKind, Occurrence, automatic};
+use crate::graph::{NodeKind, Occurrence, Standing, automatic};
 use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
@@ -201,6 +201,12 @@ impl Sheet<'_> {
         }
         if circuit.outputs.all > 0 {
             fact("outputs", degree(&circuit.outputs), &[]);
+        }
+        if let Some(found) = circuit.standings.marked().filter(|_| node.is_feature() || node.is_error()) {
+            let (share, settings) = (found.node(id), found.n_settings());
+            let kept = (share * settings as f32).round();
+            let says = format!("kept by {kept} of {settings} prunings");
+            fact("standing", Standing::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
         }
         if circuit.is_pinned(id) {
             fact("pinned", "yes".to_owned(), &[]);

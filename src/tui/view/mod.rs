@@ -28,7 +28,7 @@ pub(super) use tree::branch_at;
 
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
-use crate::tui::popup::interventions;
+use crate::tui::popup::{heads, interventions, truth};
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
@@ -101,6 +101,14 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             if let Some(circuit) = &state.circuit {
                 compare.render(state, circuit, buf);
             }
+            None
+        }
+        Some(Popup::Truth) => {
+            truth::render(state, popup_room(state.size), buf);
+            None
+        }
+        Some(Popup::Heads) => {
+            heads::render(state, popup_room(state.size), buf);
             None
         }
         Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),

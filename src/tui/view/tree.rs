@@ -21,7 +21,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let tree = &circuit.tree;
-    let side = tree.side().name();
+    let side = tree.side().title();
     let held = if tree.is_held() { "held, " } else { "" };
     let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.look, buf));
     note(area, End::Right, &[(&note_text, if tree.is_held() { theme.accent } else { theme.faint })], buf);

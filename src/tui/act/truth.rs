@@ -1,0 +1,216 @@
+//! Whether the graph is true: asked of the model for the chosen connection, for what is pinned, and for all of it.
+
+use super::find::go_to;
+use super::learn::model_fits;
+use super::lists::move_row;
+use super::why::SEVERAL;
+use crate::graph::Freeze;
+use crate::ids::NodeId;
+use crate::tui::app::{Pane, Popup, State};
+use crate::tui::circuit::{Circuit, Link, Side};
+use crate::tui::effect::Effect;
+use crate::tui::popup::{heads, truth as popup};
+use crate::tui::truth::View;
+use crate::tui::view;
+use crate::verify::{Answer, MOST, Question, sources};
+use std::sync::Arc;
+
+/// Features that a key adds to those that are ablated.
+const STEP: isize = 5;
+
+/// Opens the checks at the chosen connection.
+pub(in crate::tui) fn open_truth(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.view = View::Edge;
+        state.popup = Some(Popup::Truth);
+    }
+}
+
+/// Opens the chosen connection's split by attention heads.
+pub(in crate::tui) fn open_heads(state: &mut State) {
+    if state.circuit.is_some() {
+        state.popup = Some(Popup::Heads);
+    }
+}
+
+/// Leaves either; what is under way is stopped.
+pub(in crate::tui) fn close_truth(state: &mut State) {
+    state.popup = None;
+}
+
+/// To another of the three checks.
+pub(in crate::tui) fn turn_truth(state: &mut State, by: isize) {
+    let Some(circuit) = &mut state.circuit else { return };
+    let at = View::ALL.iter().position(|view| *view == circuit.truth.view).unwrap_or(0);
+    circuit.truth.view = View::ALL[(at as isize + by).rem_euclid(View::ALL.len() as isize) as usize];
+}
+
+/// To the next mode; an edge is checked in all of them.
+pub(in crate::tui) fn turn_truth_mode(state: &mut State) {
+    let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.truth.view != View::Edge) else { return };
+    let at = Freeze::ALL.iter().position(|freeze| *freeze == circuit.truth.freeze).unwrap_or(0);
+    circuit.truth.freeze = Freeze::ALL[(at + 1) % Freeze::ALL.len()];
+}
+
+pub(in crate::tui) fn ablate_more(state: &mut State, steps: isize) {
+    if let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.truth.view != View::Edge) {
+        circuit.truth.ablate_more(steps * STEP);
+    }
+}
+
+pub(in crate::tui) fn toggle_plot(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.draws = !circuit.truth.draws;
+    }
+}
+
+pub(in crate::tui) fn check_again(state: &mut State) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.again();
+    }
+}
+
+/// Up and down the pairs, or the lines.
+pub(in crate::tui) fn move_in_truth(state: &mut State, by: isize) {
+    let most = match state.popup {
+        Some(Popup::Heads) => heads::overflow(state),
+        _ => popup::last_row(state),
+    };
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.row = circuit.truth.row.min(most).saturating_add_signed(by).min(most);
+    }
+}
+
+/// To another connection of the node, or branch of the tree.
+pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
+    let is_about_link = matches!(state.popup, Some(Popup::Heads))
+        || state.circuit.as_ref().is_some_and(|circuit| circuit.truth.view == View::Edge);
+    match &mut state.circuit {
+        Some(circuit) if is_about_link && state.focus == Pane::Tree => circuit.tree.move_by(by),
+        Some(_) if is_about_link => move_row(state, by),
+        _ => {}
+    }
+}
+
+/// To the source of the edge, or of the pair under the cursor.
+pub(in crate::tui) fn go_to_ablated(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let source = match circuit.truth.question() {
+        Some(Question::Edge { source, .. }) => Some(*source),
+        _ => popup::pairs(circuit).and_then(|pairs| pairs.all.get(circuit.truth.row)).map(|pair| pair.source),
+    };
+    if let Some(source) = source {
+        go_to(state, source);
+    }
+}
+
+/// Stops what is being checked; whether there was anything.
+pub(super) fn stop_check(state: &mut State) -> bool {
+    let stopped = state.circuit.as_mut().is_some_and(|circuit| circuit.truth.stop());
+    if stopped {
+        state.effects.push(Effect::StopCheck);
+    }
+    stopped
+}
+
+/// Takes what came of a check.
+pub(in crate::tui) fn take_checked(state: &mut State, generation: u64, result: Result<Answer, String>, ends: bool) {
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.take(generation, result, ends);
+        state.dirty = true;
+    }
+}
+
+/// Has the model asked for what is looked at, where the answer is not known. What is asked and no longer looked at is
+/// stopped.
+pub(in crate::tui) fn check(state: &mut State) {
+    let about = match state.popup {
+        Some(Popup::Truth) => wanted(state),
+        Some(Popup::Heads) => of_link(state, |source, target| Question::Heads { source, target }),
+        _ => {
+            stop_check(state);
+            if let Some(circuit) = &mut state.circuit {
+                circuit.truth.close();
+            }
+            return;
+        }
+    };
+    let Some(circuit) = &mut state.circuit else { return };
+    let Some(question) = circuit.truth.turn_to(about) else { return };
+    let graph = Arc::clone(&circuit.traced.document.graph);
+    let generation = state.next_generation();
+    if let Some(circuit) = &mut state.circuit {
+        circuit.truth.wait(generation, question.clone());
+    }
+    state.effects.push(Effect::Check { generation, graph, question });
+}
+
+/// What is to be checked, or why it cannot be.
+fn wanted(state: &State) -> Result<Question, String> {
+    let Some(circuit) = &state.circuit else { return Err("There is no graph yet".to_owned()) };
+    let freeze = circuit.truth.freeze;
+    match circuit.truth.view {
+        View::Edge => {
+            let question = of_link(state, |source, target| Question::Edge { source, target })?;
+            if let Question::Edge { source, target } = question
+                && circuit.feature(source).is_none()
+            {
+                let [source, target] = [source, target].map(|id| circuit.name(id, &state.look.glyphs));
+                let (to, next) = (state.look.glyphs.to_output, view::key_of("verify-next", state));
+                return Err(format!(
+                    "{source} {to} {target}: {source} is no feature, and only features can be ablated; {next} goes on to \
+                     the next edge"
+                ));
+            }
+            Ok(question)
+        }
+        which => {
+            fits(state)?;
+            let document = &circuit.traced.document;
+            let sources = sources(document, &circuit.edits.now().pins, &circuit.pruned, circuit.truth.top);
+            if sources.is_empty() {
+                return Err("No feature is kept at these thresholds, so that there is none to ablate".to_owned());
+            }
+            Ok(match which {
+                View::Graph => Question::Graph { sources, most: MOST, freeze },
+                _ => Question::Subgraph { sources, freeze },
+            })
+        }
+    }
+}
+
+/// A question about the chosen connection.
+fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> Result<Question, String> {
+    let chosen = state.circuit.as_ref().and_then(|circuit| link(circuit, state.focus));
+    let Some(link) = chosen else {
+        let side = state.circuit.as_ref().map_or(Side::Inputs, |circuit| circuit.side).name();
+        return Err(format!("No {side} of this node is kept, so that there is no edge to look at"));
+    };
+    fits(state)?;
+    Ok(question(link.edge.source, link.edge.target))
+}
+
+/// The connection under the cursor of the tree where that has the focus, else of the list.
+fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
+    let of_tree = circuit.tree.branch().and_then(|branch| branch.link).filter(|_| focus == Pane::Tree);
+    of_tree.or_else(|| circuit.links().kept.get(circuit.row).copied())
+}
+
+/// Says why the model cannot be asked, where it cannot.
+fn fits(state: &State) -> Result<(), String> {
+    match (&state.tracer, &state.circuit) {
+        (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),
+        (None, _) => Err("This needs the model, which is not loaded".to_owned()),
+        (Some(tracer), Some(circuit)) if !model_fits(state) => {
+            let origin = &circuit.traced.document.origin;
+            Err(format!(
+                "The model at hand is {} with {}, and the graph is of {} with {}",
+                tracer.model_name(),
+                tracer.transcoder_name(),
+                origin.model,
+                origin.transcoder
+            ))
+        }
+        _ => Ok(()),
+    }
+}
