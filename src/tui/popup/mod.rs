@@ -1,6 +1,7 @@
 //! What lies over the panes.
 
 mod ask;
+mod balance;
 pub mod browse;
 pub mod compare;
 mod consent;
@@ -20,6 +21,7 @@ pub mod prompt;
 pub mod proposals;
 pub mod question;
 mod scatter;
+mod split;
 pub mod start;
 pub mod truth;
 pub mod why;
