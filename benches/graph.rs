@@ -126,6 +126,7 @@ fn document() -> Document {
         labels: Arc::default(),
         stored_scores: None,
         edited: Arc::new(Edited { thresholds, ..Edited::default() }),
+        occurrences: None,
         densities: Arc::default(),
     }
 }

@@ -21,6 +21,7 @@ mod sizes;
 mod spill;
 mod targets;
 mod trace;
+mod why;
 mod written;
 
 pub use backward::{Block, TargetRow};
@@ -34,3 +35,4 @@ pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
 pub use replacement::Replacement;
 pub use targets::{Request, TargetChoice, softmax};
 pub use trace::{TraceOptions, Tracing, trace};
+pub use why::{Why, firing};

@@ -99,6 +99,13 @@ pub struct Inactive {
     pub margin: f32,
 }
 
+impl Inactive {
+    /// What the pre-activation has to exceed. Not finite where nothing would do.
+    pub fn threshold(&self) -> f32 {
+        self.pre_activation - self.margin
+    }
+}
+
 /// A prompt's local replacement model.
 #[derive(Debug)]
 pub struct Probe<'a> {
@@ -115,7 +122,14 @@ impl<'a> Probe<'a> {
     /// # Errors
     /// Weights cannot be read, or the work was stopped.
     pub fn new(engine: &'a Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, TraceError> {
-        let capture = engine.capture_tokens(tokens, monitor)?;
+        Self::of(engine, engine.capture_tokens(tokens, monitor)?, monitor)
+    }
+
+    /// Freezes the model at a run that was made of it.
+    ///
+    /// # Errors
+    /// As [`Probe::new`].
+    pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
         let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
         let layers = capture.layers.iter().enumerate();
         let active = layers.flat_map(|(layer, captured)| {

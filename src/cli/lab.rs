@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Bench(Mutex<Option<Arc<Baseline>>>);
 
 impl Bench {
-    fn baseline(&self, engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Arc<Baseline>> {
+    pub(super) fn baseline(&self, engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Arc<Baseline>> {
         let is_of = |base: &Baseline| base.capture.ids.iter().eq(tokens.iter().map(|token| &token.id));
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(base) = kept.filter(|base| is_of(base)) {

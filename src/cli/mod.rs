@@ -14,6 +14,7 @@ mod graph;
 mod groups;
 mod growth;
 mod heads;
+mod inquiry;
 mod intervene;
 mod keeper;
 mod lab;

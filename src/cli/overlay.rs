@@ -5,13 +5,12 @@ use crate::cli::graph::{OpenGraph, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::ThresholdArgs;
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Difference, Document, Edited, Extent, Labels, Origin, Overlay, Part, Thresholds, label, prune};
+use crate::graph::{Difference, Document, Overlay, Part, label, merged};
 use crate::ids::NodeId;
 use crate::tui::text::visible;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Which graphs, and what becomes of them.
 #[derive(Clone, Debug, clap::Args)]
@@ -109,36 +108,8 @@ struct Laid<'a> {
 
 impl<'a> Laid<'a> {
     fn new(overlay: Overlay<'a>, open: &[OpenGraph]) -> Result<Self> {
-        let (graph, marks) = overlay.merged()?;
-        let mut labels = Labels::new();
-        for node in 0..overlay.nodes.len() {
-            let (nth, id) = overlay.example(node);
-            let OpenGraph { document, edited, .. } = &open[nth];
-            let what = crate::graph::Labelled::of(id, document.graph.node(id));
-            let Some(mark) = marks.get(&what) else { continue };
-            let called = label(&document.graph, edited, &document.labels, id);
-            // Another graph may have called it something.
-            let so_far = labels.entry(what).or_insert_with(|| mark.clone());
-            if let Some(called) = called {
-                *so_far = format!("{mark} {called}");
-            }
-        }
-        let prompts: Vec<&str> = open.iter().map(|it| it.document.origin.prompt.as_str()).collect();
-        let origin = Origin {
-            slug: String::new(),
-            prompt: prompts.join(" / "),
-            extent: Extent::PrePruned { node: None, edge: None },
-            ..(*open[0].document.origin).clone()
-        };
-        let merged = Document {
-            origin: Arc::new(origin),
-            graph: Arc::new(graph),
-            trace: None,
-            labels: Arc::new(labels),
-            stored_scores: None,
-            densities: Arc::default(),
-            edited: Arc::default(),
-        };
+        let parts: Vec<_> = open.iter().map(|it| (&it.document, &it.edited)).collect();
+        let merged = merged(&overlay, &parts)?;
         Ok(Self { overlay, merged })
     }
 
@@ -146,10 +117,8 @@ impl<'a> Laid<'a> {
         let is_note = out.extension().is_some_and(|extension| extension == "md");
         let format = if is_note { Format::Markdown } else { Format::Json };
         let options = Options { format, part: Part::All, slug: String::new(), scan: None, theme: Theme::default() };
-        let edited =
-            Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() }, ..Edited::default() };
-        let kept = prune(&self.merged.graph, edited.thresholds);
-        Ok(format::export(&self.merged, &kept, &edited, &options, out)?)
+        let edited = &self.merged.edited;
+        Ok(format::export(&self.merged, &self.merged.prune(edited.thresholds), edited, &options, out)?)
     }
 
     fn is_pair(&self) -> bool {

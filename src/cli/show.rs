@@ -177,7 +177,7 @@ impl<'a> Around<'a> {
             totals: input_totals(graph, node),
             inputs: strongest(&mut open.kept.incoming(graph, node)),
             outputs: strongest(&mut open.kept.outgoing(graph, node)),
-            inhibitors: strongest(&mut graph.incoming(node).filter(|edge| edge.weight < 0.0)),
+            inhibitors: graph.inhibitors(node, usize::MAX).into_iter().filter(listed).take(top).collect(),
             open,
             node,
         }

@@ -1,6 +1,6 @@
 //! The full-screen program: on a prompt that it traces, or on a graph that is there.
 
-use crate::attribution::{Engine, TraceOptions};
+use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
 use crate::cli::features::library::NamedArgs;
 use crate::cli::growth::grow;
@@ -14,11 +14,12 @@ use crate::demo;
 use crate::features::browse::{Catalogue, fires};
 use crate::features::build::{Selection, n_features};
 use crate::format;
-use crate::graph::{AttributionGraph, Document, RawTrace, Token};
+use crate::graph::{AttributionGraph, Document, FeatureAt, RawTrace, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
 use crate::tui::features::Knows;
+use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
 use crate::verify::{self, Answer, Question};
@@ -210,6 +211,24 @@ impl Tracer for LocalTracer {
         monitor: &Monitor,
     ) -> Result<Tried> {
         self.bench.attempt(&self.engine, tokens, trial, told, monitor)
+    }
+
+    fn inquire(&self, asked: &Inquiry, monitor: &Monitor) -> Result<Reply> {
+        self.bench.inquire(&self.engine, asked, monitor)
+    }
+
+    fn trace_feature(
+        &self,
+        prompt: &str,
+        tokens: &[Token],
+        at: FeatureAt,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let targets = TargetChoice::Given(vec![Request::Feature(at)]);
+        let options = TraceOptions { settings: self.settings.settings(prompt), targets, cut: None };
+        let tracing = self.engine.begin(tokens.to_vec(), &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
     }
 
     fn check(

@@ -1,18 +1,17 @@
 //! `circuitscope why`: why a feature did not fire.
 
-use crate::attribution::{Asked, Inactive, Probe, ProbeRow, Request, Source, TargetChoice};
+use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why, firing};
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::tell;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::cli::which::traced;
 use crate::format::raw;
-use crate::graph::{FeatureAt, Token, align};
-use crate::ids::{FeatureId, Layer, Position};
+use crate::graph::{FeatureAt, Token};
+use crate::ids::Position;
 use crate::tui::text::visible;
 use anyhow::Result;
 use serde_json::{Value, json};
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Tells why a feature fires or does not: what pushes its pre-activation up, and what holds it down.
@@ -23,7 +22,7 @@ pub struct WhyArgs {
     #[command(flatten)]
     prompt: PromptArgs,
     /// The feature, active or not
-    #[arg(value_name = "L:POS:F", value_parser = feature, required_unless_present_any = ["closest", "fires_in"])]
+    #[arg(value_name = "L:POS:F", value_parser = str::parse::<FeatureAt>, required_unless_present_any = ["closest", "fires_in"])]
     feature: Option<FeatureAt>,
     /// List the features that came closest to firing and did not
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with = "feature")]
@@ -46,13 +45,6 @@ pub struct WhyArgs {
     /// Print it as JSON
     #[arg(long)]
     json: bool,
-}
-
-fn feature(text: &str) -> Result<FeatureAt, String> {
-    let wrong = || "it has to be LAYER:POSITION:FEATURE".to_owned();
-    let numbers: Vec<u32> = text.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
-    let [layer, position, feature] = numbers[..] else { return Err(wrong()) };
-    Ok(FeatureAt { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) })
 }
 
 /// Loads, asks, and tells.
@@ -81,11 +73,7 @@ pub fn run(args: &WhyArgs) -> Result<()> {
             let most = wanted.closest.unwrap_or(usize::MAX);
             return Ok(Told::Listed(tokens.clone(), probe.closest(most, is_wanted, monitor)?));
         };
-        let row = probe.row(Asked::Feature(at), monitor)?;
-        let (margin, active) = probe.margin(at, monitor)?;
-        let mut effects: Vec<(Source, f32)> =
-            row.effects.iter().enumerate().map(|(column, effect)| (probe.source(column), *effect)).collect();
-        effects.retain(|(_, effect)| *effect != 0.0);
+        let why = probe.why(at, monitor)?;
         if let Some(out) = &wanted.out {
             let target = TargetChoice::Given(vec![Request::Feature(at)]);
             let document = traced(&engine, &text, Some(tokens.clone()), target, monitor)?;
@@ -93,7 +81,7 @@ pub fn run(args: &WhyArgs) -> Result<()> {
                 raw::write(out, trace)?;
             }
         }
-        Ok(Told::Asked(Box::new(Answer { tokens: tokens.clone(), margin, active, row, effects })))
+        Ok(Told::Asked(Box::new(Answer { tokens: tokens.clone(), why })))
     })?;
     match told {
         Told::Listed(tokens, list) => tell(
@@ -126,61 +114,46 @@ enum Told {
     Asked(Box<Answer>),
 }
 
-/// Why a feature is as active as it is.
+/// Why a feature of a prompt is as active as it is.
 struct Answer {
     tokens: Vec<Token>,
-    margin: Inactive,
-    active: bool,
-    row: ProbeRow,
-    effects: Vec<(Source, f32)>,
+    why: Why,
 }
 
 impl Answer {
-    /// The strongest that push up, or that hold down.
-    fn strongest(&self, sign: f32, top: usize) -> Vec<(Source, f32)> {
-        let mut some: Vec<_> = self.effects.iter().copied().filter(|(_, effect)| sign * effect > 0.0).collect();
-        some.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-        some.truncate(top);
-        some
-    }
-
-    fn sum(&self, sign: f32) -> f64 {
-        self.effects.iter().map(|(_, effect)| f64::from(*effect)).filter(|effect| f64::from(sign) * effect > 0.0).sum()
-    }
-
     fn json(&self, top: usize) -> Value {
         let list = |sign: f32| {
             let entry =
                 |(source, effect): (Source, f32)| json!({ "source": name(&self.tokens, source), "effect": effect });
-            self.strongest(sign, top).into_iter().map(entry).collect::<Vec<_>>()
+            self.why.strongest(sign, top).into_iter().map(entry).collect::<Vec<_>>()
         };
-        let mut all = inactive(&self.tokens, &self.margin);
-        all["active"] = json!(self.active);
-        all["constant"] = json!(self.row.constant);
-        all["pushed_up"] = json!(self.sum(1.0));
-        all["held_down"] = json!(self.sum(-1.0));
+        let mut all = inactive(&self.tokens, &self.why.margin);
+        all["active"] = json!(self.why.active);
+        all["constant"] = json!(self.why.constant);
+        all["pushed_up"] = json!(self.why.sum(1.0));
+        all["held_down"] = json!(self.why.sum(-1.0));
         all["up"] = json!(list(1.0));
         all["down"] = json!(list(-1.0));
         all
     }
 
     fn lines(&self, top: usize) -> Vec<String> {
-        let FeatureAt { layer, position, feature } = self.margin.at;
+        let FeatureAt { layer, position, feature } = self.why.margin.at;
         let token = visible(&self.tokens[position.index()].text);
-        let is = if self.active { "fires" } else { "does not fire" };
-        let side = if self.margin.margin > 0.0 { "above" } else { "below" };
+        let is = if self.why.active { "fires" } else { "does not fire" };
+        let side = if self.why.margin.margin > 0.0 { "above" } else { "below" };
         let mut lines = vec![
             format!("{layer}:{position}:{feature} {is} at {token}"),
             format!(
                 "pre-activation {:+.4}, {:.4} {side} what it has to exceed",
-                self.margin.pre_activation,
-                self.margin.margin.abs()
+                self.why.margin.pre_activation,
+                self.why.margin.margin.abs()
             ),
             format!(
                 "           = {:+.4} pushed up {:+.4} held down {:+.4} from constants",
-                self.sum(1.0),
-                self.sum(-1.0),
-                self.row.constant
+                self.why.sum(1.0),
+                self.why.sum(-1.0),
+                self.why.constant
             ),
         ];
         for (title, sign) in [("what pushes it up", 1.0), ("what holds it down", -1.0)] {
@@ -189,7 +162,7 @@ impl Answer {
                 let (id, text) = (name(&self.tokens, source), visible(&self.tokens[place(source).index()].text));
                 format!("{effect:+10.4}  {id:<16} {text}")
             };
-            lines.extend(self.strongest(sign, top).into_iter().map(line));
+            lines.extend(self.why.strongest(sign, top).into_iter().map(line));
         }
         lines
     }
@@ -221,11 +194,4 @@ fn place(source: Source) -> Position {
         Source::Feature(at) => at.position,
         Source::Error(_, position) | Source::Token(position) => position,
     }
-}
-
-/// The features that fire on the `other` prompt, where they would stand in this one.
-fn firing(other: &Probe<'_>, tokens: &[Token], others: &[Token]) -> HashSet<FeatureAt> {
-    let aligned = align(tokens, others);
-    let here = |at: &FeatureAt| aligned[at.position.index()].map(|place| FeatureAt { position: place.into(), ..*at });
-    other.active().iter().filter_map(here).collect()
 }

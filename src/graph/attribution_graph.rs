@@ -109,6 +109,18 @@ impl AttributionGraph {
         Edges { graph: self, ids: Ids::List(self.column_edges[range].iter()) }
     }
 
+    /// The edges that take away from a node, kept or not: at most `most`, the strongest first.
+    pub fn inhibitors(&self, target: NodeId, most: usize) -> Vec<Edge> {
+        let mut edges: Vec<Edge> = self.incoming(target).filter(|edge| edge.weight < 0.0).collect();
+        let stronger = |a: &Edge, b: &Edge| a.weight.total_cmp(&b.weight);
+        if most < edges.len() {
+            edges.select_nth_unstable_by(most, stronger);
+            edges.truncate(most);
+        }
+        edges.sort_by(stronger);
+        edges
+    }
+
     /// The sum of the absolute weights of everything that flows into a node; what an edge's share is a share of.
     ///
     /// Where the trace was stored sparsely it is more than the sum of the edges that are there: see

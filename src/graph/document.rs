@@ -1,7 +1,7 @@
 //! A graph with everything that is known of it beside its nodes and edges.
 
 use crate::graph::{
-    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, RawTrace, Thresholds, prune_by_density,
+    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
 };
 use crate::ids::NodeId;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct Document {
     pub stored_scores: Option<Arc<Vec<Option<f32>>>>,
     /// Pins, groups and thresholds that the file holds.
     pub edited: Arc<Edited>,
+    /// Where its nodes occur, where it was merged of several graphs; no file says.
+    pub occurrences: Option<Arc<Occurrences>>,
     /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
     pub densities: Arc<Densities>,
 }
@@ -115,6 +117,7 @@ impl Document {
             labels: Arc::default(),
             stored_scores: None,
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
+            occurrences: None,
             densities: Arc::default(),
         })
     }

@@ -87,7 +87,8 @@ impl Difference {
         }
     }
 
-    fn of(a: Option<f64>, b: Option<f64>) -> Self {
+    /// How they stand to a number that either may lack.
+    pub fn of(a: Option<f64>, b: Option<f64>) -> Self {
         match (a, b) {
             (Some(a), Some(b)) if (a - b).abs() > CHANGED * a.abs().max(b.abs()) => Self::Changed,
             (Some(_), None) => Self::OnlyA,

@@ -62,6 +62,11 @@ impl InputTotals {
         let flows = [self.features, self.errors, self.tokens, self.others];
         flows.iter().map(Flow::absolute).sum::<f64>() + self.left_out
     }
+
+    /// The sum of everything that takes away; at most 0. What was left out of a sparse trace is not in it.
+    pub fn negative(&self) -> f64 {
+        [self.features, self.errors, self.tokens, self.others].iter().map(|flow| flow.negative).sum()
+    }
 }
 
 /// What flows into a node in the whole graph.

@@ -50,6 +50,16 @@ fn influence_and_scores_worked_out_by_hand() {
 }
 
 #[test]
+fn inhibitors_are_the_negative_inputs_the_strongest_first() {
+    let graph = by_hand(&[(0, 4, -1.0), (1, 4, 2.0), (2, 4, -3.0), (3, 4, -0.5), (3, 0, -9.0)]);
+    let sources = |most| graph.inhibitors(NodeId(4), most).into_iter().map(|edge| edge.source.0).collect::<Vec<_>>();
+    assert_eq!(sources(usize::MAX), [2, 0, 3]);
+    assert_eq!(sources(2), [2, 0]);
+    assert!(sources(0).is_empty());
+    assert_eq!(input_totals(&graph, NodeId(4)).negative(), -4.5);
+}
+
+#[test]
 fn what_hangs_in_the_air_is_dropped() {
     // f1 alone flows into the logit, with a pull of 0.5; what flows into f1 has a third of that each.
     let graph = by_hand(&[(1, 4, 1.0), (0, 1, 1.0), (2, 1, 1.0), (3, 1, 1.0), (3, 0, 1.0)]);

@@ -3,6 +3,7 @@
 use crate::graph::{Numbers, Token};
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A feature that is active at a position. Ordered by layer, position, feature, as circuit-tracer orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,6 +14,19 @@ pub struct FeatureAt {
     pub position: Position,
     /// Which feature of the layer it is.
     pub feature: FeatureId,
+}
+
+impl FromStr for FeatureAt {
+    type Err = String;
+
+    /// Reads `LAYER:POSITION:FEATURE`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "it has to be LAYER:POSITION:FEATURE".to_owned();
+        let numbers: Vec<u32> =
+            text.trim().split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+        let [layer, position, feature] = numbers[..] else { return Err(wrong()) };
+        Ok(Self { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) })
+    }
 }
 
 /// Whether a target is a token's logit, a direction given by the person, or a feature's pre-activation.

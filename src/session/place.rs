@@ -1,6 +1,6 @@
 //! Where the session of a graph is saved.
 
-use crate::graph::{Document, NodeKind};
+use crate::graph::{Document, NodeKind, TargetKind};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,10 @@ impl SessionPlace {
         let ids: Vec<u8> =
             graph.tokens().iter().map(|token| token.id).chain(targets).flat_map(u32::to_le_bytes).collect();
         let texts = [&origin.model, &origin.transcoder, &origin.prompt].map(|text| text.as_bytes());
-        let key = hash(texts.into_iter().chain([ids.as_slice()]));
+        // Outputs that are no tokens are numbered anew in every trace: their names tell them apart.
+        let others = document.trace.iter().flat_map(|trace| &trace.targets);
+        let others = others.filter(|target| target.kind != TargetKind::Token).map(|target| target.text.as_bytes());
+        let key = hash(texts.into_iter().chain([ids.as_slice()]).chain(others));
         Self { first: data.map(|data| own(data, &key)), second: None }
     }
 

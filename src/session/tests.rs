@@ -33,6 +33,7 @@ fn document(features: &[u32]) -> Document {
         labels: Arc::default(),
         stored_scores: None,
         edited: Arc::new(Edited { notes: "from the file".into(), ..Edited::default() }),
+        occurrences: None,
         densities: Arc::default(),
     }
 }

@@ -7,8 +7,9 @@ use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::popup::{
-    browse::Browse, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help, notes::Notes, paths::Paths,
-    picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
+    browse::Browse, compare::Compare, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help,
+    notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
+    why::Reasons,
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
@@ -103,6 +104,10 @@ pub enum Popup {
     },
     /// The interventions on the graph.
     Interventions,
+    /// Why features fire or do not.
+    Why(Box<Reasons>),
+    /// Two graphs beside each other.
+    Compare(Box<Compare>),
     /// Whether the graph is true.
     Truth,
     /// A connection, split by attention heads.
@@ -313,6 +318,8 @@ impl State {
             Some(Popup::Browse(browse)) => browse.context(),
             Some(Popup::Consent { .. }) => Context::Ask,
             Some(Popup::Interventions) => Context::Interventions,
+            Some(Popup::Why(reasons)) => reasons.context(),
+            Some(Popup::Compare(_)) => Context::Compare,
             Some(Popup::Truth) => Context::Truth,
             Some(Popup::Heads) => Context::Heads,
             None => self.focus.context(),

@@ -1,7 +1,8 @@
 //! The graph on the screen, and where in it a person is.
 
 use crate::graph::{
-    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, Node, NodeKind, influence_kept, input_totals,
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, Node, NodeKind, Occurrence, influence_kept,
+    input_totals,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
@@ -47,9 +48,11 @@ pub struct Circuit {
     pub inputs: Links,
     /// The selected node's outputs.
     pub outputs: Links,
-    /// Which of the two is followed.
+    /// What takes away from the selected node, kept or not.
+    pub inhibitors: Links,
+    /// Which of the three is followed.
     pub side: Side,
-    /// Which of the two is to be followed where the node has both.
+    /// Which of the three is to be followed where the node has any there.
     preferred: Side,
     /// How connections are listed.
     pub listing: Listing,
@@ -100,6 +103,7 @@ impl Circuit {
             arrangement: Arrangement::default(),
             inputs: Links::default(),
             outputs: Links::default(),
+            inhibitors: Links::default(),
             side: Side::Inputs,
             preferred: Side::Inputs,
             listing: Listing::default(),
@@ -157,7 +161,14 @@ impl Circuit {
         match side {
             Side::Inputs => &self.inputs,
             Side::Outputs => &self.outputs,
+            Side::Inhibitors => &self.inhibitors,
         }
+    }
+
+    /// Where a node occurs, where the graph was merged of several.
+    pub fn occurrence(&self, node: NodeId) -> Option<(Occurrence, usize)> {
+        let occurrences = self.traced.document.occurrences.as_ref()?;
+        Some((occurrences.of(node), occurrences.n_graphs))
     }
 
     /// The node's rank by influence among all nodes, from 1.
@@ -279,7 +290,7 @@ impl Circuit {
     pub fn walk(&mut self, way: &[Link], side: Side) {
         for link in way {
             let reached = match side {
-                Side::Inputs => Reached::AsInput(link.edge.weight),
+                Side::Inputs | Side::Inhibitors => Reached::AsInput(link.edge.weight),
                 Side::Outputs => Reached::AsOutput(link.edge.weight),
             };
             self.trail.go(link.other, reached);
@@ -416,7 +427,7 @@ impl Circuit {
 
     /// Grows the tree that is seen, where what it grows from changed.
     pub fn grow_tree(&mut self) {
-        let selected = (self.selected(), self.side);
+        let selected = (self.selected(), self.side.way());
         self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
     }
 
@@ -435,7 +446,7 @@ impl Circuit {
 
     fn relist(&mut self) {
         let links = |side| Links::new(&self.traced.document.graph, self.kept(), self.selected(), side, &self.listing);
-        (self.inputs, self.outputs) = (links(Side::Inputs), links(Side::Outputs));
+        [self.inputs, self.outputs, self.inhibitors] = Side::ALL.map(links);
         self.row = 0;
     }
 
@@ -444,9 +455,9 @@ impl Circuit {
         self.totals = input_totals(&self.traced.document.graph, self.selected());
         self.spine = self.find_spine();
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
-        let leads = |side: Side| self.links_of(side).n_kept() > 0;
-        let preferred = self.preferred;
-        self.side = if !leads(preferred) && leads(preferred.other()) { preferred.other() } else { preferred };
+        let leads = |side: &Side| !self.links_of(*side).is_empty();
+        let sides = [self.preferred, Side::Inputs, Side::Outputs];
+        self.side = sides.into_iter().find(leads).unwrap_or(self.preferred);
     }
 }
 

@@ -1,12 +1,14 @@
 //! What the state wants done outside of it.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, Kept, RawTrace, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::Session;
 use crate::tui::browse::Ask;
+use crate::tui::comparison::{Leaf, Sheet};
 use crate::tui::features::{Feature, Knows};
 use crate::tui::find::Haystack;
+use crate::tui::inquiry::Inquiry;
 use crate::tui::lab::{Experiment, Trial};
 use crate::tui::models::Errand;
 use crate::tui::sift::Sift;
@@ -24,6 +26,8 @@ pub enum Opening {
     File(PathBuf),
     /// It is that of a trace.
     Trace(Arc<RawTrace>),
+    /// It is made of these.
+    Merged(Vec<Leaf>),
 }
 
 impl From<PathBuf> for Opening {
@@ -46,6 +50,17 @@ pub enum Effect {
         generation: u64,
         /// The prompt.
         prompt: String,
+    },
+    /// Trace what a feature's pre-activation comes from.
+    TraceFeature {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The prompt.
+        prompt: String,
+        /// As it is read.
+        tokens: Vec<Token>,
+        /// The feature, active or not.
+        at: FeatureAt,
     },
     /// Go on from a trace.
     Resume {
@@ -157,6 +172,26 @@ pub enum Effect {
     },
     /// Stop the running trial.
     StopAttempt,
+    /// Ask why features fire or do not.
+    Inquire {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is asked.
+        inquiry: Inquiry,
+        /// Who may know what the features are called.
+        knows: Option<Arc<dyn Knows>>,
+    },
+    /// Stop asking that.
+    StopInquiry,
+    /// Lay two graphs over each other.
+    Compare {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The graphs.
+        sheets: Box<[Sheet; 2]>,
+    },
+    /// Stop doing that.
+    StopComparing,
     /// Check a graph against the model.
     Check {
         /// Comes back with the answer.

@@ -54,6 +54,8 @@ pub struct Glyphs {
     pub times: &'static str,
     /// "at least", before a threshold.
     pub at_least: &'static str,
+    /// Where two graphs have something that differs much.
+    pub differs: &'static str,
     /// A bar from empty to full in growing parts of a cell.
     pub bar: &'static [&'static str],
     /// What a progress bar shows where it is not filled yet.
@@ -92,6 +94,7 @@ const ASCII: Glyphs = Glyphs {
     dot: "-",
     times: "x",
     at_least: ">=",
+    differs: "!",
     bar: &[" ", "#"],
     bar_rest: ".",
     sparks: &[" ", ".", ":", "|", "#"],
@@ -122,6 +125,7 @@ const UNICODE: Glyphs = Glyphs {
     dot: "·",
     times: "×",
     at_least: "≥",
+    differs: "≠",
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
     sparks: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],

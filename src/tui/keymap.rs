@@ -193,6 +193,12 @@ pub enum Context {
     Paths,
     /// In the interventions.
     Interventions,
+    /// In what says why features fire.
+    Why,
+    /// In a line that is asked there.
+    WhyLine,
+    /// In the comparison of two graphs.
+    Compare,
     /// In what says whether the graph is true.
     Truth,
     /// In a connection that is split by attention heads.
@@ -235,6 +241,9 @@ impl Context {
             Self::Export => &[Self::Export, Self::Text, Self::Anywhere],
             Self::Paths => &[Self::Paths, Self::Anywhere],
             Self::Interventions => &[Self::Interventions, Self::Anywhere],
+            Self::Why => &[Self::Why, Self::Anywhere],
+            Self::WhyLine => &[Self::WhyLine, Self::Text, Self::Anywhere],
+            Self::Compare => &[Self::Compare, Self::Anywhere],
             Self::Truth => &[Self::Truth, Self::Anywhere],
             Self::Heads => &[Self::Heads, Self::Anywhere],
             Self::Edit => &[Self::Edit, Self::Anywhere],
@@ -269,6 +278,9 @@ impl Context {
         Self::Export,
         Self::Paths,
         Self::Interventions,
+        Self::Why,
+        Self::WhyLine,
+        Self::Compare,
         Self::Truth,
         Self::Heads,
         Self::Edit,

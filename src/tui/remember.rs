@@ -63,7 +63,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let screen = [
         ("focus", state.focus.title()),
         ("zoomed", if state.windows.zoomed { "yes" } else { "no" }),
-        ("side", if circuit.side == Side::Inputs { "inputs" } else { "outputs" }),
+        ("side", circuit.side.title()),
     ];
     Session {
         edited: circuit.edits.now().clone(),
@@ -111,8 +111,9 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         circuit.trail.restore(first.into_iter().chain(walk).collect(), session.walk_at);
     }
     let said = |name: &str| session.screen.get(name).map(String::as_str);
-    if said("side") == Some("outputs") && !walked {
-        circuit.set_side(Side::Outputs);
+    let side = Side::ALL.into_iter().find(|side| said("side") == Some(side.title()));
+    if let Some(side) = side.filter(|side| *side != Side::Inputs && !walked) {
+        circuit.set_side(side);
     }
     let thresholds = circuit.edits.now().thresholds;
     circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.look.glyphs);

@@ -82,6 +82,41 @@ impl Shelf {
         self.others.iter().zip(1..).map(move |(other, turns)| (turns, (self.at + turns) % n + 1, other))
     }
 
+    /// The place of the graph on the screen, from 1.
+    pub fn at(&self) -> usize {
+        self.at + 1
+    }
+
+    /// The one to which so many turns lead.
+    pub fn get_mut(&mut self, turns: usize) -> Option<&mut Shelved> {
+        self.others.get_mut(turns.checked_sub(1)?)
+    }
+
+    /// The circuit of this number, and the number of turns that lead to it.
+    pub fn circuit(&self, number: u64) -> Option<(usize, &Circuit)> {
+        self.others.iter().zip(1..).find_map(|(other, turns)| match &other.graph {
+            Aside::Circuit { circuit, generation, .. } if *generation == number => Some((turns, circuit.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Adds a graph that is next to the one on the screen.
+    pub fn add(&mut self, new: Shelved) {
+        self.others.push_front(new);
+    }
+
+    /// Gives up what is under way under this number for another one. A place that has nothing else goes with it.
+    pub fn give_up(&mut self, generation: u64) {
+        let Some((place, shelved)) = self.traced(generation) else { return };
+        shelved.busy = None;
+        if matches!(shelved.graph, Aside::Nothing) {
+            let (n, at) = (self.others.len() + 1, self.at);
+            self.others.remove((place + n - 2 - at) % n);
+            // Those behind it move up.
+            self.at -= usize::from(place <= at);
+        }
+    }
+
     /// The one whose trace has this number, and its place in the ring, from 1.
     pub fn traced(&mut self, generation: u64) -> Option<(usize, &mut Shelved)> {
         let (n, at) = (self.others.len() + 1, self.at);

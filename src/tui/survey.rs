@@ -43,6 +43,28 @@ pub struct Survey {
 const A_WHILE: Duration = Duration::from_millis(150);
 
 impl Survey {
+    /// What a library calls the features of a graph, together with the labels `file`.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    pub fn whole(
+        knows: &Arc<dyn Knows>,
+        graph: &Arc<AttributionGraph>,
+        kept: &Arc<Kept>,
+        file: &Arc<Labels>,
+        monitor: &Monitor,
+    ) -> Result<Arc<Labels>, Cancelled> {
+        let (mut before, mut is_new) = (Named::default(), true);
+        loop {
+            let (knows, graph, kept, file) = (Arc::clone(knows), Arc::clone(graph), Arc::clone(kept), Arc::clone(file));
+            let (named, is_all) = Self { knows, graph, kept, file, before, is_new }.run(monitor)?;
+            if is_all {
+                return Ok(named.merged);
+            }
+            (before, is_new) = (named, false);
+        }
+    }
+
     /// Looks. Gives what is known then, and whether that is all.
     ///
     /// # Errors
@@ -107,6 +129,11 @@ impl Named {
     }
 }
 
+/// A label as it is shown: one that nobody gave is marked.
+pub fn shown(label: &Label) -> String {
+    if label.origin == LabelOrigin::Automatic { automatic::mark(&label.text) } else { label.text.clone() }
+}
+
 /// The labels of a graph's file and those of a library: which goes first depends on who gave the latter.
 fn merge(file: &Labels, library: &HashMap<Feature, Label>) -> Labels {
     let mut merged = file.clone();
@@ -115,9 +142,7 @@ fn merge(file: &Labels, library: &HashMap<Feature, Label>) -> Labels {
         let theirs = merged.get(&what).filter(|theirs| !automatic::is_marked(theirs));
         let in_file = theirs.map(|_| LabelOrigin::Graph);
         if in_file.is_none_or(|in_file| label.origin < in_file) && !label.text.is_empty() {
-            let is_automatic = label.origin == LabelOrigin::Automatic;
-            let text = if is_automatic { automatic::mark(&label.text) } else { label.text.clone() };
-            merged.insert(what, text);
+            merged.insert(what, shown(label));
         }
     }
     merged

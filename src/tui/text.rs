@@ -57,8 +57,9 @@ fn visible_ascii_between(text: &str, edges: &EdgeSpaces) -> String {
             ' ' if edges.contains(at) => out.push('_'),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            // It stands in labels.
+            // They stand in labels.
             '→' => out.push_str("->"),
+            '≠' => out.push_str("!="),
             ' '..='~' => out.push(c),
             c => push_code(&mut out, c),
         }

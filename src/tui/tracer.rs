@@ -1,12 +1,13 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
 pub use crate::attribution::Promoted;
-use crate::graph::{AttributionGraph, Document, Kept, RawTrace, Scores, Token};
+use crate::graph::{AttributionGraph, Document, FeatureAt, Kept, RawTrace, Scores, Token};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
 use crate::tui::browse::{Ask, Browsed};
 use crate::tui::features::Knows;
+use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
 use crate::verify::{Answer, Question};
 use std::sync::Arc;
@@ -124,6 +125,29 @@ pub trait Tracer: Send + Sync + 'static {
         _monitor: &Monitor,
     ) -> anyhow::Result<Tried> {
         anyhow::bail!("interventions need a model")
+    }
+
+    /// Why features of a prompt fire or do not.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn inquire(&self, _asked: &Inquiry, _monitor: &Monitor) -> anyhow::Result<Reply> {
+        anyhow::bail!("why a feature fires or does not needs a model")
+    }
+
+    /// Traces what a feature's pre-activation comes from, active or not, as the one output; otherwise as [`Tracer::trace`].
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do.
+    fn trace_feature(
+        &self,
+        _prompt: &str,
+        _tokens: &[Token],
+        _at: FeatureAt,
+        _grown: &mut dyn FnMut(Document),
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Document> {
+        anyhow::bail!("a feature's inputs cannot be traced without a model")
     }
 
     /// Checks a graph, or a part of it, against the model; `told` is given what there is of the answer on the way.

@@ -7,10 +7,12 @@ use crate::tui::act;
 use crate::tui::app::{Busy, Pane, Popup, State};
 use crate::tui::browse::Browsed;
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::comparison::Comparison;
 use crate::tui::effect::Effect;
 use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
 use crate::tui::glyph::Glyphs;
+use crate::tui::inquiry::Reply;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::Brought;
@@ -179,6 +181,20 @@ pub enum Msg {
         /// The answer, as far as it is there.
         result: Result<Tried, String>,
     },
+    /// Why features fire or do not.
+    Inquired {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Reply, String>,
+    },
+    /// Two graphs were laid over each other.
+    Compared {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Comparison>, String>,
+    },
     /// A check ended, or came further.
     Checked {
         /// Of the question.
@@ -217,10 +233,13 @@ pub fn update(state: &mut State, msg: Msg) {
 
 /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
 fn shows_nodes(state: &State) -> bool {
+    if let Some(Popup::Compare(compare)) = &state.popup {
+        return compare.shows_nodes();
+    }
     !matches!(
         state.popup,
         None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-            | Some(Popup::Consent { .. })
+            | Some(Popup::Consent { .. } | Popup::Why(_))
     )
 }
 
@@ -260,6 +279,10 @@ fn take(state: &mut State, msg: Msg) {
                     && start.generation == generation
                 {
                     start.progress = progress;
+                } else if let Some(Popup::Why(reasons)) = &mut state.popup
+                    && reasons.waits == Some(generation)
+                {
+                    reasons.progress = progress;
                 } else if let Some(wait) = state.circuit.as_mut().and_then(|it| it.truth.waits_for(generation)) {
                     wait.progress = progress;
                 } else {
@@ -299,6 +322,8 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),
         Msg::Tried { generation, result } => act::take_tried(state, generation, result),
+        Msg::Inquired { generation, result } => act::take_inquired(state, generation, result),
+        Msg::Compared { generation, result } => act::take_comparison(state, generation, result),
         Msg::Checked { generation, result, ends } => act::take_checked(state, generation, result, ends),
         Msg::Stability { generation, result } => act::take_stability(state, generation, result),
         Msg::Promoted { generation, layer, feature, result } => {
@@ -368,6 +393,7 @@ fn take_traced(state: &mut State, generation: u64, result: Result<Traced, String
 fn take_traced_aside(state: &mut State, generation: u64, result: Result<Traced, String>) {
     let Some((place, shelved)) = state.shelf.traced(generation) else { return };
     let title = state.look.glyphs.visible(&shelved.title());
+    let failed = result.as_ref().err().cloned();
     let (said, effects) = match result {
         Ok(traced) => {
             let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
@@ -378,6 +404,7 @@ fn take_traced_aside(state: &mut State, generation: u64, result: Result<Traced, 
     shelved.busy = None;
     state.effects.extend(effects);
     state.say(said);
+    act::compare_arrived(state, generation, failed);
     state.dirty = true;
 }
 
@@ -432,6 +459,11 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
             state.effects.extend(replaced.into_iter().flat_map(gone));
             state.circuit_generation = generation;
             state.detail_scroll = 0;
+            // What was asked about is of the prompt before.
+            if matches!(state.popup, Some(Popup::Why(_))) {
+                state.popup = None;
+                state.effects.push(Effect::StopInquiry);
+            }
         }
         None => state.warn("The trace holds no node"),
     }

@@ -9,9 +9,11 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
 use crate::session::{Saver, SessionFile};
 use crate::tui::browse::Browsed;
+use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
 use crate::tui::features::{Card, Feature, Knows};
 use crate::tui::find::Found;
+use crate::tui::inquiry::Reply;
 use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::{Brought, Models};
 use crate::tui::remember::{self, Remembered};
@@ -82,6 +84,8 @@ pub struct Workers {
     browse: Slot<u64, Browsed>,
     measure: Slot<u64, Measured>,
     attempt: Slot<u64, Tried>,
+    inquire: Slot<u64, Reply>,
+    compare: Slot<u64, Arc<Comparison>>,
     /// What there is of the running trial, until it is taken.
     trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
     check: Slot<u64, Answer>,
@@ -120,6 +124,8 @@ impl Workers {
             browse: Slot::new("browse"),
             measure: Slot::new("measure"),
             attempt: Slot::new("attempt"),
+            inquire: Slot::new("inquire"),
+            compare: Slot::new("compare"),
             trying: None,
             check: Slot::new("check"),
             checking: None,
@@ -143,6 +149,12 @@ impl Workers {
             Effect::Trace { generation, prompt } => {
                 let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
                     tracer.trace(&prompt, grown, monitor)
+                };
+                self.trace(generation, Thresholds::default(), run);
+            }
+            Effect::TraceFeature { generation, prompt, tokens, at } => {
+                let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
+                    tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
                 };
                 self.trace(generation, Thresholds::default(), run);
             }
@@ -243,6 +255,21 @@ impl Workers {
                 self.attempt.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopAttempt => self.attempt.stop(),
+            Effect::Inquire { generation, inquiry, knows } => {
+                let tracer = self.tracer.clone();
+                let work = move |monitor: &Monitor| {
+                    let tracer = tracer.ok_or("needs the model")?;
+                    let reply = tracer.inquire(&inquiry, monitor).map_err(|error| format!("{error:#}"))?;
+                    reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
+                };
+                self.inquire.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopInquiry => self.inquire.stop(),
+            Effect::Compare { generation, mut sheets } => {
+                let work = move |monitor: &Monitor| Comparison::new(&mut sheets, monitor).map(Arc::new);
+                self.compare.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopComparing => self.compare.stop(),
             Effect::Check { generation, graph, question } => {
                 let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
                 self.checking = Some((generation, Arc::clone(&newest)));
@@ -424,6 +451,12 @@ impl Workers {
         while let Some((generation, result)) = self.attempt.take(&self.wake) {
             answers.push(Msg::Tried { generation, result });
         }
+        while let Some((generation, result)) = self.inquire.take(&self.wake) {
+            answers.push(Msg::Inquired { generation, result });
+        }
+        while let Some((generation, result)) = self.compare.take(&self.wake) {
+            answers.push(Msg::Compared { generation, result });
+        }
         if let Some((generation, newest)) = &self.checking
             && let Some(answer) = lock(newest).take()
         {
@@ -445,7 +478,8 @@ impl Workers {
 
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
-        let all = [self.trace.progress(), self.open.progress(), self.errand.progress(), self.check.progress()];
+        let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
+        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress()]);
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -461,7 +495,8 @@ impl Workers {
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle();
         let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.check.is_idle();
-        let about_graphs = self.weigh.is_idle() && self.stand.is_idle();
+        let about_models = about_models && self.inquire.is_idle();
+        let about_graphs = self.weigh.is_idle() && self.stand.is_idle() && self.compare.is_idle();
         about_traces && about_nodes && about_files && about_features && about_models && about_graphs
     }
 }
@@ -471,6 +506,7 @@ fn open(graph: Opening, monitor: &Monitor) -> Result<Traced, String> {
     let document = match graph {
         Opening::File(path) => format::open(&path).map_err(|error| error.to_string()),
         Opening::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+        Opening::Merged(leaves) => comparison::merge(leaves, monitor),
     };
     document.map(Traced::new)
 }

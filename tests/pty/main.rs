@@ -369,3 +369,60 @@ fn what_was_done_is_there_again_however_the_program_ended() {
         assert_eq!(session.wait().success(), end == "q");
     }
 }
+
+/// Whether a graph that says `text` is there, and nothing more comes to it.
+fn is_traced(screen: &vt100::Screen, text: &str) -> bool {
+    let shown = screen.contents();
+    shown.contains(text) && !shown.contains("stops")
+}
+
+/// The number behind `what` on the screen.
+fn number_behind(text: &str, what: &str) -> f64 {
+    let rest = text.split(what).nth(1).unwrap_or_else(|| panic!("{what:?} is not there:\n{text}")).trim_start();
+    let number = rest.split([' ', ',']).next().unwrap_or_default();
+    number.parse().unwrap_or_else(|_| panic!("{number:?} is no number:\n{text}"))
+}
+
+#[test]
+fn why_a_feature_does_not_fire_adds_up_and_is_walked() {
+    let mut session = Session::start(&[]);
+    session.until("the whole graph", |screen| is_traced(screen, "→ Austin"));
+    session.press("W");
+    session.until_shows("holds it down");
+    let text = session.text();
+    let parts = ["= ", " up ", " down "].map(|what| number_behind(&text[text.find("= ").unwrap()..], what));
+    let value = number_behind(&text, "pre-activation ");
+    assert!((parts.iter().sum::<f64>() - value).abs() < 1e-3, "{text}");
+    assert!(text.contains("does not fire") && text.contains("below its threshold of"), "{text}");
+    // The margin is the output of a graph beside the first one.
+    session.press("\r");
+    session.until("the graph of the margin", |screen| {
+        is_traced(screen, "2/2 fact") && screen.contents().contains("→ 3:10:")
+    });
+    session.press("{");
+    session.until_shows("→ Austin");
+    session.press("q");
+    assert!(session.wait().success());
+}
+
+#[test]
+fn two_cities_are_compared_and_merged() {
+    let mut session = Session::start(&[]);
+    session.until("the whole graph", |screen| is_traced(screen, "→ Austin"));
+    session.press("|\r\x15fact : the capital of the state containing Oakland is\r");
+    session.until_shows("flows in");
+    let text = session.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let ends = |word: &str| lines[3..5].iter().find_map(|line| line.find(word)).unwrap();
+    assert_eq!(ends("Dallas"), ends("Oakland"), "{text}");
+    session.press("fff");
+    session.until("what only the first has", |screen| {
+        let text = screen.contents();
+        text.contains("[A only A") && text.contains("logit Austin") && !text.contains("logit Sacramento  ")
+    });
+    session.press("m");
+    session.until_shows("Dallas is / fact");
+    session.until_shows("only in B");
+    session.press("q");
+    assert!(session.wait().success());
+}

@@ -1,16 +1,17 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
-use circuitscope::attribution::{HeadPart, HeadSplit};
+use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Source, Why};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
     Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, Provenance, RawTrace, RowTarget, Rows,
     Settings, Site, Target, TargetKind, Token,
 };
-use circuitscope::ids::{FeatureId, Layer, NodeId};
+use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
 use circuitscope::tui::browse::{Ask, Browsed};
 use circuitscope::tui::features::Knows;
+use circuitscope::tui::inquiry::{Inquiry, Reply, Search};
 use circuitscope::tui::lab::{Experiment, Measured, Trial, Tried};
 use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
 use circuitscope::verify::{
@@ -252,6 +253,56 @@ impl Tracer for Fake {
         };
         let texts = WORDS.iter().enumerate().map(|(id, word)| (id as u32, (*word).to_owned())).collect();
         Ok(Measured { effects, texts })
+    }
+
+    /// Every layer holds a feature of the position's number that nearly fires; in another prompt the one after it does.
+    fn inquire(&self, asked: &Inquiry, _: &Monitor) -> anyhow::Result<Reply> {
+        let n = asked.tokens.len() as u32;
+        let listed = match &asked.search {
+            None => None,
+            Some(Search { fires_in: Some(other), .. }) if other.is_empty() => anyhow::bail!("the prompt is empty"),
+            Some(Search { position, fires_in }) => {
+                let places = (1..n).filter(|at| position.is_none_or(|position| position.0 == *at));
+                let features = places.flat_map(|at| (0..4u32).map(move |layer| (layer, at)));
+                let inactive = features.enumerate().map(|(nth, (layer, at))| Inactive {
+                    at: FeatureAt {
+                        layer: Layer(layer),
+                        position: Position(at),
+                        feature: FeatureId(at + u32::from(fires_in.is_some())),
+                    },
+                    pre_activation: 0.5,
+                    margin: -0.01 * (nth + 1) as f32,
+                });
+                Some(inactive.collect::<Vec<_>>())
+            }
+        };
+        let first = listed.iter().flatten().next().map(|it| it.at);
+        let why = |at: FeatureAt| {
+            if at.position.0 >= n {
+                anyhow::bail!("there is no position {}, only {n}", at.position);
+            }
+            let token = Source::Token(at.position);
+            let effects = vec![(token, 1.25), (Source::Error(Layer(0), at.position), -0.5)];
+            let margin = Inactive { at, pre_activation: 1.0, margin: -0.25 };
+            Ok(Why { margin, active: false, constant: 0.25, effects })
+        };
+        Ok(Reply { why: asked.about.or(first).map(why).transpose()?, listed, ..Reply::default() })
+    }
+
+    fn trace_feature(
+        &self,
+        prompt: &str,
+        tokens: &[Token],
+        at: FeatureAt,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> anyhow::Result<Document> {
+        let mut whole = made_up(prompt, tokens.to_vec(), 4, 2.2, 5);
+        for target in &mut whole.targets {
+            target.kind = TargetKind::Feature(at);
+            target.text = format!("{}:{}:{}", at.layer, at.position, at.feature);
+        }
+        self.run(&whole, self.wanted, 0, grown, monitor)
     }
 
     fn attempt(

@@ -187,7 +187,7 @@ fn the_grammar_is_read_while_a_filter_is_written_and_in_the_help() {
         assert_eq!(circuit(&desk).kit.filter.as_ref().unwrap().text, "layer:2 act>1");
         desk.press("?").type_text("fires").expect("density<0.01");
         desk.press("Esc");
-        for _ in 0..50 {
+        for _ in 0..60 {
             desk.press("PageDown");
         }
         desk.expect("its `not`, and is said");

@@ -2,6 +2,7 @@
 
 mod anything;
 mod bytes;
+mod compare;
 mod copying;
 mod desk;
 mod edits;
@@ -24,3 +25,4 @@ mod sessions;
 mod tabs;
 mod truth;
 mod walks;
+mod why;

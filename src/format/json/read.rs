@@ -223,6 +223,7 @@ impl Content<'_> {
             labels: Arc::new(labels),
             stored_scores: nodes.scores.iter().any(Option::is_some).then(|| Arc::new(nodes.scores)),
             edited: Arc::new(edited),
+            occurrences: None,
             densities: Arc::default(),
         })
     }

@@ -57,6 +57,7 @@ fn document(bytes: &[u8]) -> Result<Document, String> {
         labels: Arc::default(),
         stored_scores: None,
         edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
+        occurrences: None,
         densities: Arc::default(),
     })
 }

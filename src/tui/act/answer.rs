@@ -1,5 +1,6 @@
 //! Questions that are answered in words: names, labels, thresholds, notes.
 
+use super::compare::answer_compare;
 use super::edits::{apply, prune_anew};
 use super::group::choose_none;
 use super::intervention_questions::answer_intervention;
@@ -42,6 +43,10 @@ pub(in crate::tui) fn answer(state: &mut State) {
         answer_intervention(state);
         return;
     }
+    if question.asks == Asks::Compare {
+        answer_compare(state);
+        return;
+    }
     let text = question.answer().to_owned();
     let is_name = matches!(question.asks, Asks::Group(_) | Asks::Rename(_) | Asks::FilterName(_));
     if is_name && text.is_empty() {
@@ -60,7 +65,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) => return,
+        Asks::FilterName(_) | Asks::Compare => return,
         Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) | Asks::SwapGroup(_) | Asks::Layers | Asks::Sampling => {
             return;
         }

@@ -3,6 +3,7 @@
 use super::edits::apply;
 use super::group::at_hand;
 use super::learn::model_fits;
+use super::why::SEVERAL;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
 use crate::tui::app::{Popup, State};
@@ -20,6 +21,10 @@ const DRAWN: usize = 4;
 /// supernode.
 pub(in crate::tui) fn open_interventions(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
+    if circuit.traced.document.occurrences.is_some() {
+        state.say(SEVERAL);
+        return;
+    }
     let edited = circuit.edits.now();
     let group = edited.group_of(circuit.selected()).filter(|_| circuit.kit.chosen.is_empty());
     let nodes = group.map_or_else(|| at_hand(circuit), |at| edited.groups[at].members.clone());

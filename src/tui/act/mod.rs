@@ -2,6 +2,7 @@
 
 mod answer;
 mod browse;
+mod compare;
 mod copy;
 mod edits;
 mod export;
@@ -27,11 +28,13 @@ mod subgraph;
 mod tree;
 mod truth;
 mod walk;
+mod why;
 
 pub(super) use crate::tui::arrange::Step;
-pub(super) use crate::tui::circuit::{Listed, Side};
+pub(super) use crate::tui::circuit::Listed;
 pub(super) use answer::*;
 pub(super) use browse::*;
+pub(super) use compare::*;
 pub(super) use copy::*;
 pub(super) use edits::*;
 pub(super) use export::*;
@@ -60,3 +63,4 @@ pub(super) use subgraph::*;
 pub(super) use tree::*;
 pub(super) use truth::*;
 pub(super) use walk::*;
+pub(super) use why::*;

@@ -36,6 +36,7 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
     let prompt = match &graph {
         Opening::File(path) => name_of(path),
         Opening::Trace(trace) => trace.settings.prompt.clone(),
+        Opening::Merged(_) => String::new(),
     };
     if let Opening::File(path) = &graph {
         state.files.insert(generation, path.clone());
@@ -101,11 +102,13 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
         Some(Popup::Export(export)) => export.edit(request),
         Some(Popup::Contexts(contexts)) => contexts.edit(request),
         Some(Popup::Browse(browse)) => browse.edit(request),
+        Some(Popup::Why(reasons)) => reasons.edit(request),
         Some(
             Popup::Proposals(_)
             | Popup::Paths(_)
             | Popup::Start(_)
             | Popup::Interventions
+            | Popup::Compare(_)
             | Popup::Truth
             | Popup::Heads
             | Popup::Consent { .. },
@@ -125,6 +128,8 @@ pub(in crate::tui) fn cancel(state: &mut State) {
             state.effects.push(Effect::StopTrace { generation: busy.generation });
         }
         None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
+        None if matches!(state.popup, Some(Popup::Why(_))) => super::close_why(state),
+        None if matches!(state.popup, Some(Popup::Compare(_))) => super::close_compare(state),
         None if state.popup.is_some() => state.popup = None,
         None if state.shelf.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
         None => state.say("Nothing is being traced; q leaves"),

@@ -86,6 +86,21 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
     state.picked.insert(state.generation);
 }
 
+/// Puts the graph on the screen aside for a new one that is traced or made next to it; `false` where that would stop what is
+/// under way.
+pub(super) fn set_beside(state: &mut State) -> bool {
+    if state.busy.is_some() || state.shelf.is_busy() {
+        state.warn("A trace is under way: wait for its end, or stop it");
+        return false;
+    }
+    state.popup = None;
+    state.focus = Pane::Graph;
+    state.detail_scroll = 0;
+    let here = take_off(state);
+    state.shelf.insert(here);
+    true
+}
+
 fn take_off(state: &mut State) -> Shelved {
     let prunes = state.pruning.take().is_some();
     let file = state.file.take();

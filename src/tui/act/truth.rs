@@ -3,6 +3,7 @@
 use super::find::go_to;
 use super::learn::model_fits;
 use super::lists::move_row;
+use super::why::SEVERAL;
 use crate::graph::Freeze;
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, Popup, State};
@@ -198,6 +199,7 @@ fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
 /// Says why the model cannot be asked, where it cannot.
 fn fits(state: &State) -> Result<(), String> {
     match (&state.tracer, &state.circuit) {
+        (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),
         (None, _) => Err("This needs the model, which is not loaded".to_owned()),
         (Some(tracer), Some(circuit)) if !model_fits(state) => {
             let origin = &circuit.traced.document.origin;

@@ -5,6 +5,7 @@ use crate::tui::arrange::Step;
 use crate::tui::circuit::Side;
 use crate::tui::keymap::Key;
 use crate::tui::trail::Reached;
+use crate::tui::view;
 
 pub(in crate::tui) fn step(state: &mut State, step: Step) {
     if let Some(circuit) = &mut state.circuit {
@@ -30,12 +31,21 @@ pub(in crate::tui) fn jump(state: &mut State, key: Key) {
 
 fn go_along(state: &mut State, index: usize) {
     let Some(circuit) = &mut state.circuit else { return };
+    let dropped = circuit.links().kept.get(index).filter(|link| !circuit.kept().has_node(link.other));
+    if let Some(link) = dropped {
+        let name = circuit.name(link.other, &state.look.glyphs);
+        let more = view::key_of("nodes-more", state);
+        state.say(format!("Pruning dropped {name}: {more} keeps more nodes"));
+        return;
+    }
     if circuit.follow(index) {
         state.detail_scroll = 0;
     } else {
         let side = circuit.side.name();
         match circuit.links().kept.len() {
+            0 if circuit.side == Side::Inhibitors => state.say("Nothing restrains this node"),
             0 => state.say(format!("No {side} of this node is kept")),
+            n if circuit.side == Side::Inhibitors => state.say(format!("There is no {side} {}: {n} listed", index + 1)),
             n => state.say(format!("There is no {side} {}: {n} kept", index + 1)),
         }
     }
@@ -45,6 +55,19 @@ pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
     if let Some(circuit) = &mut state.circuit {
         circuit.set_side(side);
     }
+}
+
+/// To the next list of connections, or the one before.
+pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
+    let Some(circuit) = &state.circuit else { return };
+    let at = Side::ALL.iter().position(|side| *side == circuit.side).unwrap_or(0);
+    set_side(state, Side::ALL[at.saturating_add_signed(by).min(Side::ALL.len() - 1)]);
+}
+
+/// To the list of what restrains the selected node.
+pub(in crate::tui) fn to_inhibitors(state: &mut State) {
+    set_side(state, Side::Inhibitors);
+    state.focus = Pane::Connections;
 }
 
 pub(in crate::tui) fn switch_side(state: &mut State) {

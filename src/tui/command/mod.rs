@@ -20,6 +20,10 @@ pub enum Group {
     Edit,
     /// Interventions, and whether the graph is true.
     Test,
+    /// Why features fire or do not.
+    Why,
+    /// Several graphs together.
+    Compare,
     /// The prompt.
     Prompt,
     /// The list of connections, the detail, the tree and the subgraph.
@@ -38,12 +42,14 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Walk,
         Self::Find,
         Self::Prune,
         Self::Edit,
         Self::Test,
+        Self::Why,
+        Self::Compare,
         Self::Prompt,
         Self::Lists,
         Self::Contexts,
@@ -59,6 +65,8 @@ impl Group {
             Self::Prune => "Prune and pin",
             Self::Edit => "Group, label, note",
             Self::Test => "Intervene and verify",
+            Self::Why => "Why it fires, or does not",
+            Self::Compare => "Compare graphs",
             Self::Prompt => "Prompt",
             Self::Lists => "Connections, detail, tree, subgraph",
             Self::Find => "Find and mark",

@@ -1,7 +1,9 @@
 //! What lies over the panes.
 
 mod ask;
+mod balance;
 pub mod browse;
+pub mod compare;
 mod consent;
 pub mod contexts;
 pub mod export;
@@ -19,8 +21,10 @@ pub mod prompt;
 pub mod proposals;
 pub mod question;
 mod scatter;
+mod split;
 pub mod start;
 pub mod truth;
+pub mod why;
 
 pub(super) use ask::wrap;
 pub(super) use consent::render as render_consent;

@@ -27,6 +27,8 @@ pub enum Asks {
     Positions(usize),
     /// The prompt whose features replace those at this position.
     Swap(Place),
+    /// The prompt to compare with.
+    Compare,
     /// The supernode whose features replace those of the intervention of this index.
     SwapGroup(usize),
     /// The layers that the direct mode writes into.
@@ -39,7 +41,8 @@ impl Asks {
     /// Whether it is about an intervention.
     pub fn is_of_interventions(&self) -> bool {
         match self {
-            Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds | Self::FilterName(_) => false,
+            Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds => false,
+            Self::FilterName(_) | Self::Compare => false,
             Self::Action(_) | Self::Positions(_) | Self::Swap(_) | Self::SwapGroup(_) => true,
             Self::Layers | Self::Sampling => true,
         }
@@ -68,7 +71,7 @@ impl Question {
             Asks::FilterName(_) => "name of the filter",
             Asks::Action(_) => "what it is set to",
             Asks::Positions(_) => "positions",
-            Asks::Swap(_) => "another prompt",
+            Asks::Swap(_) | Asks::Compare => "another prompt",
             Asks::SwapGroup(_) => "another supernode",
             Asks::Layers => "layers",
             Asks::Sampling => "continuations",

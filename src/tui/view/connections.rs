@@ -1,7 +1,7 @@
 //! The selected node's inputs and outputs, strongest first.
 
 use super::{Pen, Side as End, first_line, free, note};
-use crate::graph::{FeatureAt, NodeKind, Standing};
+use crate::graph::{FeatureAt, Flow, NodeKind, Standing};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
@@ -12,6 +12,12 @@ use ratatui::style::Style;
 
 /// From this many lines on inputs have one for their totals.
 const WITH_TOTALS: u16 = 6;
+
+/// From this many lines on two lists stand below each other.
+const FOR_TWO: u16 = 14;
+
+/// From this many lines on all of them do.
+const FOR_THREE: u16 = 30;
 
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
@@ -28,24 +34,37 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
 
 /// Which sides are listed, and where.
 fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
-    if inner.height < 14 {
-        return vec![(circuit.side, inner)];
-    }
-    // Each side gets what it needs where it can, and the rest goes to the other.
-    let need = |side: Side| circuit.links_of(side).kept.len().max(1) as u16 + if side == Side::Inputs { 2 } else { 1 };
-    let (inputs, outputs) = (need(Side::Inputs), need(Side::Outputs));
-    let room = inner.height - 1;
-    let half = room / 2;
-    let above = if inputs + outputs <= room || outputs <= half {
-        inputs.min(room - outputs.min(half))
-    } else if inputs <= half {
-        inputs
-    } else {
-        room - half
+    let sides: &[Side] = match (circuit.side, inner.height) {
+        (_, FOR_THREE..) => &Side::ALL,
+        (Side::Inputs | Side::Outputs, FOR_TWO..) => &[Side::Inputs, Side::Outputs],
+        (followed, _) => return vec![(followed, inner)],
     };
-    let top = Rect { height: above, ..inner };
-    let below = Rect { y: inner.y + above + 1, height: room - above, ..inner };
-    vec![(Side::Inputs, top), (Side::Outputs, below)]
+    let need =
+        |side: &Side| circuit.links_of(*side).kept.len().max(1) as u16 + if *side == Side::Outputs { 1 } else { 2 };
+    let needs: Vec<u16> = sides.iter().map(need).collect();
+    let mut y = inner.y;
+    let place = |(side, height): (&Side, u16)| {
+        let area = Rect { y, height, ..inner };
+        y += height + 1;
+        (*side, area)
+    };
+    sides.iter().zip(shared(&needs, inner.height - (sides.len() as u16 - 1))).map(place).collect()
+}
+
+/// Lines for each list: what it needs where that can be had, else an even part; the last one takes the rest.
+fn shared(needs: &[u16], room: u16) -> Vec<u16> {
+    let mut heights = vec![0; needs.len()];
+    let mut order: Vec<usize> = (0..needs.len()).collect();
+    order.sort_by_key(|at| needs[*at]);
+    let mut left = room;
+    for (done, at) in order.into_iter().enumerate() {
+        heights[at] = needs[at].min(left / (needs.len() - done) as u16);
+        left -= heights[at];
+    }
+    if let Some(last) = heights.last_mut() {
+        *last += left;
+    }
+    heights
 }
 
 /// Where the rows of a side are, and the index of the first.
@@ -58,7 +77,7 @@ fn rows(circuit: &Circuit, side: Side, area: Rect) -> (Rect, usize) {
 }
 
 fn has_totals(circuit: &Circuit, side: Side, area: Rect) -> bool {
-    side == Side::Inputs && circuit.inputs.all > 0 && area.height >= WITH_TOTALS
+    side != Side::Outputs && circuit.links_of(side).all > 0 && area.height >= WITH_TOTALS
 }
 
 /// The connection at a cell of the lists that are drawn in `inner`.
@@ -78,23 +97,24 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     let links = circuit.links_of(side);
     let followed = side == circuit.side;
     let mut pen = Pen::new(buf, area, 0);
-    let title = match side {
-        Side::Inputs => "inputs ",
-        Side::Outputs => "outputs ",
-    };
-    pen.put(title, if followed { theme.strong } else { theme.text });
+    pen.put(&format!("{} ", side.title()), if followed { theme.strong } else { theme.text });
     let counts = format!(" {} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all));
     pen.put(&counts, theme.quiet);
     if links.left_out > 0 {
         pen.put(&format!(", {} listed", text::thousands(links.kept.len())), theme.accent);
     }
-    if circuit.listing.order == Order::Weight {
+    if circuit.listing.order == Order::Weight && side != Side::Inhibitors {
         pen.put(", by weight", theme.accent);
     }
-    let has_note = side == Side::Inputs && links.n_kept() > 0;
-    let note = format!("{} of all input", text::percent(links.share).trim_start());
-    legend(state, circuit, if has_note { text::width(&note) + 3 } else { 0 }, &mut pen);
-    if has_note {
+    let share = match side {
+        Side::Inputs => (links.n_kept() > 0).then_some(links.share),
+        // Of all of them, listed or not.
+        Side::Inhibitors => (!links.is_empty()).then(|| -circuit.totals.negative() / circuit.totals.absolute()),
+        Side::Outputs => None,
+    };
+    let note = share.map(|share| format!("{} of all input", text::percent(share).trim_start()));
+    legend(state, circuit, note.as_ref().map_or(0, |note| text::width(note) + 3), &mut pen);
+    if let Some(note) = note {
         let gap = pen.room().saturating_sub(text::width(&note));
         if gap >= 3 {
             pen.skip(gap as u16);
@@ -102,7 +122,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         }
     }
     if has_totals(circuit, side, area) {
-        totals(state, circuit, Rect { y: area.y + 1, height: 1, ..area }, buf);
+        totals(state, circuit, side, Rect { y: area.y + 1, height: 1, ..area }, buf);
     }
     let (rows, from) = rows(circuit, side, area);
     let lines = usize::from(rows.height);
@@ -111,6 +131,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
             _ if links.left_out > 0 => "none is of a kind that is listed",
             (Side::Inputs, 0) => "nothing flows into it",
             (Side::Outputs, 0) => "it flows into nothing",
+            (Side::Inhibitors, _) => "nothing restrains it",
             _ => "none is kept at these thresholds",
         };
         if lines > 0 {
@@ -142,8 +163,9 @@ fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
     }
 }
 
-/// How much of the whole input comes from each kind of node, positive and negative, kept or not.
-fn totals(state: &State, circuit: &Circuit, area: Rect, buf: &mut Buffer) {
+/// How much of the whole input comes from each kind of node, positive and negative, kept or not; of inhibitors only the
+/// negative.
+fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
     let theme = &state.look.theme;
     let totals = &circuit.totals;
     let all = totals.absolute();
@@ -156,16 +178,18 @@ fn totals(state: &State, circuit: &Circuit, area: Rect, buf: &mut Buffer) {
     let share = |weight: f64| text::percent(weight.abs() / all).trim_start().to_owned();
     let pieces = |form: usize| -> Vec<(String, Style)> {
         let mut pieces = Vec::new();
-        for (names, flow, listed) in kinds.iter().filter(|(_, flow, _)| flow.absolute() > 0.0) {
+        let restrains = side == Side::Inhibitors;
+        let flows = |flow: &Flow| if restrains { flow.negative < 0.0 } else { flow.absolute() > 0.0 };
+        for (names, flow, listed) in kinds.iter().filter(|(_, flow, _)| flows(flow)) {
             let gap = if pieces.is_empty() { "" } else { "  " };
             pieces.push((format!("{gap}{}", names[form]), if *listed { theme.quiet } else { theme.faint }));
             for (sign, weight, style) in [('+', flow.positive, theme.positive), ('-', flow.negative, theme.negative)] {
-                if weight != 0.0 {
+                if weight != 0.0 && !(restrains && sign == '+') {
                     pieces.push((format!(" {sign}{}", share(weight)), style));
                 }
             }
         }
-        if totals.left_out > 0.0 {
+        if totals.left_out > 0.0 && !restrains {
             pieces.push((format!("  not stored {}", share(totals.left_out)), theme.quiet));
         }
         pieces
@@ -242,11 +266,19 @@ fn row(
         moved(state, circuit, link.other, &mut pen);
     }
     let name = circuit.name(link.other, glyphs);
+    let stands = circuit.kept().has_node(link.other);
+    if let Some((occurrence, n_graphs)) = circuit.occurrence(link.other) {
+        let sign = glyphs.occurrence(occurrence).unwrap_or(" ");
+        pen.put(&format!("{sign} "), theme.occurrence(occurrence, n_graphs));
+    }
     let style = match circuit.node(link.other) {
-        _ if circuit.kit.dims(link.other) => theme.faint,
+        _ if circuit.kit.dims(link.other) || !stands => theme.faint,
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };
+    if !circuit.kept().has_edge(link.edge.id) {
+        pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
+    }
     pen.put(&glyphs.fit(&name, pen.room()), style);
     if let Some((label, _)) = circuit.label(link.other) {
         pen.skip(2);

@@ -1,10 +1,11 @@
 //! What the selected node is, and what a feature writes.
 
 use super::{Pen, Side as End, note};
-use crate::graph::{NodeKind, Standing, automatic};
+use crate::graph::{NodeKind, Occurrence, Standing, automatic};
 use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::occurs::letter;
 use crate::tui::text;
 use crate::tui::tracer::Promoted;
 use ratatui::buffer::Buffer;
@@ -152,6 +153,15 @@ impl Sheet<'_> {
         if let Some(group) = circuit.edits.now().group_of(id).and_then(|at| circuit.edits.now().groups.get(at)) {
             let members = format!("{} members", group.members.len());
             fact("supernode", glyphs.visible(&group.name), &[members]);
+        }
+        if let Some((occurrence, n_graphs)) = circuit.occurrence(id) {
+            let says = match occurrence {
+                Occurrence::Only(graph) => format!("only in {}", letter(graph)),
+                Occurrence::In(some) => format!("in {some} of {n_graphs}"),
+                Occurrence::Changed => "in both, changed".to_owned(),
+                Occurrence::Everywhere => format!("in all {n_graphs}"),
+            };
+            fact("occurs", says, &[]);
         }
         if let Some(activation) = node.activation {
             fact("activation", format!("{activation:.3}"), &[]);

@@ -232,7 +232,7 @@ impl Picture<'_> {
         for link in &self.circuit.spine {
             marks.insert(link.other, Mark { style: theme.text, near: true, digit: None });
         }
-        for side in [self.circuit.side.other(), self.circuit.side] {
+        for side in self.sides() {
             for link in &self.circuit.links_of(side).kept {
                 marks.insert(link.other, Mark { style: theme.quiet, near: true, digit: None });
             }
@@ -264,6 +264,13 @@ impl Picture<'_> {
         marks
     }
 
+    /// The sides whose links are drawn, the one that is followed last and so on top.
+    fn sides(&self) -> impl Iterator<Item = Side> + use<> {
+        let followed = self.circuit.side;
+        let drawn = [Side::Outputs, Side::Inputs].into_iter().filter(move |side| *side != followed);
+        drawn.chain([followed])
+    }
+
     fn under_cursor(&self) -> Option<&Link> {
         (self.state.focus == Pane::Connections).then(|| self.circuit.links().kept.get(self.circuit.row)).flatten()
     }
@@ -286,7 +293,7 @@ impl Picture<'_> {
         }
         // Where rows stand close, thick lines would run into each other.
         let airy = usize::from(self.window.inner.height) >= 2 * self.arrangement().rows.len();
-        for side in [self.circuit.side.other(), self.circuit.side] {
+        for side in self.sides() {
             let links: Vec<&Link> = self.drawn(side).collect();
             let strongest = self.circuit.links_of(side).strongest();
             for link in links.into_iter().rev() {
@@ -427,9 +434,20 @@ impl Picture<'_> {
                 glyphs.feature_far
             };
             let far = if node.is_logit() { theme.quiet } else { theme.faint };
+            let (sign, style) = self.occurring(*id, sign, mark.map_or(far, |mark| mark.style));
             buf[(x, y)].reset();
-            buf[(x, y)].set_symbol(sign).set_style(mark.map_or(far, |mark| mark.style));
+            buf[(x, y)].set_symbol(sign).set_style(style);
         }
+    }
+
+    /// Of a graph that was merged of several: the sign and the tint of where a node occurs. Lines show the sign of weights
+    /// there, not marks.
+    fn occurring(&self, node: NodeId, sign: &'static str, style: Style) -> (&'static str, Style) {
+        let Some((occurrence, n_graphs)) = self.circuit.occurrence(node) else { return (sign, style) };
+        let pinned = self.circuit.is_pinned(node);
+        let sign = self.look.glyphs.occurrence(occurrence).filter(|_| !pinned).unwrap_or(sign);
+        let keeps = node == self.circuit.selected() || self.circuit.kit.dims(node);
+        (sign, if keeps { style } else { style.patch(self.look.theme.occurrence(occurrence, n_graphs)) })
     }
 
     fn crowds(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {

@@ -93,6 +93,16 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             }
             None
         }
+        Some(Popup::Why(reasons)) => {
+            let circuit = state.circuit.as_ref()?;
+            reasons.render(circuit, popup_room(state.size), &state.look, state.ticks, buf)
+        }
+        Some(Popup::Compare(compare)) => {
+            if let Some(circuit) = &state.circuit {
+                compare.render(state, circuit, buf);
+            }
+            None
+        }
         Some(Popup::Truth) => {
             truth::render(state, popup_room(state.size), buf);
             None

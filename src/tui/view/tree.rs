@@ -3,7 +3,7 @@
 use super::{Side as End, free, has_focus, note};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
-use crate::tui::circuit::{Circuit, Side};
+use crate::tui::circuit::Circuit;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::tree::{Branch, Fold};
@@ -21,10 +21,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let tree = &circuit.tree;
-    let side = match tree.side() {
-        Side::Inputs => "inputs",
-        Side::Outputs => "outputs",
-    };
+    let side = tree.side().title();
     let held = if tree.is_held() { "held, " } else { "" };
     let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.look, buf));
     note(area, End::Right, &[(&note_text, if tree.is_held() { theme.accent } else { theme.faint })], buf);

@@ -1,0 +1,94 @@
+//! Graphs of several prompts as one, which knows of everything in it where it occurs.
+
+use crate::graph::{
+    Difference, Document, Edited, Extent, GraphError, Labelled, Labels, Origin, Overlay, Thresholds, label,
+};
+use crate::ids::NodeId;
+use std::sync::Arc;
+
+/// Where a node of a merged graph occurs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occurrence {
+    /// In all of the graphs; of two graphs, much the same in both.
+    Everywhere,
+    /// In both of two graphs, and it differs by more than [`CHANGED`](crate::graph::CHANGED).
+    Changed,
+    /// In one alone: which, from 0.
+    Only(usize),
+    /// In so many, which are neither one nor all.
+    In(usize),
+}
+
+/// Where the nodes of a merged graph occur.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrences {
+    /// How many graphs it was merged of.
+    pub n_graphs: usize,
+    of: Vec<Occurrence>,
+}
+
+impl Occurrences {
+    /// Where a node occurs.
+    pub fn of(&self, node: NodeId) -> Occurrence {
+        self.of[node.index()]
+    }
+}
+
+impl Overlay<'_> {
+    /// Where each node of the [merged](Overlay::merged) graph occurs.
+    pub fn occurrences(&self) -> Occurrences {
+        let n_graphs = self.n_graphs();
+        let occurrence = |(at, node): (usize, &super::OverlayNode)| {
+            let mut held = (0..n_graphs).filter(|graph| node.nodes[*graph].is_some());
+            match (held.next(), held.count() + 1) {
+                (Some(only), 1) => Occurrence::Only(only),
+                (_, all) if all < n_graphs => Occurrence::In(all),
+                _ if n_graphs == 2 && self.node_difference(at) == Difference::Changed => Occurrence::Changed,
+                _ => Occurrence::Everywhere,
+            }
+        };
+        Occurrences { n_graphs, of: self.nodes.iter().enumerate().map(occurrence).collect() }
+    }
+}
+
+/// An overlay as a graph of its own, to be walked and exported: see [`Overlay::merged`]. What its features are called
+/// stands behind the marks of where they occur. `parts` are the graphs of the overlay, in its order.
+///
+/// # Errors
+/// As [`Overlay::merged`].
+pub fn merged(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> Result<Document, GraphError> {
+    let (graph, marks) = overlay.merged()?;
+    let mut labels = Labels::new();
+    for node in 0..overlay.nodes.len() {
+        let (nth, id) = overlay.example(node);
+        let (document, edited) = parts[nth];
+        let what = Labelled::of(id, document.graph.node(id));
+        let Some(mark) = marks.get(&what) else { continue };
+        let called = label(&document.graph, edited, &document.labels, id);
+        // Another graph may have called it something.
+        let so_far = labels.entry(what).or_insert_with(|| mark.clone());
+        if let Some(called) = called {
+            *so_far = format!("{mark} {called}");
+        }
+    }
+    let prompts: Vec<&str> = parts.iter().map(|(document, _)| document.origin.prompt.as_str()).collect();
+    let origin = Origin {
+        slug: String::new(),
+        prompt: prompts.join(" / "),
+        extent: Extent::PrePruned { node: None, edge: None },
+        ..parts.first().map_or_else(Origin::default, |(document, _)| document.origin.as_ref().clone())
+    };
+    // Each part was pruned already.
+    let edited =
+        Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() }, ..Edited::default() };
+    Ok(Document {
+        origin: Arc::new(origin),
+        graph: Arc::new(graph),
+        trace: None,
+        labels: Arc::new(labels),
+        stored_scores: None,
+        edited: Arc::new(edited),
+        occurrences: Some(Arc::new(overlay.occurrences())),
+        densities: Arc::default(),
+    })
+}

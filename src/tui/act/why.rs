@@ -1,0 +1,119 @@
+//! Why features fire or do not.
+
+use super::feature::known;
+use super::learn::model_fits;
+use super::shelf::set_beside;
+use crate::graph::{FeatureAt, NodeKind};
+use crate::tui::app::{Busy, Popup, State};
+use crate::tui::effect::Effect;
+use crate::tui::features::Known;
+use crate::tui::inquiry::{Inquiry, Reply};
+use crate::tui::popup::why::{Reasons, Writes};
+use std::sync::Arc;
+
+/// What is said where a graph of several prompts would have to be run.
+pub(super) const SEVERAL: &str = "This graph is of several prompts: the model runs one; turn to the graph of that one";
+
+/// Lists what came close to firing where the selected node is, and asks why that node fires where it is a feature.
+pub(in crate::tui) fn open_why(state: &mut State) {
+    let fits = model_fits(state);
+    let Some(circuit) = &state.circuit else { return };
+    if circuit.traced.document.occurrences.is_some() {
+        state.say(SEVERAL);
+        return;
+    }
+    if !fits {
+        state.warn("Why a feature fires or does not needs the model, which is not loaded");
+        return;
+    }
+    let node = circuit.node(circuit.selected());
+    let selected = match node.kind {
+        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
+        _ => None,
+    };
+    state.popup = Some(Popup::Why(Box::new(Reasons::new(node.position(), selected))));
+    ask(state, true);
+}
+
+fn reasons(state: &mut State) -> Option<&mut Reasons> {
+    match &mut state.popup {
+        Some(Popup::Why(reasons)) => Some(reasons),
+        _ => None,
+    }
+}
+
+/// Asks why the chosen feature fires or does not, after a list where a new one is wanted.
+fn ask(state: &mut State, lists: bool) {
+    let generation = state.next_generation();
+    let Some(circuit) = &state.circuit else { return };
+    let tokens = circuit.traced.document.graph.tokens().to_vec();
+    let knows = known(state).and_then(Known::open).map(Arc::clone);
+    let Some(reasons) = reasons(state) else { return };
+    let lists = reasons.asked(generation, lists);
+    let about = if lists { reasons.named() } else { reasons.chosen() };
+    let inquiry = Inquiry { tokens, search: lists.then(|| reasons.search.clone()), about };
+    state.effects.push(Effect::Inquire { generation, inquiry, knows });
+}
+
+pub(in crate::tui) fn take_inquired(state: &mut State, generation: u64, result: Result<Reply, String>) {
+    let is_it = reasons(state).is_some_and(|reasons| reasons.take(generation, result));
+    state.dirty |= is_it;
+}
+
+pub(in crate::tui) fn move_in_why(state: &mut State, by: isize) {
+    if reasons(state).is_some_and(|reasons| reasons.move_by(by)) {
+        ask(state, false);
+    }
+}
+
+/// Lists at the selected node's position, or at all of them.
+pub(in crate::tui) fn turn_why_position(state: &mut State) {
+    if let Some(reasons) = reasons(state) {
+        reasons.turn_position();
+        ask(state, true);
+    }
+}
+
+/// Lists those that are closest, wherever they fire otherwise.
+pub(in crate::tui) fn list_closest(state: &mut State) {
+    if let Some(reasons) = reasons(state) {
+        reasons.search.fires_in = None;
+        ask(state, true);
+    }
+}
+
+pub(in crate::tui) fn write_in_why(state: &mut State, what: Writes) {
+    if let Some(reasons) = reasons(state) {
+        reasons.write(what);
+    }
+}
+
+pub(in crate::tui) fn take_why_line(state: &mut State) {
+    if let Some(lists) = reasons(state).and_then(Reasons::take_line) {
+        ask(state, lists);
+    }
+}
+
+/// Leaves the line that is written, then the list.
+pub(in crate::tui) fn close_why(state: &mut State) {
+    if reasons(state).is_some_and(Reasons::leave_line) {
+        return;
+    }
+    state.effects.push(Effect::StopInquiry);
+    state.popup = None;
+}
+
+/// Traces what the chosen feature's pre-activation comes from, as an output of a graph of its own.
+pub(in crate::tui) fn trace_why(state: &mut State) {
+    let Some(at) = reasons(state).and_then(|reasons| reasons.chosen()) else { return };
+    let Some(circuit) = &state.circuit else { return };
+    let (tokens, prompt) =
+        (circuit.traced.document.graph.tokens().to_vec(), circuit.traced.document.origin.prompt.clone());
+    if !set_beside(state) {
+        return;
+    }
+    state.effects.push(Effect::StopInquiry);
+    let generation = state.next_generation();
+    state.busy = Some(Busy::new(generation, prompt.clone()));
+    state.effects.push(Effect::TraceFeature { generation, prompt, tokens, at });
+}

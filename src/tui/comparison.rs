@@ -1,0 +1,210 @@
+//! Two graphs beside each other: what both keep, what changed, what only one has.
+
+use crate::format;
+use crate::graph::{
+    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, NodeKind, Overlay, OverlayEdge,
+    OverlayNode, merged,
+};
+use crate::ids::{NodeId, Position};
+use crate::job::Monitor;
+use crate::tui::circuit::Circuit;
+use crate::tui::features::{Features, Known, Knows};
+use crate::tui::survey::Survey;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A graph as it is looked at. Cheap to clone.
+#[derive(Clone)]
+pub struct Sheet {
+    /// The graph.
+    pub document: Document,
+    /// What a person did to it.
+    pub edited: Edited,
+    /// What is kept of it.
+    pub kept: Arc<Kept>,
+    /// What is known of its features; those of a graph that was not on the screen yet have no names.
+    pub knows: Option<Arc<dyn Knows>>,
+}
+
+impl fmt::Debug for Sheet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sheet").field("prompt", &self.document.origin.prompt).finish_non_exhaustive()
+    }
+}
+
+impl Sheet {
+    /// A circuit as it is, whatever filter it is seen through.
+    pub fn of(circuit: &Circuit, features: &Features) -> Self {
+        let document = circuit.traced.document.clone();
+        let knows = features.known.get(&document.origin.transcoder).and_then(Known::open).map(Arc::clone);
+        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
+    }
+
+    /// Calls its features what is known of them.
+    fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
+        if let Some(knows) = &self.knows {
+            let Document { graph, labels, .. } = &self.document;
+            let labels = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+            self.document.labels = labels;
+        }
+        Ok(())
+    }
+}
+
+/// One of the graphs that are to be merged.
+#[derive(Clone, Debug)]
+pub enum Leaf {
+    /// It is open.
+    Sheet(Box<Sheet>),
+    /// It is yet to be read.
+    File(PathBuf),
+}
+
+impl Leaf {
+    fn read(self, monitor: &Monitor) -> Result<Sheet, String> {
+        match self {
+            Self::Sheet(mut sheet) => {
+                sheet.named(monitor)?;
+                Ok(*sheet)
+            }
+            Self::File(path) => {
+                let document = format::open(&path).map_err(|error| error.to_string())?;
+                let edited = document.edited.as_ref().clone();
+                let kept = Arc::new(document.prune(edited.thresholds));
+                Ok(Sheet { document, edited, kept, knows: None })
+            }
+        }
+    }
+}
+
+/// One graph of several, with what is kept of each.
+///
+/// # Errors
+/// A sentence that says why they cannot be laid over each other; the work was stopped.
+pub fn merge(leaves: Vec<Leaf>, monitor: &Monitor) -> Result<Document, String> {
+    let sheets = leaves.into_iter().map(|leaf| leaf.read(monitor)).collect::<Result<Vec<Sheet>, _>>()?;
+    of_one_model(&sheets)?;
+    let parts: Vec<_> = sheets.iter().map(|sheet| (&*sheet.document.graph, &*sheet.kept)).collect();
+    let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
+    let works: Vec<_> = sheets.iter().map(|sheet| (&sheet.document, &sheet.edited)).collect();
+    merged(&overlay, &works).map_err(|error| error.to_string())
+}
+
+/// That features of the same index are the same ones, as far as the graphs say of which model and transcoder they are.
+fn of_one_model(sheets: &[Sheet]) -> Result<(), String> {
+    let Some(first) = sheets.first() else { return Ok(()) };
+    let made_by = |sheet: &Sheet| [sheet.document.origin.model.clone(), sheet.document.origin.transcoder.clone()];
+    let differs = |a: &String, b: &String| !a.is_empty() && !b.is_empty() && a != b;
+    for other in sheets {
+        let pairs = made_by(first).into_iter().zip(made_by(other));
+        if let Some((a, b)) = pairs.into_iter().find(|(a, b)| differs(a, b)) {
+            return Err(format!("one graph is of {a} and another of {b}: only graphs of one model can be compared"));
+        }
+    }
+    Ok(())
+}
+
+/// Two graphs laid over each other.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The graphs, A and B.
+    pub graphs: [Arc<AttributionGraph>; 2],
+    /// What their files and a library call their features.
+    labels: [Arc<Labels>; 2],
+    /// By column, the position in either; `None` where a graph has no such column.
+    pub columns: Vec<[Option<Position>; 2]>,
+    /// Nodes of both.
+    pub nodes: Vec<OverlayNode>,
+    /// How the two stand to each node.
+    pub differences: Vec<Difference>,
+    /// The nodes that are listed, by column and layer: features, outputs, and what only files hold.
+    pub listed: Vec<usize>,
+    edges: Vec<OverlayEdge>,
+    /// By node, its edges: into it, and out of it.
+    edges_of: Vec<[Vec<usize>; 2]>,
+}
+
+/// An edge of a node, as either graph has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared {
+    /// The other end.
+    pub other: usize,
+    /// The signed share of what flows into its target; `None` where it is not kept.
+    pub shares: [Option<f64>; 2],
+    /// How the two stand to it.
+    pub difference: Difference,
+}
+
+impl Comparison {
+    /// Lays the second over the first.
+    ///
+    /// # Errors
+    /// A sentence that says why they cannot be compared; the work was stopped.
+    pub fn new(sheets: &mut [Sheet; 2], monitor: &Monitor) -> Result<Self, String> {
+        of_one_model(sheets)?;
+        for sheet in sheets.iter_mut() {
+            sheet.named(monitor)?;
+        }
+        let parts = sheets.each_ref().map(|sheet| (&*sheet.document.graph, &*sheet.kept));
+        let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
+        let differences = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
+        let columns = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
+        let mut edges_of = vec![[Vec::new(), Vec::new()]; overlay.nodes.len()];
+        for (at, edge) in overlay.edges.iter().enumerate() {
+            edges_of[edge.target][0].push(at);
+            edges_of[edge.source][1].push(at);
+        }
+        let is_listed = |node: &usize| {
+            let (graph, id) = overlay.example(*node);
+            !matches!(parts[graph].0.node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
+        };
+        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(is_listed).collect();
+        // They are by layer already, and outputs come last.
+        listed.sort_by_key(|node| overlay.nodes[*node].column);
+        let Overlay { nodes, edges, .. } = overlay;
+        let labels = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.labels));
+        let graphs = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.graph));
+        Ok(Self { graphs, labels, columns, nodes, differences, listed, edges, edges_of })
+    }
+
+    /// How many of those that are listed stand so.
+    pub fn count(&self, difference: Difference) -> usize {
+        self.listed.iter().filter(|node| self.differences[**node] == difference).count()
+    }
+
+    /// A graph's own node.
+    pub fn node(&self, node: usize, graph: usize) -> Option<NodeId> {
+        self.nodes[node].nodes[graph]
+    }
+
+    /// What a node is called in the file of its graph, or by a library.
+    pub fn label(&self, node: usize, graph: usize) -> Option<&str> {
+        let id = self.node(node, graph)?;
+        let what = Labelled::of(id, self.graphs[graph].node(id));
+        self.labels[graph].get(&what).map(String::as_str)
+    }
+
+    /// A feature's activation, or an output's probability.
+    pub fn value(&self, node: usize, graph: usize) -> Option<f32> {
+        let node = self.graphs[graph].node(self.node(node, graph)?);
+        match node.kind {
+            NodeKind::Logit { probability, .. } => Some(probability),
+            _ => node.activation,
+        }
+    }
+
+    /// The edges into a node or out of it, those first whose shares differ most.
+    pub fn edges(&self, node: usize, out: bool) -> Vec<Compared> {
+        let compared = |at: &usize| {
+            let edge = &self.edges[*at];
+            let shares = [edge.shares[0], edge.shares[1]];
+            let other = if out { edge.target } else { edge.source };
+            Compared { other, shares, difference: Difference::of(shares[0], shares[1]) }
+        };
+        let mut edges: Vec<Compared> = self.edges_of[node][usize::from(out)].iter().map(compared).collect();
+        let by = |edge: &Compared| (edge.shares[0].unwrap_or(0.0) - edge.shares[1].unwrap_or(0.0)).abs();
+        edges.sort_by(|a, b| by(b).total_cmp(&by(a)));
+        edges
+    }
+}

@@ -1,0 +1,89 @@
+//! How it is shown where something occurs, in one graph or in several: a letter and a tint, never a tint alone.
+
+use crate::graph::{Difference, Occurrence};
+use crate::tui::glyph::Glyphs;
+use crate::tui::theme::{Depth, Ground, Theme};
+use ratatui::style::{Color, Modifier, Style};
+
+/// Graphs by their letters.
+const LETTERS: [&str; 26] = [
+    "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W",
+    "X", "Y", "Z",
+];
+
+/// One of three tints.
+#[derive(Clone, Copy)]
+enum Tint {
+    First,
+    Second,
+    Both,
+}
+
+/// A graph's letter, from 0.
+pub fn letter(graph: usize) -> &'static str {
+    LETTERS.get(graph).copied().unwrap_or("*")
+}
+
+impl Glyphs {
+    /// The sign of a node that is not much the same in all graphs; `None` for one that is.
+    pub fn occurrence(&self, occurrence: Occurrence) -> Option<&'static str> {
+        match occurrence {
+            Occurrence::Everywhere => None,
+            Occurrence::Changed => Some(self.differs),
+            Occurrence::Only(graph) => Some(letter(graph)),
+            Occurrence::In(_) => Some("+"),
+        }
+    }
+
+    /// The sign of how two graphs stand to something.
+    pub fn difference(&self, difference: Difference) -> &'static str {
+        match difference {
+            Difference::Shared => "=",
+            Difference::Changed => self.differs,
+            Difference::OnlyA => letter(0),
+            Difference::OnlyB => letter(1),
+        }
+    }
+}
+
+impl Theme {
+    /// The tint of where a node occurs: in the first graph or any one, in the second or in some, in all.
+    pub fn occurrence(&self, occurrence: Occurrence, n_graphs: usize) -> Style {
+        self.of_graphs(match occurrence {
+            Occurrence::Only(graph) if graph == 0 || n_graphs > 2 => Tint::First,
+            Occurrence::Only(_) | Occurrence::In(_) => Tint::Second,
+            Occurrence::Everywhere | Occurrence::Changed => Tint::Both,
+        })
+    }
+
+    /// The tint of how two graphs stand to something.
+    pub fn difference(&self, difference: Difference) -> Style {
+        self.of_graphs(match difference {
+            Difference::OnlyA => Tint::First,
+            Difference::OnlyB => Tint::Second,
+            Difference::Shared | Difference::Changed => Tint::Both,
+        })
+    }
+
+    fn of_graphs(&self, tint: Tint) -> Style {
+        let (first, second) = match (self.depth, self.ground) {
+            (Depth::Mono, _) => {
+                return match tint {
+                    Tint::Both => self.text.add_modifier(Modifier::BOLD),
+                    Tint::First | Tint::Second => self.text,
+                };
+            }
+            (Depth::Ansi, Ground::Dark) => (Color::LightGreen, Color::LightRed),
+            (Depth::Ansi, Ground::Light) => (Color::Green, Color::Magenta),
+            (Depth::Indexed, Ground::Dark) => (Color::Indexed(114), Color::Indexed(176)),
+            (Depth::Indexed, Ground::Light) => (Color::Indexed(28), Color::Indexed(127)),
+            (Depth::True, Ground::Dark) => (Color::Rgb(0x7f, 0xc8, 0x7f), Color::Rgb(0xd4, 0x88, 0xd8)),
+            (Depth::True, Ground::Light) => (Color::Rgb(0x1f, 0x7a, 0x33), Color::Rgb(0xa0, 0x2c, 0xa8)),
+        };
+        match tint {
+            Tint::First => Style::new().fg(first),
+            Tint::Second => Style::new().fg(second),
+            Tint::Both => self.text,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What drives and restrains one feature, on one side and on the other.
+
+use crate::attribution::{Inactive, Source, Why};
+use crate::graph::{FeatureAt, Labelled};
+use crate::ids::Position as Place;
+use crate::tui::circuit::Circuit;
+use crate::tui::features::Feature;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use std::collections::HashMap;
+
+/// What drives and restrains one feature.
+pub(super) struct About<'a> {
+    pub why: &'a Why,
+    pub called: &'a Called<'a>,
+    pub look: &'a Look,
+}
+
+impl About<'_> {
+    pub fn render(&self, area: Rect, buf: &mut Buffer) {
+        let (theme, why) = (&self.look.theme, self.why);
+        let room = usize::from(area.width);
+        let Inactive { at, pre_activation, margin } = why.margin;
+        let is = if why.active { "fires" } else { "does not fire" };
+        let side = if margin > 0.0 { "above" } else { "below" };
+        let sum = |sign: f32| text::weight(why.sum(sign) as f32);
+        let head = format!("{} {is}", self.called.name(Source::Feature(at)));
+        let size = text::weight(margin.abs());
+        let has = format!(
+            "pre-activation {}, {} {side} its threshold of {:.4}",
+            text::weight(pre_activation),
+            size.trim_start_matches('+'),
+            why.margin.threshold()
+        );
+        let parts = format!("= {} up {} down {} constants", sum(1.0), sum(-1.0), text::weight(why.constant));
+        let lines = [(head, theme.strong), (has, theme.text), (parts, theme.quiet)];
+        for ((says, style), y) in lines.iter().zip(area.top()..area.bottom()) {
+            buf.set_stringn(area.x, y, self.look.glyphs.fit(says, room), room, *style);
+        }
+        let below = Rect { y: area.y + 4, height: area.height.saturating_sub(4), ..area };
+        let columns: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).spacing(2).areas(below);
+        for (column, (title, sign)) in columns.into_iter().zip([("pushes it up", 1.0), ("holds it down", -1.0)]) {
+            self.side(title, sign, column, buf);
+        }
+    }
+
+    fn side(&self, title: &str, sign: f32, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let (theme, room) = (&self.look.theme, usize::from(area.width));
+        buf.set_stringn(area.x, area.y, title, room, theme.strong);
+        let effects = self.why.strongest(sign, usize::from(area.height - 1));
+        for ((source, effect), y) in effects.into_iter().zip(area.top() + 1..area.bottom()) {
+            let weight = format!("{:<9}", text::weight(effect));
+            let (x, _) = buf.set_stringn(area.x, y, weight, room, theme.sign(effect));
+            let room = usize::from(area.right().saturating_sub(x));
+            let name = self.called.name(source);
+            buf.set_stringn(x, y, self.look.glyphs.fit(&name, room), room, theme.text);
+        }
+    }
+}
+
+/// What a source is called, with its label where it has one. It need not be in the graph.
+pub(super) struct Called<'a> {
+    pub circuit: &'a Circuit,
+    pub names: &'a HashMap<Feature, String>,
+    pub look: &'a Look,
+}
+
+impl Called<'_> {
+    pub fn name(&self, source: Source) -> String {
+        let glyphs = &self.look.glyphs;
+        let at = |place: Place| self.circuit.token_at(place, glyphs);
+        match source {
+            Source::Feature(FeatureAt { layer, position, feature }) => {
+                let label = self.label((layer, feature)).map_or_else(String::new, |label| format!("  {label}"));
+                format!("L{layer} #{feature} @{}{}", at(position), glyphs.visible_within(&label))
+            }
+            Source::Error(layer, position) => format!("L{layer} error @{}", at(position)),
+            Source::Token(position) => format!("token {}", at(position)),
+        }
+    }
+
+    fn label(&self, feature: Feature) -> Option<&String> {
+        let what = Labelled::Feature(feature.0, feature.1);
+        let own = self.circuit.edits.now().labels.get(&what);
+        own.or_else(|| self.circuit.traced.document.labels.get(&what)).or_else(|| self.names.get(&feature))
+    }
+}

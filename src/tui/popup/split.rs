@@ -1,0 +1,169 @@
+//! Two graphs beside each other: their tokens, the nodes of either, and the edges of one node in both.
+
+use super::compare::Laid;
+use crate::graph::{Difference, NodeKind};
+use crate::tui::circuit::Circuit;
+use crate::tui::comparison::{Compared, Comparison};
+use crate::tui::occurs::letter;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::view;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Modifier;
+use std::sync::Arc;
+
+/// What is shown of two graphs.
+pub(super) struct Table<'a> {
+    pub laid: &'a Laid,
+    pub circuits: [Option<&'a Circuit>; 2],
+    pub look: &'a Look,
+    pub side: usize,
+}
+
+impl Table<'_> {
+    fn comparison(&self) -> &Comparison {
+        &self.laid.comparison
+    }
+
+    /// A token's text; nothing where the graph has no such column.
+    fn token(&self, column: usize, graph: usize) -> String {
+        let position = self.comparison().columns[column][graph];
+        position.map_or_else(String::new, |position| self.laid.names[graph].token(position, &self.look.glyphs))
+    }
+
+    /// The tokens of one prompt below those of the other, from where the chosen column is seen.
+    pub fn tokens(&self, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let columns = self.comparison().columns.len();
+        let width = |column: usize| text::width(&self.token(column, 0)).max(text::width(&self.token(column, 1))) + 1;
+        let at = chosen.map_or(0, |node| self.comparison().nodes[node].column);
+        let room = usize::from(area.width.saturating_sub(2));
+        // As many before it as there is room for: prompts may be long.
+        let (mut from, mut used) = (at, width(at));
+        while from > 0 && used + width(from - 1) <= room {
+            from -= 1;
+            used += width(from);
+        }
+        for (graph, y) in (0..2).zip(area.top()..area.bottom()) {
+            let mut x = area.x + 2;
+            buf.set_stringn(area.x, y, letter(graph), 1, theme.quiet);
+            for column in (from..columns).take(room) {
+                let differs = self.token(column, 0) != self.token(column, 1);
+                let style = if differs { theme.difference(Difference::ALL[2 + graph]) } else { theme.quiet };
+                let style = if column == at { style.add_modifier(Modifier::UNDERLINED) } else { style };
+                let left = usize::from(area.right().saturating_sub(x));
+                let shown = self.look.glyphs.fit(&self.token(column, graph), left);
+                buf.set_stringn(x, y, shown, left, style);
+                x = x.saturating_add(width(column) as u16).min(area.right());
+            }
+        }
+    }
+
+    /// How many stand in each way, and which are listed.
+    pub fn kinds(&self, only: Option<Difference>, area: Rect, buf: &mut Buffer) {
+        let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
+        let all = (None, "all".to_owned(), self.comparison().listed.len(), theme.text);
+        let each = Difference::ALL.map(|it| {
+            let name = format!("{} {}", glyphs.difference(it), it.name());
+            (Some(it), name, self.comparison().count(it), theme.difference(it))
+        });
+        let mut x = area.x;
+        for (kind, name, count, style) in std::iter::once(all).chain(each) {
+            let chosen = kind == only;
+            let says = if chosen { format!("[{name} {count}]") } else { format!(" {name} {count} ") };
+            let style = if chosen { style.add_modifier(Modifier::BOLD) } else { style };
+            (x, _) = buf.set_stringn(x, area.y, says, usize::from(area.right().saturating_sub(x)), style);
+            x = (x + 1).min(area.right());
+        }
+    }
+
+    pub fn list(&self, rows: &[usize], row: usize, area: Rect, buf: &mut Buffer) {
+        let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
+        if rows.is_empty() {
+            buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
+        }
+        let lines = usize::from(area.height);
+        let from = view::first_line(row, lines, rows.len());
+        let half = area.width.saturating_sub(3) / 2;
+        for (y, (at, node)) in (area.top()..area.bottom()).zip(rows.iter().enumerate().skip(from)) {
+            let difference = self.comparison().differences[*node];
+            let style = theme.difference(difference);
+            let middle = area.x + half + 1;
+            buf.set_stringn(middle, y, glyphs.difference(difference), 1, style.add_modifier(Modifier::BOLD));
+            for graph in 0..2usize {
+                let x = if graph == 0 { area.x } else { middle + 2 };
+                let cell = Rect { x, y, width: half.min(area.right().saturating_sub(x)), height: 1 };
+                self.cell(*node, graph, cell, buf);
+                if at == row {
+                    let style = if graph == self.side { theme.selection } else { theme.selection_idle };
+                    buf.set_style(cell, style);
+                }
+            }
+        }
+    }
+
+    /// A node as one of the graphs has it.
+    fn cell(&self, node: usize, graph: usize, area: Rect, buf: &mut Buffer) {
+        let (theme, room) = (&self.look.theme, usize::from(area.width));
+        let Some(name) = self.name_in(node, graph) else { return };
+        let value = self.comparison().value(node, graph).map_or_else(String::new, |value| format!("{value:.3}"));
+        let style = theme.difference(self.comparison().differences[node]);
+        let (x, _) = buf.set_stringn(area.x, area.y, format!("{value:>8}  "), room, theme.text);
+        let room = usize::from(area.right().saturating_sub(x));
+        buf.set_stringn(x, area.y, self.look.glyphs.fit(&name, room), room, style);
+    }
+
+    /// What a graph calls a node, with its label.
+    fn name_in(&self, node: usize, graph: usize) -> Option<String> {
+        let id = self.comparison().node(node, graph)?;
+        let name = self.laid.names[graph].name(id, &self.look.glyphs);
+        // It may have grown since, and its nodes have other ids then.
+        let there = self.circuits[graph]
+            .filter(|circuit| Arc::ptr_eq(&circuit.traced.document.graph, &self.comparison().graphs[graph]));
+        let label = there.and_then(|circuit| circuit.label(id)).map(|(label, _)| label);
+        Some(match label.or_else(|| self.comparison().label(node, graph)) {
+            Some(label) => format!("{name}  {}", self.look.glyphs.visible(label)),
+            None => name,
+        })
+    }
+
+    /// The edges of a node in either graph: what flows in, and out.
+    pub fn edges(&self, node: usize, area: Rect, buf: &mut Buffer) {
+        let columns: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).spacing(3).areas(area);
+        for (column, (title, out)) in columns.into_iter().zip([("flows in", false), ("flows out", true)]) {
+            if column.height < 2 {
+                continue;
+            }
+            let head = Rect { y: column.y, height: 1, ..column };
+            let says = format!("{:>6} {:>6}    {title}", letter(0), letter(1));
+            buf.set_stringn(head.x, head.y, says, usize::from(head.width), self.look.theme.strong);
+            let edges = self.comparison().edges(node, out);
+            if edges.is_empty() {
+                buf.set_stringn(column.x, column.y + 1, "nothing", usize::from(column.width), self.look.theme.faint);
+            }
+            for (edge, y) in edges.iter().zip(column.top() + 1..column.bottom()) {
+                self.edge(edge, Rect { y, height: 1, ..column }, buf);
+            }
+        }
+    }
+
+    /// An edge's share of what flows into its target, in either graph.
+    fn edge(&self, edge: &Compared, area: Rect, buf: &mut Buffer) {
+        let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
+        let mut x = area.x;
+        let left = |x: u16| usize::from(area.right().saturating_sub(x));
+        for share in edge.shares {
+            let says = share.map_or_else(|| format!("{:>6} ", "-"), |share| format!("{:>+5.1}% ", 100.0 * share));
+            let style = share.map_or(theme.faint, |share| theme.sign(share as f32));
+            (x, _) = buf.set_stringn(x, area.y, says, left(x), style);
+        }
+        let sign = format!("{} ", glyphs.difference(edge.difference));
+        (x, _) = buf.set_stringn(x, area.y, sign, left(x), theme.difference(edge.difference));
+        let graph = usize::from(self.comparison().node(edge.other, 0).is_none());
+        let name = self.name_in(edge.other, graph).unwrap_or_default();
+        let kind = self.comparison().node(edge.other, graph).map(|id| &self.comparison().graphs[graph].node(id).kind);
+        let style = if matches!(kind, Some(NodeKind::Error { .. })) { theme.quiet } else { theme.text };
+        buf.set_stringn(x, area.y, glyphs.fit(&name, left(x)), left(x), style);
+    }
+}

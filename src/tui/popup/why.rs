@@ -1,0 +1,279 @@
+//! Why features fire or do not: those that came close, and what drives and restrains the chosen one.
+
+use super::balance::{About, Called};
+use super::line;
+use crate::attribution::{Inactive, Source, Why};
+use crate::graph::FeatureAt;
+use crate::ids::Position as Place;
+use crate::job::Progress;
+use crate::tui::circuit::Circuit;
+use crate::tui::features::Feature;
+use crate::tui::inquiry::{Reply, Search};
+use crate::tui::keymap::Context;
+use crate::tui::text;
+use crate::tui::theme::Look;
+use crate::tui::view;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use std::collections::HashMap;
+use tui_input::{Input, InputRequest};
+
+/// What a line that is being written is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// Another prompt, in which features fire.
+    Prompt,
+    /// A feature at a position.
+    Feature,
+}
+
+/// Features, and what is known of the chosen one.
+pub struct Reasons {
+    /// The number of the question whose answer is waited for.
+    pub waits: Option<u64>,
+    /// Whether a list is waited for.
+    lists: bool,
+    /// How far that is.
+    pub progress: Progress,
+    /// What is listed.
+    pub search: Search,
+    /// Where the selected node is.
+    place: Place,
+    /// The feature that was named or selected: it stands above the list, firing or not.
+    named: Option<FeatureAt>,
+    listed: Vec<Inactive>,
+    why: Option<Why>,
+    names: HashMap<Feature, String>,
+    failure: Option<String>,
+    row: usize,
+    writes: Option<Writes>,
+    input: Input,
+}
+
+/// From this width on the chosen feature stands beside the list.
+const BESIDE: u16 = 100;
+
+impl Reasons {
+    /// About what does not fire at `place`, and about the feature that is selected there.
+    pub fn new(place: Place, selected: Option<FeatureAt>) -> Self {
+        Self {
+            waits: None,
+            lists: false,
+            progress: Progress::default(),
+            search: Search { position: Some(place), fires_in: None },
+            place,
+            named: selected,
+            listed: Vec::new(),
+            why: None,
+            names: HashMap::new(),
+            failure: None,
+            row: 0,
+            writes: None,
+            input: Input::default(),
+        }
+    }
+
+    /// Where keys go.
+    pub fn context(&self) -> Context {
+        if self.writes.is_some() { Context::WhyLine } else { Context::Why }
+    }
+
+    /// Something is asked, under the number `generation`. Whether a list has to be asked for with it: one that is still
+    /// waited for would not come.
+    pub fn asked(&mut self, generation: u64, lists: bool) -> bool {
+        (self.waits, self.failure, self.progress) = (Some(generation), None, Progress::default());
+        self.lists |= lists;
+        self.lists
+    }
+
+    /// Takes an answer, where it is the one that is waited for.
+    pub fn take(&mut self, generation: u64, result: Result<Reply, String>) -> bool {
+        if self.waits.take_if(|waited| *waited == generation).is_none() {
+            return false;
+        }
+        self.lists = false;
+        match result {
+            Ok(Reply { listed, why, names }) => {
+                self.names.extend(names);
+                if let Some(listed) = listed {
+                    self.listed = listed;
+                    self.row = 0;
+                }
+                self.why = why;
+            }
+            Err(why) => self.failure = Some(why),
+        }
+        true
+    }
+
+    /// Lists at the selected node's position, or at all.
+    pub fn turn_position(&mut self) {
+        self.search.position = if self.search.position.is_none() { Some(self.place) } else { None };
+    }
+
+    /// All rows: the one that was named, then the list.
+    fn rows(&self) -> impl Iterator<Item = (FeatureAt, Option<f32>)> + '_ {
+        let named = self.named.map(|at| {
+            let margin = self.why.as_ref().filter(|why| why.margin.at == at).map(|why| why.margin.margin);
+            (at, margin)
+        });
+        let listed = self.listed.iter().filter(|it| Some(it.at) != self.named).map(|it| (it.at, Some(it.margin)));
+        named.into_iter().chain(listed)
+    }
+
+    /// The feature that stands above the list.
+    pub fn named(&self) -> Option<FeatureAt> {
+        self.named
+    }
+
+    /// The feature under the cursor.
+    pub fn chosen(&self) -> Option<FeatureAt> {
+        self.rows().nth(self.row).map(|(at, _)| at)
+    }
+
+    /// Moves the cursor; whether it is on another row then.
+    pub fn move_by(&mut self, by: isize) -> bool {
+        let last = self.rows().count().saturating_sub(1);
+        let before = self.row;
+        self.row = before.saturating_add_signed(by).min(last);
+        before != self.row
+    }
+
+    /// Begins a line.
+    pub fn write(&mut self, what: Writes) {
+        self.writes = Some(what);
+        self.failure = None;
+        let now = match what {
+            Writes::Prompt => self.search.fires_in.clone(),
+            Writes::Feature => {
+                self.chosen().map(|FeatureAt { layer, position, feature }| format!("{layer}:{position}:{feature}"))
+            }
+        };
+        self.input = Input::new(now.unwrap_or_default());
+    }
+
+    /// Edits the line.
+    pub fn edit(&mut self, request: InputRequest) {
+        if self.writes.is_some() {
+            self.input.handle(request);
+            self.failure = None;
+        }
+    }
+
+    /// Takes what is written; whether it asks for a list, and nothing where it asks for nothing.
+    pub fn take_line(&mut self) -> Option<bool> {
+        let text = self.input.value().trim().to_owned();
+        match self.writes? {
+            Writes::Prompt => {
+                self.search = Search { position: None, fires_in: Some(text).filter(|text| !text.is_empty()) };
+                self.writes = None;
+                Some(true)
+            }
+            Writes::Feature => match text.parse() {
+                Ok(at) => {
+                    (self.named, self.row, self.writes) = (Some(at), 0, None);
+                    Some(false)
+                }
+                Err(why) => {
+                    self.failure = Some(format!("{text}: {why}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// Leaves the line without asking; whether there was one.
+    pub fn leave_line(&mut self) -> bool {
+        self.failure = None;
+        self.writes.take().is_some()
+    }
+
+    /// Draws it; gives where the cursor is.
+    pub fn render(
+        &self,
+        circuit: &Circuit,
+        screen: Rect,
+        look: &Look,
+        ticks: usize,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let (width, height) = (screen.width.saturating_sub(2).min(150), screen.height.min(40));
+        let area = super::open(screen, width, height, "why it fires, or does not", look, buf);
+        let parts = [Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)];
+        let [head, note, below] = Layout::vertical(parts).areas(area);
+        if below.is_empty() {
+            return None;
+        }
+        let cursor = self.head(circuit, head, look, buf);
+        let room = usize::from(note.width);
+        if let Some(why) = &self.failure {
+            buf.set_stringn(note.x, note.y, look.glyphs.fit(&look.glyphs.visible(why), room), room, look.theme.alert);
+        } else if self.waits.is_some() {
+            let Progress { phase, done, total, .. } = self.progress;
+            let spinner = look.glyphs.spinner[ticks % look.glyphs.spinner.len()];
+            let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
+            buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
+        } else {
+            buf.set_stringn(note.x, note.y, "margin   feature", room, look.theme.faint);
+        }
+        let (list, about) = if below.width >= BESIDE {
+            let [list, about] =
+                Layout::horizontal([Constraint::Percentage(38), Constraint::Fill(1)]).spacing(3).areas(below);
+            (list, about)
+        } else {
+            let [list, about] =
+                Layout::vertical([Constraint::Percentage(40), Constraint::Fill(1)]).spacing(1).areas(below);
+            (list, about)
+        };
+        let called = Called { circuit, names: &self.names, look };
+        self.list(&called, list, look, buf);
+        if let Some(why) = &self.why {
+            About { why, called: &called, look }.render(about, buf);
+        }
+        cursor
+    }
+
+    /// What is listed, or being written.
+    fn head(&self, circuit: &Circuit, area: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let room = usize::from(area.width);
+        if let Some(writes) = self.writes {
+            let label = match writes {
+                Writes::Prompt => "fires on the prompt: ",
+                Writes::Feature => "LAYER:POSITION:FEATURE: ",
+            };
+            let (x, _) = buf.set_stringn(area.x, area.y, label, room, theme.quiet);
+            let rest = Rect { x, width: area.right().saturating_sub(x), ..area };
+            return Some(line::render(&self.input, rest, theme.strong, look, buf));
+        }
+        let at = self.search.position.map(|place| format!("at {}", circuit.token_at(place, glyphs)));
+        let at = at.unwrap_or_else(|| "at any position".to_owned());
+        let says = match &self.search.fires_in {
+            None => format!("closest to firing {at}, and do not"),
+            Some(other) => format!("do not fire {at}, and do on: {}", glyphs.visible(other)),
+        };
+        buf.set_stringn(area.x, area.y, glyphs.fit(&says, room), room, theme.quiet);
+        None
+    }
+
+    fn list(&self, called: &Called<'_>, area: Rect, look: &Look, buf: &mut Buffer) {
+        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let rows: Vec<_> = self.rows().collect();
+        if rows.is_empty() && self.waits.is_none() && self.failure.is_none() {
+            buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
+        }
+        let lines = usize::from(area.height);
+        let from = view::first_line(self.row, lines, rows.len());
+        for (y, (nth, (at, margin))) in (area.top()..area.bottom()).zip(rows.into_iter().enumerate().skip(from)) {
+            let row = Rect { y, height: 1, ..area };
+            let margin = margin.map_or_else(|| " ".repeat(9), |margin| format!("{:<9}", text::weight(margin)));
+            let (x, _) = buf.set_stringn(row.x, y, margin, usize::from(row.width), theme.quiet);
+            let room = usize::from(row.right().saturating_sub(x));
+            let name = called.name(Source::Feature(at));
+            buf.set_stringn(x, y, glyphs.fit(&name, room), room, theme.text);
+            if nth == self.row {
+                buf.set_style(row, theme.selection);
+            }
+        }
+    }
+}
