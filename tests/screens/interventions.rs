@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
 use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::glyph::Charset;
 use circuitscope::tui::update::{Msg, update};
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -82,6 +83,11 @@ fn doses_are_drawn_and_continuations_stand_side_by_side() {
     desk.press("+").expect("probability");
     desk.press("g").expect("without").expect("Austin lies in Texas").expect("Sacramento lies in California");
     desk.press("g").expect("rising");
+    let mut plain = Desk::traced_in((120, 36), Charset::Ascii);
+    plain.go_to_feature().press("I d").expect("probability").expect("a Austin").expect("b Sacramento");
+    let screen = plain.screen();
+    // Both are equally probable at every dose, so that one lies over the other.
+    assert!(screen.is_ascii() && screen.contains("bbb"), "{screen}");
     for size in [(120, 30), (80, 24), (60, 20)] {
         let mut small = Desk::traced(size);
         small.go_to_feature().press("I d g g Esc");

@@ -7,7 +7,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::glyph::Charset;
 use crate::tui::lab::{LISTED, Lab, Measured, Texts, Tried, View};
 use crate::tui::text;
-use crate::tui::theme::Look;
+use crate::tui::theme::{Depth, Look};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -142,10 +142,13 @@ fn render_sweep(sweep: &Sweep, texts: &Texts, area: Rect, look: &Look, buf: &mut
         .iter()
         .map(|row| sweep.doses.iter().map(|dose| f64::from(*dose)).zip(row.iter().copied()).collect())
         .collect();
-    // Without colours and dots the lines are told apart by their letters.
-    let marker = if look.glyphs.charset == Charset::Ascii { Marker::Dot } else { Marker::Braille };
-    let sets = points.iter().zip(&sweep.tokens).zip(styles.into_iter().cycle()).map(|((points, id), style)| {
+    // Without colours or Braille the lines are told apart by letters.
+    let dotted = look.glyphs.charset == Charset::Braille && theme.depth != Depth::Mono;
+    let lines = points.iter().zip(&sweep.tokens).zip(styles.into_iter().cycle()).zip(('a'..='z').cycle());
+    let sets = lines.map(|(((points, id), style), letter)| {
         let name = look.glyphs.visible(texts.get(id).map_or("", String::as_str));
+        let name = if dotted { name } else { format!("{letter} {name}") };
+        let marker = if dotted { Marker::Braille } else { Marker::Custom(letter) };
         Dataset::default().name(name).marker(marker).graph_type(GraphType::Line).style(style).data(points)
     });
     let (least, most) = (sweep.doses.first().copied().unwrap_or(0.0), sweep.doses.last().copied().unwrap_or(1.0));
@@ -155,6 +158,23 @@ fn render_sweep(sweep: &Sweep, texts: &Texts, area: Rect, look: &Look, buf: &mut
     let chart = Chart::new(sets.collect()).x_axis(x).y_axis(y).legend_position(Some(LegendPosition::Right));
     let always = (Constraint::Percentage(100), Constraint::Percentage(100));
     chart.hidden_legend_constraints(always).render(area, buf);
+    if look.glyphs.charset == Charset::Ascii {
+        in_ascii(area, buf);
+    }
+}
+
+/// The chart's own lines in ASCII: the widget knows no others.
+fn in_ascii(area: Rect, buf: &mut Buffer) {
+    for at in area.positions() {
+        let cell = &mut buf[at];
+        let ascii = match cell.symbol() {
+            "│" => "|",
+            "─" => "-",
+            symbol if symbol.is_ascii() => continue,
+            _ => "+",
+        };
+        cell.set_symbol(ascii);
+    }
 }
 
 /// Continuations without and with the interventions.

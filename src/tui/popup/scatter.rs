@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn points_lie_placestheir_numbers_say() {
+    fn points_lie_where_their_numbers_say() {
         let plot = Rect::new(0, 0, 10, 10);
         let sets = [set(None, &[(0.0, 10.0), (5.0, 5.0), (f64::NAN, 1.0)]), set(Some('+'), &[(10.0, 0.0)])];
         let scale = scale(&sets);

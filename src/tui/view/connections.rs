@@ -249,7 +249,12 @@ fn row(
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let followed = side == circuit.side;
     let sign = theme.sign(link.edge.weight);
-    let bar_room: usize = if area.width >= 50 { 10 } else { 6 };
+    // The bar says what the share beside it says: where there is little room it gives way to what nothing else says.
+    let bar_room: usize = match area.width {
+        50.. => 10,
+        _ if circuit.lab.has_activations() => 0,
+        _ => 6,
+    };
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
     pen.put(&digit, theme.accent);
