@@ -5,7 +5,7 @@ use crate::cli::graph::{OpenGraph, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::ThresholdArgs;
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Difference, Document, Overlay, Part, label, merged};
+use crate::graph::{Difference, Document, Origin, Overlay, Part, label, merged, unlike};
 use crate::ids::NodeId;
 use crate::tui::text::visible;
 use anyhow::{Result, bail};
@@ -92,6 +92,13 @@ pub fn union(args: &UnionArgs) -> Result<()> {
 
 fn run(args: &GraphsArgs) -> Result<()> {
     let open = args.open()?;
+    let origins: Vec<&Origin> = open.iter().map(|it| &*it.document.origin).collect();
+    if let Some([a, b]) = unlike(&origins) {
+        let [a, b] = [a, b].map(visible);
+        eprintln!(
+            "circuitscope: warning: one graph is of {a} and another of {b}; features of one index are taken for the same"
+        );
+    }
     let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &it.kept)).collect();
     let told = Laid::new(Overlay::new(&parts)?, &open)?;
     if let Some(out) = &args.out {

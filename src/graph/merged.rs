@@ -51,6 +51,15 @@ impl Overlay<'_> {
     }
 }
 
+/// Two different names of a model or a transcoder among what graphs say of themselves: then features of the same index
+/// may not be the same ones.
+pub fn unlike<'a>(origins: &[&'a Origin]) -> Option<[&'a str; 2]> {
+    let (first, others) = origins.split_first()?;
+    let names = |origin: &'a Origin| [origin.model.as_str(), origin.transcoder.as_str()];
+    let pairs = others.iter().flat_map(|other| names(first).into_iter().zip(names(other)));
+    pairs.map(|(a, b)| [a, b]).find(|[a, b]| !a.is_empty() && !b.is_empty() && a != b)
+}
+
 /// An overlay as a graph of its own, to be walked and exported: see [`Overlay::merged`]. What its features are called
 /// stands behind the marks of where they occur. `parts` are the graphs of the overlay, in its order.
 ///

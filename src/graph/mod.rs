@@ -38,7 +38,7 @@ pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};
 pub use mask::Kept;
-pub use merged::{Occurrence, Occurrences, merged};
+pub use merged::{Occurrence, Occurrences, merged, unlike};
 pub use names::label;
 pub use node::{Node, NodeKind, Token};
 pub use numbers::{Numbers, Store};

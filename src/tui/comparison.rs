@@ -2,8 +2,8 @@
 
 use crate::format;
 use crate::graph::{
-    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, NodeKind, Overlay, OverlayEdge,
-    OverlayNode, merged,
+    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, NodeKind, Origin, Overlay, OverlayEdge,
+    OverlayNode, merged, unlike,
 };
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
@@ -91,18 +91,14 @@ pub fn merge(leaves: Vec<Leaf>, monitor: &Monitor) -> Result<Document, String> {
     merged(&overlay, &works).map_err(|error| error.to_string())
 }
 
-/// That features of the same index are the same ones, as far as the graphs say of which model and transcoder they are.
 fn of_one_model(sheets: &[Sheet]) -> Result<(), String> {
-    let Some(first) = sheets.first() else { return Ok(()) };
-    let made_by = |sheet: &Sheet| [sheet.document.origin.model.clone(), sheet.document.origin.transcoder.clone()];
-    let differs = |a: &String, b: &String| !a.is_empty() && !b.is_empty() && a != b;
-    for other in sheets {
-        let pairs = made_by(first).into_iter().zip(made_by(other));
-        if let Some((a, b)) = pairs.into_iter().find(|(a, b)| differs(a, b)) {
-            return Err(format!("one graph is of {a} and another of {b}: only graphs of one model can be compared"));
+    let origins: Vec<&Origin> = sheets.iter().map(|sheet| &*sheet.document.origin).collect();
+    match unlike(&origins) {
+        Some([a, b]) => {
+            Err(format!("one graph is of {a} and another of {b}: only graphs of one model can be compared"))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Two graphs laid over each other.

@@ -109,4 +109,13 @@ fn two_prompts_and_any_number_laid_over_each_other() {
     let three = asked(&["union", "--prompt", DALLAS, "--prompt", OAKLAND, "--prompt", "the capital of France is"]);
     assert!(three["nodes"].as_array().unwrap().iter().any(|node| node["recurs"] == 3), "the leading token at least");
     circuitscope().args(["diff", "--prompt", DALLAS]).assert().code(1);
+
+    let [raw, json] = ["dallas.safetensors", "elsewhere.json"].map(|name| folder.path().join(name));
+    circuitscope().args(["trace", "--prompt", DALLAS, "--out"]).arg(&raw).assert().success();
+    let mut export = circuitscope();
+    export.arg("export").arg(&raw).args(["--format", "json", "--scan", "elsewhere", "--out"]).arg(&json);
+    export.assert().success();
+    let told = circuitscope().arg("diff").arg(&raw).arg(&json).assert().success().get_output().stderr.clone();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("warning") && told.contains("and another of elsewhere"), "{told}");
 }
