@@ -200,7 +200,10 @@ fn trace_nodes(trace: &RawTrace, row_of_active: &[Option<usize>]) -> Vec<Node> {
         },
         id: target.id,
         probability: target.probability,
-        text: target.text.clone(),
+        text: match target.kind {
+            TargetKind::Feature(_) => format!("{} pre-activation", target.text),
+            TargetKind::Token | TargetKind::Direction => target.text.clone(),
+        },
     });
     features.chain(errors.chain(tokens).chain(logits).map(plain)).collect()
 }

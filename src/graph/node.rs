@@ -47,7 +47,7 @@ pub enum NodeKind {
         id: u32,
         /// The softmax probability; of a custom direction, its weight.
         probability: f32,
-        /// The token's text, or what the direction is called.
+        /// The token's text, or what else the output is called.
         text: String,
     },
     /// A node of a kind that this program does not trace, from a file: kept and drawn as it is.

@@ -81,7 +81,7 @@ fn why_a_feature_of_another_state_is_silent() {
     // What was written is a graph like any other, whose output the feature is.
     let shown = asked(&["show", out.to_str().unwrap(), "--top", "1000"]);
     let output = shown["top"].as_array().unwrap().iter().find(|node| node["kind"] == "logit").unwrap();
-    assert_eq!(output["token"], name.as_str());
+    assert_eq!(output["token"], format!("{name} pre-activation"));
     let at = asked(&["why", "--prompt", DALLAS, "--closest", "3", "--position", "9"]);
     assert_eq!(at["features"].as_array().unwrap().len(), 3);
     circuitscope().args(["why", "9:1:1", "--prompt", DALLAS]).assert().code(1);
