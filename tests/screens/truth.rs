@@ -205,6 +205,10 @@ fn what_hangs_on_the_thresholds_is_marked() {
     for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
         let mark = desk.state.look.glyphs.standings[Standing::of(found.edge(link.edge.id)) as usize];
         desk.expect(&format!("{} {mark} {}", row + 1, text::weight(link.edge.weight)));
+        if row < 5 {
+            let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
+            desk.expect(&format!("{} {mark} {name}", text::percent(link.share).trim_start()));
+        }
     }
     desk.press("Esc").go_to_feature();
     let share = found.node(circuit(&desk).selected());

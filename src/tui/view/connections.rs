@@ -228,11 +228,10 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
 
 /// Whether an edge hangs on the thresholds.
 fn standing(state: &State, standing: Option<Standing>, pen: &mut Pen<'_>) {
-    let (theme, signs) = (&state.look.theme, &state.look.glyphs.standings);
     let Some(standing) = standing else { return };
-    let style = if standing == Standing::Noise { theme.faint } else { theme.text };
+    let style = super::of_standing(standing, &state.look);
     pen.put(" ", style);
-    pen.put(signs[standing as usize], style);
+    pen.put(state.look.glyphs.standings[standing as usize], style);
 }
 
 #[allow(clippy::too_many_arguments, reason = "a row is what it shows and where")]

@@ -26,6 +26,7 @@ pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
 pub(super) use tree::branch_at;
 
+use crate::graph::Standing;
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
 use crate::tui::popup::{heads, interventions, truth};
@@ -241,6 +242,11 @@ pub(super) fn note(area: Rect, side: Side, parts: &[(&str, Style)], buf: &mut Bu
 pub(super) fn first_line(at: usize, lines: usize, n: usize) -> usize {
     let step = (lines / 2).max(1);
     (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
+}
+
+/// How the sign of an edge's standing looks.
+fn of_standing(standing: Standing, look: &Look) -> Style {
+    if standing == Standing::Noise { look.theme.faint } else { look.theme.text }
 }
 
 fn has_focus(state: &State, pane: Pane) -> bool {

@@ -102,6 +102,10 @@ fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
         let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
         let share = format!("{sign}{} ", text::percent(link.share).trim_start());
         spans.push(Span::styled(format!("{share:>7}"), theme.sign(link.edge.weight)));
+        if let Some(standing) = circuit.standings.of_edge(link.edge.id) {
+            let style = super::of_standing(standing, look);
+            spans.push(Span::styled(format!("{} ", glyphs.standings[standing as usize]), style));
+        }
     }
     let style = if node == circuit.selected() {
         theme.accent
