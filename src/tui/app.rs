@@ -6,6 +6,7 @@ use crate::tui::effect::Effect;
 use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
+use crate::tui::message::Msg;
 use crate::tui::popup::{
     browse::Browse, compare::Compare, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help,
     notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
@@ -15,7 +16,6 @@ use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
 use crate::tui::theme::Look;
 use crate::tui::tracer::Tracer;
-use crate::tui::update::Msg;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;

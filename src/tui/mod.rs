@@ -24,6 +24,7 @@ pub mod kit;
 pub mod lab;
 pub mod layout;
 pub mod links;
+pub mod message;
 pub mod models;
 pub mod mouse;
 pub mod name;

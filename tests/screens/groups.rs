@@ -4,7 +4,8 @@ use crate::desk::Desk;
 use circuitscope::graph::{Edited, Group, Thresholds, prune};
 use circuitscope::ids::NodeId;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::message::Msg;
+use circuitscope::tui::update::update;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

@@ -4,7 +4,8 @@ use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::glyph::Charset;
-use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::message::Msg;
+use circuitscope::tui::update::update;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

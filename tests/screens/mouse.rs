@@ -3,8 +3,9 @@
 use crate::desk::Desk;
 use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::message::Msg;
 use circuitscope::tui::mouse::{Gesture, Mouse};
-use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::update::update;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

@@ -187,7 +187,8 @@ fn the_detail_says_what_a_feature_is_and_writes() {
 #[test]
 fn answers_about_another_circuit_are_dropped() {
     use circuitscope::tui::Promoted;
-    use circuitscope::tui::update::{Msg, update};
+    use circuitscope::tui::message::Msg;
+    use circuitscope::tui::update::update;
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();

@@ -7,8 +7,9 @@ use circuitscope::session::SessionPlace;
 use circuitscope::tui::circuit::{Circuit, Side};
 use circuitscope::tui::glyph::Charset;
 use circuitscope::tui::inquiry::Reply;
+use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
-use circuitscope::tui::update::{Msg, update};
+use circuitscope::tui::update::update;
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {

@@ -3,8 +3,9 @@
 use crate::session::Session;
 use crate::tui::app::State;
 use crate::tui::effect::Effect;
+use crate::tui::message::Msg;
 use crate::tui::remember::{Remembered, restore, session_of};
-use crate::tui::update::{Msg, update};
+use crate::tui::update::update;
 
 /// Reads the session of the graph on the screen, once all of it is there and unless it was read before. Keys wait until
 /// it is: they would otherwise act on what it is about to replace.

@@ -1,11 +1,12 @@
 //! The link graph: one mark a kept node, and the edges of the selected one.
 
 use super::lines::{self, Curve, Stroke};
+use super::window::Window;
 use super::{minimap, progress};
 use crate::graph::{Edge, NodeKind};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::{Arrangement, Level, Place};
+use crate::tui::arrange::{Arrangement, Level};
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::text;
 use crate::tui::theme::Look;
@@ -13,7 +14,6 @@ use crate::tui::trail::Reached;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Span;
 use std::collections::HashMap;
 
 /// How many edges are drawn on either side of the selected node.
@@ -38,92 +38,6 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     }
     let picture = Picture { state, circuit, look: &state.look, window: Window::new(circuit, inner) };
     picture.draw(buf);
-}
-
-/// The part of an arrangement that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll
-/// between them; positions scroll beside the layers' names.
-struct Window {
-    inner: Rect,
-    /// Where columns are shown.
-    marks: Rect,
-    scroll_x: i32,
-    scroll_y: i32,
-    gutter: u16,
-    last_row: u16,
-}
-
-impl Window {
-    fn new(circuit: &Circuit, inner: Rect) -> Self {
-        let arrangement = &circuit.arrangement;
-        let gutter = arrangement.gutter.min(inner.width);
-        let marks = Rect { x: inner.x + gutter, width: inner.width - gutter, ..inner };
-        let here = circuit.arrangement.place(circuit.selected());
-        // In steps of half a window: a scroll changes every cell, which a move by one node should not.
-        let around = |at: u16, size: u16, whole: u16| {
-            let (at, size) = (i32::from(at), i32::from(size));
-            let step = (size / 2).max(1);
-            ((at - size / 4).div_euclid(step) * step).min(i32::from(whole) - size).max(0)
-        };
-        let columns = arrangement.width.saturating_sub(arrangement.gutter);
-        let scroll_x = here.map_or(0, |place| around(place.x.saturating_sub(arrangement.gutter), marks.width, columns));
-        let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
-        let last_row = arrangement.rows.len().saturating_sub(1) as u16;
-        Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
-    }
-
-    /// What of the arrangement is seen.
-    fn seen(&self) -> minimap::Seen {
-        let gutter = self.gutter;
-        // Neither scroll is negative, nor further than the arrangement goes.
-        let (x, y) = (self.scroll_x as u16 + gutter, self.scroll_y as u16);
-        minimap::Seen { x, y, width: self.marks.width, height: self.inner.height }
-    }
-
-    fn x(&self, x: u16) -> i32 {
-        i32::from(self.inner.x) + i32::from(x) - self.scroll_x
-    }
-
-    /// The line of a row, which may lie outside of the pane.
-    fn y(&self, row: u16, y: u16) -> i32 {
-        let top = i32::from(self.inner.y);
-        let y = top + i32::from(y) - self.scroll_y;
-        if row == 0 {
-            top
-        } else if row == self.last_row {
-            y.min(i32::from(self.inner.bottom()) - 1)
-        } else {
-            y
-        }
-    }
-
-    fn at(&self, place: Place) -> (i32, i32) {
-        (self.x(place.x), self.y(place.row, place.y))
-    }
-
-    /// Whether a row that scrolls is between the two that do not.
-    fn shows_row(&self, row: u16, y: i32) -> bool {
-        let (top, bottom) = (i32::from(self.inner.y), i32::from(self.inner.bottom()) - 1);
-        if row == 0 || row == self.last_row { y >= top && y <= bottom } else { y > top && y < bottom }
-    }
-
-    fn cell(&self, place: Place) -> Option<(u16, u16)> {
-        let (x, y) = self.at(place);
-        (self.shows_row(place.row, y) && x >= i32::from(self.marks.x) && x < i32::from(self.marks.right()))
-            .then_some((x as u16, y as u16))
-    }
-
-    /// Writes text that may begin left of the window or end right of it.
-    fn write(&self, x: i32, y: i32, text: &str, style: Style, buf: &mut Buffer) {
-        let (left, right) = (i32::from(self.marks.x), i32::from(self.marks.right()));
-        let mut x = x;
-        for piece in Span::raw(text).styled_graphemes(style) {
-            let wide = text::width(piece.symbol) as i32;
-            if x >= left && x + wide <= right {
-                buf.set_string(x as u16, y as u16, piece.symbol, style);
-            }
-            x += wide;
-        }
-    }
 }
 
 /// How a node stands to the selected one.

@@ -14,6 +14,7 @@ mod subgraph;
 mod tree;
 mod trust;
 mod which_key;
+mod window;
 
 pub(super) use connections::link_at;
 pub(super) use detail::overflow as detail_overflow;

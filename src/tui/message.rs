@@ -1,0 +1,212 @@
+//! What can happen to the state.
+
+use crate::graph::{Kept, Paths, Proposal, Stability};
+use crate::ids::{FeatureId, Layer};
+use crate::job::Progress;
+use crate::tui::browse::Browsed;
+use crate::tui::comparison::Comparison;
+use crate::tui::features::{Card, Feature, Knows};
+use crate::tui::find::Found;
+use crate::tui::inquiry::Reply;
+use crate::tui::keymap::Key;
+use crate::tui::lab::{Measured, Tried};
+use crate::tui::models::Brought;
+use crate::tui::mouse::Mouse;
+use crate::tui::remember::Remembered;
+use crate::tui::sift::Sifted;
+use crate::tui::subgraph::Subgraph;
+use crate::tui::survey::Named;
+use crate::tui::theme::Ground;
+use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::work::Exported;
+use crate::verify::Answer;
+use std::sync::Arc;
+
+/// Something that happened.
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// Something was done with the mouse.
+    Mouse(Mouse),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// The terminal says what stands behind its text.
+    Background(Ground),
+    /// Time passed while work goes on; how far what was asked for under these numbers is.
+    Tick(Vec<(u64, Progress)>),
+    /// A trace went on: the graph of what there is.
+    Grown {
+        /// Of the question.
+        generation: u64,
+        /// The graph.
+        traced: Box<Traced>,
+    },
+    /// A trace ended, or the graph of an opened one is made.
+    Traced {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Traced, String>,
+    },
+    /// A pruning ended.
+    Pruned {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Kept>, String>,
+    },
+    /// An export ended.
+    Exported {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Exported, String>,
+    },
+    /// What is pinned was weighed.
+    Weighed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Subgraph>, String>,
+    },
+    /// A session was read.
+    Remembered {
+        /// Of the circuit.
+        generation: u64,
+        /// The answer.
+        result: Result<Box<Remembered>, String>,
+    },
+    /// Something that the person has to be told.
+    Notice(String),
+    /// What a filter lets through is found.
+    Sifted {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Sifted, String>,
+    },
+    /// The paths between two nodes are found.
+    Paths {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Paths, String>,
+    },
+    /// Features that could be supernodes are found.
+    Proposed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Vec<Proposal>, String>,
+    },
+    /// What fits what is typed is found.
+    Found {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Found, String>,
+    },
+    /// The tokens that a feature writes are known.
+    Promoted {
+        /// Of the circuit that asked.
+        generation: u64,
+        /// The feature's layer.
+        layer: Layer,
+        /// The feature.
+        feature: FeatureId,
+        /// The answer.
+        result: Result<Promoted, String>,
+    },
+    /// A library is open.
+    Library {
+        /// Of which transcoder.
+        transcoder: String,
+        /// The answer.
+        result: Result<Arc<dyn Knows>, String>,
+    },
+    /// A library was looked through for a graph.
+    Surveyed {
+        /// Of the circuit.
+        generation: u64,
+        /// What it says, and whether that is all.
+        result: Result<(Named, bool), String>,
+    },
+    /// What a feature fires on was read.
+    Feature {
+        /// Of the question.
+        generation: u64,
+        /// Of which transcoder.
+        transcoder: String,
+        /// The feature.
+        feature: Feature,
+        /// The answer.
+        result: Result<Arc<Card>, String>,
+    },
+    /// Features were looked through.
+    Browsed {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Browsed, String>,
+    },
+    /// The hub may be asked for features.
+    HubAllowed {
+        /// Of which transcoder.
+        transcoder: String,
+        /// Whether that could be kept.
+        result: Result<(), String>,
+    },
+    /// What interventions change is measured.
+    Measured {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Measured, String>,
+    },
+    /// A trial ended, or came further.
+    Tried {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Tried, String>,
+    },
+    /// Why features fire or do not.
+    Inquired {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Reply, String>,
+    },
+    /// Two graphs were laid over each other.
+    Compared {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Comparison>, String>,
+    },
+    /// A check ended, or came further.
+    Checked {
+        /// Of the question.
+        generation: u64,
+        /// The answer, as far as it is there.
+        result: Result<Answer, String>,
+        /// Whether that is all.
+        ends: bool,
+    },
+    /// Which parts of a graph hang on the thresholds is known.
+    Stability {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Arc<Stability>, String>,
+    },
+    /// An errand ended.
+    Errand {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Brought, String>,
+    },
+}
