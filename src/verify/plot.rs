@@ -57,7 +57,9 @@ struct Axis {
 
 impl Axis {
     fn over(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let nothing = (f64::INFINITY, f64::NEG_INFINITY, true);
+        let (low, high, whole) =
+            values.fold(nothing, |(low, high, whole), x| (low.min(x), high.max(x), whole && x.fract() == 0.0));
         let (low, high) = match high - low {
             span if span > 0.0 => (low - 0.04 * span, high + 0.04 * span),
             _ if low.is_finite() => (low - low.abs().max(1.0) / 2.0, low + low.abs().max(1.0) / 2.0),
@@ -66,7 +68,9 @@ impl Axis {
         let rough = (high - low) / TICKS;
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= 0.7 * rough);
-        Self { low, high, step: step.unwrap_or(rough) }
+        // Layers are counted: there is none between two of them.
+        let least = if whole && low < high { 1.0 } else { 0.0 };
+        Self { low, high, step: step.unwrap_or(rough).max(least) }
     }
 
     fn share(&self, value: f64) -> f64 {
@@ -189,6 +193,8 @@ mod tests {
         let axis = Axis::over([0.0, 0.73, -0.21].into_iter());
         let names: Vec<String> = axis.marks().into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["-0.2", "0.0", "0.2", "0.4", "0.6"]);
+        let layers: Vec<String> = Axis::over([0.0, 3.0].into_iter()).marks().into_iter().map(|mark| mark.1).collect();
+        assert_eq!(layers, ["0", "1", "2", "3"]);
         for odd in [vec![], vec![3.0], vec![0.0, 0.0], vec![1e-9, 2e-9]] {
             let axis = Axis::over(odd.into_iter());
             assert!(axis.high > axis.low && !axis.marks().is_empty());

@@ -24,6 +24,10 @@ fn a_report_holds_what_was_checked() {
     let (graph, report) = (graph.to_str().unwrap(), folder.path().join("report"));
     let all = asked(&["verify", graph, "--report", report.to_str().unwrap(), "--top", "6"]);
     let text = fs::read_to_string(report.join("report.md")).unwrap();
+    assert!(
+        text.contains(&format!("| Prompt | {DALLAS} |")) && text.contains("| Model | circuitscope-demo |"),
+        "{text}"
+    );
     for (key, figures) in
         [("subgraph", 1), ("faithfulness", 1), ("replacement", 1), ("perturbation", 1), ("stability", 0)]
     {

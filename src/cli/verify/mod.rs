@@ -67,24 +67,27 @@ pub struct VerifyArgs {
 /// The graph or the model cannot be read, they do not belong together, there is no such node, or the report cannot be
 /// written.
 pub fn run(args: &VerifyArgs) -> Result<()> {
-    let sections = match (&args.which.file, args.is_about_thresholds_alone()) {
+    let (head, sections) = match (&args.which.file, args.is_about_thresholds_alone()) {
         // The graph alone tells.
         (Some(file), true) => {
             let open = args.which.thresholds.open(file)?;
             let args = args.clone();
-            watch(WhenStopped::Abandon, move |monitor| Ok(vec![checks::stability(&open, args.top, monitor)?]))?
+            watch(WhenStopped::Abandon, move |monitor| {
+                Ok((report::head(&open), vec![checks::stability(&open, args.top, monitor)?]))
+            })?
         }
         _ => {
             let (engine, args) = (args.engine.open()?, args.clone());
             watch(WhenStopped::Abandon, move |monitor| {
                 let open = args.which.graph(&engine, monitor)?;
                 let bench = Bench::new(&engine, &open.document.graph, monitor)?;
-                args.sections(&Checked { open: &open, bench: &bench, engine: &engine }, monitor)
+                let sections = args.sections(&Checked { open: &open, bench: &bench, engine: &engine }, monitor)?;
+                Ok((report::head(&open), sections))
             })?
         }
     };
     if let Some(folder) = &args.report {
-        report::write(folder, &sections)?;
+        report::write(folder, &head, &sections)?;
         eprintln!("wrote {}", folder.join(report::FILE).display());
     }
     tell(

@@ -1,6 +1,8 @@
 //! What a check found, as lines, as JSON, and as a part of a report.
 
+use crate::cli::graph::OpenGraph;
 use crate::format::{inline, write_atomically};
+use crate::graph::Thresholds;
 use crate::tui::text::{visible, width};
 use crate::verify::plot::Plot;
 use anyhow::{Context, Result};
@@ -72,18 +74,46 @@ impl Table {
         let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut out = row(self.head.iter().map(|cell| (*cell).to_owned()).collect());
         out += &row(vec!["---".to_owned(); self.head.len()]);
-        self.rows.iter().for_each(|cells| out += &row(cells.iter().map(|cell| inline(cell)).collect()));
+        // What is aligned on a terminal is not here.
+        let cell = |cell: &String| inline(&cell.split_whitespace().collect::<Vec<_>>().join(" "));
+        self.rows.iter().for_each(|cells| out += &row(cells.iter().map(cell).collect()));
         out
     }
+}
+
+/// What a report is about: the prompt, the model, and how much of the graph is kept.
+pub fn head(open: &OpenGraph) -> String {
+    let (origin, graph) = (&open.document.origin, &open.document.graph);
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(text) };
+    let Thresholds { node, edge, density } = open.edited.thresholds;
+    let density = if density < 1.0 { format!(", density {density}") } else { String::new() };
+    let mut text = String::from("| | |\n| --- | --- |\n");
+    for (what, is) in [
+        ("Prompt", inline(&origin.prompt)),
+        ("Model", said(&origin.model)),
+        ("Transcoders", said(&origin.transcoder)),
+        ("Graph", format!("{} nodes, {} edges", graph.n_nodes(), graph.n_edges())),
+        (
+            "Thresholds",
+            format!(
+                "nodes {node}, edges {edge}{density}: keeps {} nodes, {} edges",
+                open.kept.n_nodes(),
+                open.kept.n_edges()
+            ),
+        ),
+    ] {
+        text += &format!("| {what} | {is} |\n");
+    }
+    text
 }
 
 /// Writes a report and its figures into a folder.
 ///
 /// # Errors
 /// The folder cannot be made or written to.
-pub fn write(folder: &Path, sections: &[Section]) -> Result<()> {
+pub fn write(folder: &Path, head: &str, sections: &[Section]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("--report {} cannot be a directory", folder.display()))?;
-    let mut text = String::from("# Whether the graph tells the truth\n");
+    let mut text = format!("# Whether the graph tells the truth\n\n{head}");
     for section in sections {
         text += &format!("\n## {}\n\n", inline(&section.title));
         section.text.iter().for_each(|sentence| text += &format!("{}\n", inline(sentence)));
