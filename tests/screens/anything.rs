@@ -114,3 +114,24 @@ fn a_prompt_wider_than_any_screen_is_walked_too() {
     update(&mut desk.state, Msg::Resize(60, 12));
     desk.press("h l k j");
 }
+
+/// Keys that lead to each popup, and to its views.
+const POPUPS: [&str; 24] = [
+    "i", "?", "/", ":", "Ctrl-p", "P", "f", "t", "x", "e g", "e l", "e n", "s", "B", "B t", "I", "I d", "I g", "V",
+    "V Tab", "V Tab d", "V Tab Tab", "S", "W",
+];
+
+#[test]
+fn every_popup_is_drawn_at_every_small_size() {
+    for keys in POPUPS.into_iter().chain(["W p", "|", "M", "R", "K"]) {
+        let mut desk = Desk::traced((160, 48));
+        desk.go_to_feature().press(keys);
+        for height in 1..=50 {
+            for width in (1..40).step_by(2).chain((40..=170).step_by(10)) {
+                update(&mut desk.state, Msg::Resize(width, height));
+                desk.settle();
+                desk.buffer();
+            }
+        }
+    }
+}

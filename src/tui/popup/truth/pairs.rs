@@ -54,6 +54,9 @@ fn render_table(circuit: &Circuit, found: &Pairs, area: Rect, look: &Look, buf: 
         height: area.height.saturating_sub(head.len() as u16),
         ..area
     };
+    if rows.is_empty() {
+        return;
+    }
     let row = circuit.truth.row.min(found.all.len().saturating_sub(1));
     let from = (row + 1).saturating_sub(usize::from(rows.height));
     let line = |pair: &Pair| {
