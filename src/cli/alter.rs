@@ -43,7 +43,7 @@ pub struct AlterArgs {
     /// are, with @OTHER to 0 and those of another supernode to what they are; without a value to 0
     #[arg(long, value_name = "NAME[=VALUE]", requires = "graph", group = "change")]
     group: Vec<String>,
-    /// Interventions that were saved as JSON, as the full-screen program exports them
+    /// Interventions that were saved as JSON, as `export --format interventions` and the full-screen program write them
     #[arg(long, value_name = "FILE", group = "change")]
     interventions: Option<PathBuf>,
     /// What stays as it was in the base run [default: free, or as the saved interventions say]

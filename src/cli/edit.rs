@@ -38,7 +38,7 @@ pub struct EditArgs {
     /// Replace the notes on the graph
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     note: Option<String>,
-    /// Replace the interventions by those of a JSON file, as `intervene --json` prints them
+    /// Replace the interventions by those of a JSON file, as `export --format interventions` writes them
     #[arg(long, value_name = "FILE")]
     interventions: Option<PathBuf>,
     /// Print what it amounts to as JSON
