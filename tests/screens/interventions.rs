@@ -112,6 +112,14 @@ fn another_supernode_s_features_are_put_in() {
 }
 
 #[test]
+fn names_keep_their_room_beside_activations() {
+    let mut desk = Desk::traced((80, 24));
+    desk.go_to_feature().press("I Esc").expect("% 1.00›1.00    L");
+    let mut wide = Desk::traced((160, 48));
+    wide.go_to_feature().press("I Esc").expect("━  1.00›1.00    L");
+}
+
+#[test]
 fn layers_go_with_the_direct_mode() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("I L").expect("Layers go with the direct mode");

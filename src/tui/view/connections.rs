@@ -262,10 +262,12 @@ fn row(
     }
     pen.put(&format!(" {:<8}", text::weight(link.edge.weight)), sign);
     pen.put(&format!("{} ", text::percent(link.share)), theme.text);
-    let bar = glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room);
-    let rest = bar_room - text::width(&bar).min(bar_room);
-    pen.put(&bar, sign);
-    pen.skip(rest as u16 + 2);
+    if bar_room > 0 {
+        let bar = glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room);
+        let rest = bar_room - text::width(&bar).min(bar_room);
+        pen.put(&bar, sign);
+        pen.skip(rest as u16 + 2);
+    }
     if circuit.lab.has_activations() {
         moved(state, circuit, link.other, &mut pen);
     }
