@@ -5,7 +5,7 @@
 //!
 //! | floor | what stands there |
 //! | --- | --- |
-//! | [`ids`], [`job`], [`parallel`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores |
+//! | [`ids`], [`job`], [`parallel`], [`untrusted`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores; files that anyone may have made |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
@@ -32,4 +32,5 @@ pub mod session;
 pub mod tokens;
 pub mod transcoder;
 pub mod tui;
+pub mod untrusted;
 pub mod verify;

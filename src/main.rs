@@ -1,14 +1,15 @@
 //! The program: parse, dispatch, exit code.
 
-use circuitscope::cli::{self, Cli};
+use circuitscope::cli::{self, Cli, output};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(&Cli::parse()) {
+    let cli = Cli::try_parse().unwrap_or_else(|error| output::refuse(&error));
+    match cli::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("circuitscope: {error:#}");
+            output::complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::lines::{self, Entry, Line};
+use crate::cli::output::{note, print_json_line};
 use crate::cli::prompt::{ChatArgs, PromptArgs};
 use crate::cli::trace::{self, Start, TraceArgs};
 use crate::format::raw::{self, Summary};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     }
     if !ignored.is_empty() {
         let names = ignored.into_iter().collect::<Vec<_>>().join(", ");
-        eprintln!("{}: fields that mean nothing here are left alone: {names}", prompts.display());
+        note!("{}: fields that mean nothing here are left alone: {names}", prompts.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("--out {} cannot be a directory", folder.display()))?;
     let engine = Arc::new(args.open(Some(folder))?);
@@ -93,25 +94,25 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
             }
             Ok(Outcome::Skipped) => {
                 skipped += 1;
-                eprintln!("{} is there already", out.display());
+                note!("{} is there already", out.display());
                 json!({ "out": out, "skipped": true })
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("{}, line {}: {error:#}", prompts.display(), line.number);
+                note!("{}, line {}: {error:#}", prompts.display(), line.number);
                 json!({ "error": format!("{error:#}") })
             }
         };
         if args.json {
             result["index"] = index.into();
             result["line"] = line.number.into();
-            writeln!(io::stdout(), "{result}").context("results cannot be reported on stdout")?;
+            print_json_line(&result)?;
         }
         if stop.load(Ordering::Relaxed) {
             bail!("stopped; {traced} prompts were traced, run it again to go on");
         }
     }
-    eprintln!("{traced} traced, {skipped} there already, {failed} failed, in {}", folder.display());
+    note!("{traced} traced, {skipped} there already, {failed} failed, in {}", folder.display());
     if failed > 0 {
         bail!("{failed} of {} prompts were not traced", traced + skipped + failed);
     }

@@ -1,7 +1,8 @@
 //! `circuitscope edit`: pins, groups, labels and notes, saved beside the graph.
 
 use crate::cli::alter::read_interventions;
-use crate::cli::graph::{GraphArgs, node_named, open_session, tell};
+use crate::cli::graph::{GraphArgs, node_named, open_session};
+use crate::cli::output::{note, tell};
 use crate::graph::{Document, Edit, Edited, Edits, Labelled};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::tui::text::visible;
@@ -66,7 +67,7 @@ pub fn run(args: &EditArgs) -> Result<()> {
     let mut notices = opened.notices.clone();
     if changed {
         let told = opened.file.save(&opened.session, &document.graph).context("the edits are not saved")?;
-        told.iter().for_each(|notice| eprintln!("circuitscope: {}", visible(notice)));
+        told.iter().for_each(|notice| note!("circuitscope: {}", visible(notice)));
         notices.extend(told);
     }
     let path = opened.file.path();

@@ -1,6 +1,7 @@
 //! Which model and transcoder a command works with.
 
 use crate::attribution::Engine;
+use crate::cli::output::note;
 use crate::cli::pull;
 use crate::demo;
 use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
@@ -78,7 +79,7 @@ impl EngineArgs {
         let (model, transcoder) = self.places()?;
         let engine = Engine::open(&model, &transcoder, &device)?.in_precision(self.device.dtype);
         for warning in &engine.warnings {
-            eprintln!("warning: {warning}");
+            note!("warning: {warning}");
         }
         Ok(engine)
     }

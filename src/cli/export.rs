@@ -1,12 +1,12 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
 use crate::cli::graph::{node_named, open_session, share};
+use crate::cli::output::{note, print_from, print_json};
 use crate::format::{self, Format, Options, Theme};
 use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes a part of a graph as a file for other programs, or as a figure.
@@ -163,9 +163,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         if options.slug.is_empty() {
             options.slug.clone_from(&document.origin.slug);
         }
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        let written = format::export_to(&document, &kept, &edited, &options, &mut out)?;
-        return written.and_then(|()| out.flush()).context("stdout cannot be written to");
+        let is_json = matches!(options.format, Format::Json | Format::Interventions);
+        return print_from(is_json, |out| format::export_to(&document, &kept, &edited, &options, out));
     }
     format::export(&document, &kept, &edited, &args.options(), &args.out)?;
     report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")
@@ -193,10 +192,10 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
             "node_threshold": edited.thresholds.node,
             "edge_threshold": edited.thresholds.edge,
         });
-        writeln!(io::stdout(), "{result:#}")?;
+        print_json(&result)?;
     } else {
         let partial = if partial { " (of a trace that was stopped early)" } else { "" };
-        eprintln!(
+        note!(
             "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {replacement:.3}, completeness \
              {completeness:.3}",
             args.out.display(),

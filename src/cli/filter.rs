@@ -1,6 +1,7 @@
 //! `circuitscope filter`: what matches a query.
 
-use crate::cli::graph::{GraphArgs, node_named, query, tell};
+use crate::cli::graph::{GraphArgs, node_named, query};
+use crate::cli::output::tell;
 use crate::graph::query::grammar;
 use crate::tui::text::visible;
 use anyhow::Result;

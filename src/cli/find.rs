@@ -1,6 +1,7 @@
 //! `circuitscope find`: nodes by what they are called.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, tell};
+use crate::cli::graph::{GraphArgs, OpenGraph};
+use crate::cli::output::tell;
 use crate::graph::label;
 use crate::ids::NodeId;
 use anyhow::Result;

@@ -4,6 +4,7 @@ use crate::attribution::Engine;
 use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
 use crate::cli::lab::continued;
+use crate::cli::output::{print, print_json};
 use crate::cli::prompt::PromptArgs;
 use crate::graph::{Freeze, Interventions};
 use crate::intervention::{Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate};
@@ -12,7 +13,6 @@ use crate::tui::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{self, Write};
 
 /// Continues a prompt, without and with interventions.
 ///
@@ -107,7 +107,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
             "without": side(0),
             "with": side(1),
         });
-        writeln!(io::stdout(), "{all:#}").context("cannot write to stdout")?;
+        print_json(&all)?;
     }
     if stop.is_cancelled() {
         bail!("stopped; the text ends there");
@@ -123,7 +123,7 @@ struct Stream<'a> {
     /// How much of their text, in bytes, is the prompt's or was told.
     told: usize,
     quiet: bool,
-    failed: Option<io::Error>,
+    failed: Option<anyhow::Error>,
 }
 
 impl Stream<'_> {
@@ -142,13 +142,12 @@ impl Stream<'_> {
         if self.quiet || self.failed.is_some() {
             return;
         }
-        let mut out = io::stdout().lock();
-        self.failed = out.write_all(text.as_bytes()).and_then(|()| out.flush()).err();
+        self.failed = print(text).err();
     }
 
     fn finish(mut self) -> Result<()> {
         self.tell("\n");
-        self.failed.map_or(Ok(()), |error| Err(error).context("cannot write to stdout"))
+        self.failed.map_or(Ok(()), Err)
     }
 }
 

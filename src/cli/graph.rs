@@ -2,6 +2,7 @@
 //! them.
 
 use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::output::note;
 use crate::config;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
@@ -10,9 +11,8 @@ use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
 use crate::tui::text::visible;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A graph's file, and how much of it to keep.
@@ -64,7 +64,7 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let place = SessionPlace::beside(file, config::data_folder().as_deref());
     let opened = session::open(place, &document);
     for notice in &opened.notices {
-        eprintln!("circuitscope: {}", visible(notice));
+        note!("circuitscope: {}", visible(notice));
     }
     Ok((document, opened))
 }
@@ -91,7 +91,7 @@ impl GraphArgs {
             self.inform(&mut document)?;
         }
         if edited.thresholds.density < 1.0 && document.densities.is_empty() {
-            eprintln!("circuitscope: how often features fire is not known here, so that none is left out for it");
+            note!("circuitscope: how often features fire is not known here, so that none is left out for it");
         }
         let kept = document.prune(edited.thresholds);
         Ok(OpenGraph { document, edited, kept })
@@ -108,7 +108,7 @@ impl GraphArgs {
         let monitor = Monitor::default();
         let library = Set::called(&document.origin.transcoder)?.library(&self.named, false, true, &monitor)?;
         for notice in library.notices() {
-            eprintln!("circuitscope: {}", visible(notice));
+            note!("circuitscope: {}", visible(notice));
         }
         Ok(library.inform(document, &monitor)?)
     }
@@ -231,15 +231,4 @@ fn kind(kind: &NodeKind) -> &str {
         NodeKind::Logit { .. } => "logit",
         NodeKind::Other { kind, .. } => kind,
     }
-}
-
-/// Writes a result to stdout: as JSON, or as lines.
-///
-/// # Errors
-/// Nobody reads stdout to its end.
-pub fn tell(json: bool, value: impl FnOnce() -> Value, lines: impl FnOnce() -> Vec<String>) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let told =
-        if json { writeln!(out, "{:#}", value()) } else { lines().iter().try_for_each(|line| writeln!(out, "{line}")) };
-    told.and_then(|()| out.flush()).context("cannot write to stdout")
 }

@@ -1,6 +1,7 @@
 //! `circuitscope groups`: supernodes, and what could be one.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, tell};
+use crate::cli::graph::{GraphArgs, OpenGraph};
+use crate::cli::output::tell;
 use crate::graph::{Likeness, SupernodeGraph, proposals, subgraph_scores, supernodes};
 use crate::ids::NodeId;
 use crate::job::Cancel;

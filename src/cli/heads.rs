@@ -2,7 +2,8 @@
 
 use crate::attribution::{Asked, HeadSplit, Probe, Source};
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::{node_named, tell};
+use crate::cli::graph::node_named;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::WhichArgs;
 use anyhow::Result;
@@ -46,7 +47,7 @@ pub fn run(args: &HeadsArgs) -> Result<()> {
     })?;
     // A file may not hold the edge.
     if weight != 0.0 && !split.is_of(weight) {
-        eprintln!(
+        note!(
             "warning: the graph's edge weighs {weight}, and with this model and transcoder {}; are they those that it was \
              made with?",
             split.total

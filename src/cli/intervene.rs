@@ -3,7 +3,7 @@
 use crate::attribution::{Engine, softmax};
 use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::tell;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
@@ -107,7 +107,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
     if let Some(out) = &args.out {
         write(out, &found.altered)?;
         if !args.json {
-            eprintln!("wrote {}: {}", out.display(), found.answers());
+            note!("wrote {}: {}", out.display(), found.answers());
             return Ok(());
         }
     }

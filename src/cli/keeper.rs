@@ -1,5 +1,6 @@
 //! Saves a long trace now and then, so that little is lost whatever ends it.
 
+use crate::cli::output::note;
 use crate::format::raw;
 use crate::graph::RawTrace;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ impl Keeper {
         }
         let begun = Instant::now();
         if let Err(error) = raw::write(&self.out, trace) {
-            eprintln!("what there is could not be saved: {error}");
+            note!("what there is could not be saved: {error}");
         }
         self.pause = EVERY.max(begun.elapsed() * SHARE);
         self.last = Instant::now();

@@ -1,14 +1,14 @@
 //! `circuitscope manual` and `circuitscope completions`: what a packager installs beside the program.
 
 use crate::cli::Cli;
+use crate::cli::output::print;
 use crate::graph::query::grammar;
 use crate::tui::key_table;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use std::io::{self, Write};
 
 const NAME: &str = "circuitscope";
 
@@ -37,7 +37,7 @@ pub fn manual(args: &ManualArgs) -> Result<()> {
         Some(name) => page_of(name)?,
         None => page()?,
     };
-    io::stdout().lock().write_all(&page).context("the page cannot be written on stdout")
+    print(&String::from_utf8_lossy(&page))
 }
 
 /// Prints a completion script.
@@ -47,7 +47,7 @@ pub fn manual(args: &ManualArgs) -> Result<()> {
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
-    io::stdout().lock().write_all(&script).context("the script cannot be written on stdout")
+    print(&String::from_utf8_lossy(&script))
 }
 
 fn page() -> Result<Vec<u8>> {

@@ -2,6 +2,7 @@
 
 use crate::cli::engine::{EngineArgs, hub};
 use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::output::{print_json, print_lines};
 use crate::cli::trace::SettingsArgs;
 use crate::cli::walk::LocalTracer;
 use crate::demo;
@@ -10,7 +11,6 @@ use crate::job::Monitor;
 use crate::tui::features::Knows;
 use crate::tui::{Choice, Here, Models, Tracer};
 use anyhow::{Context, Result};
-use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Lists what can be traced on this machine: the demo, presets, and what the hub cache holds.
@@ -30,21 +30,20 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     let inventory = hub.inventory()?;
     let (model, transcoder) = demo::places();
     let demo_bytes = model.bytes() + transcoder.bytes();
-    let mut out = io::stdout().lock();
-    let written = if args.json {
+    if args.json {
         let demo = serde_json::json!({ "name": demo::NAME, "bytes": demo_bytes, "ready": true });
         let list = serde_json::json!({ "cache": hub.cache.root(), "demo": demo, "pairs": inventory.pairs });
-        writeln!(out, "{list:#}")
-    } else {
-        writeln!(out, "ready    {:<17} {:>9}  part of the program", demo::NAME, Bytes(demo_bytes).to_string())
-            .and_then(|()| inventory.pairs.iter().try_for_each(|pair| show(&mut out, pair)))
-            .and_then(|()| writeln!(out, "hub cache: {}", hub.cache.root().display()))
-            .and_then(|()| writeln!(out, "`circuitscope pull NAME` fetches what is absent or here in part"))
-    };
-    written.context("the list cannot be written on stdout")
+        return print_json(&list);
+    }
+    let mut lines =
+        vec![format!("ready    {:<17} {:>9}  part of the program", demo::NAME, Bytes(demo_bytes).to_string())];
+    lines.extend(inventory.pairs.iter().flat_map(lines_of));
+    lines.push(format!("hub cache: {}", hub.cache.root().display()));
+    lines.push("`circuitscope pull NAME` fetches what is absent or here in part".to_owned());
+    print_lines(lines)
 }
 
-fn show(out: &mut impl Write, pair: &Pair) -> io::Result<()> {
+fn lines_of(pair: &Pair) -> Vec<String> {
     let (state, size) = match (pair.ready, pair.bytes()) {
         (true, bytes) => ("ready", Bytes(bytes).to_string()),
         (false, 0) => ("absent", String::new()),
@@ -52,13 +51,12 @@ fn show(out: &mut impl Write, pair: &Pair) -> io::Result<()> {
     };
     let (model, transcoder) = (&pair.model.reference, &pair.transcoder.reference);
     let name = pair.preset.unwrap_or("");
-    writeln!(out, "{state:<8} {name:<17} {size:>9}  {model} + {transcoder}")?;
+    let mut lines = vec![format!("{state:<8} {name:<17} {size:>9}  {model} + {transcoder}")];
     if pair.bytes() > 0 {
-        for part in [&pair.model, &pair.transcoder].into_iter().filter(|part| !part.is_complete()) {
-            writeln!(out, "{:<38}{}", "", lacking(part))?;
-        }
+        let parts = [&pair.model, &pair.transcoder].into_iter().filter(|part| !part.is_complete());
+        lines.extend(parts.map(|part| format!("{:<38}{}", "", lacking(part))));
     }
-    Ok(())
+    lines
 }
 
 fn lacking(part: &Part) -> String {

@@ -1,7 +1,8 @@
 //! `circuitscope diff` and `circuitscope union`: graphs of several prompts laid over each other.
 
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::{OpenGraph, tell};
+use crate::cli::graph::OpenGraph;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::ThresholdArgs;
 use crate::format::{self, Format, Options, Theme};
@@ -95,7 +96,7 @@ fn run(args: &GraphsArgs) -> Result<()> {
     let origins: Vec<&Origin> = open.iter().map(|it| &*it.document.origin).collect();
     if let Some([a, b]) = unlike(&origins) {
         let [a, b] = [a, b].map(visible);
-        eprintln!(
+        note!(
             "circuitscope: warning: one graph is of {a} and another of {b}; features of one index are taken for the same"
         );
     }

@@ -1,6 +1,7 @@
 //! `circuitscope paths`: the strongest paths between two nodes.
 
-use crate::cli::graph::{GraphArgs, node_named, tell};
+use crate::cli::graph::{GraphArgs, node_named};
+use crate::cli::output::tell;
 use crate::graph::{Path, paths};
 use crate::job::Cancel;
 use anyhow::Result;

@@ -1,5 +1,6 @@
 //! Work on a thread of its own, its progress on stderr, stopped by Ctrl-C.
 
+use crate::cli::output::note;
 use crate::features::build;
 use crate::hub;
 use crate::job::{Cancel, Job, Monitor};
@@ -76,7 +77,7 @@ pub fn watch<T: Send + 'static>(
             );
             bar.set_message(phase);
             if bar.is_hidden() {
-                eprintln!("{phase}");
+                note!("{phase}");
             }
         }
         bar.set_length(progress.total);

@@ -2,9 +2,9 @@
 
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
+use crate::cli::output::{note, tell};
 use crate::graph::Token;
-use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use anyhow::{Result, bail};
 
 /// A prompt, as text or as token ids.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,7 +45,7 @@ impl PromptArgs {
             Some(prompt) => {
                 for word in engine.tokenizer.unknown_words(prompt)? {
                     let nearest = word.nearest.join(", ");
-                    eprintln!("the tokenizer does not know {:?}; the nearest it knows: {nearest}", word.word);
+                    note!("the tokenizer does not know {:?}; the nearest it knows: {nearest}", word.word);
                 }
                 let text = if self.chat.chat { engine.tokenizer.in_chat(prompt)? } else { prompt.clone() };
                 let tokens = engine.read(&text)?;
@@ -83,15 +83,12 @@ pub struct TokensArgs {
 pub fn run(args: &TokensArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let (text, tokens) = args.prompt.read(&engine)?;
-    let mut out = io::stdout().lock();
-    let written = if args.json {
-        let result = serde_json::json!({ "prompt": text, "tokens": tokens, "warnings": engine.warnings });
-        writeln!(out, "{result:#}")
-    } else {
-        tokens.iter().enumerate().try_for_each(|(position, token)| {
-            // Debug form: control characters of a token never reach the terminal.
-            writeln!(out, "{position:>4} {:>8} {:?}", token.id, token.text)
-        })
-    };
-    written.context("the tokens cannot be written on stdout")
+    tell(
+        args.json,
+        || serde_json::json!({ "prompt": text, "tokens": tokens, "warnings": engine.warnings }),
+        || {
+            let line = |(position, token): (usize, &Token)| format!("{position:>4} {:>8} {:?}", token.id, token.text);
+            tokens.iter().enumerate().map(line).collect()
+        },
+    )
 }

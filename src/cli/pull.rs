@@ -1,10 +1,10 @@
 //! `circuitscope pull`: a model or a transcoder from the hub into the cache that this machine's tools share.
 
 use crate::cli::engine::hub;
+use crate::cli::output::{note, print_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::hub::{Bytes, Hub, Offer, Preset, Reference, Request, Source};
-use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use anyhow::{Result, bail};
 
 /// Downloads models and transcoders from the hub, into the cache that Python's tools use too.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub fn run(args: &PullArgs) -> Result<()> {
     if args.json {
         let cache = hub.cache.root();
         let result = serde_json::json!({ "cache": cache, "downloaded": !args.dry_run, "repositories": repos(&offer) });
-        writeln!(io::stdout(), "{result:#}").context("what was downloaded cannot be written on stdout")?;
+        print_json(&result)?;
     }
     Ok(())
 }
@@ -62,15 +62,15 @@ pub fn fetch(hub: &Hub, request: &Request, anew: bool) -> Result<Offer> {
     let offer = look(hub, request, anew)?;
     let (inside, offered) = (hub.clone(), offer.clone());
     watch(WhenStopped::Resume, move |monitor| Ok(inside.fetch(&offered, monitor)?))?;
-    eprintln!("in {}", hub.cache.root().display());
+    note!("in {}", hub.cache.root().display());
     Ok(offer)
 }
 
 fn look(hub: &Hub, request: &Request, anew: bool) -> Result<Offer> {
     let (inside, asked) = (hub.clone(), request.clone());
     let offer = watch(WhenStopped::Resume, move |monitor| Ok(inside.offer(&asked, anew, monitor)?))?;
-    offer.lines().iter().for_each(|line| eprintln!("{line}"));
-    eprintln!("{} to download", Bytes(offer.to_come()));
+    offer.lines().iter().for_each(|line| note!("{line}"));
+    note!("{} to download", Bytes(offer.to_come()));
     Ok(offer)
 }
 

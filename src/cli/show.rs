@@ -1,6 +1,7 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, node_named, query, tell};
+use crate::cli::graph::{GraphArgs, OpenGraph, node_named, query};
+use crate::cli::output::tell;
 use crate::graph::query::Matches;
 use crate::graph::{
     Edge, Extent, Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores,

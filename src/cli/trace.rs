@@ -5,6 +5,7 @@ use crate::cli::batch::{self, BatchArgs};
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
+use crate::cli::output::{note, print_json};
 use crate::cli::plan::{LimitArgs, When, outlook, outlook_json, plan_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
@@ -13,7 +14,6 @@ use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, score
 use crate::job::{Monitor, Phase};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -221,13 +221,13 @@ fn tell(args: &TraceArgs, when: When) -> Result<()> {
         None => Start::fresh(args, &engine)?,
     };
     let outlook = outlook(&engine, start.size())?;
-    eprintln!("{outlook}");
+    note!("{outlook}");
     let plan = match when {
         When::Before => outlook_json(&outlook),
         When::Full => watch(WhenStopped::Abandon, move |monitor| Ok(begin(&engine, start, monitor)?.1))?,
     };
     if args.json {
-        writeln!(io::stdout(), "{plan:#}")?;
+        print_json(&plan)?;
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ fn tell(args: &TraceArgs, when: When) -> Result<()> {
 fn begin<'a>(engine: &'a Engine, start: Start, monitor: &Monitor) -> Result<(Tracing<'a>, Value)> {
     let mut plan = Value::Null;
     let planned = |made: &Plan| {
-        eprintln!("{made}");
+        note!("{made}");
         plan = plan_json(made);
     };
     let tracing = match start {
@@ -258,7 +258,7 @@ pub(super) fn write(
     begun: Instant,
 ) -> Result<(RawTrace, Cost)> {
     let (engine, held) = (Arc::clone(engine), start.held());
-    eprintln!("{}", outlook(&engine, start.size())?);
+    note!("{}", outlook(&engine, start.size())?);
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
     let opened = begun.elapsed();
@@ -331,12 +331,11 @@ fn direction(reference: &str) -> Result<Vec<f32>> {
 pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost) -> Result<()> {
     let result = summary(out, trace, cost)?;
     if args.json {
-        writeln!(io::stdout(), "{result:#}")?;
-        return Ok(());
+        return print_json(&result);
     }
     let outputs: Vec<String> = trace.targets.iter().map(|t| format!("{:?} {:.3}", t.text, t.probability)).collect();
     let score = |name: &str| result[name].as_f64().unwrap_or(f64::NAN);
-    eprintln!(
+    note!(
         "wrote {}{}: {} rows over {} active features in {:.1} s; replacement {:.3}, completeness {:.3}; {}",
         out.display(),
         if trace.is_partial() { " (partial)" } else { "" },
@@ -347,7 +346,7 @@ pub(super) fn report(args: &TraceArgs, out: &Path, trace: &RawTrace, cost: &Cost
         score("completeness_score"),
         outputs.join(", "),
     );
-    eprintln!("{cost}");
+    note!("{cost}");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why, firing};
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::tell;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::cli::which::traced;
@@ -101,7 +101,7 @@ pub fn run(args: &WhyArgs) -> Result<()> {
         Told::Asked(answer) => {
             tell(args.json, || answer.json(args.top), || answer.lines(args.top))?;
             if let Some(out) = &args.out {
-                eprintln!("wrote {}; circuitscope open walks it", out.display());
+                note!("wrote {}; circuitscope open walks it", out.display());
             }
             Ok(())
         }

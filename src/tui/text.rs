@@ -1,5 +1,6 @@
 //! Text on its way to the screen: made harmless, visible, and as wide as there is room.
 
+use crate::untrusted::is_hidden;
 use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -25,7 +26,7 @@ fn visible_between(text: &str, edges: &EdgeSpaces) -> String {
             '\u{7f}' => out.push('␡'),
             // The pictures of the C0 controls stand in their order from U+2400.
             c if u32::from(c) < 0x20 => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␀')),
-            c if c.is_control() || is_invisible(c) => push_code(&mut out, c),
+            c if c.is_control() || is_hidden(c) => push_code(&mut out, c),
             // A combining mark belongs to the letter before it; alone it would join whatever the screen shows there.
             c if c.width() == Some(0) => {
                 if !has_base {
@@ -188,29 +189,6 @@ fn edge_spaces(text: &str) -> EdgeSpaces {
 fn push_code(out: &mut String, c: char) {
     // Writing into a string does not fail.
     let _ = write!(out, "<{:x}>", u32::from(c));
-}
-
-/// Characters that take no room and change what stands around them: joiners, direction marks, selectors, fillers.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        u32::from(c),
-        0xad | 0x34f
-            | 0x61c
-            | 0x115f..=0x1160
-            | 0x17b4..=0x17b5
-            | 0x180b..=0x180f
-            | 0x200b..=0x200f
-            | 0x2028..=0x202e
-            | 0x2060..=0x206f
-            | 0x3164
-            | 0xfe00..=0xfe0f
-            | 0xfeff
-            | 0xffa0
-            | 0xfff0..=0xfffb
-            | 0x1bca0..=0x1bca3
-            | 0x1d173..=0x1d17a
-            | 0xe0000..=0xe0fff
-    )
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod batch;
 mod chat;
 mod devices;
 mod features;
+mod hostile;
 mod inspecting;
 mod interventions;
 mod manual;

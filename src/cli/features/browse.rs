@@ -3,7 +3,7 @@
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::library::{NamedArgs, Set};
-use crate::cli::graph::tell;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
 use crate::features::build::{Selection, n_features};
@@ -90,7 +90,7 @@ pub fn run(args: &BrowseArgs) -> Result<()> {
     let library =
         Set { reference: None, ..Set::of(transcoder) }.library(&args.named, false, true, &Monitor::default())?;
     for notice in library.notices() {
-        eprintln!("warning: {}", visible(notice));
+        note!("warning: {}", visible(notice));
     }
     let asked = args.clone();
     let found = watch(WhenStopped::Abandon, move |monitor| {

@@ -3,6 +3,7 @@
 use crate::cli::batch;
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::library::Set;
+use crate::cli::output::{note, print_json_line};
 use crate::cli::plan::size;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
@@ -11,7 +12,7 @@ use crate::features::own_folder;
 use anyhow::{Context, Result, anyhow};
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
-use std::io::{self, IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -97,11 +98,11 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     })?;
     let Gathered { part: found, left_out, was_there } = gathered;
     if let Some(first) = left_out.first {
-        eprintln!("{} lines held no document and were left out; {first}", left_out.count);
+        note!("{} lines held no document and were left out; {first}", left_out.count);
     }
     let Some(built) = built else {
         let there = if was_there { ", which was there already" } else { "" };
-        eprintln!("{} documents, {} tokens: {}{there}", found.course.documents, found.course.tokens, part.display());
+        note!("{} documents, {} tokens: {}{there}", found.course.documents, found.course.tokens, part.display());
         let counts = json!({ "documents": found.course.documents, "tokens": found.course.tokens });
         return print(args.json, counts, &part, left_out.count, begun);
     };
@@ -127,14 +128,14 @@ fn tell(report: &Report) {
             Some(left) => format!(", {} s left", left.as_secs()),
             None => String::new(),
         };
-        eprintln!("{} documents, {} tokens, {:.0} tokens/s{left}", report.documents, report.tokens, report.rate);
+        note!("{} documents, {} tokens, {:.0} tokens/s{left}", report.documents, report.tokens, report.rate);
     }
 }
 
 /// Tells a person what was made.
 pub(super) fn say(built: &Built, out: &Path) {
     let Built { documents, tokens, features, silent } = built;
-    eprintln!(
+    note!(
         "{features} features, {silent} of them silent on {tokens} tokens of {documents} documents: {}",
         out.display()
     );
@@ -154,5 +155,5 @@ fn print(wanted: bool, mut outcome: Value, out: &Path, left_out: u64, begun: Ins
     fields.insert("out".to_owned(), json!(out));
     fields.insert("left_out".to_owned(), left_out.into());
     fields.insert("seconds".to_owned(), begun.elapsed().as_secs_f64().into());
-    writeln!(io::stdout(), "{outcome}").context("the outcome cannot be reported on stdout")
+    print_json_line(&outcome)
 }

@@ -1,7 +1,7 @@
 //! `circuitscope features import`: Neuronpedia's exports made into a store.
 
 use crate::cli::features::library::SetArgs;
-use crate::cli::graph::tell;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
 use crate::features::import::{Imported, import};
@@ -39,7 +39,7 @@ pub fn run(args: &ImportArgs) -> Result<()> {
     let outcome = watch(WhenStopped::Abandon, move |monitor| Ok(import(&files, &folder, sizes.as_ref(), monitor)?))?;
     let Imported { features, contexts, labels, skipped, problems } = &outcome;
     for problem in problems {
-        eprintln!("circuitscope: {}", visible(problem));
+        note!("circuitscope: {}", visible(problem));
     }
     tell(
         args.json,

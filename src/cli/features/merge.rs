@@ -2,10 +2,10 @@
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::build::{built_json, folder, say};
+use crate::cli::output::print_json_line;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::build;
-use anyhow::{Context, Result};
-use std::io::{self, Write};
+use anyhow::Result;
 use std::path::PathBuf;
 
 /// Put the parts that `features build --shard` wrote together, into the very store that one run would have written.
@@ -38,7 +38,7 @@ pub fn run(args: &MergeArgs) -> Result<()> {
     if args.json {
         let mut outcome = built_json(&built);
         outcome["out"] = serde_json::json!(folder);
-        writeln!(io::stdout(), "{outcome}").context("the outcome cannot be reported on stdout")?;
+        print_json_line(&outcome)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `circuitscope features show`: one feature.
 
 use crate::cli::features::library::{NamedArgs, Set, SetArgs};
-use crate::cli::graph::tell;
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::{Dashboard, Example, Found, Library, Origin, Piece, Quantile};
 use crate::ids::{FeatureId, Layer};
@@ -55,7 +55,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
         Ok((Arc::new(library), found))
     })?;
     for notice in library.notices().iter().chain(&found.notices) {
-        eprintln!("circuitscope: {}", visible(notice));
+        note!("circuitscope: {}", visible(notice));
     }
     if found.dashboard.is_none() && found.label.is_none() {
         bail!(nothing(&library, layer, feature, found.hub_may_know));

@@ -5,7 +5,8 @@ mod report;
 
 use crate::cli::alter::ModeName;
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::{OpenGraph, node_named, tell};
+use crate::cli::graph::{OpenGraph, node_named};
+use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::WhichArgs;
 use crate::graph::Freeze;
@@ -88,7 +89,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
     };
     if let Some(folder) = &args.report {
         report::write(folder, &head, &sections)?;
-        eprintln!("wrote {}", folder.join(report::FILE).display());
+        note!("wrote {}", folder.join(report::FILE).display());
     }
     tell(
         args.json,

@@ -4,6 +4,7 @@ use crate::graph::{
     Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores, subgraph_scores,
 };
 use crate::ids::NodeId;
+use crate::untrusted::is_hidden;
 use std::fmt::Write as _;
 
 /// A part of a graph, as it is drawn, and everything that its texts are made of.
@@ -187,14 +188,8 @@ pub(super) fn harmless(text: &str) -> String {
             '\n' => out.push('⏎'),
             '\t' => out.push('⇥'),
             '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␀')),
-            '\u{7f}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{fffe}'..='\u{ffff}'
-            | '\u{feff}' => {
+            // The last two of a plane are no characters, and XML refuses those of the first.
+            c if c.is_control() || is_hidden(c) || u32::from(c) & 0xfffe == 0xfffe => {
                 // Writing to a text cannot fail.
                 let _ = write!(out, "‹{:X}›", u32::from(c));
             }
