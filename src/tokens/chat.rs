@@ -1,17 +1,25 @@
 //! A model's chat template: the Jinja text that turns messages into a prompt, as transformers applies it.
 
 use crate::hub::Place;
+use crate::tokens::settings::{self, Settings, Template};
 use crate::tokens::{TokenError, clock};
+use crate::untrusted::excerpt;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
-use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 const FILE: &str = "chat_template.jinja";
-const CONFIG: &str = "tokenizer_config.json";
 const NAME: &str = "chat";
+
+/// Bytes of the longest template that is read, some ten times the longest that is published.
+const MOST_BYTES: usize = 1 << 18;
+/// What a template may compute and hold for one message: that many steps, and 64 bytes for each. The longest that is
+/// published takes a hundredth.
+const FUEL: u64 = 500_000;
+/// Bytes that one unit of fuel pays for.
+const BYTES_A_FUEL: usize = 64;
 
 /// The template, with what it is told besides the messages.
 #[derive(Debug)]
@@ -28,34 +36,41 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// It is no template that can be read.
-    pub fn find(place: &Place, config: &Json) -> Result<Option<Self>, TokenError> {
-        let blob = place.find(FILE)?;
-        let path = place.path(if blob.is_some() { FILE } else { CONFIG });
+    pub fn find(place: &Place, settings: Settings) -> Result<Option<Self>, TokenError> {
+        let blob = place.find_within(FILE, MOST_BYTES)?;
+        let path = place.path(if blob.is_some() { FILE } else { settings::FILE });
         let wrong = |what: String| TokenError::Damaged { path: path.clone(), what };
-        let source = match (blob, &config["chat_template"]) {
+        let source = match (blob, settings.template) {
             (Some(blob), _) => {
-                String::from_utf8(blob.to_vec()).map_err(|e| wrong(format!("the chat template is not UTF-8: {e}")))?
+                String::from_utf8(blob.to_vec()).map_err(|_| wrong("the chat template is not UTF-8".to_owned()))?
             }
-            (None, Json::Null) => return Ok(None),
-            (None, Json::String(one)) => one.clone(),
-            (None, Json::Array(named)) => {
-                let default = named.iter().find(|entry| entry["name"] == "default");
-                let default = default.and_then(|entry| entry["template"].as_str());
-                default.ok_or_else(|| wrong("none of its chat templates is called default".to_owned()))?.to_owned()
+            (None, None) => return Ok(None),
+            (None, Some(Template::One(one))) => one,
+            (None, Some(Template::Named(named))) => {
+                let default = named.into_iter().find(|entry| entry.name == "default").map(|entry| entry.template);
+                default.ok_or_else(|| wrong("none of its chat templates is called default".to_owned()))?
             }
-            (None, _) => return Err(wrong("chat_template is neither a text nor a list of named ones".to_owned())),
+            (None, Some(Template::Other(_))) => {
+                return Err(wrong("chat_template is neither a text nor a list of named ones".to_owned()));
+            }
         };
+        if source.len() > MOST_BYTES {
+            let what = format!("the chat template has {} bytes, and at most {MOST_BYTES} are read", source.len());
+            return Err(wrong(what));
+        }
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|e| wrong(e.to_string()))?);
-        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.set_fuel(Some(FUEL));
+        environment.set_unknown_method_callback(method);
         environment.add_function("raise_exception", raise);
         environment.add_function("strftime_now", date);
         environment.add_filter("tojson", to_json);
         environment
             .add_template_owned(NAME, source)
-            .map_err(|e| wrong(format!("the chat template is not understood: {e}")))?;
-        Ok(Some(Self { environment, tokens: special_tokens(config.as_object()), path }))
+            .map_err(|error| wrong(format!("the chat template is not understood{}", said(&error))))?;
+        let tokens = settings.tokens.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
+        Ok(Some(Self { environment, tokens, path }))
     }
 
     /// A user's message as the template puts it, up to where the model's answer begins.
@@ -68,23 +83,54 @@ impl ChatTemplate {
         let given = context! {
             messages => messages, tools => &none, documents => &none, add_generation_prompt => true, ..self.tokens.clone()
         };
-        let wrong = |error: Error| TokenError::Chat {
-            path: self.path.clone(),
-            what: error.detail().map_or_else(|| error.to_string(), str::to_owned),
+        let wrong = |error: Error| {
+            let what = match error.kind() {
+                ErrorKind::OutOfFuel => "it computes or writes more than a chat template may".to_owned(),
+                _ => error
+                    .detail()
+                    .map_or_else(|| excerpt(&error.to_string()).into_owned(), |it| excerpt(it).into_owned()),
+            };
+            TokenError::Chat { path: self.path.clone(), what }
         };
         self.environment.get_template(NAME).and_then(|template| template.render(given)).map_err(wrong)
     }
 }
 
-/// The texts of the tokens that a tokenizer's configuration names.
-fn special_tokens(config: Option<&Map<String, Json>>) -> BTreeMap<String, Value> {
-    let named = config.into_iter().flatten().filter(|(name, _)| name.ends_with("_token"));
-    named
-        .filter_map(|(name, entry)| {
-            let text = entry.as_str().or_else(|| entry["content"].as_str())?;
-            Some((name.clone(), Value::from(text)))
-        })
-        .collect()
+/// Where a template's text is not understood, and why.
+fn said(error: &Error) -> String {
+    let line = error.line().map_or(String::new(), |line| format!(" in line {line}"));
+    error.detail().map_or(line.clone(), |detail| format!("{line}: {}", excerpt(detail)))
+}
+
+/// Methods that Python's texts and lists have. What they would make is paid for before it is made.
+fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+    let text = value.as_str();
+    let bytes = match (text, name, args) {
+        (Some(text), "replace", [old, new, ..]) => {
+            let old = old.as_str().map_or(0, str::len);
+            let found = if old == 0 { text.len() + 1 } else { text.len() / old };
+            found.saturating_mul(new.as_str().map_or(0, str::len))
+        }
+        (Some(between), "join", [list, ..]) => {
+            let mut bytes = 0usize;
+            for item in list.try_iter()? {
+                let length = item.as_str().map_or_else(|| item.to_string().len(), str::len);
+                bytes = bytes.saturating_add(length).saturating_add(between.len());
+                if bytes > FUEL as usize * BYTES_A_FUEL {
+                    break;
+                }
+            }
+            bytes
+        }
+        // Widths and digits behind a point stand in the text.
+        (Some(text), "format", _) => {
+            let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+            numbers.fold(0, |sum: usize, digits| sum.saturating_add(digits.parse().unwrap_or(usize::MAX)))
+        }
+        _ => 0,
+    };
+    state.consume_fuel((bytes / BYTES_A_FUEL) as u64)?;
+    unknown_method_callback(state, value, name, args)
 }
 
 /// What templates call to refuse messages.
@@ -94,8 +140,9 @@ fn raise(message: String) -> Result<Value, Error> {
 
 /// Today's date; see [`clock::now`].
 fn date(form: String) -> Result<String, Error> {
-    clock::now(&form)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("the date form {form:?} is not understood")))
+    clock::now(&form).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, format!("the date form {:?} is not understood", excerpt(&form)))
+    })
 }
 
 /// JSON as Python writes it: minijinja's, without the escapes that protect HTML.

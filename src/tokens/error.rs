@@ -2,6 +2,7 @@
 
 use crate::graph::Token;
 use crate::hub::PlaceError;
+use crate::untrusted::excerpt;
 use thiserror::Error;
 
 /// A prompt or a tokenizer that cannot be used.
@@ -28,6 +29,14 @@ pub enum TokenError {
         tokens: usize,
         /// The model's context length.
         limit: usize,
+    },
+    /// Nobody means so much.
+    #[error("the prompt has {bytes} bytes, and at most {most} are read; shorten it")]
+    TooMuch {
+        /// Bytes.
+        bytes: usize,
+        /// As many are read.
+        most: usize,
     },
     /// An id is past the vocabulary.
     #[error("there is no token {id}: the vocabulary ends at {last}")]
@@ -59,7 +68,10 @@ pub enum TokenError {
         what: String,
     },
     /// A target is more than one token.
-    #[error("target {text:?} is {} tokens ({}), and a target is one; write it as the model would, or id:N", pieces.len(), show(pieces))]
+    #[error(
+        "target {:?} is {} tokens ({}), and a target is one; write it as the model would, or id:N",
+        excerpt(text), pieces.len(), show(pieces)
+    )]
     NotOneToken {
         /// The target.
         text: String,
@@ -76,7 +88,14 @@ pub enum TokenError {
     },
 }
 
+/// The first few tokens, and how many more there are.
 fn show(pieces: &[Token]) -> String {
-    let shown: Vec<String> = pieces.iter().map(|piece| format!("{:?} = id:{}", piece.text, piece.id)).collect();
-    if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
+    const SHOWN: usize = 8;
+    let show = |piece: &Token| format!("{:?} = id:{}", excerpt(&piece.text), piece.id);
+    let shown = pieces.iter().take(SHOWN).map(show).collect::<Vec<_>>().join(", ");
+    match pieces.len() {
+        0 => "nothing".to_owned(),
+        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
+        _ => shown,
+    }
 }

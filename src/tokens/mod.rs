@@ -3,8 +3,13 @@
 mod chat;
 mod clock;
 mod error;
+mod growth;
+mod settings;
+#[cfg(test)]
+mod tests;
 mod tokenizer;
 
 pub use chat::ChatTemplate;
 pub use error::TokenError;
-pub use tokenizer::{Tokenizer, UnknownWord};
+pub use settings::Settings;
+pub use tokenizer::{MOST_TEXT, Tokenizer, UnknownWord};

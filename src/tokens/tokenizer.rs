@@ -2,9 +2,26 @@
 
 use crate::graph::Token;
 use crate::hub::Place;
-use crate::tokens::{ChatTemplate, TokenError};
-use serde_json::Value;
-use tokenizers::Tokenizer as Inner;
+use crate::tokens::growth::Rewriting;
+use crate::tokens::{ChatTemplate, Settings, TokenError};
+use crate::untrusted::{data_fault, excerpt, json_fault};
+use serde::Deserialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer as Inner};
+
+const FILE: &str = "tokenizer.json";
+
+/// Bytes of the largest tokenizer that is read, some twice the largest that is published.
+const MOST_BYTES: usize = 64 << 20;
+/// Bytes of the longest text that is cut into tokens, which takes some hundred times as much: more than fills any
+/// model's context.
+pub const MOST_TEXT: usize = 4 << 20;
+/// Bytes that the tokenizer may make of a text before it cuts it.
+const MOST_REWRITTEN: u64 = 16 << 20;
+/// Bytes of the longest token whose text is shown: some ten times the longest that is published.
+const LONGEST: usize = 4096;
+/// Bytes that the tokenizer may make of a token's text when it is shown.
+const MOST_SHOWN: u64 = 1 << 16;
 
 /// A word of a prompt that the tokenizer does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +42,56 @@ pub struct Tokenizer {
     lead: Option<u32>,
     unknown: Option<u32>,
     chat: Option<ChatTemplate>,
+    /// What a text is made into before it is cut, and what tokens are made into when they are a text again.
+    rules: Rules,
+}
+
+/// The part of a tokenizer's file that tells how long it makes texts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Rules {
+    normalizer: Option<Rewriting>,
+    decoder: Option<Rewriting>,
+    added_tokens: Vec<Added>,
+    model: Model,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Model {
+    /// Of Unigram models, the token that stands for what they do not know.
+    unk_id: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Added {
+    content: String,
+}
+
+impl Rules {
+    /// Bytes of a text of `length` bytes when it is cut into tokens, at most.
+    fn normalized(&self, length: usize) -> u64 {
+        self.normalizer.as_ref().map_or(length as u64, |rules| rules.bound(length as u64))
+    }
+
+    /// Bytes of a token of `length` bytes when it is shown, at most.
+    fn shown(&self, length: usize) -> u64 {
+        self.decoder.as_ref().map_or(length as u64, |rules| rules.bound(length as u64))
+    }
+}
+
+/// Reads the rules of a tokenizer's file, and refuses those that make too much of a word.
+fn rules(bytes: &[u8]) -> Result<Rules, String> {
+    let mut rules: Rules = serde_json::from_slice(bytes).map_err(|error| json_fault(&error))?;
+    // Added tokens are normalized while the file is read.
+    let longest = rules.added_tokens.iter().map(|token| token.content.len()).max().unwrap_or(0);
+    let made = rules.normalized(longest.max(LONGEST));
+    if made > MOST_REWRITTEN {
+        return Err(format!("its normalizer may make {made} bytes of one word, which no published one does"));
+    }
+    rules.added_tokens = Vec::new();
+    Ok(rules)
 }
 
 impl Tokenizer {
@@ -33,24 +100,20 @@ impl Tokenizer {
     /// # Errors
     /// `tokenizer.json` is missing, or one of them is damaged.
     pub fn open(place: &Place) -> Result<Self, TokenError> {
-        const FILE: &str = "tokenizer.json";
-        const CONFIG: &str = "tokenizer_config.json";
-        let blob = place.open(FILE, "save the model with its fast tokenizer")?;
-        let inner = Inner::from_bytes(&*blob)
-            .map_err(|e| TokenError::Damaged { path: place.path(FILE), what: format!("not a tokenizer: {e}") })?;
-        let config: Value = match place.find(CONFIG)? {
-            Some(blob) => serde_json::from_slice(&blob)
-                .map_err(|e| TokenError::Damaged { path: place.path(CONFIG), what: format!("not JSON: {e}") })?,
-            None => Value::Null,
-        };
+        let blob = place.open_within(FILE, MOST_BYTES, "save the model with its fast tokenizer")?;
+        let wrong =
+            |what: String| TokenError::Damaged { path: place.path(FILE), what: format!("no tokenizer: {what}") };
+        let rules = rules(&blob).map_err(wrong)?;
+        let mut inner = guarded(|| Inner::from_bytes(&*blob)).map_err(|error| wrong(fault(&*error)))?;
+        // What was saved to cut a batch to size would cut or fill a prompt. Nothing is put around one, so that there is
+        // nothing to process behind the cutting either.
+        inner.with_truncation(None).map_err(|error| wrong(fault(&*error)))?;
+        inner.with_padding(None).with_post_processor(None::<PostProcessorWrapper>);
+        let config = Settings::read(place)?;
         let mut special: Vec<u32> =
             inner.get_added_tokens_decoder().iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
         special.sort_unstable();
-        let named = |name: &str| {
-            let entry = config.get(name)?;
-            let text = entry.as_str().or_else(|| entry.get("content").and_then(Value::as_str))?;
-            inner.token_to_id(text)
-        };
+        let named = |name: &str| inner.token_to_id(config.tokens.get(name)?);
         let eos = named("eos_token");
         // The reference filters by truthiness, so that an id of 0 counts as absent.
         let lead = [named("bos_token").or(eos), named("pad_token"), eos]
@@ -58,12 +121,14 @@ impl Tokenizer {
             .flatten()
             .chain(special.iter().copied())
             .find(|id| *id != 0);
-        let unknown = match serde_json::to_value(inner.get_model()) {
-            Ok(model) if model["type"] == "WordLevel" => model["unk_token"].as_str().and_then(|t| inner.token_to_id(t)),
-            _ => None,
+        let unknown = match inner.get_model() {
+            ModelWrapper::WordLevel(model) => inner.token_to_id(&model.unk_token),
+            ModelWrapper::WordPiece(model) => inner.token_to_id(&model.unk_token),
+            ModelWrapper::BPE(model) => model.unk_token.as_ref().and_then(|token| inner.token_to_id(token)),
+            ModelWrapper::Unigram(_) => rules.model.unk_id,
         };
-        let chat = ChatTemplate::find(place, &config)?;
-        Ok(Self { inner, special, lead, unknown, chat })
+        let chat = ChatTemplate::find(place, config)?;
+        Ok(Self { inner, special, lead, unknown, chat, rules })
     }
 
     /// A user's message as the model's chat template puts it, up to where the model's answer begins.
@@ -91,7 +156,33 @@ impl Tokenizer {
 
     /// The text of tokens that follow one another, special ones left out.
     pub fn joined(&self, ids: &[u32]) -> String {
-        self.inner.decode(ids, true).unwrap_or_default()
+        if ids.iter().any(|id| self.is_monstrous(*id)) {
+            return ids.iter().filter(|id| !self.is_special(**id)).map(|id| self.text(*id)).collect();
+        }
+        guarded(|| self.inner.decode(ids, true)).unwrap_or_default()
+    }
+
+    /// Whether a token's text is too long to be one of a word, or would become so.
+    fn is_monstrous(&self, id: u32) -> bool {
+        let length = self.inner.id_to_token(id).map_or(0, |text| text.len());
+        length > LONGEST || self.rules.shown(length) > MOST_SHOWN
+    }
+
+    /// That a text is not too long to be cut into tokens.
+    fn check(&self, text: &str) -> Result<(), TokenError> {
+        if text.len() > MOST_TEXT {
+            return Err(TokenError::TooMuch { bytes: text.len(), most: MOST_TEXT });
+        }
+        let made = self.rules.normalized(text.len());
+        if made > MOST_REWRITTEN {
+            let what = format!("its normalizer may make {made} bytes of {}", text.len());
+            return Err(TokenError::Unreadable { text: excerpt(text).into_owned(), what });
+        }
+        Ok(())
+    }
+
+    fn unreadable(text: &str, error: &(dyn std::error::Error + 'static)) -> TokenError {
+        TokenError::Unreadable { text: excerpt(text).into_owned(), what: excerpt(&error.to_string()).into_owned() }
     }
 
     /// What is put in front of a prompt that does not start with a special token.
@@ -104,16 +195,18 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer cannot read it.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|e| TokenError::Unreadable { text: text.to_owned(), what: e.to_string() })?;
+        self.check(text)?;
+        let encoding =
+            guarded(|| self.inner.encode_fast(text, false)).map_err(|error| Self::unreadable(text, &*error))?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// A token's text.
     pub fn text(&self, id: u32) -> String {
-        match self.inner.decode(&[id], false) {
+        if self.is_monstrous(id) {
+            return format!("<{id}>");
+        }
+        match guarded(|| self.inner.decode(&[id], false)) {
             Ok(text) if !text.is_empty() => text,
             _ => self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>")),
         }
@@ -181,6 +274,10 @@ impl Tokenizer {
             return Ok(self.token(id));
         }
         match self.encode(text)?.as_slice() {
+            [id] if Some(*id) == self.unknown && self.text(*id) != text => {
+                let nearest = self.nearest(text.trim());
+                Err(TokenError::Target { text: excerpt(text).into_owned(), what: unknown(&nearest) })
+            }
             [id] => Ok(self.token(*id)),
             ids => Err(TokenError::NotOneToken {
                 text: text.to_owned(),
@@ -189,17 +286,16 @@ impl Tokenizer {
         }
     }
 
-    /// The words of a prompt that a word-level tokenizer does not know, each with at most three near ones. Empty for
-    /// tokenizers that can spell anything.
+    /// The parts of a prompt that the tokenizer does not know, each with at most three near words. Empty for tokenizers
+    /// that can spell anything.
     ///
     /// # Errors
     /// The tokenizer cannot read the text.
     pub fn unknown_words(&self, prompt: &str) -> Result<Vec<UnknownWord>, TokenError> {
         let Some(unknown) = self.unknown else { return Ok(Vec::new()) };
-        let encoding = self
-            .inner
-            .encode(prompt, false)
-            .map_err(|e| TokenError::Unreadable { text: prompt.to_owned(), what: e.to_string() })?;
+        self.check(prompt)?;
+        let encoding =
+            guarded(|| self.inner.encode(prompt, false)).map_err(|error| Self::unreadable(prompt, &*error))?;
         let mut words: Vec<UnknownWord> = Vec::new();
         for (id, (start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
             let Some(word) = prompt.get(*start..*end).filter(|_| *id == unknown) else { continue };
@@ -210,6 +306,7 @@ impl Tokenizer {
         Ok(words)
     }
 
+    /// The words that are most like one that the tokenizer does not know, at most three.
     fn nearest(&self, word: &str) -> Vec<String> {
         let low = word.to_lowercase();
         let mut known: Vec<(f64, String)> = self
@@ -223,4 +320,22 @@ impl Tokenizer {
         known.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         known.into_iter().take(3).map(|(_, entry)| entry).collect()
     }
+}
+
+/// What is wrong with a word that the tokenizer does not know.
+fn unknown(nearest: &[String]) -> String {
+    match nearest {
+        [] => "the tokenizer does not know it".to_owned(),
+        words => format!("the tokenizer does not know it; the nearest it knows: {}", words.join(", ")),
+    }
+}
+
+/// Does what may panic where a tokenizer's rules are such as nobody publishes: some of them the crate has no answer to.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("its rules contradict each other".into()))
+}
+
+/// What the crate's reader finds wrong with a file.
+fn fault(error: &(dyn std::error::Error + 'static)) -> String {
+    error.downcast_ref::<serde_json::Error>().map_or_else(|| data_fault(&error.to_string()), json_fault)
 }
