@@ -46,10 +46,8 @@ pub enum TraceError {
     Resume(String),
     /// It does not fit into memory.
     #[error(
-        "the trace needs at least {:.2} GiB of memory, and {:.2} GiB may be held; allow more (--max-memory), shorten the \
-         prompt or trace fewer features",
-        gib(*needed),
-        gib(*limit)
+        "the trace needs at least {}; allow more (--max-memory), shorten the prompt or trace fewer features",
+        apart(*needed, "of memory", *limit, "may be held")
     )]
     Memory {
         /// The least that it would hold, in bytes.
@@ -59,10 +57,8 @@ pub enum TraceError {
     },
     /// It does not fit into the memory of the device.
     #[error(
-        "the trace needs at least {:.2} GiB of the device's memory, and {:.2} GiB are free there; free some, shorten the \
-         prompt, or use --dtype bf16 or --device cpu",
-        gib(*needed),
-        gib(*free)
+        "the trace needs at least {}; free some, shorten the prompt, or use --dtype bf16 or --device cpu",
+        apart(*needed, "of the device's memory", *free, "are free there")
     )]
     DeviceMemory {
         /// The least that it would hold there, in bytes.
@@ -126,6 +122,34 @@ impl TraceError {
     }
 }
 
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 30)
+/// Two numbers of bytes, each with what it is of, in the largest unit in which they are above 1, and with as many digits
+/// as tell them apart.
+pub(crate) fn apart(needed: u64, of: &str, limit: u64, is: &str) -> String {
+    const UNITS: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("bytes", 0)];
+    let largest = needed.max(limit);
+    let (unit, shift) = UNITS.into_iter().find(|(_, shift)| largest >> shift > 0).unwrap_or(UNITS[3]);
+    let written = |bytes: u64, decimals: usize| format!("{:.decimals$}", bytes as f64 / 2f64.powi(shift as i32));
+    let most = if shift == 0 { 0 } else { 9 };
+    let decimals = (2.min(most)..most).find(|decimals| written(needed, *decimals) != written(limit, *decimals));
+    let [needed, limit] = [needed, limit].map(|bytes| written(bytes, decimals.unwrap_or(most)));
+    format!("{needed} {unit} {of}, and {limit} {unit} {is}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_and_what_there_is_are_told_apart() {
+        let told = |needed, limit| apart(needed, "of memory", limit, "may be held");
+        assert_eq!(told(3 << 30, 1 << 30), "3.00 GiB of memory, and 1.00 GiB may be held");
+        assert_eq!(told(15 << 20, 14 << 20), "15.00 MiB of memory, and 14.00 MiB may be held");
+        assert_eq!(told((8 << 30) + (1 << 20), 8 << 30), "8.001 GiB of memory, and 8.000 GiB may be held");
+        assert_eq!(told(7, 1), "7 bytes of memory, and 1 bytes may be held");
+        for (needed, limit) in [(1 << 40, (1 << 40) - 4096), ((1 << 30) + 1, 1 << 30), (12_345, 12_344), (2, 0)] {
+            let words = told(needed, limit).replace(" and ", " ");
+            let numbers: Vec<&str> = words.split(' ').filter(|word| word.starts_with(char::is_numeric)).collect();
+            assert!(numbers.len() == 2 && numbers[0] != numbers[1], "{words}");
+        }
+    }
 }

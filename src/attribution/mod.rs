@@ -28,6 +28,7 @@ pub use backward::{Block, TargetRow};
 pub use capture::{Capture, CapturedLayer};
 pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted};
 pub use error::TraceError;
+pub(crate) use error::apart;
 pub use heads::{HeadPart, HeadSplit};
 pub use outlook::Outlook;
 pub use plan::{DeviceMemory, Limits, Plan};

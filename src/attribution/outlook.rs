@@ -38,7 +38,8 @@ impl Outlook {
         max_feature_nodes: Option<usize>,
         limits: &Limits,
     ) -> Result<Self, TraceError> {
-        let (spec, card, before) = (&model.spec, Card::of(model), memory::resident().unwrap_or(0));
+        let (spec, card) = (&model.spec, Card::of(model));
+        let before = memory::resident().unwrap_or(0) + transcoder.to_unpack();
         let forward = forward_operations(spec, transcoder, positions);
         let mut outlook = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
         for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {

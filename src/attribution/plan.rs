@@ -132,7 +132,7 @@ impl Plan {
             Some(card) => (0, Some(Card { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
             None => (sizes.capture_bytes(), None),
         };
-        let before = resident.saturating_sub(captured + sizes.active_bytes());
+        let before = resident.saturating_sub(captured + sizes.active_bytes()) + sizes.to_unpack;
         let room = Room { before, peak: memory::peak().unwrap_or(0), most: limits.most(), card };
         Self::within(sizes, rows, wanted, cut, limits, room)
     }
@@ -266,6 +266,7 @@ mod tests {
             has_skip: false,
             active: vec![40_000; 28],
             written: 28 * 40_000,
+            to_unpack: 0,
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Sizes {
     pub active: Vec<usize>,
     /// Decoder rows of active features, one for each layer that they write into.
     pub written: usize,
+    /// Bytes that the transcoder's compressed weights will take once they are read.
+    pub to_unpack: u64,
 }
 
 impl Sizes {
@@ -38,6 +40,7 @@ impl Sizes {
             has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
             active,
             written,
+            to_unpack: transcoder.to_unpack(),
         }
     }
 

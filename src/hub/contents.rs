@@ -3,6 +3,7 @@
 
 use crate::hub::reference::is_inside;
 use crate::hub::{HubError, Place, Reference};
+use crate::untrusted::{excerpt, json_fault, yaml_fault};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -27,13 +28,18 @@ const BESIDE: [&str; 6] = [
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Bytes of the largest configuration that is read.
+pub const CONFIG_BYTES: usize = 1 << 20;
+/// Bytes of the largest index of shards that is read.
+pub(super) const INDEX_BYTES: usize = 64 << 20;
+
 /// What is looked at to tell: the names of the files in a folder and below it, and the content of the small ones.
 pub(super) trait Shelf {
     fn has(&self, name: &str) -> bool;
     /// The names on top.
     fn top(&self) -> Result<Vec<String>, HubError>;
-    /// A small file's content, and what to call it in a message.
-    fn text(&mut self, name: &str) -> Result<(String, String), HubError>;
+    /// A file's content, at most so many bytes, and what to call it in a message.
+    fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError>;
 }
 
 /// The files that are needed.
@@ -88,14 +94,14 @@ fn model(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
     let mut files = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
     files.extend(BESIDE.iter().filter(|name| shelf.has(name)).map(|name| (*name).to_owned()));
     if !shelf.has(SINGLE) && shelf.has(INDEX) {
-        let (text, path) = shelf.text(INDEX)?;
+        let (text, path) = shelf.text(INDEX, INDEX_BYTES)?;
         let unreadable = |what: String| HubError::Unreadable { path: path.clone(), what };
-        let index: Index = serde_json::from_str(&text).map_err(|e| unreadable(format!("not a shard index: {e}")))?;
+        let index: Index = serde_json::from_str(&text).map_err(|e| unreadable(json_fault(&e)))?;
         let mut shards: Vec<String> = index.weight_map.into_values().collect();
         shards.sort();
         shards.dedup();
         if let Some(outside) = shards.iter().find(|shard| !is_inside(shard)) {
-            return Err(unreadable(format!("{outside:?} leads out of the model's folder")));
+            return Err(unreadable(format!("{:?} leads out of the model's folder", excerpt(outside))));
         }
         files.push(INDEX.to_owned());
         files.extend(shards);
@@ -114,15 +120,14 @@ fn transcoder(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
     if !shelf.has(CONFIG) {
         return Ok(needed);
     }
-    let (text, path) = shelf.text(CONFIG)?;
+    let (text, path) = shelf.text(CONFIG, CONFIG_BYTES)?;
     let unreadable = |what: String| HubError::Unreadable { path: path.clone(), what };
-    let config: SetConfig = serde_saphyr::from_str(&text)
-        .map_err(|e| unreadable(e.to_string().lines().next().unwrap_or_default().to_owned()))?;
+    let config: SetConfig = serde_saphyr::from_str(&text).map_err(|e| unreadable(yaml_fault(&e.to_string())))?;
     needed.model_name = config.model_name.filter(|name| !name.is_empty());
     if let Some(list) = config.transcoders {
         for entry in &list {
-            let listed =
-                Listed::parse(entry).ok_or_else(|| unreadable(format!("transcoders: {entry:?} names no file")))?;
+            let listed = Listed::parse(entry)
+                .ok_or_else(|| unreadable(format!("transcoders: {:?} names no file", excerpt(entry))))?;
             match listed.elsewhere {
                 Some(reference) if !shelf.has(&listed.beside) => needed.elsewhere.push(reference),
                 _ => needed.files.push(listed.beside),
@@ -216,12 +221,12 @@ impl Shelf for OnDisk<'_> {
         Ok(self.0.files()?)
     }
 
-    fn text(&mut self, name: &str) -> Result<(String, String), HubError> {
+    fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError> {
         let path = self.0.path(name);
-        let blob = self.0.open(name, "the folder holds no model and no transcoder without it")?;
+        let blob = self.0.open_within(name, most, "the folder holds no model and no transcoder without it")?;
         match std::str::from_utf8(&blob) {
             Ok(text) => Ok((text.to_owned(), path)),
-            Err(error) => Err(HubError::Unreadable { path, what: error.to_string() }),
+            Err(_) => Err(HubError::Unreadable { path, what: "it is not UTF-8".to_owned() }),
         }
     }
 }

@@ -17,7 +17,7 @@ mod request;
 
 pub use access::Access;
 pub use cache::Cache;
-pub use contents::{Contents, Role};
+pub use contents::{CONFIG_BYTES, Contents, Role};
 pub use download::{Bytes, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 pub use error::HubError;
 pub use inventory::{Inventory, Pair, Part};

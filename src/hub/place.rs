@@ -1,10 +1,11 @@
 //! The files of a model or a transcoder, wherever they lie.
 
 use crate::hub::{Cache, Reference};
+use crate::untrusted;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
@@ -57,15 +58,13 @@ pub enum PlaceError {
     },
 }
 
-/// The bytes of a file: mapped into memory, unpacked there, or part of the program.
+/// The bytes of a file: mapped into memory, or part of the program.
 #[derive(Debug)]
 pub enum Blob {
     /// Read by the system as it is touched.
     Mapped(Mmap),
     /// Embedded in the program.
     Embedded(&'static [u8]),
-    /// Unpacked from a file.
-    Unpacked(Vec<u8>),
 }
 
 impl Deref for Blob {
@@ -75,7 +74,6 @@ impl Deref for Blob {
         match self {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
-            Self::Unpacked(bytes) => bytes,
         }
     }
 }
@@ -201,6 +199,20 @@ impl Place {
         }
     }
 
+    /// [`Place::find`], for a file that is parsed as a whole, which takes many times its length: it has at most `most`
+    /// bytes.
+    ///
+    /// # Errors
+    /// As there; or it is longer.
+    pub fn find_within(&self, file: &str, most: usize) -> Result<Option<Blob>, PlaceError> {
+        match self.find(file)? {
+            Some(blob) if blob.len() > most => {
+                Err(PlaceError::Io { path: self.path(file), error: untrusted::too_long(most as u64) })
+            }
+            blob => Ok(blob),
+        }
+    }
+
     /// A file's length in bytes; `None` where there is no such file.
     pub fn size(&self, file: &str) -> Option<u64> {
         match self {
@@ -237,16 +249,25 @@ impl Place {
     /// Where there is no such file [`PlaceError::Missing`] with `hint`, or what is to be fetched from the hub;
     /// [`PlaceError::Io`] where it cannot be read.
     pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, PlaceError> {
-        if let Some(blob) = self.find(file)? {
-            return Ok(blob);
-        }
-        Err(match (Reference::parse(file).filter(|_| is_elsewhere(file)), self.reference()) {
+        self.find(file)?.ok_or_else(|| self.missing(file, hint))
+    }
+
+    /// [`Place::open`], for a file of at most `most` bytes, as [`Place::find_within`].
+    ///
+    /// # Errors
+    /// As both.
+    pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, PlaceError> {
+        self.find_within(file, most)?.ok_or_else(|| self.missing(file, hint))
+    }
+
+    fn missing(&self, file: &str, hint: &'static str) -> PlaceError {
+        match (Reference::parse(file).filter(|_| is_elsewhere(file)), self.reference()) {
             (Some(reference), _) => PlaceError::Elsewhere { place: self.name(), reference: reference.to_string() },
             (None, Some(reference)) => {
                 PlaceError::NotFetched { reference: reference.to_string(), file: file.to_owned() }
             }
             (None, None) => PlaceError::Missing { place: self.name(), file: file.to_owned(), hint },
-        })
+        }
     }
 
     /// The names of its files, sorted; folders within it are not entered.
@@ -330,7 +351,7 @@ fn hash(name: &str, content: &[u8]) -> String {
 
 fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {
     let io = |error| PlaceError::Io { path: path.display().to_string(), error };
-    let mut file = match File::open(path) {
+    let mut file = match untrusted::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),
@@ -343,7 +364,7 @@ fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceErr
 
 fn map(path: &Path) -> Result<Option<Blob>, PlaceError> {
     let io = |error| PlaceError::Io { path: path.display().to_string(), error };
-    let file = match File::open(path) {
+    let file = match untrusted::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),

@@ -1,14 +1,18 @@
 //! A `config.json` whose options are taken one by one, so that what is left over can be named.
 
-use crate::hub::Place;
+use crate::hub::{CONFIG_BYTES, Place};
 use crate::model::ModelError;
 use crate::model::spec::{RopeScaling, RopeSpec};
+use crate::untrusted::{excerpt, json_fault};
 use serde_json::{Map, Value};
 
 const FILE: &str = "config.json";
 
 /// Sizes beyond this are a damaged file; products made of them would overflow.
 const MOST: u64 = 1 << 24;
+
+/// Layers of the deepest model; each of them takes memory before a weight of it is looked for.
+const MOST_LAYERS: u64 = 1 << 12;
 
 /// Options that do not change the numbers of a forward pass over one prompt: what training, generation, heads for other
 /// tasks and other modalities are told.
@@ -90,10 +94,10 @@ pub(super) struct Config {
 impl Config {
     /// Reads `config.json`.
     pub fn read(place: &Place) -> Result<Self, ModelError> {
-        let blob = place.open(FILE, "a Hugging Face model directory has one")?;
+        let blob = place.open_within(FILE, CONFIG_BYTES, "a Hugging Face model directory has one")?;
         let path = place.path(FILE);
         let options = serde_json::from_slice(&blob)
-            .map_err(|e| ModelError::Config { path: path.clone(), what: format!("not a JSON object: {e}") })?;
+            .map_err(|e| ModelError::Config { path: path.clone(), what: json_fault(&e) })?;
         Ok(Self { path, options })
     }
 
@@ -145,11 +149,20 @@ impl Config {
     }
 
     pub fn optional_size(&mut self, name: &str) -> Result<Option<usize>, ModelError> {
+        self.size_up_to(name, MOST)
+    }
+
+    fn size_up_to(&mut self, name: &str, most: u64) -> Result<Option<usize>, ModelError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        match value.as_u64().filter(|n| (1..=MOST).contains(n)) {
+        match value.as_u64().filter(|n| (1..=most).contains(n)) {
             Some(n) => Ok(Some(n as usize)),
-            None => Err(self.wrong(format!("{name} is {value}, expected a count from 1 to {MOST}"))),
+            None => Err(self.wrong(format!("{name} is {}, expected a count from 1 to {most}", quoted(&value)))),
         }
+    }
+
+    /// How many layers there are.
+    pub fn layers(&mut self, name: &str) -> Result<usize, ModelError> {
+        self.size_up_to(name, MOST_LAYERS)?.ok_or_else(|| self.wrong(format!("{name} is missing")))
     }
 
     pub fn size(&mut self, name: &str) -> Result<usize, ModelError> {
@@ -160,7 +173,7 @@ impl Config {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_f64().filter(|x| *x > 0.0 && x.is_finite()) {
             Some(x) => Ok(Some(x)),
-            None => Err(self.wrong(format!("{name} is {value}, expected a positive number"))),
+            None => Err(self.wrong(format!("{name} is {}, expected a positive number", quoted(&value)))),
         }
     }
 
@@ -172,7 +185,7 @@ impl Config {
         match self.take(name) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(flag),
-            Some(value) => Err(self.wrong(format!("{name} is {value}, expected true or false"))),
+            Some(value) => Err(self.wrong(format!("{name} is {}, expected true or false", quoted(&value)))),
         }
     }
 
@@ -218,11 +231,14 @@ impl Config {
                 }
             }
             Some(other) => {
-                return Err(self.wrong(format!("{name} of type {other} is not understood; known: linear, llama3")));
+                let other = excerpt(other);
+                return Err(self.wrong(format!("{name} of type {other:?} is not understood; known: linear, llama3")));
             }
         };
         match inner.options.iter().find(|(_, value)| !value.is_null()) {
-            Some((key, value)) => Err(self.wrong(format!("{name}: {key} = {value} is not understood"))),
+            Some((key, value)) => {
+                Err(self.wrong(format!("{name}: {} = {} is not understood", excerpt(key), quoted(value))))
+            }
             None => Ok(RopeSpec { theta, scaling }),
         }
     }
@@ -240,9 +256,15 @@ impl Config {
         });
         match unknown {
             Some((key, value)) => {
+                let (key, value) = (excerpt(key), quoted(value));
                 Err(self.wrong(format!("option {key} = {value} is not understood and could change the numbers")))
             }
             None => Ok(()),
         }
     }
+}
+
+/// An option's value in a message.
+fn quoted(value: &Value) -> String {
+    excerpt(&value.to_string()).into_owned()
 }

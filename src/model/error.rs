@@ -2,6 +2,7 @@
 
 use crate::hub::PlaceError;
 use crate::model::DeviceName;
+use crate::untrusted::excerpt;
 use thiserror::Error;
 
 /// A model that cannot be loaded or run. Each message says what, where, and what to do.
@@ -19,15 +20,18 @@ pub enum ModelError {
         what: String,
     },
     /// A weight file is damaged.
-    #[error("{path}: not a complete safetensors file ({what}); fetch it again")]
+    #[error("{path}: {what}; fetch it again")]
     Damaged {
         /// The file.
         path: String,
-        /// What the reader says.
+        /// What is wrong with it.
         what: String,
     },
     /// A tensor is not there.
-    #[error("{place}: tensor {name} is missing; the files do not hold the model that the configuration describes")]
+    #[error(
+        "{place}: tensor {} is missing; the files do not hold the model that the configuration describes",
+        excerpt(name)
+    )]
     NoTensor {
         /// The directory.
         place: String,
@@ -35,7 +39,7 @@ pub enum ModelError {
         name: String,
     },
     /// A tensor has another shape.
-    #[error("{path}: tensor {name} has shape {found:?}, expected {expected:?}")]
+    #[error("{path}: tensor {} has shape {}, expected {expected:?}", excerpt(name), excerpt(&format!("{found:?}")))]
     Shape {
         /// The file.
         path: String,
@@ -47,7 +51,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor has a type that is not read.
-    #[error("{path}: tensor {name} is stored as {dtype}; only F32, BF16 and F16 are read")]
+    #[error("{path}: tensor {} is stored as {dtype}; only F32, BF16 and F16 are read", excerpt(name))]
     Dtype {
         /// The file.
         path: String,
@@ -57,7 +61,10 @@ pub enum ModelError {
         dtype: String,
     },
     /// A weight is not a finite number.
-    #[error("{path}: tensor {name} holds a NaN or an infinity in row {row}; the file is damaged or was trained badly")]
+    #[error(
+        "{path}: tensor {} holds a NaN or an infinity in row {row}; the file is damaged or was trained badly",
+        excerpt(name)
+    )]
     NotFinite {
         /// The file.
         path: String,

@@ -5,6 +5,7 @@ use crate::model::config::Config;
 use crate::model::spec::{
     ActivationKind, Biases, LayerSpec, Layout, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec,
 };
+use crate::untrusted::excerpt;
 use serde_json::{Value, json};
 
 const KNOWN: &str = "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Gemma2ForCausalLM, \
@@ -47,7 +48,7 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
         }
         Some("GPT2LMHeadModel") => return gpt2(config, names),
         other => {
-            let found = other.map_or("no architecture".to_owned(), |name| format!("architecture {name:?}"));
+            let found = other.map_or("no architecture".to_owned(), |name| format!("architecture {:?}", excerpt(name)));
             return Err(config.wrong(format!("names {found}; known: {KNOWN}")));
         }
     };
@@ -99,7 +100,7 @@ fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<Model
     config.fill(usual(family));
     let gemma = matches!(family, Family::Gemma2 | Family::Gemma3);
     let d_model = config.size("hidden_size")?;
-    let n_layers = config.size("num_hidden_layers")?;
+    let n_layers = config.layers("num_hidden_layers")?;
     let n_heads = config.size("num_attention_heads")?;
     // Gemma's and Qwen3's own defaults; the others divide the width among the heads.
     let usual_head = match family {
@@ -156,7 +157,10 @@ fn activation(config: &mut Config, usual: &str) -> Result<ActivationKind, ModelE
         "silu" | "swish" => Ok(ActivationKind::Silu),
         "gelu" => Ok(ActivationKind::Gelu),
         "gelu_pytorch_tanh" | "gelu_new" => Ok(ActivationKind::GeluTanh),
-        other => Err(config.wrong(format!("activation {other} is not understood; known: silu, gelu, gelu_new"))),
+        other => {
+            let other = excerpt(other);
+            Err(config.wrong(format!("activation {other:?} is not understood; known: silu, gelu, gelu_new")))
+        }
     }
 }
 
@@ -237,7 +241,7 @@ fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Resul
 }
 
 fn gpt2(config: &mut Config, names: Names) -> Result<ModelSpec, ModelError> {
-    let (d_model, n_heads, n_layers) = (config.size("n_embd")?, config.size("n_head")?, config.size("n_layer")?);
+    let (d_model, n_heads, n_layers) = (config.size("n_embd")?, config.size("n_head")?, config.layers("n_layer")?);
     if !d_model.is_multiple_of(n_heads) {
         return Err(config.wrong(format!("n_embd {d_model} is not a multiple of n_head {n_heads}")));
     }
@@ -250,7 +254,9 @@ fn gpt2(config: &mut Config, names: Names) -> Result<ModelSpec, ModelError> {
     let act = match config.text("activation_function").as_deref().unwrap_or("gelu_new") {
         "gelu_new" | "gelu_pytorch_tanh" => ActivationKind::GeluTanh,
         "gelu" => ActivationKind::Gelu,
-        other => return Err(config.wrong(format!("activation_function {other} is not understood"))),
+        other => {
+            return Err(config.wrong(format!("activation_function {:?} is not understood", excerpt(other))));
+        }
     };
     let head_dim = d_model / n_heads;
     let spec = ModelSpec {

@@ -1,9 +1,11 @@
 //! NumPy archives. Arrays that are stored as they are can be read in place, like safetensors; compressed ones are
-//! unpacked into memory.
+//! unpacked into memory, and that only when their numbers are asked for: by then their shape is known to be wanted.
 
+use crate::untrusted::excerpt;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use safetensors::Dtype;
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 use std::ops::Range;
 use zip::{CompressionMethod, ZipArchive};
@@ -17,6 +19,7 @@ const MOST_DEFLATED: u64 = 1032;
 const HEADER_PROBE: u64 = 1 << 17;
 
 /// An array of an archive: its name, its type, its shape, and the bytes that hold it.
+#[derive(Debug)]
 pub(super) struct Array {
     pub name: String,
     pub dtype: Dtype,
@@ -24,7 +27,17 @@ pub(super) struct Array {
     /// Of the archive, or of what is unpacked.
     pub bytes: Range<usize>,
     /// The array's file, where the archive holds it compressed.
-    pub unpacked: Option<Vec<u8>>,
+    pub packed: Option<Packed>,
+}
+
+/// An array's file that an archive holds compressed.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// Where in the archive.
+    stored: Range<usize>,
+    /// Bytes when it is unpacked.
+    pub size: usize,
+    crc: u32,
 }
 
 /// The arrays of the archive `bytes`.
@@ -32,28 +45,35 @@ pub(super) struct Array {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn arrays(bytes: &[u8]) -> Result<Vec<Array>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format!("not an npz archive: {e}"))?;
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format!("it is no npz archive ({e})"))?;
     (0..archive.len())
         .map(|index| {
             let member = archive.by_index_raw(index).map_err(|e| e.to_string())?;
             let name = member.name().map_err(|e| e.to_string())?.trim_end_matches(".npy").to_owned();
-            let out_of_range = || format!("array {name} lies outside the file");
+            let shown = excerpt(&name);
+            let out_of_range = || format!("array {shown} lies outside the file");
             let start = member.data_start().ok_or_else(out_of_range)?;
             let start = usize::try_from(start).map_err(|_| out_of_range())?;
-            let stored = usize::try_from(member.compressed_size()).map_err(|_| out_of_range())?;
-            let stored = start.checked_add(stored).and_then(|end| bytes.get(start..end)).ok_or_else(out_of_range)?;
-            let unpacked = match member.compression() {
-                CompressionMethod::Stored => None,
+            let length = usize::try_from(member.compressed_size()).map_err(|_| out_of_range())?;
+            let end = start.checked_add(length).filter(|end| *end <= bytes.len()).ok_or_else(out_of_range)?;
+            let stored = &bytes[start..end];
+            let wrong = |why: String| format!("array {shown} {why}");
+            let (start, size, head, packed) = match member.compression() {
+                CompressionMethod::Stored => (start, length, Cow::Borrowed(stored), None),
                 CompressionMethod::DEFLATE => {
-                    Some(inflated(stored, member.size(), member.crc32()).map_err(|why| format!("array {name} {why}"))?)
+                    let size = member.size();
+                    let head = head(stored, size).map_err(wrong)?;
+                    let size = usize::try_from(size).map_err(|_| out_of_range())?;
+                    let packed = Packed { stored: start..end, size, crc: member.crc32() };
+                    (0, size, Cow::Owned(head), Some(packed))
                 }
-                other => return Err(format!("array {name} is compressed by {other}; save it with numpy.savez")),
+                other => return Err(wrong(format!("is compressed by {other}; save it with numpy.savez"))),
             };
-            let content = unpacked.as_deref().unwrap_or(stored);
-            let (dtype, shape, header) = header(content).ok_or_else(|| format!("array {name} has no sound header"))?;
-            fits(dtype, &shape, content.len() - header).map_err(|why| format!("array {name} {why}"))?;
-            let start = if unpacked.is_some() { 0 } else { start };
-            Ok(Array { name, dtype, shape, bytes: start + header..start + content.len(), unpacked })
+            let (dtype, shape, header) = header(&head).ok_or_else(|| wrong("has no sound header".to_owned()))?;
+            let rest =
+                size.checked_sub(header).ok_or_else(|| wrong(format!("has {size} bytes, less than its header")))?;
+            fits(dtype, &shape, rest).map_err(wrong)?;
+            Ok(Array { name, dtype, shape, bytes: start + header..start + size, packed })
         })
         .collect()
 }
@@ -66,31 +86,36 @@ fn fits(dtype: Dtype, shape: &[usize], size: usize) -> Result<(), String> {
     }
 }
 
-/// What is packed into `stored`, which has to be `size` bytes with checksum `crc`.
-fn inflated(stored: &[u8], size: u64, crc: u32) -> Result<Vec<u8>, String> {
+/// The start of what is packed into `stored`, which is said to be `size` bytes.
+fn head(stored: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if size / MOST_DEFLATED > stored.len() as u64 {
         return Err(format!("claims {size} bytes, which cannot be packed into {}", stored.len()));
     }
-    // The header comes first: an array whose shape belies its size is not unpacked.
-    let mut decoder = DeflateDecoder::new(stored);
+    unpacked(stored, size.min(HEADER_PROBE))
+}
+
+fn unpacked(stored: &[u8], most: u64) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
-    let mut unpack = |content: &mut Vec<u8>, most: u64| {
-        decoder.by_ref().take(most).read_to_end(content).map_err(|e| format!("cannot be unpacked: {e}"))
-    };
-    unpack(&mut content, size.min(HEADER_PROBE))?;
-    let (dtype, shape, start) = header(&content).ok_or("has no sound header")?;
-    let rest = usize::try_from(size).ok().and_then(|size| size.checked_sub(start));
-    let rest = rest.ok_or_else(|| format!("claims {size} bytes, less than its header"))?;
-    fits(dtype, &shape, rest)?;
-    // One byte more than there should be shows what would go on.
-    let left = size + 1 - content.len() as u64;
-    unpack(&mut content, left)?;
-    let mut found = Crc::new();
-    found.update(&content);
-    if content.len() as u64 != size || found.sum() != crc {
-        return Err(format!("does not unpack into the {size} bytes that were packed"));
-    }
+    let read = DeflateDecoder::new(stored).take(most).read_to_end(&mut content);
+    read.map_err(|error| format!("cannot be unpacked: {error}"))?;
     Ok(content)
+}
+
+impl Packed {
+    /// The array's file, out of the bytes of its archive.
+    ///
+    /// # Errors
+    /// It is not what was packed.
+    pub fn unpack(&self, archive: &[u8]) -> Result<Vec<u8>, String> {
+        // One byte more than there should be shows what would go on.
+        let content = unpacked(&archive[self.stored.clone()], self.size as u64 + 1)?;
+        let mut found = Crc::new();
+        found.update(&content);
+        if content.len() != self.size || found.sum() != self.crc {
+            return Err(format!("does not unpack into the {} bytes that were packed", self.size));
+        }
+        Ok(content)
+    }
 }
 
 /// Type, shape and length of an array's header.

@@ -2,14 +2,17 @@
 
 use crate::hub::{Blob, Place};
 use crate::job::Cancel;
+use crate::model::npz::{self, Packed};
 use crate::model::product::{self, COLUMNS, FEW, Padded, Stored, convert};
-use crate::model::{ModelError, Precision, npz};
+use crate::model::{ModelError, Precision};
 use crate::parallel;
+use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
@@ -33,13 +36,31 @@ impl Entry {
     }
 }
 
-/// The tensors of one or more safetensors files.
+/// The tensors of one or more safetensors files or npz archives.
 #[derive(Debug)]
 pub struct Weights {
     place: Place,
-    files: Vec<(String, Blob)>,
+    /// By name; of an archive first the archive itself, then each array that it holds compressed.
+    files: Vec<(String, Content)>,
     entries: HashMap<String, Entry>,
+    /// Held while an array is unpacked, so that no two threads unpack one.
+    unpacking: Mutex<()>,
 }
+
+/// What holds the numbers of tensors.
+#[derive(Debug)]
+enum Content {
+    File(Blob),
+    /// An array of the archive at `archive` among the files, unpacked when it is first read.
+    Packed {
+        archive: usize,
+        packed: Packed,
+        unpacked: OnceLock<Vec<u8>>,
+    },
+}
+
+/// Bytes of the largest index of shards.
+const MOST_INDEX: usize = 64 << 20;
 
 impl Weights {
     /// Opens `names`, files of `place`. A tensor that stands in several keeps its first place.
@@ -47,37 +68,38 @@ impl Weights {
     /// # Errors
     /// A file that is missing, truncated, or not safetensors.
     pub fn open(place: &Place, names: &[String]) -> Result<Self, ModelError> {
-        let mut weights = Self { place: place.clone(), files: Vec::new(), entries: HashMap::new() };
+        let mut weights =
+            Self { place: place.clone(), files: Vec::new(), entries: HashMap::new(), unpacking: Mutex::default() };
         for name in names {
             let blob = place.open(name, "a weight file that the others refer to")?;
             let damaged = |what: String| ModelError::Damaged { path: place.path(name), what };
             let file = weights.files.len();
             if name.ends_with(".npz") {
-                let mut unpacked = Vec::new();
-                for array in npz::arrays(&blob).map_err(damaged)? {
-                    let mut file = file;
-                    if let Some(content) = array.unpacked {
-                        unpacked.push((name.clone(), Blob::Unpacked(content)));
-                        file += unpacked.len();
+                let arrays = npz::arrays(&blob).map_err(damaged)?;
+                weights.files.push((name.clone(), Content::File(blob)));
+                for array in arrays {
+                    let mut of = file;
+                    if let Some(packed) = array.packed {
+                        of = weights.files.len();
+                        let content = Content::Packed { archive: file, packed, unpacked: OnceLock::new() };
+                        weights.files.push((name.clone(), content));
                     }
-                    let entry = Entry { file, bytes: array.bytes, dtype: array.dtype, shape: array.shape };
+                    let entry = Entry { file: of, bytes: array.bytes, dtype: array.dtype, shape: array.shape };
                     weights.entries.entry(array.name).or_insert(entry);
                 }
-                weights.files.push((name.clone(), blob));
-                weights.files.append(&mut unpacked);
                 continue;
             }
-            let (header, metadata) = SafeTensors::read_metadata(&blob).map_err(|e| damaged(e.to_string()))?;
+            let (header, metadata) = SafeTensors::read_metadata(&blob).map_err(|e| damaged(safetensors_fault(&e)))?;
             let start = header + 8;
             for (key, info) in metadata.tensors() {
                 let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
                 if bytes.end > blob.len() {
-                    return Err(damaged(format!("tensor {key} ends past the end of the file")));
+                    return Err(damaged(format!("tensor {} ends past the end of the file", excerpt(&key))));
                 }
                 let entry = Entry { file, bytes, dtype: info.dtype, shape: info.shape.clone() };
                 weights.entries.entry(key).or_insert(entry);
             }
-            weights.files.push((name.clone(), blob));
+            weights.files.push((name.clone(), Content::File(blob)));
         }
         Ok(weights)
     }
@@ -93,13 +115,13 @@ impl Weights {
         let files = place.files()?;
         let names = if files.iter().any(|name| name == SINGLE) {
             vec![SINGLE.to_owned()]
-        } else if let Some(blob) = place.find(INDEX)? {
+        } else if let Some(blob) = place.find_within(INDEX, MOST_INDEX)? {
             #[derive(serde::Deserialize)]
             struct Index {
                 weight_map: std::collections::BTreeMap<String, String>,
             }
             let index: Index = serde_json::from_slice(&blob)
-                .map_err(|e| ModelError::Config { path: place.path(INDEX), what: format!("not a shard index: {e}") })?;
+                .map_err(|e| ModelError::Config { path: place.path(INDEX), what: json_fault(&e) })?;
             let mut names: Vec<String> = index.weight_map.into_values().collect();
             names.sort();
             names.dedup();
@@ -153,6 +175,44 @@ impl Weights {
         Ok(entry)
     }
 
+    /// The bytes of a tensor, unpacked where they are not yet.
+    fn bytes(&self, entry: &Entry) -> Result<&[u8], ModelError> {
+        let content = match &self.files[entry.file] {
+            (_, Content::File(blob)) => &**blob,
+            (name, Content::Packed { archive, packed, unpacked }) => match unpacked.get() {
+                Some(content) => content,
+                None => self.unpack(name, *archive, packed, unpacked)?,
+            },
+        };
+        Ok(&content[entry.bytes.clone()])
+    }
+
+    fn unpack<'a>(
+        &self,
+        name: &str,
+        archive: usize,
+        packed: &Packed,
+        unpacked: &'a OnceLock<Vec<u8>>,
+    ) -> Result<&'a [u8], ModelError> {
+        let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Content::File(blob)) = (unpacked.get(), &self.files[archive].1) {
+            let damaged =
+                |what| ModelError::Damaged { path: self.place.path(name), what: format!("one of its arrays {what}") };
+            let content = packed.unpack(blob).map_err(damaged)?;
+            return Ok(unpacked.get_or_init(|| content));
+        }
+        Ok(unpacked.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// Bytes that compressed arrays will take beside what is held, once they are read.
+    pub fn to_unpack(&self) -> u64 {
+        let left = |content: &Content| match content {
+            Content::Packed { packed, unpacked, .. } if unpacked.get().is_none() => packed.size as u64,
+            _ => 0,
+        };
+        self.files.iter().map(|(_, content)| left(content)).sum()
+    }
+
     /// Converts slices `rows` of the first dimension to f32, row after row, into `out`.
     ///
     /// # Errors
@@ -171,8 +231,8 @@ impl Weights {
         let width: usize = shape[1..].iter().product();
         assert_eq!(out.len(), rows.len() * width, "the buffer holds the rows that are read");
         let size = entry.dtype.bitsize() / 8;
-        let (file, blob) = &self.files[entry.file];
-        let bytes = &blob[entry.bytes.clone()][rows.start * width * size..rows.end * width * size];
+        let file = &self.files[entry.file].0;
+        let bytes = &self.bytes(entry)?[rows.start * width * size..rows.end * width * size];
         let first_bad = AtomicUsize::new(usize::MAX);
         let pieces = out.chunks_mut(PIECE).zip(bytes.chunks(PIECE * size)).enumerate().collect();
         parallel::each(pieces, rows.len() * width, |(nth, (out, bytes)): (usize, (&mut [f32], &[u8]))| {
@@ -212,8 +272,8 @@ impl Weights {
         let width: usize = shape[1..].iter().product();
         assert!(out.len() == part.len() && part.end <= width, "the buffer holds the part that is read");
         let size = entry.dtype.bitsize() / 8;
-        let (file, blob) = &self.files[entry.file];
-        let bytes = &blob[entry.bytes.clone()][(row * width + part.start) * size..(row * width + part.end) * size];
+        let file = &self.files[entry.file].0;
+        let bytes = &self.bytes(entry)?[(row * width + part.start) * size..(row * width + part.end) * size];
         convert(entry.dtype, bytes, out);
         match first_not_finite(out) {
             Some(_) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
@@ -245,8 +305,8 @@ impl Weights {
         let entry = self.expect(name, shape)?;
         assert!(out.len() == shape[0] && column < shape[1], "the buffer holds the column that is read");
         let size = entry.dtype.bitsize() / 8;
-        let (file, blob) = &self.files[entry.file];
-        let bytes = &blob[entry.bytes.clone()];
+        let file = &self.files[entry.file].0;
+        let bytes = self.bytes(entry)?;
         for (row, value) in out.iter_mut().enumerate() {
             let at = (row * shape[1] + column) * size;
             convert(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
@@ -277,7 +337,7 @@ impl Weights {
         let few = self.few(x)?;
         let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
         let row_bytes = d * entry.dtype.bitsize() / 8;
-        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        let bytes = self.bytes(entry)?;
         let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(step), |block| -> Result<_, ModelError> {
             cancel.check()?;
             let rows = block * step..n.min((block + 1) * step);
@@ -332,7 +392,7 @@ impl Weights {
             }
             return Ok(precision.rounded(&sum)?.flatten_all()?.to_vec1()?);
         };
-        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        let bytes = self.bytes(entry)?;
         let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(COLUMNS), |block| -> Result<_, ModelError> {
             cancel.check()?;
             let start = block * COLUMNS;
@@ -363,7 +423,9 @@ impl Weights {
     /// Gives the pages of a part of a tensor back to the system.
     fn release(&self, entry: &Entry, part: Range<usize>) {
         let start = entry.bytes.start;
-        self.files[entry.file].1.release(start + part.start..start + part.end);
+        if let Content::File(blob) = &self.files[entry.file].1 {
+            blob.release(start + part.start..start + part.end);
+        }
     }
 
     /// A whole tensor as f32.

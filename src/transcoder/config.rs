@@ -1,8 +1,9 @@
 //! `config.yaml` of a transcoder set: what it reads, what it writes, and for which model.
 
-use crate::hub::Place;
+use crate::hub::{CONFIG_BYTES, Place};
 use crate::model::LayerPass;
 use crate::transcoder::TranscoderError;
+use crate::untrusted::{excerpt, yaml_fault};
 use candle_core::Tensor;
 use serde::Deserialize;
 
@@ -141,10 +142,11 @@ impl TranscoderConfig {
     /// It is missing, is no YAML, or names a kind, a hook or an activation that is not known.
     pub fn read(place: &Place) -> Result<Self, TranscoderError> {
         const FILE: &str = "config.yaml";
-        let blob = place.open(FILE, "a transcoder directory in circuit-tracer's layout has one")?;
+        let hint = "a transcoder directory in circuit-tracer's layout has one";
+        let blob = place.open_within(FILE, CONFIG_BYTES, hint)?;
         let wrong = |what: String| TranscoderError::Config { path: place.path(FILE), what };
-        let text = std::str::from_utf8(&blob).map_err(|e| wrong(e.to_string()))?;
-        let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(one_line(&e.to_string())))?;
+        let text = std::str::from_utf8(&blob).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(yaml_fault(&e.to_string())))?;
         if !config.is_dictionary() && !config.replaces_mlps() {
             let (reads, writes) = (config.feature_input_hook.name(), config.feature_output_hook.name());
             return Err(wrong(format!(
@@ -158,12 +160,8 @@ impl TranscoderConfig {
             (Some("topk"), _) => Err(wrong("activation topk needs k, the features kept, above 0".to_owned())),
             (activation, k) => Err(wrong(format!(
                 "activation {} with k {k:?} is not understood; known: relu, jumprelu, topk with k",
-                activation.unwrap_or("absent")
+                excerpt(activation.unwrap_or("absent"))
             ))),
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }

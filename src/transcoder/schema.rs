@@ -3,6 +3,7 @@
 use crate::hub::Place;
 use crate::model::{Entry, Weights};
 use crate::transcoder::{Kind, TranscoderConfig, TranscoderError};
+use crate::untrusted::excerpt;
 
 /// The files of one layer.
 #[derive(Debug)]
@@ -144,7 +145,10 @@ pub(super) fn listed(place: &Place, config: &TranscoderConfig) -> Result<Vec<Str
     let file = |entry: &String| {
         place.listed(entry).ok_or_else(|| TranscoderError::Config {
             path: place.path("config.yaml"),
-            what: format!("transcoders: {entry:?} names no file of a repository or of the transcoder's directory"),
+            what: format!(
+                "transcoders: {:?} names no file of a repository or of the transcoder's directory",
+                excerpt(entry)
+            ),
         })
     };
     config.transcoders.iter().flatten().map(file).collect()

@@ -2,7 +2,7 @@
 
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec, Precision};
+use crate::model::{Entry, ModelError, ModelSpec, Precision, Weights};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
@@ -147,6 +147,14 @@ impl Transcoder {
     /// A file cannot be read.
     pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
         Ok(self.place.hashes(&schema::listed(&self.place, &self.config)?)?)
+    }
+
+    /// Bytes that compressed weights will take beside what is held, once they are read.
+    pub fn to_unpack(&self) -> u64 {
+        let of_layer = |layer: &Layer| {
+            layer.files.encoder.to_unpack() + layer.files.decoder.as_ref().map_or(0, Weights::to_unpack)
+        };
+        self.layers.iter().map(of_layer).sum()
     }
 
     /// Layers, `L`.

@@ -1,6 +1,6 @@
 //! What can stop the making of a store.
 
-use crate::attribution::TraceError;
+use crate::attribution::{TraceError, apart};
 use crate::format::FormatError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,9 +39,9 @@ pub enum BuildError {
     },
     /// The contexts take more memory than may be held.
     #[error(
-        "the contexts take {:.2} GiB of memory, and {:.2} GiB may be held; allow more (--max-memory), keep fewer \
-         --examples or look at fewer layers at a time{}",
-        gib(*needed), gib(*limit), if *kept { "; what has come is kept, and the next run goes on there" } else { "" }
+        "the contexts take {}; allow more (--max-memory), keep fewer --examples or look at fewer layers at a time{}",
+        apart(*needed, "of memory", *limit, "may be held"),
+        if *kept { "; what has come is kept, and the next run goes on there" } else { "" }
     )]
     Memory {
         /// What they take, in bytes.
@@ -78,8 +78,4 @@ impl BuildError {
             _ => false,
         }
     }
-}
-
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 30)
 }

@@ -6,6 +6,7 @@ use crate::features::store::{INDEX, MANIFEST, Manifest, SUMMARY};
 use crate::features::{Dashboard, FeatureError, Sizes};
 use crate::hub::{Blob, Place, is_inside};
 use crate::ids::{FeatureId, Layer};
+use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use std::ops::Range;
@@ -62,12 +63,12 @@ impl Index {
             [b'[', ..] => packed.to_vec(),
             _ => inflate(packed, most).map_err(wrong)?,
         };
-        let layers: Vec<Option<Entry>> = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+        let layers: Vec<Option<Entry>> = serde_json::from_slice(&text).map_err(|e| wrong(json_fault(&e)))?;
         let mut records = Vec::with_capacity(layers.len());
         for (layer, entry) in layers.into_iter().enumerate() {
             let Entry { filename, offsets } = entry.unwrap_or_default();
             if !offsets.is_empty() && !is_inside(&filename) {
-                return Err(wrong(format!("layer {layer}: {filename:?} leads out of its folder")));
+                return Err(wrong(format!("layer {layer}: {:?} leads out of its folder", excerpt(&filename))));
             }
             if let Some(at) = offsets.windows(2).position(|pair| pair[0] > pair[1]) {
                 let (start, end) = (offsets[at], offsets[at + 1]);
@@ -104,9 +105,9 @@ impl Summary {
         let name = format!("{prefix}{SUMMARY}");
         let Some(blob) = place.find(&name)? else { return Ok(None) };
         let wrong = |what: String| FeatureError::Source { file: place.path(&name), what };
-        let tensors = SafeTensors::deserialize(&blob).map_err(|e| wrong(format!("not a safetensors file: {e}")))?;
+        let tensors = SafeTensors::deserialize(&blob).map_err(|e| wrong(safetensors_fault(&e)))?;
         let range = |layer: usize, size: usize, what: &str| {
-            let tensor = tensors.tensor(&format!("{what}.{layer}")).map_err(|e| wrong(e.to_string()))?;
+            let tensor = tensors.tensor(&format!("{what}.{layer}")).map_err(|e| wrong(safetensors_fault(&e)))?;
             let (dtype, shape) = (tensor.dtype(), tensor.shape());
             if dtype != Dtype::F32 || shape != [size] {
                 return Err(wrong(format!("{what}.{layer} is {dtype:?} {shape:?} and not F32 [{size}]")));
@@ -204,7 +205,7 @@ impl Store {
 fn read_manifest(place: &Place, name: &str) -> Result<Option<Manifest>, FeatureError> {
     let Some(bytes) = place.part(name, 0..MOST_MANIFEST)? else { return Ok(None) };
     let wrong = |what: String| FeatureError::Source { file: place.path(name), what };
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| wrong(json_fault(&e)))?;
     if manifest.version > Manifest::VERSION {
         let (found, known) = (manifest.version, Manifest::VERSION);
         return Err(wrong(format!("it is of version {found}, and this program reads version {known}; update it")));

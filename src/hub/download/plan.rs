@@ -170,12 +170,12 @@ impl Shelf for OnServer<'_> {
         Ok(self.names.iter().filter(|name| !name.contains('/')).cloned().collect())
     }
 
-    fn text(&mut self, name: &str) -> Result<(String, String), HubError> {
+    fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError> {
         let path = match self.reference.path() {
             "" => name.to_owned(),
             folder => format!("{folder}/{name}"),
         };
-        let text = self.remote.small_file(self.reference.repo(), &self.listing.commit, &path)?;
+        let text = self.remote.small_file(self.reference.repo(), &self.listing.commit, &path, most)?;
         Ok((text, format!("{}/{path}", self.reference.repo())))
     }
 }

@@ -5,6 +5,7 @@ use crate::hub::cache::is_commit;
 use crate::hub::reference::is_inside;
 use crate::hub::{Access, HubError, Reference};
 use crate::job::Monitor;
+use crate::untrusted::{excerpt, json_fault};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{Method, Uri};
 
-/// The largest listing of a repository, and the largest configuration, that is read.
+/// The largest listing of a repository that is read.
 const MOST_TEXT: usize = 64 << 20;
 /// The largest file that a server may offer: above every weight file there is.
 const MOST_FILE: u64 = 1 << 42;
@@ -120,12 +121,12 @@ impl<'a> Remote<'a> {
     /// The files of a repository at a revision.
     pub fn listing(&self, repo: &str, revision: &str) -> Result<Listing, HubError> {
         let url = format!("{}/api/models/{repo}/revision/{}?blobs=true", self.access.endpoint, escape(revision, false));
-        let text = self.text(&url, &Subject { repo, revision, file: None })?;
+        let text = self.text(&url, &Subject { repo, revision, file: None }, MOST_TEXT)?;
         let refused = |what: String| HubError::Refused { url: url.clone(), what };
         let info: ModelInfo =
-            serde_json::from_str(&text).map_err(|e| refused(format!("its listing is no JSON: {e}")))?;
+            serde_json::from_str(&text).map_err(|e| refused(format!("of its listing, {}", json_fault(&e))))?;
         if !is_commit(&info.sha) {
-            return Err(refused(format!("it calls its commit {:?}", info.sha)));
+            return Err(refused(format!("it calls its commit {:?}", excerpt(&info.sha))));
         }
         if info.siblings.len() > MOST_FILES {
             return Err(refused(format!("it lists {} files", info.siblings.len())));
@@ -134,6 +135,7 @@ impl<'a> Remote<'a> {
         for sibling in info.siblings {
             let name = sibling.rfilename;
             if !is_inside(&name) {
+                let name = excerpt(&name);
                 return Err(refused(format!("it lists a file {name:?}, which would lead out of the cache")));
             }
             let (lfs_size, sha256) = sibling.lfs.map_or((None, None), |lfs| (lfs.size, lfs.sha256));
@@ -150,8 +152,8 @@ impl<'a> Remote<'a> {
     }
 
     /// The content of a small file.
-    pub fn small_file(&self, repo: &str, commit: &str, file: &str) -> Result<String, HubError> {
-        self.text(&self.address(repo, commit, file), &Subject { repo, revision: commit, file: Some(file) })
+    pub fn small_file(&self, repo: &str, commit: &str, file: &str, most: usize) -> Result<String, HubError> {
+        self.text(&self.address(repo, commit, file), &Subject { repo, revision: commit, file: Some(file) }, most)
     }
 
     /// Where a file of a commit is asked for.
@@ -275,7 +277,7 @@ impl<'a> Remote<'a> {
         Ok(())
     }
 
-    fn text(&self, url: &str, subject: &Subject) -> Result<String, HubError> {
+    fn text(&self, url: &str, subject: &Subject, most: usize) -> Result<String, HubError> {
         let refused = |what: &str| HubError::Refused { url: url.to_owned(), what: what.to_owned() };
         let bytes = self.patiently(TRIES, url, || {
             let (answer, body) = self.follow(Method::GET, url, &[], false)?;
@@ -283,7 +285,7 @@ impl<'a> Remote<'a> {
             let mut bytes = Vec::new();
             while let Some(block) = body.block()? {
                 bytes.extend(block);
-                if bytes.len() > MOST_TEXT {
+                if bytes.len() > most {
                     return Err(refused("the answer does not end where such a file ends").into());
                 }
             }
