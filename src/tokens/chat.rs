@@ -108,7 +108,7 @@ fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) 
     let bytes = match (text, name, args) {
         (Some(text), "replace", [old, new, ..]) => {
             let old = old.as_str().map_or(0, str::len);
-            let found = if old == 0 { text.len() + 1 } else { text.len() / old };
+            let found = text.len().checked_div(old).unwrap_or(text.len() + 1);
             found.saturating_mul(new.as_str().map_or(0, str::len))
         }
         (Some(between), "join", [list, ..]) => {
