@@ -51,11 +51,8 @@ pub struct DeviceArgs {
 }
 
 /// The hub as this process's environment says.
-///
-/// # Errors
-/// A variable cannot be understood.
-pub fn hub(offline: bool) -> Result<Hub> {
-    Ok(Hub::from_env(&|name| std::env::var_os(name), offline)?)
+pub fn hub(offline: bool) -> Hub {
+    Hub::from_env(&|name| std::env::var_os(name), offline)
 }
 
 impl EngineArgs {
@@ -88,7 +85,7 @@ impl EngineArgs {
     pub fn places(&self) -> Result<(Place, Place)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
         let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
-        let hub = hub(self.offline)?;
+        let hub = hub(self.offline);
         match hub.pair(model.as_ref(), transcoder) {
             Err(
                 HubError::NotHere { .. } | HubError::Incomplete { .. } | HubError::Place(PlaceError::Elsewhere { .. }),

@@ -26,7 +26,7 @@ pub struct ModelsArgs {
 /// # Errors
 /// The cache cannot be listed, or stdout cannot be written.
 pub fn run(args: &ModelsArgs) -> Result<()> {
-    let hub = hub(true)?;
+    let hub = hub(true);
     let inventory = hub.inventory()?;
     let (model, transcoder) = demo::places();
     let demo_bytes = model.bytes() + transcoder.bytes();
@@ -79,12 +79,9 @@ pub struct LocalModels {
 impl LocalModels {
     /// By what the environment says. What is loaded computes as `engine` says, whose transcoder's features are known by
     /// its own files; `named` are dashboards and labels that the person named.
-    ///
-    /// # Errors
-    /// A variable cannot be understood.
-    pub fn new(engine: &EngineArgs, named: &NamedArgs, settings: &SettingsArgs) -> Result<Self> {
+    pub fn new(engine: &EngineArgs, named: &NamedArgs, settings: &SettingsArgs) -> Self {
         let (engine, named, settings) = (engine.clone(), named.clone(), settings.clone());
-        Ok(Self { hub: hub(engine.offline)?, engine, named, settings })
+        Self { hub: hub(engine.offline), engine, named, settings }
     }
 
     /// The transcoder that graphs call `name`: the one that was named, else what the name says.
@@ -123,7 +120,7 @@ impl Models for LocalModels {
     }
 
     fn server(&self) -> String {
-        self.hub.access.endpoint.clone()
+        self.hub.access.shown()
     }
 
     fn offer(&self, choice: &Choice, monitor: &Monitor) -> Result<Offer> {

@@ -46,7 +46,7 @@ impl WalkArgs {
     }
 
     fn models(&self) -> Result<Arc<dyn Models>> {
-        Ok(Arc::new(LocalModels::new(&self.engine, &self.features, &self.settings)?))
+        Ok(Arc::new(LocalModels::new(&self.engine, &self.features, &self.settings)))
     }
 }
 
@@ -112,7 +112,7 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
     let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
-    let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings)?);
+    let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings));
     let _log = config::log_to_file();
     tui::run(Start::Choose, None, models, args.look.options())
 }

@@ -1,14 +1,19 @@
 //! How the hub's server would be reached: where it is, who asks, and whether asking is forbidden.
 
+use crate::hub::error::without_passwords;
 use crate::hub::{Env, HubError};
+use crate::untrusted;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const SERVER: &str = "https://huggingface.co";
 
+/// Bytes of the largest file that holds a token.
+const TOKEN_BYTES: u64 = 1 << 16;
+
 /// How the hub's server would be reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Access {
     /// The server's address, without a slash at its end.
     pub endpoint: String,
@@ -17,12 +22,52 @@ pub struct Access {
     pub(super) token: Option<Token>,
     /// Who forbids the network, if anyone.
     pub offline: Option<&'static str>,
+    /// How long a server may keep the program waiting.
+    pub patience: Patience,
+    /// What is wrong with the environment; it matters only where the network is used.
+    wrong: Option<&'static str>,
+}
+
+/// How long a server may keep the program waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Bytes a second that an answer brings at least, over each `stretch` of waiting for it.
+    pub least_rate: u64,
+    /// Of waiting, after which the rate is looked at.
+    pub stretch: Duration,
+    /// For a listing or a configuration as a whole.
+    pub small: Duration,
+    /// Before a busy server that does not say how long it wants to be left alone is asked again; doubled each time.
+    pub pause: Duration,
+    /// The longest pause that a server may ask for.
+    pub longest_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            least_rate: 8 << 10,
+            stretch: Duration::from_secs(60),
+            small: Duration::from_secs(300),
+            pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(300),
+        }
+    }
 }
 
 /// A secret; it never shows in a message.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request carries it"))]
 pub(super) struct Token(pub String);
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("endpoint", &self.shown())
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,28 +77,29 @@ impl fmt::Debug for Token {
 
 impl Access {
     /// Reads `HF_ENDPOINT`, `HF_TOKEN` (or `HUGGING_FACE_HUB_TOKEN`, or the token that a login saved) and
-    /// `HF_HUB_OFFLINE`, as Python's huggingface_hub does.
-    ///
-    /// # Errors
-    /// The endpoint is no address, or the token cannot be one.
-    pub(super) fn from_env(env: Env, home: &Path, offline: bool) -> Result<Self, HubError> {
+    /// `HF_HUB_OFFLINE`, as Python's huggingface_hub does. Whether endpoint and token can be ones is judged when the
+    /// network is about to be used, by [`Access::allow`].
+    pub(super) fn from_env(env: Env, home: &Path, offline: bool) -> Self {
         let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
         let set = |name: &str| text(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| SERVER.to_owned());
         let endpoint = endpoint.trim_end_matches('/').to_owned();
-        if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
-            return Err(HubError::Environment(format!("HF_ENDPOINT is {endpoint:?}; it has to begin with https://")));
-        }
         let saved = || {
             let path =
                 set("HF_TOKEN_PATH").map_or_else(|| super::cache::hub_home(env, home).join("token"), PathBuf::from);
-            fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+            let text = untrusted::read_text(&path, TOKEN_BYTES).ok();
+            text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
         };
         let token = set("HF_TOKEN").or_else(|| set("HUGGING_FACE_HUB_TOKEN")).or_else(saved);
-        if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
-            let what = "the token for the hub holds characters that no token has; see HF_TOKEN and HF_TOKEN_PATH";
-            return Err(HubError::Environment(what.to_owned()));
-        }
+        let is_address = ["https://", "http://"].iter().any(|scheme| endpoint.starts_with(scheme));
+        // What they hold is not repeated: a password may be part of it.
+        let wrong = if !is_address {
+            Some("HF_ENDPOINT is no address; it has to begin with https://")
+        } else if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+            Some("the token for the hub holds characters that no token has; see HF_TOKEN and HF_TOKEN_PATH")
+        } else {
+            None
+        };
         let forbidden = set("HF_HUB_OFFLINE")
             .is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str()));
         let offline = match (offline, forbidden) {
@@ -61,15 +107,22 @@ impl Access {
             (false, true) => Some("HF_HUB_OFFLINE"),
             (false, false) => None,
         };
-        Ok(Self { endpoint, token: token.map(Token), offline })
+        Self { endpoint, token: token.map(Token), offline, patience: Patience::default(), wrong }
     }
 
     /// # Errors
-    /// [`HubError::Offline`] where the network is forbidden; `what` is what it is needed for.
+    /// [`HubError::Offline`] where the network is forbidden, [`HubError::Environment`] where the environment says
+    /// nothing that a server could be reached by; `what` is what it is needed for.
     pub fn allow(&self, what: impl fmt::Display) -> Result<(), HubError> {
-        match self.offline {
-            Some(because) => Err(HubError::Offline { what: what.to_string(), because }),
-            None => Ok(()),
+        match (self.offline, self.wrong) {
+            (Some(because), _) => Err(HubError::Offline { what: what.to_string(), because }),
+            (None, Some(wrong)) => Err(HubError::Environment(wrong.to_owned())),
+            (None, None) => Ok(()),
         }
+    }
+
+    /// The server's address as it may be shown: without a password.
+    pub fn shown(&self) -> String {
+        without_passwords(&self.endpoint).into_owned()
     }
 }

@@ -28,6 +28,8 @@ const BESIDE: [&str; 6] = [
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Layers of the deepest model. A file that is numbered higher is not one of its layers.
+const MOST_LAYERS: u16 = 1 << 12;
 /// Bytes of the largest configuration that is read.
 pub const CONFIG_BYTES: usize = 1 << 20;
 /// Bytes of the largest index of shards that is read.
@@ -137,8 +139,10 @@ fn transcoder(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
     }
     let cross_layer = config.model_kind == "cross_layer_transcoder";
     let prefixes: &[&str] = if cross_layer { &["W_enc_", "W_dec_"] } else { &["layer_"] };
-    let number =
-        |name: &str, prefix: &str| name.strip_prefix(prefix)?.strip_suffix(".safetensors")?.parse::<u16>().ok();
+    let number = |name: &str, prefix: &str| {
+        let number = name.strip_prefix(prefix)?.strip_suffix(".safetensors")?.parse::<u16>().ok();
+        number.filter(|layer| *layer < MOST_LAYERS)
+    };
     let top = shelf.top()?;
     let last = top.iter().filter_map(|name| prefixes.iter().find_map(|prefix| number(name, prefix))).max().unwrap_or(0);
     let layers = (0..=last).flat_map(|layer| prefixes.iter().map(move |prefix| format!("{prefix}{layer}.safetensors")));

@@ -2,8 +2,10 @@
 
 use crate::hub::{PlaceError, Reference};
 use crate::job::Cancelled;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 
 /// A reference that leads nowhere, or a download that failed. Each message says what, where, and what to do.
@@ -83,7 +85,11 @@ pub enum HubError {
         what: String,
     },
     /// The server cannot be reached, or the connection broke more often than is worth trying again.
-    #[error("{url} cannot be reached: {why}; check the network, then run it again: what was fetched is kept")]
+    #[error(
+        "{} cannot be reached: {}; check the network, then run it again: what was fetched is kept",
+        without_passwords(url),
+        without_passwords(why)
+    )]
     Unreachable {
         /// What was asked for.
         url: String,
@@ -92,7 +98,8 @@ pub enum HubError {
     },
     /// The repository is for those who accepted its terms.
     #[error(
-        "{repo} is gated or private: accept its terms at {page} and set HF_TOKEN to a token of that account{}",
+        "{repo} is gated or private: accept its terms at {} and set HF_TOKEN to a token of that account{}",
+        without_passwords(page),
         if *had_token { " (the token that was sent does not open it)" } else { "" }
     )]
     Gated {
@@ -104,7 +111,7 @@ pub enum HubError {
         had_token: bool,
     },
     /// The server has no such thing.
-    #[error("{endpoint} has no {what}; check the spelling")]
+    #[error("{} has no {what}; check the spelling", without_passwords(endpoint))]
     NotFound {
         /// The server.
         endpoint: String,
@@ -112,12 +119,28 @@ pub enum HubError {
         what: String,
     },
     /// The server answers with something else than was asked for.
-    #[error("{url}: the server answers {status}; try again later")]
+    #[error("{}: the server answers {status}; try again later", without_passwords(url))]
     Status {
         /// What was asked for.
         url: String,
         /// The HTTP status.
         status: u16,
+    },
+    /// The server does not want to be asked now.
+    #[error(
+        "{}: the server is busy ({status}{}) and asks to be left alone for {}; run it again then: what was fetched is \
+         kept",
+        without_passwords(url),
+        if *status == 429 { ", too many requests" } else { "" },
+        wait.map_or("a while".to_owned(), |wait| format!("{} s", wait.as_secs()))
+    )]
+    Busy {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long, where it says so.
+        wait: Option<Duration>,
     },
     /// The repository is no model and no transcoder.
     #[error("{reference}: {what}")]
@@ -128,7 +151,7 @@ pub enum HubError {
         what: String,
     },
     /// What the server says would do harm or makes no sense.
-    #[error("{url}: refused, {what}")]
+    #[error("{}: refused, {}", without_passwords(url), without_passwords(what))]
     Refused {
         /// What was asked for.
         url: String,
@@ -174,6 +197,22 @@ impl HubError {
     }
 }
 
+/// A text with addresses in it, each without the name and the password that may stand before the host.
+pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, behind) = rest.split_at(at + 3);
+        let authority = behind.find(['/', '?', '#', '"', ' ']).unwrap_or(behind.len());
+        out.push_str(before);
+        rest = match behind[..authority].rfind('@') {
+            Some(at) => &behind[at + 1..],
+            None => behind,
+        };
+    }
+    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
+}
+
 fn write_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -188,4 +227,22 @@ fn list(names: &[String]) -> String {
     const SHOWN: usize = 3;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_left_in_a_text() {
+        for (text, shown) in [
+            ("https://hub.example/a@main", "https://hub.example/a@main"),
+            ("https://me:secret@hub.example:80/a", "https://hub.example:80/a"),
+            ("it redirects to http://me:p@ss@hub.example, bad", "it redirects to http://hub.example, bad"),
+            ("a://b@c d://e@f/g@h", "a://c d://f/g@h"),
+            ("no address", "no address"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
 }

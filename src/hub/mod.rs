@@ -15,10 +15,10 @@ mod preset;
 mod reference;
 mod request;
 
-pub use access::Access;
+pub use access::{Access, Patience};
 pub use cache::Cache;
 pub use contents::{CONFIG_BYTES, Contents, Role};
-pub use download::{Bytes, DOWNLOADING, Offer, OfferedFile, RepoOffer};
+pub use download::{Bytes, ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 pub use error::HubError;
 pub use inventory::{Inventory, Pair, Part};
 pub use place::{Blob, Embedded, Folder, Place, PlaceError};
@@ -41,12 +41,10 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// What the environment says; `offline` forbids the network whatever it says.
-    ///
-    /// # Errors
-    /// A variable cannot be understood.
-    pub fn from_env(env: Env, offline: bool) -> Result<Self, HubError> {
+    /// What the environment says; `offline` forbids the network whatever it says. What it says of the server is looked
+    /// at only where the network is used.
+    pub fn from_env(env: Env, offline: bool) -> Self {
         let home = cache::home(env);
-        Ok(Self { cache: Cache::from_env(env, &home), access: Access::from_env(env, &home, offline)? })
+        Self { cache: Cache::from_env(env, &home), access: Access::from_env(env, &home, offline) }
     }
 }

@@ -145,7 +145,7 @@ fn a_stop_is_heard_while_the_server_is_silent() {
     let set = Reference::parse(SET).unwrap();
     let mut consents = Consents::open(Some(machine.path("consents.json")));
     consents.give(&set).unwrap();
-    let hub = Hub::from_env(&env, false).unwrap();
+    let hub = Hub::from_env(&env, false);
     let data = machine.path("data");
     let job = Job::spawn(
         "features",

@@ -75,6 +75,7 @@ fn a_hostile_server_is_refused() {
         (Fault::ListsOutside, &["refused", "../../../../evil.json", "out of the cache"][..]),
         (Fault::ListsHuge, &["more bytes are needed", "free", "HF_HUB_CACHE"]),
         (Fault::CommitIsAPath, &["refused", "../../../evil"]),
+        (Fault::ListsNoIds, &["refused", "does not say what", "hashes to"]),
         (Fault::NeverEnds, &["refused", "more comes than"]),
         (Fault::RedirectsRoundAndRound, &["refused", "without end"]),
     ] {
@@ -82,5 +83,43 @@ fn a_hostile_server_is_refused() {
         says(&machine.fails(&["pull", MODEL]), parts);
         assert!(!machine.repo(MODEL).join("refs").exists(), "{fault:?}");
         assert!(!machine.path("evil.json").exists() && !machine.path("hub/evil.json").exists());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_environment_matters_where_the_network_is_used() {
+    let (server, machine) = served(Fault::None);
+    machine.succeeds(&["pull", MODEL]);
+    let asked = server.asked().len();
+    let [model, set] = ["model", "transcoder"].map(|which| fixture("llama_plt_relu").join(which).display().to_string());
+    for (name, value) in [("HF_ENDPOINT", "nowhere:secret@hub"), ("HF_TOKEN", "hf_\u{e9} secret")] {
+        let mut local = machine.run(&["tokens", "--prompt", "the", "--model", &model, "--transcoder", &set]);
+        local.env(name, value).assert().success();
+        let mut offline =
+            machine.run(&["tokens", "--prompt", "the", "--offline", "--model", MODEL, "--transcoder", &set]);
+        offline.env(name, value).assert().success();
+        machine.run(&["models"]).env(name, value).assert().success();
+        let refusal = complaint(&machine.run(&["pull", MODEL]).env(name, value).assert().code(1));
+        says(&refusal, &[name]);
+        assert!(!refusal.contains("secret"), "{refusal}");
+    }
+    assert_eq!(server.asked().len(), asked);
+}
+
+#[test]
+fn a_password_in_the_address_is_never_said() {
+    let (_server, machine) = served(Fault::None);
+    let with_password = machine.endpoint.replace("://", "://me:secret@");
+    for (endpoint, args) in [
+        (with_password.as_str(), &["pull", "tiny/nothing"][..]),
+        ("http://me:secret@127.0.0.1:9", &["pull", MODEL]),
+        ("http://me:secret@", &["pull", MODEL]),
+        ("http://me:secret@[bad", &["pull", MODEL]),
+        ("http://me:secret@127.0.0.1:9/a b", &["pull", MODEL]),
+    ] {
+        let said = machine.run(args).env("HF_ENDPOINT", endpoint).assert().code(1);
+        let output = said.get_output();
+        let all = [output.stdout.clone(), output.stderr.clone()].concat();
+        assert!(!String::from_utf8(all).unwrap().contains("secret"), "{said}");
     }
 }

@@ -1,5 +1,6 @@
 //! A hub on loopback: it lists repositories, sends small files itself and large ones from a storage at another port.
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +40,17 @@ pub enum Fault {
     CommitIsAPath,
     /// Files lead to themselves.
     RedirectsRoundAndRound,
+    /// The hub sends other bytes of the same length of the small files it keeps itself.
+    OtherSmallBytes,
+    /// Every file has one ETag, and no file has another id.
+    OneEtag,
+    /// The listing does not say what files hash to.
+    ListsNoIds,
+    /// The first so many requests are answered with this status, and with so many seconds to wait where it says so.
+    Busy(usize, u16, Option<u64>),
+    /// A byte now and then, without end: in the listing, or of what is stored.
+    DripsListing,
+    DripsStored,
 }
 
 /// A request as it came.
@@ -153,7 +165,7 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
         lines.iter().find_map(value)
     };
     let mut words = lines[0].split(' ');
-    let (method, path) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
+    let path = words.nth(1).unwrap().to_owned();
     let range = header("range");
     let earlier = {
         let mut asked = shared.asked.lock().unwrap();
@@ -163,6 +175,12 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
         earlier
     };
     let fault = *shared.fault.lock().unwrap();
+    if let Fault::Busy(first, status, wait) = fault
+        && shared.asked.lock().unwrap().len() <= first
+    {
+        let wait = wait.map(|seconds| ("Retry-After", seconds.to_string()));
+        return answer(&mut stream, &format!("{status} Busy"), wait.as_slice(), b"");
+    }
     if storage {
         let part = range.and_then(|range| {
             let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
@@ -170,7 +188,7 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
         });
         return send_stored(shared, &mut stream, &path, part, fault, earlier);
     }
-    send_own(shared, &mut stream, &path, method == "HEAD", fault)
+    send_own(shared, &mut stream, &path, fault)
 }
 
 fn head(stream: &mut TcpStream, status: &str, headers: &[(&str, String)]) -> std::io::Result<()> {
@@ -186,13 +204,14 @@ fn answer(stream: &mut TcpStream, status: &str, headers: &[(&str, String)], body
     stream.write_all(body)
 }
 
-fn send_own(shared: &Shared, stream: &mut TcpStream, path: &str, only_head: bool, fault: Fault) -> std::io::Result<()> {
+fn send_own(shared: &Shared, stream: &mut TcpStream, path: &str, fault: Fault) -> std::io::Result<()> {
     let repos = shared.repos.lock().unwrap().clone();
     let not_found =
         |stream: &mut TcpStream, code: &str| answer(stream, "404 Not Found", &[("X-Error-Code", code.to_owned())], b"");
     if let Some(rest) = path.strip_prefix("/api/models/") {
         let (repo, _revision) = rest.split_once("/revision/").unwrap();
         return match repos.get(repo) {
+            Some(_) if fault == Fault::DripsListing => drip(stream),
             Some((commit, files)) => answer(stream, "200 OK", &[], &listing(commit, files, fault)),
             None => not_found(stream, "RepoNotFound"),
         };
@@ -217,17 +236,29 @@ fn send_own(shared: &Shared, stream: &mut TcpStream, path: &str, only_head: bool
         headers.push(("Location", format!("http://127.0.0.1:{}/{hash}", shared.storage)));
         return answer(stream, "302 Found", &headers, b"");
     }
-    headers.push(("ETag", format!("\"{}\"", oid(content))));
-    if only_head {
-        headers.push(("Content-Length", content.len().to_string()));
-        return head(stream, "200 OK", &headers);
+    let etag = if fault == Fault::OneEtag { oid(b"one") } else { oid(content) };
+    headers.push(("ETag", format!("\"{etag}\"")));
+    if fault == Fault::OtherSmallBytes && name != "config.json" {
+        let other: Vec<u8> = content.iter().map(|byte| byte ^ 1).collect();
+        return answer(stream, "200 OK", &headers, &other);
     }
     answer(stream, "200 OK", &headers, content)
 }
 
-/// Something that looks like Git's name for a content.
-fn oid(content: &[u8]) -> String {
-    sha256(content)[..40].to_owned()
+/// A byte every few milliseconds until the client goes.
+fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
+    head(stream, "200 OK", &[("Content-Length", (1u64 << 30).to_string())])?;
+    loop {
+        stream.write_all(b" ")?;
+        stream.flush()?;
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Git's name for a content.
+pub fn oid(content: &[u8]) -> String {
+    let hash = Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content).finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn listing(commit: &str, files: &Files, fault: Fault) -> Vec<u8> {
@@ -237,7 +268,8 @@ fn listing(commit: &str, files: &Files, fault: Fault) -> Vec<u8> {
             let lfs = serde_json::json!({ "sha256": sha256(content), "size": content.len(), "pointerSize": 130 });
             let size = if fault == Fault::ListsHuge { 1 << 41 } else { content.len() };
             let lfs = if is_large(name) && fault != Fault::ListsHuge { lfs } else { serde_json::Value::Null };
-            serde_json::json!({ "rfilename": name, "size": size, "blobId": oid(content), "lfs": lfs })
+            let id = if fault == Fault::ListsNoIds { "what?".to_owned() } else { oid(content) };
+            serde_json::json!({ "rfilename": name, "size": size, "blobId": id, "lfs": lfs })
         })
         .collect();
     if fault == Fault::ListsOutside {
@@ -274,6 +306,7 @@ fn send_stored(
         return stream.write_all(&content[..n.min(content.len() - 1)]);
     }
     match (fault, part) {
+        (Fault::DripsStored, _) => drip(stream),
         (Fault::OtherBytes, _) => {
             let other: Vec<u8> = content.iter().map(|byte| byte ^ 1).collect();
             answer(stream, "200 OK", &[], &other)

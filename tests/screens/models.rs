@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::format::raw;
 use circuitscope::graph::Token;
-use circuitscope::hub::{DOWNLOADING, Offer, OfferedFile, RepoOffer};
+use circuitscope::hub::{ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 use circuitscope::job::Monitor;
 use circuitscope::session::{RecentGraph, note_recent};
 use circuitscope::tui::message::Msg;
@@ -62,7 +62,8 @@ impl Models for Shelf {
         if let Some(refusal) = self.refusal {
             anyhow::bail!("{refusal}");
         }
-        let file = |name: &str, size| OfferedFile { name: name.to_owned(), size, here: 0, sha256: None };
+        let file =
+            |name: &str, size| OfferedFile { name: name.to_owned(), size, here: 0, id: ContentId::Git("0".repeat(40)) };
         let repo = |repo: &String, files| RepoOffer {
             repo: repo.clone(),
             revision: "main".to_owned(),

@@ -83,7 +83,7 @@ impl Set {
     /// # Errors
     /// The environment or the directory cannot be used.
     pub fn at(source: Source, offline: bool) -> Result<Self> {
-        match (hub(offline)?.place(&source), source) {
+        match (hub(offline).place(&source), source) {
             (Ok(place), _) => Ok(Self::of(place)),
             (Err(HubError::NotHere { .. }), Source::Hub(reference)) => {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
@@ -134,7 +134,7 @@ impl Set {
         if download {
             consents.give_for_now(reference);
         }
-        Ok(library.with_hub(&hub(offline)?, reference, &search, consents))
+        Ok(library.with_hub(&hub(offline), reference, &search, consents))
     }
 }
 

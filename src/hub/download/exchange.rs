@@ -1,11 +1,12 @@
 //! One request and its answer, on a thread of its own: a request to stop is heard while a name is looked up, a
 //! connection is made or a server says nothing.
 
+use crate::hub::Patience;
 use crate::job::{Cancel, Cancelled};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io::Read;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Method, Request, Uri};
 
@@ -54,6 +55,39 @@ enum Piece {
 pub(super) struct Body {
     pieces: Receiver<Piece>,
     cancel: Cancel,
+    pace: Pace,
+}
+
+/// How fast an answer comes, while somebody waits for it.
+struct Pace {
+    patience: Patience,
+    /// In all.
+    waited: Duration,
+    /// Since the rate was last looked at.
+    stretch: Duration,
+    /// Bytes that came since then.
+    bytes: u64,
+    /// How long all of it may take.
+    most: Option<Duration>,
+}
+
+impl Pace {
+    fn waited(&mut self, time: Duration) -> Result<(), Broken> {
+        self.waited += time;
+        self.stretch += time;
+        if self.most.is_some_and(|most| self.waited > most) {
+            return Err(Broken::Connection(format!("the answer takes more than {:?}", self.patience.small)));
+        }
+        if self.stretch >= self.patience.stretch {
+            let least = self.patience.least_rate as f64 * self.stretch.as_secs_f64();
+            if (self.bytes as f64) < least {
+                let rate = self.patience.least_rate;
+                return Err(Broken::Connection(format!("the answer comes at less than {rate} bytes a second")));
+            }
+            (self.stretch, self.bytes) = (Duration::ZERO, 0);
+        }
+        Ok(())
+    }
 }
 
 /// Sends a request; redirects are not followed, and no status is an error.
@@ -62,6 +96,7 @@ pub(super) fn send(
     method: Method,
     url: &Uri,
     headers: &[(&str, String)],
+    patience: Patience,
     cancel: &Cancel,
 ) -> Result<(Answer, Body), Broken> {
     let mut request = Request::builder().method(method).uri(url);
@@ -75,8 +110,9 @@ pub(super) fn send(
         .name("exchange".to_owned())
         .spawn(move || exchange(&agent, request, &sender))
         .map_err(|error| Broken::Connection(format!("no thread can be started: {error}")))?;
-    let body = Body { pieces, cancel: cancel.clone() };
-    match body.next()? {
+    let pace = Pace { patience, waited: Duration::ZERO, stretch: Duration::ZERO, bytes: 0, most: None };
+    let mut body = Body { pieces, cancel: cancel.clone(), pace };
+    match body.next(false)? {
         Piece::Answer(answer) => Ok((answer, body)),
         Piece::End(Err(why)) => Err(Broken::Connection(why)),
         Piece::Block(_) | Piece::End(Ok(())) => Err(Broken::Connection("the answer has no head".to_owned())),
@@ -84,10 +120,16 @@ pub(super) fn send(
 }
 
 impl Body {
-    fn next(&self) -> Result<Piece, Broken> {
+    /// The next piece; where it is `paced`, it has to come fast enough.
+    fn next(&mut self, paced: bool) -> Result<Piece, Broken> {
         loop {
             self.cancel.check()?;
-            match self.pieces.recv_timeout(TICK) {
+            let begun = Instant::now();
+            let piece = self.pieces.recv_timeout(TICK);
+            if paced {
+                self.pace.waited(begun.elapsed())?;
+            }
+            match piece {
                 Ok(piece) => return Ok(piece),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -97,10 +139,19 @@ impl Body {
         }
     }
 
+    /// The same, of which all has to come in the time for small answers.
+    pub fn small(mut self) -> Self {
+        self.pace.most = Some(self.pace.patience.small);
+        self
+    }
+
     /// The next bytes; `None` at the end.
-    pub fn block(&self) -> Result<Option<Vec<u8>>, Broken> {
-        match self.next()? {
-            Piece::Block(bytes) => Ok(Some(bytes)),
+    pub fn block(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        match self.next(true)? {
+            Piece::Block(bytes) => {
+                self.pace.bytes += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
             Piece::End(Ok(())) => Ok(None),
             Piece::End(Err(why)) => Err(Broken::Connection(why)),
             Piece::Answer(_) => Err(Broken::Connection("a second head in one answer".to_owned())),

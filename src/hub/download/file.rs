@@ -1,12 +1,12 @@
 //! The coming of what was offered: each file resumed where it broke off, counted and hashed, and named when it is whole.
 
 use super::exchange::{Answer, Body};
-use super::remote::{Failure, Meta, Remote};
+use super::hasher::Hasher;
+use super::remote::{Failure, Remote};
 use super::store::{Store, free_space};
 use super::{DOWNLOADING, Offer, OfferedFile};
 use crate::hub::{Hub, HubError};
 use crate::job::Monitor;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -69,26 +69,22 @@ struct Coming<'a> {
 struct Partial {
     file: File,
     length: u64,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl Coming<'_> {
     fn fetch(&self, tally: &mut Tally) -> Result<(), HubError> {
-        let Meta { etag, size } = self.remote.meta(self.repo, self.commit, &self.file.name)?;
-        if size.is_some_and(|size| size != self.file.size) {
-            let what = format!("it is {} bytes long, and its listing says {}", size.unwrap_or(0), self.file.size);
-            return Err(HubError::Refused { url: self.url(), what });
-        }
+        let id = self.file.id.hex();
         self.store.prepare()?;
-        let _lock = self.store.lock(&etag, tally.monitor)?;
-        let (blob, incomplete) = (self.store.blob(&etag), self.store.incomplete(&etag));
+        let _lock = self.store.lock(id, tally.monitor)?;
+        let (blob, incomplete) = (self.store.blob(id), self.store.incomplete(id));
         if !fs::metadata(&blob).is_ok_and(|there| there.len() == self.file.size) {
             let mut partial = self.resume(&incomplete, tally)?;
             self.complete(&mut partial, &incomplete, tally)?;
-            self.verify(partial, &etag, &incomplete)?;
+            self.verify(partial, &incomplete)?;
             fs::rename(&incomplete, &blob).map_err(HubError::write(&blob))?;
         }
-        self.store.link(self.commit, &self.file.name, &etag)
+        self.store.link(self.commit, &self.file.name, id)
     }
 
     fn url(&self) -> String {
@@ -98,7 +94,7 @@ impl Coming<'_> {
     /// Opens what has come before and hashes it.
     fn resume(&self, path: &Path, tally: &mut Tally) -> Result<Partial, HubError> {
         let open = File::options().create(true).read(true).append(true).open(path).map_err(HubError::write(path))?;
-        let mut partial = Partial { file: open, length: 0, hasher: Sha256::new() };
+        let mut partial = Partial { file: open, length: 0, hasher: Hasher::new(&self.file.id, self.file.size) };
         let before = tally.done;
         let mut block = vec![0; BLOCK];
         loop {
@@ -109,7 +105,7 @@ impl Coming<'_> {
             tally.set(before.saturating_add(partial.length))?;
         }
         if partial.length > self.file.size {
-            partial.clear().map_err(HubError::write(path))?;
+            self.clear(&mut partial).map_err(HubError::write(path))?;
         }
         tally.set(before)?;
         Ok(partial)
@@ -124,6 +120,14 @@ impl Coming<'_> {
             let why = match self.attempt(partial, path, before, tally) {
                 Ok(()) => "the connection ended too soon".to_owned(),
                 Err(Failure::Passing(why)) => why,
+                Err(Failure::Busy(busy)) => {
+                    tried = if partial.length > from { 1 } else { tried + 1 };
+                    if tried >= TRIES {
+                        return Err(busy.error(&url));
+                    }
+                    self.remote.leave_alone(&busy, tried, &url)?;
+                    continue;
+                }
                 Err(Failure::Final(error)) => return Err(error),
             };
             if partial.length >= self.file.size {
@@ -142,23 +146,23 @@ impl Coming<'_> {
     /// One request for the rest; ends with the answer.
     fn attempt(&self, partial: &mut Partial, path: &Path, before: u64, tally: &mut Tally) -> Result<(), Failure> {
         let write = |error| Failure::Final(HubError::Write { path: path.to_owned(), error });
-        let (answer, body) = self.remote.file(self.repo, self.commit, &self.file.name, partial.length)?;
+        let (answer, mut body) = self.remote.file(self.repo, self.commit, &self.file.name, partial.length)?;
         match answer.status {
             206 if self.goes_on(&answer, partial.length) => {}
             // The whole file, whatever was asked for.
-            200 => partial.clear().map_err(write)?,
+            200 => self.clear(partial).map_err(write)?,
             206 | 416 => {
-                partial.clear().map_err(write)?;
+                self.clear(partial).map_err(write)?;
                 return Err(Failure::Passing("the server does not go on where the download broke off".to_owned()));
             }
             status => return Err(HubError::Status { url: self.url(), status }.into()),
         }
-        self.read(&body, partial, path, before, tally)
+        self.read(&mut body, partial, path, before, tally)
     }
 
     fn read(
         &self,
-        body: &Body,
+        body: &mut Body,
         partial: &mut Partial,
         path: &Path,
         before: u64,
@@ -186,18 +190,23 @@ impl Coming<'_> {
         begins && (total == "*" || total.parse() == Ok(self.file.size))
     }
 
-    /// The file is what was promised: by the listing's hash, or by its name where that is one.
-    fn verify(&self, partial: Partial, etag: &str, path: &Path) -> Result<(), HubError> {
-        let named_by_hash = (etag.len() == 64).then(|| etag.to_owned());
-        let found: String = partial.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        match self.file.sha256.clone().or(named_by_hash) {
-            Some(expected) if expected != found => {
+    /// The file is what the listing promised.
+    fn verify(&self, partial: Partial, path: &Path) -> Result<(), HubError> {
+        match partial.hasher.check(&self.file.id) {
+            Ok(()) => partial.file.sync_all().map_err(HubError::write(path)),
+            Err(what) => {
                 fs::remove_file(path).map_err(HubError::write(path))?;
-                let what = format!("its SHA-256 is {found}, the hub says {expected}");
                 Err(HubError::Corrupt { file: format!("{}/{}", self.repo, self.file.name), what })
             }
-            _ => partial.file.sync_all().map_err(HubError::write(path)),
         }
+    }
+
+    /// Forgets what has come.
+    fn clear(&self, partial: &mut Partial) -> io::Result<()> {
+        partial.file.set_len(0)?;
+        partial.length = 0;
+        partial.hasher = Hasher::new(&self.file.id, self.file.size);
+        Ok(())
     }
 }
 
@@ -205,13 +214,5 @@ impl Partial {
     fn take(&mut self, block: &[u8]) {
         self.hasher.update(block);
         self.length += block.len() as u64;
-    }
-
-    /// Forgets what has come.
-    fn clear(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.length = 0;
-        self.hasher = Sha256::new();
-        Ok(())
     }
 }

@@ -5,6 +5,8 @@ mod exchange;
 #[cfg(feature = "hub")]
 mod file;
 #[cfg(feature = "hub")]
+mod hasher;
+#[cfg(feature = "hub")]
 mod plan;
 #[cfg(feature = "hub")]
 mod remote;
@@ -28,8 +30,26 @@ pub struct OfferedFile {
     pub size: u64,
     /// Bytes of it that are on this machine already, at most `size`.
     pub here: u64,
-    /// What it has to hash to, where the server says so.
-    pub sha256: Option<String>,
+    /// What it has to hash to.
+    pub id: ContentId,
+}
+
+/// What a file's content hashes to, as the hub lists it; the name of its blob in the cache too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentId {
+    /// Of files that Git LFS keeps, in hexadecimal.
+    Sha256(String),
+    /// Of the others: Git's name for a content, SHA-1 of its length and its bytes, in hexadecimal.
+    Git(String),
+}
+
+impl ContentId {
+    /// In hexadecimal.
+    pub fn hex(&self) -> &str {
+        match self {
+            Self::Sha256(hex) | Self::Git(hex) => hex,
+        }
+    }
 }
 
 /// The files that are needed of a repository.

@@ -4,9 +4,9 @@ use super::remote::{Listed, Listing, Remote};
 use super::store::Store;
 use crate::hub::contents::Shelf;
 use crate::hub::request::{elsewhere, model_of};
-use crate::hub::{Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, Source};
+use crate::hub::{Access, Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, Source};
 use crate::job::Monitor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn offer(hub: &Hub, request: &Request, anew: bool, monitor: &Monitor) -> Result<Offer, HubError> {
     monitor.report("asking the hub", 0, 0)?;
@@ -60,8 +60,9 @@ impl Plan<'_> {
         }
         let Source::Hub(reference) = source else { return Ok(None) };
         let listing = self.listing(reference)?;
+        let names = listing.below(reference);
         let mut shelf =
-            OnServer { remote: &self.remote, reference, listing: &listing, names: listing.below(reference) };
+            OnServer { remote: &self.remote, access: &self.hub.access, reference, listing: &listing, names };
         let top = shelf.top()?;
         let unusable = |what: &str| HubError::NotUsable { reference: reference.clone(), what: what.to_owned() };
         let role = role.or_else(|| Role::of(&top)).ok_or_else(|| {
@@ -117,10 +118,7 @@ impl Plan<'_> {
     fn add_files(&mut self, files: &[Reference]) -> Result<(), HubError> {
         for reference in files {
             let listing = self.listing(reference)?;
-            let Some(listed) = listing.get(reference.path()) else {
-                let what = format!("file {} in {}@{}", reference.path(), reference.repo(), reference.revision());
-                return Err(HubError::NotFound { endpoint: self.hub.access.endpoint.clone(), what });
-            };
+            let listed = listing.file(&self.hub.access, reference)?;
             let file = self.offered(reference, &listing.commit, listed);
             let repos = &mut self.offer.repos;
             let same = |repo: &RepoOffer| repo.repo == reference.repo() && repo.revision == reference.revision();
@@ -142,12 +140,11 @@ impl Plan<'_> {
 
     fn offered(&self, reference: &Reference, commit: &str, listed: &Listed) -> OfferedFile {
         let store = Store::new(&self.hub.cache, reference.repo());
-        let blob = listed.sha256.as_deref().or(listed.oid.as_deref());
         OfferedFile {
-            name: listed.name.clone(),
+            name: reference.path().to_owned(),
             size: listed.size,
-            here: store.here(commit, &listed.name, blob, listed.size),
-            sha256: listed.sha256.clone(),
+            here: store.here(commit, reference.path(), listed.id.hex(), listed.size),
+            id: listed.id.clone(),
         }
     }
 }
@@ -155,15 +152,16 @@ impl Plan<'_> {
 /// A repository on the server as a shelf.
 struct OnServer<'a> {
     remote: &'a Remote<'a>,
+    access: &'a Access,
     reference: &'a Reference,
     listing: &'a Listing,
     /// Names below the reference's folder.
-    names: Vec<String>,
+    names: BTreeSet<String>,
 }
 
 impl Shelf for OnServer<'_> {
     fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|there| there == name)
+        self.names.contains(name)
     }
 
     fn top(&self) -> Result<Vec<String>, HubError> {
@@ -175,7 +173,9 @@ impl Shelf for OnServer<'_> {
             "" => name.to_owned(),
             folder => format!("{folder}/{name}"),
         };
-        let text = self.remote.small_file(self.reference.repo(), &self.listing.commit, &path, most)?;
+        let file = self.reference.with_path(path.clone());
+        let listed = self.listing.file(self.access, &file)?;
+        let text = self.remote.small_file(&file, &self.listing.commit, listed, most)?;
         Ok((text, format!("{}/{path}", self.reference.repo())))
     }
 }

@@ -1,12 +1,15 @@
 //! The hub's server: what a repository holds, what a file is called and how large it is, and the file.
 
+use super::ContentId;
 use super::exchange::{Answer, Body, Broken, send};
+use super::hasher::Hasher;
 use crate::hub::cache::is_commit;
 use crate::hub::reference::is_inside;
 use crate::hub::{Access, HubError, Reference};
 use crate::job::Monitor;
 use crate::untrusted::{excerpt, json_fault};
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::thread;
@@ -24,6 +27,10 @@ const MOST_FILES: usize = 1 << 20;
 const HOPS: usize = 8;
 /// Tries of a short request.
 const TRIES: u32 = 3;
+/// Tries where the server is busy.
+const BUSY_TRIES: u32 = 6;
+/// What is reported while a busy server is left alone.
+const WAITING: &str = "waiting, as the hub asks";
 
 /// The server.
 pub(super) struct Remote<'a> {
@@ -35,34 +42,38 @@ pub(super) struct Remote<'a> {
 /// A file of a repository.
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
-    pub name: String,
     pub size: u64,
-    /// Of files that Git LFS keeps.
-    pub sha256: Option<String>,
-    /// Git's own name for its content.
-    pub oid: Option<String>,
+    pub id: ContentId,
 }
 
 /// A repository at a commit.
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
     pub commit: String,
-    pub files: Vec<Listed>,
+    /// By path.
+    pub files: BTreeMap<String, Listed>,
 }
 
-/// What the server says of a file before it sends it.
-#[derive(Clone, Debug)]
-pub(super) struct Meta {
-    /// The name of its blob.
-    pub etag: String,
-    /// Bytes, where it says so.
-    pub size: Option<u64>,
+/// That a server does not want to be asked now, and how long it wants to be left alone where it says so.
+#[derive(Debug)]
+pub(super) struct Busy {
+    status: u16,
+    wait: Option<Duration>,
+}
+
+impl Busy {
+    /// What to say where it was waited long enough.
+    pub fn error(&self, url: &str) -> HubError {
+        HubError::Busy { url: url.to_owned(), status: self.status, wait: self.wait }
+    }
 }
 
 /// Why a request came to nothing.
 pub(super) enum Failure {
     /// It may work the next time; the end of a sentence that says how it failed.
     Passing(String),
+    /// It may work when the server was left alone for a while.
+    Busy(Busy),
     /// It will not.
     Final(HubError),
 }
@@ -131,7 +142,7 @@ impl<'a> Remote<'a> {
         if info.siblings.len() > MOST_FILES {
             return Err(refused(format!("it lists {} files", info.siblings.len())));
         }
-        let mut files = Vec::new();
+        let mut files = BTreeMap::new();
         for sibling in info.siblings {
             let name = sibling.rfilename;
             if !is_inside(&name) {
@@ -140,20 +151,31 @@ impl<'a> Remote<'a> {
             }
             let (lfs_size, sha256) = sibling.lfs.map_or((None, None), |lfs| (lfs.size, lfs.sha256));
             let Some(size) = lfs_size.or(sibling.size) else {
-                return Err(refused(format!("it does not say how large {name} is")));
+                return Err(refused(format!("it does not say how large {} is", excerpt(&name))));
             };
             if size > MOST_FILE {
-                return Err(refused(format!("{name} is said to have {size} bytes")));
+                return Err(refused(format!("{} is said to have {size} bytes", excerpt(&name))));
             }
-            let sha256 = sha256.filter(|hash| is_sha256(hash));
-            files.push(Listed { name, size, sha256, oid: sibling.blob_id.filter(|oid| is_commit(oid)) });
+            let sha256 = sha256.filter(|hash| is_sha256(hash)).map(ContentId::Sha256);
+            let git = sibling.blob_id.filter(|id| is_commit(id)).map(ContentId::Git);
+            let Some(id) = sha256.or(git) else {
+                return Err(refused(format!("it does not say what {} hashes to", excerpt(&name))));
+            };
+            files.insert(name, Listed { size, id });
         }
         Ok(Listing { commit: info.sha, files })
     }
 
-    /// The content of a small file.
-    pub fn small_file(&self, repo: &str, commit: &str, file: &str, most: usize) -> Result<String, HubError> {
-        self.text(&self.address(repo, commit, file), &Subject { repo, revision: commit, file: Some(file) }, most)
+    /// The content of a small file, which is what the listing promised.
+    pub fn small_file(&self, file: &Reference, commit: &str, listed: &Listed, most: usize) -> Result<String, HubError> {
+        let (repo, path) = (file.repo(), file.path());
+        let subject = Subject { repo, revision: commit, file: Some(path) };
+        let text = self.text(&self.address(repo, commit, path), &subject, most)?;
+        let mut hasher = Hasher::new(&listed.id, text.len() as u64);
+        hasher.update(text.as_bytes());
+        let corrupt = |what: String| HubError::Corrupt { file: format!("{repo}/{path}"), what };
+        hasher.check(&listed.id).map_err(corrupt)?;
+        Ok(text)
     }
 
     /// Where a file of a commit is asked for.
@@ -161,29 +183,11 @@ impl<'a> Remote<'a> {
         format!("{}/{repo}/resolve/{commit}/{}", self.access.endpoint, escape(file, true))
     }
 
-    /// What a file is called and how large it is. Storage elsewhere, to which large files are redirected, is not asked.
-    pub fn meta(&self, repo: &str, commit: &str, file: &str) -> Result<Meta, HubError> {
-        let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
-        let answer = self.patiently(TRIES, &url, || {
-            self.follow(Method::HEAD, &url, &[], true).and_then(|(answer, _)| self.accept(answer, &url, &subject))
-        })?;
-        let etag = answer.header("x-linked-etag").or_else(|| answer.header("etag")).unwrap_or_default();
-        let etag = etag.trim_start_matches("W/").trim_matches('"').to_owned();
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if etag.is_empty() || etag.len() > 128 || !etag.chars().all(is_name) {
-            let what = format!("its ETag {etag:?} cannot name a file of the cache");
-            return Err(HubError::Refused { url, what });
-        }
-        let own_size = if is_redirect(answer.status) { None } else { answer.header("content-length") };
-        let size = answer.header("x-linked-size").or(own_size).and_then(|size| size.parse().ok());
-        Ok(Meta { etag, size })
-    }
-
     /// A file from byte `start` on. The status is 200, 206 or 416.
     pub fn file(&self, repo: &str, commit: &str, file: &str, start: u64) -> Result<(Answer, Body), Failure> {
         let (url, subject) = (self.address(repo, commit, file), Subject { repo, revision: commit, file: Some(file) });
         let range = (start > 0).then(|| ("range", format!("bytes={start}-")));
-        let (answer, body) = self.follow(Method::GET, &url, range.as_slice(), false)?;
+        let (answer, body) = self.follow(&url, range.as_slice())?;
         if answer.status == 416 {
             return Ok((answer, body));
         }
@@ -204,7 +208,7 @@ impl<'a> Remote<'a> {
         let refused = |what: String| HubError::Refused { url: url.clone(), what };
         let too_long = || refused(format!("the answer has more than {most} bytes"));
         let bytes = self.patiently(TRIES, &url, || {
-            let (answer, body) = self.follow(Method::GET, &url, header.as_slice(), false)?;
+            let (answer, mut body) = self.follow(&url, header.as_slice())?;
             // Nothing lies there.
             if answer.status == 416 {
                 return Ok(Vec::new());
@@ -256,6 +260,13 @@ impl<'a> Remote<'a> {
             match request() {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Busy(busy)) => {
+                    tried += 1;
+                    if tried >= BUSY_TRIES {
+                        return Err(busy.error(url));
+                    }
+                    self.leave_alone(&busy, tried, url)?;
+                }
                 Err(Failure::Passing(why)) => {
                     tried += 1;
                     if tried >= tries {
@@ -269,10 +280,28 @@ impl<'a> Remote<'a> {
 
     /// Waits before the next try: a quarter of a second, then twice as long each time.
     pub fn wait(&self, tried: u32) -> Result<(), HubError> {
-        let until = Instant::now() + Duration::from_millis(125 << tried.min(6));
+        self.pause(Duration::from_millis(125 << tried.min(6)))
+    }
+
+    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say.
+    ///
+    /// # Errors
+    /// It asks for more than is worth waiting for; the work was stopped.
+    pub fn leave_alone(&self, busy: &Busy, tried: u32, url: &str) -> Result<(), HubError> {
+        let patience = self.access.patience;
+        let wait = busy.wait.unwrap_or_else(|| patience.pause.saturating_mul(1 << tried.saturating_sub(1).min(8)));
+        if wait > patience.longest_pause {
+            return Err(busy.error(url));
+        }
+        self.monitor.report(WAITING, 0, 0)?;
+        self.pause(wait)
+    }
+
+    fn pause(&self, time: Duration) -> Result<(), HubError> {
+        let until = Instant::now() + time;
         while Instant::now() < until {
             self.monitor.cancel().check()?;
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20).min(time));
         }
         Ok(())
     }
@@ -280,8 +309,9 @@ impl<'a> Remote<'a> {
     fn text(&self, url: &str, subject: &Subject, most: usize) -> Result<String, HubError> {
         let refused = |what: &str| HubError::Refused { url: url.to_owned(), what: what.to_owned() };
         let bytes = self.patiently(TRIES, url, || {
-            let (answer, body) = self.follow(Method::GET, url, &[], false)?;
+            let (answer, body) = self.follow(url, &[])?;
             self.accept(answer, url, subject)?;
+            let mut body = body.small();
             let mut bytes = Vec::new();
             while let Some(block) = body.block()? {
                 bytes.extend(block);
@@ -294,15 +324,8 @@ impl<'a> Remote<'a> {
         String::from_utf8(bytes).map_err(|_| refused("the answer is no text"))
     }
 
-    /// Sends a request and follows redirects; to another server only where `near` is not asked for. The token goes to
-    /// the hub's own server alone.
-    fn follow(
-        &self,
-        method: Method,
-        url: &str,
-        headers: &[(&str, String)],
-        near: bool,
-    ) -> Result<(Answer, Body), Failure> {
+    /// Sends a request and follows redirects. The token goes to the hub's own server alone.
+    fn follow(&self, url: &str, headers: &[(&str, String)]) -> Result<(Answer, Body), Failure> {
         let refused = |url: &str, what: String| Failure::Final(HubError::Refused { url: url.to_owned(), what });
         let parse = |url: &str| url.parse::<Uri>().map_err(|e| refused(url, format!("it is no address: {e}")));
         let home = origin(&parse(&self.access.endpoint)?);
@@ -315,13 +338,11 @@ impl<'a> Remote<'a> {
             {
                 all.push(("authorization", format!("Bearer {}", token.0)));
             }
-            let (answer, body) = send(&self.agent, method.clone(), &at, &all, self.monitor.cancel())?;
+            let (answer, body) =
+                send(&self.agent, Method::GET, &at, &all, self.access.patience, self.monitor.cancel())?;
             let location = if is_redirect(answer.status) { answer.header("location") } else { None };
             let Some(location) = location else { return Ok((answer, body)) };
             let next = parse(&resolve(&at, location))?;
-            if near && origin(&next) != origin(&at) {
-                return Ok((answer, body));
-            }
             match (at.scheme_str(), next.scheme_str()) {
                 (Some("https"), Some("https")) | (Some("http"), Some("http" | "https")) => at = next,
                 _ => return Err(refused(url, format!("it redirects to {next}, which is not as safe"))),
@@ -352,7 +373,11 @@ impl<'a> Remote<'a> {
                 None => format!("repository {} with a revision {}", subject.repo, subject.revision),
             })
             .into()),
-            (408 | 429 | 500..=599, _) => Err(Failure::Passing(format!("the server answers {}", answer.status))),
+            (status @ (429 | 503), _) => {
+                let wait = answer.header("retry-after").and_then(|said| said.parse().ok()).map(Duration::from_secs);
+                Err(Failure::Busy(Busy { status, wait }))
+            }
+            (408 | 500..=599, _) => Err(Failure::Passing(format!("the server answers {}", answer.status))),
             (status, _) => Err(HubError::Status { url: url.to_owned(), status }.into()),
         }
     }
@@ -366,18 +391,24 @@ struct Subject<'a> {
 }
 
 impl Listing {
-    /// The file of this path.
-    pub fn get(&self, name: &str) -> Option<&Listed> {
-        self.files.iter().find(|file| file.name == name)
+    /// What is listed of a file.
+    ///
+    /// # Errors
+    /// [`HubError::NotFound`].
+    pub fn file(&self, access: &Access, reference: &Reference) -> Result<&Listed, HubError> {
+        self.files.get(reference.path()).ok_or_else(|| {
+            let what = format!("file {} in {}@{}", reference.path(), reference.repo(), reference.revision());
+            HubError::NotFound { endpoint: access.endpoint.clone(), what }
+        })
     }
 
     /// The names below a reference's folder, as seen from there.
-    pub fn below(&self, reference: &Reference) -> Vec<String> {
+    pub fn below(&self, reference: &Reference) -> BTreeSet<String> {
         let prefix = match reference.path() {
             "" => String::new(),
             path => format!("{path}/"),
         };
-        self.files.iter().filter_map(|file| file.name.strip_prefix(&prefix)).map(str::to_owned).collect()
+        self.files.keys().filter_map(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect()
     }
 }
 

@@ -22,13 +22,13 @@ impl Store {
     }
 
     /// The file that holds a content under its name.
-    pub fn blob(&self, etag: &str) -> PathBuf {
-        self.folder.join("blobs").join(etag)
+    pub fn blob(&self, id: &str) -> PathBuf {
+        self.folder.join("blobs").join(id)
     }
 
     /// The file that holds what has come of it.
-    pub fn incomplete(&self, etag: &str) -> PathBuf {
-        self.folder.join("blobs").join(format!("{etag}.incomplete"))
+    pub fn incomplete(&self, id: &str) -> PathBuf {
+        self.folder.join("blobs").join(format!("{id}.incomplete"))
     }
 
     fn in_snapshot(&self, commit: &str, name: &str) -> PathBuf {
@@ -36,12 +36,12 @@ impl Store {
     }
 
     /// Bytes of a file that are here: in the snapshot, as a blob that another snapshot brought, or as what has come.
-    pub fn here(&self, commit: &str, name: &str, blob: Option<&str>, size: u64) -> u64 {
+    pub fn here(&self, commit: &str, name: &str, blob: &str, size: u64) -> u64 {
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        if length(self.in_snapshot(commit, name)) == size || blob.is_some_and(|blob| length(self.blob(blob)) == size) {
+        if length(self.in_snapshot(commit, name)) == size || length(self.blob(blob)) == size {
             return size;
         }
-        let come = blob.map_or(0, |blob| length(self.incomplete(blob)));
+        let come = length(self.incomplete(blob));
         if come <= size { come } else { 0 }
     }
 
@@ -51,8 +51,8 @@ impl Store {
     }
 
     /// Waits until no other program, of Python's among them, fetches the same content. The lock ends with the handle.
-    pub fn lock(&self, etag: &str, monitor: &Monitor) -> Result<Option<File>, HubError> {
-        let path = self.locks.join(format!("{etag}.lock"));
+    pub fn lock(&self, id: &str, monitor: &Monitor) -> Result<Option<File>, HubError> {
+        let path = self.locks.join(format!("{id}.lock"));
         make_folder(&self.locks)?;
         let file = File::options().create(true).append(true).open(&path).map_err(HubError::write(&path))?;
         loop {
@@ -74,12 +74,12 @@ impl Store {
     }
 
     /// Gives a blob its name in a snapshot: a link, or the file itself where links cannot be made.
-    pub fn link(&self, commit: &str, name: &str, etag: &str) -> Result<(), HubError> {
+    pub fn link(&self, commit: &str, name: &str, id: &str) -> Result<(), HubError> {
         let path = self.in_snapshot(commit, name);
         let folder = path.parent().unwrap_or(&self.folder).to_owned();
         make_folder(&folder)?;
         let up = "../".repeat(2 + name.matches('/').count());
-        let target = PathBuf::from(format!("{up}blobs/{etag}"));
+        let target = PathBuf::from(format!("{up}blobs/{id}"));
         if fs::read_link(&path).is_ok_and(|there| there == target) {
             return Ok(());
         }
@@ -93,7 +93,7 @@ impl Store {
             Ok(()) => Ok(()),
             Err((error, Some(_))) => Err(HubError::Write { path, error }),
             Err((_, None)) => {
-                let blob = self.blob(etag);
+                let blob = self.blob(id);
                 fs::hard_link(&blob, &path).or_else(|_| fs::rename(&blob, &path)).map_err(HubError::write(&path))
             }
         }
