@@ -3,7 +3,6 @@
 use crate::cli::graph::{GraphArgs, node_named, query};
 use crate::cli::output::tell;
 use crate::graph::query::grammar;
-use crate::tui::text::visible;
 use anyhow::Result;
 use serde_json::json;
 
@@ -51,7 +50,7 @@ pub fn run(args: &FilterArgs) -> Result<()> {
         || {
             let mut lines: Vec<_> = nodes().map(|id| open.node_line(id)).collect();
             lines.extend(edges().map(|edge| {
-                let (source, target) = (visible(&open.name(edge.source)), visible(&open.name(edge.target)));
+                let (source, target) = (open.node_title(edge.source), open.node_title(edge.target));
                 format!("{source} -> {target}  {:+.4}  {:+.3}", edge.weight, open.share(edge))
             }));
             lines.push(format!("{} nodes and {} edges match", matches.n_nodes, matches.n_edges));

@@ -10,10 +10,13 @@ use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
-use crate::tui::text::visible;
+use crate::tui::glyph::{Charset, Glyphs};
+use crate::tui::name::{Called, Names};
+use crate::tui::text::{visible, width};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A graph's file, and how much of it to keep.
 #[derive(Clone, Debug, clap::Args)]
@@ -200,14 +203,36 @@ impl OpenGraph {
         })
     }
 
-    /// A node in a line: its id, its kind, its token, its label.
-    pub fn node_line(&self, id: NodeId) -> String {
-        let graph = &self.document.graph;
-        let (name, kind) = (visible(&self.name(id)), visible(kind(&graph.node(id).kind)));
-        let token = visible(graph.token_text(id));
-        let label = label(graph, &self.edited, &self.document.labels, id).unwrap_or_default();
-        format!("{name:<16} {kind:<8} {token:<12} {}", visible(label)).trim_end().to_owned()
+    /// What a node is called, and where it is, with its id: `Texas cities L16 @Dallas (16_2268_9)`.
+    pub fn node_title(&self, id: NodeId) -> String {
+        title(&self.document, &self.edited, id)
     }
+
+    /// A node in a line: its label, where it is, its id.
+    pub fn node_line(&self, id: NodeId) -> String {
+        line(&self.document, &self.edited, id)
+    }
+}
+
+fn called(document: &Document, edited: &Edited, id: NodeId) -> Called {
+    let label = label(&document.graph, edited, &document.labels, id).filter(|label| !label.is_empty());
+    Names::new(Arc::clone(&document.graph)).called(id, label, &Glyphs::new(Charset::Unicode))
+}
+
+/// What a node is called, and where it is, with its id: `Texas cities L16 @Dallas (16_2268_9)`.
+pub fn title(document: &Document, edited: &Edited, id: NodeId) -> String {
+    format!("{} ({})", called(document, edited, id).short(), visible(&document.graph.node_name(id)))
+}
+
+/// A node in a line: its label, where it is, its id.
+pub fn line(document: &Document, edited: &Edited, id: NodeId) -> String {
+    let Called { what, place, .. } = called(document, edited, id);
+    format!("{}  {}  {}", padded(&what, 32), padded(&place, 18), visible(&document.graph.node_name(id)))
+}
+
+/// A text in a column of so many cells; a longer one takes what it needs.
+pub fn padded(text: &str, cells: usize) -> String {
+    format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))))
 }
 
 /// Reads a query, and points at what is wrong with it.

@@ -59,16 +59,20 @@ pub fn run(args: &GroupsArgs) -> Result<()> {
         },
         || {
             let mut lines = Vec::new();
+            let titles =
+                |members: &[NodeId]| members.iter().map(|id| open.node_title(*id)).collect::<Vec<_>>().join(", ");
+            let called = |at: usize| match groups.nodes[at].group {
+                Some(_) => visible(&title(at)),
+                None => open.node_title(groups.nodes[at].members[0]),
+            };
             for (at, node) in groups.nodes.iter().enumerate().filter(|(_, node)| node.group.is_some()) {
-                lines.push(format!("{}: {}", visible(&title(at)), visible(&names(&node.members).join(" "))));
+                lines.push(format!("{}: {}", called(at), titles(&node.members)));
             }
             for edge in &groups.edges {
-                let (source, target) = (title(edge.source), title(edge.target));
-                lines.push(format!("{:+.4}  {} -> {}", edge.weight, visible(&source), visible(&target)));
+                lines.push(format!("{} -> {}  {:+.4}", called(edge.source), called(edge.target), edge.weight));
             }
             for proposal in &proposals {
-                let members = visible(&names(&proposal.members).join(" "));
-                lines.push(format!("could be one ({:.2}): {members}", proposal.likeness));
+                lines.push(format!("{}  could be one ({:.2})", titles(&proposal.members), proposal.likeness));
             }
             lines
         },

@@ -1,12 +1,12 @@
 //! `circuitscope diff` and `circuitscope union`: graphs of several prompts laid over each other.
 
 use crate::cli::engine::EngineArgs;
-use crate::cli::graph::OpenGraph;
+use crate::cli::graph::{OpenGraph, line, title};
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::ThresholdArgs;
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Difference, Document, Origin, Overlay, Part, label, merged, unlike};
+use crate::graph::{Difference, Document, Origin, Overlay, Part, merged, unlike};
 use crate::ids::NodeId;
 use crate::tui::text::visible;
 use anyhow::{Result, bail};
@@ -173,10 +173,11 @@ impl<'a> Laid<'a> {
     }
 
     fn node_line(&self, at: usize) -> String {
-        let text = visible(&self.overlay.column_text(self.overlay.nodes[at].column));
-        let id = NodeId::from(at);
-        let called = label(&self.merged.graph, &self.merged.edited, &self.merged.labels, id).unwrap_or_default();
-        format!("{:<16} {text:<20} {}", visible(&self.name(at)), visible(called)).trim_end().to_owned()
+        line(&self.merged, &self.merged.edited, NodeId::from(at))
+    }
+
+    fn node_title(&self, at: usize) -> String {
+        title(&self.merged, &self.merged.edited, NodeId::from(at))
     }
 
     fn differences(&self, top: usize) -> Vec<String> {
@@ -199,7 +200,7 @@ impl<'a> Laid<'a> {
         lines.extend(edges.iter().take(top).map(|at| {
             let edge = &overlay.edges[*at];
             let share = |nth: usize| edge.shares[nth].map_or("     -".into(), |share| format!("{share:+.3}"));
-            format!("  {}  {}  {} > {}", share(0), share(1), self.name(edge.source), self.name(edge.target))
+            format!("  {} > {}  {}  {}", self.node_title(edge.source), self.node_title(edge.target), share(0), share(1))
         }));
         lines
     }
@@ -214,7 +215,7 @@ impl<'a> Laid<'a> {
             nodes
                 .iter()
                 .take(top)
-                .map(|at| format!("  {}/{n}  {}", held(&overlay.nodes[*at].nodes), self.node_line(*at))),
+                .map(|at| format!("  {}  {}/{n}", self.node_line(*at), held(&overlay.nodes[*at].nodes))),
         );
         let mut edges: Vec<_> = overlay.edges.iter().collect();
         let strength = |weights: &[Option<f64>]| weights.iter().flatten().map(|share| share.abs()).sum::<f64>();
@@ -225,7 +226,7 @@ impl<'a> Laid<'a> {
         lines.extend(edges.iter().take(top).map(|edge| {
             let held = held(&edge.weights);
             let mean = edge.shares.iter().flatten().sum::<f64>() / held as f64;
-            format!("  {held}/{n}  {mean:+.3}  {} > {}", self.name(edge.source), self.name(edge.target))
+            format!("  {} > {}  {held}/{n}  {mean:+.3}", self.node_title(edge.source), self.node_title(edge.target))
         }));
         lines
     }

@@ -45,7 +45,8 @@ pub fn run(args: &PathsArgs) -> Result<()> {
             json!({ "from": args.from, "to": args.to, "total": paths.total, "coverage": paths.coverage(), "paths": found })
         },
         || {
-            let found = paths.found.iter().map(|path| format!("{:+.6}  {}", path.strength, names(path).join(" > ")));
+            let titles = |path: &Path| path.nodes.iter().map(|id| open.node_title(*id)).collect::<Vec<_>>().join(" > ");
+            let found = paths.found.iter().map(|path| format!("{}  {:+.6}", titles(path), path.strength));
             let mut lines: Vec<_> = found.collect();
             lines.push(match lines.len() {
                 0 => "no path leads from the one to the other over what is kept".into(),

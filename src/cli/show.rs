@@ -1,6 +1,6 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, node_named, query};
+use crate::cli::graph::{GraphArgs, OpenGraph, node_named, padded, query};
 use crate::cli::output::tell;
 use crate::graph::query::Matches;
 use crate::graph::{
@@ -135,7 +135,7 @@ impl<'a> Summary<'a> {
         lines.push(String::new());
         lines.extend(self.nodes.iter().map(|id| {
             let influence = self.open.influence(*id).map_or("  -  ".into(), |score| format!("{score:.3}"));
-            format!("{influence}  {}", self.open.node_line(*id))
+            format!("{}  {influence}", padded(&self.open.node_line(*id), 68))
         }));
         lines
     }
@@ -229,8 +229,8 @@ impl<'a> Around<'a> {
         let mut list = |title: &str, edges: &[Edge], all: usize, other: fn(&Edge) -> NodeId| {
             lines.push(format!("\n{title}: the strongest {} of {all}", edges.len()));
             lines.extend(edges.iter().map(|edge| {
-                let (share, line) = (self.open.share(*edge), self.open.node_line(other(edge)));
-                format!("{share:+.3}  {:+10.4}  {line}", edge.weight)
+                let (share, line) = (self.open.share(*edge), padded(&self.open.node_line(other(edge)), 68));
+                format!("{line}  {share:+.3}  {:+10.4}", edge.weight)
             }));
         };
         let kept = &self.open.kept;

@@ -18,6 +18,10 @@ pub struct Dashboard {
     /// The tokens that it raises most by its direct effect on the logits, the strongest first.
     #[serde(rename = "top_logits")]
     pub promoted: Vec<String>,
+    /// By how much it raises each of them at activation 1, `[promoted]`; empty where a file does not say, as
+    /// circuit-tracer's do not.
+    #[serde(rename = "top_logits_values", deserialize_with = "numbers", skip_serializing_if = "Vec::is_empty")]
+    pub promoted_by: Vec<f32>,
     /// The tokens that it lowers most, the strongest first.
     #[serde(rename = "bottom_logits")]
     pub suppressed: Vec<String>,
@@ -73,6 +77,7 @@ impl Default for Dashboard {
             index: 0,
             quantiles: Vec::new(),
             promoted: Vec::new(),
+            promoted_by: Vec::new(),
             suppressed: Vec::new(),
             min: MIN,
             max: MAX,
@@ -136,7 +141,8 @@ impl Dashboard {
                 }
             }
         }
-        let mut numbers = self.histogram.iter().chain(&self.quantile_values).chain(&self.density);
+        let mut numbers =
+            self.histogram.iter().chain(&self.quantile_values).chain(&self.promoted_by).chain(&self.density);
         if !(self.min.is_finite() && self.max.is_finite() && numbers.all(|number| number.is_finite())) {
             return Err("one of its statistics is too large a number".to_owned());
         }

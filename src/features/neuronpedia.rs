@@ -55,6 +55,8 @@ enum Word {
 pub(super) struct Facts {
     #[serde(rename = "pos_str")]
     promoted: Option<Vec<String>>,
+    #[serde(rename = "pos_values")]
+    promoted_by: Option<Vec<f32>>,
     #[serde(rename = "neg_str")]
     suppressed: Option<Vec<String>>,
     #[serde(rename = "frac_nonzero")]
@@ -236,6 +238,7 @@ pub(super) fn dashboard(named: &Named, facts: Facts, mut activations: Vec<Activa
         index: named.feature.0.into(),
         quantiles: groups.into_values().map(|(name, examples)| Quantile { name, examples }).collect(),
         promoted: facts.promoted.unwrap_or_default(),
+        promoted_by: facts.promoted_by.unwrap_or_default(),
         suppressed: facts.suppressed.unwrap_or_default(),
         min,
         max: if max > 0.0 { max } else { strongest },

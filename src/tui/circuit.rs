@@ -12,7 +12,7 @@ use crate::tui::glyph::Glyphs;
 use crate::tui::kit::Kit;
 use crate::tui::lab::Lab;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
-use crate::tui::name::{Names, label_of};
+use crate::tui::name::{Called, Names, label_of};
 use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
@@ -213,9 +213,14 @@ impl Circuit {
         self.names.token_at(position, glyphs)
     }
 
-    /// What a node is called: `L2 #345 @is`.
+    /// What a node is called, where it is, and its number.
+    pub fn called(&self, node: NodeId, glyphs: &Glyphs) -> Called {
+        self.names.called(node, self.label(node).map(|(label, _)| label), glyphs)
+    }
+
+    /// What a node is called, and where it is: `~Houston, El-Paso L2 @is`.
     pub fn name(&self, node: NodeId, glyphs: &Glyphs) -> String {
-        self.names.name(node, glyphs)
+        self.called(node, glyphs).short()
     }
 
     /// What a label of a node stands on.

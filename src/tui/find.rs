@@ -260,12 +260,13 @@ impl Nodes {
         };
         let promoted: Vec<String> = promoted
             .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
-        let label = label_of(document, &self.edited, id).map(|(label, _)| glyphs.visible(label));
-        let beside = label.unwrap_or_else(|| promoted.join("  "));
+        let label = label_of(document, &self.edited, id).map(|(label, _)| label);
+        let called = self.names.called(id, label, glyphs);
+        let beside = if label.is_some() { called.number.clone() } else { promoted.join("  ") };
         Entry {
             also: promoted.into_iter().chain([glyphs.visible(&document.graph.node_name(id))]).collect(),
             stands_back: !self.traced.kept.has_node(id),
-            ..Entry::new(Target::Node(id), self.names.name(id, glyphs), beside)
+            ..Entry::new(Target::Node(id), called.short(), beside)
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the nodes of a graph are called on the screen.
 
 use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind};
-use crate::ids::{NodeId, Position};
+use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::glyph::{Charset, Glyphs};
+use crate::tui::text;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -42,19 +43,73 @@ impl Names {
         }
     }
 
-    /// What a node is called: `L2 #345 @is`.
-    pub fn name(&self, node: NodeId, glyphs: &Glyphs) -> String {
-        match &self.graph.node(node).kind {
+    /// What a node is called, by its label where it has one.
+    pub fn called(&self, node: NodeId, label: Option<&str>, glyphs: &Glyphs) -> Called {
+        let at = |position: &Position| format!("@{}", self.token_at(*position, glyphs));
+        let in_layer = |layer: &Layer, position: &Position| format!("L{layer} {}", at(position));
+        // What it is without a label, and where that does not say it, where it is.
+        let (what, place) = match &self.graph.node(node).kind {
             NodeKind::Feature { layer, position, feature } => {
-                format!("L{layer} #{feature} @{}", self.token_at(*position, glyphs))
+                return Called::feature(*layer, *feature, &at(position), label, glyphs);
             }
-            NodeKind::Error { layer, position } => format!("L{layer} error @{}", self.token_at(*position, glyphs)),
-            NodeKind::Token { position, .. } => format!("token {}", self.token_at(*position, glyphs)),
-            NodeKind::Logit { text, .. } => format!("logit {}", glyphs.visible(text)),
-            NodeKind::Other { kind, name, position, .. } => {
-                let (kind, name) = (glyphs.visible(kind), glyphs.visible(name));
-                format!("{kind} {name} @{}", self.token_at(*position, glyphs))
+            NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(layer, position)),
+            NodeKind::Token { position, .. } => (format!("token {}", self.token_at(*position, glyphs)), String::new()),
+            NodeKind::Logit { text, .. } => (format!("logit {}", glyphs.visible(text)), String::new()),
+            NodeKind::Other { kind, name, layer, position } => {
+                let what = format!("{} {}", glyphs.visible(kind), glyphs.visible(name));
+                (what, layer.map_or_else(|| at(position), |layer| in_layer(&layer, position)))
             }
+        };
+        match label {
+            Some(label) if place.is_empty() => {
+                Called { what: glyphs.visible(label), place: what, number: String::new() }
+            }
+            Some(label) => Called { what: glyphs.visible(label), place, number: what },
+            None => Called { what, place, number: String::new() },
+        }
+    }
+}
+
+/// What stands in a row for a node: what it is, then where, then its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Its label; where it has none, its number, or its kind and text.
+    pub what: String,
+    /// The layer and the token at its position; of a token or an output that has a label, its text.
+    pub place: String,
+    /// Its number, or its kind, where that is not said yet.
+    pub number: String,
+}
+
+impl Called {
+    /// What a feature is called that need not be in a graph. `at` is the position, such as `@is`.
+    pub fn feature(layer: Layer, feature: FeatureId, at: &str, label: Option<&str>, glyphs: &Glyphs) -> Self {
+        let (number, place) = (format!("#{feature}"), format!("L{layer} {at}").trim_end().to_owned());
+        match label {
+            Some(label) => Self { what: glyphs.visible(label), place, number },
+            None => Self { what: number, place, number: String::new() },
+        }
+    }
+
+    /// What and where: `~Houston, El-Paso L2 @is`.
+    pub fn short(&self) -> String {
+        format!("{} {}", self.what, self.place).trim_end().to_owned()
+    }
+
+    /// Its parts with the gaps before them, as far as there is room for them: the number gives way first, then the
+    /// place; what it is, is cut off last.
+    pub fn fit(&self, room: usize, glyphs: &Glyphs) -> [String; 3] {
+        let behind = |text: &str, gap: usize| {
+            if text.is_empty() { String::new() } else { format!("{}{text}", " ".repeat(gap)) }
+        };
+        let (place, number) = (behind(&self.place, 1), behind(&self.number, 2));
+        let with_place = text::width(&self.what) + text::width(&place);
+        if with_place + text::width(&number) <= room {
+            [self.what.clone(), place, number]
+        } else if with_place <= room {
+            [self.what.clone(), place, String::new()]
+        } else {
+            [glyphs.fit(&self.what, room), String::new(), String::new()]
         }
     }
 }
@@ -72,6 +127,27 @@ fn subscript(position: Position, charset: Charset) -> String {
         Charset::Ascii => format!(":{position}"),
         Charset::Unicode | Charset::Braille => {
             position.to_string().bytes().filter_map(|digit| char::from_u32(0x2080 + u32::from(digit - b'0'))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_it_is_is_cut_last(what in "[a-z, ]{0,30}", place in "[a-z@]{0,12}", number in "(#[0-9]{1,5})?", room in 0usize..60) {
+            let called = Called { what, place, number };
+            let glyphs = Glyphs::new(Charset::Unicode);
+            let [what, place, number] = called.fit(room, &glyphs);
+            prop_assert!([&what, &place, &number].map(|part| text::width(part)).iter().sum::<usize>() <= room);
+            let is_whole = what == called.what;
+            prop_assert!(is_whole || (place.is_empty() && number.is_empty()), "{what:?} {place:?} {number:?}");
+            prop_assert!(number.is_empty() || place.trim_start() == called.place);
+            // It is cut only where it alone has no room.
+            prop_assert_eq!(is_whole, text::width(&called.what) <= room);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Subgraph {
         self.graph.nodes.iter().position(|supernode| supernode.members.contains(&node))
     }
 
-    /// What a box is called: its supernode's name, else the label or the name of its node.
+    /// What a box is called: its supernode's name, else the label of its node, else what that is and where.
     pub fn name(&self, at: usize, circuit: &Circuit, glyphs: &Glyphs) -> String {
         let supernode = &self.graph.nodes[at];
         match supernode.group.and_then(|group| self.pinned.groups.get(group)) {

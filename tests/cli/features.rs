@@ -17,9 +17,10 @@ fn store(folder: &Path) {
     };
     let dallas = context(&["in", " Dallas", ",", "\n", "\u{1b}[2J"], &[0.0, 4.5, 1.0, 0.0, 0.0], false);
     let again = Example { repeated: true, ..dallas.clone() };
+    let other = context(&["to", " Dallas"], &[0.0, 3.0], false);
     let dashboard = Dashboard {
         index: 2,
-        quantiles: vec![Quantile { name: "Top".into(), examples: vec![dallas, again] }],
+        quantiles: vec![Quantile { name: "Top".into(), examples: vec![dallas, again, other] }],
         promoted: vec![" Texas".into()],
         max: 6.0,
         histogram: vec![8.0, 4.0, 0.0, 1.0],
@@ -52,13 +53,13 @@ fn a_feature_is_shown_as_text_and_as_json() {
     let show = ["features", "show", "1:2", "--features", path];
     let text = printed(&show, home.path());
     for part in [
-        "label       Dallas → Texas (automatic)",
+        "label       Dallas (automatic)",
         &format!("from        {path} (imported)"),
         "fires on 1.250 % of tokens",
         "█▄ ▁ from 0.000 to 6.000",
         "quantiles   0.500 5.000",
         "promotes    ·Texas",
-        "Top: 1 of 2, 1 of them repeated and left out",
+        "Top: 2 of 3, 1 of them repeated and left out",
         "    4.500  ",
         "in«·Dallas»,⏎␛[2J",
     ] {
@@ -66,7 +67,7 @@ fn a_feature_is_shown_as_text_and_as_json() {
     }
     assert!(!text.contains('\u{1b}'));
     let json: Value = serde_json::from_str(&printed(&[&show[..], &["--json"]].concat(), home.path())).unwrap();
-    assert_eq!((&json["label"]["text"], &json["label"]["origin"]), (&"Dallas → Texas".into(), &"automatic".into()));
+    assert_eq!((&json["label"]["text"], &json["label"]["origin"]), (&"Dallas".into(), &"automatic".into()));
     assert_eq!(json["dashboard"]["examples_quantiles"][0]["examples"][0]["tokens"][1], " Dallas");
     assert_eq!(json["sources"].as_array().unwrap().len(), 1);
 

@@ -42,7 +42,7 @@ pub fn record(packed: &[u8]) -> Vec<u8> {
 /// What a record of every field holds.
 pub const FULL: &str = r#"{"transcoder_id": "set-1", "index": 2, "examples_quantiles": [{"quantile_name": "Top",
     "examples": [{"tokens": ["the", " caf\u00e9", "\\xe2\\x82", "\\xac"], "tokens_acts_list": [0, 1.5, 0.25, 2e-1],
-    "train_token_ind": 1, "is_repeated_datapoint": true}]}], "top_logits": [" a"], "bottom_logits": [" b", ""],
+    "train_token_ind": 1, "is_repeated_datapoint": true}]}], "top_logits": [" a"], "top_logits_values": [2.5], "bottom_logits": [" b", ""],
     "act_min": 0.125, "act_max": 1.5, "quantile_values": [0.5, 1], "histogram": [3, 1], "activation_frequency": 0.01,
     "unknown": {"more": [null]}}"#;
 
@@ -58,6 +58,7 @@ pub fn full() -> Dashboard {
         index: 2,
         quantiles: vec![Quantile { name: "Top".into(), examples: vec![example] }],
         promoted: vec![" a".into()],
+        promoted_by: vec![2.5],
         suppressed: vec![" b".into(), String::new()],
         min: 0.125,
         max: 1.5,

@@ -82,8 +82,7 @@ fn rows_come_together_in_whatever_order_they_come() {
     assert_eq!(groups, [("2.00 to 3.00", 1), ("1.00 to 2.00", 2), ("0.00 to 1.00", 2)]);
     let label = found.label.unwrap();
     assert!(label.text == "label 4" && matches!(label.origin, LabelOrigin::Source(_)), "{label:?}");
-    let automatic = library.read_here(Layer(1), FeatureId(5)).label.unwrap();
-    assert_eq!((automatic.text.as_str(), automatic.origin), ("b4, b3, b2 → +5", LabelOrigin::Automatic));
+    assert_eq!(library.read_here(Layer(1), FeatureId(5)).label, None, "its contexts share nothing");
     assert_eq!(library.density(Layer(1), FeatureId(7)), Some(0.7));
     assert!(library.read_here(Layer(0), FeatureId(0)).dashboard.is_none());
 }

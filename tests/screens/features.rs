@@ -478,10 +478,10 @@ fn browsing(size: (u16, u16)) -> Desk {
 #[test]
 fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     let mut desk = browsing((160, 48));
-    desk.expect("features of demo-clt").expect("by layer").expect("L0 #0").expect("city of w0x0");
+    desk.expect("features of demo-clt").expect("by layer").expect("L0").expect("city of w0x0");
     desk.press("j j").expect("city of w0x2");
     assert!(!desk.shows("city of w0x0"));
-    let row = desk.cells("L0 #2         2.00 %")[0].clone();
+    let row = desk.cells("#2 L0 ")[0].clone();
     assert_eq!(row.bg, desk.state.look.theme.selection.bg.unwrap());
     desk.press("o").expect("by density");
     desk.press("o o").expect("by label");
@@ -509,10 +509,10 @@ fn what_a_listed_feature_fires_on_is_scrolled() {
 fn features_are_searched_and_their_neighbours_found() {
     let mut desk = browsing((80, 24));
     desk.press("/").type_text("paris").expect("search paris");
-    desk.press("Enter").expect("that fit paris  1 of 1").expect("L0 #1");
-    assert!(!desk.shows("L0 #2"));
+    desk.press("Enter").expect("that fit paris  1 of 1").expect("L0");
+    assert!(!desk.shows("#2"));
     desk.press("n").expect("that write nearly as L0 #1").expect("0.750");
-    desk.press("Esc").expect("by layer").expect("L0 #2");
+    desk.press("Esc").expect("by layer").expect("#2");
     desk.press("/ Esc").expect("by layer");
     desk.press("Esc");
     assert!(desk.state.popup.is_none());
@@ -523,9 +523,9 @@ fn a_text_shows_what_fires_token_by_token() {
     let mut desk = browsing((160, 48));
     desk.press("t").type_text("in paris now").press("Enter");
     // The last token comes first; each token has features of its own.
-    desk.expect("on ").expect("L1 #2 ");
-    desk.press("h").expect("L1 #1 ");
-    assert!(!desk.shows("L1 #2 "));
+    desk.expect("on ").expect("#2 L1");
+    desk.press("h").expect("#1 L1");
+    assert!(!desk.shows("#2 L1"));
     let tint = desk.state.look.theme.tint(1.0).bg.unwrap();
     assert_eq!(desk.cells("paris")[0].bg, tint, "the token on which the chosen feature fires");
     assert_ne!(desk.cells("now")[0].bg, tint);

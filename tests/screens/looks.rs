@@ -64,7 +64,7 @@ fn the_selection_wears_the_accent() {
     let selected = desk.cells("◆ Austin");
     assert_eq!((selected[0].fg, selected[0].bg), (theme.selection.fg.unwrap(), theme.selection.bg.unwrap()));
     desk.press("Tab");
-    let row = desk.cells("1 +");
+    let row = desk.cells("1 #");
     assert_eq!(row[0].bg, theme.selection.bg.unwrap(), "the row under the cursor too");
 }
 

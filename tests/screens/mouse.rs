@@ -52,10 +52,10 @@ fn a_click_chooses_a_row_and_another_follows_it() {
 #[test]
 fn a_click_chooses_a_branch_and_another_opens_it() {
     let mut desk = Desk::traced((160, 48));
-    click(&mut desk, "▸ +");
+    click(&mut desk, "▸ #");
     assert_eq!((desk.state.focus, circuit(&desk).tree.at()), (Pane::Tree, 1));
     let before = circuit(&desk).tree.rows().len();
-    click(&mut desk, "▸ +");
+    click(&mut desk, "▸ #");
     assert!(circuit(&desk).tree.rows().len() > before);
 }
 

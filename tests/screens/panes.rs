@@ -253,7 +253,7 @@ fn the_drawing_tells_aggregated_edges_with_their_signs() {
     for edge in inputs {
         let sign = if edge.weight < 0.0 { '-' } else { '+' };
         let share = format!("{sign}{:.1}%", 100.0 * edge.weight.abs());
-        desk.expect(&format!("{share} {}", subgraph.name(edge.source, circuit(&desk), &desk.state.look.glyphs)));
+        desk.expect(&format!("{} {share}", subgraph.name(edge.source, circuit(&desk), &desk.state.look.glyphs)));
         let theme = &desk.state.look.theme;
         assert_eq!(desk.cells(&share)[0].fg, theme.sign(edge.weight as f32).fg.unwrap());
     }
@@ -284,9 +284,9 @@ fn labels_say_whose_they_are() {
     let circuit = desk.state.circuit.as_mut().unwrap();
     circuit.file_labels = Arc::new([(what, "capitals".to_owned())].into());
     circuit.traced.document.labels = Arc::clone(&circuit.file_labels);
-    desk.expect("label       capitals  the file's");
+    desk.expect("│ capitals  layer").expect("label       the file's");
     desk.state.circuit.as_mut().unwrap().edits.apply(Edit::Label(what, "cities\x07".to_owned()));
-    desk.expect("label       cities␇  yours");
+    desk.expect("│ cities␇  layer").expect("label       yours");
     assert!(!desk.shows("capitals"));
 }
 

@@ -205,10 +205,11 @@ fn what_hangs_on_the_thresholds_is_marked() {
     desk.press("j k").expect("█ core ▒ contingent ░ noise");
     for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
         let mark = desk.state.look.glyphs.standings[Standing::of(found.edge(link.edge.id)) as usize];
-        desk.expect(&format!("{} {mark} {}", row + 1, text::weight(link.edge.weight)));
+        let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
+        desk.expect(&format!("{} {mark} {name}", row + 1)).expect(&text::weight(link.edge.weight));
         if row < 5 {
-            let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
-            desk.expect(&format!("{} {mark} {name}", text::percent(link.share).trim_start()));
+            let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
+            desk.expect(&format!("{name}  {sign}{} {mark}", text::percent(link.share).trim_start()));
         }
     }
     desk.press("Esc").go_to_feature();

@@ -19,7 +19,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 #[test]
 fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     let mut desk = Desk::traced((160, 48));
-    desk.press("R").expect("inhibitors  ").expect("dropped L");
+    desk.press("R").expect("inhibitors  ").expect("dropped #");
     let (graph, node) = (&circuit(&desk).traced.document.graph, circuit(&desk).selected());
     let negative: Vec<f32> = graph.incoming(node).map(|edge| edge.weight).filter(|weight| *weight < 0.0).collect();
     let kept = circuit(&desk).kept().incoming(graph, node).filter(|edge| edge.weight < 0.0).count();
@@ -69,17 +69,22 @@ fn the_three_lists_are_turned_through() {
 #[test]
 fn what_nearly_fires_is_listed_and_told_of() {
     let mut desk = Desk::traced((160, 48));
-    desk.press("W").expect("closest to firing at is, and do not").expect("L0 #10 @is does not fire");
+    desk.press("W").expect("closest to firing at is, and do not").expect("#10 L0 @is does not fire");
     desk.expect("pre-activation +1.0000, 0.2500 below its threshold of 1.2500");
     desk.expect("= +1.2500 up -0.5000 down +0.2500 constants");
-    desk.expect("pushes it up").expect("+1.2500  token is").expect("holds it down").expect("-0.5000  L0 error @is");
-    desk.press("j").expect("L1 #10 @is does not fire");
-    desk.press("Tab").expect("closest to firing at any position").expect("L0 #1 @fact does not fire");
+    desk.expect("pushes it up")
+        .expect("+1.2500")
+        .expect("token is")
+        .expect("holds it down")
+        .expect("error L0 @is")
+        .expect("-0.5000");
+    desk.press("j").expect("#10 L1 @is does not fire");
+    desk.press("Tab").expect("closest to firing at any position").expect("#1 L0 @fact does not fire");
     desk.press("p").type_text("fact : Oakland").press("Enter");
-    desk.expect("do not fire at any position, and do on: fact : Oakland").expect("L0 #2 @fact does not fire");
+    desk.expect("do not fire at any position, and do on: fact : Oakland").expect("#2 L0 @fact does not fire");
     desk.press("c").expect("closest to firing at any position");
     desk.press("f Ctrl-u").type_text("1:2").press("Enter").expect("LAYER:POSITION:FEATURE");
-    desk.press("Ctrl-u").type_text("3:10:44").press("Enter").expect("L3 #44 @is does not fire");
+    desk.press("Ctrl-u").type_text("3:10:44").press("Enter").expect("#44 L3 @is does not fire");
     desk.press("f Ctrl-u").type_text("3:99:44").press("Enter").expect("there is no position 99");
     desk.press("f Esc").expect("closest to firing");
     desk.press("Esc");
@@ -109,15 +114,15 @@ fn a_selected_feature_is_told_of_and_its_margin_is_walked_beside_the_graph() {
 #[test]
 fn answers_to_other_questions_are_dropped() {
     let mut desk = Desk::traced((160, 48));
-    desk.press("W j").expect("L1 #10 @is does not fire");
+    desk.press("W j").expect("#10 L1 @is does not fire");
     let stale = desk.state.generation - 1;
     update(&mut desk.state, Msg::Inquired { generation: stale, result: Ok(Reply::default()) });
-    desk.expect("L1 #10 @is does not fire");
+    desk.expect("#10 L1 @is does not fire");
     // A list that is still waited for is asked for again with the next question.
     desk.press_only("Tab");
     desk.press_only("j");
     desk.settle();
-    desk.expect("L0 #1 @fact");
+    desk.expect("#1 L0 @fact");
     desk.press_only("Tab");
     desk.press_only("Ctrl-c");
     desk.settle();
@@ -155,7 +160,7 @@ fn without_a_model_it_is_said_so() {
 #[test]
 fn small_and_plain_screens_show_it_too() {
     let mut desk = Desk::traced_in((80, 24), Charset::Ascii);
-    desk.press("W").expect("L0 #10 @is does not fire").expect("token is").expect("-0.5000");
+    desk.press("W").expect("#10 L0 @is does not fire").expect("token is").expect("-0.5000");
     desk.press("Esc R").expect("inhibitors").expect("feat -21.2%");
     assert!(desk.screen().is_ascii(), "{}", desk.screen());
     for size in [(60, 20), (40, 12), (30, 8)] {

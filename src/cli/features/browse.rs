@@ -3,12 +3,14 @@
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::graph::padded;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
 use crate::features::build::{Selection, n_features};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::tui::survey::shown;
 use crate::tui::text::visible;
 use anyhow::Result;
 use clap::builder::ValueParser;
@@ -186,13 +188,13 @@ fn as_lines(found: &Found) -> Vec<String> {
             lines.chain(more(hits.len(), *count)).collect()
         }
         Found::Near(all) => {
-            all.iter().map(|near| format!("{:>6.3}  {}", near.cosine, entry_line(&near.entry))).collect()
+            all.iter().map(|near| format!("{}  cosine {:>6.3}", entry_line(&near.entry), near.cosine)).collect()
         }
         Found::Fires(tokens, entries) => {
             let lines = |fires: &Fires| {
                 let feature = |(layer, feature, activation): &(Layer, FeatureId, f32)| {
                     let label = named(entries, *layer, *feature).map(label).unwrap_or_default();
-                    format!("  {:<10} {activation:>8.3}  {label}", format!("{layer}:{feature}"))
+                    format!("  {}  {:<10} {activation:>8.3}", padded(&label, LABEL), format!("{layer}:{feature}"))
                 };
                 let token = visible(&fires.token);
                 std::iter::once(token).chain(fires.features.iter().map(feature)).collect::<Vec<_>>()
@@ -206,13 +208,17 @@ fn named(entries: &[Entry], layer: Layer, feature: FeatureId) -> Option<&Entry> 
     entries.binary_search_by_key(&(layer, feature), |entry| (entry.layer, entry.feature)).ok().map(|at| &entries[at])
 }
 
+/// Cells of a label.
+const LABEL: usize = 32;
+
 fn entry_line(entry: &Entry) -> String {
     let number = |x: Option<f32>, digits: usize| x.map_or("-".to_owned(), |x| format!("{x:.digits$}"));
     let name = format!("{}:{}", entry.layer, entry.feature);
     let (density, maximum) = (number(entry.density, 5), number(entry.maximum, 3));
-    format!("{name:<10} density {density:>7}  max {maximum:>8}  {}", label(entry))
+    format!("{}  {name:<10} density {density:>7}  max {maximum:>8}", padded(&label(entry), LABEL))
 }
 
+/// What a feature is called, an automatic name marked; of one without a name, its number.
 fn label(entry: &Entry) -> String {
-    entry.label.as_ref().map(|label| visible(&label.text)).unwrap_or_default()
+    entry.label.as_ref().map_or_else(|| format!("#{}", entry.feature), |label| visible(&shown(label)))
 }

@@ -33,7 +33,7 @@ pub fn edge(checked: &Checked<'_>, ends: (NodeId, NodeId), modes: &[Freeze], mon
         check.outputs.iter().map(move |it| {
             vec![
                 mode.name().to_owned(),
-                checked.open.node_line(it.pair.target),
+                checked.open.node_title(it.pair.target),
                 signed(it.pair.predicted),
                 signed(it.pair.observed),
                 format!("{:.3} to {:.3}", it.before, it.after),
@@ -86,10 +86,9 @@ pub fn subgraph(
     let (open, graph) = (checked.open, &checked.open.document.graph);
     let found = checked.bench.pairs(sources, &Mode::over_all(mode, graph.n_layers()), monitor)?;
     let row = |pair: &Pair| {
-        let name = |id| open.name(id);
         vec![
-            name(pair.source),
-            open.node_line(pair.target),
+            open.node_title(pair.source),
+            open.node_title(pair.target),
             signed(pair.predicted),
             signed(pair.observed),
             signed(pair.observed - pair.predicted),
@@ -300,8 +299,8 @@ pub fn stability(open: &OpenGraph, top: usize, monitor: &Monitor) -> Result<Sect
     let row = |edge: &crate::graph::Edge| {
         let share = found.edge(edge.id);
         vec![
-            open.name(edge.source),
-            open.node_line(edge.target),
+            open.node_title(edge.source),
+            open.node_title(edge.target),
             signed(f64::from(edge.weight)),
             format!("{share:.2}"),
             Standing::of(share).name().to_owned(),

@@ -180,6 +180,7 @@ impl Sheet {
             transcoder_id: self.transcoder.clone(),
             index: feature as u64,
             quantiles: quantiles.into_iter().map(quantile).collect(),
+            promoted_by: promoted.top.iter().map(|(_, by)| *by).collect(),
             promoted: texts(promoted.top),
             suppressed: texts(promoted.bottom),
             min: 0.0,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 /// One line a node. What is no single number for a group of several nodes is left empty; its members are listed.
 pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
-    let head = ["id", "kind", "layer", "position", "token", "activation", "influence", "label", "pinned", "members"];
+    let head = ["label", "layer", "position", "token", "id", "kind", "activation", "influence", "pinned", "members"];
     line(out, head.map(str::to_owned))?;
     for (at, Supernode { members, .. }) in sheet.drawn.nodes.iter().enumerate() {
         let one = match members[..] {
@@ -21,14 +21,14 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         line(
             out,
             [
-                sheet.id(at),
-                sheet.shape(at).name().into(),
+                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless))),
                 of(&|id| graph.node(id).layer().map(|layer| layer.to_string())),
                 of(&|id| Some(graph.node(id).position().to_string())),
                 of(&|id| Some(harmless(graph.token_text(id)))),
+                sheet.id(at),
+                sheet.shape(at).name().into(),
                 of(&|id| graph.node(id).activation.map(|activation| activation.to_string())),
                 of(&|id| sheet.cumulative(id).map(|score| score.to_string())),
-                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless))),
                 members.iter().any(|id| sheet.edited.is_pinned(*id)).to_string(),
                 names.join(" "),
             ],
@@ -37,21 +37,25 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// One line an edge: the signed share of what flows into its target and, between nodes, the weight itself.
+/// One line an edge: the labels of its ends, their ids, the signed share of what flows into its target and, between
+/// nodes, the weight itself.
 pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
-    let head = ["source", "target", "share", "weight"].map(str::to_owned);
+    let head = ["source_label", "target_label", "source", "target", "share", "weight"].map(str::to_owned);
     line(out, head)?;
     if sheet.part == Part::Pinned {
         return sheet.drawn.edges.iter().try_for_each(|edge| {
-            line(out, [sheet.id(edge.source), sheet.id(edge.target), edge.weight.to_string(), String::new()])
+            let [from, to] = [edge.source, edge.target].map(|at| sheet.title(at));
+            let [source, target] = [edge.source, edge.target].map(|at| sheet.id(at));
+            line(out, [from, to, source, target, edge.weight.to_string(), String::new()])
         });
     }
     let graph = &sheet.document.graph;
     let selection = sheet.selection();
     selection.edges().try_for_each(|edge| {
         let share = f64::from(edge.weight) / graph.input_total(edge.target);
+        let [from, to] = [edge.source, edge.target].map(|id| sheet.node_title(id));
         let [source, target] = [edge.source, edge.target].map(|id| graph.node_name(id));
-        line(out, [source, target, share.to_string(), edge.weight.to_string()])
+        line(out, [from, to, source, target, share.to_string(), edge.weight.to_string()])
     })
 }
 

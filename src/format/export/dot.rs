@@ -44,20 +44,13 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "}}")
 }
 
-/// The title and, of a lone node that has a label, what it is; then the token.
+/// The title, then where it is; of a group how many nodes it has.
 fn label(sheet: &Sheet<'_>, at: usize) -> String {
     let node = &sheet.drawn.nodes[at];
     let (title, first) = (sheet.title(at), node.members[0]);
     match sheet.shape(at) {
         Shape::Group => format!("{title}\n{} nodes", node.members.len()),
-        Shape::Feature | Shape::Error | Shape::Other => {
-            let token = super::sheet::quoted(sheet.document.graph.token_text(first));
-            if sheet.label(first).is_some() {
-                format!("{title}\n{} {token}", sheet.what(first))
-            } else {
-                format!("{title}\n{token}")
-            }
-        }
+        Shape::Feature | Shape::Error | Shape::Other => format!("{title}\n{}", sheet.place(first)),
         Shape::Token | Shape::Logit => title,
     }
 }

@@ -47,24 +47,25 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     }
     interventions_list(out, sheet)?;
     writeln!(out, "\n## Nodes of the {} ({})\n", sheet.part_name(), sheet.drawn.nodes.len())?;
-    writeln!(out, "| Node | Kind | At | Influence | What |\n| --- | --- | --- | --- | --- |")?;
+    writeln!(out, "| What | At | Node | Kind | Influence |\n| --- | --- | --- | --- | --- |")?;
     for (at, node) in sheet.drawn.nodes.iter().enumerate() {
         let (place, influence) = match node.members[..] {
             [id] => {
                 let token = quoted(&graph.tokens()[graph.node(id).position().index()].text);
+                let layer = graph.node(id).layer().map_or_else(String::new, |layer| format!("L{layer} "));
                 let score = sheet.cumulative(id).map_or(String::new(), |score| format!("{score:.3}"));
-                (format!("{} {}", graph.node(id).position(), inline(&token)), score)
+                (format!("{layer}{} {}", graph.node(id).position(), inline(&token)), score)
             }
             _ => (format!("{} nodes", node.members.len()), String::new()),
         };
         let kind = sheet.shape(at).name();
-        writeln!(out, "| {} | {kind} | {place} | {influence} | {} |", code(&sheet.id(at)), inline(&sheet.title(at)))?;
+        writeln!(out, "| {} | {place} | {} | {kind} | {influence} |", inline(&sheet.title(at)), code(&sheet.id(at)))?;
     }
     for (at, group) in sheet.drawn.nodes.iter().enumerate().filter(|(_, node)| node.group.is_some()) {
         let members: Vec<_> = group
             .members
             .iter()
-            .map(|id| format!("{} {}", code(&graph.node_name(*id)), inline(&sheet.node_title(*id))))
+            .map(|id| format!("{} {}", inline(&sheet.node_title_at(*id)), code(&graph.node_name(*id))))
             .collect();
         writeln!(out, "\n{} is {}.", inline(&sheet.title(at)), members.join(", "))?;
     }
@@ -98,7 +99,7 @@ fn edges_table(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     writeln!(out, "| From | To | Share |\n| --- | --- | --- |")?;
     for edge in edges.iter().take(MOST_EDGES) {
         let [from, to] =
-            [edge.source, edge.target].map(|at| format!("{} {}", code(&sheet.id(at)), inline(&sheet.title(at))));
+            [edge.source, edge.target].map(|at| format!("{} {}", inline(&sheet.title_at(at)), code(&sheet.id(at))));
         writeln!(out, "| {from} | {to} | {} |", signed(edge.weight))?;
     }
     if edges.len() > MOST_EDGES {

@@ -16,7 +16,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
             Shape::Group => ("[[", "]]"),
         };
         // Its ids may not hold much; a node's own is in its text where it has no better one.
-        writeln!(out, "    n{at}{open}\"{}\"{close}", text(&sheet.title(at)))?;
+        writeln!(out, "    n{at}{open}\"{}\"{close}", text(&sheet.title_at(at)))?;
     }
     for edge in &sheet.drawn.edges {
         let arrow = if edge.weight < 0.0 { "-.->" } else { "-->" };

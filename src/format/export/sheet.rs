@@ -102,6 +102,30 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// What the drawn node at `at` is called and, of a lone one in a layer, where it is.
+    pub fn title_at(&self, at: usize) -> String {
+        let drawn = &self.drawn.nodes[at];
+        if drawn.group.is_some() { self.title(at) } else { self.node_title_at(drawn.members[0]) }
+    }
+
+    /// What a node is called and, in a layer, where it is.
+    pub fn node_title_at(&self, id: NodeId) -> String {
+        match Shape::of(self.node(id)) {
+            Shape::Token | Shape::Logit => self.node_title(id),
+            _ => format!("{} {}", self.node_title(id), self.place(id)),
+        }
+    }
+
+    /// The layer and the token at which a node is and, where its label is its title, its number: `L16 “Dallas” #2268`.
+    pub fn place(&self, id: NodeId) -> String {
+        let layer = self.node(id).layer().map_or_else(String::new, |layer| format!("L{layer} "));
+        let number = match &self.node(id).kind {
+            NodeKind::Feature { feature, .. } if self.label(id).is_some() => format!(" #{feature}"),
+            _ => String::new(),
+        };
+        format!("{layer}{}{number}", quoted(self.document.graph.token_text(id)))
+    }
+
     pub fn label(&self, id: NodeId) -> Option<&str> {
         label(&self.document.graph, self.edited, &self.document.labels, id).filter(|label| !label.is_empty())
     }
@@ -110,11 +134,10 @@ impl<'a> Sheet<'a> {
     pub fn what(&self, id: NodeId) -> String {
         let token = || quoted(self.document.graph.token_text(id));
         match &self.node(id).kind {
-            NodeKind::Feature { layer, feature, .. } => format!("L{layer} #{feature}"),
-            NodeKind::Error { layer, .. } => format!("L{layer} error"),
+            NodeKind::Feature { feature, .. } => format!("#{feature}"),
+            NodeKind::Error { .. } => "error".to_owned(),
             NodeKind::Token { .. } => token(),
             NodeKind::Logit { probability, .. } => format!("{} {}", token(), percent(*probability)),
-            NodeKind::Other { kind, layer: Some(layer), .. } => format!("L{layer} {}", harmless(kind)),
             NodeKind::Other { kind, .. } => harmless(kind),
         }
     }

@@ -73,7 +73,7 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
 fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     let graph = &circuit.traced.document.graph;
     let mut out =
-        String::from("| node | token | activation | influence | label |\n| --- | --- | ---: | ---: | --- |\n");
+        String::from("| label | token | node | activation | influence |\n| --- | --- | --- | ---: | ---: |\n");
     for &node in nodes {
         let activation = graph.node(node).activation.map_or_else(String::new, |activation| format!("{activation:.4}"));
         let influence = circuit.kept().influence[node.index()];
@@ -81,10 +81,10 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
         // Writing into a string does not fail.
         let _ = writeln!(
             out,
-            "| `{}` | {} | {activation} | {influence:.4} | {} |",
-            graph.node_name(node),
+            "| {} | {} | `{}` | {activation} | {influence:.4} |",
+            cell(label),
             cell(graph.token_text(node)),
-            cell(label)
+            graph.node_name(node)
         );
     }
     let between = nodes.iter().flat_map(|target| circuit.kept().incoming(graph, *target));

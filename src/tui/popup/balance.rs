@@ -5,10 +5,12 @@ use crate::graph::{FeatureAt, Labelled};
 use crate::ids::Position as Place;
 use crate::tui::circuit::Circuit;
 use crate::tui::features::Feature;
+use crate::tui::name::Called as Named;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use std::collections::HashMap;
 
 /// What drives and restrains one feature.
@@ -26,7 +28,7 @@ impl About<'_> {
         let is = if why.active { "fires" } else { "does not fire" };
         let side = if margin > 0.0 { "above" } else { "below" };
         let sum = |sign: f32| text::weight(why.sum(sign) as f32);
-        let head = format!("{} {is}", self.called.name(Source::Feature(at)));
+        let head = format!("{} {is}", self.called.name(Source::Feature(at)).short());
         let size = text::weight(margin.abs());
         let has = format!(
             "pre-activation {}, {} {side} its threshold of {:.4}",
@@ -54,16 +56,26 @@ impl About<'_> {
         buf.set_stringn(area.x, area.y, title, room, theme.strong);
         let effects = self.why.strongest(sign, usize::from(area.height - 1));
         for ((source, effect), y) in effects.into_iter().zip(area.top() + 1..area.bottom()) {
-            let weight = format!("{:<9}", text::weight(effect));
-            let (x, _) = buf.set_stringn(area.x, y, weight, room, theme.sign(effect));
-            let room = usize::from(area.right().saturating_sub(x));
-            let name = self.called.name(source);
-            buf.set_stringn(x, y, self.look.glyphs.fit(&name, room), room, theme.text);
+            let row = Rect { y, height: 1, ..area };
+            row_of(&self.called.name(source), text::weight(effect), theme.sign(effect), row, self.look, buf);
         }
     }
 }
 
-/// What a source is called, with its label where it has one. It need not be in the graph.
+/// A row: what it is, where, its number, and a figure at its end.
+pub(super) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look: &Look, buf: &mut Buffer) {
+    const FIGURE: usize = 8;
+    let room = usize::from(row.width).saturating_sub(FIGURE + 1);
+    let [what, place, number] = name.fit(room, &look.glyphs);
+    let mut x = row.x;
+    for (part, style) in [(what, look.theme.text), (place, look.theme.quiet), (number, look.theme.faint)] {
+        (x, _) = buf.set_stringn(x, row.y, part, usize::from(row.right().saturating_sub(x)), style);
+    }
+    let at = row.right().saturating_sub(text::width(&figure) as u16).max(row.x);
+    buf.set_stringn(at, row.y, figure, usize::from(row.right().saturating_sub(at)), style);
+}
+
+/// Who knows what sources are called. They need not be in the graph.
 pub(super) struct Called<'a> {
     pub circuit: &'a Circuit,
     pub names: &'a HashMap<Feature, String>,
@@ -71,16 +83,22 @@ pub(super) struct Called<'a> {
 }
 
 impl Called<'_> {
-    pub fn name(&self, source: Source) -> String {
+    /// What a source is called.
+    pub fn name(&self, source: Source) -> Named {
         let glyphs = &self.look.glyphs;
-        let at = |place: Place| self.circuit.token_at(place, glyphs);
+        let at = |place: Place| format!("@{}", self.circuit.token_at(place, glyphs));
         match source {
             Source::Feature(FeatureAt { layer, position, feature }) => {
-                let label = self.label((layer, feature)).map_or_else(String::new, |label| format!("  {label}"));
-                format!("L{layer} #{feature} @{}{}", at(position), glyphs.visible_within(&label))
+                let label = self.label((layer, feature)).map(String::as_str);
+                Named::feature(layer, feature, &at(position), label, glyphs)
             }
-            Source::Error(layer, position) => format!("L{layer} error @{}", at(position)),
-            Source::Token(position) => format!("token {}", at(position)),
+            Source::Error(layer, position) => {
+                Named { what: "error".to_owned(), place: format!("L{layer} {}", at(position)), number: String::new() }
+            }
+            Source::Token(position) => {
+                let what = format!("token {}", self.circuit.token_at(position, glyphs));
+                Named { what, place: String::new(), number: String::new() }
+            }
         }
     }
 

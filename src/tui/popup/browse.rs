@@ -7,6 +7,7 @@ use crate::tui::browse::{Ask, Browsed, Item};
 use crate::tui::features::Feature;
 use crate::tui::keymap::Context;
 use crate::tui::layout;
+use crate::tui::name::Called;
 use crate::tui::strip::Strip;
 use crate::tui::text;
 use crate::tui::theme::Look;
@@ -254,15 +255,19 @@ impl Browse {
                 Some(_) => number(item.number),
                 None => format!("{density}{}", number(entry.maximum)),
             };
-            let name = format!("L{} #{}", entry.layer, entry.feature);
-            let label = entry.label.as_ref().map_or_else(String::new, |label| glyphs.visible(&label.text));
-            let label = item.text.map_or(label, |text| glyphs.visible(text));
-            let (x, _) = buf.set_stringn(row.x, row.y, format!("{name:<11}"), usize::from(row.width), theme.text);
-            let (x, _) = buf.set_stringn(x, row.y, numbers, usize::from(row.right().saturating_sub(x)), theme.quiet);
-            let room = usize::from(row.right().saturating_sub(x + 2));
-            if room > 0 {
-                buf.set_stringn(x + 2, row.y, glyphs.fit(&label, room), room, theme.text);
+            // Where a text was found that is not its label, that stands beside it.
+            let label = entry.label.as_ref().map(|label| label.text.as_str());
+            let mut name = Called::feature(entry.layer, entry.feature, "", label, glyphs);
+            if let Some(text) = item.text.filter(|text| Some(*text) != label) {
+                name.number = format!("{} {}", name.number, glyphs.visible(text)).trim().to_owned();
             }
+            let room = usize::from(row.width).saturating_sub(text::width(&numbers) + 1);
+            let mut x = row.x;
+            for (part, style) in name.fit(room, glyphs).iter().zip([theme.text, theme.quiet, theme.faint]) {
+                (x, _) = buf.set_stringn(x, row.y, part, usize::from(row.right().saturating_sub(x)), style);
+            }
+            let x = row.right().saturating_sub(text::width(&numbers) as u16).max(row.x);
+            buf.set_stringn(x, row.y, &numbers, usize::from(row.right() - x), theme.quiet);
             if at == self.row {
                 buf.set_style(row, theme.selection.add_modifier(Modifier::BOLD));
             }

@@ -105,7 +105,7 @@ fn described(intervention: &Intervention) -> String {
         [site] => format!("{site}"),
         sites => text::counted(sites.len(), "feature"),
     };
-    format!("{}{action}: {name} ({sites})", if *muted { "muted, " } else { "" })
+    format!("{name} ({sites}): {action}{}", if *muted { ", muted" } else { "" })
 }
 
 /// The outputs, what rises, and what falls, side by side.

@@ -67,11 +67,12 @@ impl Paths {
         let found = self.found.iter().flat_map(|found| &found.found);
         let from = (self.row + 1).saturating_sub(usize::from(list.height));
         for (y, (at, path)) in (list.top()..list.bottom()).zip(found.enumerate().skip(from)) {
-            let strength = text::weight(path.strength as f32);
-            buf.set_stringn(list.x, y, strength, STRENGTH, theme.sign(path.strength as f32));
             let names: Vec<String> = path.nodes.iter().map(name).collect();
             let way = glyphs.fit(&names.join(&format!(" {} ", glyphs.to_output)), room.saturating_sub(STRENGTH));
-            buf.set_stringn(list.x + STRENGTH as u16, y, way, room.saturating_sub(STRENGTH), theme.text);
+            buf.set_stringn(list.x, y, way, room.saturating_sub(STRENGTH), theme.text);
+            let strength = text::weight(path.strength as f32);
+            let x = list.right().saturating_sub(text::width(&strength) as u16).max(list.x);
+            buf.set_stringn(x, y, strength, usize::from(list.right() - x), theme.sign(path.strength as f32));
             if at == self.row {
                 buf.set_style(Rect { y, height: 1, ..list }, theme.selection);
             }

@@ -63,10 +63,13 @@ impl Proposals {
         };
         let from = (self.row + 1).saturating_sub(usize::from(area.height));
         for (y, (at, proposal)) in (area.top()..area.bottom()).zip(left.iter().enumerate().skip(from)) {
-            let likeness = format!("{:<5}", text::percent(proposal.likeness).trim_start());
             let members: Vec<String> = proposal.members.iter().map(|node| circuit.name(*node, glyphs)).collect();
-            let members = format!("{likeness} {}  {}", members.len(), members.join("  "));
-            buf.set_stringn(area.x, y, glyphs.fit(&members, room), room, theme.text);
+            let likeness = format!("{}  {:>5}", members.len(), text::percent(proposal.likeness).trim_start());
+            let wide = text::width(&likeness);
+            let room = room.saturating_sub(wide + 2);
+            buf.set_stringn(area.x, y, glyphs.fit(&members.join("  "), room), room, theme.text);
+            let x = area.right().saturating_sub(wide as u16).max(area.x);
+            buf.set_stringn(x, y, likeness, usize::from(area.right() - x), theme.quiet);
             if at == self.row {
                 buf.set_style(Rect { y, height: 1, ..area }, theme.selection);
             }

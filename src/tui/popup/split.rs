@@ -4,6 +4,7 @@ use super::compare::Laid;
 use crate::graph::{Difference, NodeKind};
 use crate::tui::circuit::Circuit;
 use crate::tui::comparison::{Compared, Comparison};
+use crate::tui::name::Called;
 use crate::tui::occurs::letter;
 use crate::tui::text;
 use crate::tui::theme::Look;
@@ -103,29 +104,30 @@ impl Table<'_> {
         }
     }
 
-    /// A node as one of the graphs has it.
+    /// A node as one of the graphs has it, and its value at the end.
     fn cell(&self, node: usize, graph: usize, area: Rect, buf: &mut Buffer) {
-        let (theme, room) = (&self.look.theme, usize::from(area.width));
         let Some(name) = self.name_in(node, graph) else { return };
         let value = self.comparison().value(node, graph).map_or_else(String::new, |value| format!("{value:.3}"));
-        let style = theme.difference(self.comparison().differences[node]);
-        let (x, _) = buf.set_stringn(area.x, area.y, format!("{value:>8}  "), room, theme.text);
-        let room = usize::from(area.right().saturating_sub(x));
-        buf.set_stringn(x, area.y, self.look.glyphs.fit(&name, room), room, style);
+        let style = self.look.theme.difference(self.comparison().differences[node]);
+        let room = usize::from(area.width).saturating_sub(text::width(&value) + 1);
+        let (mut x, mut style) = (area.x, style);
+        for part in name.fit(room, &self.look.glyphs) {
+            (x, _) = buf.set_stringn(x, area.y, part, usize::from(area.right().saturating_sub(x)), style);
+            style = self.look.theme.quiet;
+        }
+        let at = area.right().saturating_sub(text::width(&value) as u16).max(area.x);
+        buf.set_stringn(at, area.y, value, usize::from(area.right() - at), self.look.theme.text);
     }
 
-    /// What a graph calls a node, with its label.
-    fn name_in(&self, node: usize, graph: usize) -> Option<String> {
+    /// What a graph calls a node.
+    fn name_in(&self, node: usize, graph: usize) -> Option<Called> {
         let id = self.comparison().node(node, graph)?;
-        let name = self.laid.names[graph].name(id, &self.look.glyphs);
         // It may have grown since, and its nodes have other ids then.
         let there = self.circuits[graph]
             .filter(|circuit| Arc::ptr_eq(&circuit.traced.document.graph, &self.comparison().graphs[graph]));
         let label = there.and_then(|circuit| circuit.label(id)).map(|(label, _)| label);
-        Some(match label.or_else(|| self.comparison().label(node, graph)) {
-            Some(label) => format!("{name}  {}", self.look.glyphs.visible(label)),
-            None => name,
-        })
+        let label = label.or_else(|| self.comparison().label(node, graph));
+        Some(self.laid.names[graph].called(id, label, &self.look.glyphs))
     }
 
     /// The edges of a node in either graph: what flows in, and out.
@@ -136,8 +138,10 @@ impl Table<'_> {
                 continue;
             }
             let head = Rect { y: column.y, height: 1, ..column };
-            let says = format!("{:>6} {:>6}    {title}", letter(0), letter(1));
-            buf.set_stringn(head.x, head.y, says, usize::from(head.width), self.look.theme.strong);
+            buf.set_stringn(head.x, head.y, title, usize::from(head.width), self.look.theme.strong);
+            let says = format!("{:>6} {:>6}", letter(0), letter(1));
+            let x = head.x + head.width.saturating_sub(SHARES);
+            buf.set_stringn(x, head.y, says, usize::from(head.right() - x), self.look.theme.strong);
             let edges = self.comparison().edges(node, out);
             if edges.is_empty() {
                 buf.set_stringn(column.x, column.y + 1, "nothing", usize::from(column.width), self.look.theme.faint);
@@ -148,22 +152,30 @@ impl Table<'_> {
         }
     }
 
-    /// An edge's share of what flows into its target, in either graph.
+    /// The other end of an edge, and its share of what flows into its target, in either graph.
     fn edge(&self, edge: &Compared, area: Rect, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
-        let mut x = area.x;
+        let graph = usize::from(self.comparison().node(edge.other, 0).is_none());
+        let kind = self.comparison().node(edge.other, graph).map(|id| &self.comparison().graphs[graph].node(id).kind);
+        let style = if matches!(kind, Some(NodeKind::Error { .. })) { theme.quiet } else { theme.text };
+        let room = area.width.saturating_sub(SHARES);
+        if let Some(name) = self.name_in(edge.other, graph) {
+            let (mut x, mut style) = (area.x, style);
+            for part in name.fit(usize::from(room.saturating_sub(1)), glyphs) {
+                (x, _) = buf.set_stringn(x, area.y, part, usize::from(area.right().saturating_sub(x)), style);
+                style = theme.quiet;
+            }
+        }
+        let mut x = area.x + room;
         let left = |x: u16| usize::from(area.right().saturating_sub(x));
         for share in edge.shares {
             let says = share.map_or_else(|| format!("{:>6} ", "-"), |share| format!("{:>+5.1}% ", 100.0 * share));
             let style = share.map_or(theme.faint, |share| theme.sign(share as f32));
             (x, _) = buf.set_stringn(x, area.y, says, left(x), style);
         }
-        let sign = format!("{} ", glyphs.difference(edge.difference));
-        (x, _) = buf.set_stringn(x, area.y, sign, left(x), theme.difference(edge.difference));
-        let graph = usize::from(self.comparison().node(edge.other, 0).is_none());
-        let name = self.name_in(edge.other, graph).unwrap_or_default();
-        let kind = self.comparison().node(edge.other, graph).map(|id| &self.comparison().graphs[graph].node(id).kind);
-        let style = if matches!(kind, Some(NodeKind::Error { .. })) { theme.quiet } else { theme.text };
-        buf.set_stringn(x, area.y, glyphs.fit(&name, left(x)), left(x), style);
+        buf.set_stringn(x, area.y, glyphs.difference(edge.difference), left(x), theme.difference(edge.difference));
     }
 }
+
+/// Cells of an edge's shares in two graphs, and of the sign between them.
+const SHARES: u16 = 15;

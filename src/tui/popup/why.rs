@@ -1,6 +1,6 @@
 //! Why features fire or do not: those that came close, and what drives and restrains the chosen one.
 
-use super::balance::{About, Called};
+use super::balance::{About, Called, row_of};
 use super::line;
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::FeatureAt;
@@ -214,7 +214,7 @@ impl Reasons {
             let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
             buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
         } else {
-            buf.set_stringn(note.x, note.y, "margin   feature", room, look.theme.faint);
+            buf.set_stringn(note.x, note.y, "feature, and its margin", room, look.theme.faint);
         }
         let (list, about) = if below.width >= BESIDE {
             let [list, about] =
@@ -257,7 +257,7 @@ impl Reasons {
     }
 
     fn list(&self, called: &Called<'_>, area: Rect, look: &Look, buf: &mut Buffer) {
-        let (theme, glyphs) = (&look.theme, &look.glyphs);
+        let theme = &look.theme;
         let rows: Vec<_> = self.rows().collect();
         if rows.is_empty() && self.waits.is_none() && self.failure.is_none() {
             buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
@@ -266,11 +266,8 @@ impl Reasons {
         let from = view::first_line(self.row, lines, rows.len());
         for (y, (nth, (at, margin))) in (area.top()..area.bottom()).zip(rows.into_iter().enumerate().skip(from)) {
             let row = Rect { y, height: 1, ..area };
-            let margin = margin.map_or_else(|| " ".repeat(9), |margin| format!("{:<9}", text::weight(margin)));
-            let (x, _) = buf.set_stringn(row.x, y, margin, usize::from(row.width), theme.quiet);
-            let room = usize::from(row.right().saturating_sub(x));
-            let name = called.name(Source::Feature(at));
-            buf.set_stringn(x, y, glyphs.fit(&name, room), room, theme.text);
+            let margin = margin.map_or_else(String::new, text::weight);
+            row_of(&called.name(Source::Feature(at)), margin, theme.quiet, row, look, buf);
             if nth == self.row {
                 buf.set_style(row, theme.selection);
             }

@@ -19,6 +19,11 @@ const FOR_TWO: u16 = 14;
 /// From this many lines on all of them do.
 const FOR_THREE: u16 = 30;
 
+/// Cells of an edge's weight and of its share, with the gap before either, and of an activation that interventions move.
+const WEIGHT: usize = 9;
+const SHARE: usize = 7;
+const MOVED: usize = 12;
+
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     if inner.is_empty() {
@@ -207,7 +212,6 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
 
 /// A feature's activation without and with the interventions; nothing of another node.
 fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
-    const ROOM: usize = 13;
     let theme = &state.look.theme;
     let effect = match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => {
@@ -216,14 +220,14 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
         _ => None,
     };
     let Some(effect) = effect else {
-        pen.skip(ROOM as u16);
+        pen.skip(MOVED as u16);
         return;
     };
     let shown = effect.written.unwrap_or(effect.after);
     let figures = format!("{:.2}{}{shown:.2}", effect.before, state.look.glyphs.to_output);
     let change = shown - effect.before;
     let style = if change == 0.0 { theme.faint } else { theme.sign(change) };
-    pen.put(&format!("{figures:<ROOM$}"), style);
+    pen.put(&format!("{figures:>MOVED$}"), style);
 }
 
 /// Whether an edge hangs on the thresholds.
@@ -248,47 +252,56 @@ fn row(
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let followed = side == circuit.side;
     let sign = theme.sign(link.edge.weight);
-    // The bar says what the share beside it says: where there is little room it gives way to what nothing else says.
+    let has_activations = circuit.lab.has_activations();
+    // The bar says what the share beside it says, and the share what the weight does: where there is little room they
+    // give way to what nothing else says.
     let bar_room: usize = match area.width {
-        50.. => 10,
-        _ if circuit.lab.has_activations() => 0,
-        _ => 6,
+        84.. => 10,
+        64.. if !has_activations => 6,
+        _ => 0,
     };
+    let shows_weight = area.width >= if has_activations { 52 } else { 38 };
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
     pen.put(&digit, theme.accent);
     if circuit.standings.marked().is_some() {
         standing(state, circuit.standings.of_edge(link.edge.id), &mut pen);
     }
-    pen.put(&format!(" {:<8}", text::weight(link.edge.weight)), sign);
-    pen.put(&format!("{} ", text::percent(link.share)), theme.text);
-    if bar_room > 0 {
-        let bar = glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room);
-        let rest = bar_room - text::width(&bar).min(bar_room);
-        pen.put(&bar, sign);
-        pen.skip(rest as u16 + 2);
-    }
-    if circuit.lab.has_activations() {
-        moved(state, circuit, link.other, &mut pen);
-    }
-    let name = circuit.name(link.other, glyphs);
+    pen.put(" ", theme.text);
     let stands = circuit.kept().has_node(link.other);
     if let Some((occurrence, n_graphs)) = circuit.occurrence(link.other) {
         let sign = glyphs.occurrence(occurrence).unwrap_or(" ");
         pen.put(&format!("{sign} "), theme.occurrence(occurrence, n_graphs));
+    }
+    if !circuit.kept().has_edge(link.edge.id) {
+        pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
     }
     let style = match circuit.node(link.other) {
         _ if circuit.kit.dims(link.other) || !stands => theme.faint,
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };
-    if !circuit.kept().has_edge(link.edge.id) {
-        pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
+    let weight = if shows_weight { WEIGHT } else { 0 };
+    let figures =
+        weight + SHARE + if bar_room > 0 { bar_room + 1 } else { 0 } + if has_activations { MOVED + 1 } else { 0 };
+    let room = pen.room().saturating_sub(figures);
+    let parts = circuit.called(link.other, glyphs).fit(room, glyphs);
+    let used: usize = parts.iter().map(|part| text::width(part)).sum();
+    for (part, style) in parts.iter().zip([style, theme.quiet, theme.faint]) {
+        pen.put(part, style);
     }
-    pen.put(&glyphs.fit(&name, pen.room()), style);
-    if let Some((label, _)) = circuit.label(link.other) {
-        pen.skip(2);
-        pen.put(&glyphs.fit(&glyphs.visible(label), pen.room()), theme.quiet);
+    pen.skip(room.saturating_sub(used) as u16);
+    if has_activations {
+        pen.put(" ", theme.text);
+        moved(state, circuit, link.other, &mut pen);
+    }
+    if shows_weight {
+        pen.put(&format!("{:>WEIGHT$}", text::weight(link.edge.weight)), sign);
+    }
+    pen.put(&format!("{:>SHARE$}", text::percent(link.share)), theme.text);
+    if bar_room > 0 {
+        pen.put(" ", theme.text);
+        pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room), sign);
     }
     if followed && at == circuit.row && state.focus == Pane::Connections {
         buf.set_style(area, theme.selection);

@@ -8,6 +8,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+/// Cells of what a station is.
+const LONGEST: usize = 24;
+
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.circuit else { return };
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
@@ -19,7 +22,9 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
             Reached::Freely => (glyphs.elsewhere, theme.faint),
         };
         let lead = if first { String::new() } else { format!(" {sign} ") };
-        [(lead, sign_style), (circuit.name(station.node, glyphs), style)]
+        let mut called = circuit.called(station.node, glyphs);
+        called.what = glyphs.fit(&called.what, LONGEST);
+        [(lead, sign_style), (called.short(), style)]
     };
     let walked = circuit.trail.walked();
     let last = walked.len() - 1;

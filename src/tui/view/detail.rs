@@ -6,6 +6,7 @@ use crate::ids::{Layer, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::occurs::letter;
+use crate::tui::popup::wrap;
 use crate::tui::text;
 use crate::tui::tracer::Promoted;
 use ratatui::buffer::Buffer;
@@ -66,9 +67,16 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn lines(&self) -> Vec<Line> {
         let theme = &self.state.look.theme;
+        // What it is stands there whole, on as many lines as that takes; where it is behind it, or below.
         let (title, places) = self.title();
-        let place = self.fitting(text::width(&title), &places);
-        let mut lines = vec![vec![(title, theme.strong), (place, theme.quiet)]];
+        let mut lines: Vec<Line> =
+            wrap(&title, self.width.max(1)).into_iter().map(|line| vec![(line, theme.strong)]).collect();
+        let used = lines.last().map_or(0, |line| text::width(&line[0].0));
+        let place = self.fitting(used, &places);
+        match lines.last_mut() {
+            Some(line) if !place.is_empty() => line.push((place, theme.quiet)),
+            _ => lines.push(vec![(places[1].clone(), theme.quiet)]),
+        }
         self.space(&mut lines);
         lines.extend(self.facts());
         // Where lines are few, what a feature writes says more than how it is reached.
@@ -106,7 +114,9 @@ impl Sheet<'_> {
             let token = token(position);
             [format!("layer {layer} {dot} position {position} {token}"), format!("L{layer} @{token}")]
         };
-        match &self.circuit.node(self.circuit.selected()).kind {
+        let id = self.circuit.selected();
+        let label = self.circuit.label(id).map(|(label, _)| glyphs.visible(label));
+        let (what, places) = match &self.circuit.node(id).kind {
             NodeKind::Feature { layer, position, feature } => {
                 (format!("feature #{feature}"), in_layer(*layer, *position))
             }
@@ -125,6 +135,10 @@ impl Sheet<'_> {
                 let long = layer.map_or(at.clone(), |layer| format!("layer {layer} {dot} {at}"));
                 (format!("{} {}", glyphs.visible(kind), glyphs.visible(name)), [long, at])
             }
+        };
+        match label {
+            Some(label) => (label, places.map(|place| format!("{place} {dot} {what}"))),
+            None => (what, places),
         }
     }
 
@@ -147,8 +161,7 @@ impl Sheet<'_> {
                 Some(theirs) if theirs == label => "the file's",
                 _ => "the library's",
             };
-            let label = label.strip_prefix(automatic::MARK).filter(|_| !own).unwrap_or(label);
-            fact("label", glyphs.fit(&glyphs.visible(label), self.width.saturating_sub(LABEL)), &[whose.to_owned()]);
+            fact("label", whose.to_owned(), &[]);
         }
         if let Some(group) = circuit.edits.now().group_of(id).and_then(|at| circuit.edits.now().groups.get(at)) {
             let members = format!("{} members", group.members.len());

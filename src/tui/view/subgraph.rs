@@ -140,16 +140,17 @@ fn beside(state: &State, circuit: &Circuit, here: usize, drawing: Rect, inner: R
             if edge.target == here { (glyphs.to_input, edge.source) } else { (glyphs.to_output, edge.target) };
         let share =
             format!("{}{}", if edge.weight < 0.0 { '-' } else { '+' }, text::percent(edge.weight.abs()).trim_start());
-        (format!("{sign} {share:>6} "), theme.sign(edge.weight as f32), subgraph.name(other, circuit, glyphs))
+        (format!("{sign} "), subgraph.name(other, circuit, glyphs), share, theme.sign(edge.weight as f32))
     });
     let title = (subgraph.name(here, circuit, glyphs), theme.strong);
     if inner.width >= WIDE {
         let column = Rect { x: inner.right() - SIDE, width: SIDE, ..inner };
         Pen::new(buf, column, 0).put(&glyphs.fit(&title.0, usize::from(SIDE)), title.1);
-        for (line, (weight, style, name)) in (1..column.height).zip(pieces) {
+        for (line, (sign, name, share, style)) in (1..column.height).zip(pieces) {
             let mut pen = Pen::new(buf, column, line);
-            pen.put(&weight, style);
-            pen.put(&glyphs.fit(&name, pen.room()), theme.text);
+            pen.put(&sign, style);
+            pen.put(&glyphs.fit(&name, pen.room().saturating_sub(text::width(&share) + 1)), theme.text);
+            pen.put(&format!(" {share}"), style);
         }
     } else if drawing.height < inner.height {
         // Two lines of pieces under a line of air.
@@ -157,12 +158,13 @@ fn beside(state: &State, circuit: &Circuit, here: usize, drawing: Rect, inner: R
         let mut pieces = pieces.peekable();
         for line in first..inner.height {
             let mut pen = Pen::new(buf, inner, line);
-            while let Some((weight, style, name)) =
-                pieces.next_if(|(weight, _, name)| pen.room() >= text::width(weight) + text::width(name).min(NARROW))
-            {
-                pen.put(&weight, style);
-                let name = glyphs.fit(&name, NARROW);
-                pen.put(&format!("{name}  "), Style::new().patch(theme.text));
+            let width = |(sign, name, share, _): &(String, String, String, Style)| {
+                text::width(sign) + text::width(name).min(NARROW) + text::width(share) + 1
+            };
+            while let Some((sign, name, share, style)) = pieces.next_if(|piece| pen.room() >= width(piece)) {
+                pen.put(&sign, style);
+                pen.put(&glyphs.fit(&name, NARROW), theme.text);
+                pen.put(&format!(" {share}  "), style);
             }
         }
     }

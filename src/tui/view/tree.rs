@@ -97,16 +97,6 @@ fn item<'a>(
 fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
     let (theme, glyphs) = (&look.theme, &look.glyphs);
     let node = branch.node();
-    let mut spans = Vec::new();
-    if let Some(link) = branch.link {
-        let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
-        let share = format!("{sign}{} ", text::percent(link.share).trim_start());
-        spans.push(Span::styled(format!("{share:>7}"), theme.sign(link.edge.weight)));
-        if let Some(standing) = circuit.standings.of_edge(link.edge.id) {
-            let style = super::of_standing(standing, look);
-            spans.push(Span::styled(format!("{} ", glyphs.standings[standing as usize]), style));
-        }
-    }
     let style = if node == circuit.selected() {
         theme.accent
     } else if circuit.node(node).is_error() {
@@ -114,12 +104,22 @@ fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
     } else {
         theme.text
     };
-    spans.push(Span::styled(circuit.name(node, glyphs), style));
+    let called = circuit.called(node, glyphs);
+    let mut spans = vec![Span::styled(called.what, style)];
     if branch.repeated {
         spans.push(Span::styled(format!(" {}", glyphs.repeated), theme.accent));
     }
-    if let Some((label, _)) = circuit.label(node) {
-        spans.push(Span::styled(format!("  {}", glyphs.visible(label)), theme.quiet));
+    if !called.place.is_empty() {
+        spans.push(Span::styled(format!(" {}", called.place), theme.quiet));
+    }
+    if let Some(link) = branch.link {
+        let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
+        let share = format!("  {sign}{}", text::percent(link.share).trim_start());
+        spans.push(Span::styled(share, theme.sign(link.edge.weight)));
+        if let Some(standing) = circuit.standings.of_edge(link.edge.id) {
+            let style = super::of_standing(standing, look);
+            spans.push(Span::styled(format!(" {}", glyphs.standings[standing as usize]), style));
+        }
     }
     let (all, shown) = branch.twigs;
     if branch.fold == Fold::Open && shown < all {

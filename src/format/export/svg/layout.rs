@@ -207,21 +207,16 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     layout
 }
 
-/// What stands in a box: the title, then what a labelled node is, or how many a group has.
+/// What stands in a box: the title, then where it is, or how many nodes a group has.
 fn lines(sheet: &Sheet<'_>, at: usize) -> Vec<String> {
     let node = &sheet.drawn.nodes[at];
     let mut lines = wrapped(&sheet.title(at));
-    let first = node.members[0];
-    let token = || quoted(sheet.document.graph.token_text(first));
     match sheet.shape(at) {
         Shape::Group => lines.push(match node.members.len() {
             1 => "1 node".into(),
             n => format!("{n} nodes"),
         }),
-        Shape::Feature | Shape::Error | Shape::Other if sheet.label(first).is_some() => {
-            lines.push(format!("{} at {}", sheet.what(first), token()));
-        }
-        Shape::Feature | Shape::Error | Shape::Other => lines.push(format!("at {}", token())),
+        Shape::Feature | Shape::Error | Shape::Other => lines.push(sheet.place(node.members[0])),
         Shape::Token | Shape::Logit => {}
     }
     lines

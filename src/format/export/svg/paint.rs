@@ -264,7 +264,7 @@ fn node(out: &mut String, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &P
     let shape = sheet.shape(at);
     let (x, y) = (spot.x, spot.y);
     let stroke = if shape == Shape::Error { palette.quiet } else { palette.text };
-    put!(out, "<g><title>{}</title>", xml(&format!("{} ({})", sheet.title(at), sheet.id(at))));
+    put!(out, "<g><title>{}</title>", xml(&format!("{} ({})", sheet.title_at(at), sheet.id(at))));
     if spot.width > 0.0 {
         let (left, top) = (x - spot.width / 2.0, y - spot.height / 2.0);
         let (corner, line, dash, fill) = match shape {

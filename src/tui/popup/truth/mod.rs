@@ -104,7 +104,7 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
                 let (side, links) = (circuit.side.name(), circuit.links().kept.len());
                 tabs.push((format!("  {side} {} of {links}", circuit.row + 1), theme.quiet));
             }
-            let name = |id: NodeId| called(circuit, id, state);
+            let name = |id: NodeId| circuit.name(id, glyphs);
             format!("{} {} {}", name(*source), glyphs.to_output, name(*target))
         }
         Some(Question::Subgraph { sources, freeze }) => {
@@ -118,13 +118,6 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
         Some(Question::Heads { .. }) | None => String::new(),
     };
     vec![tabs, vec![(about, theme.text)], Line::new()]
-}
-
-/// A node's name, and its label where it has one.
-fn called(circuit: &Circuit, id: NodeId, state: &State) -> String {
-    let glyphs = &state.look.glyphs;
-    let label = circuit.label(id).map(|(label, _)| format!(" {}", glyphs.visible(label)));
-    circuit.name(id, glyphs) + &label.unwrap_or_default()
 }
 
 /// Which features are meant, in words.
