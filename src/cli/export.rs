@@ -163,8 +163,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         if options.slug.is_empty() {
             options.slug.clone_from(&document.origin.slug);
         }
-        let is_json = matches!(options.format, Format::Json | Format::Interventions);
-        return print_from(is_json, |out| format::export_to(&document, &kept, &edited, &options, out));
+        return print_from(|out| format::export_to(&document, &kept, &edited, &options, out));
     }
     format::export(&document, &kept, &edited, &args.options(), &args.out)?;
     report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")

@@ -1,6 +1,6 @@
 //! What commands say: the one way to stdout and to stderr. Nothing leaves here that a terminal would obey.
 
-use crate::untrusted::{JsonOut, for_json, for_terminal};
+use crate::untrusted::{for_json, for_terminal};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -84,17 +84,15 @@ pub fn tell(json: bool, value: impl FnOnce() -> Value, lines: impl FnOnce() -> V
     if json { print_json(&value()) } else { print_lines(lines()) }
 }
 
-/// Writes what `write` gives to stdout as it comes: JSON, or a form whose own writer leaves nothing to obey.
+/// Writes what `write` gives to stdout as it comes: an export, whose own writer leaves nothing to obey.
 ///
 /// # Errors
 /// What `write` cannot give; nobody reads stdout to its end.
 pub fn print_from<E: std::error::Error + Send + Sync + 'static>(
-    is_json: bool,
     write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, E>,
 ) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let written = if is_json { write(&mut JsonOut::new(&mut out))? } else { write(&mut out)? };
-    written.and_then(|()| out.flush()).context(CLOSED)
+    write(&mut out)?.and_then(|()| out.flush()).context(CLOSED)
 }
 
 fn write(bytes: &[u8]) -> Result<()> {

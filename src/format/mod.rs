@@ -11,8 +11,8 @@ mod export;
 mod open;
 
 pub use atomic::write_atomically;
-pub(crate) use export::inline;
 pub use export::{Format, Options, Theme, export, export_to};
+pub(crate) use export::{clean, inline, xml};
 pub use open::{model_of, open};
 
 use crate::graph::{GraphError, RawTrace};

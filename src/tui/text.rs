@@ -1,6 +1,6 @@
 //! Text on its way to the screen: made harmless, visible, and as wide as there is room.
 
-use crate::untrusted::is_hidden;
+use crate::untrusted::{is_hidden, shorten};
 use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -15,7 +15,11 @@ pub fn visible_within(text: &str) -> String {
     visible_between(text, &EdgeSpaces { leading: 0, trailing: text.len() })
 }
 
+/// Characters of one text that are shown at most, far more than any pane has room for.
+const MOST_SHOWN: usize = 4000;
+
 fn visible_between(text: &str, edges: &EdgeSpaces) -> String {
+    let text = &*shorten(text, MOST_SHOWN);
     let mut out = String::with_capacity(text.len());
     let mut has_base = false;
     for (at, c) in text.char_indices() {
@@ -52,6 +56,7 @@ pub fn visible_ascii_within(text: &str) -> String {
 }
 
 fn visible_ascii_between(text: &str, edges: &EdgeSpaces) -> String {
+    let text = &*shorten(text, MOST_SHOWN);
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         match c {
@@ -207,6 +212,15 @@ mod tests {
         assert_eq!(visible("e\u{301}"), "e\u{301}");
         assert_eq!(visible("\u{301}"), "◌\u{301}");
         assert_eq!(visible("東京"), "東京");
+    }
+
+    #[test]
+    fn a_monstrous_text_is_cut() {
+        let marks = format!(" a{}", "\u{301}".repeat(100_000));
+        for text in ["x".repeat(10 << 20), marks, " ".repeat(1 << 20)] {
+            assert!(visible(&text).chars().count() <= MOST_SHOWN + 1);
+            assert!(visible_ascii(&text).len() <= 8 * (MOST_SHOWN + 1));
+        }
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod text;
 
 pub use fault::{data_fault, json_fault, safetensors_fault, yaml_fault};
 pub use file::{open, read, read_text, too_long};
-pub use text::{EXCERPT, JsonOut, excerpt, for_json, for_terminal, is_hidden};
+pub use text::{EXCERPT, JsonOut, excerpt, for_json, for_terminal, is_hidden, shorten};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthChar;
 
 /// Characters of a file's text that a message quotes at most.
 pub const EXCERPT: usize = 120;
@@ -74,6 +75,26 @@ pub fn excerpt(text: &str) -> Cow<'_, str> {
     if more.is_empty() { line } else { Cow::Owned(line.into_owned() + more) }
 }
 
+/// Marks on one letter that are kept: more than any script stacks.
+const MARKS: usize = 8;
+
+/// `text` in at most `most` characters, and with few marks on each letter; `…` where something was left out.
+pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+    let mut marks = 0;
+    let is_kept = |c: &char| {
+        let is_mark = c.width() == Some(0) && !is_obeyed(*c);
+        marks = if is_mark { marks + 1 } else { 0 };
+        marks <= MARKS
+    };
+    let mut out: String = text[..end].chars().filter(is_kept).collect();
+    if out.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    out.push('…');
+    Cow::Owned(out)
+}
+
 /// A writer that passes JSON on as [`for_json`] makes it.
 pub struct JsonOut<W> {
     inner: W,
@@ -139,6 +160,15 @@ mod tests {
             let [back]: [String; 1] = serde_json::from_str(&shown).unwrap();
             assert_eq!(back, format!("a{c}b"));
         }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_marks_are_not_piled_up() {
+        assert_eq!(shorten("née e\u{301}", 10), "née e\u{301}");
+        assert_eq!(shorten(&"ab".repeat(1 << 20), 3), "aba…");
+        let piled = format!("a{}b", "\u{301}".repeat(100_000));
+        assert_eq!(shorten(&piled, 1 << 20), format!("a{}b…", "\u{301}".repeat(MARKS)));
+        assert!(shorten(&piled, 100).chars().count() <= 101);
     }
 
     #[test]

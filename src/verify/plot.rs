@@ -1,5 +1,6 @@
 //! Small figures for reports, as SVG with its texts as text.
 
+use crate::format::xml;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 460.0;
@@ -177,11 +178,6 @@ fn mark(out: &mut String, nth: usize, x: f64, y: f64, colour: &str) {
             );
         }
     }
-}
-
-/// A text within an element.
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is written is read back, and what is damaged is refused with a sentence.
 
+mod arbitrary;
 mod dense;
 mod export;
 mod exports;

@@ -1,7 +1,7 @@
 //! What a check found, as lines, as JSON, and as a part of a report.
 
 use crate::cli::graph::OpenGraph;
-use crate::format::{inline, write_atomically};
+use crate::format::{clean, inline, write_atomically};
 use crate::graph::Thresholds;
 use crate::tui::text::{visible, width};
 use crate::verify::plot::Plot;
@@ -75,7 +75,7 @@ impl Table {
         let mut out = row(self.head.iter().map(|cell| (*cell).to_owned()).collect());
         out += &row(vec!["---".to_owned(); self.head.len()]);
         // What is aligned on a terminal is not here.
-        let cell = |cell: &String| inline(&cell.split_whitespace().collect::<Vec<_>>().join(" "));
+        let cell = |cell: &String| inline(&clean(&cell.split_whitespace().collect::<Vec<_>>().join(" ")));
         self.rows.iter().for_each(|cells| out += &row(cells.iter().map(cell).collect()));
         out
     }
@@ -84,12 +84,12 @@ impl Table {
 /// What a report is about: the prompt, the model, and how much of the graph is kept.
 pub fn head(open: &OpenGraph) -> String {
     let (origin, graph) = (&open.document.origin, &open.document.graph);
-    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(text) };
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(&clean(text)) };
     let Thresholds { node, edge, density } = open.edited.thresholds;
     let density = if density < 1.0 { format!(", density {density}") } else { String::new() };
     let mut text = String::from("| | |\n| --- | --- |\n");
     for (what, is) in [
-        ("Prompt", inline(&origin.prompt)),
+        ("Prompt", inline(&clean(&origin.prompt))),
         ("Model", said(&origin.model)),
         ("Transcoders", said(&origin.transcoder)),
         ("Graph", format!("{} nodes, {} edges", graph.n_nodes(), graph.n_edges())),
@@ -115,15 +115,15 @@ pub fn write(folder: &Path, head: &str, sections: &[Section]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("--report {} cannot be a directory", folder.display()))?;
     let mut text = format!("# Whether the graph tells the truth\n\n{head}");
     for section in sections {
-        text += &format!("\n## {}\n\n", inline(&section.title));
-        section.text.iter().for_each(|sentence| text += &format!("{}\n", inline(sentence)));
+        text += &format!("\n## {}\n\n", inline(&clean(&section.title)));
+        section.text.iter().for_each(|sentence| text += &format!("{}\n", inline(&clean(sentence))));
         for table in &section.tables {
             text += &format!("\n{}", table.markdown());
         }
         for (nth, plot) in section.plots.iter().enumerate() {
             let name = section.figure(nth);
             write_atomically(&folder.join(&name), |out| out.write_all(plot.svg().as_bytes()))?;
-            text += &format!("\n![{}]({name})\n", inline(&plot.title));
+            text += &format!("\n![{}]({name})\n", inline(&clean(&plot.title)));
         }
     }
     Ok(write_atomically(&folder.join(FILE), |out| out.write_all(text.as_bytes()))?)

@@ -1,5 +1,7 @@
-//! Tables of nodes and edges, as RFC 4180 has them.
+//! Tables of nodes and edges, as RFC 4180 has them. A text that a spreadsheet would take for a formula has an apostrophe
+//! in front.
 
+use super::escape::cell;
 use super::sheet::{Sheet, harmless};
 use crate::graph::{Part, Supernode};
 use crate::ids::NodeId;
@@ -16,21 +18,21 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         };
         let of = |text: &dyn Fn(NodeId) -> Option<String>| one.and_then(text).unwrap_or_default();
         let graph = &sheet.document.graph;
-        let names: Vec<_> = members.iter().map(|id| graph.node_name(*id)).collect();
+        let names: Vec<_> = members.iter().map(|id| sheet.name(*id)).collect();
         let own = sheet.drawn.nodes[at].group.map(|group| harmless(&sheet.edited.groups[group].name));
         line(
             out,
             [
-                own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless))),
+                cell(own.unwrap_or_else(|| of(&|id| sheet.label(id).map(harmless)))),
                 of(&|id| graph.node(id).layer().map(|layer| layer.to_string())),
                 of(&|id| Some(graph.node(id).position().to_string())),
-                of(&|id| Some(harmless(graph.token_text(id)))),
-                sheet.id(at),
+                of(&|id| Some(cell(harmless(graph.token_text(id))))),
+                cell(sheet.id(at)),
                 sheet.shape(at).name().into(),
                 of(&|id| graph.node(id).activation.map(|activation| activation.to_string())),
                 of(&|id| sheet.cumulative(id).map(|score| score.to_string())),
                 members.iter().any(|id| sheet.edited.is_pinned(*id)).to_string(),
-                names.join(" "),
+                cell(names.join(" ")),
             ],
         )?;
     }
@@ -44,8 +46,8 @@ pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     line(out, head)?;
     if sheet.part == Part::Pinned {
         return sheet.drawn.edges.iter().try_for_each(|edge| {
-            let [from, to] = [edge.source, edge.target].map(|at| sheet.title(at));
-            let [source, target] = [edge.source, edge.target].map(|at| sheet.id(at));
+            let [from, to] = [edge.source, edge.target].map(|at| cell(sheet.title(at)));
+            let [source, target] = [edge.source, edge.target].map(|at| cell(sheet.id(at)));
             line(out, [from, to, source, target, edge.weight.to_string(), String::new()])
         });
     }
@@ -53,8 +55,8 @@ pub(super) fn edges(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let selection = sheet.selection();
     selection.edges().try_for_each(|edge| {
         let share = f64::from(edge.weight) / graph.input_total(edge.target);
-        let [from, to] = [edge.source, edge.target].map(|id| sheet.node_title(id));
-        let [source, target] = [edge.source, edge.target].map(|id| graph.node_name(id));
+        let [from, to] = [edge.source, edge.target].map(|id| cell(sheet.node_title(id)));
+        let [source, target] = [edge.source, edge.target].map(|id| cell(sheet.name(id).to_owned()));
         line(out, [from, to, source, target, share.to_string(), edge.weight.to_string()])
     })
 }

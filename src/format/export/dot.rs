@@ -1,13 +1,14 @@
 //! A graph for graphviz: `dot -Tpdf`.
 
-use super::sheet::{Shape, Sheet, signed};
+use super::escape::{dot, dot_label};
+use super::sheet::{Shape, Sheet, harmless, signed};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Layers are ranks, tokens at the bottom. An edge's width is its share of what flows into its target; one that
 /// lowers its target is dashed and ends in a bar.
 pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
-    writeln!(out, "digraph {} {{", text(&sheet.slug))?;
+    writeln!(out, "digraph {} {{", dot(&harmless(&sheet.slug)))?;
     writeln!(
         out,
         "  rankdir=BT; node [fontname=\"Helvetica\", fontsize=11]; edge [fontname=\"Helvetica\", fontsize=9];"
@@ -27,17 +28,17 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
             Shape::Other => "shape=hexagon",
             Shape::Group => "shape=box, style=rounded, peripheries=2",
         };
-        writeln!(out, "  {} [label={}, {shape}];", text(&sheet.id(at)), text(&label(sheet, at)))?;
+        writeln!(out, "  {} [label={}, {shape}];", dot(&sheet.id(at)), dot_label(&label(sheet, at)))?;
     }
     for members in rows.values() {
-        let ids: Vec<_> = members.iter().map(|at| text(&sheet.id(*at))).collect();
+        let ids: Vec<_> = members.iter().map(|at| dot(&sheet.id(*at))).collect();
         writeln!(out, "  {{ rank=same; {}; }}", ids.join("; "))?;
     }
     for edge in &sheet.drawn.edges {
         let style =
             if edge.weight < 0.0 { "style=dashed, arrowhead=tee, color=\"#b8500f\"" } else { "color=\"#1667b0\"" };
         let width = 0.5 + 4.0 * edge.weight.abs().min(1.0);
-        let (source, target) = (text(&sheet.id(edge.source)), text(&sheet.id(edge.target)));
+        let (source, target) = (dot(&sheet.id(edge.source)), dot(&sheet.id(edge.target)));
         let weight = signed(edge.weight);
         writeln!(out, "  {source} -> {target} [tooltip=\"{weight}\", penwidth={width:.2}, {style}];")?;
     }
@@ -53,9 +54,4 @@ fn label(sheet: &Sheet<'_>, at: usize) -> String {
         Shape::Feature | Shape::Error | Shape::Other => format!("{title}\n{}", sheet.place(first)),
         Shape::Token | Shape::Logit => title,
     }
-}
-
-/// A text between quotation marks, as the language has it.
-fn text(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

@@ -1,6 +1,7 @@
 //! A lab note: what was traced with what, how far it can be trusted, and what the part holds.
 
-use super::sheet::{Sheet, harmless, quoted, signed};
+use super::escape::{code, inline, line};
+use super::sheet::{Sheet, clean, harmless, quoted, signed};
 use crate::graph::{Extent, Intervention, Part};
 use std::io::{self, Write};
 
@@ -9,16 +10,20 @@ const MOST_EDGES: usize = 100;
 
 pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     let (origin, graph) = (&sheet.document.origin, &sheet.document.graph);
-    writeln!(out, "# {}\n", inline(if sheet.slug.is_empty() { "Attribution graph" } else { &sheet.slug }))?;
-    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(text) };
-    let tokens: String = graph.tokens().iter().map(|token| format!(" {}", code(&token.text))).collect();
+    writeln!(
+        out,
+        "# {}\n",
+        inline(&if sheet.slug.is_empty() { "Attribution graph".into() } else { harmless(&sheet.slug) })
+    )?;
+    let said = |text: &str| if text.is_empty() { "not said".to_owned() } else { inline(&harmless(text)) };
+    let tokens: String = graph.tokens().iter().map(|token| format!(" {}", code(&harmless(&token.text)))).collect();
     writeln!(out, "| | |\n| --- | --- |")?;
-    writeln!(out, "| Prompt | {} |", inline(&origin.prompt))?;
+    writeln!(out, "| Prompt | {} |", inline(&clean(&origin.prompt)))?;
     writeln!(out, "| Tokens |{tokens} |")?;
     writeln!(out, "| Model | {} |", said(&origin.model))?;
     writeln!(out, "| Transcoders | {} |", said(&origin.transcoder))?;
     if !origin.dtype.is_empty() {
-        writeln!(out, "| Computed in | {} on {} |", inline(&origin.dtype), said(&origin.device))?;
+        writeln!(out, "| Computed in | {} on {} |", inline(&harmless(&origin.dtype)), said(&origin.device))?;
     }
     writeln!(out, "| Graph | {} nodes, {} edges{} |", graph.n_nodes(), graph.n_edges(), extent(sheet))?;
     let thresholds = sheet.edited.thresholds;
@@ -42,8 +47,11 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     }
     if !sheet.edited.notes.is_empty() {
         writeln!(out, "\n## Notes\n")?;
-        // A person's own words may have a form of their own, but not control characters.
-        sheet.edited.notes.lines().try_for_each(|line| writeln!(out, "{}", harmless(line)))?;
+        // Notes may come with the graph's file: they are shown as they were typed, line by line.
+        sheet.edited.notes.lines().try_for_each(|text| match text.trim() {
+            "" => writeln!(out),
+            _ => writeln!(out, "{}  ", line(&clean(text))),
+        })?;
     }
     interventions_list(out, sheet)?;
     writeln!(out, "\n## Nodes of the {} ({})\n", sheet.part_name(), sheet.drawn.nodes.len())?;
@@ -65,9 +73,9 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         let members: Vec<_> = group
             .members
             .iter()
-            .map(|id| format!("{} {}", inline(&sheet.node_title_at(*id)), code(&graph.node_name(*id))))
+            .map(|id| format!("{} {}", inline(&sheet.node_title_at(*id)), code(sheet.name(*id))))
             .collect();
-        writeln!(out, "\n{} is {}.", inline(&sheet.title(at)), members.join(", "))?;
+        writeln!(out, "\n{} is {}.", line(&sheet.title(at)), members.join(", "))?;
     }
     edges_table(out, sheet)
 }
@@ -86,7 +94,7 @@ fn interventions_list(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> 
     for Intervention { name, sites, action, muted } in &set.list {
         let sites: Vec<String> = sites.iter().map(|site| code(&site.to_string())).collect();
         let muted = if *muted { " (muted)" } else { "" };
-        writeln!(out, "- {}: {action}{muted}; {}", inline(name), sites.join(", "))?;
+        writeln!(out, "- {}: {action}{muted}; {}", line(&harmless(name)), sites.join(", "))?;
     }
     Ok(())
 }
@@ -117,24 +125,4 @@ fn extent(sheet: &Sheet<'_>) -> String {
             format!("; pruned before it was saved (nodes {}, edges {})", at(node), at(edge))
         }
     }
-}
-
-/// A text within a line or a cell of a table, without a meaning for Markdown or HTML.
-pub(crate) fn inline(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in harmless(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '$' | '~' | '>' => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A text as code, between more backticks than it has.
-fn code(text: &str) -> String {
-    let text = harmless(text).replace('|', "\\|");
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

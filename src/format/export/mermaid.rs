@@ -1,5 +1,6 @@
 //! A Mermaid flowchart, which Markdown viewers draw.
 
+use super::escape::mermaid;
 use super::sheet::{Shape, Sheet, signed};
 use std::io::{self, Write};
 
@@ -16,25 +17,11 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
             Shape::Group => ("[[", "]]"),
         };
         // Its ids may not hold much; a node's own is in its text where it has no better one.
-        writeln!(out, "    n{at}{open}\"{}\"{close}", text(&sheet.title_at(at)))?;
+        writeln!(out, "    n{at}{open}\"{}\"{close}", mermaid(&sheet.title_at(at)))?;
     }
     for edge in &sheet.drawn.edges {
         let arrow = if edge.weight < 0.0 { "-.->" } else { "-->" };
         writeln!(out, "    n{} {arrow}|\"{}\"| n{}", edge.source, signed(edge.weight), edge.target)?;
     }
     Ok(())
-}
-
-/// Everything that the language or HTML may take for its own becomes an entity.
-fn text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '#' | '&' | '<' | '>' | '`' | '\\' | ';' | '*' | '_' | '[' | ']' | '{' | '}' | '|' => {
-                out.push_str(&format!("#{};", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -2,6 +2,7 @@
 
 mod csv;
 mod dot;
+mod escape;
 mod markdown;
 mod mermaid;
 mod sheet;
@@ -11,8 +12,10 @@ mod url;
 use crate::format::json::Called;
 use crate::format::{FormatError, dense, json, write_atomically};
 use crate::graph::{Document, Edited, Kept, Part, scores};
-pub(crate) use markdown::inline;
+use crate::untrusted::JsonOut;
+pub(crate) use escape::{inline, xml};
 use sheet::Sheet;
+pub(crate) use sheet::clean;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -145,7 +148,7 @@ fn checked<'a>(
     if format == Format::Json {
         return Ok(Box::new(move |out| {
             let called = Called { slug: &slug, scan: scan.as_deref() };
-            json::write(out, called, document, kept, edited, part)
+            json::write(&mut JsonOut::new(out), called, document, kept, edited, part)
         }));
     }
     if format == Format::Interventions {
@@ -153,7 +156,7 @@ fn checked<'a>(
             return Err(unexportable("there are no interventions on this graph; make some first"));
         }
         return Ok(Box::new(move |out| {
-            serde_json::to_writer_pretty(&mut *out, &edited.interventions)?;
+            serde_json::to_writer_pretty(JsonOut::new(&mut *out), &edited.interventions)?;
             out.write_all(b"\n")
         }));
     }

@@ -1,10 +1,12 @@
 //! What is exported, in the words that all formats use.
 
 use crate::graph::{
-    Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores, subgraph_scores,
+    AttributionGraph, Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores,
+    subgraph_scores,
 };
 use crate::ids::NodeId;
-use crate::untrusted::is_hidden;
+use crate::untrusted::{is_hidden, shorten};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// A part of a graph, as it is drawn, and everything that its texts are made of.
@@ -16,6 +18,8 @@ pub(super) struct Sheet<'a> {
     pub slug: String,
     /// Nodes and groups, and signed shares of input between them.
     pub drawn: SupernodeGraph,
+    /// What each node is called, `[N]`: its id in graph JSON, made harmless, and no two the same.
+    names: Vec<String>,
 }
 
 /// How a node is drawn.
@@ -56,7 +60,7 @@ impl Shape {
 impl<'a> Sheet<'a> {
     pub fn new(document: &'a Document, kept: &'a Kept, edited: &'a Edited, part: Part, slug: String) -> Self {
         let drawn = Selection::new(&document.graph, kept, edited, part).drawn();
-        Self { document, kept, edited, part, slug, drawn }
+        Self { document, kept, edited, part, slug, drawn, names: names(&document.graph) }
     }
 
     pub fn selection(&self) -> Selection<'a> {
@@ -76,12 +80,17 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// A node's id, as all formats write it.
+    pub fn name(&self, id: NodeId) -> &str {
+        &self.names[id.index()]
+    }
+
     /// The id of the drawn node at `at`: of a group `supernode_` and its number.
     pub fn id(&self, at: usize) -> String {
         let drawn = &self.drawn.nodes[at];
         match drawn.group {
-            Some(group) => format!("supernode_{group}"),
-            None => self.document.graph.node_name(drawn.members[0]),
+            Some(group) => format!("{GROUP}{group}"),
+            None => self.name(drawn.members[0]).to_owned(),
         }
     }
 
@@ -202,9 +211,37 @@ pub(super) fn quoted(token: &str) -> String {
     format!("“{}”", harmless(token))
 }
 
+/// What the ids of groups begin with.
+const GROUP: &str = "supernode_";
+
+/// Ids of nodes, `[N]`, which are texts of a file where they are foreign: made harmless, and told apart where that makes
+/// two the same or one that of a group.
+fn names(graph: &AttributionGraph) -> Vec<String> {
+    let mut taken = HashSet::with_capacity(graph.n_nodes());
+    let mut number = 0;
+    let name = |id| {
+        let own = harmless(&graph.node_name(id));
+        let mut name = own.clone();
+        while name.starts_with(GROUP) || !taken.insert(name.clone()) {
+            number += 1;
+            name = format!("node_{number}_{own}");
+        }
+        name
+    };
+    graph.node_ids().map(name).collect()
+}
+
+/// Characters of a text that an export holds of it at most.
+const LONGEST: usize = 500;
+
+/// [`clean`], and no longer than anybody reads.
+pub(super) fn harmless(text: &str) -> String {
+    clean(&shorten(text, LONGEST))
+}
+
 /// A text of a file without what a reader's program would obey, or nobody would see: control characters become their
 /// pictures, marks of direction and of no width their code points.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

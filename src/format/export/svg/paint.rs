@@ -1,6 +1,7 @@
 //! The figure's marks.
 
 use super::super::Theme;
+use super::super::escape::xml;
 use super::super::sheet::{Shape, Sheet, harmless, signed};
 use super::layout::{Anchor, Caption, Layout, RADIUS, SMALL, Spot, TEXT};
 use crate::graph::{Part, SuperEdge};
@@ -363,8 +364,4 @@ fn text(caption: &Caption, size: f64, fill: &str) -> String {
         r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" fill="{fill}"{placed} xml:space="preserve">{}</text>"#,
         xml(text)
     )
-}
-
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
