@@ -87,11 +87,20 @@ impl Replacement<'_> {
     /// # Errors
     /// A tensor operation failed, or the work was stopped.
     pub fn rows(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
-        let mut block = Block {
-            values: vec![0.0; targets.len() * self.n_columns()],
-            constants: targets.iter().map(|target| target.constant).collect(),
-            operations: 0,
-        };
+        if self.device.is_cpu() { self.rows_on_cpu(targets, cancel) } else { self.rows_on_device(targets, cancel) }
+    }
+
+    /// [`Replacement::rows`] on a device with memory of its own.
+    pub(super) fn rows_on_device(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
+        let mut block = self.empty(targets);
+        self.read_first_position(targets, &mut block)?;
+        self.rows_in_full(targets, &mut block, cancel)?;
+        Ok(block)
+    }
+
+    /// [`Replacement::rows`] on the CPU.
+    pub(super) fn rows_on_cpu(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
+        let mut block = self.empty(targets);
         let mut flow = Flow {
             targets,
             spread: Vec::new(),
@@ -117,6 +126,15 @@ impl Replacement<'_> {
         Ok(block)
     }
 
+    /// A block in which nothing has come yet but what each target has besides.
+    fn empty(&self, targets: &[TargetRow]) -> Block {
+        Block {
+            values: vec![0.0; targets.len() * self.n_columns()],
+            constants: targets.iter().map(|target| target.constant).collect(),
+            operations: 0,
+        }
+    }
+
     /// Targets at position 0, which a prompt of one token has.
     fn read_first_position(&self, targets: &[TargetRow], block: &mut Block) -> Result<(), TraceError> {
         for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
@@ -128,7 +146,8 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    fn token_column(&self, position: usize) -> usize {
+    /// The column of a token.
+    pub(super) fn token_column(&self, position: usize) -> usize {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
@@ -173,12 +192,7 @@ impl Replacement<'_> {
             let written = self.decoders.rows(layer, writes, &frozen.behind, d)?;
             Ok(rows.matmul(&written.t()?)?.flatten_all()?.to_vec1()?)
         };
-        let effects: Vec<Vec<f32>> = if self.device.is_cpu() {
-            parallel::map(parts.len(), work)?
-        } else {
-            // The order of a card's work is that of one thread.
-            (0..parts.len()).map(work).collect::<Result<_, _>>()?
-        };
+        let effects: Vec<Vec<f32>> = parallel::map(parts.len(), work)?;
         if parts.iter().any(|(position, ..)| frozen.writes[*position].as_ref().is_some_and(|w| !w.is_held())) {
             self.decoders.release(layer);
         }
@@ -188,15 +202,7 @@ impl Replacement<'_> {
             block.operations += 2 * (whose.len() * n * d) as u64;
             for (target, effects) in whose.iter().zip(effects.chunks(n)) {
                 let out = &mut block.values[target * columns..(target + 1) * columns];
-                for segment in &writes.segments {
-                    let from = &effects[segment.row..segment.row + segment.count];
-                    let out = &mut out[segment.column..segment.column + segment.count];
-                    out.iter_mut().zip(from).for_each(|(out, x)| *out += x);
-                }
-                if let Some(error) = writes.error {
-                    out[error] += effects[n - 2];
-                }
-                block.constants[*target] += effects[n - 1];
+                writes.add(effects, out, &mut block.constants[*target]);
             }
         }
         Ok(())
@@ -342,8 +348,7 @@ fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel
     let ((n, k), m) = (rows.dims2()?, weight.dim(1)?);
     let step = (PIECE_OPERATIONS / (2 * k * m).max(1)).max(1);
     cancel.check()?;
-    // A card is done before one could look.
-    if n <= step || !rows.device().is_cpu() {
+    if n <= step {
         return Ok(precision.product(rows, weight)?);
     }
     let out = Tensor::zeros((n, m), rows.dtype(), rows.device())?;

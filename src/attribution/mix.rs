@@ -1,5 +1,5 @@
-//! The attention pattern, transposed: what gradients at queries give to keys. The one step of the backward pass that
-//! is no large matrix product, so the CPU has its own form of it; every other device has the one out of tensor operations.
+//! The attention pattern, transposed: what gradients at queries give to keys. The one step of the CPU's backward pass that
+//! is no large matrix product.
 
 use crate::attribution::TraceError;
 use crate::job::Cancel;
@@ -96,11 +96,7 @@ pub(super) fn mix(
     merged: &Blocks,
     cancel: &Cancel,
 ) -> Result<Tensor, TraceError> {
-    if at_queries.device().is_cpu() {
-        mix_on_cpu(heads, at_queries, members, spread, merged, LONG, cancel)
-    } else {
-        mix_anywhere(heads, at_queries, members, spread, merged)
-    }
+    mix_with(heads, at_queries, members, spread, merged, LONG, cancel)
 }
 
 /// The rows of a member's gradient: (query, row).
@@ -127,7 +123,8 @@ fn numbers<'a>(storage: &'a Storage, layout: &Layout) -> candle_core::Result<&'a
     }
 }
 
-fn mix_on_cpu(
+/// [`mix`], in matrix products where prompts are longer than `long`.
+fn mix_with(
     heads: &Heads<'_>,
     at_queries: &Tensor,
     members: &[Member],
@@ -333,38 +330,6 @@ fn accumulate(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&
     }
 }
 
-/// The same out of tensor operations alone, for any device: rows are laid out in full, padded with zeros, and each
-/// head's pattern is one batched product.
-fn mix_anywhere(
-    heads: &Heads<'_>,
-    at_queries: &Tensor,
-    members: &[Member],
-    spread: &Blocks,
-    merged: &Blocks,
-) -> Result<Tensor, TraceError> {
-    let device = at_queries.device();
-    let (rows, d_attn) = at_queries.dims2()?;
-    let (n, count, width) = (heads.n_positions, members.len(), d_attn / heads.n_heads);
-    let (kv, group) = (heads.n_kv_heads, heads.n_heads / heads.n_kv_heads);
-    let mut full = vec![rows as u32; n * count];
-    for (i, member) in members.iter().enumerate() {
-        for (query, row) in rows_of(member, spread) {
-            full[query * count + i] = row as u32;
-        }
-    }
-    let padded = Tensor::cat(&[at_queries, &Tensor::zeros((1, d_attn), at_queries.dtype(), device)?], 0)?;
-    let full = padded.index_select(&Tensor::from_vec(full, n * count, device)?, 0)?;
-    // [P, members, heads, width] to [heads, P, members * width]
-    let by_head = full.reshape((n, count, heads.n_heads, width))?.permute((2, 0, 1, 3))?.contiguous()?;
-    let by_head = by_head.reshape((heads.n_heads, n, count * width))?;
-    let at_keys = heads.pattern.transpose(1, 2)?.contiguous()?.matmul(&by_head)?;
-    let at_keys = at_keys.reshape((kv, group, n, count, width))?.sum(1)?;
-    let at_keys = at_keys.permute((1, 2, 0, 3))?.contiguous()?.reshape((n * count, kv * width))?;
-    let ragged: Vec<u32> =
-        (1..n).flat_map(|k| (0..merged.block(k).1).map(move |rank| (k * count + rank) as u32)).collect();
-    Ok(at_keys.index_select(&Tensor::from_vec(ragged, merged.rows(), device)?, 0)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +339,39 @@ mod tests {
         ((i as f32 * 12.9898).sin() * 43758.547).fract()
     }
 
-    /// Both forms on the CPU against the plain one, for members at `positions`, every third of them fresh.
+    /// The same out of tensor operations alone: rows are laid out in full, padded with zeros, and each head's pattern is one
+    /// batched product.
+    fn mix_by_tensors(
+        heads: &Heads<'_>,
+        at_queries: &Tensor,
+        members: &[Member],
+        spread: &Blocks,
+        merged: &Blocks,
+    ) -> Result<Tensor, TraceError> {
+        let device = at_queries.device();
+        let (rows, d_attn) = at_queries.dims2()?;
+        let (n, count, width) = (heads.n_positions, members.len(), d_attn / heads.n_heads);
+        let (kv, group) = (heads.n_kv_heads, heads.n_heads / heads.n_kv_heads);
+        let mut full = vec![rows as u32; n * count];
+        for (i, member) in members.iter().enumerate() {
+            for (query, row) in rows_of(member, spread) {
+                full[query * count + i] = row as u32;
+            }
+        }
+        let padded = Tensor::cat(&[at_queries, &Tensor::zeros((1, d_attn), at_queries.dtype(), device)?], 0)?;
+        let full = padded.index_select(&Tensor::from_vec(full, n * count, device)?, 0)?;
+        // [P, members, heads, width] to [heads, P, members * width]
+        let by_head = full.reshape((n, count, heads.n_heads, width))?.permute((2, 0, 1, 3))?.contiguous()?;
+        let by_head = by_head.reshape((heads.n_heads, n, count * width))?;
+        let at_keys = heads.pattern.transpose(1, 2)?.contiguous()?.matmul(&by_head)?;
+        let at_keys = at_keys.reshape((kv, group, n, count, width))?.sum(1)?;
+        let at_keys = at_keys.permute((1, 2, 0, 3))?.contiguous()?.reshape((n * count, kv * width))?;
+        let ragged: Vec<u32> =
+            (1..n).flat_map(|k| (0..merged.block(k).1).map(move |rank| (k * count + rank) as u32)).collect();
+        Ok(at_keys.index_select(&Tensor::from_vec(ragged, merged.rows(), device)?, 0)?)
+    }
+
+    /// Both forms against that out of tensor operations, for members at `positions`, every third of them fresh.
     fn compare(n_positions: usize, positions: &[usize]) {
         let (n_heads, n_kv_heads, width) = (4, 2, 3);
         let pattern: Vec<f32> = (0..n_heads * n_positions * n_positions)
@@ -398,10 +395,10 @@ mod tests {
         let rows = spread.rows() + fresh;
         let input: Vec<f32> = (0..rows * n_heads * width).map(|i| noise(i + 999)).collect();
         let input = Tensor::from_vec(input, (rows, n_heads * width), &Device::Cpu).unwrap();
-        let plain = mix_anywhere(&heads, &input, &members, &spread, &merged).unwrap().to_vec2::<f32>().unwrap();
+        let plain = mix_by_tensors(&heads, &input, &members, &spread, &merged).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(plain.len(), positions.iter().sum::<usize>());
         for long in [0, usize::MAX] {
-            let found = mix_on_cpu(&heads, &input, &members, &spread, &merged, long, &Cancel::default()).unwrap();
+            let found = mix_with(&heads, &input, &members, &spread, &merged, long, &Cancel::default()).unwrap();
             let found = found.to_vec2::<f32>().unwrap();
             for (a, b) in found.iter().flatten().zip(plain.iter().flatten()) {
                 assert!((a - b).abs() < 1e-6 * n_positions as f32, "{a} {b}");
@@ -410,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_on_the_cpu_equal_the_one_out_of_tensor_operations() {
+    fn both_forms_equal_the_one_out_of_tensor_operations() {
         compare(5, &[4, 3, 2, 1]);
         compare(300, &[299, 280, 257, 256, 256, 200, 129, 128, 40, 1]);
     }

@@ -3,6 +3,7 @@
 
 mod backward;
 mod capture;
+mod dense;
 mod engine;
 mod error;
 mod fit;

@@ -4,7 +4,7 @@
 //! Whatever is frozen is folded into the weights here, so that the backward pass knows nothing of model families: norm
 //! weights into `W_V`, divisors into the attention pattern, activations into decoder rows.
 
-use crate::attribution::written::{Decoders, Fixed, Writes, WrittenLayer};
+use crate::attribution::written::{Decoders, Fixed, Run, Writes, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
 use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Precision, Transformer};
@@ -49,8 +49,17 @@ pub(super) struct FrozenLayer {
     pub skip: Option<FrozenSkip>,
     /// What is written at the feature output, by position; `None` at position 0.
     pub writes: Vec<Option<Writes>>,
+    /// The same for batched products, where rows are held on a device with memory of its own.
+    pub runs: Vec<Run>,
     /// The norm that it passes.
     pub behind: Behind,
+}
+
+impl FrozenLayer {
+    /// Widths of what the heads read and of their values, `d_attn` and `d_kv`.
+    pub fn widths(&self) -> Result<(usize, usize), TraceError> {
+        Ok((self.output.dim(1)?, self.value.dim(0)?))
+    }
 }
 
 /// The attention part of a [`FrozenLayer`].
@@ -121,7 +130,7 @@ impl<'a> Replacement<'a> {
             let behind = Behind::new(model, transcoder, &divisors, layer)?;
             let constant = skip.as_ref().and_then(|skip| skip.constant.clone());
             let fixed = Fixed { output: &output, constant, behind: &behind };
-            let WrittenLayer { writes, error_norms, first } = frozen.decoders.layer(layer, fixed)?;
+            let WrittenLayer { writes, runs, error_norms, first } = frozen.decoders.layer(layer, fixed)?;
             frozen.error_norms.extend(error_norms);
             let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
             let FrozenAttention { output, value, pattern, from_first, mid } = attention;
@@ -131,7 +140,7 @@ impl<'a> Replacement<'a> {
             }
             frozen.first_position.push(mid);
             let skip = skip.map(|skip| skip.frozen);
-            frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, behind });
+            frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, runs, behind });
         }
         frozen.first_position.push(stream);
         Ok(frozen)

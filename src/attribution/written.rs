@@ -5,6 +5,7 @@ use crate::attribution::replacement::Behind;
 use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use candle_core::{Device, Tensor};
+use std::ops::Range;
 
 /// What is written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
 #[derive(Debug)]
@@ -54,6 +55,62 @@ impl Writes {
     pub fn is_held(&self) -> bool {
         matches!(self.rows, Rows::Held(_))
     }
+
+    /// Adds the effects `[rows]` of what is written here to their columns of a target's row, and to its constant.
+    pub fn add(&self, effects: &[f32], out: &mut [f32], constant: &mut f32) {
+        let n = self.n_rows();
+        for segment in &self.segments {
+            let from = &effects[segment.row..segment.row + segment.count];
+            let out = &mut out[segment.column..segment.column + segment.count];
+            out.iter_mut().zip(from).for_each(|(out, x)| *out += x);
+        }
+        if let Some(error) = self.error {
+            out[error] += effects[n - 2];
+        }
+        *constant += effects[n - 1];
+    }
+}
+
+/// What is written at one layer and neighbouring positions, for one batched product.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The first of the positions.
+    pub first: usize,
+    /// `[positions, most rows of one of them, d]`: rows as in [`Writes`], then zeros.
+    pub rows: Tensor,
+}
+
+/// Neighbouring positions whose rows, padded to the most of them, take at most half as much again as they are.
+fn stretches(counts: &[usize]) -> Vec<Range<usize>> {
+    let (mut found, mut start) = (Vec::new(), 0);
+    let (mut sum, mut most) = (0, 0);
+    for (at, count) in counts.iter().enumerate() {
+        let (more, larger) = (sum + count, most.max(*count));
+        if at > start && 2 * larger * (at + 1 - start) > 3 * more {
+            found.push(start..at);
+            (start, sum, most) = (at, *count, *count);
+        } else {
+            (sum, most) = (more, larger);
+        }
+    }
+    if start < counts.len() {
+        found.push(start..counts.len());
+    }
+    found
+}
+
+/// Rows of positions from 1 on, `d` numbers each, as [`Run`]s on a device.
+fn runs(rows: &[Vec<f32>], d: usize, device: &Device) -> Result<Vec<Run>, TraceError> {
+    let counts: Vec<usize> = rows.iter().map(|rows| rows.len() / d).collect();
+    let run = |positions: Range<usize>| -> Result<Run, TraceError> {
+        let most = counts[positions.clone()].iter().copied().max().unwrap_or(0);
+        let mut padded = vec![0.0; positions.len() * most * d];
+        for (padded, rows) in padded.chunks_mut(most * d).zip(&rows[positions.clone()]) {
+            padded[..rows.len()].copy_from_slice(rows);
+        }
+        Ok(Run { first: positions.start + 1, rows: Tensor::from_vec(padded, (positions.len(), most, d), device)? })
+    };
+    stretches(&counts).into_iter().map(run).collect()
 }
 
 /// The active features and their decoders.
@@ -85,6 +142,8 @@ pub(super) struct Fixed<'a> {
 pub(super) struct WrittenLayer {
     /// By position; `None` at position 0.
     pub writes: Vec<Option<Writes>>,
+    /// The same for batched products, where rows are held on a device with memory of its own.
+    pub runs: Vec<Run>,
     /// L2 norms of the error vectors, `[P]`.
     pub error_norms: Vec<f32>,
     /// The constants written at position 0, `[d]`.
@@ -143,33 +202,74 @@ impl<'a> Decoders<'a> {
         })?;
         self.release(layer);
         let mut all = WrittenLayer::default();
+        let (mut later, mut at) = (Vec::new(), Vec::new());
         for (position, (rows, segments, norm)) in written.into_iter().enumerate() {
             all.error_norms.push(norm.unwrap_or(0.0));
             if position == 0 {
                 all.first = rows;
-                all.writes.push(None);
                 continue;
             }
-            let rows = match rows.len() / d {
-                n if self.held => Rows::Held(Tensor::from_vec(rows, (n, d), &self.device)?),
-                _ => Rows::OnDisk(rows),
-            };
-            let error = norm.map(|_| self.n_active() + layer * n_positions + position);
-            all.writes.push(Some(Writes { position, rows, segments, error }));
+            later.push(rows);
+            at.push((position, segments, norm.map(|_| self.n_active() + layer * n_positions + position)));
         }
+        let rows: Vec<Rows> = if !self.held {
+            later.into_iter().map(Rows::OnDisk).collect()
+        } else if self.device.is_cpu() {
+            let held = |rows: Vec<f32>| {
+                let shape = (rows.len() / d, d);
+                Ok(Rows::Held(Tensor::from_vec(rows, shape, &self.device)?))
+            };
+            later.into_iter().map(held).collect::<Result<_, TraceError>>()?
+        } else {
+            all.runs = runs(&later, d, &self.device)?;
+            let of_run = |run: &Run, nth: usize| -> Result<Rows, TraceError> {
+                let rows = later[run.first - 1 + nth].len() / d;
+                Ok(Rows::Held(run.rows.get(nth)?.narrow(0, 0, rows)?))
+            };
+            let each = all.runs.iter().flat_map(|run| (0..run.rows.dims()[0]).map(move |nth| of_run(run, nth)));
+            each.collect::<Result<_, _>>()?
+        };
+        let writes = rows.into_iter().zip(at);
+        let writes = writes.map(|(rows, (position, segments, error))| Some(Writes { position, rows, segments, error }));
+        all.writes = std::iter::once(None).chain(writes).collect();
         Ok(all)
+    }
+
+    /// What is written at `layer`, read again for batched products on the device.
+    pub fn runs(
+        &self,
+        layer: usize,
+        writes: &[Option<Writes>],
+        behind: &Behind,
+        d: usize,
+    ) -> Result<Vec<Run>, TraceError> {
+        let later: Vec<&Writes> = writes.iter().flatten().collect();
+        let rows = parallel::map(later.len(), |nth| self.plain_rows(layer, later[nth], behind, d))?;
+        self.release(layer);
+        runs(&rows, d, &self.device)
     }
 
     /// The rows `[n, d]` of what is written at `layer`, through the norm `behind`.
     pub fn rows(&self, layer: usize, writes: &Writes, behind: &Behind, d: usize) -> Result<Tensor, TraceError> {
+        match &writes.rows {
+            Rows::Held(rows) => Ok(rows.clone()),
+            Rows::OnDisk(_) => {
+                let rows = self.plain_rows(layer, writes, behind, d)?;
+                Ok(Tensor::from_vec(rows, (writes.n_rows(), d), &self.device)?)
+            }
+        }
+    }
+
+    /// The same as numbers, row after row.
+    fn plain_rows(&self, layer: usize, writes: &Writes, behind: &Behind, d: usize) -> Result<Vec<f32>, TraceError> {
         let rest = match &writes.rows {
-            Rows::Held(rows) => return Ok(rows.clone()),
+            Rows::Held(rows) => return Ok(rows.flatten_all()?.to_vec1()?),
             Rows::OnDisk(rest) => rest,
         };
         let mut rows = self.feature_rows(layer, &writes.segments, d)?;
         behind.carry(&mut rows, writes.position);
         rows.extend_from_slice(rest);
-        Ok(Tensor::from_vec(rows, (writes.n_rows(), d), &self.device)?)
+        Ok(rows)
     }
 
     /// Gives back the pages of all decoders that write at `layer`.

@@ -1,0 +1,418 @@
+//! The backward pass on a device with memory of its own.
+//!
+//! The CPU's form (`backward`) touches only the rows that a target needs and looks at each position in turn. A card wants
+//! few and large operations and no waiting: here the gradients of a group of targets stand in full over the positions
+//! 1 to the group's last, one batched product contracts them with all that a layer's positions wrote, and what was found
+//! is copied to the host once a group, while the card already works on the next one.
+
+use crate::attribution::TraceError;
+use crate::attribution::backward::{Block, TargetRow};
+use crate::attribution::replacement::Replacement;
+use crate::attribution::written::Writes;
+use crate::job::Cancel;
+use crate::model::Precision;
+use crate::parallel;
+use candle_core::Tensor;
+use std::cmp::Reverse;
+
+/// Operations of a layer's matrix products over one group: about a millisecond of a fast card, a hundred times what its
+/// launches take.
+const GROUP_OPERATIONS: usize = 40_000_000_000;
+
+/// The fewest and the most rows (targets times positions) of a group.
+const GROUP_ROWS: (usize, usize) = (2048, 32_768);
+
+/// Rows of gradients that a group has at most, for products of this width; a target with more positions stands alone.
+pub(super) fn group_rows(d: usize, d_attn: usize, d_kv: usize) -> usize {
+    (GROUP_OPERATIONS / (2 * d * (d_attn + d_kv)).max(1)).clamp(GROUP_ROWS.0, GROUP_ROWS.1)
+}
+
+/// Targets whose gradients are carried together.
+struct Group {
+    /// Indices of targets, by descending layer: those that have joined are the first ones.
+    members: Vec<usize>,
+    /// The largest of their positions.
+    last: usize,
+}
+
+/// Groups of targets at like positions, which keeps small what is carried for nothing. Targets at position 0 are in none.
+fn groups(targets: &[TargetRow], most_rows: usize) -> Vec<Group> {
+    let mut order: Vec<usize> = (0..targets.len()).filter(|t| targets[*t].position > 0).collect();
+    order.sort_by_key(|t| Reverse(targets[*t].position));
+    let mut groups: Vec<Group> = Vec::new();
+    for target in order {
+        let position = targets[target].position;
+        let has_room = |group: &&mut Group| {
+            let rows = (group.members.len() + 1) * group.last;
+            rows <= most_rows && (4 * position >= 3 * group.last || 4 * rows <= most_rows)
+        };
+        match groups.last_mut().filter(has_room) {
+            Some(group) => group.members.push(target),
+            None => groups.push(Group { members: vec![target], last: position }),
+        }
+    }
+    groups.iter_mut().for_each(|group| group.members.sort_by_key(|t| Reverse(targets[*t].layer)));
+    groups
+}
+
+/// What some of a group's effects are effects of.
+#[derive(Clone, Copy)]
+enum Of {
+    /// What a layer wrote at positions from `first` on, padded to the most rows that one of them has.
+    Writes { layer: usize, first: usize },
+    /// What attention carried from position 0: of token 0, and of constants.
+    FirstPosition,
+    /// The embeddings, and learned positions where there are any.
+    Tokens,
+}
+
+/// Effects `[positions, members, width]` on the first members of a group, from `start` on among all of the group's.
+struct Found {
+    of: Of,
+    start: usize,
+    positions: usize,
+    members: usize,
+    width: usize,
+}
+
+impl Found {
+    /// The effects on one member at the `nth` of the positions, among all `effects` of the group.
+    fn at<'a>(&self, effects: &'a [f32], nth: usize, member: usize) -> &'a [f32] {
+        let start = self.start + (nth * self.members + member) * self.width;
+        &effects[start..start + self.width]
+    }
+}
+
+/// A group on its way down the layers.
+struct Flow<'a> {
+    frozen: &'a Replacement<'a>,
+    targets: &'a [TargetRow],
+    group: &'a Group,
+    /// Members that have joined.
+    joined: usize,
+    /// Of those, the ones that have passed attention and stand at several positions.
+    spread: usize,
+    /// `[last position of the group, joined, d]`, from position 1 on.
+    gradients: Option<Tensor>,
+    found: Vec<Found>,
+    effects: Vec<Tensor>,
+    /// How many effects there are.
+    n_effects: usize,
+    /// Floating-point operations that the rows need; those on zeros are not counted.
+    operations: u64,
+}
+
+/// A group whose work is under way on the device.
+struct Pending {
+    group: Group,
+    found: Vec<Found>,
+    effects: Option<Tensor>,
+}
+
+impl Replacement<'_> {
+    /// Adds the direct effects on `targets` to `block`, but for those at position 0.
+    ///
+    /// # Errors
+    /// A tensor operation failed, or the work was stopped.
+    pub(super) fn rows_in_full(
+        &self,
+        targets: &[TargetRow],
+        block: &mut Block,
+        cancel: &Cancel,
+    ) -> Result<(), TraceError> {
+        let Some(first) = self.layers.first() else { return Ok(()) };
+        let (d_attn, d_kv) = first.widths()?;
+        let mut groups = groups(targets, group_rows(self.d_model, d_attn, d_kv)).into_iter();
+        let mut launch = |block: &mut Block| -> Result<Option<Pending>, TraceError> {
+            let Some(group) = groups.next() else { return Ok(None) };
+            let (found, effects, operations) = Flow::new(self, targets, &group).run(cancel)?;
+            block.operations += operations;
+            Ok(Some(Pending { group, found, effects }))
+        };
+        let mut pending = launch(block)?;
+        while let Some(Pending { group, found, effects }) = pending {
+            let effects = effects.map_or(Ok(Vec::new()), |effects| effects.to_vec1::<f32>())?;
+            // The device works on the next group while this one's effects are put in their places.
+            pending = launch(block)?;
+            self.put(&group, &found, &effects, block);
+        }
+        Ok(())
+    }
+
+    /// Puts a group's effects in the places of its members' rows.
+    fn put(&self, group: &Group, found: &[Found], effects: &[f32], block: &mut Block) {
+        let columns = self.n_columns();
+        let mut rows: Vec<Option<(&mut [f32], &mut f32)>> =
+            block.values.chunks_mut(columns).zip(&mut block.constants).map(Some).collect();
+        let members: Vec<_> =
+            group.members.iter().enumerate().filter_map(|(nth, t)| Some((nth, rows[*t].take()?))).collect();
+        parallel::each(members, effects.len(), |(nth, (out, constant))| {
+            for found in found.iter().filter(|found| nth < found.members) {
+                self.put_one(found, nth, effects, out, constant);
+            }
+        });
+    }
+
+    /// The part of [`Replacement::put`] that one member has in some of the effects.
+    fn put_one(&self, found: &Found, member: usize, effects: &[f32], out: &mut [f32], constant: &mut f32) {
+        for nth in 0..found.positions {
+            let effects = found.at(effects, nth, member);
+            match found.of {
+                Of::Writes { layer, first } => {
+                    let Some(writes) = &self.layers[layer].writes[first + nth] else { continue };
+                    writes.add(&effects[..writes.n_rows()], out, constant);
+                }
+                Of::FirstPosition => {
+                    out[self.token_column(0)] += effects[0];
+                    *constant += effects[1];
+                }
+                Of::Tokens => {
+                    out[self.token_column(nth + 1)] += effects[0];
+                    *constant += effects[1..].iter().sum::<f32>();
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Flow<'a> {
+    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group) -> Self {
+        Self {
+            frozen,
+            targets,
+            group,
+            joined: 0,
+            spread: 0,
+            gradients: None,
+            found: Vec::new(),
+            effects: Vec::new(),
+            n_effects: 0,
+            operations: 0,
+        }
+    }
+
+    /// Starts all of the group's work; nothing waits for the device. Gives what the effects are of, the effects one after
+    /// the other, and the operations.
+    fn run(mut self, cancel: &Cancel) -> Result<(Vec<Found>, Option<Tensor>, u64), TraceError> {
+        let n_layers = self.frozen.layers.len();
+        let top = self.group.members.first().map_or(0, |t| self.targets[*t].layer.min(n_layers - 1));
+        self.join(n_layers)?;
+        for layer in (0..=top).rev() {
+            cancel.check()?;
+            self.contract_writes(layer)?;
+            self.pass_skip(layer)?;
+            self.join(layer)?;
+            self.contract_first_position(layer)?;
+            self.pass_attention(layer)?;
+        }
+        self.contract_tokens()?;
+        let effects = match self.effects.as_slice() {
+            [] => None,
+            effects => Some(Tensor::cat(effects, 0)?),
+        };
+        Ok((self.found, effects, self.operations))
+    }
+
+    /// The positions of the members that have joined, and whether each has passed attention.
+    fn members(&self) -> impl Iterator<Item = (usize, bool)> {
+        let joined = self.group.members[..self.joined].iter().enumerate();
+        joined.map(|(nth, target)| (self.targets[*target].position, nth < self.spread))
+    }
+
+    /// Rows of gradients that are not zero.
+    fn rows(&self) -> usize {
+        self.members().map(|(position, is_spread)| if is_spread { position } else { 1 }).sum()
+    }
+
+    fn push(&mut self, of: Of, effects: &Tensor) -> Result<(), TraceError> {
+        let (positions, members, width) = effects.dims3()?;
+        self.found.push(Found { of, start: self.n_effects, positions, members, width });
+        self.n_effects += effects.elem_count();
+        self.effects.push(effects.flatten_all()?);
+        Ok(())
+    }
+
+    /// Lets the members that read in front of `layer`'s MLP (or the final norm) enter, each at its own position.
+    fn join(&mut self, layer: usize) -> Result<(), TraceError> {
+        let waiting = self.group.members[self.joined..].iter().map(|t| &self.targets[*t]);
+        let new: Vec<&TargetRow> = waiting.take_while(|target| target.layer == layer).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (n, d, last, device) = (new.len(), self.frozen.d_model, self.group.last, &self.frozen.device);
+        let mut reads: Vec<f32> = new.iter().flat_map(|target| target.read.iter().copied()).collect();
+        // One row of zeros, for all other positions.
+        reads.resize((n + 1) * d, 0.0);
+        let rows = (1..=last).flat_map(|k| {
+            new.iter().enumerate().map(move |(nth, target)| if target.position == k { nth as u32 } else { n as u32 })
+        });
+        let rows = Tensor::from_vec(rows.collect::<Vec<u32>>(), last * n, device)?;
+        let fresh = Tensor::from_vec(reads, (n + 1, d), device)?.index_select(&rows, 0)?.reshape((last, n, d))?;
+        self.gradients = Some(match self.gradients.take() {
+            Some(gradients) => Tensor::cat(&[&gradients, &fresh], 1)?,
+            None => fresh,
+        });
+        self.joined += n;
+        Ok(())
+    }
+
+    /// Contracts the gradients at `layer`'s feature output with what was written there.
+    fn contract_writes(&mut self, layer: usize) -> Result<(), TraceError> {
+        let Some(gradients) = self.gradients.clone() else { return Ok(()) };
+        let (frozen, last) = (self.frozen, self.group.last);
+        let of_layer = &frozen.layers[layer];
+        let read_again;
+        let runs = match of_layer.runs.as_slice() {
+            [] => {
+                read_again = frozen.decoders.runs(layer, &of_layer.writes, &of_layer.behind, frozen.d_model)?;
+                &read_again
+            }
+            held => held,
+        };
+        for run in runs.iter().filter(|run| run.first <= last) {
+            let positions = run.rows.dim(0)?.min(last + 1 - run.first);
+            let at = gradients.narrow(0, run.first - 1, positions)?;
+            let effects = at.matmul(&run.rows.narrow(0, 0, positions)?.t()?)?;
+            self.push(Of::Writes { layer, first: run.first }, &effects)?;
+        }
+        let written = of_layer.writes.iter().take(last + 1);
+        let counts: Vec<usize> = written.map(|writes| writes.as_ref().map_or(0, Writes::n_rows)).collect();
+        let up_to = |position: usize| counts[..=position].iter().sum::<usize>();
+        let met = self.members().map(|(position, spread)| if spread { up_to(position) } else { counts[position] });
+        self.operations += 2 * (met.sum::<usize>() * frozen.d_model) as u64;
+        Ok(())
+    }
+
+    /// The skip connection of `layer`: feature output to feature input.
+    fn pass_skip(&mut self, layer: usize) -> Result<(), TraceError> {
+        let Some(skip) = &self.frozen.layers[layer].skip else { return Ok(()) };
+        let Some(gradients) = self.gradients.take() else { return Ok(()) };
+        let (last, n, d) = gradients.dims3()?;
+        let read = Precision::F32.product(&gradients.reshape((last * n, d))?, &skip.weight)?.reshape((last, n, d))?;
+        let read = match &skip.divisor {
+            Some(divisor) => read.broadcast_div(&divisor.narrow(0, 1, last)?.reshape((last, 1, 1))?)?,
+            None => read,
+        };
+        self.gradients = Some(gradients.add(&read)?);
+        self.operations += 2 * (self.rows() * d * d) as u64;
+        Ok(())
+    }
+
+    /// Contracts the gradients at `layer`'s attention output with what came there from position 0.
+    fn contract_first_position(&mut self, layer: usize) -> Result<(), TraceError> {
+        let Some(gradients) = &self.gradients else { return Ok(()) };
+        let sources = self.frozen.layers[layer].from_first.narrow(0, 1, self.group.last)?;
+        let effects = gradients.matmul(&sources.t()?)?;
+        self.operations += 4 * (self.rows() * self.frozen.d_model) as u64;
+        self.push(Of::FirstPosition, &effects)
+    }
+
+    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. All members are spread then.
+    fn pass_attention(&mut self, layer: usize) -> Result<(), TraceError> {
+        let Some(gradients) = self.gradients.take() else { return Ok(()) };
+        let (whole, frozen) = (self.frozen, &self.frozen.layers[layer]);
+        let (last, n, d) = gradients.dims3()?;
+        let (rows, heads, kv) = (last * n, whole.n_heads, whole.n_kv_heads);
+        let (d_attn, d_kv) = frozen.widths()?;
+        let width = d_attn / heads;
+        let at_queries = whole.precision.product(&gradients.reshape((rows, d))?, &frozen.output)?;
+        // [positions * members, heads, width] to [kv heads, group * positions, members * width]
+        let at_queries = at_queries.reshape((rows, heads, width))?.transpose(0, 1)?.contiguous()?;
+        let at_queries = at_queries.reshape((kv, heads / kv * last, n * width))?;
+        let pattern = frozen.pattern.narrow(1, 1, last)?.narrow(2, 1, last)?.contiguous()?;
+        let pattern = pattern.reshape((kv, heads / kv * last, last))?;
+        let at_keys = pattern.t()?.matmul(&at_queries)?;
+        drop(at_queries);
+        let at_values = at_keys.reshape((kv, rows, width))?.transpose(0, 1)?.contiguous()?.reshape((rows, d_kv))?;
+        drop(at_keys);
+        let carried = whole.precision.product(&at_values, &frozen.value)?.reshape((last, n, d))?;
+        self.gradients = Some(gradients.add(&carried)?);
+        let pairs: usize = self.members().map(|(p, is_spread)| if is_spread { p * (p + 1) / 2 } else { p }).sum();
+        let before = self.rows();
+        self.spread = self.joined;
+        self.operations += 2 * (d * (before * d_attn + self.rows() * d_kv) + pairs * d_attn) as u64;
+        Ok(())
+    }
+
+    /// Contracts what reached the embeddings.
+    fn contract_tokens(&mut self) -> Result<(), TraceError> {
+        let Some(gradients) = &self.gradients else { return Ok(()) };
+        let kinds: Vec<Tensor> = std::iter::once(&self.frozen.embeddings)
+            .chain(&self.frozen.learned)
+            .map(|rows| rows.narrow(0, 1, self.group.last)?.unsqueeze(1))
+            .collect::<Result<_, _>>()?;
+        let effects = gradients.matmul(&Tensor::cat(&kinds, 1)?.t()?)?;
+        self.push(Of::Tokens, &effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::{Capture, Engine};
+    use crate::hub::Place;
+    use crate::job::Monitor;
+    use candle_core::Device;
+    use std::path::Path;
+
+    const CASES: [&str; 4] = ["gemma2_clt_jumprelu", "gemma3_plt_jumprelu_skip", "gpt2_plt_relu", "llama_plt_topk"];
+
+    /// Targets at every layer and position, `of_each` of them, in no order.
+    fn targets(n_layers: usize, n_positions: usize, d: usize, of_each: usize) -> Vec<TargetRow> {
+        let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
+        let count = (n_layers + 1) * n_positions * of_each;
+        let nth = |i: usize| {
+            let (layer, position) = (i / n_positions % (n_layers + 1), i % n_positions);
+            let read = (0..d).map(|j| noise(j + 31 * i)).collect();
+            TargetRow { layer, position, read, constant: noise(7 * i) }
+        };
+        // The step has no divisor in common with the count, so that each is met once.
+        let step = (count / 3..).find(|step| (2..=*step).all(|k| step % k != 0 || count % k != 0)).unwrap();
+        (0..count).map(|i| nth(i * step % count)).collect()
+    }
+
+    /// The CPU's form and this one, on models with skip connections, norms behind, learned positions, features that write
+    /// into several layers; with decoders held and read again.
+    #[test]
+    fn rows_are_those_of_the_form_for_the_cpu() {
+        for case in CASES {
+            let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case);
+            let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+            let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
+            let monitor = Monitor::default();
+            let tokens = engine.read("the capital of France is").unwrap();
+            let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+            let spec = &engine.model.spec;
+            let targets = targets(spec.n_layers, ids.len(), spec.d_model, 3);
+            for held in [true, false] {
+                let capture = Capture::run(&engine.model, &engine.transcoder, &ids, &monitor).unwrap();
+                let frozen = Replacement::new(&engine.model, &engine.transcoder, capture, held, &monitor).unwrap();
+                let wanted = frozen.rows_on_cpu(&targets, monitor.cancel()).unwrap();
+                let found = frozen.rows_on_device(&targets, monitor.cancel()).unwrap();
+                let largest = wanted.values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+                let far = |(a, b): (&f32, &f32)| (a - b).abs() > 2e-6 * largest;
+                assert!(!found.values.iter().zip(&wanted.values).any(far), "{}", case.display());
+                assert!(!found.constants.iter().zip(&wanted.constants).any(far), "{}", case.display());
+                assert_eq!(found.operations, wanted.operations);
+            }
+        }
+    }
+
+    /// Every target at a position after the first in one group, none above the rows that are allowed but alone, and
+    /// joining in the order of layers.
+    #[test]
+    fn groups_hold_each_target_once_and_stay_small() {
+        for (n_positions, most_rows) in [(2, 1), (12, 40), (12, 4096), (60, 100)] {
+            let targets = targets(5, n_positions, 1, 4);
+            let groups = groups(&targets, most_rows);
+            let mut all: Vec<usize> = groups.iter().flat_map(|group| group.members.iter().copied()).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..targets.len()).filter(|t| targets[*t].position > 0).collect::<Vec<_>>());
+            for group in &groups {
+                assert!(group.members.len() == 1 || group.members.len() * group.last <= most_rows);
+                assert!(group.members.iter().all(|t| targets[*t].position <= group.last));
+                assert!(group.members.is_sorted_by_key(|t| Reverse(targets[*t].layer)));
+            }
+        }
+    }
+}
