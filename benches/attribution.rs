@@ -7,11 +7,12 @@
 mod synth;
 
 use anyhow::{Context, bail};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use circuitscope::attribution::{Engine, TargetChoice, TraceOptions, memory};
 use circuitscope::graph::{FeatureAt, RawTrace, RowTarget, Settings};
 use circuitscope::hub::Place;
 use circuitscope::job::{Monitor, Phase};
+use circuitscope::model::{DeviceName, Precision, most_held};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -34,6 +35,12 @@ struct Args {
     /// Traces of each shape; the fastest counts
     #[arg(long, default_value_t = 3)]
     repeats: usize,
+    /// Where to compute: cpu, cuda, cuda:N, metal
+    #[arg(long, default_value_t)]
+    device: DeviceName,
+    /// What the model's weights are multiplied in: f32, bf16
+    #[arg(long, default_value_t)]
+    dtype: Precision,
     /// Directories that hold `model` and `transcoder`
     directories: Vec<PathBuf>,
     /// Given by cargo
@@ -52,7 +59,8 @@ fn main() -> anyhow::Result<()> {
         small.write(own.path(), 1)?;
         args.directories.push(own.path().to_owned());
     }
-    println!("{} threads, {} tokens, best of {}", rayon::current_num_threads(), args.tokens, args.repeats);
+    let (threads, place) = (rayon::current_num_threads(), args.device);
+    println!("{place}, {}, {threads} threads, {} tokens, best of {}", args.dtype, args.tokens, args.repeats);
     args.directories.iter().try_for_each(|directory| {
         measure(directory, &args).with_context(|| format!("cannot measure {}", directory.display()))
     })
@@ -61,7 +69,7 @@ fn main() -> anyhow::Result<()> {
 fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let begun = Instant::now();
     let places = [Place::directory(&directory.join("model"))?, Place::directory(&directory.join("transcoder"))?];
-    let engine = Engine::open(&places[0], &places[1], &Device::Cpu)?;
+    let engine = Engine::open(&places[0], &places[1], &args.device.open()?)?.in_precision(args.dtype);
     let load = begun.elapsed().as_secs_f64();
     let words: Vec<_> = (1..args.tokens).map(|word| format!("w{word}")).collect();
     let settings = Settings {
@@ -75,12 +83,14 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let options =
         TraceOptions { targets: TargetChoice::Likeliest { most: 10, probability: 0.95 }, settings, cut: None };
     let (mut forward, mut rows, mut product) = (f64::INFINITY, f64::INFINITY, 0.0_f64);
+    let mut first: Option<Vec<Phase>> = None;
     let mut last = None;
     for _ in 0..args.repeats.max(1) {
         // The machine's rate is taken beside each trace, since it moves with whatever else runs.
         product = product.max(product_rate(&engine, args.tokens)?);
         let (monitor, mut plan) = (Monitor::default(), None);
         let trace = engine.trace(&options, |made| plan = Some(made.clone()), &monitor)?;
+        first.get_or_insert_with(|| monitor.phases());
         let (of_rows, before): (Vec<Phase>, Vec<Phase>) =
             monitor.phases().into_iter().partition(|phase| phase.name.ends_with("rows") || phase.name == "ranking");
         let seconds = |phases: &[Phase]| phases.iter().map(|phase| phase.time.as_secs_f64()).sum::<f64>();
@@ -95,18 +105,28 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
     println!("\n{name}: {} active features, {n_rows} rows", trace.active.len());
     println!("  open {load:.2} s, forward pass to freezing {forward:.2} s, rows {rows:.2} s");
+    for phase in first.unwrap_or_default() {
+        println!("    the first time: {} {:.2} s", phase.name, phase.time.as_secs_f64());
+    }
     println!("  {:.0} rows/s, {per_thousand:.2} s per 1,000 rows, {:.3} GFLOP a row", n_rows / rows, work / n_rows);
     println!("  {rate:.1} GFLOP/s of {product:.1} that a plain product reaches: {:.0} %", 100.0 * rate / product);
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let peak = memory::peak().map_or("unknown".to_owned(), |bytes| format!("{:.2} GiB", gib(bytes)));
     println!("  peak memory {peak} (of all traces so far; planned {:.2})", gib(plan.memory_bytes));
+    if let (Some(held), Some(planned)) = (most_held(engine.model.device()), plan.device) {
+        println!(
+            "  peak on the device {:.2} GiB, planned beside the weights {:.2}",
+            gib(held),
+            gib(planned.needed_bytes)
+        );
+    }
     println!("  {:.3} TFLOP counted, planned {:.3}", operations as f64 / 1e12, plan.operations as f64 / 1e12);
     if let Some((_, reference)) = REFERENCE.iter().find(|(shape, _)| *shape == name) {
-        if rayon::current_num_threads() == 1 {
+        if args.device == DeviceName::Cpu && rayon::current_num_threads() == 1 {
             let theirs = reference / (TORCH_OVER_CANDLE * product);
             println!("  circuit-tracer here: {theirs:.1} s per 1,000 rows, {:.1} times as long", theirs / per_thousand);
         } else {
-            println!("  circuit-tracer was measured on one thread; compare with RAYON_NUM_THREADS=1");
+            println!("  circuit-tracer was measured on one thread of a CPU; compare with RAYON_NUM_THREADS=1");
         }
     }
     Ok(())
@@ -114,18 +134,24 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
 
 /// The rate in GFLOP/s of candle's product of a block's gradients with an attention matrix of this model.
 fn product_rate(engine: &Engine, tokens: usize) -> anyhow::Result<f64> {
-    const BLOCK: usize = 128;
     const SECONDS: f64 = 1.0;
-    let spec = &engine.model.spec;
-    let (m, k, n) = (BLOCK * tokens, spec.d_model, (spec.n_heads + spec.n_kv_heads) * spec.head_dim);
-    let left = Tensor::randn(0.0f32, 1.0, (m, k), &Device::Cpu)?;
-    let right = Tensor::randn(0.0f32, 1.0, (k, n), &Device::Cpu)?;
+    let (spec, device) = (&engine.model.spec, engine.model.device());
+    // A card is measured with a block that fills it.
+    let (block, times) = if device.is_cpu() { (128, 1) } else { (1024, 20) };
+    let (m, k, n) = (block * tokens, spec.d_model, (spec.n_heads + spec.n_kv_heads) * spec.head_dim);
+    let left = Tensor::randn(0.0f32, 1.0, (m, k), device)?;
+    let right = engine.model.precision().weight(&Tensor::randn(0.0f32, 1.0, (k, n), device)?)?;
+    let left = if device.is_cpu() { left } else { left.to_dtype(right.dtype())? };
     left.matmul(&right)?;
+    device.synchronize()?;
     let (begun, mut fastest) = (Instant::now(), f64::INFINITY);
     while begun.elapsed().as_secs_f64() < SECONDS {
         let begun = Instant::now();
-        left.matmul(&right)?;
-        fastest = fastest.min(begun.elapsed().as_secs_f64());
+        for _ in 0..times {
+            left.matmul(&right)?;
+        }
+        device.synchronize()?;
+        fastest = fastest.min(begun.elapsed().as_secs_f64() / f64::from(times));
     }
     Ok((2 * m * k * n) as f64 / fastest / 1e9)
 }

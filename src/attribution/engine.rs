@@ -5,7 +5,7 @@ use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracin
 use crate::graph::{RawTrace, Token};
 use crate::hub::Place;
 use crate::job::Monitor;
-use crate::model::{ModelError, Precision, Transformer};
+use crate::model::{DeviceChoice, DeviceName, ModelError, Precision, Transformer, free_memory};
 use crate::parallel;
 use crate::tokens::Tokenizer;
 use crate::transcoder::Transcoder;
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// Tokens listed of those that a feature promotes or suppresses.
 const LISTED: usize = 10;
+
+/// Bytes of weights below which `auto` leaves a model to the CPU.
+const WORTH_A_CARD: u64 = 64 << 20;
 
 /// How far half precision is off at most, on the reference models: of a node's inputs the sum of the absolute errors, as a
 /// share of the sum of their absolute values.
@@ -86,6 +89,29 @@ impl Engine {
                 HALF_INPUTS_OFF * 100.0,
             ));
         }
+        self
+    }
+
+    /// The same, computing on this machine's card, where this program was built for one, one can be used, and the model is
+    /// neither done before a card is set up nor too large for it.
+    #[must_use]
+    pub fn on_best_device(mut self) -> Self {
+        let bytes = self.model.weight_bytes();
+        if bytes < WORTH_A_CARD {
+            return self;
+        }
+        let Some(device) = DeviceChoice::CARDS.iter().find_map(|name| name.open().ok()) else { return self };
+        let needed = bytes + bytes / 4;
+        if let Some(free) = free_memory(&device).filter(|free| *free < needed) {
+            let [needed, free] = [needed, free].map(|bytes| bytes as f64 / f64::from(1 << 30));
+            self.warnings.push(format!(
+                "computing on the CPU: the model wants {needed:.1} GiB of {}, and {free:.1} GiB are free there; --dtype bf16 \
+                 takes half, --device takes it all the same",
+                DeviceName::of(&device)
+            ));
+            return self;
+        }
+        self.model = self.model.on_device(&device);
         self
     }
 

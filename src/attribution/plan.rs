@@ -14,6 +14,9 @@ const LAYER_OPERATIONS: usize = 4_000_000_000;
 /// More rows at a time gain nothing: the weights are reused enough.
 const MOST_ROWS: usize = 512;
 
+/// The same on a card, which wants large blocks: as many as are ranked at a time by default.
+const MOST_ROWS_OF_A_CARD: usize = 1024;
+
 /// As many rows are computed at a time even of long prompts, where memory allows: decoders are read once for all.
 const FEWEST_ROWS: usize = 32;
 
@@ -148,7 +151,7 @@ impl Plan {
         let columns = sizes.columns();
         let of_a_row = 2 * (sizes.positions.max(2) - 1) * sizes.d * (sizes.d_attn + sizes.d_kv);
         let most = match room.card {
-            Some(_) => MOST_ROWS,
+            Some(_) => MOST_ROWS_OF_A_CARD,
             None => (LAYER_OPERATIONS / of_a_row.max(1)).clamp(FEWEST_ROWS, MOST_ROWS),
         };
         let blocks: Vec<usize> = match cut {
@@ -309,8 +312,8 @@ mod tests {
             Plan::within(&sizes(), 4096, 4096, None, &Limits::default(), room)
         };
         let roomy = plan(1 << 40, 4).unwrap();
-        assert!(roomy.decoders_held && roomy.block_rows == MOST_ROWS);
-        let (mut free, mut last) = (1u64 << 40, MOST_ROWS);
+        assert!(roomy.decoders_held && roomy.block_rows == MOST_ROWS_OF_A_CARD);
+        let (mut free, mut last) = (1u64 << 40, MOST_ROWS_OF_A_CARD);
         let needed = loop {
             match plan(free, 4) {
                 Ok(plan) => {

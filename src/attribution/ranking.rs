@@ -1,9 +1,13 @@
 //! Which features get a row next: those of highest influence, as far as the rows so far tell.
 
 use crate::graph::{FeatureAt, RowTarget, Rows};
+use crate::parallel;
 
 /// Row sums below this count as this, as in circuit-tracer's ranking.
 const FLOOR: f64 = 1e-8;
+
+/// Columns that are summed at a time on one thread.
+const COLUMNS: usize = 1024;
 
 /// Influence of each active feature on the outputs, `[A]`: p^T (N + N^2 + ...), N the rows so far in absolute value
 /// over their sums. The graph runs upward through the layers, so one sweep from the top sums all powers.
@@ -22,29 +26,38 @@ pub(super) fn estimate(
     let mut order: Vec<usize> = (0..row_targets.len()).collect();
     order.sort_by_key(|row| std::cmp::Reverse(layer_of(row)));
     let mut influence = vec![0.0f64; active.len()];
-    for row in order {
-        let weight = match row_targets[row] {
+    // Rows of one layer add nothing to what they weigh themselves, so that their weights are known at once.
+    for rows_of_layer in order.chunk_by(|a, b| layer_of(a) == layer_of(b)) {
+        let weight = |row: &usize| match row_targets[*row] {
             RowTarget::Logit(index) => f64::from(probabilities[index as usize]),
             RowTarget::Feature(index) => influence[index as usize],
-        } / row_abs_sums[row].max(FLOOR);
-        if weight == 0.0 {
-            continue;
-        }
+        };
+        let weighed: Vec<(usize, f64)> =
+            rows_of_layer.iter().map(|row| (*row, weight(row) / row_abs_sums[*row].max(FLOOR))).collect();
+        let weighed: Vec<(usize, f64)> = weighed.into_iter().filter(|(_, weight)| *weight != 0.0).collect();
         match rows {
             Rows::Dense { values } => {
-                let columns = values.len() / row_abs_sums.len();
-                let row = &values[row * columns..row * columns + active.len()];
-                influence.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(x.abs()));
+                let width = values.len() / row_abs_sums.len();
+                let size = weighed.len() * active.len();
+                let chunks = influence.chunks_mut(COLUMNS).enumerate().collect();
+                parallel::each(chunks, size, |(nth, sums): (usize, &mut [f64])| {
+                    for (row, weight) in &weighed {
+                        let row = &values[row * width + nth * COLUMNS..][..sums.len()];
+                        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * f64::from(x.abs()));
+                    }
+                });
             }
             Rows::Sparse { starts, columns, values, .. } => {
-                let range = starts[row] as usize..starts[row + 1] as usize;
-                for (column, value) in columns[range.clone()].iter().zip(&values[range.clone()]) {
-                    if let Some(sum) = influence.get_mut(*column as usize) {
-                        *sum += weight * f64::from(value.abs());
+                for (row, weight) in weighed {
+                    let range = starts[row] as usize..starts[row + 1] as usize;
+                    for (column, value) in columns[range.clone()].iter().zip(&values[range.clone()]) {
+                        if let Some(sum) = influence.get_mut(*column as usize) {
+                            *sum += weight * f64::from(value.abs());
+                        }
                     }
+                    columns.release(range.clone());
+                    values.release(range);
                 }
-                columns.release(range.clone());
-                values.release(range);
             }
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn append(rows: &mut Rows, more: &[f32], width: usize, dropped_share:
     let before = match rows {
         Rows::Dense { values } => {
             values.extend_from_slice(more);
-            return Ok(more.chunks(width).map(abs_sum).collect());
+            return parallel::map(more.len() / width, |nth| Ok(abs_sum(&more[nth * width..(nth + 1) * width])));
         }
         Rows::Sparse { dropped, .. } => dropped.len(),
     };

@@ -1,6 +1,7 @@
 //! What memory and work follow from: the sizes of a model, its transcoder and a prompt.
 
 use crate::attribution::Capture;
+use crate::attribution::dense::group_rows;
 use crate::model::{Layout, ModelSpec};
 use crate::transcoder::Transcoder;
 
@@ -92,11 +93,14 @@ impl Sizes {
         4 * (rows * (self.positions.max(2) - 1) * gradients) as u64
     }
 
-    /// Gradients of a block of `rows` rows on a card, where what passes attention is laid out in full, several times over,
-    /// and beside a layer's pattern.
+    /// Gradients of a block of `rows` rows on a card, which come in groups, and a group's effects before they are copied.
     pub fn card_gradient_bytes(&self, rows: usize) -> u64 {
-        let gradients = (2 * self.d + 5 * self.d_attn + 3 * self.d_kv).max(6 * self.d);
-        4 * (rows * self.positions * gradients + self.heads * self.positions * self.positions) as u64
+        let p = self.positions.max(2) - 1;
+        let group = group_rows(self.d, self.d_attn, self.d_kv).max(p).min(rows * p);
+        let gradients = (3 * self.d + 3 * self.d_attn + 2 * self.d_kv).max(5 * self.d);
+        // Padded to half as much again at most, and twice while they are joined.
+        let effects = 3 * group.div_ceil(p) * (self.columns() + 2 * self.layers * p);
+        4 * (group * gradients + effects + self.heads * self.positions * self.positions) as u64
     }
 
     /// What a card holds for a moment in the forward pass: a weight on its way into place, the widest layer of the MLP,

@@ -15,6 +15,7 @@ use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settin
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{DeviceName, Transformer};
+use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
@@ -234,7 +235,7 @@ impl<'a> Tracing<'a> {
         let Some(block) = self.to_come.front() else { return Ok(false) };
         let phase = if there < self.outputs.len() { "output rows" } else { "feature rows" };
         monitor.report(phase, there as u64, total)?;
-        let targets = block.iter().map(|label| self.target(*label)).collect::<Result<Vec<_>, _>>()?;
+        let targets = parallel::map(block.len(), |nth| self.target(block[nth]))?;
         let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
         let (computed, fitted) = halving(targets.len(), |n| self.frozen.rows(&targets[..n], monitor.cancel()))?;
         values.truncate(fitted);

@@ -77,7 +77,7 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
         note!("{}: fields that mean nothing here are left alone: {names}", prompts.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("--out {} cannot be a directory", folder.display()))?;
-    let engine = Arc::new(args.open(Some(folder))?);
+    let engine = Arc::new(args.open(Some(folder), None)?);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("signals cannot be listened to")?;

@@ -18,6 +18,8 @@ pub struct Cost {
     pub phases: Vec<Phase>,
     /// Rows that were computed: those of a resumed trace's file are not.
     pub rows: usize,
+    /// The most bytes that were held on a device with memory of its own, the model's weights included.
+    pub on_device: Option<u64>,
 }
 
 impl Cost {
@@ -42,6 +44,7 @@ impl Cost {
             "rows_per_second": self.rate(),
             "operations": self.operations(),
             "peak_memory_bytes": memory::peak(),
+            "peak_device_bytes": self.on_device,
             "largest_dropped_share": largest_dropped(trace),
         })
     }
@@ -61,8 +64,12 @@ impl fmt::Display for Cost {
             write!(f, "{} {:.1} s, ", phase.name, phase.time.as_secs_f64())?;
         }
         write!(f, "{:.0} rows/s, {:.1} TFLOP", self.rate(), self.operations() as f64 / 1e12)?;
-        match memory::peak() {
-            Some(bytes) => write!(f, ", at most {:.2} GiB held", bytes as f64 / f64::from(1 << 30)),
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        if let Some(bytes) = memory::peak() {
+            write!(f, ", at most {:.2} GiB held", gib(bytes))?;
+        }
+        match self.on_device {
+            Some(bytes) => write!(f, ", {:.2} GiB on the device", gib(bytes)),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use crate::cli::output::note;
 use crate::cli::pull;
 use crate::demo;
 use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
-use crate::model::{DeviceName, Precision};
+use crate::model::{DeviceChoice, DeviceName, Precision};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -40,9 +40,10 @@ pub struct EngineArgs {
 /// Where the model computes, and in which numbers.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct DeviceArgs {
-    /// Where the model computes: cpu, cuda or cuda:N (an NVIDIA card), metal (Apple's GPU)
-    #[arg(long, value_name = "cpu|cuda[:N]|metal", default_value_t)]
-    device: DeviceName,
+    /// Where the model computes: cpu, cuda or cuda:N (an NVIDIA card), metal (Apple's GPU); auto: the card that this
+    /// program was built for, where there is one and the model fits, else the cpu
+    #[arg(long, value_name = "auto|cpu|cuda[:N]|metal", default_value_t)]
+    device: DeviceChoice,
     /// What the model's weights are multiplied in. bf16 takes half of a card's memory and is less exact: how much less is
     /// said, on screen and in the graph
     #[arg(long, default_value_t, value_parser = PossibleValuesParser::new(Precision::ALL.map(Precision::name))
@@ -72,13 +73,29 @@ impl EngineArgs {
             // from nowhere else.
             unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
         }
-        let device = self.device.device.open()?;
+        let device = match self.device.device {
+            DeviceChoice::Auto => DeviceName::Cpu.open()?,
+            DeviceChoice::Named(name) => name.open()?,
+        };
         let (model, transcoder) = self.places()?;
-        let engine = Engine::open(&model, &transcoder, &device)?.in_precision(self.device.dtype);
+        let mut engine = Engine::open(&model, &transcoder, &device)?.in_precision(self.device.dtype);
+        if self.device.device == DeviceChoice::Auto {
+            engine = engine.on_best_device();
+        }
         for warning in &engine.warnings {
             note!("warning: {warning}");
         }
         Ok(engine)
+    }
+
+    /// The same, computing where a trace was made that is gone on from, unless a device was asked for.
+    #[must_use]
+    pub fn as_before(&self, device: &str) -> Self {
+        let mut args = self.clone();
+        if let (DeviceChoice::Auto, Ok(name)) = (args.device.device, device.parse()) {
+            args.device.device = DeviceChoice::Named(name);
+        }
+        args
     }
 
     /// Where they lie; with `--download` what is missing is fetched first.

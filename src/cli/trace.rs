@@ -12,6 +12,7 @@ use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
 use crate::graph::{AttributionGraph, RawTrace, Settings, Token, influence, scores};
 use crate::job::{Monitor, Phase};
+use crate::model::most_held;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -139,12 +140,15 @@ pub(super) enum Start {
 }
 
 impl TraceArgs {
-    /// Loads model and transcoder; what a trace may spend is what the command allows.
+    /// Loads model and transcoder, for a trace that may go on from another one; what it may spend is what the command allows.
     ///
     /// # Errors
     /// They cannot be had, or cannot be loaded.
-    pub fn open(&self, out: Option<&Path>) -> Result<Engine> {
-        let mut engine = self.engine.open()?;
+    pub fn open(&self, out: Option<&Path>, from: Option<&RawTrace>) -> Result<Engine> {
+        let mut engine = match from {
+            Some(from) => self.engine.as_before(&from.provenance.device).open()?,
+            None => self.engine.open()?,
+        };
         engine.limits = self.limits.limits(out);
         Ok(engine)
     }
@@ -200,7 +204,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     }
     writable(out)?;
     let from = args.resume.as_deref().map(raw::read).transpose()?;
-    let engine = Arc::new(args.open(Some(out))?);
+    let engine = Arc::new(args.open(Some(out), from.as_ref())?);
     let start = match from {
         Some(from) => Start::resumed(args, from),
         None => Start::fresh(args, &engine)?,
@@ -215,7 +219,7 @@ fn tell(args: &TraceArgs, when: When) -> Result<()> {
         bail!("--plan is for one prompt; give it with --prompt");
     }
     let from = args.resume.as_deref().map(raw::read).transpose()?;
-    let engine = args.open(args.out.as_deref())?;
+    let engine = args.open(args.out.as_deref(), from.as_ref())?;
     let start = match from {
         Some(from) => Start::resumed(args, from),
         None => Start::fresh(args, &engine)?,
@@ -262,6 +266,7 @@ pub(super) fn write(
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
     let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
     let opened = begun.elapsed();
+    let device = engine.model.device().clone();
     let (trace, plan, worked) = watch(stopped, move |monitor| {
         let (mut tracing, plan) = begin(&engine, start, monitor)?;
         let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
@@ -276,7 +281,7 @@ pub(super) fn write(
     let phase = |name, time| Phase { name, time, operations: 0 };
     let phases = [vec![phase("opening", opened)], worked, vec![phase("writing", writing.elapsed())]].concat();
     let rows = trace.row_targets.len().saturating_sub(held);
-    let cost = Cost { plan, time: begun.elapsed(), phases, rows };
+    let cost = Cost { plan, time: begun.elapsed(), phases, rows, on_device: most_held(&device) };
     Ok((trace, cost))
 }
 

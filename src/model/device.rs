@@ -43,11 +43,59 @@ impl DeviceName {
         }
         let opened = match self {
             Self::Cpu => return Ok(Device::Cpu),
-            Self::Cuda(nth) => Device::new_cuda(nth),
-            Self::Metal => Device::new_metal(0),
+            Self::Cuda(nth) => cuda::open(nth).map_err(|error| error.to_string()),
+            Self::Metal => metal(),
         };
         // Behind the first line candle may have a backtrace.
-        opened.or_else(|error| refuse(error.to_string().lines().next().unwrap_or("the driver says no more").to_owned()))
+        opened.or_else(|error| refuse(error.lines().next().unwrap_or("the driver says no more").to_owned()))
+    }
+}
+
+/// Which device a person lets a model compute on: one by name, or `auto`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The card of this machine where there is one and the model is worth it and fits, else the CPU.
+    #[default]
+    Auto,
+    /// This one.
+    Named(DeviceName),
+}
+
+impl DeviceChoice {
+    /// The devices with memory of their own that this program was built for, the first of each kind.
+    pub const CARDS: &[DeviceName] = &[
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(0),
+        #[cfg(feature = "metal")]
+        DeviceName::Metal,
+    ];
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => write!(f, "auto"),
+            Self::Named(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse().map(Self::Named).map_err(|_| "it has to be auto, cpu, cuda, cuda:N or metal".to_owned())
+    }
+}
+
+/// Opens Apple's GPU; candle panics where there is none.
+fn metal() -> Result<Device, String> {
+    match std::panic::catch_unwind(|| Device::new_metal(0)) {
+        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Err(_) => Err("this machine has no device that Metal can use".to_owned()),
     }
 }
 
@@ -77,17 +125,83 @@ impl FromStr for DeviceName {
 }
 
 /// Bytes that are free on a device with memory of its own; `None` for the others, and where it does not say.
-#[cfg(feature = "cuda")]
 pub fn free_memory(device: &Device) -> Option<u64> {
-    let Device::Cuda(card) = device else { return None };
-    let (free, _) = card.cuda_stream().context().mem_get_info().ok()?;
-    Some(free as u64)
+    cuda::free_memory(device)
 }
 
-/// Bytes that are free on a device with memory of its own; `None` for the others, and where it does not say.
+/// The most bytes that this process held at any time on a device with memory of its own, where it says so.
+pub fn most_held(device: &Device) -> Option<u64> {
+    cuda::most_held(device)
+}
+
+/// NVIDIA's cards.
+#[cfg(feature = "cuda")]
+mod cuda {
+    use crate::model::cuda_libraries;
+    use candle_core::cuda_backend::cudarc::driver::{DriverError, result, sys};
+    use candle_core::{CudaDevice, Device};
+    use std::ffi::c_void;
+
+    /// Opens a card, counted from 0.
+    pub fn open(nth: usize) -> Result<Device, String> {
+        cuda_libraries::load()?;
+        let device = Device::new_cuda_with_stream(nth).map_err(|error| error.to_string())?;
+        if let Device::Cuda(card) = &device {
+            // SAFETY: all threads share the device's one stream, so that work is done in the order in which it is asked for
+            // and there is nothing to wait for between streams.
+            unsafe { card.disable_event_tracking() };
+            // What is freed stays with the process: the next block of rows is of the same size. Not vital.
+            let _ = attribute(card, sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, Some(u64::MAX));
+        }
+        Ok(device)
+    }
+
+    pub fn free_memory(device: &Device) -> Option<u64> {
+        use sys::CUmemPool_attribute::{CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT};
+        let Device::Cuda(card) = device else { return None };
+        let (free, _) = card.cuda_stream().context().mem_get_info().ok()?;
+        let reserved = attribute(card, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, None).unwrap_or(0);
+        let used = attribute(card, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, None).unwrap_or(0);
+        Some(free as u64 + reserved.saturating_sub(used))
+    }
+
+    pub fn most_held(device: &Device) -> Option<u64> {
+        let Device::Cuda(card) = device else { return None };
+        attribute(card, sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, None).ok()
+    }
+
+    /// Reads an attribute of the pool that the card's memory is taken from, or sets it.
+    fn attribute(card: &CudaDevice, attribute: sys::CUmemPool_attribute, new: Option<u64>) -> Result<u64, DriverError> {
+        let mut value = new.unwrap_or(0);
+        let at: *mut c_void = std::ptr::from_mut(&mut value).cast();
+        // SAFETY: the card is open, the pool is its own, and all attributes that are asked for have 64 bits.
+        unsafe {
+            let pool = result::device::get_default_mem_pool(card.cuda_stream().context().cu_device())?;
+            match new {
+                Some(_) => result::mem_pool::set_attribute(pool, attribute, at)?,
+                None => result::mem_pool::get_attribute(pool, attribute, at)?,
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// NVIDIA's cards, for which this program was not built.
 #[cfg(not(feature = "cuda"))]
-pub fn free_memory(_: &Device) -> Option<u64> {
-    None
+mod cuda {
+    use candle_core::Device;
+
+    pub fn open(nth: usize) -> Result<Device, candle_core::Error> {
+        Device::new_cuda(nth)
+    }
+
+    pub fn free_memory(_: &Device) -> Option<u64> {
+        None
+    }
+
+    pub fn most_held(_: &Device) -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use crate::job::Cancel;
 use crate::model::linear::Kept;
+use crate::model::resident::Resident;
 use crate::model::spec::{Layout, NormKind, PositionKind};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The norms of a layer, and the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub(super) struct Files {
     prefix: &'static str,
     /// What its projections are multiplied in.
     pub precision: Precision,
+    /// Those of its weights that stay on a device.
+    resident: Resident,
+    /// Products with the unembedding so far.
+    unembedded: AtomicUsize,
 }
 
 /// Prefixes that are seen in the wild: plain, the base model alone, and inside multimodal models.
@@ -50,7 +56,38 @@ impl Files {
             Layout::Gpt2 => (&GPT2_PREFIXES, "wte.weight"),
         };
         let found = prefixes.iter().find(|prefix| weights.get(&format!("{prefix}{probe}")).is_some());
-        Self { prefix: found.unwrap_or(&prefixes[0]), weights, layout, precision: Precision::F32 }
+        Self {
+            prefix: found.unwrap_or(&prefixes[0]),
+            weights,
+            layout,
+            precision: Precision::F32,
+            resident: Resident::default(),
+            unembedded: AtomicUsize::new(0),
+        }
+    }
+
+    /// Bytes of the projections and the unembedding in the type that they are multiplied in.
+    pub fn weight_bytes(&self, spec: &ModelSpec) -> u64 {
+        let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
+        let of_mlp = if self.has_gate() { 3 } else { 2 };
+        let of_layer = 2 * d * (a + kv) + of_mlp * d * spec.d_mlp;
+        ((spec.n_layers * of_layer + spec.vocab_size * d) * self.precision.bytes()) as u64
+    }
+
+    /// Lets go of what stays on a device: it is another one from now on.
+    pub fn leave(&mut self) {
+        self.resident = Resident::default();
+    }
+
+    /// Whether its weights stay on `device` once they are there.
+    fn stays(&self, spec: &ModelSpec, device: &Device) -> bool {
+        self.resident.stays(device, self.weight_bytes(spec))
+    }
+
+    /// A small tensor in f32, which stays on a device with memory of its own.
+    fn small(&self, name: &str, width: usize, device: &Device) -> Result<Tensor, ModelError> {
+        let read = || self.weights.tensor(name, &[width], device);
+        if device.is_cpu() { read() } else { self.resident.get(name, read) }
     }
 
     fn name(&self, rest: &str) -> String {
@@ -96,9 +133,10 @@ impl Files {
     }
 
     fn norm_of(&self, spec: &ModelSpec, name: &str, width: usize, device: &Device) -> Result<Norm, ModelError> {
-        let weight = self.weights.tensor(&format!("{name}.weight"), &[width], device)?;
+        self.stays(spec, device);
+        let weight = self.small(&format!("{name}.weight"), width, device)?;
         let bias = match spec.norm {
-            NormKind::Layer => Some(self.weights.tensor(&format!("{name}.bias"), &[width], device)?),
+            NormKind::Layer => Some(self.small(&format!("{name}.bias"), width, device)?),
             NormKind::Rms | NormKind::RmsPlusOne => None,
         };
         let weight = if spec.norm == NormKind::RmsPlusOne { (weight + 1.0)? } else { weight };
@@ -118,7 +156,7 @@ impl Files {
         let (all, columns) = columns.unwrap_or((out, 0..out));
         let bias = match bias {
             true => {
-                let bias = self.weights.tensor(&self.name(&format!("{name}.bias")), &[all], device)?;
+                let bias = self.small(&self.name(&format!("{name}.bias")), all, device)?;
                 Some(bias.narrow(0, columns.start, columns.len())?)
             }
             false => None,
@@ -128,7 +166,8 @@ impl Files {
             Layout::Gpt2 => Kept::ByInput([input, all], columns),
         };
         let name = self.name(&format!("{name}.weight"));
-        Ok(Linear { weights: &self.weights, device, precision: self.precision, name, kept, bias })
+        let (weights, resident, precision) = (&self.weights, &self.resident, self.precision);
+        Ok(Linear { weights, resident, device, precision, name, kept, bias })
     }
 
     pub fn attention<'a>(
@@ -214,10 +253,19 @@ impl Files {
         Ok(Some(Tensor::from_vec(rows, (count, spec.d_model), device)?))
     }
 
-    /// `x` `[n, d]`, on the CPU, times the unembedding: `[n, V]`, row after row.
+    /// `x` `[n, d]` times the unembedding: `[n, V]`, row after row. On the CPU, unless weights stay on the device of `x`
+    /// and it is needed again: one product costs less than bringing it there.
     pub fn unembed(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        let shape = [spec.vocab_size, spec.d_model];
-        self.weights.product(&self.unembedding(spec), &shape, x, self.precision, cancel)
+        let (name, shape) = (self.unembedding(spec), [spec.vocab_size, spec.d_model]);
+        let again = self.unembedded.fetch_add(1, Ordering::Relaxed) > 0;
+        if again && self.stays(spec, x.device()) {
+            let weight = self.resident.get(&format!("{name} whole"), || {
+                let weight = self.weights.upload(&name, &shape, 0..shape[0], x.device())?;
+                Ok(weight.to_dtype(self.precision.stored_on(x.device()))?)
+            })?;
+            return Ok(self.precision.product(x, &weight.t()?)?.flatten_all()?.to_vec1()?);
+        }
+        self.weights.product(&name, &shape, &x.to_device(&Device::Cpu)?, self.precision, cancel)
     }
 
     /// Rows of the unembedding into `out`.

@@ -1,14 +1,16 @@
-//! A projection whose weight stays on disk.
+//! A projection whose weight stays on disk, or on a device with memory of its own.
 
 use crate::job::Cancel;
+use crate::model::resident::Resident;
 use crate::model::{ModelError, Precision, Weights};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 
-/// y = x W^T + b. The weight is read anew each time that it is used.
+/// y = x W^T + b. The weight is read anew each time that it is used, unless it stays on a device.
 #[derive(Clone, Debug)]
 pub struct Linear<'a> {
     pub(super) weights: &'a Weights,
+    pub(super) resident: &'a Resident,
     pub(super) device: &'a Device,
     pub(super) precision: Precision,
     pub(super) name: String,
@@ -27,18 +29,43 @@ pub(super) enum Kept {
 }
 
 impl Linear<'_> {
-    /// The weight, `[out, in]`.
+    /// The weight in f32, `[out, in]`.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn weight(&self) -> Result<Tensor, ModelError> {
+        let held = !self.device.is_cpu() && self.precision == Precision::F32;
+        let weight = if held { self.brought()? } else { self.read()? };
+        Ok(match &self.kept {
+            Kept::ByOutput(_) => weight,
+            Kept::ByInput(..) => weight.t()?.contiguous()?,
+        })
+    }
+
+    /// The weight in f32 as it lies on disk: `[out, in]`, or `[in, out]`.
+    fn read(&self) -> Result<Tensor, ModelError> {
         match &self.kept {
             Kept::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
             Kept::ByInput(shape, columns) => {
                 let all = self.weights.tensor(&self.name, shape, self.device)?;
-                Ok(all.narrow(1, columns.start, columns.len())?.t()?.contiguous()?)
+                Ok(all.narrow(1, columns.start, columns.len())?.contiguous()?)
             }
         }
+    }
+
+    /// The weight on the device, in the type that it is multiplied in, as it lies on disk.
+    fn brought(&self) -> Result<Tensor, ModelError> {
+        let name = match &self.kept {
+            Kept::ByOutput(_) => self.name.clone(),
+            Kept::ByInput(_, columns) => format!("{} {}", self.name, columns.start),
+        };
+        self.resident.get(&name, || match &self.kept {
+            // Without the way over f32, which would take twice the room.
+            Kept::ByOutput(shape) if self.precision == Precision::Bf16 && !self.device.is_cpu() => {
+                Ok(self.weights.upload(&self.name, shape, 0..shape[0], self.device)?.to_dtype(DType::BF16)?)
+            }
+            _ => Ok(self.precision.weight(&self.read()?)?),
+        })
     }
 
     /// `x` `[P, in]` to `[P, out]`.
@@ -68,7 +95,9 @@ impl Linear<'_> {
 
     /// The product out of tensor operations alone, for any device, with the weight brought there first.
     fn on_device(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(self.precision.product(x, &self.precision.weight(&self.weight()?)?.t()?)?)
+        let weight = self.brought()?;
+        let weight = if matches!(self.kept, Kept::ByOutput(_)) { weight.t()? } else { weight };
+        Ok(self.precision.product(x, &weight)?)
     }
 }
 
@@ -98,7 +127,8 @@ mod tests {
                 let x = noise(1, (rows, input));
                 let [exact, half] = Precision::ALL.map(|precision| {
                     let (name, kept, device) = (name.to_owned(), kept.clone(), &Device::Cpu);
-                    let linear = Linear { weights: &weights, device, precision, name, kept, bias: None };
+                    let resident = &Resident::default();
+                    let linear = Linear { weights: &weights, resident, device, precision, name, kept, bias: None };
                     let found = linear.apply(&x, &Cancel::default()).unwrap().to_vec2::<f32>().unwrap().concat();
                     let wanted = linear.on_device(&x).unwrap().to_vec2::<f32>().unwrap().concat();
                     // In bf16 a sum that is next to the middle between two numbers is rounded either way.

@@ -3,6 +3,8 @@
 mod attention;
 mod cache;
 mod config;
+#[cfg(feature = "cuda")]
+mod cuda_libraries;
 mod device;
 mod error;
 mod families;
@@ -12,6 +14,7 @@ mod norm;
 mod npz;
 mod precision;
 mod product;
+mod resident;
 mod rope;
 mod spec;
 mod transformer;
@@ -19,7 +22,7 @@ mod weights;
 
 pub use attention::AttentionWeights;
 pub(crate) use cache::Cache;
-pub use device::{DeviceName, free_memory};
+pub use device::{DeviceChoice, DeviceName, free_memory, most_held};
 pub use error::ModelError;
 pub use linear::Linear;
 pub use norm::Norm;

@@ -1,6 +1,6 @@
 //! The numbers that a model's weights are multiplied in.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use half::bf16;
 use std::fmt;
 use std::str::FromStr;
@@ -34,6 +34,11 @@ impl Precision {
             Self::F32 => 4,
             Self::Bf16 => 2,
         }
+    }
+
+    /// The type that a weight has on a device; the CPU multiplies no bf16.
+    pub(super) fn stored_on(self, device: &Device) -> DType {
+        if self == Self::Bf16 && !device.is_cpu() { DType::BF16 } else { DType::F32 }
     }
 
     /// Rounds numbers to what this type can hold.

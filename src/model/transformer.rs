@@ -96,9 +96,22 @@ impl Transformer {
         self
     }
 
+    /// The same, computing elsewhere.
+    #[must_use]
+    pub fn on_device(mut self, device: &Device) -> Self {
+        self.device = device.clone();
+        self.files.leave();
+        self
+    }
+
     /// What its weights are multiplied in.
     pub fn precision(&self) -> Precision {
         self.files.precision
+    }
+
+    /// Bytes of its projections in the type that they are multiplied in.
+    pub fn weight_bytes(&self) -> u64 {
+        self.files.weight_bytes(&self.spec)
     }
 
     /// Where the model computes.
@@ -366,7 +379,7 @@ impl Transformer {
 
     fn unembedded(&self, x: &Tensor, cap: Option<f64>, cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         let shape = (x.dim(0)?, self.spec.vocab_size);
-        let logits = self.files.unembed(&self.spec, &x.to_device(&Device::Cpu)?, cancel)?;
+        let logits = self.files.unembed(&self.spec, x, cancel)?;
         let logits = Tensor::from_vec(logits, shape, &Device::Cpu)?;
         Ok(match cap {
             Some(cap) => softcap(&logits, cap)?.to_vec2()?,

@@ -7,7 +7,7 @@ use crate::model::product::{self, COLUMNS, FEW, Padded, Stored, convert};
 use crate::model::{ModelError, Precision};
 use crate::parallel;
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,6 +19,9 @@ const PIECE: usize = 1 << 16;
 
 /// Numbers of a weight that one thread multiplies with between two looks at whether to stop.
 const BLOCK: usize = 1 << 18;
+
+/// Numbers of a weight that pass a device at a time.
+const UPLOAD: usize = 1 << 26;
 
 /// Where a tensor lies.
 #[derive(Clone, Debug)]
@@ -443,7 +446,91 @@ impl Weights {
     /// # Errors
     /// As [`Weights::read_rows`].
     pub fn tensor(&self, name: &str, shape: &[usize], device: &Device) -> Result<Tensor, ModelError> {
-        Ok(Tensor::from_vec(self.read(name, shape)?, shape, device)?)
+        if device.is_cpu() {
+            return Ok(Tensor::from_vec(self.read(name, shape)?, shape, device)?);
+        }
+        Ok(self.upload(name, shape, 0..shape[0], device)?.to_dtype(DType::F32)?)
+    }
+
+    /// Slices `rows` of the first dimension on a device with memory of its own, in the type that they have on disk: no
+    /// more bytes go there than there are.
+    ///
+    /// # Errors
+    /// As [`Weights::read_rows`].
+    pub fn upload(
+        &self,
+        name: &str,
+        shape: &[usize],
+        rows: Range<usize>,
+        device: &Device,
+    ) -> Result<Tensor, ModelError> {
+        let entry = self.expect(name, shape)?;
+        let width: usize = shape[1..].iter().product();
+        let row_bytes = width * entry.dtype.bitsize() / 8;
+        let within = rows.start * row_bytes..rows.end * row_bytes;
+        let bytes = &self.bytes(entry)?[within.clone()];
+        let dtype = match entry.dtype {
+            Dtype::BF16 => DType::BF16,
+            Dtype::F16 => DType::F16,
+            _ => DType::F32,
+        };
+        let mut part = shape.to_vec();
+        part[0] = rows.len();
+        let tensor = Tensor::from_raw_buffer(bytes, dtype, &part, device)?;
+        self.release(entry, within);
+        // 0 * x is 0 for every finite x and NaN else.
+        let poison: f32 = tensor.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar()?;
+        if poison.is_nan() {
+            self.read(name, shape)?;
+        }
+        Ok(tensor)
+    }
+
+    /// `x` `[m, d]`, on a device with memory of its own, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row.
+    /// The tensor passes the device in blocks.
+    ///
+    /// # Errors
+    /// As [`Weights::product`].
+    pub fn product_on_device(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        x: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        let ([n, d], m) = (*shape, x.dim(0)?);
+        let step = (UPLOAD / d.max(1)).clamp(1, n.max(1));
+        let mut blocks = Vec::with_capacity(n.div_ceil(step));
+        for start in (0..n).step_by(step) {
+            cancel.check()?;
+            let weight = self.upload(name, shape, start..n.min(start + step), x.device())?.to_dtype(DType::F32)?;
+            blocks.push(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
+        }
+        Ok(side_by_side(blocks, m, n, step))
+    }
+
+    /// `x` `[m, d]`, on a device with memory of its own, times a tensor `[d, n]`: `[m, n]`, row after row, as
+    /// [`Weights::product_on_device`] does it.
+    ///
+    /// # Errors
+    /// As [`Weights::product`].
+    pub fn product_by_input_on_device(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        x: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        let ([d, n], m) = (*shape, x.dim(0)?);
+        let step = (UPLOAD / n.max(1)).clamp(1, d.max(1));
+        let mut sum = Tensor::zeros((m, n), DType::F32, x.device())?;
+        for start in (0..d).step_by(step) {
+            cancel.check()?;
+            let inputs = step.min(d - start);
+            let weight = self.upload(name, shape, start..start + inputs, x.device())?.to_dtype(DType::F32)?;
+            sum = (sum + x.narrow(1, start, inputs)?.contiguous()?.matmul(&weight)?)?;
+        }
+        Ok(sum.flatten_all()?.to_vec1()?)
     }
 }
 

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
 
+/// Positions up to which a product with an encoder is left to the CPU.
+const FEW: usize = 64;
+
 /// A transcoder that cannot be used. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum TranscoderError {
@@ -190,19 +193,25 @@ impl Transcoder {
         }
     }
 
-    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc. On the CPU and in f32 whatever the model computes on
-    /// and in: a product with so few rows is bound by reading the encoder.
+    /// Encodes a layer's feature input `x` `[P, d]`: x W_enc^T + b_enc, in f32 whatever the model computes in. On the CPU
+    /// where there are few rows: such a product is bound by reading the encoder. With more of them, where `x` is.
     ///
     /// # Errors
     /// A weight is not finite, or the work was stopped.
     pub fn encode(&self, layer: usize, x: &Tensor, cancel: &Cancel) -> Result<Encoded, TranscoderError> {
         let files = &self.layers[layer].files;
         let (f, name, shape) = (files.n_features, &files.names.encoder, files.encoder_shape(self.d_model));
-        let x = x.to_device(&Device::Cpu)?;
-        let mut pre_activations = if files.names.encoder_by_input {
-            files.encoder.product_by_input(name, &shape, 0..f, &x, Precision::F32, cancel)?
-        } else {
-            files.encoder.product(name, &shape, &x, Precision::F32, cancel)?
+        let mut pre_activations = match (!x.device().is_cpu() && x.dim(0)? > FEW, files.names.encoder_by_input) {
+            (true, true) => files.encoder.product_by_input_on_device(name, &shape, x, cancel)?,
+            (true, false) => files.encoder.product_on_device(name, &shape, x, cancel)?,
+            (false, by_input) => {
+                let x = &x.to_device(&Device::Cpu)?;
+                if by_input {
+                    files.encoder.product_by_input(name, &shape, 0..f, x, Precision::F32, cancel)?
+                } else {
+                    files.encoder.product(name, &shape, x, Precision::F32, cancel)?
+                }
+            }
         };
         let bias = files.encoder.read(&files.names.encoder_bias, &[f])?;
         for row in pre_activations.chunks_mut(f) {

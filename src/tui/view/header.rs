@@ -51,14 +51,19 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn names(state: &State) -> String {
-    let (model, transcoder) = match (&state.circuit, &state.tracer) {
+    let (model, transcoder, device) = match (&state.circuit, &state.tracer) {
         (Some(circuit), _) => {
             let made_from = &circuit.traced.document.origin;
-            (made_from.model.clone(), made_from.transcoder.clone())
+            (made_from.model.clone(), made_from.transcoder.clone(), made_from.device.clone())
         }
-        (None, Some(tracer)) => (tracer.model_name(), tracer.transcoder_name()),
+        (None, Some(tracer)) => (tracer.model_name(), tracer.transcoder_name(), String::new()),
         (None, None) => return String::new(),
     };
     let glyphs = &state.look.glyphs;
-    format!("{} {} {}", glyphs.visible(&model), glyphs.dot, glyphs.visible(&transcoder))
+    let names = format!("{} {} {}", glyphs.visible(&model), glyphs.dot, glyphs.visible(&transcoder));
+    // The CPU goes without saying where nothing else could be meant.
+    if device.is_empty() || (device == "cpu" && !cfg!(any(feature = "cuda", feature = "metal"))) {
+        return names;
+    }
+    format!("{names} {} {}", glyphs.dot, glyphs.visible(&device))
 }

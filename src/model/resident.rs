@@ -1,0 +1,42 @@
+//! Weights that stay on a device with memory of its own, where there is room for all of them.
+
+use crate::model::{ModelError, free_memory};
+use candle_core::{Device, Tensor};
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Weights stay where they take at most this part of what is free: the rest is for what is computed.
+const PART: u64 = 2;
+
+/// The weights of a model that were brought to a device once and are used from there.
+#[derive(Debug, Default)]
+pub(super) struct Resident {
+    /// Whether there is room for all of them; known from the first use on.
+    has_room: OnceLock<bool>,
+    held: Mutex<HashMap<String, Tensor>>,
+}
+
+impl Resident {
+    /// Whether weights of `bytes` bytes in all stay on `device`.
+    pub fn stays(&self, device: &Device, bytes: u64) -> bool {
+        let fits = || free_memory(device).is_some_and(|free| bytes.saturating_mul(PART) <= free);
+        *self.has_room.get_or_init(|| !device.is_cpu() && fits())
+    }
+
+    /// The weight called `name`: the one that is held, or else what `read` brings, which is held from then on where weights
+    /// stay.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn get(&self, name: &str, read: impl FnOnce() -> Result<Tensor, ModelError>) -> Result<Tensor, ModelError> {
+        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(weight) = held().get(name) {
+            return Ok(weight.clone());
+        }
+        let weight = read()?;
+        if self.has_room.get() == Some(&true) {
+            held().insert(name.to_owned(), weight.clone());
+        }
+        Ok(weight)
+    }
+}
