@@ -1,9 +1,9 @@
 //! Links a build for CUDA so that it starts on machines without NVIDIA's libraries.
 //!
 //! The crates below ask the linker for these libraries, which makes the system load them before the program starts, or
-//! refuse to start it. On Linux, linker scripts that name nothing stand in for them: the calls stay open, are looked up when
-//! they are made (`-z lazy`), and go to what `src/model/cuda_libraries.rs` has loaded by then. The toolkit's runtime, which
-//! registers kernels before `main`, is linked in; it looks for the driver by itself.
+//! refuse to start it. On Linux, linker scripts that name nothing stand in for them, and `src/model/cuda_libraries.rs` has
+//! the functions. The toolkit's runtime, which registers kernels before `main`, is linked in; it looks for the driver by
+//! itself.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,13 +23,10 @@ fn main() -> io::Result<()> {
     }
     let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else { return Ok(()) };
     for name in LATER {
-        fs::write(out.join(format!("lib{name}.so")), "/* found when it is called */\n")?;
+        fs::write(out.join(format!("lib{name}.so")), "/* the program has what is called */\n")?;
     }
     fs::write(out.join("libcudart.so"), "INPUT(-lcudart_static -ldl -lrt -lpthread)\n")?;
     println!("cargo:rustc-link-search=native={}", out.display());
-    for argument in ["--unresolved-symbols=ignore-all", "-z,lazy"] {
-        println!("cargo:rustc-link-arg=-Wl,{argument}");
-    }
     Ok(())
 }
 

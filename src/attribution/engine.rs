@@ -83,9 +83,10 @@ impl Engine {
     pub fn in_precision(mut self, precision: Precision) -> Self {
         self.model = self.model.in_precision(precision);
         if precision == Precision::Bf16 {
+            let slow = if self.model.device().is_cpu() { "; the CPU is no faster by it" } else { "" };
             self.warnings.push(format!(
                 "half precision (bf16): on small reference models a node's inputs were off by up to {:.0} % of their \
-                 absolute sum and an output's probability by up to {HALF_PROBABILITIES_OFF}, against f32",
+                 absolute sum and an output's probability by up to {HALF_PROBABILITIES_OFF}, against f32{slow}",
                 HALF_INPUTS_OFF * 100.0,
             ));
         }
@@ -93,10 +94,10 @@ impl Engine {
     }
 
     /// The same, computing on this machine's card, where this program was built for one, one can be used, and the model is
-    /// neither done before a card is set up nor too large for it.
+    /// neither done before a card is set up nor, in this precision, too large for it.
     #[must_use]
-    pub fn on_best_device(mut self) -> Self {
-        let bytes = self.model.weight_bytes();
+    pub fn on_best_device(mut self, precision: Precision) -> Self {
+        let bytes = self.model.weight_bytes(precision);
         if bytes < WORTH_A_CARD {
             return self;
         }

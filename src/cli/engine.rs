@@ -78,10 +78,11 @@ impl EngineArgs {
             DeviceChoice::Named(name) => name.open()?,
         };
         let (model, transcoder) = self.places()?;
-        let mut engine = Engine::open(&model, &transcoder, &device)?.in_precision(self.device.dtype);
+        let mut engine = Engine::open(&model, &transcoder, &device)?;
         if self.device.device == DeviceChoice::Auto {
-            engine = engine.on_best_device();
+            engine = engine.on_best_device(self.device.dtype);
         }
+        let engine = engine.in_precision(self.device.dtype);
         for warning in &engine.warnings {
             note!("warning: {warning}");
         }

@@ -1,10 +1,12 @@
 //! NVIDIA's libraries, loaded when a card is asked for.
 //!
-//! On Linux a build for CUDA does not name them as libraries that it needs (`build.rs`), so that the program starts where
-//! they are missing. Its calls into them are looked up at the first use, among everything that is loaded by then.
+//! The crates that use them want them linked, which makes the system refuse to start a program where they are missing. On
+//! Linux the functions that are called have stand-ins here instead, which jump to wherever [`load`] found the real ones;
+//! `build.rs` keeps the linker from looking for the libraries. A function without a stand-in is an error of the linker.
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Folders that are looked through where the system's search finds nothing.
 const FOLDERS: [&str; 2] = ["/usr/local/cuda/lib64", "/usr/local/nvidia/lib64"];
@@ -12,36 +14,86 @@ const FOLDERS: [&str; 2] = ["/usr/local/cuda/lib64", "/usr/local/nvidia/lib64"];
 /// The version of the toolkit that the program was built with, its first number.
 const MAJOR: &str = env!("CIRCUITSCOPE_CUDA_MAJOR");
 
-/// Loads what calls go to: the driver, and the toolkit's libraries of the version that was built for.
+/// A function's name, and where a call of it goes.
+type Forwarded = (&'static str, &'static AtomicPtr<()>);
+
+/// Defines stand-ins by library, and lists them.
+macro_rules! stand_ins {
+    ($($library:literal: $($name:ident)*;)*) => {
+        $($(
+            #[expect(non_snake_case, reason = "NVIDIA's name")]
+            mod $name {
+                use std::sync::atomic::AtomicPtr;
+
+                pub(super) static TO: AtomicPtr<()> = AtomicPtr::new(super::missing as fn() as *mut ());
+
+                /// Jumps to NVIDIA's function of this name with whatever it was called with.
+                #[unsafe(no_mangle)]
+                #[unsafe(naked)]
+                unsafe extern "C" fn $name() {
+                    #[cfg(target_arch = "x86_64")]
+                    std::arch::naked_asm!("jmp qword ptr [rip + {to}]", to = sym TO);
+                    #[cfg(target_arch = "aarch64")]
+                    std::arch::naked_asm!("adrp x16, {to}", "ldr x16, [x16, :lo12:{to}]", "br x16", to = sym TO);
+                }
+            }
+        )*)*
+
+        /// The libraries in an order in which each finds those that it needs itself, and what is called in each.
+        const LIBRARIES: &[(&str, &[Forwarded])] = &[
+            $(($library, &[$((stringify!($name), &$name::TO)),*])),*
+        ];
+    };
+}
+
+stand_ins! {
+    "libcuda.so.1":
+        cuCtxDestroy_v2 cuCtxGetCurrent cuCtxSetCurrent cuCtxSynchronize cuDeviceGet cuDeviceGetAttribute
+        cuDeviceGetDefaultMemPool cuDevicePrimaryCtxRelease_v2 cuDevicePrimaryCtxRetain cuEventCreate cuEventDestroy_v2
+        cuEventRecord cuGetErrorString cuInit cuLaunchKernel cuMemAllocAsync cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2
+        cuMemGetInfo_v2 cuMemPoolGetAttribute cuMemPoolSetAttribute cuMemcpyDtoDAsync_v2 cuMemcpyDtoHAsync_v2
+        cuMemcpyHtoDAsync_v2 cuMemcpyPeerAsync cuMemsetD8Async cuModuleGetFunction cuModuleLoad cuModuleLoadData
+        cuModuleUnload cuStreamCreate cuStreamDestroy_v2 cuStreamIsCapturing cuStreamSynchronize cuStreamWaitEvent;
+    "libcublasLt.so.MAJOR": ;
+    "libcublas.so.MAJOR":
+        cublasCreate_v2 cublasDestroy_v2 cublasDgemmStridedBatched cublasGemmStridedBatchedEx cublasSetStream_v2;
+    "libcurand.so.10":
+        curandCreateGenerator curandDestroyGenerator curandGenerateUniform curandGenerateUniformDouble
+        curandSetPseudoRandomGeneratorSeed curandSetStream;
+}
+
+/// Where calls go that are made before the libraries are loaded.
+fn missing() {
+    eprintln!("error: NVIDIA's libraries were called before they were loaded");
+    std::process::abort();
+}
+
+/// Loads the driver and the toolkit's libraries of the version that was built for.
 ///
 /// # Errors
-/// One that is missing, and what has it.
+/// One that is missing or too old, and what has it.
 pub(super) fn load() -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    LOADED.get_or_init(|| names().iter().try_for_each(|name| load_one(name))).clone()
+    LOADED.get_or_init(|| LIBRARIES.iter().try_for_each(|(name, functions)| load_one(name, functions))).clone()
 }
 
-/// In an order in which each finds those that it needs itself.
-fn names() -> [String; 5] {
-    let of_toolkit = |name: &str| format!("lib{name}.so.{MAJOR}");
-    let driver = "libcuda.so.1".to_owned();
-    [driver, of_toolkit("cublasLt"), of_toolkit("cublas"), "libcurand.so.10".to_owned(), of_toolkit("nvrtc")]
-}
-
-fn load_one(name: &str) -> Result<(), String> {
-    let tries = std::iter::once(name.to_owned()).chain(FOLDERS.map(|folder| format!("{folder}/{name}")));
-    for path in tries {
-        // SAFETY: these libraries do nothing when they are loaded but to set themselves up.
-        if let Ok(library) = unsafe { Library::open(Some(&path), RTLD_LAZY | RTLD_GLOBAL) } {
-            // Loaded for good: calls go there until the program ends.
-            std::mem::forget(library);
-            return Ok(());
-        }
-    }
-    let has = if name == "libcuda.so.1" {
-        "NVIDIA's driver".to_owned()
-    } else {
-        format!("the CUDA toolkit, version {MAJOR}")
+fn load_one(name: &str, functions: &[Forwarded]) -> Result<(), String> {
+    let name = name.replace("MAJOR", MAJOR);
+    let has = match name.as_str() {
+        "libcuda.so.1" => "NVIDIA's driver".to_owned(),
+        _ => format!("the CUDA toolkit, version {MAJOR}"),
     };
-    Err(format!("{name} is missing; {has} has it"))
+    let mut tries = std::iter::once(name.clone()).chain(FOLDERS.map(|folder| format!("{folder}/{name}")));
+    // SAFETY: these libraries do nothing when they are loaded but to set themselves up.
+    let library = tries.find_map(|path| unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_GLOBAL) }.ok());
+    let library = library.ok_or_else(|| format!("{name} is missing; {has} has it"))?;
+    for (function, to) in functions {
+        // SAFETY: only its address is taken.
+        let found = unsafe { library.get::<*mut ()>(function.as_bytes()) };
+        let found = found.map_err(|_| format!("{name} is too old: it has no {function}; {has} has it"))?;
+        to.store(found.into_raw().cast(), Ordering::Release);
+    }
+    // Loaded for good: calls go there until the program ends.
+    std::mem::forget(library);
+    Ok(())
 }

@@ -137,6 +137,7 @@ pub fn most_held(device: &Device) -> Option<u64> {
 /// NVIDIA's cards.
 #[cfg(feature = "cuda")]
 mod cuda {
+    #[cfg(target_os = "linux")]
     use crate::model::cuda_libraries;
     use candle_core::cuda_backend::cudarc::driver::{DriverError, result, sys};
     use candle_core::{CudaDevice, Device};
@@ -144,6 +145,7 @@ mod cuda {
 
     /// Opens a card, counted from 0.
     pub fn open(nth: usize) -> Result<Device, String> {
+        #[cfg(target_os = "linux")]
         cuda_libraries::load()?;
         let device = Device::new_cuda_with_stream(nth).map_err(|error| error.to_string())?;
         if let Device::Cuda(card) = &device {

@@ -66,12 +66,12 @@ impl Files {
         }
     }
 
-    /// Bytes of the projections and the unembedding in the type that they are multiplied in.
-    pub fn weight_bytes(&self, spec: &ModelSpec) -> u64 {
+    /// Bytes of the projections and the unembedding in a type that they could be multiplied in.
+    pub fn weight_bytes(&self, spec: &ModelSpec, precision: Precision) -> u64 {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
         let of_mlp = if self.has_gate() { 3 } else { 2 };
         let of_layer = 2 * d * (a + kv) + of_mlp * d * spec.d_mlp;
-        ((spec.n_layers * of_layer + spec.vocab_size * d) * self.precision.bytes()) as u64
+        ((spec.n_layers * of_layer + spec.vocab_size * d) * precision.bytes()) as u64
     }
 
     /// Lets go of what stays on a device: it is another one from now on.
@@ -81,7 +81,7 @@ impl Files {
 
     /// Whether its weights stay on `device` once they are there.
     fn stays(&self, spec: &ModelSpec, device: &Device) -> bool {
-        self.resident.stays(device, self.weight_bytes(spec))
+        self.resident.stays(device, self.weight_bytes(spec, self.precision))
     }
 
     /// A small tensor in f32, which stays on a device with memory of its own.

@@ -3,7 +3,7 @@
 mod attention;
 mod cache;
 mod config;
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", target_os = "linux"))]
 mod cuda_libraries;
 mod device;
 mod error;

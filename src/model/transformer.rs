@@ -109,9 +109,9 @@ impl Transformer {
         self.files.precision
     }
 
-    /// Bytes of its projections in the type that they are multiplied in.
-    pub fn weight_bytes(&self) -> u64 {
-        self.files.weight_bytes(&self.spec)
+    /// Bytes of its projections and its unembedding in a type that they could be multiplied in.
+    pub fn weight_bytes(&self, precision: Precision) -> u64 {
+        self.files.weight_bytes(&self.spec, precision)
     }
 
     /// Where the model computes.
