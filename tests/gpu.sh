@@ -82,7 +82,7 @@ memory() {
 import subprocess, sys, torch
 free, _ = torch.cuda.mem_get_info()
 kept = []
-for left in (600 << 20, 450 << 20, 380 << 20):
+for left in (1400 << 20, 800 << 20, 600 << 20):
     now, _ = torch.cuda.mem_get_info()
     if now > left:
         kept.append(torch.empty(now - left, dtype=torch.uint8, device="cuda"))

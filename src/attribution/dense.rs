@@ -14,6 +14,7 @@ use crate::model::Precision;
 use crate::parallel;
 use candle_core::Tensor;
 use std::cmp::Reverse;
+use std::sync::PoisonError;
 
 /// Operations of a layer's matrix products over one group: about a millisecond of a fast card, a hundred times what its
 /// launches take.
@@ -129,12 +130,16 @@ impl Replacement<'_> {
             block.operations += operations;
             Ok(Some(Pending { group, found, effects }))
         };
+        let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pending = launch(block)?;
         while let Some(Pending { group, found, effects }) = pending {
-            let effects = effects.map_or(Ok(Vec::new()), |effects| effects.to_vec1::<f32>())?;
+            let effects = match &effects {
+                Some(effects) => copy.of(effects)?,
+                None => &[],
+            };
             // The device works on the next group while this one's effects are put in their places.
             pending = launch(block)?;
-            self.put(&group, &found, &effects, block);
+            self.put(&group, &found, effects, block);
         }
         Ok(())
     }

@@ -15,7 +15,6 @@ use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settin
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{DeviceName, Transformer};
-use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
@@ -235,7 +234,7 @@ impl<'a> Tracing<'a> {
         let Some(block) = self.to_come.front() else { return Ok(false) };
         let phase = if there < self.outputs.len() { "output rows" } else { "feature rows" };
         monitor.report(phase, there as u64, total)?;
-        let targets = parallel::map(block.len(), |nth| self.target(block[nth]))?;
+        let targets = self.targets(block)?;
         let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
         let (computed, fitted) = halving(targets.len(), |n| self.frozen.rows(&targets[..n], monitor.cancel()))?;
         values.truncate(fitted);
@@ -255,18 +254,37 @@ impl<'a> Tracing<'a> {
         Ok(true)
     }
 
-    /// What a row's target reads, and its value in the forward pass.
-    fn target(&self, label: RowTarget) -> Result<(TargetRow, f32), TraceError> {
-        match label {
-            RowTarget::Logit(index) => Ok(self.outputs[index as usize].clone()),
-            RowTarget::Feature(index) => {
-                let (layer, active) = self.active[index as usize];
-                let (encoder, bias) = self.transcoder.encoder_row(layer, active.feature as usize)?;
+    /// What the targets of rows read, and their values in the forward pass. Encoders are read once a layer.
+    fn targets(&self, block: &[RowTarget]) -> Result<Vec<(TargetRow, f32)>, TraceError> {
+        let layer_of = |label: &RowTarget| match label {
+            RowTarget::Logit(_) => None,
+            RowTarget::Feature(index) => Some(self.active[*index as usize].0),
+        };
+        let mut targets = Vec::with_capacity(block.len());
+        // A block runs from the top layer down.
+        for labels in block.chunk_by(|a, b| layer_of(a) == layer_of(b)) {
+            let Some(layer) = layer_of(&labels[0]) else {
+                let outputs = labels.iter().filter_map(|label| match label {
+                    RowTarget::Logit(index) => Some(self.outputs[*index as usize].clone()),
+                    RowTarget::Feature(_) => None,
+                });
+                targets.extend(outputs);
+                continue;
+            };
+            let active = labels.iter().filter_map(|label| match label {
+                RowTarget::Logit(_) => None,
+                RowTarget::Feature(index) => Some(self.active[*index as usize].1),
+            });
+            let active: Vec<Active> = active.collect();
+            let features: Vec<usize> = active.iter().map(|active| active.feature as usize).collect();
+            let encoders = self.transcoder.encoder_rows(layer, &features)?;
+            targets.extend(active.iter().zip(encoders).map(|(active, (encoder, bias))| {
                 let position = active.position as usize;
                 let (read, constant) = self.readers.layers[layer].pull_back(encoder, position);
-                Ok((TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation))
-            }
+                (TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation)
+            }));
         }
+        Ok(targets)
     }
 
     /// Floating-point operations of the whole trace, as far as the rows so far tell which features will be picked: those

@@ -22,7 +22,7 @@ mod weights;
 
 pub use attention::AttentionWeights;
 pub(crate) use cache::Cache;
-pub use device::{DeviceChoice, DeviceName, free_memory, most_held};
+pub use device::{DeviceChoice, DeviceName, HostCopy, free_memory, most_held};
 pub use error::ModelError;
 pub use linear::Linear;
 pub use norm::Norm;

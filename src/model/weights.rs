@@ -8,6 +8,7 @@ use crate::model::{ModelError, Precision};
 use crate::parallel;
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,6 +20,11 @@ const PIECE: usize = 1 << 16;
 
 /// Numbers of a weight that one thread multiplies with between two looks at whether to stop.
 const BLOCK: usize = 1 << 18;
+
+/// Bytes of a page of memory, and of pages that a thread brings in at a time.
+const PAGE: usize = 4096;
+/// See [`PAGE`].
+const PAGES: usize = 1 << 20;
 
 /// Numbers of a weight that pass a device at a time.
 const UPLOAD: usize = 1 << 26;
@@ -291,34 +297,36 @@ impl Weights {
         }
     }
 
-    /// Converts column `column` of a tensor `[rows, columns]` to f32 into `out`.
+    /// Columns of a tensor `[rows, all]` in f32, `[columns, rows]`, in one pass over the tensor, whose pages are given back.
     ///
     /// # Errors
     /// As [`Weights::read_rows`].
     ///
     /// # Panics
-    /// As [`Weights::read_rows`].
-    pub fn read_column(
-        &self,
-        name: &str,
-        shape: &[usize; 2],
-        column: usize,
-        out: &mut [f32],
-    ) -> Result<(), ModelError> {
+    /// Where a column is past the end: the caller knows the shape.
+    pub fn read_columns(&self, name: &str, shape: &[usize; 2], columns: &[usize]) -> Result<Vec<f32>, ModelError> {
         let entry = self.expect(name, shape)?;
-        assert!(out.len() == shape[0] && column < shape[1], "the buffer holds the column that is read");
+        let [n_rows, all] = *shape;
+        assert!(columns.iter().all(|column| *column < all), "the columns are there");
         let size = entry.dtype.bitsize() / 8;
         let file = &self.files[entry.file].0;
         let bytes = self.bytes(entry)?;
-        for (row, value) in out.iter_mut().enumerate() {
-            let at = (row * shape[1] + column) * size;
-            convert(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
-        }
+        // Row after row, as they lie on disk.
+        let mut gathered = vec![0.0; n_rows * columns.len()];
+        let rows = gathered.chunks_mut(columns.len().max(1)).enumerate().collect();
+        parallel::each(rows, n_rows * columns.len(), |(row, out): (usize, &mut [f32])| {
+            for (column, value) in columns.iter().zip(out) {
+                let at = (row * all + column) * size;
+                convert(entry.dtype, &bytes[at..at + size], std::slice::from_mut(value));
+            }
+        });
         self.release(entry, 0..bytes.len());
-        match first_not_finite(out) {
-            Some(row) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
-            None => Ok(()),
+        if let Some(at) = first_not_finite(&gathered) {
+            let row = at / columns.len().max(1);
+            return Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row });
         }
+        let turned = (0..columns.len()).flat_map(|nth| gathered.iter().skip(nth).step_by(columns.len()).copied());
+        Ok(turned.collect())
     }
 
     /// `x` `[m, d]`, on the CPU, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row. The tensor is read
@@ -476,6 +484,10 @@ impl Weights {
         };
         let mut part = shape.to_vec();
         part[0] = rows.len();
+        // All cores bring the pages in; the copy would meet them one by one.
+        bytes.par_chunks(PAGES).for_each(|pages| {
+            std::hint::black_box(pages.iter().step_by(PAGE).fold(0u8, |all, byte| all | byte));
+        });
         let tensor = Tensor::from_raw_buffer(bytes, dtype, &part, device)?;
         self.release(entry, within);
         // 0 * x is 0 for every finite x and NaN else.

@@ -271,17 +271,37 @@ impl Transcoder {
     /// # Errors
     /// It is not finite.
     pub fn encoder_row(&self, layer: usize, feature: usize) -> Result<(Vec<f32>, f32), TranscoderError> {
+        Ok(self.encoder_rows(layer, &[feature])?.swap_remove(0))
+    }
+
+    /// Encoder rows `[d]` of features of a layer, and their biases, read in one pass.
+    ///
+    /// # Errors
+    /// One is not finite.
+    pub fn encoder_rows(&self, layer: usize, features: &[usize]) -> Result<Vec<(Vec<f32>, f32)>, TranscoderError> {
         let files = &self.layers[layer].files;
-        let (f, mut bias) = (files.n_features, [0.0]);
-        let mut row = vec![0.0; self.d_model];
-        let shape = files.encoder_shape(self.d_model);
+        let (f, d, shape) = (files.n_features, self.d_model, files.encoder_shape(self.d_model));
+        let (encoder, bias) = (&files.names.encoder, &files.names.encoder_bias);
+        let with_bias = |feature: usize, row: Vec<f32>| -> Result<_, TranscoderError> {
+            let mut value = [0.0];
+            files.encoder.read_within(bias, &[f], feature, 0..1, &mut value)?;
+            Ok((row, value[0]))
+        };
         if files.names.encoder_by_input {
-            files.encoder.read_column(&files.names.encoder, &shape, feature, &mut row)?;
-        } else {
-            files.encoder.read_rows(&files.names.encoder, &shape, feature..feature + 1, &mut row)?;
+            let rows = files.encoder.read_columns(encoder, &shape, features)?;
+            return features
+                .iter()
+                .zip(rows.chunks(d))
+                .map(|(feature, row)| with_bias(*feature, row.to_vec()))
+                .collect();
         }
-        files.encoder.read_rows(&files.names.encoder_bias, &[f], feature..feature + 1, &mut bias)?;
-        Ok((row, bias[0]))
+        let rows = parallel::map(features.len(), |nth| {
+            let mut row = vec![0.0; d];
+            files.encoder.read_within(encoder, &shape, features[nth], 0..d, &mut row)?;
+            with_bias(features[nth], row)
+        })?;
+        files.encoder.release_all(encoder);
+        Ok(rows)
     }
 
     /// What a feature of `layer` writes into each layer of [`Transcoder::writes_to`] when its activation is 1:
