@@ -372,7 +372,9 @@ mod tests {
             TargetRow { layer, position, read, constant: noise(7 * i) }
         };
         // The step has no divisor in common with the count, so that each is met once.
-        let step = (count / 3..).find(|step| (2..=*step).all(|k| step % k != 0 || count % k != 0)).unwrap();
+        let step = (count / 3..)
+            .find(|step| (2..=*step).all(|k| !step.is_multiple_of(k) || !count.is_multiple_of(k)))
+            .unwrap();
         (0..count).map(|i| nth(i * step % count)).collect()
     }
 
