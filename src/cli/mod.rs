@@ -22,6 +22,7 @@ mod lines;
 mod look;
 mod manual;
 mod models;
+mod out;
 pub mod output;
 mod overlay;
 mod paths;
