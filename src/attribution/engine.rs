@@ -61,10 +61,11 @@ impl Engine {
     /// # Errors
     /// Either is incomplete, damaged or not understood, or they do not fit each other.
     pub fn open(model: &Place, transcoder: &Place, device: &Device) -> Result<Self, TraceError> {
-        let tokenizer = Tokenizer::open(model)?;
-        let of_model = model.hashes(&[]).map_err(ModelError::from)?;
-        let model = Transformer::open(model, device)?;
+        let (tokenizer, place) = (Tokenizer::open(model)?, model);
+        let model = Transformer::open(place, device)?;
         let transcoder = Transcoder::open(transcoder, &model.spec)?;
+        // What is no model is told before it is read through.
+        let of_model = place.hashes(&[]).map_err(ModelError::from)?;
         let named = |kind: &'static str| move |(name, hash): (String, String)| (format!("{kind}/{name}"), hash);
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();

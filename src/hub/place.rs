@@ -330,16 +330,18 @@ fn is_elsewhere(file: &str) -> bool {
 }
 
 /// SHA-256 of a small file; of a weight file its length and its header, so that hashing does not read gigabytes. An
-/// archive keeps its header at its end.
+/// archive keeps its header at its end, and of a file that is larger than any configuration the ends have to do.
 fn hash(name: &str, content: &[u8]) -> String {
     const ENDS: usize = 4096;
+    const LONGEST_HEADER: usize = 100_000_000;
+    const LONGEST: usize = 256 << 20;
     let mut hasher = Sha256::new();
     if name.ends_with(".safetensors") {
         hasher.update((content.len() as u64).to_le_bytes());
         let header = content.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len());
+        let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len()).min(LONGEST_HEADER);
         hasher.update(&content[..end]);
-    } else if name.ends_with(".npz") {
+    } else if name.ends_with(".npz") || content.len() > LONGEST {
         hasher.update((content.len() as u64).to_le_bytes());
         hasher.update(&content[..ENDS.min(content.len())]);
         hasher.update(&content[content.len().saturating_sub(ENDS)..]);
