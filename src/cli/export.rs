@@ -1,6 +1,6 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
-use crate::cli::graph::{node_named, open_session, share};
+use crate::cli::graph::{add_scores, node_named, open_session, share};
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_from, print_json};
 use crate::format::{self, Format, Options, Theme};
@@ -173,11 +173,12 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
 
 fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) -> anyhow::Result<()> {
     let graph = &*document.graph;
-    let Scores { replacement, completeness } = scores(graph, &kept.influence);
+    let found @ Scores { replacement, completeness } = scores(graph, &kept.influence);
+    let recomputed = if graph.is_whole() { "" } else { "recomputed " };
     let partial = graph.is_partial();
     if args.json {
         let selection = Selection::new(graph, kept, edited, args.options().part);
-        let result = serde_json::json!({
+        let mut result = serde_json::json!({
             "out": args.out,
             "format": args.format,
             "select": args.select,
@@ -188,16 +189,15 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
             "kept_edges": kept.n_edges(),
             "selected_nodes": selection.node_ids().count(),
             "selected_edges": selection.edges().count(),
-            "replacement_score": replacement,
-            "completeness_score": completeness,
             "node_threshold": edited.thresholds.node,
             "edge_threshold": edited.thresholds.edge,
         });
+        add_scores(&mut result, graph, "", Some(found));
         print_json(&result)?;
     } else {
         let partial = if partial { " (of a trace that was stopped early)" } else { "" };
         note!(
-            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {replacement:.3}, completeness \
+            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; {recomputed}replacement {replacement:.3}, completeness \
              {completeness:.3}",
             args.out.display(),
             kept.n_nodes(),

@@ -6,7 +6,7 @@ use crate::cli::output::note;
 use crate::config;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
-use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label};
+use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
@@ -23,7 +23,8 @@ use std::sync::Arc;
 pub struct GraphArgs {
     /// A graph: raw as `trace` wrote it, graph JSON (gzipped or not), or circuit-tracer's .pt
     pub file: PathBuf,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1; of a file that gives influence, the
+    /// largest that a kept node has [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub node_threshold: Option<f64>,
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
@@ -134,11 +135,6 @@ impl OpenGraph {
         self.document.graph.node_name(id)
     }
 
-    /// A node's cumulative influence score: the file's own, where it has any.
-    pub fn influence(&self, id: NodeId) -> Option<f32> {
-        self.document.score(&self.kept, id)
-    }
-
     /// An edge's share of everything that flows into its target.
     pub fn share(&self, edge: Edge) -> f64 {
         f64::from(edge.weight) / self.document.graph.input_total(edge.target)
@@ -146,7 +142,7 @@ impl OpenGraph {
 
     /// The kept nodes, the most influential ones first.
     pub fn ranked(&self) -> Vec<NodeId> {
-        self.document.ranked(&self.kept)
+        self.kept.ranked()
     }
 
     /// What a query is asked of.
@@ -154,7 +150,6 @@ impl OpenGraph {
         Subject {
             graph: &self.document.graph,
             kept: &self.kept,
-            stored_scores: self.document.stored_scores.as_deref().map(Vec::as_slice),
             labels: &self.document.labels,
             edited: &self.edited,
             selected,
@@ -170,7 +165,8 @@ impl OpenGraph {
             "kind": kind(&node.kind),
             "position": node.position(),
             "token": graph.token_text(id),
-            "influence": self.influence(id),
+            "influence": self.kept.influence_of(id),
+            "recomputed_influence": self.kept.recomputed(id),
             "label": label(graph, &self.edited, &self.document.labels, id),
             "kept": self.kept.has_node(id),
             "pinned": self.edited.is_pinned(id),
@@ -245,6 +241,17 @@ pub fn query(text: &str) -> Result<Query> {
         let marks = "^".repeat(text[span].chars().count().max(1));
         anyhow!("{message}\n  {}\n  {:lead$}{marks}", visible(text), "")
     })
+}
+
+/// Adds scores under their names; what is computed of a graph that was pruned before has a name of its own. `of` is
+/// what stands before the names of scores that are not the whole graph's.
+pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: Option<Scores>) {
+    let is_whole = graph.is_whole();
+    for (computed_of, fits) in [("", is_whole), ("recomputed_", !is_whole)] {
+        let scores = scores.filter(|_| fits);
+        all[format!("{computed_of}{of}replacement_score")] = json!(scores.map(|scores| scores.replacement));
+        all[format!("{computed_of}{of}completeness_score")] = json!(scores.map(|scores| scores.completeness));
+    }
 }
 
 /// What a node is, in a word.

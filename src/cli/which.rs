@@ -26,7 +26,8 @@ pub struct WhichArgs {
 /// How much of a graph to keep.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ThresholdArgs {
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1; of a file that gives influence, the
+    /// largest that a kept node has [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     node_threshold: Option<f64>,
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]

@@ -3,7 +3,6 @@
 use crate::graph::{
     AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
 };
-use crate::ids::NodeId;
 use std::sync::Arc;
 
 /// How much of what was traced a graph holds.
@@ -54,9 +53,6 @@ pub struct Document {
     pub trace: Option<Arc<RawTrace>>,
     /// Labels that the file gives; what a person wrote since stands in [`Edited`] and goes before these.
     pub labels: Arc<Labels>,
-    /// The file's own cumulative influence scores, `[N]`, where it has any: the truth of a pre-pruned graph, whose
-    /// influence cannot be computed anew. `None` where the file leaves a node's out.
-    pub stored_scores: Option<Arc<Vec<Option<f32>>>>,
     /// Pins, groups and thresholds that the file holds.
     pub edited: Arc<Edited>,
     /// Where its nodes occur, where it was merged of several graphs; no file says.
@@ -69,22 +65,6 @@ impl Document {
     /// What is left of the graph at some thresholds.
     pub fn prune(&self, thresholds: Thresholds) -> Kept {
         prune_by_density(&self.graph, thresholds, &self.densities)
-    }
-
-    /// A node's cumulative influence score: the file's own, where it has any.
-    pub fn score(&self, kept: &Kept, id: NodeId) -> Option<f32> {
-        match &self.stored_scores {
-            Some(stored) => stored.get(id.index()).copied().flatten(),
-            None => kept.cumulative.get(id.index()).copied(),
-        }
-    }
-
-    /// The kept nodes, the most influential ones first.
-    pub fn ranked(&self, kept: &Kept) -> Vec<NodeId> {
-        let score = |id: &NodeId| self.score(kept, *id).unwrap_or(f32::INFINITY);
-        let mut nodes: Vec<_> = kept.node_ids().collect();
-        nodes.sort_by(|a, b| score(a).total_cmp(&score(b)));
-        nodes
     }
 
     /// The graph of a trace.
@@ -115,7 +95,6 @@ impl Document {
             graph,
             trace: None,
             labels: Arc::default(),
-            stored_scores: None,
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
             occurrences: None,
             densities: Arc::default(),

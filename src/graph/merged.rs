@@ -1,7 +1,7 @@
 //! Graphs of several prompts as one, which knows of everything in it where it occurs.
 
 use crate::graph::{
-    Difference, Document, Edited, Extent, GraphError, Labelled, Labels, Origin, Overlay, Thresholds, label,
+    Difference, Document, Edited, Extent, GraphError, InfluenceOf, Labelled, Labels, Origin, Overlay, Thresholds, label,
 };
 use crate::ids::NodeId;
 use std::sync::Arc;
@@ -92,10 +92,9 @@ pub fn merged(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> Result<D
         Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() }, ..Edited::default() };
     Ok(Document {
         origin: Arc::new(origin),
-        graph: Arc::new(graph),
+        graph: Arc::new(graph.with_influence_of(InfluenceOf::Unknown)),
         trace: None,
         labels: Arc::new(labels),
-        stored_scores: None,
         edited: Arc::new(edited),
         occurrences: Some(Arc::new(overlay.occurrences())),
         densities: Arc::default(),

@@ -35,7 +35,7 @@ pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
 pub use document::{Document, Extent, Origin};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
-pub use influence::{cumulative, influence};
+pub use influence::{InfluenceOf, cumulative, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};
 pub use mask::Kept;
 pub use merged::{Occurrence, Occurrences, merged, unlike};

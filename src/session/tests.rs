@@ -31,7 +31,6 @@ fn document(features: &[u32]) -> Document {
         graph: Arc::new(AttributionGraph::from_edges(info, nodes, []).unwrap()),
         trace: None,
         labels: Arc::default(),
-        stored_scores: None,
         edited: Arc::new(Edited { notes: "from the file".into(), ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),

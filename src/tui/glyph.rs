@@ -52,8 +52,10 @@ pub struct Glyphs {
     pub dot: &'static str,
     /// Before a count of nodes that share a cell.
     pub times: &'static str,
-    /// "at least", before a threshold.
+    /// "at least", before a share that is held.
     pub at_least: &'static str,
+    /// "at most", before a number that nothing exceeds.
+    pub at_most: &'static str,
     /// Where two graphs have something that differs much.
     pub differs: &'static str,
     /// A bar from empty to full in growing parts of a cell.
@@ -90,10 +92,11 @@ const ASCII: Glyphs = Glyphs {
     to_output: ">",
     elsewhere: "|",
     folds: ["> ", "v "],
-    repeated: "=",
+    repeated: "^",
     dot: "-",
     times: "x",
     at_least: ">=",
+    at_most: "<=",
     differs: "!",
     bar: &[" ", "#"],
     bar_rest: ".",
@@ -125,6 +128,7 @@ const UNICODE: Glyphs = Glyphs {
     dot: "·",
     times: "×",
     at_least: "≥",
+    at_most: "≤",
     differs: "≠",
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",

@@ -90,10 +90,8 @@ impl Survey {
                 }
             }
         }
-        let mut kept: Vec<NodeId> = self.kept.node_ids().collect();
-        kept.sort_by(|a, b| self.kept.influence[b.index()].total_cmp(&self.kept.influence[a.index()]));
         let mut is_all = true;
-        for feature in kept.into_iter().filter_map(feature_of) {
+        for feature in self.kept.ranked().into_iter().filter_map(feature_of) {
             if looked_at_now.contains(&feature) {
                 continue;
             }

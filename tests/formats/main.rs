@@ -5,6 +5,7 @@ mod dense;
 mod export;
 mod exports;
 mod hostile;
+mod influence;
 mod json;
 mod open;
 mod raw;

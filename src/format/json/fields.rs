@@ -104,8 +104,24 @@ pub(super) struct Metadata {
     pub partial: bool,
 }
 
+impl Metadata {
+    /// Whether this program wrote the file.
+    pub fn is_own(&self) -> bool {
+        let name = self.info.as_ref().and_then(|info| info.generator.get("name"));
+        name.and_then(serde_json::Value::as_str) == Some(env!("CARGO_PKG_NAME"))
+    }
+
+    /// The node threshold at which the file was pruned, which is where viewers open it.
+    pub fn pruned_at(&self) -> Option<f64> {
+        self.node_threshold.or(self.pruning_settings.as_ref().and_then(|settings| settings.node_threshold))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Info {
+    /// An object with a name, or whatever else a program puts there.
+    #[serde(default)]
+    pub generator: serde_json::Value,
     #[serde(default)]
     pub transcoder_set: Option<String>,
     #[serde(default)]

@@ -7,7 +7,7 @@ use super::fields::{Each, FileLink, FileNode, Metadata, QParams};
 use super::names::{Name, NamedLink, Names};
 use super::{kind, view};
 use crate::format::FormatError;
-use crate::graph::{AttributionGraph, Document, Extent, GraphInfo, Node, NodeKind, Origin, Token};
+use crate::graph::{AttributionGraph, Document, Extent, GraphInfo, InfluenceOf, Node, NodeKind, Origin, Token};
 use crate::ids::{Layer, NodeId};
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use std::collections::HashMap;
@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// Reads the graph that `bytes`, the content of the file `path`, hold.
 ///
 /// What its program pruned is not to be had, which [`Extent::PrePruned`] says; the thresholds are those of the viewer
-/// that saved it, or such that all of the file is shown. A file whose links form a cycle is opened too (see
+/// that saved it, else those at which it was pruned by the influence that it gives, and where it gives none such that all
+/// of the file is shown. A file whose links form a cycle is opened too (see
 /// [`AttributionGraph::is_cyclic`]).
 ///
 /// # Errors
@@ -214,18 +215,29 @@ impl Content<'_> {
         let links = self.names.resolve(self.links.unwrap_or_default(), &nodes.nodes)?;
         let q_params = self.q_params.unwrap_or_default();
         let (labels, edited) = view::read(&q_params, &metadata, &nodes, &self.names);
+        let is_own = metadata.is_own();
         let origin = origin(metadata, &info.tokens);
-        let graph = AttributionGraph::from_file(info, nodes.nodes, links, &nodes.scores).map_err(|e| e.to_string())?;
+        let influence_of = influence_of(origin.extent, nodes.scores, is_own);
+        let graph = AttributionGraph::from_file(info, nodes.nodes, links, influence_of).map_err(|e| e.to_string())?;
         Ok(Document {
             origin: Arc::new(origin),
             graph: Arc::new(graph),
             trace: None,
             labels: Arc::new(labels),
-            stored_scores: nodes.scores.iter().any(Option::is_some).then(|| Arc::new(nodes.scores)),
             edited: Arc::new(edited),
             occurrences: None,
             densities: Arc::default(),
         })
+    }
+}
+
+/// Of what a file's influence is. What this program wrote of a whole trace is that trace again.
+fn influence_of(extent: Extent, scores: Vec<Option<f32>>, is_own: bool) -> InfluenceOf {
+    let is_whole = !matches!(extent, Extent::PrePruned { .. });
+    match scores.iter().any(Option::is_some) {
+        true if !(is_own && is_whole) => InfluenceOf::File(scores),
+        false if !is_whole => InfluenceOf::Unknown,
+        _ => InfluenceOf::Whole,
     }
 }
 

@@ -39,8 +39,11 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
             own.extend(finder.labelled(key).into_iter().map(|what| (what, label.clone())));
         }
     }
+    // It says at which influence nodes were dropped; where it has none, nothing more is dropped here.
+    let has_influence = nodes.scores.iter().any(Option::is_some);
+    let pruned_at = metadata.pruned_at().filter(|share| has_influence && (0.0..=1.0).contains(share));
     let thresholds = Thresholds {
-        node: q_params.pruning_threshold.0.unwrap_or(1.0),
+        node: q_params.pruning_threshold.0.or(pruned_at).unwrap_or(1.0),
         edge: q_params.edge_threshold.0.unwrap_or(1.0),
         density: q_params.density_threshold.0.unwrap_or(1.0),
     };

@@ -3,12 +3,13 @@
 //! `0_{layer}_{position}` with features of layer 0), and the metadata also says what made the graph, with which
 //! settings, and both thresholds.
 //!
-//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was read
-//! from a file it is the file's.
+//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was pruned
+//! before it was read it is what its file gave, if anything.
 //!
 //! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
 //! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
-//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
+//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps; where it
+//! holds just that, a `pruningThreshold` of 1 has all of it shown. Notes are the
 //! description. Of what pruning dropped, pinned nodes are written all the same, with the edges between pinned nodes: a pin of
 //! a node that is not in the file would be lost when it is opened again.
 
@@ -54,12 +55,8 @@ pub fn write(
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
     let name = |node: NodeId| names[node.index()].as_str();
     let target = graph.logit_nodes().next();
-    let score = |id: NodeId| match &document.stored_scores {
-        Some(scores) => scores[id.index()],
-        // Without a score of its file, a graph with a cycle has none.
-        None if graph.is_cyclic() => None,
-        None => (!graph.node(id).is_logit()).then_some(kept.cumulative[id.index()]),
-    };
+    // circuit-tracer gives outputs none.
+    let score = |id: NodeId| kept.influence_of(id).filter(|_| !(graph.is_whole() && graph.node(id).is_logit()));
     let nodes = Stream(|| {
         selection.node_ids().map(|id| JsonNode {
             is_target_logit: Some(id) == target,
@@ -244,8 +241,10 @@ impl<'a> QParams<'a> {
         let name = |id: &NodeId| names[id.index()].as_str();
         let group =
             |group: &'a Group| std::iter::once(group.name.as_str()).chain(group.members.iter().map(name)).collect();
-        // Everything the other parts hold is shown; of the whole graph a viewer shows what is kept.
+        // Of the whole graph a viewer shows what is kept, of what is kept all: the node at which the threshold was reached
+        // lies above it.
         let shown = |threshold: f64| (part == Part::All && threshold < 1.0).then_some(threshold);
+        let shown_nodes = if part == Part::Pruned { Some(1.0) } else { shown(edited.thresholds.node) };
         let labels = labels(graph, edited, names);
         Self {
             pinned_ids: edited.pins.iter().map(name).collect(),
@@ -254,7 +253,7 @@ impl<'a> QParams<'a> {
             clicked_id: "",
             sg_pos: "",
             clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
-            pruning_threshold: shown(edited.thresholds.node),
+            pruning_threshold: shown_nodes,
             edge_threshold: shown(edited.thresholds.edge),
             density_threshold: shown(edited.thresholds.density),
         }

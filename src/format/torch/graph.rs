@@ -55,7 +55,6 @@ fn document(bytes: &[u8]) -> Result<Document, String> {
         graph: Arc::new(graph),
         trace: None,
         labels: Arc::default(),
-        stored_scores: None,
         edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),

@@ -63,8 +63,6 @@ pub struct Subject<'a> {
     pub graph: &'a AttributionGraph,
     /// What is kept of it: nothing else matches.
     pub kept: &'a Kept,
-    /// The cumulative scores that the graph's file holds, where it holds any; they go before those of `kept`.
-    pub stored_scores: Option<&'a [Option<f32>]>,
     /// Labels from the graph's file.
     pub labels: &'a Labels,
     /// What a person did with the graph.
@@ -123,8 +121,10 @@ impl From<bool> for Truth {
 pub enum Lacking {
     /// Activations that the file leaves out.
     Activation,
-    /// Influence scores that the file leaves out.
+    /// Influence that the file leaves out.
     Influence,
+    /// Influence that was not computed anew.
+    Recomputed,
     /// How often features fire.
     Density,
     /// What features write for and against.
@@ -137,7 +137,8 @@ impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Activation => "activations, which the file leaves out",
-            Self::Influence => "influence scores, which the file leaves out",
+            Self::Influence => "influence, which the file leaves out",
+            Self::Recomputed => "recomputed influence, which only a graph without cycles has that was pruned before",
             Self::Density => "how often features fire, which is not known here",
             Self::Writes => "promoted tokens that are not computed yet",
             Self::Selection => "a selected node",
@@ -252,10 +253,8 @@ impl Subject<'_> {
                 (NumberField::Position, _) => Value::Is(f64::from(node.position().0)),
                 (NumberField::Feature, NodeKind::Feature { feature, .. }) => Value::Is(f64::from(feature.0)),
                 (NumberField::Activation, NodeKind::Feature { .. }) => node.activation.into(),
-                (NumberField::Influence, _) => match self.stored_scores {
-                    Some(stored) => stored[id.index()].into(),
-                    None => Value::Is(f64::from(self.kept.cumulative[id.index()])),
-                },
+                (NumberField::Influence, _) => self.kept.influence_of(id).into(),
+                (NumberField::Recomputed, _) => self.kept.recomputed(id).into(),
                 (NumberField::Density, NodeKind::Feature { layer, feature, .. }) => {
                     self.features.density(*layer, *feature).map_or(Value::Unknown, Value::Is)
                 }
@@ -264,6 +263,7 @@ impl Subject<'_> {
         };
         let lacking = match field {
             NumberField::Influence => Lacking::Influence,
+            NumberField::Recomputed => Lacking::Recomputed,
             NumberField::Density => Lacking::Density,
             NumberField::Input | NumberField::Output => Lacking::Selection,
             _ => Lacking::Activation,

@@ -61,7 +61,6 @@ fn asked(query: &str, selected: Option<u32>) -> Matches {
     query.matches(&Subject {
         graph: &graph,
         kept: &kept,
-        stored_scores: None,
         labels: &labels,
         edited: edits.now(),
         selected: selected.map(NodeId),
@@ -213,7 +212,6 @@ fn nothing_that_was_pruned_matches() {
     let subject = Subject {
         graph: &graph,
         kept: &kept,
-        stored_scores: None,
         labels: &labels,
         edited: &edited,
         selected: None,
@@ -396,7 +394,7 @@ fn subject<'a>(
     edited: &'a crate::graph::Edited,
     labels: &'a Labels,
 ) -> Subject<'a> {
-    Subject { graph, kept, stored_scores: None, labels, edited, selected: None, features: &NothingKnown }
+    Subject { graph, kept, labels, edited, selected: None, features: &NothingKnown }
 }
 
 proptest! {

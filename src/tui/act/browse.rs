@@ -147,9 +147,8 @@ pub(in crate::tui) fn browse_near(state: &mut State) {
 pub(in crate::tui) fn browse_go(state: &mut State) {
     let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
     let node = state.circuit.as_ref().and_then(|circuit| {
-        let influence = |node: &_| circuit.kept().influence[crate::ids::NodeId::index(*node)];
         let nodes = circuit.kept().node_ids().filter(|node| circuit.feature(*node) == Some(feature));
-        nodes.max_by(|a, b| influence(a).total_cmp(&influence(b)))
+        nodes.min_by(|a, b| circuit.kept().by_influence(*a, *b))
     });
     match node {
         Some(node) => go_to(state, node),

@@ -1,6 +1,7 @@
 //! Copying what is selected into the terminal's clipboard.
 
 use super::group::at_hand;
+use crate::graph::InfluenceOf;
 use crate::ids::NodeId;
 use crate::tui::app::State;
 use crate::tui::circuit::{Circuit, Link, Side};
@@ -62,7 +63,8 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
         "token": graph.token_text(node),
         "feature": circuit.feature(node).map(|(_, feature)| feature.0),
         "activation": its.activation,
-        "influence": circuit.kept().influence[node.index()],
+        "influence": circuit.kept().influence_of(node),
+        "recomputed_influence": circuit.kept().recomputed(node),
         "label": circuit.label(node).map(|(label, _)| label),
         "inputs": links(Side::Inputs),
         "outputs": links(Side::Outputs),
@@ -72,16 +74,19 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
 /// A table of nodes, and the kept edges between them.
 fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     let graph = &circuit.traced.document.graph;
-    let mut out =
-        String::from("| label | token | node | activation | influence |\n| --- | --- | --- | ---: | ---: |\n");
+    let is_known = *graph.influence_of() != InfluenceOf::Unknown;
+    let head = if is_known { "influence" } else { "recomputed influence" };
+    let mut out = format!("| label | token | node | activation | {head} |\n| --- | --- | --- | ---: | ---: |\n");
     for &node in nodes {
         let activation = graph.node(node).activation.map_or_else(String::new, |activation| format!("{activation:.4}"));
-        let influence = circuit.kept().influence[node.index()];
+        let kept = circuit.kept();
+        let influence = if is_known { kept.influence_of(node) } else { kept.recomputed(node) };
+        let influence = influence.map_or_else(String::new, |influence| format!("{influence:.4}"));
         let label = circuit.label(node).map_or("", |(label, _)| label);
         // Writing into a string does not fail.
         let _ = writeln!(
             out,
-            "| {} | {} | `{}` | {activation} | {influence:.4} |",
+            "| {} | {} | `{}` | {activation} | {influence} |",
             cell(label),
             cell(graph.token_text(node)),
             graph.node_name(node)

@@ -1,8 +1,8 @@
 //! What the selected node is, and what a feature writes.
 
 use super::{Pen, Side as End, note};
-use crate::graph::{NodeKind, Occurrence, Standing, automatic};
-use crate::ids::{Layer, Position};
+use crate::graph::{InfluenceOf, NodeKind, Occurrence, Standing, automatic};
+use crate::ids::{Layer, NodeId, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::occurs::letter;
@@ -196,13 +196,8 @@ impl Sheet<'_> {
             }
             NodeKind::Feature { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => {}
         }
-        let kept = circuit.kept();
-        if let Some(rank) = circuit.rank_of(id) {
-            let influence = format!("{:.4}", kept.influence[id.index()]);
-            let cumulative = text::percent(f64::from(kept.cumulative[id.index()]));
-            let nth = text::thousands(rank);
-            let short = format!("rank {nth}");
-            fact("influence", influence, &[format!("{short}, cumulative {}", cumulative.trim_start()), short]);
+        for (name, value, notes) in self.influence(id) {
+            fact(name, value, &notes);
         }
         let degree = |links: &crate::tui::circuit::Links| {
             format!("{} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all))
@@ -225,6 +220,42 @@ impl Sheet<'_> {
             fact("pinned", "yes".to_owned(), &[]);
         }
         lines
+    }
+
+    /// A node's influence and, under a name of its own, what is computed of it among what is left of a graph; each with
+    /// notes, the longer ones first.
+    fn influence(&self, id: NodeId) -> Vec<(&'static str, String, Vec<String>)> {
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
+        let rank = self.circuit.rank_of(id).map(|rank| format!("rank {}", text::thousands(rank)));
+        let recomputed = |notes: Vec<String>| {
+            kept.recomputed(id)
+                .map(|recomputed| ("recomputed", format!("{recomputed:.4}"), notes))
+                .into_iter()
+                .collect()
+        };
+        match (graph.influence_of(), kept.influence_of(id), rank) {
+            (InfluenceOf::Whole, Some(influence), Some(rank)) => {
+                let adds = text::percent(kept.influence[id.index()] / kept.influence.iter().sum::<f64>());
+                vec![(
+                    "influence",
+                    format!("{influence:.4}"),
+                    vec![format!("{rank}, adds {}", adds.trim_start()), rank],
+                )]
+            }
+            (InfluenceOf::Whole, ..) => Vec::new(),
+            (InfluenceOf::File(_), influence, rank) => {
+                let own = match influence.zip(rank) {
+                    Some((influence, rank)) => (format!("{influence:.4}"), vec![format!("{rank}, the file's"), rank]),
+                    None => ("none in the file".to_owned(), vec!["always kept".to_owned()]),
+                };
+                let mut facts: Vec<_> = recomputed(vec!["among what is left".to_owned()]);
+                facts.insert(0, ("influence", own.0, own.1));
+                facts
+            }
+            (InfluenceOf::Unknown, _, rank) => {
+                recomputed(rank.map_or_else(Vec::new, |rank| vec![format!("{rank} among what is left"), rank]))
+            }
+        }
     }
 
     /// The strongest way down to a token, which the graph draws too.
