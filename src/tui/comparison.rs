@@ -151,11 +151,7 @@ impl Comparison {
             edges_of[edge.target][0].push(at);
             edges_of[edge.source][1].push(at);
         }
-        let is_listed = |node: &usize| {
-            let (graph, id) = overlay.example(*node);
-            !matches!(parts[graph].0.node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
-        };
-        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(is_listed).collect();
+        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(|node| overlay.is_compared(*node)).collect();
         // They are by layer already, and outputs come last.
         listed.sort_by_key(|node| overlay.nodes[*node].column);
         let Overlay { nodes, edges, .. } = overlay;
