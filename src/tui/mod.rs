@@ -23,6 +23,7 @@ pub mod keymap;
 pub mod kit;
 pub mod lab;
 pub mod layout;
+pub mod legend;
 pub mod links;
 pub mod message;
 pub mod models;

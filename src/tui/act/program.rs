@@ -27,7 +27,7 @@ pub(in crate::tui) fn open_help(state: &mut State) {
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
     let screen = view::popup_room(state.size);
     if let Some(Popup::Help(help)) = &mut state.popup {
-        help.scroll_by(by, screen);
+        help.scroll_by(by, screen, &state.look.glyphs);
     }
 }
 
