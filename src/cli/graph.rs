@@ -4,14 +4,17 @@
 use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::output::note;
 use crate::config;
+use crate::features::Library;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
-use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, label};
+use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, automatic, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
+use crate::tui::features::Knows;
 use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::name::{Called, Names};
+use crate::tui::survey::Survey;
 use crate::tui::text::{visible, width};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
@@ -45,7 +48,7 @@ pub struct OpenGraph {
     /// Pins, groups, labels and thresholds; the latter as the command line wants them.
     pub edited: Edited,
     /// What is kept.
-    pub kept: Kept,
+    pub kept: Arc<Kept>,
 }
 
 /// Reads a share.
@@ -83,39 +86,20 @@ impl GraphArgs {
         }
     }
 
-    /// Opens the graph and prunes it.
+    /// Opens the graph, prunes it, and calls its features what the screen calls them.
     ///
     /// # Errors
-    /// As [`open_session`].
+    /// As [`open_session`]; what the person named cannot be used.
     pub fn open(&self) -> Result<OpenGraph> {
-        let (mut document, opened) = open_session(&self.file)?;
+        let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
         edited.thresholds = self.thresholds(edited.thresholds);
-        if edited.thresholds.density < 1.0 || !self.named.is_empty() {
-            self.inform(&mut document)?;
-        }
-        if edited.thresholds.density < 1.0 && document.densities.is_empty() {
-            note!("circuitscope: how often features fire is not known here, so that none is left out for it");
-        }
-        let kept = document.prune(edited.thresholds);
-        Ok(OpenGraph { document, edited, kept })
+        OpenGraph::new(document, edited, &self.named)
     }
 }
 
-impl GraphArgs {
-    /// Adds what is known of the graph's features on this machine: by what the person named, and by what its transcoder
-    /// has beside it.
-    ///
-    /// # Errors
-    /// What the person named cannot be used.
-    fn inform(&self, document: &mut Document) -> Result<()> {
-        let monitor = Monitor::default();
-        let library = Set::called(&document.origin.transcoder)?.library(&self.named, false, true, &monitor)?;
-        for notice in library.notices() {
-            note!("circuitscope: {}", visible(notice));
-        }
-        Ok(library.inform(document, &monitor)?)
-    }
+fn library(document: &Document, named: &NamedArgs, monitor: &Monitor) -> Result<Library> {
+    Set::called(&document.origin.transcoder)?.library(named, false, true, monitor)
 }
 
 /// The node of this id.
@@ -130,6 +114,40 @@ pub fn node_named(document: &Document, name: &str) -> Result<NodeId> {
 }
 
 impl OpenGraph {
+    /// Prunes a graph at its thresholds and adds what is known of its features on this machine, by what the person named and
+    /// by what its transcoder has beside it: how often they fire and what they are called, as on the screen.
+    ///
+    /// # Errors
+    /// What the person named cannot be used.
+    pub fn new(mut document: Document, edited: Edited, named: &NamedArgs) -> Result<Self> {
+        let monitor = Monitor::default();
+        let library = match library(&document, named, &monitor) {
+            Ok(library) => library,
+            Err(error) if named.is_empty() => {
+                note!("circuitscope: nothing is known of the graph's features: {error:#}");
+                Library::default()
+            }
+            Err(error) => return Err(error),
+        };
+        for notice in library.notices() {
+            note!("circuitscope: {}", visible(notice));
+        }
+        if edited.thresholds.density < 1.0 {
+            library.inform(&mut document, &monitor)?;
+            if document.densities.is_empty() {
+                note!("circuitscope: how often features fire is not known here, so that none is left out for it");
+            }
+        }
+        let kept = Arc::new(document.prune(edited.thresholds));
+        let knows: Arc<dyn Knows> = Arc::new(library);
+        let found = Survey::whole(&knows, &document.graph, &kept, &document.labels, &monitor)?;
+        document.labels = found.merged;
+        if document.densities.is_empty() {
+            document.densities = found.densities;
+        }
+        Ok(Self { document, edited, kept })
+    }
+
     /// A node's id in graph JSON.
     pub fn name(&self, id: NodeId) -> String {
         self.document.graph.node_name(id)
@@ -160,6 +178,7 @@ impl OpenGraph {
     /// Everything about a node.
     pub fn node_json(&self, id: NodeId) -> Value {
         let (graph, node) = (&self.document.graph, self.document.graph.node(id));
+        let label = label(graph, &self.edited, &self.document.labels, id);
         let mut all = json!({
             "id": self.name(id),
             "kind": kind(&node.kind),
@@ -167,7 +186,8 @@ impl OpenGraph {
             "token": graph.token_text(id),
             "influence": self.kept.influence_of(id),
             "recomputed_influence": self.kept.recomputed(id),
-            "label": label(graph, &self.edited, &self.document.labels, id),
+            "label": label,
+            "label_is_automatic": label.is_some_and(automatic::is_marked),
             "kept": self.kept.has_node(id),
             "pinned": self.edited.is_pinned(id),
         });

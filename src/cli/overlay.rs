@@ -106,7 +106,7 @@ fn run(args: &GraphsArgs) -> Result<()> {
             "circuitscope: warning: one graph is of {a} and another of {b}; features of one index are taken for the same"
         );
     }
-    let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &it.kept)).collect();
+    let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &*it.kept)).collect();
     let told = Laid::new(Overlay::new(&parts)?, &open)?;
     if let Some(out) = &args.out {
         told.export(out)?;

@@ -148,7 +148,8 @@ impl<'a> Summary<'a> {
             lines.push(format!("{name:<12}{}{pins} nodes: {}", if is_whole { "" } else { "of " }, told(pinned)));
         }
         let is_known = *graph.influence_of() != InfluenceOf::Unknown;
-        lines.extend([String::new(), (if is_known { "influence" } else { "recomputed influence" }).into()]);
+        let head = if is_known { "influence" } else { "recomputed influence" };
+        lines.extend([String::new(), format!("{}  {head}", padded("", 68))]);
         lines.extend(self.nodes.iter().map(|id| {
             let score = if is_known { kept.influence_of(*id) } else { kept.recomputed(*id) };
             let score = score.map_or("  -  ".into(), |score| format!("{score:.3}"));

@@ -1,6 +1,7 @@
 //! Which graphs a command on a graph and its model works on: files, or prompts that are traced now.
 
 use crate::attribution::{Engine, TargetChoice, TraceOptions};
+use crate::cli::features::library::NamedArgs;
 use crate::cli::graph::{OpenGraph, open_session, share};
 use crate::graph::{Document, Edited, Settings, Thresholds};
 use crate::job::Monitor;
@@ -50,7 +51,7 @@ impl ThresholdArgs {
     /// As [`open_session`].
     pub fn open(self, file: &Path) -> Result<OpenGraph> {
         let (document, opened) = open_session(file)?;
-        Ok(self.pruned(document, opened.session.edited))
+        self.pruned(document, opened.session.edited)
     }
 
     /// Traces a prompt, every feature.
@@ -60,13 +61,12 @@ impl ThresholdArgs {
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
         let likeliest = TargetChoice::Likeliest { most: 10, probability: 0.95 };
         let document = traced(engine, prompt, None, likeliest, monitor)?;
-        Ok(self.pruned(document, Edited::default()))
+        self.pruned(document, Edited::default())
     }
 
-    fn pruned(self, document: Document, mut edited: Edited) -> OpenGraph {
+    fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
         edited.thresholds = self.over(edited.thresholds);
-        let kept = document.prune(edited.thresholds);
-        OpenGraph { document, edited, kept }
+        OpenGraph::new(document, edited, &NamedArgs::default())
     }
 }
 

@@ -45,8 +45,8 @@ impl Sheet {
     fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
         if let Some(knows) = &self.knows {
             let Document { graph, labels, .. } = &self.document;
-            let labels = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
-            self.document.labels = labels;
+            let named = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+            self.document.labels = named.merged;
         }
         Ok(())
     }

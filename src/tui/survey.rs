@@ -43,7 +43,7 @@ pub struct Survey {
 const A_WHILE: Duration = Duration::from_millis(150);
 
 impl Survey {
-    /// What a library calls the features of a graph, together with the labels `file`.
+    /// What a library says of the features of a graph, all that are kept looked at; `file` are the labels of its own file.
     ///
     /// # Errors
     /// The work was stopped.
@@ -53,13 +53,13 @@ impl Survey {
         kept: &Arc<Kept>,
         file: &Arc<Labels>,
         monitor: &Monitor,
-    ) -> Result<Arc<Labels>, Cancelled> {
+    ) -> Result<Named, Cancelled> {
         let (mut before, mut is_new) = (Named::default(), true);
         loop {
             let (knows, graph, kept, file) = (Arc::clone(knows), Arc::clone(graph), Arc::clone(kept), Arc::clone(file));
             let (named, is_all) = Self { knows, graph, kept, file, before, is_new }.run(monitor)?;
             if is_all {
-                return Ok(named.merged);
+                return Ok(named);
             }
             (before, is_new) = (named, false);
         }

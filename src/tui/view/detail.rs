@@ -228,7 +228,9 @@ impl Sheet<'_> {
         let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         let rank = self.circuit.rank_of(id).map(|rank| format!("rank {}", text::thousands(rank)));
         let recomputed = |notes: Vec<String>| {
+            // Nothing flows through an output, and nothing is said of it then.
             kept.recomputed(id)
+                .filter(|_| kept.influence[id.index()] > 0.0)
                 .map(|recomputed| ("recomputed", format!("{recomputed:.4}"), notes))
                 .into_iter()
                 .collect()
