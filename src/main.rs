@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| output::refuse(&error));
     match cli::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if output::is_left() => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
             ExitCode::FAILURE
