@@ -66,7 +66,7 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let document = format::open(file)?;
     let place = SessionPlace::beside(file, config::data_folder().as_deref());
     let opened = session::open(place, &document);
-    for notice in &opened.notices {
+    for notice in document.foreign.warnings.iter().chain(&opened.notices) {
         note!("circuitscope: {}", visible(notice));
     }
     Ok((document, opened))
@@ -178,16 +178,20 @@ impl OpenGraph {
         if let Some(layer) = node.layer() {
             all["layer"] = json!(layer);
         }
+        if let Some(number) = graph.feature_number(id) {
+            all["feature"] = number_json(number);
+        }
+        if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
+            all["dictionary"] = json!(dictionary);
+        }
         match &node.kind {
-            NodeKind::Feature { feature, .. } => {
-                all["feature"] = json!(feature);
-                all["activation"] = json!(node.activation);
-            }
+            NodeKind::Feature { .. } => all["activation"] = json!(node.activation),
             NodeKind::Token { id, .. } => all["vocabulary_id"] = json!(id),
             NodeKind::Logit { id, probability, .. } => {
                 all["vocabulary_id"] = json!(id);
                 all["probability"] = json!(probability);
             }
+            NodeKind::Other { .. } if node.activation.is_some() => all["activation"] = json!(node.activation),
             NodeKind::Error { .. } | NodeKind::Other { .. } => {}
         }
         all
@@ -233,6 +237,11 @@ pub fn line(document: &Document, edited: &Edited, id: NodeId) -> String {
 /// A text in a column of so many cells; a longer one takes what it needs.
 pub fn padded(text: &str, cells: usize) -> String {
     format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))))
+}
+
+/// A number as JSON has it; as a text where it has more bits than readers keep.
+fn number_json(number: u128) -> Value {
+    u64::try_from(number).map_or_else(|_| json!(number.to_string()), |number| json!(number))
 }
 
 /// Reads a query, and points at what is wrong with it.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod alter;
+mod attention;
 mod batch;
 mod cost;
 mod edit;
@@ -36,16 +37,24 @@ mod walk;
 mod which;
 mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Words that are this much alike may be one misspelt.
+const LIKE: f64 = 0.8;
 
 /// Trace the circuit behind a language model's answer and walk it, in the terminal.
 #[derive(Debug, Parser)]
 ///
-/// Without a subcommand it opens the full-screen program: on the embedded demo model, or on --model and --transcoder.
+/// Without a subcommand it opens the full-screen program: on the graphs that are named, else on the embedded demo model, or
+/// on --model and --transcoder.
 #[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Graphs to open, as with `open`
+    #[arg(value_name = "FILE", conflicts_with = "prompt")]
+    files: Vec<PathBuf>,
     /// The prompt to trace
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -88,9 +97,10 @@ enum Command {
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
+        None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, &cli.walk),
         None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
-        Some(Command::Open(args)) => walk::open(args),
+        Some(Command::Open(args)) => walk::open(&args.files, &args.walk),
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Features(args)) => features::run(args),
@@ -112,5 +122,19 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Start(args)) => walk::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
+    }
+}
+
+/// The files, unless the first of them is a subcommand that is misspelt.
+fn known(files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str()) else {
+        return Ok(files.to_vec());
+    };
+    let command = Cli::command();
+    let alike = |name: &str| strsim::jaro_winkler(name, word);
+    let nearest = command.get_subcommands().map(clap::Command::get_name).max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    match nearest.filter(|name| alike(name) > LIKE) {
+        Some(name) => anyhow::bail!("there is no subcommand and no file {word:?}; is `circuitscope {name}` meant?"),
+        None => Ok(files.to_vec()),
     }
 }

@@ -72,9 +72,9 @@ pub struct OpenArgs {
     /// Raw graphs as trace wrote them, graph JSON (gzipped or not) of circuit-tracer, Neuronpedia and others, or
     /// circuit-tracer's .pt
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
-    walk: WalkArgs,
+    pub walk: WalkArgs,
 }
 
 /// Traces a prompt and walks its circuit.
@@ -96,14 +96,14 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
 ///
 /// # Errors
 /// The file cannot be read, the model cannot be loaded, or the terminal cannot be claimed.
-pub fn open(args: &OpenArgs) -> Result<()> {
+pub fn open(files: &[PathBuf], walk: &WalkArgs) -> Result<()> {
     // What is no graph at all is said at once, and not on a screen of its own.
-    let models = args.files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    let models = files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
     // The demo model can say nothing of another model's graph.
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
-    let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
+    let tracer = if walk.engine.is_demo() && !is_demos { None } else { Some(walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
+    tui::run(Start::Opened(files.to_vec()), tracer, walk.models()?, walk.look.options())
 }
 
 /// Shows what can be traced, to choose from.

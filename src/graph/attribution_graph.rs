@@ -1,9 +1,10 @@
 //! The attribution graph itself: nodes, and weighted edges that can be walked both ways.
 
-use crate::graph::{Node, Token};
+use crate::graph::{FileNames, Node, Token};
 use crate::ids::{EdgeId, NodeId};
 use std::iter::FusedIterator;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A direct effect of one node on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub struct AttributionGraph {
     pub(super) input_totals: Vec<f64>,
     /// Every node after all of its sources.
     pub(super) order: Vec<NodeId>,
+    /// What its file calls its nodes.
+    pub(super) file_names: Option<Arc<FileNames>>,
     /// The cumulative scores that a file gives, `[N]`, where its links form a cycle.
     pub(super) cyclic_scores: Option<Vec<f32>>,
 }

@@ -349,6 +349,7 @@ impl Builder {
             column_edges,
             input_totals,
             order: Vec::new(),
+            file_names: None,
             cyclic_scores: None,
         })
     }

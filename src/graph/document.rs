@@ -1,7 +1,8 @@
 //! A graph with everything that is known of it beside its nodes and edges.
 
 use crate::graph::{
-    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
+    AttributionGraph, Densities, Edited, Foreign, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds,
+    prune_by_density,
 };
 use crate::ids::NodeId;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Document {
     pub occurrences: Option<Arc<Occurrences>>,
     /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
     pub densities: Arc<Densities>,
+    /// What the file of another program says beside.
+    pub foreign: Arc<Foreign>,
 }
 
 impl Document {
@@ -119,6 +122,7 @@ impl Document {
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
             occurrences: None,
             densities: Arc::default(),
+            foreign: Arc::default(),
         })
     }
 }

@@ -35,6 +35,7 @@ fn document(features: &[u32]) -> Document {
         edited: Arc::new(Edited { notes: "from the file".into(), ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),
+        foreign: Arc::default(),
     }
 }
 

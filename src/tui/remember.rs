@@ -40,6 +40,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
         }
     }
     let Opened { session, file, is_saved, notices } = session::open(place, document);
+    let notices = document.foreign.warnings.iter().cloned().chain(notices).collect();
     let thresholds = session.edited.thresholds;
     let other = thresholds != document.edited.thresholds;
     let kept = other.then(|| Arc::new(document.prune(thresholds)));

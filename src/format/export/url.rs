@@ -25,7 +25,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
     if !groups.is_empty() {
         state.push(("supernodes", serde_json::json!(groups).to_string()));
     }
-    let labels = json::labels(graph, edited, &names);
+    let labels = json::labels(graph, edited, &sheet.document.foreign.unread, &names);
     if !labels.is_empty() {
         state.push(("clerps", serde_json::json!(labels).to_string()));
     }

@@ -1,5 +1,6 @@
 //! Pictures of the state. A view changes nothing.
 
+mod attention;
 mod connections;
 mod crumbs;
 mod detail;

@@ -87,8 +87,10 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     };
     let mut facts: Vec<Fact> =
         marks(circuit, detail).into_iter().map(|(mark, value)| (mark, value, theme.alert)).collect();
-    facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
-    facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
+    if !graph.is_cyclic() {
+        facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
+        facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
+    }
     let nodes = share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node);
     facts.push((label("nodes", "nodes", "n"), nodes, counts));
     let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge);
@@ -99,7 +101,9 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let density = format!("{}{}{note}", label("at most ", "", ""), now.thresholds.density);
         facts.push((label("density", "dens", "d"), density, style));
     }
-    facts.push((label("influence", "infl", "i"), percent(circuit.influence_kept), counts));
+    if !graph.is_cyclic() {
+        facts.push((label("influence", "infl", "i"), percent(circuit.influence_kept), counts));
+    }
     if let Some(errors) = circuit.error_share() {
         facts.push((label("errors", "err", "x"), percent(errors), theme.text));
     }
@@ -135,7 +139,12 @@ fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
             marks.push(("pre-pruned", at));
         }
     }
-    if document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+    if document.graph.is_cyclic() {
+        let says = if detail < Detail::Medium { "" } else { "its links form a cycle: no scores" };
+        marks.push(("cyclic", says.to_owned()));
+    }
+    let is_warned = document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty());
+    if is_warned || !document.foreign.warnings.is_empty() {
         marks.push((if detail > Detail::Bare { "warned" } else { "!" }, String::new()));
     }
     if is_half(&document.origin.dtype) {
