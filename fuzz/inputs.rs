@@ -1,12 +1,22 @@
 //! What is done with an input of each fuzz target. Shared with `tests/fuzz`, which replays the seeds on the stable
 //! toolchain.
 
-use circuitscope::features::record;
 use circuitscope::features::store::{Index, unpack};
-use circuitscope::format::{json, torch};
+use circuitscope::features::{labels, record};
+use circuitscope::format::{self, json, torch};
+use circuitscope::graph::Document;
 use circuitscope::graph::query::{Query, complete};
+use circuitscope::hub::Place;
 use circuitscope::ids::{FeatureId, Layer};
-use std::path::Path;
+use circuitscope::job::Monitor;
+use circuitscope::model::{ModelSpec, Weights};
+use circuitscope::session::{self, SessionPlace};
+use circuitscope::tokens::Tokenizer;
+use circuitscope::transcoder::TranscoderConfig;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Records that are looked at of one input.
 const MOST_RECORDS: usize = 64;
@@ -65,5 +75,113 @@ pub fn filter(data: &[u8]) {
     if let Ok(query) = Query::parse(text) {
         let again = Query::parse(&query.to_string()).expect("what was written is read");
         assert_eq!(again.expr(), query.expr());
+    }
+}
+
+/// A folder with files, for readers that are given one. It goes when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(files: &[(&str, &[u8])]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let name = format!("circuitscope-fuzz-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = Self(root.join(name));
+        fs::create_dir(&folder.0).expect("a folder is made");
+        files.iter().for_each(|(name, content)| fs::write(folder.0.join(name), content).expect("a file is written"));
+        folder
+    }
+
+    fn place(&self) -> Place {
+        Place::directory(&self.0).expect("the folder is there")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A model's `config.json`.
+pub fn config(data: &[u8]) {
+    let folder = Folder::with(&[("config.json", data)]);
+    if let Ok(spec) = ModelSpec::read(&folder.place()) {
+        assert!(spec.n_layers == spec.layers.len() && spec.n_layers <= 1 << 12);
+        assert!(spec.head_dim > 0 && spec.n_heads.is_multiple_of(spec.n_kv_heads));
+    }
+}
+
+/// A transcoder's `config.yaml`.
+pub fn set(data: &[u8]) {
+    let folder = Folder::with(&[("config.yaml", data)]);
+    if let Ok(config) = TranscoderConfig::read(&folder.place()) {
+        let place = folder.place();
+        config.transcoders.iter().flatten().for_each(|entry| drop(place.listed(entry)));
+    }
+}
+
+/// A tokenizer, and how it reads a prompt.
+pub fn tokenizer(data: &[u8]) {
+    let folder = Folder::with(&[("tokenizer.json", data)]);
+    let Ok(tokenizer) = Tokenizer::open(&folder.place()) else { return };
+    if let Ok(ids) = tokenizer.encode("the capital of France is, 2 é\u{200d}") {
+        drop(tokenizer.joined(&ids));
+        ids.iter().for_each(|id| assert!(tokenizer.text(*id).len() <= 1 << 18));
+    }
+    drop(tokenizer.unknown_words("the Capital"));
+    drop(tokenizer.target("the", 1 << 20));
+}
+
+/// A chat template, put around a message.
+pub fn template(data: &[u8]) {
+    const WORDS: &[u8] = br#"{"model": {"type": "WordLevel", "vocab": {"<unk>": 0}, "unk_token": "<unk>"}}"#;
+    const NAMES: &[u8] = br#"{"bos_token": "<s>", "eos_token": {"content": "</s>"}}"#;
+    let files = [("tokenizer.json", WORDS), ("tokenizer_config.json", NAMES), ("chat_template.jinja", data)];
+    let Ok(tokenizer) = Tokenizer::open(&Folder::with(&files).place()) else { return };
+    if let Ok(text) = tokenizer.in_chat("hello") {
+        assert!(text.len() <= 64 << 20, "a template makes {} bytes", text.len());
+    }
+}
+
+/// A NumPy archive of weights.
+pub fn npz(data: &[u8]) {
+    let folder = Folder::with(&[("weights.npz", data)]);
+    let Ok(weights) = Weights::open(&folder.place(), &["weights.npz".to_owned()]) else { return };
+    for name in ["W_enc", "b_enc", "W_dec", "threshold", "a"] {
+        let Some(shape) = weights.get(name).map(|entry| entry.shape().to_vec()) else { continue };
+        let numbers = shape.iter().try_fold(1usize, |all, n| all.checked_mul(*n));
+        if numbers.is_some_and(|numbers| numbers <= 1 << 20) && !shape.is_empty() {
+            drop(weights.read(name, &shape));
+        }
+    }
+}
+
+/// A session beside a graph.
+pub fn session(data: &[u8]) {
+    static DOCUMENT: OnceLock<Document> = OnceLock::new();
+    let graph: &[u8] = include_bytes!("corpus/session-graph.json");
+    let document = DOCUMENT.get_or_init(|| json::read(Path::new("graph"), graph).expect("the graph is read"));
+    let folder = Folder::with(&[("graph.json.session.json", data)]);
+    let opened = session::open(SessionPlace::beside(&folder.0.join("graph.json"), None), document);
+    let n_nodes = document.graph.n_nodes();
+    assert!(opened.session.edited.pins.iter().all(|id| id.index() < n_nodes));
+}
+
+/// A graph's file of whatever kind.
+pub fn file(data: &[u8]) {
+    let folder = Folder::with(&[("graph", data)]);
+    let path = folder.0.join("graph");
+    drop(format::model_of(&path));
+    drop(format::open(&path));
+}
+
+/// Files of labels: a table, and JSON lines.
+pub fn label(data: &[u8]) {
+    let folder = Folder::with(&[("labels.csv", data), ("labels.jsonl", data)]);
+    let monitor = Monitor::default();
+    for name in ["labels.csv", "labels.jsonl"] {
+        drop(labels::read(&folder.0.join(name), &monitor));
     }
 }

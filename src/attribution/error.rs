@@ -1,7 +1,7 @@
 //! What can stop a trace.
 
 use crate::job::Cancelled;
-use crate::model::ModelError;
+use crate::model::{ModelError, TensorError};
 use crate::tokens::TokenError;
 use crate::transcoder::TranscoderError;
 use thiserror::Error;
@@ -83,11 +83,17 @@ pub enum TraceError {
     )]
     NotFinite(String),
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
     /// The work was stopped on request, before there was anything to keep.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<candle_core::Error> for TraceError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 impl TraceError {
@@ -103,17 +109,16 @@ impl TraceError {
 }
 
 impl TraceError {
-    /// Whether the device ran out of memory. Each kind of device says so in its own words, handed on as text.
+    /// Whether the device ran out of memory, at whatever floor.
     pub(super) fn is_device_full(&self) -> bool {
-        let error = match self {
+        match self {
             Self::Tensor(error)
             | Self::Model(ModelError::Tensor(error))
             | Self::Transcoder(TranscoderError::Tensor(error) | TranscoderError::Weights(ModelError::Tensor(error))) => {
-                error.to_string()
+                error.is_device_full()
             }
-            _ => return false,
-        };
-        ["OUT_OF_MEMORY", "ALLOC_FAILED", "Failed to create metal resource"].iter().any(|words| error.contains(words))
+            _ => false,
+        }
     }
 
     /// The same, in a sentence where it is that the device ran out of memory.

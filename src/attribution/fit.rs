@@ -43,7 +43,7 @@ mod tests {
         let error = |text: &str| candle_core::Error::Msg(text.to_owned());
         match nth % 2 {
             0 => error("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")").into(),
-            _ => ModelError::Tensor(error("CublasError(CUBLAS_STATUS_ALLOC_FAILED)")).into(),
+            _ => ModelError::from(error("CublasError(CUBLAS_STATUS_ALLOC_FAILED)")).into(),
         }
     }
 

@@ -8,8 +8,8 @@ use crate::graph::{
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::intervention::{Baseline, donors, sites_at};
 use crate::job::Monitor;
+use crate::untrusted::{self, json_fault};
 use anyhow::{Context, Result, anyhow, bail};
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -151,11 +151,18 @@ fn swap(text: &str) -> Result<Swap, String> {
 /// # Errors
 /// The file cannot be read or holds something else.
 pub fn read_interventions(path: &Path) -> Result<Interventions> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} holds no interventions", path.display()))
+    const MOST_BYTES: u64 = 16 << 20;
+    let text = untrusted::read(path, MOST_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
+    let wrong = |error| anyhow!("{} holds no interventions: {}", path.display(), json_fault(&error));
+    serde_json::from_slice(&text).map_err(wrong)
 }
 
 impl AlterArgs {
+    /// The files that are named.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.graph.iter().chain(&self.interventions).map(PathBuf::as_path)
+    }
+
     /// Reads the files that are named.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::cli::prompt::{ChatArgs, PromptArgs};
 use crate::cli::trace::{self, Start, TraceArgs};
 use crate::format::raw::{self, Summary};
 use crate::graph::TargetKind;
+use crate::untrusted::{self, excerpt};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,6 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// Bytes of the largest list of prompts.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Letters of a prompt that its file is called by.
 const SLUG: usize = 40;
 
@@ -30,9 +34,6 @@ pub struct BatchArgs {
     /// wanted, slug, target, target_diff, target_position, chat; - is stdin
     #[arg(long, value_name = "FILE", group = "source")]
     pub prompts: Option<PathBuf>,
-    /// Traces anew what --out holds already
-    #[arg(long, conflicts_with_all = ["prompt", "tokens", "resume"])]
-    force: bool,
     /// Takes every Nth prompt from the Ith on, so that N runs together trace all
     #[arg(long, value_name = "I/N", conflicts_with_all = ["prompt", "tokens", "resume"])]
     shard: Option<Shard>,
@@ -73,7 +74,7 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
         bail!("{} holds no prompt", prompts.display());
     }
     if !ignored.is_empty() {
-        let names = ignored.into_iter().collect::<Vec<_>>().join(", ");
+        let names = ignored.iter().map(|name| excerpt(name)).take(10).collect::<Vec<_>>().join(", ");
         note!("{}: fields that mean nothing here are left alone: {names}", prompts.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("--out {} cannot be a directory", folder.display()))?;
@@ -123,10 +124,13 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
 fn content(prompts: &Path) -> Result<Vec<u8>> {
     if prompts == Path::new("-") {
         let mut content = Vec::new();
-        io::stdin().read_to_end(&mut content).context("the prompts on stdin cannot be read")?;
+        io::stdin().take(MOST_BYTES + 1).read_to_end(&mut content).context("the prompts on stdin cannot be read")?;
+        if content.len() as u64 > MOST_BYTES {
+            bail!("the prompts on stdin have more than {MOST_BYTES} bytes; give them in parts");
+        }
         return Ok(content);
     }
-    fs::read(prompts).with_context(|| format!("{} cannot be read", prompts.display()))
+    untrusted::read(prompts, MOST_BYTES).with_context(|| format!("{} cannot be read", prompts.display()))
 }
 
 fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Result<Outcome> {
@@ -134,7 +138,7 @@ fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Resul
     let entry = line.entry.as_ref().map_err(|why| anyhow!("{why}"))?;
     let args = for_entry(args, entry);
     let mut start = Start::fresh(&args, engine)?;
-    if let (false, true, Start::Fresh { options, .. }) = (args.batch.force, out.exists(), &start) {
+    if let (false, true, Start::Fresh { options, .. }) = (args.force.force, out.exists(), &start) {
         let there = raw::summary(out)?;
         if !is_made_by(&there, options, engine) {
             bail!("{} was made from something else; give --force or another --out", out.display());

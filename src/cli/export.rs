@@ -1,12 +1,12 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
 use crate::cli::graph::{node_named, open_session, share};
+use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_from, print_json};
 use crate::format::{self, Format, Options, Theme};
 use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Writes a part of a graph as a file for other programs, or as a figure.
@@ -35,6 +35,8 @@ pub struct ExportArgs {
     /// Where to write it; - is stdout
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
     /// What viewers call the graph [default: what its file calls it, or the name of --out without its extension]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     slug: Option<String>,
@@ -144,9 +146,6 @@ impl ExportArgs {
 /// # Errors
 /// Where the file cannot be read, holds no sound graph, or the export cannot be written; nothing is left then.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    if same_file(&args.file, &args.out) {
-        bail!("--out is the graph itself ({}); write the export elsewhere", args.out.display());
-    }
     for (option, given) in [("--slug", &args.slug), ("--scan", &args.scan)] {
         if given.is_some() && args.format == ExportFormat::Dense {
             bail!("--format dense has no place for {option}; leave it out");
@@ -154,6 +153,9 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     }
     if args.json && args.is_to_stdout() {
         bail!("--out - and --json both write to stdout; leave one out");
+    }
+    if !args.is_to_stdout() {
+        args.force.allow(&args.out, [args.file.as_path()])?;
     }
     let (document, opened) = open_session(&args.file)?;
     let edited = args.edited(&document, opened.session.edited)?;
@@ -205,9 +207,4 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
         );
     }
     Ok(())
-}
-
-/// Whether both lead to one file that is there.
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }

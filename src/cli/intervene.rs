@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, softmax};
 use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
+use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
@@ -42,6 +43,8 @@ pub struct InterveneArgs {
     /// Where to write logits, activations and pre_activations
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print the effects on stdout as JSON
     #[arg(long)]
     json: bool,
@@ -82,6 +85,9 @@ struct Found {
 /// # Errors
 /// Anything that kept the result from being had; no file is left then.
 pub fn run(args: &InterveneArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        args.force.allow(out, args.alter.files())?;
+    }
     let asked = args.alter.read()?;
     asked.freeze(args.layers.as_ref())?;
     let engine = args.engine.open()?;

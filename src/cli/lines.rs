@@ -1,5 +1,7 @@
 //! A file of prompts: one a line, or JSON lines with a prompt and how to trace it.
 
+use crate::tokens::MOST_TEXT;
+use crate::untrusted::{excerpt, json_fault};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -40,12 +42,15 @@ pub(super) fn read(content: &[u8]) -> (Vec<Line>, BTreeSet<String>) {
     let mut ignored = BTreeSet::new();
     let read = |(at, line): (usize, &[u8])| {
         let entry = match std::str::from_utf8(line) {
-            Err(error) => Err(format!("it is not UTF-8: {error}")),
+            _ if line.len() > MOST_TEXT => {
+                Err(format!("it has {} bytes, and at most {MOST_TEXT} are read", line.len()))
+            }
+            Err(_) => Err("it is not UTF-8".to_owned()),
             Ok(line) if !is_json => Ok(Entry { prompt: Some(line.to_owned()), ..Entry::default() }),
             Ok(line) => match serde_json::from_str(line) {
                 Ok(Value::Object(fields)) => entry(fields, &mut ignored),
                 Ok(_) => Err("it is no JSON object".to_owned()),
-                Err(error) => Err(format!("it is no JSON: {error}")),
+                Err(error) => Err(json_fault(&error)),
             },
         };
         Line { number: at + 1, entry }
@@ -62,7 +67,7 @@ fn is_object(line: &[u8]) -> bool {
 fn entry(fields: Map<String, Value>, ignored: &mut BTreeSet<String>) -> Result<Entry, String> {
     let mut entry = Entry::default();
     for (field, value) in fields {
-        let wrong = |wanted: &str| format!("{field} is {value}, and it has to be {wanted}");
+        let wrong = |wanted: &str| format!("{field} is {}, and it has to be {wanted}", excerpt(&value.to_string()));
         match field.as_str() {
             _ if value.is_null() => {}
             "prompt" => entry.prompt = Some(value.as_str().ok_or_else(|| wrong("a text"))?.to_owned()),
@@ -152,7 +157,7 @@ mod tests {
             "neither prompt nor tokens",
             "prompt is 3",
             "no JSON object",
-            "no JSON",
+            "ends before its JSON does",
             "target_diff",
             "target_position is -1",
         ]) {

@@ -23,6 +23,7 @@ mod lines;
 mod look;
 mod manual;
 mod models;
+mod out;
 pub mod output;
 mod overlay;
 mod paths;

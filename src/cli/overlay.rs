@@ -2,6 +2,7 @@
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, line, title};
+use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::which::ThresholdArgs;
@@ -32,6 +33,8 @@ pub struct GraphsArgs {
     /// Write them as one graph, labelled by what holds each feature: graph JSON, or a lab note where it ends in .md
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -92,6 +95,9 @@ pub fn union(args: &UnionArgs) -> Result<()> {
 }
 
 fn run(args: &GraphsArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        args.force.allow(out, args.files.iter().map(PathBuf::as_path))?;
+    }
     let open = args.open()?;
     let origins: Vec<&Origin> = open.iter().map(|it| &*it.document.origin).collect();
     if let Some([a, b]) = unlike(&origins) {

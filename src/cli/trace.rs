@@ -5,6 +5,7 @@ use crate::cli::batch::{self, BatchArgs};
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
 use crate::cli::keeper::Keeper;
+use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_json};
 use crate::cli::plan::{LimitArgs, When, outlook, outlook_json, plan_json};
 use crate::cli::progress::{WhenStopped, watch};
@@ -51,6 +52,8 @@ pub struct TraceArgs {
     /// Where to write the raw graph; with --resume, that file by default; with --prompts, the directory for all
     #[arg(long, value_name = "FILE|DIR", required_unless_present_any = ["resume", "plan"])]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArgs,
     /// When stopped by Ctrl-C, write what there is; a long trace is also saved now and then
     #[arg(long)]
     keep_partial: bool,
@@ -202,7 +205,10 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     if let Some(prompts) = &args.batch.prompts {
         return batch::run(args, prompts, out);
     }
-    writable(out)?;
+    // A resumed trace goes on in its own file where no other is named.
+    if args.out.is_some() {
+        args.force.allow(out, [])?;
+    }
     let from = args.resume.as_deref().map(raw::read).transpose()?;
     let engine = Arc::new(args.open(Some(out), from.as_ref())?);
     let start = match from {
@@ -283,18 +289,6 @@ pub(super) fn write(
     let rows = trace.row_targets.len().saturating_sub(held);
     let cost = Cost { plan, time: begun.elapsed(), phases, rows, on_device: most_held(&device) };
     Ok((trace, cost))
-}
-
-/// That the output can be written is seen before any work is spent on it.
-fn writable(out: &Path) -> Result<()> {
-    let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if out.is_dir() {
-        bail!("--out {} is a directory; give the file to write", out.display());
-    }
-    if !folder.is_dir() {
-        bail!("--out {}: there is no directory {}; make it first", out.display(), folder.display());
-    }
-    Ok(())
 }
 
 fn targets(args: &TraceArgs, engine: &Engine) -> Result<TargetChoice> {

@@ -2,6 +2,7 @@
 
 use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why, firing};
 use crate::cli::engine::EngineArgs;
+use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
@@ -42,6 +43,8 @@ pub struct WhyArgs {
     /// Trace what the pre-activation comes from, and write it as a raw graph whose output it is, to be walked
     #[arg(long, value_name = "FILE", requires = "feature")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +55,9 @@ pub struct WhyArgs {
 /// # Errors
 /// The model cannot be loaded, the prompt cannot be read, or there is no such feature.
 pub fn run(args: &WhyArgs) -> Result<()> {
+    if let Some(out) = &args.out {
+        args.force.allow(out, [])?;
+    }
     let engine = args.engine.open()?;
     let (text, tokens) = args.prompt.read(&engine)?;
     let wanted = args.clone();

@@ -5,12 +5,13 @@ use crate::features::record::{self, Record};
 use crate::format::json::cantor_pairing;
 use crate::hub::is_inside;
 use crate::ids::{FeatureId, Layer};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use crate::untrusted;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The largest file of a feature.
-const MOST: u64 = 32 << 20;
+const MOST: u64 = 8 << 20;
 
 /// A directory of `{number}.json`, or of `{scan}/{number}.json` by what the transcoder is called.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Folder {
     pub fn read(&self, layer: Layer, feature: FeatureId) -> Result<Option<Record>, FeatureError> {
         let path = self.path.join(format!("{}.json", cantor_pairing(layer, feature)));
         let file = path.display().to_string();
-        let bytes = match read_at_most(&path, MOST) {
+        let bytes = match untrusted::read(&path, MOST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FeatureError::Read { file, error }),
@@ -60,13 +61,4 @@ fn has_numbers(path: &Path) -> bool {
     let is_number = |name: &str| name.strip_suffix(".json").is_some_and(|name| name.parse::<u64>().is_ok());
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| entry.file_name().to_str().is_some_and(is_number))
-}
-
-fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("it has more than {most} bytes, which no dashboard has")));
-    }
-    Ok(bytes)
 }

@@ -27,6 +27,10 @@ pub const READING: &str = "reading";
 pub const WRITING: &str = "writing";
 /// Bytes of texts of one feature that are in memory at most before they are put aside.
 const PUT_ASIDE: usize = 1 << 20;
+/// Places in a store's index that are made without asking why: of a few features here and there.
+const PLACES: usize = 1 << 23;
+/// Places for each feature of which something is known.
+const PLACES_A_FEATURE: usize = 64;
 /// Rows that are skipped and told one by one.
 const TOLD: usize = 5;
 
@@ -211,6 +215,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn finish(self, folder: &Path, monitor: &Monitor) -> Result<Imported, FeatureError> {
+        self.check_room()?;
         let manifest = self.manifest();
         let Self { spool, features, labels, sets, mut outcome, .. } = self;
         if features.is_empty() && labels.is_empty() {
@@ -253,6 +258,20 @@ impl<'a> Gathering<'a> {
         })?;
         writer.finish()?;
         Ok(outcome)
+    }
+
+    /// That the store would not be made of room for features that nothing is known of: a place in its index takes memory
+    /// and disk for each feature below the highest one.
+    fn check_room(&self) -> Result<(), FeatureError> {
+        let Manifest { n_features, .. } = self.manifest();
+        let places: usize = n_features.iter().sum();
+        let known = self.features.len() + self.labels.len();
+        if self.sizes.is_none() && places > known.saturating_mul(PLACES_A_FEATURE).max(PLACES) {
+            let what =
+                format!("{known} features are known, with indices for {places}; give the transcoder that they are of");
+            return Err(FeatureError::Source { file: self.folder.display().to_string(), what });
+        }
+        Ok(())
     }
 
     fn manifest(&self) -> Manifest {

@@ -5,7 +5,9 @@ use crate::format;
 use crate::graph::Labelled;
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::untrusted::{excerpt, json_fault};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -48,6 +50,8 @@ pub fn read(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
 }
 
 const READING: &str = "reading labels";
+/// Bytes of the longest record that goes over several lines.
+const LONGEST: usize = 1 << 16;
 
 fn json_lines(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
     let mut labels = LabelMap::new();
@@ -56,7 +60,7 @@ fn json_lines(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> 
         let (key, label) = match neuronpedia::row(line) {
             Ok((named, neuronpedia::Content::Label(label))) => ((named.layer, named.feature), label),
             _ => {
-                let line: LabelLine = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
+                let line: LabelLine = serde_json::from_slice(line).map_err(|error| wrong(json_fault(&error)))?;
                 ((Layer(line.layer), FeatureId(line.feature)), line.label)
             }
         };
@@ -77,11 +81,25 @@ fn insert(labels: &mut LabelMap, key: (Layer, FeatureId), label: &str) {
 fn csv(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
     let mut labels = LabelMap::new();
     let mut columns: Option<[usize; 3]> = None;
+    // Where a record began that goes on in the next line, since a quotation mark is open, and what there is of it.
+    let mut open: Option<(u64, String)> = None;
+    let wrong_in = |line, what: String| FeatureError::Line { file: path.display().to_string(), line, what };
+    let not_closed = |line| wrong_in(line, "a quotation mark is not closed".to_owned());
     lines::each(path, (READING, 0, 0), monitor, |number, line| {
-        let wrong = |what: String| FeatureError::Line { file: path.display().to_string(), line: number, what };
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        let text = std::str::from_utf8(line).map_err(|error| wrong(error.to_string()))?;
-        let cells = cells(text).ok_or_else(|| wrong("a quotation mark is not closed".to_owned()))?;
+        let text = std::str::from_utf8(line).map_err(|_| wrong_in(number, "it is not UTF-8".to_owned()))?;
+        let (number, text) = match open.take() {
+            Some((number, before)) => (number, Cow::Owned(format!("{before}\n{text}"))),
+            None => (number, Cow::Borrowed(text)),
+        };
+        let wrong = |what: String| wrong_in(number, what);
+        let Some(cells) = cells(&text) else {
+            if text.len() > LONGEST {
+                return Err(not_closed(number));
+            }
+            open = Some((number, text.into_owned()));
+            return Ok(());
+        };
         let [layer_at, feature_at, label] = match columns {
             Some(columns) => columns,
             None => {
@@ -95,7 +113,8 @@ fn csv(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
         };
         let cell = |at: usize| cells.get(at).map(|cell| cell.trim()).unwrap_or_default();
         let (Ok(layer), Ok(feature)) = (cell(layer_at).parse(), cell(feature_at).parse()) else {
-            return Err(wrong(format!("{:?} and {:?} are no layer and no feature", cell(layer_at), cell(feature_at))));
+            let [layer, feature] = [layer_at, feature_at].map(|at| excerpt(cell(at)));
+            return Err(wrong(format!("{layer:?} and {feature:?} are no layer and no feature")));
         };
         // A label with commas that nobody quoted is still one label where it stands last.
         let is_last = label > layer_at.max(feature_at) && label < cells.len();
@@ -103,7 +122,7 @@ fn csv(path: &Path, monitor: &Monitor) -> Result<LabelMap, FeatureError> {
         insert(&mut labels, (Layer(layer), FeatureId(feature)), &text);
         Ok(())
     })?;
-    Ok(labels)
+    open.map_or(Ok(labels), |(number, _)| Err(not_closed(number)))
 }
 
 /// Where layer, feature and label stand, if the cells are names of columns.
@@ -157,6 +176,11 @@ mod tests {
         assert_eq!(labels("a.csv", named).unwrap()[..], [both[0].clone(), (1, 1, "0".into()), both[1].clone()]);
         assert!(labels("a.csv", "0,3,a\nx,3,b").unwrap_err().contains("a.csv, line 2: \"x\" and \"3\""));
         assert!(labels("a.csv", "0,3,\"a").unwrap_err().contains("line 1: a quotation mark"));
+        let two_lines = "0,3,\"cities,\nbig ones\"\r\n12,7,\"a\r\n\"\"b\"\"\"\n1,1,c";
+        let wanted = [(0, 3, "cities,\nbig ones".into()), (1, 1, "c".into()), (12, 7, "a\n\"b\"".into())];
+        assert_eq!(labels("a.csv", two_lines), Ok(wanted.to_vec()));
+        let open = format!("0,1,a\n0,3,\"b\n{}", "c\n".repeat(1 << 20));
+        assert!(labels("a.csv", &open).unwrap_err().contains("line 2: a quotation mark"));
     }
 
     #[test]
@@ -164,6 +188,6 @@ mod tests {
         let text = "{\"layer\": 2, \"feature\": 9, \"label\": \"a\"}\n{\"modelId\": \"m\", \"layer\": \"12-set\", \
                     \"index\": \"7\", \"description\": \" b \"}\n{\"layer\": 2, \"feature\": 9, \"label\": \"later\"}\n";
         assert_eq!(labels("a.jsonl", text), Ok(vec![(2, 9, "a".into()), (12, 7, "b".into())]));
-        assert!(labels("a.jsonl", "{\"layer\": -2}").unwrap_err().contains("a.jsonl, line 1: invalid"));
+        assert!(labels("a.jsonl", "{\"layer\": -2}").unwrap_err().contains("a.jsonl, line 1: "));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::features::FeatureError;
 use crate::job::Monitor;
+use crate::untrusted;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -27,7 +28,7 @@ pub(super) fn each(
 ) -> Result<(), FeatureError> {
     let name = || path.display().to_string();
     let unreadable = |error| FeatureError::Read { file: name(), error };
-    let counted = Counted { file: File::open(path).map_err(unreadable)?, read: 0 };
+    let counted = Counted { file: untrusted::open(path).map_err(unreadable)?, read: 0 };
     let mut packed = BufReader::with_capacity(BUFFER, counted);
     let is_gzip = packed.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let mut lines: Lines = if is_gzip {

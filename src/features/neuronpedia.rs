@@ -4,6 +4,7 @@
 use crate::features::record::Record;
 use crate::features::{Dashboard, Example, Quantile};
 use crate::ids::{FeatureId, Layer};
+use crate::untrusted::{excerpt, json_fault};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -109,7 +110,7 @@ pub(super) enum Content {
 /// It is no JSON, does not say which feature it is about, or its parts do not fit each other.
 pub(super) fn row(bytes: &[u8]) -> Result<(Named, Content), String> {
     fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
-        serde_json::from_slice(bytes).map_err(|e| e.to_string())
+        serde_json::from_slice(bytes).map_err(|e| json_fault(&e))
     }
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err("it is no JSON object".to_owned());
@@ -153,7 +154,7 @@ impl Head {
         };
         let layer = layer.and_then(|layer| u32::try_from(layer).ok()).filter(|layer| *layer < MOST_LAYERS);
         let index = index.and_then(|index| u32::try_from(index).ok()).filter(|index| *index < MOST_FEATURES);
-        let layer = layer.ok_or_else(|| format!("its layer {set:?} begins with no layer's number"))?;
+        let layer = layer.ok_or_else(|| format!("its layer {:?} begins with no layer's number", excerpt(&set)))?;
         let feature = index.ok_or("its index is no feature's number")?;
         Ok(Named { set: format!("{}/{set}", self.model), layer: Layer(layer), feature: FeatureId(feature) })
     }

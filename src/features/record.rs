@@ -2,6 +2,7 @@
 
 use crate::features::Dashboard;
 use crate::features::neuronpedia::{self, Named};
+use crate::untrusted::json_fault;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -33,11 +34,11 @@ pub fn parse(bytes: &[u8]) -> Result<Record, String> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err("it is no JSON object".to_owned());
     }
-    let probe: Probe = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let probe: Probe = serde_json::from_slice(bytes).map_err(|e| json_fault(&e))?;
     if probe.model.is_some() {
         return neuronpedia::parse(bytes);
     }
-    let dashboard: Dashboard = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let dashboard: Dashboard = serde_json::from_slice(bytes).map_err(|e| json_fault(&e))?;
     dashboard.check()?;
     Ok(Record { dashboard, label: None, named: None })
 }

@@ -10,6 +10,7 @@ use crate::format::write_atomically;
 use crate::hub::{Hub, HubError, Reference};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +23,10 @@ use std::time::Duration;
 pub const ASKING: &str = "asking the hub";
 /// The largest packed index.
 const MOST_INDEX: usize = 256 << 20;
+/// The largest files of this program's own: what was consented to, a record as it came, a commit.
+const MOST_CONSENTS: u64 = 1 << 20;
+const MOST_RECORD: u64 = 32 << 20;
+const MOST_COMMIT: u64 = 1 << 10;
 /// How much of a file is read through where a server sends it from its start.
 const MOST_SKIPPED: usize = 64 << 20;
 
@@ -42,7 +47,8 @@ struct SavedConsents {
 impl Consents {
     /// Those that stand in the file at `path`. One that cannot be understood holds none.
     pub fn open(path: Option<PathBuf>) -> Self {
-        let read = |path: &PathBuf| serde_json::from_slice::<SavedConsents>(&fs::read(path).ok()?).ok();
+        let read =
+            |path: &PathBuf| serde_json::from_slice::<SavedConsents>(&untrusted::read(path, MOST_CONSENTS).ok()?).ok();
         let given = path.as_ref().and_then(read).unwrap_or_default().features_from_hub;
         Self { path, kept: given.clone(), given }
     }
@@ -132,7 +138,7 @@ impl Remote {
         let wrong = |what: String| FeatureError::Record { layer, feature, file: of.uri(), what };
         check_length(&range).map_err(wrong)?;
         let kept = self.kept(&found.commit).map(|folder| folder.join(format!("{layer}/{feature}.record")));
-        if let Some(bytes) = kept.as_ref().and_then(|path| fs::read(path).ok())
+        if let Some(bytes) = kept.as_ref().and_then(|path| untrusted::read(path, MOST_RECORD).ok())
             && let Ok(dashboard) = unpack(&bytes)
         {
             return Ok(Some(Record { dashboard, ..Record::default() }));
@@ -162,7 +168,7 @@ impl Remote {
     fn commit(&self, monitor: &Monitor) -> Result<String, FeatureError> {
         let pin = self.kept(&format!("{}.commit", folder_name(self.set.revision())));
         if !self.hub.has(&self.set)
-            && let Some(commit) = pin.as_ref().and_then(|pin| fs::read_to_string(pin).ok())
+            && let Some(commit) = pin.as_ref().and_then(|pin| untrusted::read_text(pin, MOST_COMMIT).ok())
             && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
         {
             return Ok(commit);
@@ -198,7 +204,7 @@ impl Remote {
         let kept = self.kept(&commit).map(|folder| folder.join(INDEX));
         let read = |packed: &[u8], file: &str| Index::read(packed, self.sizes.as_ref(), file);
         if let Some(path) = &kept
-            && let Ok(packed) = fs::read(path)
+            && let Ok(packed) = untrusted::read(path, MOST_INDEX as u64)
         {
             return Ok(Found { commit, index: Some(read(&packed, &path.display().to_string())?) });
         }

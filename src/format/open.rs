@@ -2,6 +2,7 @@
 
 use crate::format::{FormatError, json, raw, torch};
 use crate::graph::Document;
+use crate::untrusted;
 use flate2::bufread::MultiGzDecoder;
 use memmap2::Mmap;
 use std::fs::File;
@@ -19,7 +20,7 @@ const MOST_EXPANSION: usize = 50;
 /// Short files may expand as they like.
 const EXPANSION_FREE: usize = 64 << 20;
 const CHUNK: u64 = 1 << 20;
-/// As much of a file as tells what it is; a JSON may begin with blanks.
+/// Bytes that tell what a file is.
 const START: u64 = 1 << 12;
 
 /// What a file is.
@@ -78,29 +79,33 @@ pub fn open(path: &Path) -> Result<Document, FormatError> {
 }
 
 /// The model that a raw container was traced with, read from its header; `None` for a graph of another form, which
-/// does not say, and for what can be read only once.
+/// does not say.
 ///
 /// # Errors
 /// [`FormatError::Read`], or [`FormatError::Other`] where the file begins like no graph.
 pub fn model_of(path: &Path) -> Result<Option<String>, FormatError> {
     let read = || {
-        let file = File::open(path)?;
-        let about = file.metadata()?;
-        let mut start = Vec::new();
-        if about.is_file() {
-            file.take(START).read_to_end(&mut start)?;
-        }
-        Ok((about, start))
+        let mut file = untrusted::open(path)?;
+        Ok((start(&mut file)?, file.metadata()?.len()))
     };
-    let (about, start) = read().map_err(|error| reading(path, error))?;
-    if !about.is_file() && !about.is_dir() {
-        return Ok(None);
-    }
-    match Form::of(&start, about.len()) {
-        _ if about.is_dir() => Err(none_of_them(path, "it is a directory")),
+    let (start, length) = read().map_err(|error| reading(path, error))?;
+    match Form::of(&start, length) {
         Ok(Form::Raw) => raw::model(path).map(Some),
         Ok(_) => Ok(None),
         Err(found) => Err(none_of_them(path, found)),
+    }
+}
+
+/// As much of a file as tells what it is: its first bytes; of one that begins with more blanks than that, what follows them.
+fn start(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    loop {
+        start.clear();
+        file.take(START).read_to_end(&mut start)?;
+        let blanks = start.len() - start.trim_ascii_start().len();
+        if blanks < START as usize {
+            return Ok(start);
+        }
     }
 }
 
@@ -155,22 +160,18 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
 /// The bytes of a file.
 enum Content {
     Mapped(Mmap),
-    Read(Vec<u8>),
+    Empty,
 }
 
 impl Content {
     fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let about = file.metadata()?;
-        if about.is_file() && about.len() > 0 {
-            // SAFETY: the map is read only. A file that is truncated while it is read ends the program, and one that
-            // is overwritten gives another graph: what mapping costs, here as for weights.
-            return Ok(Self::Mapped(unsafe { Mmap::map(&file) }?));
+        let file = untrusted::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::Empty);
         }
-        // A pipe has no length to be mapped.
-        let mut content = Vec::new();
-        file.read_to_end(&mut content)?;
-        Ok(Self::Read(content))
+        // SAFETY: the map is read only. A file that is truncated while it is read ends the program, and one that is
+        // overwritten gives another graph: what mapping costs, here as for weights.
+        Ok(Self::Mapped(unsafe { Mmap::map(&file) }?))
     }
 }
 
@@ -180,7 +181,7 @@ impl Deref for Content {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
-            Self::Read(content) => content,
+            Self::Empty => &[],
         }
     }
 }

@@ -44,6 +44,7 @@ use crate::format::tensors::{self, Reader, Tensor};
 use crate::format::{FormatError, selected_features};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
 use crate::ids::{FeatureId, Layer, Position};
+use crate::untrusted::json_fault;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -203,7 +204,7 @@ fn about(file: &Reader) -> Result<About, FormatError> {
         };
         return Err(FormatError::Other { path: file.path().to_owned(), wanted: "a raw graph", found });
     };
-    let unreadable = |error: serde_json::Error| file.damaged(format!("its metadata is unreadable ({error})"));
+    let unreadable = |error: serde_json::Error| file.damaged(format!("of its metadata, {}", json_fault(&error)));
     let AboutVersion { format_version: found } = serde_json::from_str(about).map_err(unreadable)?;
     if found != VERSION {
         return Err(FormatError::Version { path: file.path().to_owned(), found, known: VERSION });

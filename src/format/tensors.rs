@@ -1,6 +1,7 @@
 //! safetensors files: written as a stream, read one tensor at a time, so that neither holds a second copy.
 
 use crate::format::{FormatError, write_atomically};
+use crate::untrusted::{self, excerpt, json_fault};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::HashMap;
@@ -132,12 +133,8 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, FormatError> {
         let reading = |error| FormatError::Read { path: path.to_owned(), error };
         let other = |found: String| FormatError::Other { path: path.to_owned(), wanted: "a safetensors file", found };
-        let mut file = File::open(path).map_err(reading)?;
-        let there = file.metadata().map_err(reading)?;
-        if there.is_dir() {
-            return Err(other("it is a directory".into()));
-        }
-        let length = there.len();
+        let mut file = untrusted::open(path).map_err(reading)?;
+        let length = file.metadata().map_err(reading)?.len();
         let mut header_length = [0; LENGTH_BYTES];
         if length < LENGTH_BYTES as u64 {
             return Err(other(format!("it has {length} bytes")));
@@ -151,7 +148,7 @@ impl Reader {
         let mut header = Vec::new();
         (&file).take(header_length).read_to_end(&mut header).map_err(reading)?;
         let header: Metadata =
-            serde_json::from_slice(&header).map_err(|error| other(format!("its header is unreadable ({error})")))?;
+            serde_json::from_slice(&header).map_err(|error| other(format!("of its header, {}", json_fault(&error))))?;
         let wanted = data_start.saturating_add(header.data_len() as u64);
         if wanted != length {
             let what = format!("it has {length} bytes, and its header says {wanted}");
@@ -194,7 +191,8 @@ impl Reader {
             let wanted: Vec<_> = shape.iter().map(|size| size.map_or("any".into(), |size| size.to_string())).collect();
             let (dtype, found) = (info.dtype, &info.shape);
             let wanted = format!("{:?} [{}]", T::DTYPE, wanted.join(", "));
-            return Err(self.damaged(format!("tensor {name} is {dtype:?} {found:?}, not {wanted}")));
+            let found = format!("{found:?}");
+            return Err(self.damaged(format!("tensor {name} is {dtype:?} {}, not {wanted}", excerpt(&found))));
         }
         let (start, end) = info.data_offsets;
         self.values(start, end).map_err(|error| FormatError::Read { path: self.path.clone(), error })

@@ -2,6 +2,7 @@
 //! lays it out. A snapshot holds a repository's files at a commit, as links into the blobs.
 
 use crate::hub::{Env, HubError, Reference};
+use crate::untrusted;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,7 @@ impl Cache {
         if is_commit(revision) {
             return folder.join("snapshots").join(revision).is_dir().then(|| revision.to_owned());
         }
-        let commit = fs::read_to_string(folder.join("refs").join(revision)).ok()?.trim().to_owned();
+        let commit = untrusted::read_text(&folder.join("refs").join(revision), 1 << 10).ok()?.trim().to_owned();
         is_commit(&commit).then_some(commit)
     }
 

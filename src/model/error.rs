@@ -82,9 +82,50 @@ pub enum ModelError {
         what: String,
     },
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
     /// The work was stopped on request.
     #[error(transparent)]
     Cancelled(#[from] crate::job::Cancelled),
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
+}
+
+/// A tensor operation that failed. What candle says of it may go on with a stack of calls; its first line is told.
+#[derive(Debug, Error)]
+#[error("tensor operation failed: {}", .0.to_string().lines().next().unwrap_or_default())]
+pub struct TensorError(candle_core::Error);
+
+impl From<candle_core::Error> for TensorError {
+    fn from(error: candle_core::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl TensorError {
+    /// Whether the device ran out of memory. Each kind of device says so in its own words, handed on as text.
+    pub(crate) fn is_device_full(&self) -> bool {
+        let error = self.0.to_string();
+        ["OUT_OF_MEMORY", "ALLOC_FAILED", "Failed to create metal resource"].iter().any(|words| error.contains(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where `RUST_BACKTRACE` asks for the stack.
+    #[test]
+    fn a_stack_of_calls_is_not_told() {
+        let inner = Box::new(candle_core::Error::Msg("shapes differ".to_owned()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let error = candle_core::Error::WithBacktrace { inner, backtrace };
+        assert!(error.to_string().lines().count() > 1);
+        let error = anyhow::Error::from(ModelError::from(error));
+        assert_eq!(format!("{error:#}"), "tensor operation failed: shapes differ");
+    }
 }

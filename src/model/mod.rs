@@ -23,7 +23,7 @@ mod weights;
 pub use attention::AttentionWeights;
 pub(crate) use cache::Cache;
 pub use device::{DeviceChoice, DeviceName, HostCopy, free_memory, most_held};
-pub use error::ModelError;
+pub use error::{ModelError, TensorError};
 pub use linear::Linear;
 pub use norm::Norm;
 pub use precision::Precision;

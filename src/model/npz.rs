@@ -33,6 +33,8 @@ pub(super) struct Array {
 /// An array's file that an archive holds compressed.
 #[derive(Debug)]
 pub(super) struct Packed {
+    /// The array's name, as a message shows it.
+    shown: String,
     /// Where in the archive.
     stored: Range<usize>,
     /// Bytes when it is unpacked.
@@ -64,7 +66,7 @@ pub(super) fn arrays(bytes: &[u8]) -> Result<Vec<Array>, String> {
                     let size = member.size();
                     let head = head(stored, size).map_err(wrong)?;
                     let size = usize::try_from(size).map_err(|_| out_of_range())?;
-                    let packed = Packed { stored: start..end, size, crc: member.crc32() };
+                    let packed = Packed { shown: shown.to_string(), stored: start..end, size, crc: member.crc32() };
                     (0, size, Cow::Owned(head), Some(packed))
                 }
                 other => return Err(wrong(format!("is compressed by {other}; save it with numpy.savez"))),
@@ -108,11 +110,12 @@ impl Packed {
     /// It is not what was packed.
     pub fn unpack(&self, archive: &[u8]) -> Result<Vec<u8>, String> {
         // One byte more than there should be shows what would go on.
-        let content = unpacked(&archive[self.stored.clone()], self.size as u64 + 1)?;
+        let wrong = |why: String| format!("array {} {why}", self.shown);
+        let content = unpacked(&archive[self.stored.clone()], self.size as u64 + 1).map_err(wrong)?;
         let mut found = Crc::new();
         found.update(&content);
         if content.len() != self.size || found.sum() != self.crc {
-            return Err(format!("does not unpack into the {} bytes that were packed", self.size));
+            return Err(wrong(format!("does not unpack into the {} bytes that were packed", self.size)));
         }
         Ok(content)
     }

@@ -205,8 +205,7 @@ impl Weights {
     ) -> Result<&'a [u8], ModelError> {
         let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Content::File(blob)) = (unpacked.get(), &self.files[archive].1) {
-            let damaged =
-                |what| ModelError::Damaged { path: self.place.path(name), what: format!("one of its arrays {what}") };
+            let damaged = |what| ModelError::Damaged { path: self.place.path(name), what };
             let content = packed.unpack(blob).map_err(damaged)?;
             return Ok(unpacked.get_or_init(|| content));
         }

@@ -2,7 +2,7 @@
 
 use crate::hub::{Place, PlaceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec, Precision, Weights};
+use crate::model::{Entry, ModelError, ModelSpec, Precision, TensorError, Weights};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
@@ -44,11 +44,17 @@ pub enum TranscoderError {
     #[error(transparent)]
     Weights(#[from] ModelError),
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
     /// The work was stopped on request.
     #[error(transparent)]
     Cancelled(#[from] crate::job::Cancelled),
+}
+
+impl From<candle_core::Error> for TranscoderError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }
 
 /// A layer's pre-activations and activations.

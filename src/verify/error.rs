@@ -3,7 +3,7 @@
 use crate::attribution::TraceError;
 use crate::intervention::InterventionError;
 use crate::job::Cancelled;
-use crate::model::ModelError;
+use crate::model::{ModelError, TensorError};
 use crate::transcoder::TranscoderError;
 use thiserror::Error;
 
@@ -38,9 +38,15 @@ pub enum VerifyError {
     #[error(transparent)]
     Transcoder(#[from] TranscoderError),
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
     /// The work was stopped on request.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<candle_core::Error> for VerifyError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.into())
+    }
 }

@@ -13,6 +13,7 @@ mod pipeline;
 mod resuming;
 mod stopping;
 mod verifying;
+mod writing;
 
 use assert_cmd::Command;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Opening what exists: every dialect of graph JSON, circuit-tracer's `.pt`, real graphs.
 
-use circuitscope::format::open;
+use circuitscope::format::{model_of, open};
 use circuitscope::graph::{
     AttributionGraph, Document, Extent, Group, Labelled, Labels, NodeKind, Thresholds, influence, prune, scores,
 };
@@ -250,4 +250,18 @@ fn real_graphs_hold_what_their_files_do() {
             .map(|node| prune(graph, Thresholds { node, edge: 0.98, ..Thresholds::default() }).n_nodes());
         assert!(counts[0] < counts[1] && counts[1] < counts[2] && counts[2] < nodes.len(), "{what}: {counts:?}");
     }
+}
+
+#[test]
+fn a_graph_that_begins_with_many_blanks_is_known_by_what_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph.json");
+    let graph = std::fs::read_to_string(data("neuronpedia.json")).unwrap();
+    for blanks in [0, 4095, 4096, 5000, 100_000] {
+        std::fs::write(&path, " \n".repeat(blanks / 2) + &" ".repeat(blanks % 2) + &graph).unwrap();
+        assert!(open(&path).is_ok(), "{blanks} blanks");
+        assert!(matches!(model_of(&path), Ok(None)), "{blanks} blanks");
+    }
+    std::fs::write(&path, " ".repeat(100_000)).unwrap();
+    assert!(open(&path).is_err() && model_of(&path).is_err());
 }

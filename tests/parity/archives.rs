@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::Path;
 
 const CASE: &str = "gemma2_plt_jumprelu";
+const PROMPT: &str = "the state where Dallas is was said";
 
 /// A member of an archive: its name, its bytes, and what the archive says of them.
 struct Member {
@@ -103,17 +104,21 @@ fn compressed(folder_of_copy: &Path, spoil: impl Fn(&mut Vec<Member>)) {
     }
 }
 
+/// Puts the case's model beside.
+fn with_model(folder_of_copy: &Path) {
+    fs::create_dir(folder_of_copy.join("model")).unwrap();
+    for entry in fs::read_dir(folder(CASE).join("model")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder_of_copy.join("model").join(path.file_name().unwrap())).unwrap();
+    }
+}
+
 #[test]
 fn compressed_archives_give_the_same_trace() {
     let copy = tempfile::tempdir().unwrap();
     compressed(copy.path(), |_| {});
-    fs::create_dir(copy.path().join("model")).unwrap();
-    for entry in fs::read_dir(folder(CASE).join("model")).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, copy.path().join("model").join(path.file_name().unwrap())).unwrap();
-    }
-    let prompt = "the state where Dallas is was said";
-    let (found, wanted) = (Case::at(copy.path()).trace_all(prompt), Case::open(CASE).trace_all(prompt));
+    with_model(copy.path());
+    let (found, wanted) = (Case::at(copy.path()).trace_all(PROMPT), Case::open(CASE).trace_all(PROMPT));
     assert!(found.active.len() > 10);
     assert_eq!((found.active, found.row_targets), (wanted.active, wanted.row_targets));
     for (found, wanted) in found.row_abs_sums.iter().zip(&wanted.row_abs_sums) {
@@ -121,20 +126,39 @@ fn compressed_archives_give_the_same_trace() {
     }
 }
 
+/// What an archive says of sizes and shapes is judged when it is opened; what it holds when that is unpacked, before a trace
+/// gives anything.
 #[test]
 fn archives_that_lie_about_themselves_are_refused() {
-    let model = ModelSpec::read(&Place::directory(&folder(CASE).join("model")).unwrap()).unwrap();
-    let refused = |spoil: &dyn Fn(&mut Member), part: &str| {
+    let told = |error: String, part: &str| {
+        assert!(
+            error.contains("layer_0/params.npz") && error.contains("array W_dec") && error.contains(part),
+            "{error}"
+        );
+    };
+    let lying = |spoil: &dyn Fn(&mut Member)| {
         let copy = tempfile::tempdir().unwrap();
         compressed(copy.path(), |members| spoil(members.iter_mut().find(|m| m.name.starts_with("W_dec")).unwrap()));
-        let error = Transcoder::open(&Place::directory(&copy.path().join("transcoder")).unwrap(), &model).unwrap_err();
-        let error = error.to_string();
-        assert!(error.contains("layer_0/params.npz") && error.contains("W_dec") && error.contains(part), "{error}");
+        with_model(copy.path());
+        copy
+    };
+    let refused_at_once = |spoil: &dyn Fn(&mut Member), part: &str| {
+        let copy = lying(spoil);
+        let model = ModelSpec::read(&Place::directory(&copy.path().join("model")).unwrap()).unwrap();
+        let opened = Transcoder::open(&Place::directory(&copy.path().join("transcoder")).unwrap(), &model);
+        told(opened.unwrap_err().to_string(), part);
+    };
+    let refused = |spoil: &dyn Fn(&mut Member), part: &str| {
+        let copy = lying(spoil);
+        let case = Case::at(copy.path());
+        told(case.try_trace_all(PROMPT).unwrap_err().to_string(), part);
+        // Nor is it read at the second try.
+        told(case.transcoder.decoder_rows(0, 0).unwrap_err().to_string(), part);
     };
     refused(&|member| member.crc ^= 1, "does not unpack into");
     refused(&|member| member.packed.truncate(member.packed.len() / 2), "unpack");
     refused(&|member| member.packed[200..].fill(0xff), "unpack");
-    refused(&|member| member.size += 4, "not what shape");
+    refused_at_once(&|member| member.size += 4, "not what shape");
     // A megabyte of zeros, of which the archive admits as much as the shape asks for, or all.
     let zeros = |shape: &[usize]| Member::new("W_dec", &array(shape, &vec![0; 1 << 20]));
     refused(
@@ -145,6 +169,6 @@ fn archives_that_lie_about_themselves_are_refused() {
         },
         "does not unpack into",
     );
-    refused(&|member| *member = zeros(&[96, 32]), "not what shape");
-    refused(&|member| member.size = u32::MAX - 1, "cannot be packed into");
+    refused_at_once(&|member| *member = zeros(&[96, 32]), "not what shape");
+    refused_at_once(&|member| member.size = u32::MAX - 1, "cannot be packed into");
 }

@@ -1,7 +1,7 @@
 //! Whole traces against circuit-tracer's, from the prompt's text to the adjacency matrix.
 
 use crate::fixture::{CASES, Tensors, assert_close, device, folder, wide};
-use circuitscope::attribution::{Request, TargetChoice, TraceOptions, trace};
+use circuitscope::attribution::{Request, TargetChoice, TraceError, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
 use circuitscope::hub::Place;
 use circuitscope::ids::NodeId;
@@ -52,6 +52,11 @@ impl Case {
 
     /// A trace of every active feature with the usual settings.
     pub fn trace_all(&self, prompt: &str) -> RawTrace {
+        self.try_trace_all(prompt).unwrap()
+    }
+
+    /// The same of a case that may be unsound.
+    pub fn try_trace_all(&self, prompt: &str) -> Result<RawTrace, TraceError> {
         let settings = Settings {
             prompt: prompt.to_owned(),
             max_feature_nodes: None,
@@ -64,10 +69,10 @@ impl Case {
         self.run(&TraceOptions { settings, targets, cut: None })
     }
 
-    fn run(&self, options: &TraceOptions) -> RawTrace {
+    fn run(&self, options: &TraceOptions) -> Result<RawTrace, TraceError> {
         let tokens = self.tokenizer.read(&options.settings.prompt).unwrap();
         let text = |id| self.tokenizer.text(id);
-        trace(&self.model, &self.transcoder, tokens, options, text, |_| {}, &Monitor::default()).unwrap()
+        trace(&self.model, &self.transcoder, tokens, options, text, |_| {}, &Monitor::default())
     }
 
     /// Traces as a run of the case did, whose file is `expected`.
@@ -91,7 +96,7 @@ impl Case {
         } else {
             TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
         };
-        self.run(&TraceOptions { settings, targets, cut: None })
+        self.run(&TraceOptions { settings, targets, cut: None }).unwrap()
     }
 }
 

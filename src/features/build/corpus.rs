@@ -1,19 +1,20 @@
 //! A corpus as a run of documents: one a line of text or of JSON lines, packed or not, from files or from stdin.
 
 use crate::features::build::BuildError;
+use crate::tokens::MOST_TEXT;
+use crate::untrusted::{self, json_fault};
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of the longest document that is read; a longer line is most likely no text at all.
-const LONGEST: usize = 64 << 20;
+/// Bytes of the longest document that is read: as many as are cut into tokens at once.
+const LONGEST: usize = MOST_TEXT;
 
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 16;
@@ -110,7 +111,7 @@ impl Documents<'_> {
 
     fn open(&self, path: &Path) -> io::Result<Lines> {
         let raw: Box<dyn Read + Send> =
-            if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+            if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(untrusted::open(path)?) };
         let counted = Counted { inner: raw, read: Arc::clone(&self.read) };
         let mut packed = BufReader::with_capacity(BUFFER, counted);
         let begins = packed.fill_buf()?;
@@ -181,7 +182,7 @@ impl Iterator for Documents<'_> {
 fn document(line: Vec<u8>, field: Option<&str>) -> Result<String, String> {
     let text = String::from_utf8(line).map_err(|_| "it is no UTF-8".to_owned())?;
     let Some(field) = field.filter(|_| !text.trim().is_empty()) else { return Ok(text) };
-    let mut value: Value = serde_json::from_str(&text).map_err(|error| format!("it is no JSON ({error})"))?;
+    let mut value: Value = serde_json::from_str(&text).map_err(|error| json_fault(&error))?;
     match value.get_mut(field).map(Value::take) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(format!("its field {field} is no text")),

@@ -6,10 +6,10 @@ use crate::features::build::corpus::Source;
 use crate::features::build::piece::Piece;
 use crate::features::build::tally::{Bin, Keeping, LayerTally, Sample, Tally};
 use crate::format::write_atomically;
+use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -217,7 +217,7 @@ impl Part {
     /// It cannot be read, is something else, or is damaged.
     pub fn read(path: &Path) -> Result<Self, BuildError> {
         let reading = |error| BuildError::part(path, format!("it cannot be read: {error}"));
-        let mut file = File::open(path).map_err(reading)?;
+        let mut file = untrusted::open(path).map_err(reading)?;
         let length = file.metadata().map_err(reading)?.len();
         let body = (&file).take(length.saturating_sub(DIGEST as u64));
         let mut reader = BufReader::with_capacity(BUFFER, Hashing { inner: body, hasher: Sha256::new() });

@@ -12,10 +12,14 @@ use serde::Deserialize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The largest record, packed and unpacked: some hundred times the largest that is in use.
-const MOST_RECORD: usize = 32 << 20;
+/// The largest record, packed and unpacked: some twenty times the largest that is in use. What is made of its JSON takes
+/// some thirty times as much.
+const MOST_RECORD: usize = 8 << 20;
 /// The largest unpacked index where it is not known how many features there are.
 const MOST_INDEX: usize = 512 << 20;
+/// How much larger than packed it is at most, beyond what is small anyway.
+const MOST_EXPANSION: usize = 50;
+const SMALL_INDEX: usize = 16 << 20;
 /// What an offset, its comma and its white space take in an index.
 const OFFSET: usize = 64;
 /// The largest manifest.
@@ -58,7 +62,8 @@ impl Index {
     /// It is damaged, leads out of its folder, or is for a transcoder of other sizes.
     pub fn read(packed: &[u8], sizes: Option<&Sizes>, file: &str) -> Result<Self, FeatureError> {
         let wrong = |what: String| FeatureError::Source { file: file.to_owned(), what };
-        let most = sizes.map_or(MOST_INDEX, |sizes| (1 << 20) + OFFSET * sizes.iter().sum::<usize>());
+        let known = sizes.map_or(MOST_INDEX, |sizes| (1 << 20) + OFFSET * sizes.iter().sum::<usize>());
+        let most = known.min(packed.len().saturating_mul(MOST_EXPANSION).max(SMALL_INDEX));
         let text = match packed {
             [b'[', ..] => packed.to_vec(),
             _ => inflate(packed, most).map_err(wrong)?,
