@@ -36,6 +36,7 @@ mod walk;
 mod which;
 mod why;
 
+use crate::tui::guard;
 use clap::{Parser, Subcommand};
 
 /// Trace the circuit behind a language model's answer and walk it, in the terminal.
@@ -87,6 +88,7 @@ enum Command {
 /// # Errors
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    guard::install()?;
     match &cli.command {
         None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
