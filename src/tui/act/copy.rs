@@ -7,6 +7,7 @@ use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::text;
+use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -35,7 +36,7 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
                 return;
             }
         },
-        Part::Json => escaped(&format!("{:#}", as_json(circuit, node))),
+        Part::Json => for_json(&format!("{:#}", as_json(circuit, node))).into_owned(),
         Part::Markdown => as_markdown(circuit, &at_hand(circuit)),
     };
     if text.len() > LONGEST {
@@ -98,20 +99,6 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     for edge in between {
         let (source, target) = (code(&graph.node_name(edge.source)), code(&graph.node_name(edge.target)));
         let _ = writeln!(out, "- {source} → {target}: {}", text::weight(edge.weight));
-    }
-    out
-}
-
-/// JSON with what a terminal would obey escaped, which only stands within its texts.
-fn escaped(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c == '\n' || text::visible_within(c.encode_utf8(&mut [0; 4])).starts_with(c) {
-            out.push(c);
-        } else {
-            // Writing into a string does not fail.
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(out, "\\u{unit:04x}"));
-        }
     }
     out
 }
