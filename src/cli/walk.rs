@@ -7,6 +7,7 @@ use crate::cli::growth::grow;
 use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
+use crate::cli::output::note;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
@@ -125,12 +126,12 @@ pub fn choose(args: &StartArgs) -> Result<()> {
 /// Says what has come of the sessions, and obeys the signal that ended the program.
 fn finish(left: Left) -> Result<()> {
     for path in &left.sessions.elsewhere {
-        eprintln!("circuitscope: what was done is saved in {}", visible(&path.display().to_string()));
+        note!("circuitscope: what was done is saved in {}", visible(&path.display().to_string()));
     }
     let unsaved = left.sessions.unsaved.join("; ");
     if let Some(signal) = left.signal {
         if !unsaved.is_empty() {
-            eprintln!("circuitscope: what was done last is not saved: {}", visible(&unsaved));
+            note!("circuitscope: what was done last is not saved: {}", visible(&unsaved));
         }
         signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed")?;
     }

@@ -6,13 +6,14 @@ use crate::session::lock::Lock;
 use crate::session::merge::merge;
 use crate::session::saved::{Absent, Made, Saved, VERSION, Versioned};
 use crate::session::{Session, SessionPlace};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use crate::untrusted::{self, json_fault};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A session is a few pages of text; nothing that is longer is one.
-const MOST_BYTES: u64 = 64 << 20;
+pub(super) const MOST_BYTES: u64 = 64 << 20;
 
 /// A session that was opened.
 #[derive(Debug)]
@@ -264,7 +265,7 @@ enum There {
 }
 
 fn read(path: &Path) -> There {
-    let bytes = match bytes_of(path) {
+    let bytes = match untrusted::read(path, MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return There::Nothing,
         Err(error) => return There::Closed(format!("it cannot be read ({error})")),
@@ -277,20 +278,7 @@ fn read(path: &Path) -> There {
         let saved: Saved = serde_json::from_slice(&bytes)?;
         Ok(saved.wrong().map_or_else(|| There::Session(Box::new(saved)), There::Bad))
     };
-    parse().unwrap_or_else(|error| There::Bad(error.to_string()))
-}
-
-pub(super) fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for, and a device may never end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than any session"));
-    }
-    Ok(bytes)
+    parse().unwrap_or_else(|error| There::Bad(json_fault(&error)))
 }
 
 /// Where the session goes where what lies at `path` is to be left alone: always the same place, so that it is found

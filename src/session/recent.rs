@@ -1,8 +1,9 @@
 //! The graphs that were open last, for the start screen.
 
 use crate::format::{FormatError, write_atomically};
-use crate::session::file::{bytes_of, move_aside};
+use crate::session::file::{MOST_BYTES, move_aside};
 use crate::session::lock::Lock;
+use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -28,7 +29,7 @@ pub struct RecentGraph {
 /// cannot be read is moved aside.
 pub fn recent(data: &Path) -> Vec<RecentGraph> {
     let path = list(data);
-    let Ok(bytes) = bytes_of(&path) else { return Vec::new() };
+    let Ok(bytes) = untrusted::read(&path, MOST_BYTES) else { return Vec::new() };
     serde_json::from_slice(&bytes).unwrap_or_else(|_| {
         // Where it cannot be moved, it will be written over: it is a convenience.
         let _ = move_aside(&path);

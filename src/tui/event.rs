@@ -30,8 +30,8 @@ pub enum Event {
     Resize(u16, u16),
     /// The terminal says what stands behind its text.
     Background(Ground),
-    /// The terminal is gone.
-    Lost,
+    /// The terminal cannot be read any more, and why.
+    Lost(String),
 }
 
 /// What a signal asks for.
@@ -61,7 +61,7 @@ pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
         let mut answers = Answers::default();
         loop {
             let events = read(&mut answers);
-            let lost = events.contains(&Event::Lost);
+            let lost = events.iter().any(|event| matches!(event, Event::Lost(_)));
             if events.into_iter().any(|event| sender.send(event).is_err()) || lost {
                 break;
             }
@@ -86,7 +86,7 @@ fn read(answers: &mut Answers) -> Vec<Event> {
         Ok(event::Event::Resize(width, height)) => vec![Event::Resize(width, height)],
         Ok(_) => Vec::new(),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
-        Err(_) => vec![Event::Lost],
+        Err(error) => vec![Event::Lost(error.to_string())],
     }
 }
 

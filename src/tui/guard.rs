@@ -29,25 +29,25 @@ pub fn install() -> io::Result<()> {
 fn end(signal: i32) {
     terminal::give_back_now();
     let mut words = Words { text: [0; 400], used: 0 };
-    match allocator::refused() {
-        Some(bytes) if signal == SIGABRT => {
-            // What has no room is cut off.
-            let _ = write!(
-                words,
-                "circuitscope: there is not enough memory: {bytes} bytes more were refused. Allow more (ulimit -v, the limit \
-                 of the container or job), or ask for less (--max-memory, a shorter prompt, fewer features)\n"
-            );
-            words.say();
-            exit(1);
-        }
-        _ if signal == SIGBUS => {
-            let _ = writeln!(
-                words,
-                "circuitscope: a file was cut short, or its disk failed, while it was read; what it holds is not whole"
-            );
-            words.say();
-        }
-        _ => {}
+    // What has no room is cut off, and where nobody hears it nothing is lost but that.
+    let _ = match (signal, allocator::refused()) {
+        (SIGABRT, Some(bytes)) => writeln!(
+            words,
+            "circuitscope: there is not enough memory: {bytes} bytes more were refused. Allow more (ulimit -v, the limit of \
+             the container or job), or ask for less (--max-memory, a shorter prompt, fewer features)"
+        ),
+        (SIGABRT, None) => writeln!(
+            words,
+            "circuitscope: it was aborted; where memory, threads or the stack are limited (ulimit), allow more"
+        ),
+        _ => writeln!(
+            words,
+            "circuitscope: a file was cut short, or its disk failed, while it was read; what it holds is not whole"
+        ),
+    };
+    words.say();
+    if signal == SIGABRT && allocator::refused().is_some() {
+        exit(1);
     }
     // Where that does nothing, the system ends it.
     let _ = emulate_default_handler(signal);

@@ -121,9 +121,13 @@ pub fn run(
     let sources = Sources { events, signals, wakes };
     let outcome = live(&mut state, &mut workers, &mut screen, &sources);
     drop(screen);
-    // Sessions are saved before a signal is obeyed.
+    // Sessions are saved before a signal is obeyed, and a terminal that is lost takes none of them with it.
     let sessions = workers.close();
-    Ok(Left { signal: outcome?, sessions })
+    match outcome {
+        Ok(signal) => Ok(Left { signal, sessions }),
+        Err(error) if sessions.unsaved.is_empty() => Err(error),
+        Err(error) => Err(error.context(format!("what was done last is not saved: {}", sessions.unsaved.join("; ")))),
+    }
 }
 
 /// Where things come from.
@@ -156,9 +160,7 @@ fn live<W: Write>(
         while turn.elapsed() < screen.frame
             && let Ok(event) = sources.events.try_recv()
         {
-            if take(state, event).is_break() {
-                return Ok(None);
-            }
+            take(state, event)?;
         }
         for signal in sources.signals.try_iter() {
             if let ControlFlow::Break(signal) = obey(state, workers, screen, signal)? {
@@ -199,9 +201,7 @@ fn live<W: Write>(
         }
         select! {
             recv(sources.events) -> event => {
-                if take(state, event.unwrap_or(Event::Lost)).is_break() {
-                    return Ok(None);
-                }
+                take(state, event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned())))?;
             }
             recv(sources.signals) -> signal => {
                 // The one who listens for them stays.
@@ -217,17 +217,20 @@ fn live<W: Write>(
     }
 }
 
-/// Takes what comes from the terminal, until there is none any more.
-fn take(state: &mut State, event: Event) -> ControlFlow<()> {
+/// Takes what comes from the terminal.
+///
+/// # Errors
+/// Nothing can come from it any more.
+fn take(state: &mut State, event: Event) -> anyhow::Result<()> {
     match event {
         Event::Key(key) => update(state, Msg::Key(key)),
         Event::Mouse(mouse) => update(state, Msg::Mouse(mouse)),
         Event::Paste(text) => update(state, Msg::Paste(text)),
         Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
         Event::Background(ground) => update(state, Msg::Background(ground)),
-        Event::Lost => return ControlFlow::Break(()),
+        Event::Lost(why) => anyhow::bail!("the terminal cannot be read any more: {why}"),
     }
-    ControlFlow::Continue(())
+    Ok(())
 }
 
 /// Does what a signal asks for, until one says to end.

@@ -38,6 +38,9 @@ pub use sessions::Closing;
 /// How many paths are listed.
 const PATHS: usize = 50;
 
+/// How long what is being written is waited for when the program is left.
+const WRITING: Duration = Duration::from_secs(1);
+
 /// What came of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exported {
@@ -367,6 +370,9 @@ impl Workers {
 
     /// Saves what is left of the sessions, and says what has come of them.
     pub fn close(mut self) -> Closing {
+        // Files that are being written are written to their ends.
+        self.export.finish(WRITING);
+        self.remember.finish(WRITING);
         self.sessions.close()
     }
 
