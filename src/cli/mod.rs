@@ -38,6 +38,7 @@ mod walk;
 mod which;
 mod why;
 
+use crate::tui::guard;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -97,6 +98,7 @@ enum Command {
 /// # Errors
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    guard::install()?;
     match &cli.command {
         None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, &cli.walk),
         None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),

@@ -7,6 +7,7 @@ use crate::cli::growth::grow;
 use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
+use crate::cli::output::note;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
@@ -21,9 +22,10 @@ use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
 use crate::tui::features::Knows;
 use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
-use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
+use crate::tui::text::visible;
+use crate::tui::{self, Left, Models, Promoted, Reading, Start, Tracer};
 use crate::verify::{self, Answer, Question};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -82,6 +84,7 @@ pub struct OpenArgs {
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
 pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
+    tui::require_terminal()?;
     let start = match prompt {
         Some(message) if chat.chat => Start::Message(message.to_owned()),
         Some(prompt) => Start::Prompt(prompt.to_owned()),
@@ -89,7 +92,7 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
         None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
+    finish(tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())?)
 }
 
 /// Walks a graph that is there. Without a model it can be walked, but not traced further.
@@ -99,11 +102,12 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
 pub fn open(files: &[PathBuf], walk: &WalkArgs) -> Result<()> {
     // What is no graph at all is said at once, and not on a screen of its own.
     let models = files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    tui::require_terminal()?;
     // The demo model can say nothing of another model's graph.
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if walk.engine.is_demo() && !is_demos { None } else { Some(walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(files.to_vec()), tracer, walk.models()?, walk.look.options())
+    finish(tui::run(Start::Opened(files.to_vec()), tracer, walk.models()?, walk.look.options())?)
 }
 
 /// Shows what can be traced, to choose from.
@@ -111,10 +115,26 @@ pub fn open(files: &[PathBuf], walk: &WalkArgs) -> Result<()> {
 /// # Errors
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
+    tui::require_terminal()?;
     let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
     let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings));
     let _log = config::log_to_file();
-    tui::run(Start::Choose, None, models, args.look.options())
+    finish(tui::run(Start::Choose, None, models, args.look.options())?)
+}
+
+/// Says what has come of the sessions, and obeys the signal that ended the program.
+fn finish(left: Left) -> Result<()> {
+    for path in &left.sessions.elsewhere {
+        note!("circuitscope: what was done is saved in {}", visible(&path.display().to_string()));
+    }
+    let unsaved = left.sessions.unsaved.join("; ");
+    if let Some(signal) = left.signal {
+        if !unsaved.is_empty() {
+            note!("circuitscope: what was done last is not saved: {}", visible(&unsaved));
+        }
+        signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed")?;
+    }
+    if unsaved.is_empty() { Ok(()) } else { bail!("what was done last is not saved: {unsaved}") }
 }
 
 /// Traces on this machine.

@@ -112,6 +112,8 @@ pub enum Popup {
     Truth,
     /// A connection, split by attention heads.
     Heads,
+    /// Leave though something is not saved?
+    Unsaved,
 }
 
 /// A line for the person, until the next key.
@@ -238,6 +240,8 @@ pub struct State {
     pub files: HashMap<u64, PathBuf>,
     /// Those of them that were picked from the list of recent ones: the model at hand may be another.
     pub picked: HashSet<u64>,
+    /// Why sessions are not saved; empty where all are.
+    pub unsaved: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -285,6 +289,7 @@ impl State {
             held: Vec::new(),
             files: HashMap::new(),
             picked: HashSet::new(),
+            unsaved: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
@@ -316,7 +321,7 @@ impl State {
             Some(Popup::Start(start)) => start.context(),
             Some(Popup::Contexts(contexts)) => contexts.context(),
             Some(Popup::Browse(browse)) => browse.context(),
-            Some(Popup::Consent { .. }) => Context::Ask,
+            Some(Popup::Consent { .. } | Popup::Unsaved) => Context::Ask,
             Some(Popup::Interventions) => Context::Interventions,
             Some(Popup::Why(reasons)) => reasons.context(),
             Some(Popup::Compare(_)) => Context::Compare,

@@ -51,6 +51,15 @@ pub enum Effect {
         /// The prompt.
         prompt: String,
     },
+    /// Read a prompt as the model will.
+    Read {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is typed.
+        text: String,
+        /// Whether that is a message for the chat template.
+        is_message: bool,
+    },
     /// Trace what a feature's pre-activation comes from.
     TraceFeature {
         /// Comes back with the answer.
@@ -291,6 +300,8 @@ pub enum Effect {
         /// The circuit.
         generation: u64,
     },
+    /// Save everything that is not saved yet, before the program is left.
+    SaveAll,
     /// Write a part of a graph for other programs.
     Export {
         /// Comes back with the answer.

@@ -17,7 +17,7 @@ use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
 use crate::tui::theme::Ground;
-use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::tracer::{Promoted, Reading, Traced};
 use crate::tui::work::Exported;
 use crate::verify::Answer;
 use std::sync::Arc;
@@ -80,6 +80,10 @@ pub enum Msg {
     },
     /// Something that the person has to be told.
     Notice(String),
+    /// Why sessions are not saved; empty where all are again.
+    Unsaved(Vec<String>),
+    /// Everything was saved that could be.
+    SavedAll,
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -100,6 +104,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Vec<Proposal>, String>,
+    },
+    /// A prompt is read.
+    Read {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Reading, String>,
     },
     /// What fits what is typed is found.
     Found {

@@ -34,7 +34,7 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(
         state.popup,
         None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-            | Some(Popup::Consent { .. } | Popup::Why(_))
+            | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Unsaved)
     )
 }
 
@@ -52,12 +52,7 @@ fn take(state: &mut State, msg: Msg) {
         }
         Msg::Key(key) => press(state, key),
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
-        Msg::Paste(text) => {
-            // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
-                act::edit_text(state, InputRequest::InsertChar(c));
-            }
-        }
+        Msg::Paste(text) => act::paste(state, &text),
         Msg::Resize(width, height) => {
             state.size = (width, height);
             state.dirty = true;
@@ -103,9 +98,12 @@ fn take(state: &mut State, msg: Msg) {
             state.warn(text);
             state.dirty = true;
         }
+        Msg::Unsaved(unsaved) => act::take_unsaved(state, unsaved),
+        Msg::SavedAll => act::leave(state),
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
+        Msg::Read { generation, result } => act::take_reading(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
         Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
@@ -280,9 +278,7 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 /// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
-    }
+    act::ask_prompt(state);
     state.windows.note_focus(state.focus);
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();

@@ -8,6 +8,7 @@ mod features;
 mod hostile;
 mod inspecting;
 mod interventions;
+mod limits;
 mod manual;
 mod pipeline;
 mod resuming;

@@ -284,8 +284,8 @@ commands! {
     "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
     "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";
     "models-close", Models, Start, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the model as it was";
-    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes, ask or download";
-    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way";
+    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes: ask, download, or leave with work that is not saved";
+    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way, or stay";
     "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "mouse", Program, Panes, ["Ctrl-o"], None, |s, _| act::toggle_mouse(s), "Take the mouse, or leave it to the terminal";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";

@@ -24,10 +24,13 @@ mod scatter;
 mod split;
 pub mod start;
 pub mod truth;
+mod unsaved;
 pub mod why;
 
 pub(super) use ask::wrap;
+pub(super) use line::TextEdit;
 pub(super) use consent::render as render_consent;
+pub(super) use unsaved::render as render_unsaved;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -90,6 +90,10 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
             None
         }
+        Some(Popup::Unsaved) => {
+            super::popup::render_unsaved(&state.unsaved, popup_room(state.size), &state.look, buf);
+            None
+        }
         Some(Popup::Interventions) => {
             if let Some(circuit) = &state.circuit {
                 interventions::render(circuit, popup_room(state.size), &state.look, buf);

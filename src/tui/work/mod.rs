@@ -1,6 +1,7 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 mod answers;
+mod sessions;
 
 use crate::features::Library;
 use crate::format;
@@ -9,7 +10,7 @@ use crate::graph::{
 };
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
-use crate::session::{Saver, SessionFile};
+use crate::session::SessionFile;
 use crate::tui::browse::Browsed;
 use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
@@ -23,17 +24,22 @@ use crate::tui::sift::Sifted;
 use crate::tui::slot::Slot;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::survey::Named;
-use crate::tui::tracer::{Promoted, Traced, Tracer};
+use crate::tui::tracer::{Promoted, Reading, Traced, Tracer};
 use crate::verify::Answer;
-use std::collections::HashMap;
+use sessions::Sessions;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 pub use crate::tui::slot::Wake;
+pub use sessions::Closing;
 
 /// How many paths are listed.
 const PATHS: usize = 50;
+
+/// How long what is being written is waited for when the program is left.
+const WRITING: Duration = Duration::from_secs(1);
 
 /// What came of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,7 @@ pub struct Workers {
     prune: Slot<u64, Arc<Kept>>,
     weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    reading: Slot<u64, Reading>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
@@ -75,8 +82,7 @@ pub struct Workers {
     remember: Slot<u64, (Remembered, SessionFile)>,
     /// The folder of what is the program's own.
     data: Option<PathBuf>,
-    /// Who saves the session of which circuit. They save what is left when they go.
-    savers: HashMap<u64, Saver>,
+    sessions: Sessions,
     errand: Slot<u64, Brought>,
     library: Slot<String, Arc<dyn Knows>>,
     survey: Slot<u64, (Named, bool)>,
@@ -109,6 +115,7 @@ impl Workers {
             prune: Slot::new("prune"),
             weigh: Slot::new("weigh"),
             promoted: Slot::new("promoted"),
+            reading: Slot::new("reading"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
@@ -116,7 +123,7 @@ impl Workers {
             export: Slot::new("export"),
             remember: Slot::new("remember"),
             data: None,
-            savers: HashMap::new(),
+            sessions: Sessions::default(),
             errand: Slot::new("errand"),
             library: Slot::new("library"),
             survey: Slot::new("survey"),
@@ -159,6 +166,17 @@ impl Workers {
                 };
                 self.trace(generation, Thresholds::default(), run);
             }
+            Effect::Read { generation, text, is_message } => {
+                let tracer = self.tracer.clone();
+                let work = move |_: &Monitor| {
+                    let tracer = tracer.ok_or("there is no model to read it")?;
+                    match is_message.then(|| tracer.in_chat(&text)).flatten() {
+                        Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                        None => tracer.read_prompt(&text),
+                    }
+                };
+                self.reading.ask(generation, Box::new(work), &self.wake);
+            }
             Effect::Resume { generation, trace, max_feature_nodes, thresholds } => {
                 let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
                     tracer.resume(&trace, max_feature_nodes, grown, monitor)
@@ -182,18 +200,21 @@ impl Workers {
                 self.weigh.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Remember { generation, document, file } => {
-                let data = self.data.clone();
-                let work = move |_: &Monitor| Ok(remember::read(&document, file.as_deref(), data.as_deref()));
+                let (data, parted) = (self.data.clone(), self.sessions.parted());
+                let work = move |_: &Monitor| {
+                    // It may be the session of a circuit that has just gone: what is left of that is saved first.
+                    parted.iter().for_each(|tried| _ = tried.recv());
+                    Ok(remember::read(&document, file.as_deref(), data.as_deref()))
+                };
                 self.remember.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Save { generation, session, graph } => {
-                if let Some(saver) = self.savers.get(&generation) {
+                if let Some(saver) = self.sessions.of(generation) {
                     saver.save(*session, graph);
                 }
             }
-            Effect::Forget { generation } => {
-                self.savers.remove(&generation);
-            }
+            Effect::Forget { generation } => self.sessions.part(generation),
+            Effect::SaveAll => self.sessions.save_all(),
             Effect::Export { generation, document, edited, options, path, overwrites } => {
                 let work = move |_: &Monitor| {
                     if !overwrites && path.exists() {
@@ -342,6 +363,19 @@ impl Workers {
         None
     }
 
+    /// Has sessions saved, and waits until they are, but no longer than `limit`.
+    pub fn save_within(&self, limit: Duration) {
+        self.sessions.flush_within(limit);
+    }
+
+    /// Saves what is left of the sessions, and says what has come of them.
+    pub fn close(mut self) -> Closing {
+        // Files that are being written are written to their ends.
+        self.export.finish(WRITING);
+        self.remember.finish(WRITING);
+        self.sessions.close()
+    }
+
     /// Lets the tracer `run`, and prunes what it gives at what the person prunes at by then.
     fn trace(
         &mut self,
@@ -388,8 +422,8 @@ impl Workers {
         let about_traces =
             self.trace.is_idle() && self.open.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
         let about_nodes =
-            self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
+            self.reading.is_idle() && self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
+        let about_files = self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle();
