@@ -33,7 +33,7 @@ pub use align::align;
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
-pub use document::{Document, Extent, Origin};
+pub use document::{Document, Extent, Origin, SourceSet};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use influence::{cumulative, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};

@@ -99,6 +99,8 @@ pub(super) struct Metadata {
     pub info: Option<Info>,
     #[serde(default)]
     pub pruning_settings: Option<PruningSettings>,
+    #[serde(default)]
+    pub feature_details: Option<FeatureDetails>,
     /// This program's own: the trace was stopped early.
     #[serde(default)]
     pub partial: bool,
@@ -109,7 +111,18 @@ pub(super) struct Info {
     #[serde(default)]
     pub transcoder_set: Option<String>,
     #[serde(default)]
+    pub neuronpedia_source_set: Option<String>,
+    #[serde(default)]
+    pub source_urls: Option<Vec<String>>,
+    #[serde(default)]
     pub description: Option<String>,
+}
+
+/// Where features of the graph are told of.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct FeatureDetails {
+    #[serde(default)]
+    pub neuronpedia_source_set: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

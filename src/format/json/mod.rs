@@ -6,6 +6,7 @@ mod fields;
 mod kind;
 mod names;
 mod read;
+mod source;
 mod view;
 mod write;
 

@@ -5,7 +5,7 @@
 
 use super::fields::{Each, FileLink, FileNode, Metadata, QParams};
 use super::names::{Name, NamedLink, Names};
-use super::{kind, view};
+use super::{kind, source, view};
 use crate::format::FormatError;
 use crate::graph::{AttributionGraph, Document, Extent, GraphInfo, Node, NodeKind, Origin, Token};
 use crate::ids::{Layer, NodeId};
@@ -230,6 +230,7 @@ impl Content<'_> {
 }
 
 fn origin(metadata: Metadata, tokens: &[Token]) -> Origin {
+    let source_set = source::set(&metadata);
     let pruning = metadata.pruning_settings.unwrap_or_default();
     let node = pruning.node_threshold.or(metadata.node_threshold);
     let edge = pruning.edge_threshold;
@@ -254,5 +255,6 @@ fn origin(metadata: Metadata, tokens: &[Token]) -> Origin {
             (Some(1.0), Some(1.0)) => Extent::Whole,
             _ => Extent::PrePruned { node, edge },
         },
+        source_set,
     }
 }

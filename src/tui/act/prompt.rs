@@ -111,7 +111,8 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
             | Popup::Compare(_)
             | Popup::Truth
             | Popup::Heads
-            | Popup::Consent { .. },
+            | Popup::Consent { .. }
+            | Popup::Fetch(_),
         )
         | None => return,
     }
@@ -120,6 +121,9 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
 
 pub(in crate::tui) fn cancel(state: &mut State) {
     if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
+        return;
+    }
+    if state.busy.is_none() && state.popup.is_none() && super::fetch::stop_fetching(state) {
         return;
     }
     match &mut state.busy {

@@ -89,6 +89,10 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
             None
         }
+        Some(Popup::Fetch(fetch)) => {
+            fetch.render(popup_room(state.size), &state.look, buf);
+            None
+        }
         Some(Popup::Interventions) => {
             if let Some(circuit) = &state.circuit {
                 interventions::render(circuit, popup_room(state.size), &state.look, buf);
