@@ -323,8 +323,8 @@ pub enum Effect {
         edited: Edited,
         /// What of it, and how.
         options: Options,
-        /// Where to.
-        path: PathBuf,
+        /// Where to; `None` is into the clipboard.
+        path: Option<PathBuf>,
         /// Whether a file that is there is written over.
         overwrites: bool,
     },

@@ -144,6 +144,7 @@ commands! {
     "export-part", Edit, Export, ["Tab"], Some("part"), |s, _| act::change_export(s, |export| export.change_part()), "Export what is kept, what is pinned, or everything";
     "export-theme", Edit, Export, ["Ctrl-t"], Some("light/dark"), |s, _| act::change_export(s, |export| export.change_theme()), "A figure for a light or a dark background";
     "export-write", Edit, Export, ["Enter"], Some("write"), |s, _| act::write_export(s), "Write the export; again to write over a file";
+    "export-copy", Edit, Export, ["Ctrl-y"], Some("copy"), |s, _| act::copy_export(s), "Copy the export in place of writing it";
     "export-close", Edit, Export, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without exporting";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";

@@ -42,6 +42,8 @@ pub enum Exported {
     Written(PathBuf),
     /// A file of this name is there already, and was left as it is.
     IsThere,
+    /// It is to be copied.
+    Text(String),
 }
 
 /// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
@@ -203,10 +205,16 @@ impl Workers {
             }
             Effect::Export { generation, document, edited, options, path, overwrites } => {
                 let work = move |_: &Monitor| {
+                    let kept = document.prune(edited.thresholds);
+                    let Some(path) = path else {
+                        let mut out = Vec::new();
+                        let written = format::export_to(&document, &kept, &edited, &options, &mut out);
+                        written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                        return Ok(Exported::Text(String::from_utf8_lossy(&out).into_owned()));
+                    };
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };
