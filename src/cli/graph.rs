@@ -109,7 +109,7 @@ impl GraphArgs {
     /// What the person named cannot be used.
     fn inform(&self, document: &mut Document) -> Result<()> {
         let monitor = Monitor::default();
-        let library = Set::called(&document.origin.transcoder)?.library(&self.named, false, true, &monitor)?;
+        let library = Set::of_graph(&document.origin)?.library(&self.named, false, true, &monitor)?;
         for notice in library.notices() {
             note!("circuitscope: {}", visible(notice));
         }

@@ -3,11 +3,13 @@
 mod alter;
 mod attention;
 mod batch;
+mod consent;
 mod cost;
 mod edit;
 mod engine;
 mod export;
 mod features;
+mod fetch;
 mod filter;
 mod find;
 mod generate;
@@ -48,15 +50,18 @@ const LIKE: f64 = 0.8;
 /// Trace the circuit behind a language model's answer and walk it, in the terminal.
 #[derive(Debug, Parser)]
 ///
-/// Without a subcommand it opens the full-screen program: on the graphs that are named, else on the embedded demo model, or
-/// on --model and --transcoder.
+/// Without a subcommand it opens the full-screen program: on graphs that are named, else on the embedded demo model, or on
+/// --model and --transcoder.
 #[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Graphs to open, as with `open`
-    #[arg(value_name = "FILE", conflicts_with = "prompt")]
+    /// Graphs to open: files, or links to graphs on Neuronpedia
+    #[arg(value_name = "FILE|LINK", conflicts_with = "prompt")]
     files: Vec<PathBuf>,
+    /// Fetch what a link leads to without asking
+    #[arg(long, requires = "files")]
+    yes: bool,
     /// The prompt to trace
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -73,6 +78,7 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Features(features::FeaturesArgs),
+    Fetch(fetch::FetchArgs),
     Intervene(intervene::InterveneArgs),
     Generate(generate::GenerateArgs),
     Show(show::ShowArgs),
@@ -100,13 +106,14 @@ enum Command {
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     guard::install()?;
     match &cli.command {
-        None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, &cli.walk),
+        None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, cli.yes, &cli.walk),
         None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
-        Some(Command::Open(args)) => walk::open(&args.files, &args.walk),
+        Some(Command::Open(args)) => args.run(),
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Features(args)) => features::run(args),
+        Some(Command::Fetch(args)) => fetch::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         Some(Command::Show(args)) => show::run(args),

@@ -3,6 +3,7 @@
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
 use crate::cli::features::library::NamedArgs;
+use crate::cli::fetch;
 use crate::cli::growth::grow;
 use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
@@ -72,9 +73,12 @@ pub struct StartArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct OpenArgs {
     /// Raw graphs as trace wrote them, graph JSON (gzipped or not) of circuit-tracer, Neuronpedia and others, or
-    /// circuit-tracer's .pt
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    /// circuit-tracer's .pt; or links to graphs on Neuronpedia
+    #[arg(required = true, value_name = "FILE|LINK")]
+    files: Vec<PathBuf>,
+    /// Fetch what a link leads to without asking
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     pub walk: WalkArgs,
 }
@@ -95,11 +99,24 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
     finish(tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())?)
 }
 
-/// Walks a graph that is there. Without a model it can be walked, but not traced further.
+impl OpenArgs {
+    /// Walks the graphs.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn run(&self) -> Result<()> {
+        open(&self.files, self.yes, &self.walk)
+    }
+}
+
+/// Walks graphs that are there, or that links lead to; without `yes` the person is asked before one is fetched. Without a
+/// model they can be walked, but not traced further.
 ///
 /// # Errors
-/// The file cannot be read, the model cannot be loaded, or the terminal cannot be claimed.
-pub fn open(files: &[PathBuf], walk: &WalkArgs) -> Result<()> {
+/// A file cannot be had or read, the model cannot be loaded, or the terminal cannot be claimed.
+pub fn open(files: &[PathBuf], yes: bool, walk: &WalkArgs) -> Result<()> {
+    let files = files.iter().map(|file| fetch::graph_file(file, yes, walk.engine.offline));
+    let files = files.collect::<Result<Vec<_>>>()?;
     // What is no graph at all is said at once, and not on a screen of its own.
     let models = files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
     tui::require_terminal()?;
@@ -107,7 +124,7 @@ pub fn open(files: &[PathBuf], walk: &WalkArgs) -> Result<()> {
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
     let tracer = if walk.engine.is_demo() && !is_demos { None } else { Some(walk.tracer()?) };
     let _log = config::log_to_file();
-    finish(tui::run(Start::Opened(files.to_vec()), tracer, walk.models()?, walk.look.options())?)
+    finish(tui::run(Start::Opened(files), tracer, walk.models()?, walk.look.options())?)
 }
 
 /// Shows what can be traced, to choose from.

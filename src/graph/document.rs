@@ -42,6 +42,17 @@ pub struct Origin {
     pub device: String,
     /// How much of the trace it holds.
     pub extent: Extent,
+    /// Its features on Neuronpedia, where the file says.
+    pub source_set: Option<SourceSet>,
+}
+
+/// A set of features on Neuronpedia; a layer of it is called by its number and `name`: `20-gemmascope-transcoder-16k`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceSet {
+    /// The model, as Neuronpedia calls it.
+    pub model: String,
+    /// The set.
+    pub name: String,
 }
 
 /// A graph, where it comes from, and what its file holds of a person's work on it. Cheap to clone.
@@ -112,6 +123,7 @@ impl Document {
             dtype: trace.provenance.dtype.clone(),
             device: trace.provenance.device.clone(),
             extent: if trace.is_partial() { Extent::Partial } else { Extent::Whole },
+            source_set: None,
         };
         Ok(Self {
             origin: Arc::new(origin),

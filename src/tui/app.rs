@@ -8,9 +8,9 @@ use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::message::Msg;
 use crate::tui::popup::{
-    browse::Browse, compare::Compare, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help,
-    notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
-    why::Reasons,
+    browse::Browse, compare::Compare, contexts::Contexts, export::Export, fetch::Fetch, filter::FilterPrompt,
+    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    start::Start, why::Reasons,
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
@@ -102,6 +102,8 @@ pub enum Popup {
         /// As a part of what.
         set: String,
     },
+    /// May labels and contexts of the kept features be fetched?
+    Fetch(Box<Fetch>),
     /// The interventions on the graph.
     Interventions,
     /// Why features fire or do not.
@@ -250,6 +252,8 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// Labels and contexts that are being fetched, and the number of the circuit whose features these are.
+    pub fetching: Option<(Busy, u64)>,
     /// What was asked to be weighed last.
     pub weighing: Option<Weighing>,
     /// The stability that was asked for last: the number of the question, and of the circuit.
@@ -294,6 +298,7 @@ impl State {
             ticks: 0,
             generation: 0,
             pruning: None,
+            fetching: None,
             weighing: None,
             standing: None,
             circuit_generation: 0,
@@ -321,7 +326,7 @@ impl State {
             Some(Popup::Start(start)) => start.context(),
             Some(Popup::Contexts(contexts)) => contexts.context(),
             Some(Popup::Browse(browse)) => browse.context(),
-            Some(Popup::Consent { .. } | Popup::Unsaved) => Context::Ask,
+            Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved) => Context::Ask,
             Some(Popup::Interventions) => Context::Interventions,
             Some(Popup::Why(reasons)) => reasons.context(),
             Some(Popup::Compare(_)) => Context::Compare,

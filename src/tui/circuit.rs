@@ -15,12 +15,12 @@ pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Called, Names, label_of};
 use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
+use crate::tui::survey::{Arrived, Named};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
 use crate::tui::truth::Truth;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What a feature writes for and against, as far as that is known.
@@ -387,6 +387,19 @@ impl Circuit {
         let mut named = std::mem::take(&mut self.named);
         named.note(&self.file_labels, feature, card);
         self.take_named(named);
+    }
+
+    /// Takes over what became known of features.
+    pub fn note_arrived(&mut self, arrived: Vec<Arrived>) {
+        let mut named = std::mem::take(&mut self.named);
+        named.take(&self.file_labels, arrived);
+        self.take_named(named);
+    }
+
+    /// The features that are kept at the thresholds, each once.
+    pub fn kept_features(&self) -> Vec<Feature> {
+        let features: BTreeSet<Feature> = self.pruned.node_ids().filter_map(|id| self.feature(id)).collect();
+        features.into_iter().collect()
     }
 
     /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.

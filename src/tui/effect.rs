@@ -1,7 +1,7 @@
 //! What the state wants done outside of it.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, SourceSet, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::Session;
 use crate::tui::browse::Ask;
@@ -230,7 +230,29 @@ pub enum Effect {
     OpenLibrary {
         /// The transcoder, as graphs call it.
         transcoder: String,
+        /// Its features on Neuronpedia, where the graph says.
+        source_set: Option<SourceSet>,
     },
+    /// See what is not known of features, and who could be asked.
+    AskWhatIsMissing {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Fetch what is missing of features.
+    FetchFeatures {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Stop fetching features.
+    StopFetching,
     /// Look what a library says of a graph's features.
     Survey {
         /// Comes back with the answer: the number of the circuit.
@@ -312,8 +334,8 @@ pub enum Effect {
         edited: Edited,
         /// What of it, and how.
         options: Options,
-        /// Where to.
-        path: PathBuf,
+        /// Where to; `None` is into the clipboard.
+        path: Option<PathBuf>,
         /// Whether a file that is there is written over.
         overwrites: bool,
     },

@@ -34,7 +34,7 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(
         state.popup,
         None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-            | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Unsaved)
+            | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Fetch(_) | Popup::Unsaved)
     )
 }
 
@@ -62,7 +62,8 @@ fn take(state: &mut State, msg: Msg) {
             state.ticks = state.ticks.wrapping_add(1);
             let now = Instant::now();
             for (generation, progress) in progress {
-                let mut all = state.busy.iter_mut().chain(state.shelf.busy());
+                let fetching = state.fetching.as_mut().map(|(busy, _)| busy);
+                let mut all = state.busy.iter_mut().chain(fetching).chain(state.shelf.busy());
                 if let Some(busy) = all.find(|busy| busy.generation == generation) {
                     busy.hear(progress, now);
                 } else if let Some(Popup::Start(start)) = &mut state.popup
@@ -111,6 +112,9 @@ fn take(state: &mut State, msg: Msg) {
             act::take_feature(state, generation, &transcoder, feature, result);
         }
         Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
+        Msg::Missing { generation, result } => act::take_missing(state, generation, result),
+        Msg::Arrived { generation, names } => act::take_arrived(state, generation, names),
+        Msg::FeaturesFetched { generation, result } => act::take_fetched(state, generation, result),
         Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),

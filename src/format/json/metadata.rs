@@ -2,7 +2,8 @@
 
 use super::fields::{Listed, Lists, Text, Threshold, Whole};
 use super::object::Object;
-use crate::graph::{Extent, Fields, Origin};
+use super::source;
+use crate::graph::{Extent, Fields, Origin, SourceSet};
 use serde_json::value::RawValue;
 
 /// What of the metadata is used.
@@ -23,6 +24,7 @@ pub(super) struct Metadata {
     /// What Neuronpedia has beside a `scan` that is its name of the model.
     transcoder_set: Option<String>,
     pruned_at: [Option<f64>; 2],
+    source_set: Option<SourceSet>,
     /// All of it, to be written again.
     pub fields: Fields,
 }
@@ -37,6 +39,10 @@ impl Metadata {
         let within = |key: &str| object.raw(key).and_then(|raw| Object::of(raw).ok()).unwrap_or_default();
         let (info, pruning) = (within("info"), within("pruning_settings"));
         let mut of = Reader { warnings };
+        let scan = of.list(&object, "scan").unwrap_or_default().join(", ");
+        let details = within("feature_details");
+        let named = [&details, &info].into_iter().find_map(|told| of.text(told, "neuronpedia_source_set"));
+        let addresses = of.list(&info, "source_urls").unwrap_or_default();
         let [pruned_node, edge] = ["node_threshold", "edge_threshold"].map(|key| of.share(&pruning, key));
         let given = of.share(&object, "node_threshold");
         // Neuronpedia's older spelling, which it does not read where the other one is there.
@@ -49,7 +55,8 @@ impl Metadata {
             is_comparison: object.raw("comparison").is_some(),
             description: of.text(&info, "description").unwrap_or_default(),
             slug: of.text(&object, "slug").unwrap_or_default(),
-            scan: of.list(&object, "scan").unwrap_or_default().join(", "),
+            source_set: source::set(&scan, named.as_deref(), &addresses),
+            scan,
             transcoders: of.list(&object, "transcoder_list").unwrap_or_default(),
             transcoder_set: of.text(&info, "transcoder_set"),
             pruned_at: [pruned_node.or(given).or(older), edge],
@@ -78,6 +85,7 @@ impl Metadata {
                 (Some(1.0), Some(1.0)) => Extent::Whole,
                 _ => Extent::PrePruned { node, edge },
             },
+            source_set: self.source_set.clone(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod numbering;
 mod object;
 mod read;
 mod signs;
+mod source;
 mod view;
 mod what;
 mod write;

@@ -61,7 +61,7 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
         state.effects.push(Effect::Quit);
         return;
     }
-    if super::feature::allow_hub(state) {
+    if super::fetch::allow_fetch(state) || super::feature::allow_hub(state) {
         return;
     }
     let Some(start) = start(state) else { return };
@@ -74,7 +74,7 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
 
 /// No to a question; and what is under way is stopped.
 pub(in crate::tui) fn say_no(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Consent { .. } | Popup::Unsaved)) {
+    if matches!(state.popup, Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved)) {
         state.popup = None;
         return;
     }

@@ -40,7 +40,7 @@ pub(in crate::tui) fn close_help(state: &mut State) {
 }
 
 pub(in crate::tui) fn escape(state: &mut State) {
-    if state.busy.is_some() {
+    if state.busy.is_some() || state.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
         cancel(state);
     } else if state.windows.zoomed {
         state.windows.zoomed = false;

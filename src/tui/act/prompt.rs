@@ -146,6 +146,7 @@ pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
             | Popup::Truth
             | Popup::Heads
             | Popup::Consent { .. }
+            | Popup::Fetch(_)
             | Popup::Unsaved,
         )
         | None => return,
@@ -158,6 +159,9 @@ pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
 
 pub(in crate::tui) fn cancel(state: &mut State) {
     if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
+        return;
+    }
+    if state.busy.is_none() && state.popup.is_none() && super::fetch::stop_fetching(state) {
         return;
     }
     match &mut state.busy {

@@ -11,7 +11,11 @@ use tui_input::Input;
 
 const FORMATS: [(Format, &str, &str); 10] = [
     (Format::Json, "json", "the graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels"),
-    (Format::Url, "url", "the address at which Neuronpedia shows the pins and groups, once the graph is there"),
+    (
+        Format::Url,
+        "url",
+        "the link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it",
+    ),
     (Format::Dot, "dot", "a graph for graphviz"),
     (Format::Svg, "svg", "a figure"),
     (Format::Mermaid, "mermaid", "a Mermaid flowchart"),

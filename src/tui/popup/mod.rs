@@ -7,6 +7,7 @@ pub mod compare;
 mod consent;
 pub mod contexts;
 pub mod export;
+pub mod fetch;
 pub mod filter;
 mod folio;
 mod grammar;

@@ -30,7 +30,8 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
         progress::alone(state, inner, buf);
         return;
     };
-    if let Some(busy) = &state.busy {
+    let fetching = state.fetching.as_ref().map(|(busy, _)| busy);
+    if let Some(busy) = state.busy.as_ref().or(fetching) {
         progress::in_frame(state, busy, area, buf);
     }
     if inner.is_empty() {

@@ -67,6 +67,16 @@ impl Workers {
         while let Some((generation, result)) = self.browse.take(&self.wake) {
             answers.push(Msg::Browsed { generation, result });
         }
+        while let Some((generation, result)) = self.missing.take(&self.wake) {
+            answers.push(Msg::Missing { generation, result });
+        }
+        if let Some((generation, arrived)) = &self.arriving {
+            let names = std::mem::take(&mut *lock(arrived));
+            answers.extend((!names.is_empty()).then_some(Msg::Arrived { generation: *generation, names }));
+        }
+        while let Some((generation, result)) = self.fetch.take(&self.wake) {
+            answers.push(Msg::FeaturesFetched { generation, result });
+        }
         while let Some((transcoder, result)) = self.allow.take(&self.wake) {
             answers.push(Msg::HubAllowed { transcoder, result });
         }

@@ -3,7 +3,7 @@
 mod answers;
 mod sessions;
 
-use crate::features::Library;
+use crate::features::{Asking, Fetched, Library};
 use crate::format;
 use crate::graph::{
     Document, Edited, Kept, Likeness, Paths, Proposal, Stability, Thresholds, paths, proposals, stability, usual_grid,
@@ -23,7 +23,7 @@ use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::slot::Slot;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
+use crate::tui::survey::{Arrived, Named};
 use crate::tui::tracer::{Promoted, Reading, Traced, Tracer};
 use crate::verify::Answer;
 use sessions::Sessions;
@@ -48,6 +48,8 @@ pub enum Exported {
     Written(PathBuf),
     /// A file of this name is there already, and was left as it is.
     IsThere,
+    /// It is to be copied.
+    Text(String),
 }
 
 /// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
@@ -88,6 +90,10 @@ pub struct Workers {
     survey: Slot<u64, (Named, bool)>,
     read: Slot<(u64, String, Feature), Arc<Card>>,
     allow: Slot<String, ()>,
+    missing: Slot<u64, Asking>,
+    fetch: Slot<u64, Fetched>,
+    /// What came of features that are being fetched, until it is taken.
+    arriving: Option<(u64, Arc<Mutex<Vec<Arrived>>>)>,
     browse: Slot<u64, Browsed>,
     measure: Slot<u64, Measured>,
     attempt: Slot<u64, Tried>,
@@ -129,6 +135,9 @@ impl Workers {
             survey: Slot::new("survey"),
             read: Slot::new("read"),
             allow: Slot::new("allow"),
+            missing: Slot::new("missing"),
+            fetch: Slot::new("fetch"),
+            arriving: None,
             browse: Slot::new("browse"),
             measure: Slot::new("measure"),
             attempt: Slot::new("attempt"),
@@ -217,10 +226,16 @@ impl Workers {
             Effect::SaveAll => self.sessions.save_all(),
             Effect::Export { generation, document, edited, options, path, overwrites } => {
                 let work = move |_: &Monitor| {
+                    let kept = document.prune(edited.thresholds);
+                    let Some(path) = path else {
+                        let mut out = Vec::new();
+                        let written = format::export_to(&document, &kept, &edited, &options, &mut out);
+                        written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                        return Ok(Exported::Text(String::from_utf8_lossy(&out).into_owned()));
+                    };
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };
@@ -323,10 +338,30 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
-            Effect::OpenLibrary { transcoder } => {
+            Effect::AskWhatIsMissing { generation, knows, features } => {
+                self.missing.ask(generation, Box::new(move |_| Ok(knows.asking(&features))), &self.wake);
+            }
+            Effect::FetchFeatures { generation, knows, features } => {
+                let (arrived, wake) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::clone(&self.wake));
+                self.arriving = Some((generation, Arc::clone(&arrived)));
+                let work = move |monitor: &Monitor| {
+                    let told = |features: &[Feature]| {
+                        let read = features.iter().map(|feature| Arrived::read(knows.as_ref(), *feature));
+                        let read: Vec<Arrived> = read.collect();
+                        lock(&arrived).extend(read);
+                        wake();
+                    };
+                    knows.fetch(&features, &told, monitor)
+                };
+                self.fetch.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopFetching => self.fetch.stop(),
+            Effect::OpenLibrary { transcoder, source_set } => {
                 let (models, name) = (self.models.clone(), transcoder.clone());
                 let work = move |monitor: &Monitor| match models {
-                    Some(models) => models.library(&name, monitor).map_err(|error| format!("{error:#}")),
+                    Some(models) => {
+                        models.library(&name, source_set.as_ref(), monitor).map_err(|error| format!("{error:#}"))
+                    }
                     None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
                 };
                 self.library.ask(transcoder, Box::new(work), &self.wake);
@@ -412,7 +447,7 @@ impl Workers {
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
         let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
-        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress()]);
+        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress(), self.fetch.progress()]);
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -426,7 +461,7 @@ impl Workers {
         let about_files = self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
-        let about_features = about_features && self.browse.is_idle();
+        let about_features = about_features && self.browse.is_idle() && self.missing.is_idle() && self.fetch.is_idle();
         let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.check.is_idle();
         let about_models = about_models && self.inquire.is_idle();
         let about_graphs = self.weigh.is_idle() && self.stand.is_idle() && self.compare.is_idle();
