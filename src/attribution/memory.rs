@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// in, such as a container's or a job's.
 pub fn available() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let free = [field("/proc/meminfo", "MemAvailable:"), within_limits(), within_groups(Path::new("/sys/fs/cgroup"), &groups)];
+    let free =
+        [field("/proc/meminfo", "MemAvailable:"), within_limits(), within_groups(Path::new("/sys/fs/cgroup"), &groups)];
     free.into_iter().flatten().min()
 }
 

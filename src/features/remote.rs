@@ -269,7 +269,7 @@ impl Remote {
         if self.hub.has(&self.set) {
             return self.hub.commit(&self.set, &Monitor::default()).ok();
         }
-        let commit = fs::read_to_string(self.pin()?).ok()?;
+        let commit = untrusted::read_text(&self.pin()?, MOST_COMMIT).ok()?;
         commit.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(commit)
     }
 

@@ -29,12 +29,7 @@ pub(super) fn merge(base: &Saved, ours: &Saved, theirs: &Saved) -> Saved {
         chosen: pick(&base.chosen, &ours.chosen, &theirs.chosen),
         filters: map(&base.filters, &ours.filters, &theirs.filters),
         filter: pick(&base.filter, &ours.filter, &theirs.filter),
-        filter_history: list(
-            &base.filter_history,
-            &ours.filter_history,
-            &theirs.filter_history,
-            Clone::clone,
-        ),
+        filter_history: list(&base.filter_history, &ours.filter_history, &theirs.filter_history, Clone::clone),
         marks: map(&base.marks, &ours.marks, &theirs.marks),
         refused: list(&base.refused, &ours.refused, &theirs.refused, Clone::clone),
         screen: map(&base.screen, &ours.screen, &theirs.screen),

@@ -39,8 +39,14 @@ impl Saver {
         let (sender, messages) = unbounded();
         let (teller, notices) = unbounded();
         let trouble = Arc::default();
-        let work =
-            Work { file, teller, wake: Box::new(wake), unsaved: None, due: Instant::now(), trouble: Arc::clone(&trouble) };
+        let work = Work {
+            file,
+            teller,
+            wake: Box::new(wake),
+            unsaved: None,
+            due: Instant::now(),
+            trouble: Arc::clone(&trouble),
+        };
         let thread = thread::Builder::new().name("session".into()).spawn(move || work.run(&messages))?;
         Ok(Self { sender: Some(sender), notices, trouble, thread: Some(thread) })
     }

@@ -82,7 +82,8 @@ fn hashes_are_known_by_the_ids_that_hold_them() {
 #[test]
 fn numbers_mean_the_index_however_they_are_written() {
     assert_eq!(features(&opened("raw-index.json").graph), FEATURES);
-    let ways: [(&str, fn(u128, u128) -> u128); 4] = [
+    type Numbering = fn(u128, u128) -> u128;
+    let ways: [(&str, Numbering); 4] = [
         ("offset of 10^4", |layer, index| layer * 10_000 + index),
         ("offset of 10^12", |layer, index| layer * 10u128.pow(12) + index),
         ("digits", |layer, index| format!("{layer}{index}").parse().unwrap()),

@@ -229,9 +229,8 @@ fn a_signal_that_ends_it_gives_the_terminal_back() {
 }
 
 /// The signals that would end a program which does not listen.
-const SIGNALS: [&str; 13] = [
-    "TERM", "HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "XFSZ", "ABRT", "BUS",
-];
+const SIGNALS: [&str; 13] =
+    ["TERM", "HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "XFSZ", "ABRT", "BUS"];
 
 #[test]
 fn a_signal_as_soon_as_the_terminal_is_claimed_gives_it_back() {

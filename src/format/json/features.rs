@@ -135,13 +135,13 @@ fn ids(found: &[Found]) -> Vec<FeatureId> {
     let most = found.iter().map(|feature| feature.dictionary).max().unwrap_or_default();
     let mut shifts = vec![0u128; most + 1];
     let mut taken: HashSet<(u32, u128)> = HashSet::new();
-    for dictionary in 0..=most {
+    for (dictionary, shift) in shifts.iter_mut().enumerate() {
         let own = || found.iter().filter(|feature| feature.dictionary == dictionary);
         if own().any(|feature| taken.contains(&(feature.layer, feature.index))) {
             let above = taken.iter().map(|(_, index)| *index).max().unwrap_or_default();
-            shifts[dictionary] = (1..38).map(|digits| 10u128.pow(digits)).find(|step| *step > above).unwrap_or(above);
+            *shift = (1..38).map(|digits| 10u128.pow(digits)).find(|step| *step > above).unwrap_or(above);
         }
-        taken.extend(own().map(|feature| (feature.layer, feature.index.saturating_add(shifts[dictionary]))));
+        taken.extend(own().map(|feature| (feature.layer, feature.index.saturating_add(*shift))));
     }
     let mut free = u32::MAX;
     let mut made: HashMap<(u32, u128), FeatureId> = HashMap::new();

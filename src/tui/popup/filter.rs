@@ -1,6 +1,9 @@
 //! The filter being written: completed, counted, and told what is wrong with it.
 
-use super::{grammar, line::{self, TextEdit}};
+use super::{
+    grammar,
+    line::{self, TextEdit},
+};
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
 use crate::tui::text;
 use crate::tui::theme::Look;

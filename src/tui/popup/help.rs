@@ -1,7 +1,7 @@
 //! Every key, from the command table, and the grammar of filters, narrowed down by what is typed.
 
-use super::line::{self, TextEdit};
 use super::grammar;
+use super::line::{self, TextEdit};
 use crate::graph::query::FIELDS;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};

@@ -29,8 +29,8 @@ mod unsaved;
 pub mod why;
 
 pub(super) use ask::wrap;
-pub(super) use line::TextEdit;
 pub(super) use consent::render as render_consent;
+pub(super) use line::TextEdit;
 pub(super) use unsaved::render as render_unsaved;
 
 use crate::tui::theme::Look;

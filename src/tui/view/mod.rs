@@ -92,6 +92,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         }
         Some(Popup::Unsaved) => {
             super::popup::render_unsaved(&state.unsaved, popup_room(state.size), &state.look, buf);
+            None
         }
         Some(Popup::Fetch(fetch)) => {
             fetch.render(popup_room(state.size), &state.look, buf);

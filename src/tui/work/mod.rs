@@ -456,9 +456,13 @@ impl Workers {
     pub fn is_idle(&self) -> bool {
         let about_traces =
             self.trace.is_idle() && self.open.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        let about_nodes =
-            self.reading.is_idle() && self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        let about_files = self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
+        let about_nodes = self.reading.is_idle()
+            && self.find.is_idle()
+            && self.propose.is_idle()
+            && self.paths.is_idle()
+            && self.filter.is_idle();
+        let about_files =
+            self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle() && self.missing.is_idle() && self.fetch.is_idle();
