@@ -516,7 +516,7 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
 
 #[test]
 fn what_is_no_feature_has_no_contexts() {
-    let mut desk = beside(&Arc::default(), (160, 48));
+    let mut desk = beside::<Shelf>(&Arc::default(), (160, 48));
     desk.expect("This is no feature: only features have contexts");
     desk.press("s");
     assert!(desk.state.popup.is_none());
@@ -543,7 +543,7 @@ fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
 
 /// The features of the fake tracer, without waiting for a graph's.
 fn browsing(size: (u16, u16)) -> Desk {
-    let mut desk = beside(&Arc::default(), size);
+    let mut desk = beside::<Shelf>(&Arc::default(), size);
     desk.press("B");
     desk
 }
