@@ -127,6 +127,7 @@ fn document() -> Document {
         edited: Arc::new(Edited { thresholds, ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),
+        foreign: Arc::default(),
     }
 }
 

@@ -70,7 +70,7 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let document = format::open(file)?;
     let place = SessionPlace::beside(file, config::data_folder().as_deref());
     let opened = session::open(place, &document);
-    for notice in &opened.notices {
+    for notice in document.foreign.warnings.iter().chain(&opened.notices) {
         note!("circuitscope: {}", visible(notice));
     }
     Ok((document, opened))
@@ -99,7 +99,7 @@ impl GraphArgs {
 }
 
 fn library(document: &Document, named: &NamedArgs, monitor: &Monitor) -> Result<Library> {
-    Set::called(&document.origin.transcoder)?.library(named, false, true, monitor)
+    Set::of_graph(&document.origin)?.library(named, false, true, monitor)
 }
 
 /// The node of this id.
@@ -194,16 +194,20 @@ impl OpenGraph {
         if let Some(layer) = node.layer() {
             all["layer"] = json!(layer);
         }
+        if let Some(number) = graph.feature_number(id) {
+            all["feature"] = number_json(number);
+        }
+        if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
+            all["dictionary"] = json!(dictionary);
+        }
         match &node.kind {
-            NodeKind::Feature { feature, .. } => {
-                all["feature"] = json!(feature);
-                all["activation"] = json!(node.activation);
-            }
+            NodeKind::Feature { .. } => all["activation"] = json!(node.activation),
             NodeKind::Token { id, .. } => all["vocabulary_id"] = json!(id),
             NodeKind::Logit { id, probability, .. } => {
                 all["vocabulary_id"] = json!(id);
                 all["probability"] = json!(probability);
             }
+            NodeKind::Other { .. } if node.activation.is_some() => all["activation"] = json!(node.activation),
             NodeKind::Error { .. } | NodeKind::Other { .. } => {}
         }
         all
@@ -249,6 +253,11 @@ pub fn line(document: &Document, edited: &Edited, id: NodeId) -> String {
 /// A text in a column of so many cells; a longer one takes what it needs.
 pub fn padded(text: &str, cells: usize) -> String {
     format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))))
+}
+
+/// A number as JSON has it; as a text where it has more bits than readers keep.
+fn number_json(number: u128) -> Value {
+    u64::try_from(number).map_or_else(|_| json!(number.to_string()), |number| json!(number))
 }
 
 /// Reads a query, and points at what is wrong with it.

@@ -6,6 +6,7 @@ use crate::cli::output::{print_json, print_lines};
 use crate::cli::trace::SettingsArgs;
 use crate::cli::walk::LocalTracer;
 use crate::demo;
+use crate::graph::SourceSet;
 use crate::hub::{Bytes, Hub, Offer, Pair, Part, Reference, Request, Source};
 use crate::job::Monitor;
 use crate::tui::features::Knows;
@@ -142,8 +143,9 @@ impl Models for LocalModels {
         Ok(LocalTracer::open(&engine, &self.settings)?)
     }
 
-    fn library(&self, transcoder: &str, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
-        let library = self.set(transcoder)?.library(&self.named, false, self.engine.offline, monitor)?;
+    fn library(&self, transcoder: &str, source_set: Option<&SourceSet>, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
+        let set = Set { source_set: source_set.cloned(), ..self.set(transcoder)? };
+        let library = set.library(&self.named, false, self.engine.offline, monitor)?;
         Ok(Arc::new(library))
     }
 }

@@ -1,5 +1,6 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
+use crate::cli::attention;
 use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named, padded, query};
 use crate::cli::output::tell;
 use crate::graph::query::Matches;
@@ -97,6 +98,8 @@ impl<'a> Summary<'a> {
             "influence_kept": is_whole.then_some(self.influence_kept),
             "recomputed_influence_kept": (!is_whole).then_some(self.influence_kept),
             "cyclic": graph.is_cyclic(),
+            "warnings": self.open.document.foreign.warnings,
+            "dictionaries": graph.dictionaries(),
             "pins": edited.pins.iter().map(|id| self.open.name(*id)).collect::<Vec<_>>(),
             "notes": edited.notes,
             "top": self.nodes.iter().map(|id| self.open.node_json(*id)).collect::<Vec<_>>(),
@@ -188,6 +191,8 @@ struct Around<'a> {
     outputs: Vec<Edge>,
     /// What takes away from the node most, kept or not.
     inhibitors: Vec<Edge>,
+    /// How many of a kind are listed.
+    top: usize,
 }
 
 impl<'a> Around<'a> {
@@ -207,6 +212,7 @@ impl<'a> Around<'a> {
             inhibitors: graph.inhibitors(node, usize::MAX).into_iter().filter(listed).take(top).collect(),
             open,
             node,
+            top,
         }
     }
 
@@ -231,6 +237,7 @@ impl<'a> Around<'a> {
         node["inputs"] = json!(edges(&self.inputs));
         node["outputs"] = json!(edges(&self.outputs));
         node["inhibitors"] = json!(edges(&self.inhibitors));
+        node["attention"] = json!(attention::json(self.open, self.node));
         node
     }
 
@@ -267,6 +274,7 @@ impl<'a> Around<'a> {
         list("kept outputs", &self.outputs, kept.outgoing(graph, self.node).count(), |edge| edge.target);
         let inhibitors = graph.incoming(self.node).filter(|edge| edge.weight < 0.0).count();
         list("inhibitors, kept or not", &self.inhibitors, inhibitors, |edge| edge.source);
+        lines.extend(attention::lines(self.open, self.node, self.top));
         lines
     }
 }

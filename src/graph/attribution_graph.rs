@@ -1,6 +1,6 @@
 //! The attribution graph itself: nodes, and weighted edges that can be walked both ways.
 
-use crate::graph::{InfluenceOf, Node, Token};
+use crate::graph::{FileNames, InfluenceOf, Node, Token};
 use crate::ids::{EdgeId, NodeId};
 use std::iter::FusedIterator;
 use std::ops::Range;
@@ -43,6 +43,8 @@ pub struct AttributionGraph {
     pub(super) order: Vec<NodeId>,
     pub(super) is_cyclic: bool,
     pub(super) influence_of: Arc<InfluenceOf>,
+    /// What its file calls its nodes.
+    pub(super) file_names: Option<Arc<FileNames>>,
 }
 
 impl AttributionGraph {

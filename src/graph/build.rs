@@ -350,6 +350,7 @@ impl Builder {
             order: Vec::new(),
             is_cyclic: false,
             influence_of: Arc::default(),
+            file_names: None,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! A graph with everything that is known of it beside its nodes and edges.
 
 use crate::graph::{
-    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
+    AttributionGraph, Densities, Edited, Foreign, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds,
+    prune_by_density,
 };
 use std::sync::Arc;
 
@@ -40,6 +41,17 @@ pub struct Origin {
     pub device: String,
     /// How much of the trace it holds.
     pub extent: Extent,
+    /// Its features on Neuronpedia, where the file says.
+    pub source_set: Option<SourceSet>,
+}
+
+/// A set of features on Neuronpedia; a layer of it is called by its number and `name`: `20-gemmascope-transcoder-16k`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceSet {
+    /// The model, as Neuronpedia calls it.
+    pub model: String,
+    /// The set.
+    pub name: String,
 }
 
 /// A graph, where it comes from, and what its file holds of a person's work on it. Cheap to clone.
@@ -59,6 +71,8 @@ pub struct Document {
     pub occurrences: Option<Arc<Occurrences>>,
     /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
     pub densities: Arc<Densities>,
+    /// What the file of another program says beside.
+    pub foreign: Arc<Foreign>,
 }
 
 impl Document {
@@ -89,6 +103,7 @@ impl Document {
             dtype: trace.provenance.dtype.clone(),
             device: trace.provenance.device.clone(),
             extent: if trace.is_partial() { Extent::Partial } else { Extent::Whole },
+            source_set: None,
         };
         Ok(Self {
             origin: Arc::new(origin),
@@ -98,6 +113,7 @@ impl Document {
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
             occurrences: None,
             densities: Arc::default(),
+            foreign: Arc::default(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! How the hub's server would be reached: where it is, who asks, and whether asking is forbidden.
 
 use crate::hub::error::without_passwords;
-use crate::hub::{Env, HubError};
+use crate::hub::{Env, GraphLink, HubError, SITE};
 use crate::untrusted;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -108,6 +108,17 @@ impl Access {
             (false, false) => None,
         };
         Self { endpoint, token: token.map(Token), offline, patience: Patience::default(), wrong }
+    }
+
+    /// Where Neuronpedia is: what `NEURONPEDIA_ENDPOINT` says, else its own address. It is forbidden where the hub is, and
+    /// nobody is told who asks.
+    pub(super) fn of_neuronpedia(env: Env, hub: &Self) -> Self {
+        let said = env("NEURONPEDIA_ENDPOINT").and_then(|value| value.into_string().ok());
+        let said = said.map(|value| value.trim().trim_end_matches('/').to_owned()).filter(|value| !value.is_empty());
+        let endpoint = said.unwrap_or_else(|| SITE.to_owned());
+        let wrong = (!GraphLink::is_link(&endpoint))
+            .then_some("NEURONPEDIA_ENDPOINT is no address; it has to begin with https://");
+        Self { endpoint, token: None, offline: hub.offline, patience: hub.patience, wrong }
     }
 
     /// # Errors

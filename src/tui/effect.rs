@@ -1,7 +1,7 @@
 //! What the state wants done outside of it.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, SourceSet, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::Session;
 use crate::tui::browse::Ask;
@@ -50,6 +50,15 @@ pub enum Effect {
         generation: u64,
         /// The prompt.
         prompt: String,
+    },
+    /// Read a prompt as the model will.
+    Read {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is typed.
+        text: String,
+        /// Whether that is a message for the chat template.
+        is_message: bool,
     },
     /// Trace what a feature's pre-activation comes from.
     TraceFeature {
@@ -221,7 +230,29 @@ pub enum Effect {
     OpenLibrary {
         /// The transcoder, as graphs call it.
         transcoder: String,
+        /// Its features on Neuronpedia, where the graph says.
+        source_set: Option<SourceSet>,
     },
+    /// See what is not known of features, and who could be asked.
+    AskWhatIsMissing {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Fetch what is missing of features.
+    FetchFeatures {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Stop fetching features.
+    StopFetching,
     /// Look what a library says of a graph's features.
     Survey {
         /// Comes back with the answer: the number of the circuit.
@@ -291,6 +322,8 @@ pub enum Effect {
         /// The circuit.
         generation: u64,
     },
+    /// Save everything that is not saved yet, before the program is left.
+    SaveAll,
     /// Write a part of a graph for other programs.
     Export {
         /// Comes back with the answer.
@@ -301,8 +334,8 @@ pub enum Effect {
         edited: Edited,
         /// What of it, and how.
         options: Options,
-        /// Where to.
-        path: PathBuf,
+        /// Where to; `None` is into the clipboard.
+        path: Option<PathBuf>,
         /// Whether a file that is there is written over.
         overwrites: bool,
     },

@@ -1,6 +1,6 @@
 //! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
 
-use crate::features::{Dashboard, Found, Label, Library};
+use crate::features::{Asking, Dashboard, Fetched, Found, Label, Library};
 use crate::graph::{Document, FeatureAt, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::{Cancelled, Monitor};
@@ -37,6 +37,24 @@ pub trait Knows: Send + Sync + 'static {
     /// That cannot be kept; it holds until the program ends.
     fn allow_hub(&self) -> Result<(), String>;
 
+    /// What is missing of features, and who would learn what by being asked for it. Files are looked at.
+    fn asking(&self, _features: &[Feature]) -> Asking {
+        Asking::default()
+    }
+
+    /// Fetches what is missing of features; `told` hears of those of which something may have come.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    fn fetch(
+        &self,
+        _features: &[Feature],
+        _told: &(dyn Fn(&[Feature]) + Sync),
+        _monitor: &Monitor,
+    ) -> Result<Fetched, String> {
+        Ok(Fetched::default())
+    }
+
     /// What has to be said of sources that were found and cannot be used.
     fn notices(&self) -> &[String];
 
@@ -72,6 +90,19 @@ impl Knows for Library {
 
     fn allow_hub(&self) -> Result<(), String> {
         Self::allow_hub(self).map_err(|error| error.to_string())
+    }
+
+    fn asking(&self, features: &[Feature]) -> Asking {
+        Self::asking(self, features)
+    }
+
+    fn fetch(
+        &self,
+        features: &[Feature],
+        told: &(dyn Fn(&[Feature]) + Sync),
+        monitor: &Monitor,
+    ) -> Result<Fetched, String> {
+        Self::fetch(self, features, told, monitor).map_err(|error| error.to_string())
     }
 
     fn notices(&self) -> &[String] {

@@ -1,5 +1,6 @@
 //! What can happen to the state.
 
+use crate::features::{Asking, Fetched};
 use crate::graph::{Kept, Paths, Proposal, Stability};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
@@ -15,9 +16,9 @@ use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
+use crate::tui::survey::{Arrived, Named};
 use crate::tui::theme::Ground;
-use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::tracer::{Promoted, Reading, Traced};
 use crate::tui::work::Exported;
 use crate::verify::Answer;
 use std::sync::Arc;
@@ -80,6 +81,10 @@ pub enum Msg {
     },
     /// Something that the person has to be told.
     Notice(String),
+    /// Why sessions are not saved; empty where all are again.
+    Unsaved(Vec<String>),
+    /// Everything was saved that could be.
+    SavedAll,
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -100,6 +105,13 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Vec<Proposal>, String>,
+    },
+    /// A prompt is read.
+    Read {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Reading, String>,
     },
     /// What fits what is typed is found.
     Found {
@@ -150,6 +162,27 @@ pub enum Msg {
         generation: u64,
         /// The answer.
         result: Result<Browsed, String>,
+    },
+    /// What is not known of features, and who could be asked.
+    Missing {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Asking, String>,
+    },
+    /// Features came.
+    Arrived {
+        /// Of the question.
+        generation: u64,
+        /// What they are called now.
+        names: Vec<Arrived>,
+    },
+    /// What was missing of features was fetched, as far as it could be.
+    FeaturesFetched {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Fetched, String>,
     },
     /// The hub may be asked for features.
     HubAllowed {

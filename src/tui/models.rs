@@ -2,6 +2,7 @@
 //! cache nor the network.
 
 use crate::features::Library;
+use crate::graph::SourceSet;
 use crate::hub::Offer;
 use crate::job::Monitor;
 use crate::session::{RecentGraph, recent};
@@ -68,11 +69,17 @@ pub trait Models: Send + Sync + 'static {
     /// A chain that says what went wrong and what to do.
     fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>>;
 
-    /// What is known of the features of a transcoder, by the name that graphs give it. Touches no network.
+    /// What is known of the features of a transcoder, by the name that graphs give it, and of those of Neuronpedia where
+    /// the graph says which they are. Touches no network.
     ///
     /// # Errors
     /// A chain that says what went wrong and what to do.
-    fn library(&self, _transcoder: &str, _monitor: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+    fn library(
+        &self,
+        _transcoder: &str,
+        _source_set: Option<&SourceSet>,
+        _monitor: &Monitor,
+    ) -> anyhow::Result<Arc<dyn Knows>> {
         Ok(Arc::new(Library::default()))
     }
 }

@@ -112,7 +112,38 @@ impl Survey {
     }
 }
 
+/// What became known of a feature.
+pub struct Arrived {
+    /// The feature.
+    pub feature: Feature,
+    /// What it is called.
+    pub label: Option<Label>,
+    /// How often it fires.
+    pub density: Option<f32>,
+}
+
+impl Arrived {
+    /// What is known of a feature here.
+    pub fn read(knows: &dyn Knows, feature: Feature) -> Self {
+        let found = knows.read_here(feature);
+        let density = found.dashboard.and_then(|(dashboard, _)| dashboard.density);
+        Self { feature, label: found.label, density }
+    }
+}
+
 impl Named {
+    /// Takes over what became known of features.
+    pub fn take(&mut self, file: &Labels, arrived: Vec<Arrived>) {
+        let (labels, densities) = (Arc::make_mut(&mut self.labels), Arc::make_mut(&mut self.densities));
+        for Arrived { feature, label, density } in arrived {
+            labels.extend(label.map(|label| (feature, label)));
+            if let Some(density) = density {
+                densities.note(feature, density);
+            }
+        }
+        self.merged = Arc::new(merge(file, &self.labels));
+    }
+
     /// Takes over what was read of a single feature.
     pub fn note(&mut self, file: &Labels, feature: Feature, card: &Card) {
         if let Some(density) = card.density {

@@ -10,6 +10,7 @@ mod guide;
 mod hostile;
 mod inspecting;
 mod interventions;
+mod limits;
 mod manual;
 mod pipeline;
 mod pipes;

@@ -4,6 +4,8 @@ mod arbitrary;
 mod dense;
 mod export;
 mod exports;
+mod field;
+mod fields_kept;
 mod hostile;
 mod influence;
 mod json;

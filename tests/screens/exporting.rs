@@ -60,6 +60,20 @@ fn interventions_are_written_as_they_are_read() {
 }
 
 #[test]
+fn a_link_is_copied_with_what_is_pinned() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("p x Down Ctrl-y").expect("Copied 1 line");
+    let copied = desk.copied.clone().unwrap();
+    assert!(desk.state.popup.is_none());
+    let link = circuitscope::hub::GraphLink::parse(&copied, circuitscope::hub::SITE);
+    // The slug of a trace is empty, and so this one leads nowhere yet.
+    assert!(link.is_none() && copied.starts_with(circuitscope::hub::SITE), "{copied}");
+    assert!(copied.contains("slug=&pinnedIds="), "{copied}");
+    desk.press("x").expect("circuit.json");
+    desk.press(&format!("{} Ctrl-y", ["Down"; 8].join(" "))).expect("written to a file");
+}
+
+#[test]
 fn what_cannot_be_written_is_said() {
     let mut desk = Desk::traced((160, 48));
     desk.press("x Ctrl-u Enter").expect("Write where to export it to");

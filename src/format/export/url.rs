@@ -25,7 +25,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
     if !groups.is_empty() {
         state.push(("supernodes", serde_json::json!(groups).to_string()));
     }
-    let labels = json::labels(graph, edited, &names);
+    let labels = json::labels(graph, edited, &sheet.document.foreign.unread, &names);
     if !labels.is_empty() {
         state.push(("clerps", serde_json::json!(labels).to_string()));
     }
@@ -42,7 +42,8 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
     let origin = &sheet.document.origin;
     let named = if origin.model.is_empty() { &origin.transcoder } else { &origin.model };
     let guessed = || named.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let model = scan.map_or_else(guessed, str::to_owned);
+    let of_file = origin.source_set.as_ref().map(|set| set.model.clone());
+    let model = scan.map(str::to_owned).or(of_file).unwrap_or_else(guessed);
     writeln!(out, "https://www.neuronpedia.org/{}/graph?{}", encoded(&model), state.join("&"))
 }
 

@@ -102,7 +102,12 @@ pub const FIELDS: [Field; 23] = {
     use Takes::{From, Kinds, Number, Sign, State, Text, To};
     use TextField as T;
     [
-        field("type", Kinds, "kind of node: feature, error, token (or E), logit, other", "type:feature,token"),
+        field(
+            "type",
+            Kinds,
+            "kind of node: feature, error, token (or E), logit, other, lorsa, lorsa-error, bias, unknown",
+            "type:feature,token",
+        ),
         field("layer", Number(N::Layer), "layer of a feature or error; -1 is the last", "layer:10..20"),
         field("pos", Number(N::Position), "place in the prompt from 0; -1 is the last", "pos:-1"),
         field("feature", Number(N::Feature), "a feature's index in its layer", "feature:2268"),

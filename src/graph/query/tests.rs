@@ -321,7 +321,17 @@ fn any_term() -> impl Strategy<Value = Term> {
     });
     let number = proptest::sample::select(numbers.collect::<Vec<_>>());
     let compare = proptest::sample::select(vec![Compare::Less, Compare::AtMost, Compare::More, Compare::AtLeast]);
-    let kind = proptest::sample::select(vec![Kind::Feature, Kind::Error, Kind::Token, Kind::Logit, Kind::Other]);
+    let kind = proptest::sample::select(vec![
+        Kind::Feature,
+        Kind::Error,
+        Kind::Token,
+        Kind::Logit,
+        Kind::Other,
+        Kind::Attention,
+        Kind::AttentionError,
+        Kind::Bias,
+        Kind::Unknown,
+    ]);
     let states = vec![State::Selected, State::Pinned, State::Grouped, State::Labelled];
     prop_oneof![
         any_text().prop_map(Term::Anywhere),

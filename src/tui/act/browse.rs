@@ -38,7 +38,7 @@ fn ask(state: &mut State, ask: Ask) {
     } else if known.is_none() {
         let transcoder = browse.transcoder.clone();
         state.features.known.insert(transcoder.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { transcoder });
+        state.effects.push(Effect::OpenLibrary { transcoder, source_set: None });
     }
 }
 

@@ -8,6 +8,7 @@ use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::text;
+use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -25,15 +26,18 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
     let node = circuit.selected();
     let graph = &circuit.traced.document.graph;
     let text = match part {
-        Part::Id => at_hand(circuit).into_iter().map(|node| graph.node_name(node)).collect::<Vec<_>>().join("\n"),
+        Part::Id => {
+            let names = at_hand(circuit).into_iter().map(|node| text::visible_within(&graph.node_name(node)));
+            names.collect::<Vec<_>>().join("\n")
+        }
         Part::Label => match circuit.label(node) {
-            Some((label, _)) => label.to_owned(),
+            Some((label, _)) => text::visible_within(label),
             None => {
                 state.say("This node has no label");
                 return;
             }
         },
-        Part::Json => format!("{:#}", as_json(circuit, node)),
+        Part::Json => for_json(&format!("{:#}", as_json(circuit, node))).into_owned(),
         Part::Markdown => as_markdown(circuit, &at_hand(circuit)),
     };
     if text.len() > LONGEST {
@@ -86,10 +90,10 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
         // Writing into a string does not fail.
         let _ = writeln!(
             out,
-            "| {} | {} | `{}` | {activation} | {influence} |",
+            "| {} | {} | {} | {activation} | {influence} |",
             cell(label),
             cell(graph.token_text(node)),
-            graph.node_name(node)
+            code(&graph.node_name(node))
         );
     }
     let between = nodes.iter().flat_map(|target| circuit.kept().incoming(graph, *target));
@@ -98,10 +102,15 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
         out.push('\n');
     }
     for edge in between {
-        let (source, target) = (graph.node_name(edge.source), graph.node_name(edge.target));
-        let _ = writeln!(out, "- `{source}` → `{target}`: {}", text::weight(edge.weight));
+        let (source, target) = (code(&graph.node_name(edge.source)), code(&graph.node_name(edge.target)));
+        let _ = writeln!(out, "- {source} → {target}: {}", text::weight(edge.weight));
     }
     out
+}
+
+/// A name as code, or as text where it would end the code.
+fn code(name: &str) -> String {
+    if name.contains(['`', '|']) { cell(name) } else { format!("`{}`", text::visible_within(name)) }
 }
 
 /// A text as it can stand in a table's cell.

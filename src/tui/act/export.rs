@@ -2,8 +2,10 @@
 
 use crate::format::Options;
 use crate::tui::app::{Popup, State};
+use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::popup::export::Export;
+use crate::tui::text;
 use crate::tui::work::Exported;
 use std::path::{Path, PathBuf};
 
@@ -28,8 +30,7 @@ pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut 
 
 /// Writes it. A file that is there is written over only when it was asked for twice.
 pub(in crate::tui) fn write_export(state: &mut State) {
-    let generation = state.next_generation();
-    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let Some(Popup::Export(export)) = &state.popup else { return };
     let path = export.path();
     if path.as_os_str().is_empty() {
         state.say("Write where to export it to");
@@ -39,6 +40,17 @@ pub(in crate::tui) fn write_export(state: &mut State) {
         state.warn("This is the graph itself: export it to another file");
         return;
     }
+    send(state, Some(path));
+}
+
+/// Copies it in place of writing it.
+pub(in crate::tui) fn copy_export(state: &mut State) {
+    send(state, None);
+}
+
+fn send(state: &mut State, path: Option<PathBuf>) {
+    let generation = state.next_generation();
+    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -67,6 +79,15 @@ pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: 
         Ok(Exported::Written(path)) => {
             state.popup = None;
             state.say(format!("Exported to {}", path.display()));
+        }
+        Ok(Exported::Text(text)) if text.len() > LONGEST => {
+            state.warn("This is too long for the clipboard of most terminals: write it to a file");
+        }
+        Ok(Exported::Text(text)) => {
+            let text = text.trim_end().to_owned();
+            state.popup = None;
+            state.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
+            state.effects.push(Effect::Copy(text));
         }
         Err(why) => state.warn(why),
     }

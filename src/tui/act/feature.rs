@@ -41,7 +41,8 @@ pub(in crate::tui) fn know(state: &mut State) {
     let transcoder = circuit.traced.document.origin.transcoder.clone();
     let Some(known) = state.features.known.get_mut(&transcoder) else {
         state.features.known.insert(transcoder.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { transcoder });
+        let source_set = circuit.traced.document.origin.source_set.clone();
+        state.effects.push(Effect::OpenLibrary { transcoder, source_set });
         return;
     };
     let Some(knows) = known.open().map(Arc::clone) else { return };
@@ -171,7 +172,7 @@ pub(super) fn stop_reading(state: &mut State) -> bool {
 }
 
 /// Asks the hub for the feature that is looked at: after a yes, once for each set, or again.
-pub(in crate::tui) fn ask_hub(state: &mut State) {
+pub(super) fn ask_hub(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let transcoder = circuit.traced.document.origin.transcoder.clone();
     let members = members(circuit);

@@ -1,6 +1,6 @@
 //! A transcoder's features on the whole screen, without a graph: a list, and what the chosen one fires on.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::features::browse::Order;
 use crate::tui::app::State;
 use crate::tui::browse::{Ask, Browsed, Item};
@@ -16,7 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 use ratatui::widgets::{Clear, Widget};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// What a line that is being written is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,11 +127,9 @@ impl Browse {
         self.input.reset();
     }
 
-    /// Edits the line.
-    pub fn edit(&mut self, request: InputRequest) {
-        if self.writes.is_some() {
-            self.input.handle(request);
-        }
+    /// Edits the line; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
+        self.writes.is_none() || line::edit(&mut self.input, edit)
     }
 
     /// Leaves the line; gives what it asks, where something stands in it.

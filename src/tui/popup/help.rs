@@ -2,6 +2,7 @@
 //! is typed.
 
 use super::grammar;
+use super::line::{self, TextEdit};
 use crate::graph::query::FIELDS;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};
@@ -14,7 +15,7 @@ use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// The list of keys being read.
 pub struct Help {
@@ -63,10 +64,10 @@ impl Help {
         Self { here, filter: Input::default(), scroll: 0 }
     }
 
-    /// Edits the filter.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.filter.handle(request);
+    /// Edits the filter; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.scroll = 0;
+        line::edit(&mut self.filter, edit)
     }
 
     /// Empties the filter; whether there was anything in it.

@@ -1,7 +1,7 @@
 //! What the selected node is, and what a feature writes.
 
-use super::{Pen, Side as End, note};
-use crate::graph::{InfluenceOf, NodeKind, Occurrence, Standing, automatic};
+use super::{Pen, Side as End, attention, note};
+use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, Standing, automatic};
 use crate::ids::{Layer, NodeId, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
@@ -83,6 +83,11 @@ impl Sheet<'_> {
         if self.tall {
             lines.extend(self.main_path());
         }
+        let attention = attention::lines(self.circuit, &self.state.look, self.width);
+        if !attention.is_empty() {
+            self.space(&mut lines);
+            lines.extend(attention);
+        }
         if self.circuit.selected_feature().is_some() {
             self.space(&mut lines);
             self.writes(&mut lines);
@@ -115,10 +120,11 @@ impl Sheet<'_> {
             [format!("layer {layer} {dot} position {position} {token}"), format!("L{layer} @{token}")]
         };
         let id = self.circuit.selected();
+        let number = self.circuit.traced.document.graph.feature_text(id);
         let label = self.circuit.label(id).map(|(label, _)| glyphs.visible(label));
         let (what, places) = match &self.circuit.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                (format!("feature #{feature}"), in_layer(*layer, *position))
+            NodeKind::Feature { layer, position, .. } => {
+                (format!("feature {}", glyphs.visible(&number.unwrap_or_default())), in_layer(*layer, *position))
             }
             NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(*layer, *position)),
             NodeKind::Token { position, id } => {
@@ -133,7 +139,8 @@ impl Sheet<'_> {
             NodeKind::Other { layer, position, kind, name } => {
                 let at = format!("position {position} {}", token(*position));
                 let long = layer.map_or(at.clone(), |layer| format!("layer {layer} {dot} {at}"));
-                (format!("{} {}", glyphs.visible(kind), glyphs.visible(name)), [long, at])
+                let which = number.as_deref().unwrap_or(name);
+                (format!("{} {}", glyphs.visible(kind), glyphs.visible(which)), [long, at])
             }
         };
         match label {
@@ -166,6 +173,10 @@ impl Sheet<'_> {
         if let Some(group) = circuit.edits.now().group_of(id).and_then(|at| circuit.edits.now().groups.get(at)) {
             let members = format!("{} members", group.members.len());
             fact("supernode", glyphs.visible(&group.name), &[members]);
+        }
+        let graph = &circuit.traced.document.graph;
+        if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
+            fact("dictionary", glyphs.visible(dictionary), &[]);
         }
         if let Some((occurrence, n_graphs)) = circuit.occurrence(id) {
             let says = match occurrence {
@@ -263,11 +274,19 @@ impl Sheet<'_> {
     /// The strongest way down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let steps = self.circuit.spine.iter().map(|link| {
-            let sign = (format!("{} ", glyphs.to_input), theme.sign(link.edge.weight));
-            [sign, (format!("{} ", self.circuit.name(link.other, glyphs)), theme.text)]
+        let path = &self.circuit.main_path;
+        let steps = path.edges.iter().map(|edge| {
+            let sign = (format!("{} ", glyphs.to_input), theme.sign(edge.weight));
+            [sign, (format!("{} ", self.circuit.name(edge.source, glyphs)), theme.text)]
         });
-        if self.circuit.spine.is_empty() { Vec::new() } else { self.flow("main path", steps) }
+        let end = match path.end {
+            PathEnd::Source => None,
+            PathEnd::Cycle => Some("its links form a cycle"),
+            PathEnd::TooLong => Some("it goes on"),
+        };
+        let end = end.map(|end| [(format!("{} ", glyphs.ellipsis), theme.quiet), (end.to_owned(), theme.alert)]);
+        let mut pieces = steps.chain(end).peekable();
+        if pieces.peek().is_none() { Vec::new() } else { self.flow("main path", pieces) }
     }
 
     fn writes(&self, lines: &mut Vec<Line>) {

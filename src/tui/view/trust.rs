@@ -125,7 +125,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     if let Some(errors) = circuit.error_share() {
         facts.push((label("errors", "err", "x"), percent(errors), theme.text));
     }
-    if !is_whole {
+    if !is_whole && !graph.is_cyclic() {
         facts.push((label("recomputed:", "recomp:", "re:"), String::new(), theme.quiet));
         facts.extend(computed.into_iter().chain([influence]));
     }
@@ -162,7 +162,12 @@ fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
             marks.push(("pre-pruned", at));
         }
     }
-    if document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
+    if document.graph.is_cyclic() {
+        let says = if detail < Detail::Medium { "" } else { "its links form a cycle: no scores" };
+        marks.push(("cyclic", says.to_owned()));
+    }
+    let is_warned = document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty());
+    if is_warned || !document.foreign.warnings.is_empty() {
         marks.push((if detail > Detail::Tight { "warned" } else { "!" }, String::new()));
     }
     if is_half(&document.origin.dtype) {
