@@ -53,6 +53,15 @@ enum Request<'a> {
     Hub(&'a Remote, Piece),
 }
 
+impl Request<'_> {
+    fn n_features(&self) -> usize {
+        match self {
+            Self::Site(_, features) => features.len(),
+            Self::Hub(_, piece) => piece.n_records(),
+        }
+    }
+}
+
 impl Library {
     /// Of which features Neuronpedia may tell, and was not asked.
     fn of_site(&self, features: &[Feature]) -> Vec<Feature> {
@@ -196,10 +205,17 @@ impl<'a> Run<'a> {
             }
             Request::Hub(remote, piece) => remote.take(piece, self.monitor)?,
         };
-        let done = self.done.fetch_add(features.len() as u64, Ordering::Relaxed) + features.len() as u64;
+        let n = request.n_features() as u64;
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         self.monitor.report(FETCHING, done, self.total)?;
         (self.told)(&features);
-        Ok(())
+        match request {
+            Request::Hub(remote, _) if (features.len() as u64) < n => {
+                let what = format!("{} records that came are damaged", n - features.len() as u64);
+                Err(FeatureError::Source { file: remote.set().to_string(), what })
+            }
+            Request::Site(..) | Request::Hub(..) => Ok(()),
+        }
     }
 }
 
