@@ -49,7 +49,7 @@ pub struct ExportArgs {
 enum ExportFormat {
     /// The graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels
     Json,
-    /// The address at which Neuronpedia shows the pins and groups, once the graph is there
+    /// The link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it
     Url,
     /// A graph for graphviz
     Dot,
@@ -148,11 +148,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let OpenGraph { document, edited, kept } = args.graph.open()?;
     let edited = args.edited(&document, edited)?;
     if args.is_to_stdout() {
-        let mut options = args.options();
-        if options.slug.is_empty() {
-            options.slug.clone_from(&document.origin.slug);
-        }
-        return print_from(|out| format::export_to(&document, &kept, &edited, &options, out));
+        return print_from(|out| format::export_to(&document, &kept, &edited, &args.options(), out));
     }
     format::export(&document, &kept, &edited, &args.options(), &args.out)?;
     report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")

@@ -53,6 +53,15 @@ enum Request<'a> {
     Hub(&'a Remote, Piece),
 }
 
+impl Request<'_> {
+    fn n_features(&self) -> usize {
+        match self {
+            Self::Site(_, features) => features.len(),
+            Self::Hub(_, piece) => piece.n_records(),
+        }
+    }
+}
+
 impl Library {
     /// Of which features Neuronpedia may tell, and was not asked.
     fn of_site(&self, features: &[Feature]) -> Vec<Feature> {
@@ -128,7 +137,7 @@ impl Library {
         let of_hub = self.of_hub(features);
         if let Some(remote) = self.remote().filter(|remote| remote.offline().is_none() && !of_hub.is_empty()) {
             let run = Run::new(told, monitor, of_hub.len());
-            match remote.pieces(&of_hub, &run.own()) {
+            match remote.pieces(&of_hub, monitor) {
                 Ok(pieces) => {
                     let requests = pieces.into_iter().map(|piece| Request::Hub(remote, piece)).collect();
                     problems.extend(run.all(requests)?);
@@ -161,11 +170,6 @@ impl<'a> Run<'a> {
         Self { told, monitor, done: AtomicU64::new(0), total: total as u64 }
     }
 
-    /// What a request reports to: what is seen is how many features are done.
-    fn own(&self) -> Monitor {
-        Monitor::with_cancel(self.monitor.cancel().clone())
-    }
-
     /// Sends all requests, a few at once; what went wrong, each thing once. Where a server cannot be asked, those that
     /// have not gone out stay at home.
     fn all(&self, requests: Vec<Request<'_>>) -> Result<BTreeSet<String>, FeatureError> {
@@ -175,10 +179,9 @@ impl<'a> Run<'a> {
         thread::scope(|scope| {
             for _ in 0..AT_ONCE {
                 scope.spawn(|| {
-                    let own = self.own();
                     let next = || lock(&waiting).pop_front();
                     while let Some(request) = next() {
-                        if let Err(error) = self.one(&request, &own) {
+                        if let Err(error) = self.one(&request) {
                             if is_of_server(&error) {
                                 lock(&waiting).clear();
                             }
@@ -193,19 +196,26 @@ impl<'a> Run<'a> {
         Ok(failed.iter().map(ToString::to_string).collect())
     }
 
-    fn one(&self, request: &Request<'_>, own: &Monitor) -> Result<(), FeatureError> {
+    fn one(&self, request: &Request<'_>) -> Result<(), FeatureError> {
         self.monitor.cancel().check()?;
         let features = match request {
             Request::Site(site, features) => {
-                site.ask(features, own)?;
+                site.ask(features, self.monitor)?;
                 features.clone()
             }
-            Request::Hub(remote, piece) => remote.take(piece, own)?,
+            Request::Hub(remote, piece) => remote.take(piece, self.monitor)?,
         };
-        let done = self.done.fetch_add(features.len() as u64, Ordering::Relaxed) + features.len() as u64;
+        let n = request.n_features() as u64;
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         self.monitor.report(FETCHING, done, self.total)?;
         (self.told)(&features);
-        Ok(())
+        match request {
+            Request::Hub(remote, _) if (features.len() as u64) < n => {
+                let what = format!("{} records that came are damaged", n - features.len() as u64);
+                Err(FeatureError::Source { file: remote.set().to_string(), what })
+            }
+            Request::Site(..) | Request::Hub(..) => Ok(()),
+        }
     }
 }
 

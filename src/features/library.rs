@@ -246,8 +246,8 @@ impl Library {
         found.dashboard = Some((dashboard, origin));
     }
 
-    /// What a feature is called by files of labels and by sources that hold labels, Neuronpedia's among them. What a person or a graph's file calls
-    /// it is not the library's to know, and goes before some of these: see [`Label::first`].
+    /// What a feature is called by files of labels and by sources that hold labels, Neuronpedia's among them. What a person
+    /// or a graph's file calls it is not the library's to know, and goes before some of these: see [`Label::first`].
     pub fn label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
         let of_site = self.site.as_ref().map(|site| (site, site.kept(layer, feature)));
         Label::first([self.own_label(layer, feature), of_site.as_ref().and_then(label_of)])

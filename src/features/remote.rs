@@ -100,6 +100,12 @@ pub(super) struct Piece {
     records: Vec<((Layer, FeatureId), Range<u64>)>,
 }
 
+impl Piece {
+    pub(super) fn n_records(&self) -> usize {
+        self.records.len()
+    }
+}
+
 /// A set's dashboards on the hub.
 #[derive(Debug)]
 pub struct Remote {

@@ -95,7 +95,7 @@ impl Site {
     /// Asks for features in one request, and keeps what comes: also that the site does not know a feature.
     ///
     /// # Errors
-    /// The network is forbidden or fails, what came is no list of features, or the work was stopped.
+    /// The network is forbidden or fails, not all that came says what it is of a feature, or the work was stopped.
     pub(super) fn ask(&self, features: &[(Layer, FeatureId)], monitor: &Monitor) -> Result<(), FeatureError> {
         let layer_of = |layer: Layer| format!("{layer}-{}", self.set.name);
         let asked: Vec<Value> = features
@@ -114,7 +114,7 @@ impl Site {
         let answers: Vec<Value> =
             serde_json::from_slice(&bytes).map_err(|e| wrong(format!("its answer is no list of features: {e}")))?;
         // They come in whatever order; what says nothing of any feature that was asked for is left out.
-        let mut came = Vec::new();
+        let (mut came, mut broken) = (Vec::new(), None);
         for answer in answers.iter().filter(|answer| answer.is_object()) {
             let text = answer.to_string();
             match neuronpedia::parse(text.as_bytes()) {
@@ -126,8 +126,12 @@ impl Site {
                     came.push((named.layer, named.feature));
                 }
                 Ok(_) => {}
-                Err(what) => tracing::warn!("{}: {what}", self.name()),
+                Err(what) => broken = Some(what),
             }
+        }
+        // Which feature it was about is not known: it may be any of those that did not come.
+        if let Some(what) = broken {
+            return Err(wrong(format!("one of its features cannot be read: {what}")));
         }
         for (layer, feature) in features.iter().filter(|feature| !came.contains(feature)) {
             keep(self.path(*layer, *feature).as_deref(), b"null");

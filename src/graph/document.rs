@@ -43,6 +43,17 @@ pub struct Origin {
     pub extent: Extent,
     /// Its features on Neuronpedia, where the file says.
     pub source_set: Option<SourceSet>,
+    /// Where Neuronpedia shows it, where the file says.
+    pub page: Option<Page>,
+}
+
+/// Where Neuronpedia shows a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The model, as Neuronpedia calls it.
+    pub model: String,
+    /// What it calls the graph, which need not be what the graph's file calls it.
+    pub slug: String,
 }
 
 /// A set of features on Neuronpedia; a layer of it is called by its number and `name`: `20-gemmascope-transcoder-16k`.
@@ -104,6 +115,7 @@ impl Document {
             device: trace.provenance.device.clone(),
             extent: if trace.is_partial() { Extent::Partial } else { Extent::Whole },
             source_set: None,
+            page: None,
         };
         Ok(Self {
             origin: Arc::new(origin),

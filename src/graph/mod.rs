@@ -39,7 +39,7 @@ pub use attention::{Attention, QkNode, QkOnly, QkTrace};
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
-pub use document::{Document, Extent, Origin, SourceSet};
+pub use document::{Document, Extent, Origin, Page, SourceSet};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use file_names::{FeatureNumber, FileNames};
 pub use foreign::{Fields, Foreign, Unread};

@@ -1,6 +1,6 @@
 //! Graphs of Neuronpedia that are kept on this machine, each with the state of the link that it was opened by.
 
-use crate::hub::{GraphLink, Hub, HubError};
+use crate::hub::{GraphLink, Hub, HubError, SITE};
 use crate::job::Monitor;
 use crate::untrusted::json_fault;
 use serde_json::{Map, Value};
@@ -19,8 +19,8 @@ pub struct Published {
     pub link: GraphLink,
     /// Where its file lies or would lie, as it comes.
     plain: PathBuf,
-    /// The same with the state of the link.
-    file: PathBuf,
+    /// The same with what the link says.
+    linked: PathBuf,
 }
 
 impl Published {
@@ -28,19 +28,14 @@ impl Published {
     pub fn new(link: GraphLink, data: &Path) -> Self {
         let folder = data.join(FOLDER).join(name(&link.model));
         let slug = name(&link.slug);
-        let plain = folder.join(format!("{slug}.json"));
-        let file = if link.state.is_empty() {
-            plain.clone()
-        } else {
-            let hash = hash(link.state.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
-            folder.join(format!("{slug}.{hash}.json"))
-        };
-        Self { link, plain, file }
+        let hash = hash(link.state.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+        let [plain, linked] = [format!("{slug}.json"), format!("{slug}.{hash}.json")].map(|file| folder.join(file));
+        Self { link, plain, linked }
     }
 
     /// Whether its file is here, so that nobody has to be asked.
     pub fn is_here(&self) -> bool {
-        self.plain.is_file() || self.file.is_file()
+        self.plain.is_file()
     }
 
     /// Its file with the state of the link; asks Neuronpedia where it is not here, or where it is wanted `anew`.
@@ -48,27 +43,50 @@ impl Published {
     /// # Errors
     /// It cannot be fetched, what comes is no graph, or it cannot be written.
     pub fn file(&self, hub: &Hub, anew: bool, monitor: &Monitor) -> Result<PathBuf, HubError> {
-        if self.file.is_file() && !anew {
-            return Ok(self.file.clone());
-        }
-        let bytes = if self.plain.is_file() && !anew {
-            fs::read(&self.plain).map_err(|error| HubError::Write { path: self.plain.clone(), error })?
+        let (bytes, comes) = if self.is_here() && !anew {
+            let read = fs::read(&self.plain).map_err(|error| HubError::Write { path: self.plain.clone(), error })?;
+            (read, false)
         } else {
-            let bytes = hub.graph_of(&self.link, monitor)?;
-            self.parsed(&bytes)?;
-            write(&self.plain, &bytes)?;
-            bytes
+            (hub.graph_of(&self.link, monitor)?, true)
         };
-        if self.file != self.plain {
-            let mut graph = self.parsed(&bytes)?;
-            // As circuit-tracer's page saves it: what stood in the address, as it stood there.
-            let state = self.link.state.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-            let state: Map<String, Value> =
-                [("linkType".to_owned(), Value::from("both"))].into_iter().chain(state).collect();
-            graph.insert("qParams".to_owned(), Value::Object(state));
-            write(&self.file, Value::Object(graph).to_string().as_bytes())?;
+        let mut graph = self.parsed(&bytes)?;
+        if comes {
+            write(&self.plain, &bytes)?;
         }
-        Ok(self.file.clone())
+        if !self.apply(&mut graph) {
+            return Ok(self.plain.clone());
+        }
+        let linked = Value::Object(graph).to_string().into_bytes();
+        if fs::read(&self.linked).ok().as_ref() != Some(&linked) {
+            write(&self.linked, &linked)?;
+        }
+        Ok(self.linked.clone())
+    }
+
+    /// Writes into a graph what the link says and the graph does not; whether there was anything.
+    fn apply(&self, graph: &mut Map<String, Value>) -> bool {
+        let GraphLink { model, slug, state } = &self.link;
+        let metadata = graph.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        let said = metadata["info"]["neuronpedia_link"].as_str().and_then(|link| GraphLink::parse(link, SITE));
+        let leads_here = match &said {
+            Some(said) => (&said.model, &said.slug) == (model, slug),
+            None => metadata["scan"] == **model && metadata["slug"] == **slug,
+        };
+        // Neuronpedia's name of a graph need not be the one that stands in its file.
+        if let Some(metadata) = metadata.as_object_mut().filter(|_| !leads_here) {
+            let link = GraphLink { state: Vec::new(), ..self.link.clone() }.to_string();
+            match metadata.entry("info").or_insert_with(|| Value::Object(Map::new())) {
+                Value::Object(info) => _ = info.insert("neuronpedia_link".to_owned(), Value::from(link)),
+                info => *info = serde_json::json!({ "neuronpedia_link": link }),
+            }
+        }
+        if !state.is_empty() {
+            // As circuit-tracer's page saves it: what stood in the address, as it stood there.
+            let state = state.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+            let state = std::iter::once(("linkType".to_owned(), Value::from("both"))).chain(state);
+            graph.insert("qParams".to_owned(), Value::Object(state.collect()));
+        }
+        !leads_here || !state.is_empty()
     }
 
     /// The graph's JSON.

@@ -3,7 +3,7 @@
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::features::Features;
+use crate::tui::features::{FeatureSet, Features};
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::message::Msg;
@@ -97,8 +97,8 @@ pub enum Popup {
     Browse(Box<Browse>),
     /// May the hub be asked for single features?
     Consent {
-        /// Of which transcoder, as the graph calls it.
-        transcoder: String,
+        /// Whose they are.
+        features: FeatureSet,
         /// As a part of what.
         set: String,
     },

@@ -8,7 +8,7 @@ use crate::graph::{
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Features, Known, Knows};
+use crate::tui::features::{FeatureSet, Features, Known, Knows};
 use crate::tui::survey::Survey;
 use std::fmt;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Sheet {
     /// A circuit as it is, whatever filter it is seen through.
     pub fn of(circuit: &Circuit, features: &Features) -> Self {
         let document = circuit.traced.document.clone();
-        let knows = features.known.get(&document.origin.transcoder).and_then(Known::open).map(Arc::clone);
+        let knows = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
         Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
     }
 

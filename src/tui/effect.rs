@@ -1,12 +1,12 @@
 //! What the state wants done outside of it.
 
 use crate::format::Options;
-use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, SourceSet, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::Session;
 use crate::tui::browse::Ask;
 use crate::tui::comparison::{Leaf, Sheet};
-use crate::tui::features::{Feature, Knows};
+use crate::tui::features::{Feature, FeatureSet, Knows};
 use crate::tui::find::Haystack;
 use crate::tui::inquiry::Inquiry;
 use crate::tui::lab::{Experiment, Trial};
@@ -226,12 +226,10 @@ pub enum Effect {
         /// What is asked.
         errand: Errand,
     },
-    /// Open what is known of a transcoder's features.
+    /// Open what is known of features.
     OpenLibrary {
-        /// The transcoder, as graphs call it.
-        transcoder: String,
-        /// Its features on Neuronpedia, where the graph says.
-        source_set: Option<SourceSet>,
+        /// Whose features.
+        set: FeatureSet,
     },
     /// See what is not known of features, and who could be asked.
     AskWhatIsMissing {
@@ -264,8 +262,8 @@ pub enum Effect {
     ReadFeature {
         /// The number of the question.
         generation: u64,
-        /// Comes back with the answer.
-        transcoder: String,
+        /// Whose features; comes back with the answer.
+        set: FeatureSet,
         /// The library.
         knows: Arc<dyn Knows>,
         /// Comes back with the answer.
@@ -288,8 +286,8 @@ pub enum Effect {
     StopBrowsing,
     /// Keep that the hub may be asked for features.
     AllowHub {
-        /// Comes back with the answer.
-        transcoder: String,
+        /// Whose features; comes back with the answer.
+        set: FeatureSet,
         /// The library.
         knows: Arc<dyn Knows>,
     },

@@ -1,7 +1,7 @@
 //! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
 
 use crate::features::{Asking, Dashboard, Fetched, Found, Label, Library};
-use crate::graph::{Document, FeatureAt, NodeKind};
+use crate::graph::{Document, FeatureAt, NodeKind, Origin, SourceSet};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::{Cancelled, Monitor};
 use crate::tui::strip::Strip;
@@ -10,6 +10,22 @@ use std::sync::Arc;
 
 /// A feature: its layer, and its index there.
 pub type Feature = (Layer, FeatureId);
+
+/// Whose features: a transcoder's, and where a graph says which set of Neuronpedia's they are, that set's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FeatureSet {
+    /// The transcoder, as graphs call it.
+    pub transcoder: String,
+    /// Its features on Neuronpedia.
+    pub source_set: Option<SourceSet>,
+}
+
+impl FeatureSet {
+    /// The features of a graph.
+    pub fn of(origin: &Origin) -> Self {
+        Self { transcoder: origin.transcoder.clone(), source_set: origin.source_set.clone() }
+    }
+}
 
 /// Whoever knows what a transcoder's features fire on. Nothing here is called on the thread that draws.
 pub trait Knows: Send + Sync + 'static {
@@ -349,11 +365,11 @@ impl Known {
     }
 }
 
-/// Libraries by the transcoder's name, and where in the pane the person is.
+/// Libraries by whose features they know, and where in the pane the person is.
 #[derive(Default)]
 pub struct Features {
-    /// What is known of each transcoder.
-    pub known: HashMap<String, Known>,
+    /// What is known of each set of features.
+    pub known: HashMap<FeatureSet, Known>,
     /// Where the person is.
     pub sight: Sight,
 }

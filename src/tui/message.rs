@@ -6,7 +6,7 @@ use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::browse::Browsed;
 use crate::tui::comparison::Comparison;
-use crate::tui::features::{Card, Feature, Knows};
+use crate::tui::features::{Card, Feature, FeatureSet, Knows};
 use crate::tui::find::Found;
 use crate::tui::inquiry::Reply;
 use crate::tui::keymap::Key;
@@ -133,8 +133,8 @@ pub enum Msg {
     },
     /// A library is open.
     Library {
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// The answer.
         result: Result<Arc<dyn Knows>, String>,
     },
@@ -149,8 +149,8 @@ pub enum Msg {
     Feature {
         /// Of the question.
         generation: u64,
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// The feature.
         feature: Feature,
         /// The answer.
@@ -186,8 +186,8 @@ pub enum Msg {
     },
     /// The hub may be asked for features.
     HubAllowed {
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// Whether that could be kept.
         result: Result<(), String>,
     },

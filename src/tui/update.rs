@@ -106,16 +106,16 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
         Msg::Read { generation, result } => act::take_reading(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
-        Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
+        Msg::Library { set, result } => act::take_library(state, &set, result),
         Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
-        Msg::Feature { generation, transcoder, feature, result } => {
-            act::take_feature(state, generation, &transcoder, feature, result);
+        Msg::Feature { generation, set, feature, result } => {
+            act::take_feature(state, generation, &set, feature, result);
         }
         Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
         Msg::Missing { generation, result } => act::take_missing(state, generation, result),
         Msg::Arrived { generation, names } => act::take_arrived(state, generation, names),
         Msg::FeaturesFetched { generation, result } => act::take_fetched(state, generation, result),
-        Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
+        Msg::HubAllowed { set, result } => act::take_allowed(state, &set, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),
         Msg::Tried { generation, result } => act::take_tried(state, generation, result),

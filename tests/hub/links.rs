@@ -2,6 +2,7 @@
 
 use crate::server::{Fault, Server};
 use crate::{Machine, says};
+use circuitscope::hub::{GraphLink, SITE};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -63,6 +64,13 @@ fn a_link_is_fetched_after_a_yes_and_opens_with_its_state() {
     let groups: Value = serde_json::from_slice(&groups.stdout).unwrap();
     assert_eq!(groups["supernodes"][0]["name"], "say x", "{groups}");
 
+    let back = machine.run(&["export", file, "--format", "url", "--out", "-"]).output().unwrap();
+    let back = GraphLink::parse(str::from_utf8(&back.stdout).unwrap().trim(), SITE).unwrap();
+    assert_eq!((back.model.as_str(), back.slug.as_str()), ("tiny", "a-graph"));
+    for said in [("pinnedIds", "0_2_1,2_7_1"), ("pruningThreshold", "0.6")] {
+        assert!(back.state.contains(&(said.0.to_owned(), said.1.to_owned())), "{said:?}: {back}");
+    }
+
     // It is here now, and so is the same graph with another state, or with its own.
     assert_eq!(fetched(&machine, &["--offline", &link])["file"], first["file"]);
     let plain = format!("{}/tiny/graph?slug=a-graph", server.endpoint());
@@ -70,6 +78,21 @@ fn a_link_is_fetched_after_a_yes_and_opens_with_its_state() {
     assert_ne!(other["file"], first["file"]);
     assert_eq!(fs::read_to_string(other["file"].as_str().unwrap()).unwrap(), graph(), "as it came");
     assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
+fn a_graph_is_handed_on_by_the_name_that_it_was_fetched_by() {
+    let (server, machine, _) = served();
+    let url = json!({ "url": format!("{}/files/1.json", server.endpoint()) });
+    server.offer_page("/api/graph/tiny/its%20name%20there", url.to_string());
+    let link = format!("{}/tiny/graph?slug=its+name+there", server.endpoint());
+    let file = fetched(&machine, &["--yes", &link])["file"].as_str().unwrap().to_owned();
+    let written = machine.run(&["export", &file, "--format", "url", "--out", "-"]).output().unwrap();
+    let back = GraphLink::parse(str::from_utf8(&written.stdout).unwrap().trim(), SITE).unwrap();
+    assert_eq!((back.model.as_str(), back.slug.as_str()), ("tiny", "its name there"));
+    // A name for it elsewhere goes before.
+    let written = machine.run(&["export", &file, "--format", "url", "--slug", "mine", "--out", "-"]).output().unwrap();
+    assert!(str::from_utf8(&written.stdout).unwrap().contains("slug=mine"), "{written:?}");
 }
 
 #[test]

@@ -6,13 +6,13 @@ use circuitscope::demo;
 use circuitscope::features::{
     Asking, Dashboard, Example, Fetched, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search,
 };
-use circuitscope::graph::{Edit, SourceSet};
+use circuitscope::graph::Edit;
 use circuitscope::hub::Offer;
 use circuitscope::ids::{FeatureId, Layer, NodeId};
 use circuitscope::job::{Cancelled, Monitor};
 use circuitscope::tui::app::{Pane, Popup};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::{Card, Feature, Knows};
+use circuitscope::tui::features::{Card, Feature, FeatureSet, Knows};
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
@@ -220,10 +220,14 @@ impl<K: Knows> Models for Shelves<K> {
         anyhow::bail!("nothing is loaded")
     }
 
-    fn library(&self, transcoder: &str, _: Option<&SourceSet>, _: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
-        assert_eq!(transcoder, "demo-clt");
+    fn library(&self, set: &FeatureSet, _: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+        assert_eq!(set, &of_demo());
         Ok(Arc::clone(&self.0) as Arc<dyn Knows>)
     }
+}
+
+fn of_demo() -> FeatureSet {
+    FeatureSet { transcoder: "demo-clt".to_owned(), source_set: None }
 }
 
 /// A traced screen beside a library.
@@ -347,8 +351,8 @@ fn a_late_answer_is_not_shown_for_another_feature() {
     shelf.set_closed(true);
     select(&mut desk, features[1].0);
     let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
-    let (transcoder, result) = ("demo-clt".to_owned(), card.map(Arc::new).map_err(|stop| stop.to_string()));
-    update(&mut desk.state, Msg::Feature { generation: 0, transcoder, feature: features[0].1, result });
+    let (set, result) = (of_demo(), card.map(Arc::new).map_err(|stop| stop.to_string()));
+    update(&mut desk.state, Msg::Feature { generation: 0, set, feature: features[0].1, result });
     assert!(!desk.shows("which"), "{}", desk.screen());
     shelf.set_closed(false);
     desk.settle();

@@ -3,7 +3,7 @@
 use super::fields::{Listed, Lists, Text, Threshold, Whole};
 use super::object::Object;
 use super::source;
-use crate::graph::{Extent, Fields, Origin, SourceSet};
+use crate::graph::{Extent, Fields, Origin, Page, SourceSet};
 use serde_json::value::RawValue;
 
 /// What of the metadata is used.
@@ -27,6 +27,7 @@ pub(super) struct Metadata {
     transcoder_set: Option<String>,
     pruned_at: [Option<f64>; 2],
     source_set: Option<SourceSet>,
+    page: Option<Page>,
     /// All of it, to be written again.
     pub fields: Fields,
 }
@@ -60,6 +61,7 @@ impl Metadata {
             is_own: of.text(&generator, "name").as_deref() == Some(env!("CARGO_PKG_NAME")),
             slug: of.text(&object, "slug").unwrap_or_default(),
             source_set: source::set(&scan, named.as_deref(), &addresses),
+            page: of.text(&info, "neuronpedia_link").and_then(|link| source::page(&link)),
             scan,
             transcoders: of.list(&object, "transcoder_list").unwrap_or_default(),
             transcoder_set: of.text(&info, "transcoder_set"),
@@ -95,6 +97,7 @@ impl Metadata {
                 _ => Extent::PrePruned { node, edge },
             },
             source_set: self.source_set.clone(),
+            page: self.page.clone(),
         }
     }
 }

@@ -1,6 +1,12 @@
-//! Where Neuronpedia tells of a graph's features.
+//! Where Neuronpedia shows a graph, and where it tells of its features.
 
-use crate::graph::SourceSet;
+use crate::graph::{Page, SourceSet};
+use crate::hub::{GraphLink, SITE};
+
+/// Where Neuronpedia shows the graph, by the link to it that the metadata holds.
+pub(super) fn page(link: &str) -> Option<Page> {
+    GraphLink::parse(link, SITE).map(|GraphLink { model, slug, .. }| Page { model, slug })
+}
 
 /// The set of sources that the metadata names, by its `name` in a field of its own, or else by one of `addresses`. The
 /// model is what Neuronpedia calls it, which stands as `scan` in its graphs.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -33,7 +33,7 @@ const BUSY_TRIES: u32 = 6;
 /// Requests to one server that go out side by side, at most.
 const AT_ONCE: usize = 4;
 /// What is reported while a busy server is left alone.
-const WAITING: &str = "waiting, as the hub asks";
+const WAITING: &str = "waiting, as the server asks";
 
 /// The server.
 pub(super) struct Remote<'a> {
@@ -273,7 +273,8 @@ impl<'a> Remote<'a> {
         Ok(bytes)
     }
 
-    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time.
+    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time. While the
+    /// server wants to be left alone, it is not asked.
     pub fn patiently<T>(
         &self,
         tries: u32,
@@ -282,6 +283,7 @@ impl<'a> Remote<'a> {
     ) -> Result<T, HubError> {
         let mut tried = 0;
         loop {
+            self.rest()?;
             match request() {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
@@ -308,7 +310,8 @@ impl<'a> Remote<'a> {
         self.pause(Duration::from_millis(125 << tried.min(6)))
     }
 
-    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say.
+    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say; so does every other
+    /// request that is about to go there.
     ///
     /// # Errors
     /// It asks for more than is worth waiting for; the work was stopped.
@@ -318,8 +321,25 @@ impl<'a> Remote<'a> {
         if wait > patience.longest_pause {
             return Err(busy.error(url));
         }
-        self.monitor.report(WAITING, 0, 0)?;
-        self.pause(wait)
+        let until = Instant::now() + wait;
+        {
+            let mut rest = self.access.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            *rest = (*rest).max(Some(until));
+        }
+        self.rest()
+    }
+
+    /// Waits until the server may be asked again.
+    fn rest(&self) -> Result<(), HubError> {
+        loop {
+            let until = *self.access.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.monitor.report(WAITING, 0, 0)?;
+            self.pause(left)?;
+        }
     }
 
     fn pause(&self, time: Duration) -> Result<(), HubError> {

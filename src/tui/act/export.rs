@@ -1,6 +1,6 @@
 //! Handing the circuit on: as a file for other programs, or as a figure.
 
-use crate::format::Options;
+use crate::format::{Format, Options};
 use crate::tui::app::{Popup, State};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
@@ -11,15 +11,18 @@ use std::path::{Path, PathBuf};
 
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let slug = &circuit.traced.document.origin.slug;
+    let origin = &circuit.traced.document.origin;
     // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
     // itself.
     let file = state.files.get(&state.circuit_generation).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
-    let stem = file.unwrap_or_else(|| PathBuf::from(if slug.is_empty() { "circuit" } else { slug.as_str() }));
-    state.popup = Some(Popup::Export(Box::new(Export::new(&stem))));
+    let stem =
+        file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
+    // What came from Neuronpedia is handed on by a link more often than as a file.
+    let format = if origin.page.is_some() { Format::Url } else { Format::Json };
+    state.popup = Some(Popup::Export(Box::new(Export::new(&stem, format))));
 }
 
 pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {

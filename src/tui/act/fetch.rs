@@ -4,7 +4,7 @@ use super::feature::ask_hub;
 use crate::features::{Asking, Fetched};
 use crate::tui::app::{Busy, Popup, State};
 use crate::tui::effect::Effect;
-use crate::tui::features::Known;
+use crate::tui::features::{FeatureSet, Known};
 use crate::tui::popup::fetch::Fetch;
 use crate::tui::survey::Arrived;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(in crate::tui) fn open_fetch(state: &mut State) {
         return;
     };
     let features = circuit.kept_features();
-    let known = state.features.known.get(&circuit.traced.document.origin.transcoder);
+    let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
     let Some(knows) = known.and_then(Known::open).map(Arc::clone) else {
         state.say("What is known of the features is still being looked up");
         return;
@@ -64,7 +64,7 @@ pub(super) fn allow_fetch(state: &mut State) -> bool {
     state.popup = None;
     let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return true };
-    let known = state.features.known.get(&circuit.traced.document.origin.transcoder);
+    let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
     if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
         let busy = Busy::new(generation, String::new());
         state.fetching = Some((busy, state.circuit_generation));
@@ -78,7 +78,7 @@ pub(in crate::tui) fn take_arrived(state: &mut State, generation: u64, arrived: 
     let of = state.fetching.as_ref().filter(|(busy, _)| busy.generation == generation).map(|(_, circuit)| *circuit);
     let Some(circuit) = state.circuit.as_mut().filter(|_| of == Some(state.circuit_generation)) else { return };
     circuit.note_arrived(arrived);
-    if let Some(known) = state.features.known.get_mut(&circuit.traced.document.origin.transcoder) {
+    if let Some(known) = state.features.known.get_mut(&FeatureSet::of(&circuit.traced.document.origin)) {
         known.forget_missing();
     }
     state.dirty = true;

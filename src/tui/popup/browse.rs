@@ -4,7 +4,7 @@ use super::line::{self, TextEdit};
 use crate::features::browse::Order;
 use crate::tui::app::State;
 use crate::tui::browse::{Ask, Browsed, Item};
-use crate::tui::features::Feature;
+use crate::tui::features::{Feature, FeatureSet};
 use crate::tui::keymap::Context;
 use crate::tui::layout;
 use crate::tui::name::Called;
@@ -29,8 +29,8 @@ pub enum Writes {
 
 /// The features being looked through.
 pub struct Browse {
-    /// The transcoder's name.
-    pub transcoder: String,
+    /// Whose they are.
+    pub set: FeatureSet,
     /// The number of the question whose answer is waited for.
     pub generation: Option<u64>,
     /// What was asked last.
@@ -49,11 +49,11 @@ pub struct Browse {
 const BESIDE: u16 = 100;
 
 impl Browse {
-    /// The features of a transcoder, by layer.
-    pub fn new(transcoder: String) -> Self {
+    /// The features of a set, by layer.
+    pub fn new(set: FeatureSet) -> Self {
         let order = Order::Layer;
         Self {
-            transcoder,
+            set,
             generation: None,
             ask: Ask::List(order),
             order,
@@ -166,14 +166,14 @@ impl Browse {
     pub fn overflow(&self, state: &State) -> usize {
         let (_, _, card) = Self::parts(state.size);
         let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
-        view::browsed_rows(state, &self.transcoder, feature, card).len().saturating_sub(usize::from(card.height))
+        view::browsed_rows(state, &self.set, feature, card).len().saturating_sub(usize::from(card.height))
     }
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
         let (look, screen) = (&state.look, view::popup_room(state.size));
         Clear.render(screen, buf);
-        let shown = look.glyphs.fit(&look.glyphs.visible(&self.transcoder), usize::from(screen.width / 2));
+        let shown = look.glyphs.fit(&look.glyphs.visible(&self.set.transcoder), usize::from(screen.width / 2));
         view::frame(screen, &format!("features of {shown}"), true, look, buf);
         let (head, list, card) = Self::parts(state.size);
         if list.is_empty() {
@@ -182,7 +182,7 @@ impl Browse {
         let cursor = self.head(state, head, buf);
         self.list(list, look, buf);
         if let (Some(card), Some(feature)) = (card, self.chosen()) {
-            let rows = view::browsed_rows(state, &self.transcoder, feature, card);
+            let rows = view::browsed_rows(state, &self.set, feature, card);
             view::draw_feature(state, Rect::default(), card, &rows, "", buf);
         }
         cursor

@@ -45,10 +45,11 @@ pub struct Export {
 }
 
 impl Export {
-    /// Starts from a file name without its ending.
-    pub fn new(stem: &Path) -> Self {
-        let path = Input::new(format!("{}.{}", stem.display(), FORMATS[0].0.extension()));
-        Self { generation: None, format: 0, part: 0, theme: Theme::Light, path, is_there: false }
+    /// Starts from a file name without its ending, and a format.
+    pub fn new(stem: &Path, format: Format) -> Self {
+        let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
+        let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
+        Self { generation: None, format, part: 0, theme: Theme::Light, path, is_there: false }
     }
 
     /// What to.

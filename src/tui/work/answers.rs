@@ -55,14 +55,14 @@ impl Workers {
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
-        while let Some((transcoder, result)) = self.library.take(&self.wake) {
-            answers.push(Msg::Library { transcoder, result });
+        while let Some((set, result)) = self.library.take(&self.wake) {
+            answers.push(Msg::Library { set, result });
         }
         while let Some((generation, result)) = self.survey.take(&self.wake) {
             answers.push(Msg::Surveyed { generation, result });
         }
-        while let Some(((generation, transcoder, feature), result)) = self.read.take(&self.wake) {
-            answers.push(Msg::Feature { generation, transcoder, feature, result });
+        while let Some(((generation, set, feature), result)) = self.read.take(&self.wake) {
+            answers.push(Msg::Feature { generation, set, feature, result });
         }
         while let Some((generation, result)) = self.browse.take(&self.wake) {
             answers.push(Msg::Browsed { generation, result });
@@ -77,8 +77,8 @@ impl Workers {
         while let Some((generation, result)) = self.fetch.take(&self.wake) {
             answers.push(Msg::FeaturesFetched { generation, result });
         }
-        while let Some((transcoder, result)) = self.allow.take(&self.wake) {
-            answers.push(Msg::HubAllowed { transcoder, result });
+        while let Some((set, result)) = self.allow.take(&self.wake) {
+            answers.push(Msg::HubAllowed { set, result });
         }
         while let Some((generation, result)) = self.measure.take(&self.wake) {
             answers.push(Msg::Measured { generation, result });

@@ -14,7 +14,7 @@ use crate::session::SessionFile;
 use crate::tui::browse::Browsed;
 use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
-use crate::tui::features::{Card, Feature, Knows};
+use crate::tui::features::{Card, Feature, FeatureSet, Knows};
 use crate::tui::find::Found;
 use crate::tui::inquiry::Reply;
 use crate::tui::lab::{Measured, Tried};
@@ -86,10 +86,10 @@ pub struct Workers {
     data: Option<PathBuf>,
     sessions: Sessions,
     errand: Slot<u64, Brought>,
-    library: Slot<String, Arc<dyn Knows>>,
+    library: Slot<FeatureSet, Arc<dyn Knows>>,
     survey: Slot<u64, (Named, bool)>,
-    read: Slot<(u64, String, Feature), Arc<Card>>,
-    allow: Slot<String, ()>,
+    read: Slot<(u64, FeatureSet, Feature), Arc<Card>>,
+    allow: Slot<FeatureSet, ()>,
     missing: Slot<u64, Asking>,
     fetch: Slot<u64, Fetched>,
     /// What came of features that are being fetched, until it is taken.
@@ -356,26 +356,24 @@ impl Workers {
                 self.fetch.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopFetching => self.fetch.stop(),
-            Effect::OpenLibrary { transcoder, source_set } => {
-                let (models, name) = (self.models.clone(), transcoder.clone());
+            Effect::OpenLibrary { set } => {
+                let (models, of) = (self.models.clone(), set.clone());
                 let work = move |monitor: &Monitor| match models {
-                    Some(models) => {
-                        models.library(&name, source_set.as_ref(), monitor).map_err(|error| format!("{error:#}"))
-                    }
+                    Some(models) => models.library(&of, monitor).map_err(|error| format!("{error:#}")),
                     None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
                 };
-                self.library.ask(transcoder, Box::new(work), &self.wake);
+                self.library.ask(set, Box::new(work), &self.wake);
             }
             Effect::Survey { generation, survey } => {
                 let work = move |monitor: &Monitor| survey.run(monitor).map_err(|stop| stop.to_string());
                 self.survey.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::ReadFeature { generation, transcoder, knows, feature, may_ask } => {
+            Effect::ReadFeature { generation, set, knows, feature, may_ask } => {
                 let work = move |monitor: &Monitor| {
                     let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
                     card.map(Arc::new).map_err(|stop| stop.to_string())
                 };
-                self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
+                self.read.ask((generation, set, feature), Box::new(work), &self.wake);
             }
             Effect::StopReading => self.read.stop(),
             Effect::Browse { generation, ask, knows } => {
@@ -387,8 +385,8 @@ impl Workers {
                 self.browse.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopBrowsing => self.browse.stop(),
-            Effect::AllowHub { transcoder, knows } => {
-                self.allow.ask(transcoder, Box::new(move |_| knows.allow_hub()), &self.wake);
+            Effect::AllowHub { set, knows } => {
+                self.allow.ask(set, Box::new(move |_| knows.allow_hub()), &self.wake);
             }
             // Where there is no thread to be had, it is freed here.
             Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
