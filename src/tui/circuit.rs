@@ -436,10 +436,11 @@ impl Circuit {
         self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
     }
 
-    /// Takes over what is pinned as it was weighed. The cursor stays on its box.
+    /// Takes over what is pinned as it was weighed. The cursor stays on its box; at first it is on that of the selected node.
     pub fn take_subgraph(&mut self, subgraph: Arc<Subgraph>) {
         let here = self.subgraph.graph.nodes.get(self.box_at).and_then(|supernode| supernode.members.first());
-        self.box_at = here.and_then(|node| subgraph.box_of(*node)).unwrap_or(0);
+        let here = here.copied().unwrap_or_else(|| self.selected());
+        self.box_at = subgraph.box_of(here).unwrap_or(0);
         self.subgraph = subgraph;
     }
 

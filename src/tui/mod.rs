@@ -10,6 +10,7 @@ mod background;
 pub mod browse;
 pub mod circuit;
 pub mod clipboard;
+mod columns;
 pub mod command;
 pub mod comparison;
 pub mod effect;

@@ -81,6 +81,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
     if !is_saved {
+        show_pinned(state);
         return;
     }
     let Some(circuit) = &mut state.circuit else { return };
@@ -126,6 +127,17 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         if !state.filter_history.contains(&filter) {
             state.filter_history.push(filter);
         }
+    }
+}
+
+/// Shows the subgraph that a file brings along where nobody has been at it yet: whoever pinned it meant it to be seen.
+/// Supernodes take the whole screen.
+fn show_pinned(state: &mut State) {
+    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.trail.stations().0.len() == 1) else { return };
+    let edited = &circuit.traced.document.edited;
+    if !edited.pins.is_empty() {
+        state.focus = Pane::Subgraph;
+        state.windows.zoomed = !edited.groups.is_empty();
     }
 }
 
