@@ -54,7 +54,7 @@ pub fn main_path(graph: &AttributionGraph, kept: &Kept, from: NodeId) -> MainPat
 mod tests {
     use super::*;
     use crate::graph::tests::{by_hand, info, logit, plain};
-    use crate::graph::{NodeKind, Thresholds, prune};
+    use crate::graph::{InfluenceOf, NodeKind, Thresholds, prune};
     use crate::ids::Position;
 
     const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
@@ -77,7 +77,7 @@ mod tests {
         let nodes = || vec![other("a"), other("b"), logit(1.0)];
         let of = |edges: &[(u32, u32, f32)]| {
             let edges = edges.iter().map(|&(source, target, weight)| (NodeId(source), NodeId(target), weight));
-            AttributionGraph::from_file(info(1), nodes(), edges, &[None; 3]).unwrap()
+            AttributionGraph::from_file(info(1), nodes(), edges, InfluenceOf::Unknown).unwrap()
         };
         for (edges, wanted) in [(&[(0, 1, 1.0), (1, 0, 1.0), (0, 2, 1.0)][..], 2), (&[(0, 0, 1.0), (0, 2, 1.0)], 1)] {
             let graph = of(edges);

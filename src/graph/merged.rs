@@ -1,8 +1,8 @@
 //! Graphs of several prompts as one, which knows of everything in it where it occurs.
 
 use crate::graph::{
-    Difference, Document, Edited, Extent, FileNames, GraphError, InfluenceOf, Labelled, Labels, Origin, Overlay, Thresholds,
-    label,
+    Difference, Document, Edited, Extent, FileNames, GraphError, InfluenceOf, Labelled, Labels, Origin, Overlay,
+    Thresholds, label,
 };
 use crate::ids::NodeId;
 use std::collections::HashMap;

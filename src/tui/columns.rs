@@ -50,7 +50,8 @@ impl Layout {
         for (nth, &at) in order.iter().enumerate() {
             let before = order[..nth].iter().rev().take_while(|other| self.rows[**other] == self.rows[at]).count();
             let by_position = (before as f64 + 1.0) / (in_row(self.rows[at]) + 1.0);
-            let below = self.edges.iter().filter(|(source, target, _)| *target == at && self.rows[*source] < self.rows[at]);
+            let below =
+                self.edges.iter().filter(|(source, target, _)| *target == at && self.rows[*source] < self.rows[at]);
             let (sum, weights) = below.fold((0.0, 0.0), |(sum, weights), (source, _, weight)| {
                 (sum + weight * self.middles[*source], weights + weight)
             });

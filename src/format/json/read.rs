@@ -14,9 +14,7 @@ use super::signs::Signs;
 use super::view::{self, View};
 use super::{attention, not_a_number, what};
 use crate::format::FormatError;
-use crate::graph::{
-    Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, InfluenceOf, Unread,
-};
+use crate::graph::{Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, InfluenceOf, Unread};
 use crate::ids::NodeId;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
