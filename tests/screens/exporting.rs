@@ -78,7 +78,8 @@ fn a_link_is_copied_with_what_is_pinned() {
     assert!(desk.state.popup.is_none());
     let link = GraphLink::parse(&copied, SITE).unwrap();
     assert_eq!((link.model.as_str(), link.slug.as_str()), ("a-model", "a graph"));
-    let pinned = desk.state.circuit.as_ref().unwrap().traced.document.graph.node_name(desk.selected());
+    let circuit = desk.state.circuit.as_ref().unwrap();
+    let pinned = circuit.traced.document.graph.node_name(circuit.selected());
     assert!(link.state.contains(&("pinnedIds".to_owned(), pinned)), "{copied}");
     desk.press("x Up").expect("another.json");
     desk.press(&format!("{} Ctrl-y", ["Down"; 8].join(" "))).expect("written to a file");

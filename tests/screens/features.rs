@@ -482,7 +482,7 @@ fn the_hub_is_asked_only_for_what_is_looked_at_and_can_be_stopped() {
     shelf.set_closed(true);
     desk.press_only("s");
     let asked = |desk: &Desk| {
-        let known = &desk.state.features.known["demo-clt"];
+        let known = &desk.state.features.known[&of_demo()];
         known.pending().is_some_and(|(.., phase)| !phase.is_empty())
     };
     for _ in 0..2_000 {
