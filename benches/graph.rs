@@ -86,7 +86,6 @@ fn benches(criterion: &mut Criterion) {
     let subject = |kept| Subject {
         graph: &graph,
         kept,
-        stored_scores: None,
         labels: &labels,
         edited: &edited,
         selected: graph.logit_nodes().next(),
@@ -125,10 +124,10 @@ fn document() -> Document {
         graph: Arc::new(large_graph()),
         trace: None,
         labels: Arc::default(),
-        stored_scores: None,
         edited: Arc::new(Edited { thresholds, ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),
+        foreign: Arc::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! | floor | what stands there |
 //! | --- | --- |
-//! | [`ids`], [`job`], [`parallel`], [`untrusted`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores; files that anyone may have made |
+//! | [`ids`], [`job`], [`parallel`], [`untrusted`], [`allocator`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores; files that anyone may have made; the program's allocator |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
@@ -15,6 +15,7 @@
 //! | [`tui`] | the full-screen program |
 //! | [`cli`] | one file a subcommand |
 
+pub mod allocator;
 pub mod attribution;
 pub mod cli;
 pub mod config;

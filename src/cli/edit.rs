@@ -69,6 +69,10 @@ pub fn run(args: &EditArgs) -> Result<()> {
         let told = opened.file.save(&opened.session, &document.graph).context("the edits are not saved")?;
         told.iter().for_each(|notice| note!("circuitscope: {}", visible(notice)));
         notices.extend(told);
+        // What other programs edited meanwhile is among it.
+        if let Some(saved) = opened.file.contents(&document.graph) {
+            opened.session = saved;
+        }
     }
     let path = opened.file.path();
     tell(

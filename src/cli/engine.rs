@@ -8,6 +8,7 @@ use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Sou
 use crate::model::{DeviceChoice, DeviceName, Precision};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::error::Error as _;
 use std::path::PathBuf;
 
 /// The model and the transcoder.
@@ -31,7 +32,7 @@ pub struct EngineArgs {
     #[arg(long)]
     pub offline: bool,
     /// Threads to compute on; as many as there are cores by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     #[command(flatten)]
     pub device: DeviceArgs,
@@ -56,6 +57,23 @@ pub fn hub(offline: bool) -> Hub {
     Hub::from_env(&|name| std::env::var_os(name), offline)
 }
 
+/// Starts the threads to compute on, where they are not there yet. They would otherwise be started at their first use,
+/// and end the program where the system has none left.
+fn start_threads(threads: Option<u16>) -> Result<()> {
+    let wanted = threads.map_or(0, usize::from);
+    match rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global() {
+        Err(error) if error.source().is_some() => {
+            let cause = error.source().map_or_else(String::new, ToString::to_string);
+            bail!(
+                "the threads to compute on cannot be started ({cause}); ask for fewer with --threads, or allow more \
+                 processes or memory (ulimit -u, ulimit -v)"
+            )
+        }
+        // Without a cause in the system it says that they are there.
+        _ => Ok(()),
+    }
+}
+
 impl EngineArgs {
     /// Whether it is the embedded demo.
     pub fn is_demo(&self) -> bool {
@@ -73,6 +91,7 @@ impl EngineArgs {
             // from nowhere else.
             unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
         }
+        start_threads(self.threads)?;
         let device = match self.device.device {
             DeviceChoice::Auto => DeviceName::Cpu.open()?,
             DeviceChoice::Named(name) => name.open()?,

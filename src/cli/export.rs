@@ -1,10 +1,10 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
-use crate::cli::graph::{node_named, open_session, share};
+use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named};
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_from, print_json};
 use crate::format::{self, Format, Options, Theme};
-use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, Thresholds, scores};
+use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Writes a part of a graph as a file for other programs, or as a figure.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// The graph: a raw graph as `trace` wrote it, a graph JSON (gzipped or not), or circuit-tracer's .pt
-    file: PathBuf,
+    #[command(flatten)]
+    graph: GraphArgs,
     /// What to write
     #[arg(long, value_enum)]
     format: ExportFormat,
@@ -23,12 +23,6 @@ pub struct ExportArgs {
     /// A node to pin beside those that are pinned already, by its id in graph JSON; may be given again
     #[arg(long = "pin", value_name = "ID", num_args = 1..)]
     pins: Vec<String>,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was left]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    node_threshold: Option<f64>,
-    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was left]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    edge_threshold: Option<f64>,
     /// The background that --format svg is made for
     #[arg(long, value_enum, default_value = "light")]
     theme: FigureTheme,
@@ -55,7 +49,7 @@ pub struct ExportArgs {
 enum ExportFormat {
     /// The graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels
     Json,
-    /// The address at which Neuronpedia shows the pins and groups, once the graph is there
+    /// The link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it
     Url,
     /// A graph for graphviz
     Dot,
@@ -119,14 +113,8 @@ impl ExportArgs {
         Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
     }
 
-    /// What a person did to the graph, with the pins and thresholds of the command line.
+    /// What a person did to the graph, with the pins of the command line.
     fn edited(&self, document: &Document, mut edited: Edited) -> anyhow::Result<Edited> {
-        let thresholds = edited.thresholds;
-        edited.thresholds = Thresholds {
-            node: self.node_threshold.unwrap_or(thresholds.node),
-            edge: self.edge_threshold.unwrap_or(thresholds.edge),
-            ..thresholds
-        };
         for name in &self.pins {
             let id = node_named(document, name)?;
             if !edited.is_pinned(id) {
@@ -155,17 +143,12 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         bail!("--out - and --json both write to stdout; leave one out");
     }
     if !args.is_to_stdout() {
-        args.force.allow(&args.out, [args.file.as_path()])?;
+        args.force.allow(&args.out, [args.graph.file.as_path()])?;
     }
-    let (document, opened) = open_session(&args.file)?;
-    let edited = args.edited(&document, opened.session.edited)?;
-    let kept = document.prune(edited.thresholds);
+    let OpenGraph { document, edited, kept } = args.graph.open()?;
+    let edited = args.edited(&document, edited)?;
     if args.is_to_stdout() {
-        let mut options = args.options();
-        if options.slug.is_empty() {
-            options.slug.clone_from(&document.origin.slug);
-        }
-        return print_from(|out| format::export_to(&document, &kept, &edited, &options, out));
+        return print_from(|out| format::export_to(&document, &kept, &edited, &args.options(), out));
     }
     format::export(&document, &kept, &edited, &args.options(), &args.out)?;
     report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")
@@ -173,11 +156,12 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
 
 fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) -> anyhow::Result<()> {
     let graph = &*document.graph;
-    let Scores { replacement, completeness } = scores(graph, &kept.influence);
+    let found @ Scores { replacement, completeness } = scores(graph, &kept.influence);
+    let recomputed = if graph.is_whole() { "" } else { "recomputed " };
     let partial = graph.is_partial();
     if args.json {
         let selection = Selection::new(graph, kept, edited, args.options().part);
-        let result = serde_json::json!({
+        let mut result = serde_json::json!({
             "out": args.out,
             "format": args.format,
             "select": args.select,
@@ -188,16 +172,15 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
             "kept_edges": kept.n_edges(),
             "selected_nodes": selection.node_ids().count(),
             "selected_edges": selection.edges().count(),
-            "replacement_score": replacement,
-            "completeness_score": completeness,
             "node_threshold": edited.thresholds.node,
             "edge_threshold": edited.thresholds.edge,
         });
+        add_scores(&mut result, graph, "", Some(found));
         print_json(&result)?;
     } else {
         let partial = if partial { " (of a trace that was stopped early)" } else { "" };
         note!(
-            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; replacement {replacement:.3}, completeness \
+            "wrote {}{partial}: kept {} of {} nodes and {} of {} edges; {recomputed}replacement {replacement:.3}, completeness \
              {completeness:.3}",
             args.out.display(),
             kept.n_nodes(),

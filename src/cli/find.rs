@@ -54,11 +54,14 @@ fn find(open: &OpenGraph, text: &str, all: bool) -> Vec<NodeId> {
             let name = open.name(id);
             let label = label(graph, &open.edited, &open.document.labels, id).unwrap_or_default();
             let texts = [label, graph.token_text(id), name.as_str()];
-            let best = |word: &&str| texts.iter().filter_map(|text| matcher.fuzzy_match(text, word)).max();
-            let score: i64 = words.iter().map(best).sum::<Option<i64>>()?;
-            Some((Reverse(score), id))
+            // Of texts that fit equally well the shortest says little else.
+            let fit = |text: &&str, word: &str| Some((matcher.fuzzy_match(text, word)?, Reverse(text.chars().count())));
+            let best = |word: &&str| texts.iter().filter_map(|text| fit(text, word)).max();
+            let fits: Vec<_> = words.iter().map(best).collect::<Option<_>>()?;
+            let (score, length) = fits.iter().fold((0, 0), |(score, length), fit| (score + fit.0, length + fit.1.0));
+            Some((Reverse(score), length, id))
         })
         .collect();
     found.sort();
-    found.into_iter().map(|(_, id)| id).collect()
+    found.into_iter().map(|(.., id)| id).collect()
 }

@@ -4,14 +4,17 @@
 use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::output::note;
 use crate::config;
+use crate::features::Library;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
-use crate::graph::{Document, Edge, Edited, Kept, NodeKind, Thresholds, label};
+use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, automatic, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::session::{self, Opened, SessionPlace};
+use crate::tui::features::Knows;
 use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::name::{Called, Names};
+use crate::tui::survey::Survey;
 use crate::tui::text::{visible, width};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
@@ -23,7 +26,8 @@ use std::sync::Arc;
 pub struct GraphArgs {
     /// A graph: raw as `trace` wrote it, graph JSON (gzipped or not), or circuit-tracer's .pt
     pub file: PathBuf,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1; of a file that gives influence, the
+    /// largest that a kept node has [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub node_threshold: Option<f64>,
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
@@ -44,7 +48,7 @@ pub struct OpenGraph {
     /// Pins, groups, labels and thresholds; the latter as the command line wants them.
     pub edited: Edited,
     /// What is kept.
-    pub kept: Kept,
+    pub kept: Arc<Kept>,
 }
 
 /// Reads a share.
@@ -66,7 +70,7 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let document = format::open(file)?;
     let place = SessionPlace::beside(file, config::data_folder().as_deref());
     let opened = session::open(place, &document);
-    for notice in &opened.notices {
+    for notice in document.foreign.warnings.iter().chain(&opened.notices) {
         note!("circuitscope: {}", visible(notice));
     }
     Ok((document, opened))
@@ -82,39 +86,20 @@ impl GraphArgs {
         }
     }
 
-    /// Opens the graph and prunes it.
+    /// Opens the graph, prunes it, and calls its features what the screen calls them.
     ///
     /// # Errors
-    /// As [`open_session`].
+    /// As [`open_session`]; what the person named cannot be used.
     pub fn open(&self) -> Result<OpenGraph> {
-        let (mut document, opened) = open_session(&self.file)?;
+        let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
         edited.thresholds = self.thresholds(edited.thresholds);
-        if edited.thresholds.density < 1.0 || !self.named.is_empty() {
-            self.inform(&mut document)?;
-        }
-        if edited.thresholds.density < 1.0 && document.densities.is_empty() {
-            note!("circuitscope: how often features fire is not known here, so that none is left out for it");
-        }
-        let kept = document.prune(edited.thresholds);
-        Ok(OpenGraph { document, edited, kept })
+        OpenGraph::new(document, edited, &self.named)
     }
 }
 
-impl GraphArgs {
-    /// Adds what is known of the graph's features on this machine: by what the person named, and by what its transcoder
-    /// has beside it.
-    ///
-    /// # Errors
-    /// What the person named cannot be used.
-    fn inform(&self, document: &mut Document) -> Result<()> {
-        let monitor = Monitor::default();
-        let library = Set::called(&document.origin.transcoder)?.library(&self.named, false, true, &monitor)?;
-        for notice in library.notices() {
-            note!("circuitscope: {}", visible(notice));
-        }
-        Ok(library.inform(document, &monitor)?)
-    }
+fn library(document: &Document, named: &NamedArgs, monitor: &Monitor) -> Result<Library> {
+    Set::of_graph(&document.origin)?.library(named, false, true, monitor)
 }
 
 /// The node of this id.
@@ -129,14 +114,43 @@ pub fn node_named(document: &Document, name: &str) -> Result<NodeId> {
 }
 
 impl OpenGraph {
+    /// Prunes a graph at its thresholds and adds what is known of its features on this machine, by what the person named and
+    /// by what its transcoder has beside it: how often they fire and what they are called, as on the screen.
+    ///
+    /// # Errors
+    /// What the person named cannot be used.
+    pub fn new(mut document: Document, edited: Edited, named: &NamedArgs) -> Result<Self> {
+        let monitor = Monitor::default();
+        let library = match library(&document, named, &monitor) {
+            Ok(library) => library,
+            Err(error) if named.is_empty() => {
+                note!("circuitscope: nothing is known of the graph's features: {error:#}");
+                Library::default()
+            }
+            Err(error) => return Err(error),
+        };
+        for notice in library.notices() {
+            note!("circuitscope: {}", visible(notice));
+        }
+        if edited.thresholds.density < 1.0 {
+            library.inform(&mut document, &monitor)?;
+            if document.densities.is_empty() {
+                note!("circuitscope: how often features fire is not known here, so that none is left out for it");
+            }
+        }
+        let kept = Arc::new(document.prune(edited.thresholds));
+        let knows: Arc<dyn Knows> = Arc::new(library);
+        let found = Survey::whole(&knows, &document.graph, &kept, &document.labels, &monitor)?;
+        document.labels = found.merged;
+        if document.densities.is_empty() {
+            document.densities = found.densities;
+        }
+        Ok(Self { document, edited, kept })
+    }
+
     /// A node's id in graph JSON.
     pub fn name(&self, id: NodeId) -> String {
         self.document.graph.node_name(id)
-    }
-
-    /// A node's cumulative influence score: the file's own, where it has any.
-    pub fn influence(&self, id: NodeId) -> Option<f32> {
-        self.document.score(&self.kept, id)
     }
 
     /// An edge's share of everything that flows into its target.
@@ -146,7 +160,7 @@ impl OpenGraph {
 
     /// The kept nodes, the most influential ones first.
     pub fn ranked(&self) -> Vec<NodeId> {
-        self.document.ranked(&self.kept)
+        self.kept.ranked()
     }
 
     /// What a query is asked of.
@@ -154,7 +168,6 @@ impl OpenGraph {
         Subject {
             graph: &self.document.graph,
             kept: &self.kept,
-            stored_scores: self.document.stored_scores.as_deref().map(Vec::as_slice),
             labels: &self.document.labels,
             edited: &self.edited,
             selected,
@@ -165,29 +178,36 @@ impl OpenGraph {
     /// Everything about a node.
     pub fn node_json(&self, id: NodeId) -> Value {
         let (graph, node) = (&self.document.graph, self.document.graph.node(id));
+        let label = label(graph, &self.edited, &self.document.labels, id);
         let mut all = json!({
             "id": self.name(id),
             "kind": kind(&node.kind),
             "position": node.position(),
             "token": graph.token_text(id),
-            "influence": self.influence(id),
-            "label": label(graph, &self.edited, &self.document.labels, id),
+            "influence": self.kept.influence_of(id),
+            "recomputed_influence": self.kept.recomputed(id),
+            "label": label,
+            "label_is_automatic": label.is_some_and(automatic::is_marked),
             "kept": self.kept.has_node(id),
             "pinned": self.edited.is_pinned(id),
         });
         if let Some(layer) = node.layer() {
             all["layer"] = json!(layer);
         }
+        if let Some(number) = graph.feature_number(id) {
+            all["feature"] = number_json(number);
+        }
+        if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
+            all["dictionary"] = json!(dictionary);
+        }
         match &node.kind {
-            NodeKind::Feature { feature, .. } => {
-                all["feature"] = json!(feature);
-                all["activation"] = json!(node.activation);
-            }
+            NodeKind::Feature { .. } => all["activation"] = json!(node.activation),
             NodeKind::Token { id, .. } => all["vocabulary_id"] = json!(id),
             NodeKind::Logit { id, probability, .. } => {
                 all["vocabulary_id"] = json!(id);
                 all["probability"] = json!(probability);
             }
+            NodeKind::Other { .. } if node.activation.is_some() => all["activation"] = json!(node.activation),
             NodeKind::Error { .. } | NodeKind::Other { .. } => {}
         }
         all
@@ -235,6 +255,11 @@ pub fn padded(text: &str, cells: usize) -> String {
     format!("{text}{}", " ".repeat(cells.saturating_sub(width(text))))
 }
 
+/// A number as JSON has it; as a text where it has more bits than readers keep.
+fn number_json(number: u128) -> Value {
+    u64::try_from(number).map_or_else(|_| json!(number.to_string()), |number| json!(number))
+}
+
 /// Reads a query, and points at what is wrong with it.
 ///
 /// # Errors
@@ -245,6 +270,17 @@ pub fn query(text: &str) -> Result<Query> {
         let marks = "^".repeat(text[span].chars().count().max(1));
         anyhow!("{message}\n  {}\n  {:lead$}{marks}", visible(text), "")
     })
+}
+
+/// Adds scores under their names; what is computed of a graph that was pruned before has a name of its own. `of` is
+/// what stands before the names of scores that are not the whole graph's.
+pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: Option<Scores>) {
+    let is_whole = graph.is_whole();
+    for (computed_of, fits) in [("", is_whole), ("recomputed_", !is_whole)] {
+        let scores = scores.filter(|_| fits);
+        all[format!("{computed_of}{of}replacement_score")] = json!(scores.map(|scores| scores.replacement));
+        all[format!("{computed_of}{of}completeness_score")] = json!(scores.map(|scores| scores.completeness));
+    }
 }
 
 /// What a node is, in a word.

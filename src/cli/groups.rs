@@ -1,6 +1,6 @@
 //! `circuitscope groups`: supernodes, and what could be one.
 
-use crate::cli::graph::{GraphArgs, OpenGraph};
+use crate::cli::graph::{GraphArgs, OpenGraph, add_scores};
 use crate::cli::output::tell;
 use crate::graph::{Likeness, SupernodeGraph, proposals, subgraph_scores, supernodes};
 use crate::ids::NodeId;
@@ -41,7 +41,7 @@ pub fn run(args: &GroupsArgs) -> Result<()> {
     tell(
         args.json,
         || {
-            json!({
+            let mut all = json!({
                 "supernodes": groups.nodes.iter().enumerate().map(|(at, node)| json!({
                     "name": title(at),
                     "is_group": node.group.is_some(),
@@ -50,12 +50,12 @@ pub fn run(args: &GroupsArgs) -> Result<()> {
                 "edges": groups.edges.iter().map(|edge| json!({
                     "source": edge.source, "target": edge.target, "weight": edge.weight,
                 })).collect::<Vec<_>>(),
-                "replacement_score": scores.replacement,
-                "completeness_score": scores.completeness,
                 "proposals": proposals.iter().map(|proposal| json!({
                     "members": names(&proposal.members), "likeness": proposal.likeness,
                 })).collect::<Vec<_>>(),
-            })
+            });
+            add_scores(&mut all, graph, "", Some(scores));
+            all
         },
         || {
             let mut lines = Vec::new();

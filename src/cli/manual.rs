@@ -3,7 +3,9 @@
 use crate::cli::Cli;
 use crate::cli::output::print;
 use crate::graph::query::grammar;
+use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::key_table;
+use crate::tui::legend::{LEGEND, Mark};
 use anyhow::{Result, bail};
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -60,6 +62,7 @@ fn page() -> Result<Vec<u8>> {
     man.render_options_section(&mut page)?;
     man.render_subcommands_section(&mut page)?;
     keys().to_writer(&mut page)?;
+    marks().to_writer(&mut page)?;
     filters().to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(page)
@@ -93,6 +96,22 @@ fn filters() -> Roff {
         }
     }
     roff.control("fi", []);
+    roff
+}
+
+/// What the marks on the screen mean, as they look in most terminals.
+fn marks() -> Roff {
+    let glyphs = Glyphs::new(Charset::Unicode);
+    let mut roff = Roff::default();
+    roff.control("SH", ["MARKS"]);
+    for (place, marks) in LEGEND {
+        roff.control("SS", [place]);
+        for Mark { sign, doc } in marks {
+            roff.control("TP", []);
+            roff.text([bold(sign(&glyphs))]);
+            roff.text([roman(*doc)]);
+        }
+    }
     roff
 }
 

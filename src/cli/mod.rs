@@ -1,12 +1,15 @@
 //! The command line: one file a subcommand.
 
 mod alter;
+mod attention;
 mod batch;
+mod consent;
 mod cost;
 mod edit;
 mod engine;
 mod export;
 mod features;
+mod fetch;
 mod filter;
 mod find;
 mod generate;
@@ -37,16 +40,28 @@ mod walk;
 mod which;
 mod why;
 
-use clap::{Parser, Subcommand};
+use crate::tui::guard;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Words that are this much alike may be one misspelt.
+const LIKE: f64 = 0.8;
 
 /// Trace the circuit behind a language model's answer and walk it, in the terminal.
 #[derive(Debug, Parser)]
 ///
-/// Without a subcommand it opens the full-screen program: on the embedded demo model, or on --model and --transcoder.
+/// Without a subcommand it opens the full-screen program: on graphs that are named, else on the embedded demo model, or on
+/// --model and --transcoder.
 #[command(version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Graphs to open: files, or links to graphs on Neuronpedia
+    #[arg(value_name = "FILE|LINK", conflicts_with = "prompt")]
+    files: Vec<PathBuf>,
+    /// Fetch what a link leads to without asking
+    #[arg(long, requires = "files")]
+    yes: bool,
     /// The prompt to trace
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
@@ -63,6 +78,7 @@ enum Command {
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Features(features::FeaturesArgs),
+    Fetch(fetch::FetchArgs),
     Intervene(intervene::InterveneArgs),
     Generate(generate::GenerateArgs),
     Show(show::ShowArgs),
@@ -88,13 +104,16 @@ enum Command {
 /// # Errors
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    guard::install()?;
     match &cli.command {
+        None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, cli.yes, &cli.walk),
         None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
-        Some(Command::Open(args)) => walk::open(args),
+        Some(Command::Open(args)) => args.run(),
         Some(Command::Tokens(args)) => prompt::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Features(args)) => features::run(args),
+        Some(Command::Fetch(args)) => fetch::run(args),
         Some(Command::Intervene(args)) => intervene::run(args),
         Some(Command::Generate(args)) => generate::run(args),
         Some(Command::Show(args)) => show::run(args),
@@ -113,5 +132,19 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Start(args)) => walk::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
+    }
+}
+
+/// The files, unless the first of them is a subcommand that is misspelt.
+fn known(files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str()) else {
+        return Ok(files.to_vec());
+    };
+    let command = Cli::command();
+    let alike = |name: &str| strsim::jaro_winkler(name, word);
+    let nearest = command.get_subcommands().map(clap::Command::get_name).max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    match nearest.filter(|name| alike(name) > LIKE) {
+        Some(name) => anyhow::bail!("there is no subcommand and no file {word:?}; is `circuitscope {name}` meant?"),
+        None => Ok(files.to_vec()),
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::walk::LocalTracer;
 use crate::demo;
 use crate::hub::{Bytes, Hub, Offer, Pair, Part, Reference, Request, Source};
 use crate::job::Monitor;
-use crate::tui::features::Knows;
+use crate::tui::features::{FeatureSet, Knows};
 use crate::tui::{Choice, Here, Models, Tracer};
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -142,8 +142,9 @@ impl Models for LocalModels {
         Ok(LocalTracer::open(&engine, &self.settings)?)
     }
 
-    fn library(&self, transcoder: &str, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
-        let library = self.set(transcoder)?.library(&self.named, false, self.engine.offline, monitor)?;
+    fn library(&self, features: &FeatureSet, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
+        let set = Set { source_set: features.source_set.clone(), ..self.set(&features.transcoder)? };
+        let library = set.library(&self.named, false, self.engine.offline, monitor)?;
         Ok(Arc::new(library))
     }
 }

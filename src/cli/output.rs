@@ -6,7 +6,13 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The version of the JSON that commands print; `assets/guide/json.md` says what it holds. It grows where a field is renamed,
+/// taken away or comes to mean something else, not where one is added.
+pub const SCHEMA: u32 = 1;
+/// Whether whoever read stdout has left.
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
 /// What is said where stdout takes no more.
 const CLOSED: &str = "cannot write to stdout";
 /// The longest message; a path or two and a list of names fit.
@@ -60,20 +66,28 @@ pub fn print_lines(lines: impl IntoIterator<Item = String>) -> Result<()> {
     print(&lines.into_iter().fold(String::new(), |all, line| all + &line + "\n"))
 }
 
-/// Writes JSON to stdout, laid out for a person.
+/// Writes a JSON object to stdout with its [`SCHEMA`], laid out for a person.
 ///
 /// # Errors
 /// Nobody reads stdout to its end.
 pub fn print_json(value: &Value) -> Result<()> {
-    write(for_json(&format!("{value:#}\n")).as_bytes())
+    write(for_json(&format!("{:#}\n", with_schema(value))).as_bytes())
 }
 
-/// Writes JSON to stdout in a line.
+/// Writes a JSON object to stdout with its [`SCHEMA`], in a line.
 ///
 /// # Errors
 /// Nobody reads stdout to its end.
 pub fn print_json_line(value: &Value) -> Result<()> {
-    write(for_json(&format!("{value}\n")).as_bytes())
+    write(for_json(&format!("{}\n", with_schema(value))).as_bytes())
+}
+
+fn with_schema(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("schema".to_owned(), SCHEMA.into());
+    }
+    value
 }
 
 /// Writes a result to stdout: as JSON, or as lines.
@@ -91,11 +105,37 @@ pub fn tell(json: bool, value: impl FnOnce() -> Value, lines: impl FnOnce() -> V
 pub fn print_from<E: std::error::Error + Send + Sync + 'static>(
     write: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, E>,
 ) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(Stdout(io::stdout().lock()));
     write(&mut out)?.and_then(|()| out.flush()).context(CLOSED)
 }
 
+/// Whether whoever read stdout has left, as `head` does once it has enough: that is no failure, and nothing more need be
+/// said.
+pub fn is_left() -> bool {
+    IS_LEFT.load(Ordering::Relaxed)
+}
+
+/// Stdout, which takes note when its reader leaves.
+struct Stdout<'a>(io::StdoutLock<'a>);
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        noted(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        noted(self.0.flush())
+    }
+}
+
+fn noted<T>(written: io::Result<T>) -> io::Result<T> {
+    if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        IS_LEFT.store(true, Ordering::Relaxed);
+    }
+    written
+}
+
 fn write(bytes: &[u8]) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout(io::stdout().lock());
     out.write_all(bytes).and_then(|()| out.flush()).context(CLOSED)
 }

@@ -106,7 +106,7 @@ fn run(args: &GraphsArgs) -> Result<()> {
             "circuitscope: warning: one graph is of {a} and another of {b}; features of one index are taken for the same"
         );
     }
-    let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &it.kept)).collect();
+    let parts: Vec<_> = open.iter().map(|it| (&*it.document.graph, &*it.kept)).collect();
     let told = Laid::new(Overlay::new(&parts)?, &open)?;
     if let Some(out) = &args.out {
         told.export(out)?;
@@ -153,6 +153,7 @@ impl<'a> Laid<'a> {
             all["in"] = json!(node.nodes.iter().map(Option::is_some).collect::<Vec<_>>());
             if self.is_pair() {
                 all["difference"] = json!(overlay.node_difference(at).name());
+                all["compared"] = json!(overlay.is_compared(at));
             }
             all
         });
@@ -171,7 +172,17 @@ impl<'a> Laid<'a> {
             all
         });
         let edges = edges.collect::<Vec<_>>();
-        json!({ "graphs": overlay.n_graphs(), "columns": columns, "nodes": nodes, "edges": edges })
+        let mut all = json!({ "graphs": overlay.n_graphs(), "columns": columns, "nodes": nodes, "edges": edges });
+        if self.is_pair() {
+            let count = |it: Difference| json!({ "difference": it.name(), "nodes": overlay.compared(it).count(), "edges": self.n_edges(it) });
+            all["counts"] = json!(Difference::ALL.map(count));
+        }
+        all
+    }
+
+    /// How many edges stand so.
+    fn n_edges(&self, difference: Difference) -> usize {
+        self.overlay.edges.iter().filter(|edge| self.overlay.edge_difference(edge) == difference).count()
     }
 
     fn lines(&self, top: usize) -> Vec<String> {
@@ -190,10 +201,9 @@ impl<'a> Laid<'a> {
         let overlay = &self.overlay;
         let mut lines = Vec::new();
         for difference in Difference::ALL {
-            let nodes: Vec<usize> =
-                (0..overlay.nodes.len()).filter(|at| overlay.node_difference(*at) == difference).collect();
-            let edges = overlay.edges.iter().filter(|edge| overlay.edge_difference(edge) == difference).count();
-            lines.push(format!("{}: {} nodes, {edges} edges", difference.name(), nodes.len()));
+            let nodes: Vec<usize> = overlay.compared(difference).collect();
+            let edges = self.n_edges(difference);
+            lines.push(format!("{}: {} features and outputs, {edges} edges", difference.name(), nodes.len()));
             lines.extend(nodes.iter().take(top).map(|at| format!("  {}", self.node_line(*at))));
         }
         let change = |at: usize| {

@@ -34,7 +34,7 @@ pub struct PathsArgs {
 pub fn run(args: &PathsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let (from, to) = (node_named(&open.document, &args.from)?, node_named(&open.document, &args.to)?);
-    let within = (!args.all).then_some(&open.kept);
+    let within = (!args.all).then_some(&*open.kept);
     let paths = paths(&open.document.graph, within, from, to, args.k, &Cancel::default())?;
     let names = |path: &Path| path.nodes.iter().map(|id| open.name(*id)).collect::<Vec<_>>();
     tell(

@@ -1,10 +1,12 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, node_named, padded, query};
+use crate::cli::attention;
+use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named, padded, query};
 use crate::cli::output::tell;
 use crate::graph::query::Matches;
 use crate::graph::{
-    Edge, Extent, Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores,
+    Edge, Extent, Flow, InfluenceOf, InputTotals, Scores, error_share, influence_kept, input_totals, scores,
+    subgraph_scores,
 };
 use crate::ids::NodeId;
 use crate::tui::text::visible;
@@ -76,13 +78,15 @@ impl<'a> Summary<'a> {
     fn json(&self) -> Value {
         let (origin, graph) = (&self.open.document.origin, &self.open.document.graph);
         let edited = &self.open.edited;
-        json!({
+        let is_whole = graph.is_whole();
+        let mut all = json!({
             "slug": origin.slug,
             "prompt": origin.prompt,
             "model": origin.model,
             "transcoder": origin.transcoder,
             "dtype": origin.dtype,
             "extent": extent(origin.extent),
+            "pruned_at": pruned_at(origin.extent),
             "tokens": graph.tokens().iter().map(|token| token.text.as_str()).collect::<Vec<_>>(),
             "nodes": graph.n_nodes(),
             "edges": graph.n_edges(),
@@ -90,26 +94,40 @@ impl<'a> Summary<'a> {
             "kept_edges": self.open.kept.n_edges(),
             "node_threshold": edited.thresholds.node,
             "edge_threshold": edited.thresholds.edge,
-            "replacement_score": self.scores.replacement,
-            "completeness_score": self.scores.completeness,
-            "influence_kept": self.influence_kept,
+            "density_threshold": edited.thresholds.density,
+            "influence_kept": is_whole.then_some(self.influence_kept),
+            "recomputed_influence_kept": (!is_whole).then_some(self.influence_kept),
             "cyclic": graph.is_cyclic(),
+            "warnings": self.open.document.foreign.warnings,
+            "dictionaries": graph.dictionaries(),
             "pins": edited.pins.iter().map(|id| self.open.name(*id)).collect::<Vec<_>>(),
-            "pinned_replacement_score": self.pinned.map(|scores| scores.replacement),
-            "pinned_completeness_score": self.pinned.map(|scores| scores.completeness),
             "notes": edited.notes,
             "top": self.nodes.iter().map(|id| self.open.node_json(*id)).collect::<Vec<_>>(),
-        })
+        });
+        add_scores(&mut all, graph, "", Some(self.scores));
+        add_scores(&mut all, graph, "pinned_", self.pinned);
+        all
     }
 
     fn lines(&self) -> Vec<String> {
         let (origin, graph, kept) = (&self.open.document.origin, &self.open.document.graph, &self.open.kept);
         let thresholds = self.open.edited.thresholds;
+        let is_whole = graph.is_whole();
         let said = |text: &str| if text.is_empty() { "not said".into() } else { visible(text) };
         let mut lines = vec![
             format!("prompt      {}", said(&origin.prompt)),
             format!("model       {} with {}", said(&origin.model), said(&origin.transcoder)),
-            format!("extent      {}", extent(origin.extent)),
+            format!(
+                "extent      {}{}",
+                extent(origin.extent),
+                match pruned_at(origin.extent) {
+                    Some([node, edge]) => {
+                        let at = |threshold: Option<f64>| threshold.map_or("not said".into(), |at| at.to_string());
+                        format!(", at {} and {}", at(node), at(edge))
+                    }
+                    None => String::new(),
+                }
+            ),
             format!(
                 "kept        {} of {} nodes, {} of {} edges, at {} and {}",
                 kept.n_nodes(),
@@ -123,19 +141,22 @@ impl<'a> Summary<'a> {
         if graph.is_cyclic() {
             lines.push("scores      none: its links form a cycle".into());
         } else {
-            lines.push(format!(
-                "scores      {}; {:.3} of the influence is kept",
-                told(self.scores),
-                self.influence_kept
-            ));
+            let (name, of) =
+                if is_whole { ("scores", "the influence") } else { ("recomputed", "what influence is left") };
+            lines.push(format!("{name:<12}{}; {:.3} of {of} is kept", told(self.scores), self.influence_kept));
         }
         if let Some(pinned) = self.pinned {
-            lines.push(format!("pinned      {} nodes: {}", self.open.edited.pins.len(), told(pinned)));
+            let name = if is_whole { "pinned" } else { "recomputed" };
+            let pins = self.open.edited.pins.len();
+            lines.push(format!("{name:<12}{}{pins} nodes: {}", if is_whole { "" } else { "of " }, told(pinned)));
         }
-        lines.push(String::new());
+        let is_known = *graph.influence_of() != InfluenceOf::Unknown;
+        let head = if is_known { "influence" } else { "recomputed influence" };
+        lines.extend([String::new(), format!("{}  {head}", padded("", 68))]);
         lines.extend(self.nodes.iter().map(|id| {
-            let influence = self.open.influence(*id).map_or("  -  ".into(), |score| format!("{score:.3}"));
-            format!("{}  {influence}", padded(&self.open.node_line(*id), 68))
+            let score = if is_known { kept.influence_of(*id) } else { kept.recomputed(*id) };
+            let score = score.map_or("  -  ".into(), |score| format!("{score:.3}"));
+            format!("{}  {score}", padded(&self.open.node_line(*id), 68))
         }));
         lines
     }
@@ -153,6 +174,14 @@ fn extent(extent: Extent) -> &'static str {
     }
 }
 
+/// The thresholds at which a graph was pruned before it was written, of nodes and of edges, where it says.
+fn pruned_at(extent: Extent) -> Option<[Option<f64>; 2]> {
+    match extent {
+        Extent::PrePruned { node, edge } => Some([node, edge]),
+        Extent::Whole | Extent::Partial => None,
+    }
+}
+
 /// A node with what flows into and out of it.
 struct Around<'a> {
     open: &'a OpenGraph,
@@ -162,6 +191,8 @@ struct Around<'a> {
     outputs: Vec<Edge>,
     /// What takes away from the node most, kept or not.
     inhibitors: Vec<Edge>,
+    /// How many of a kind are listed.
+    top: usize,
 }
 
 impl<'a> Around<'a> {
@@ -181,6 +212,7 @@ impl<'a> Around<'a> {
             inhibitors: graph.inhibitors(node, usize::MAX).into_iter().filter(listed).take(top).collect(),
             open,
             node,
+            top,
         }
     }
 
@@ -205,6 +237,7 @@ impl<'a> Around<'a> {
         node["inputs"] = json!(edges(&self.inputs));
         node["outputs"] = json!(edges(&self.outputs));
         node["inhibitors"] = json!(edges(&self.inhibitors));
+        node["attention"] = json!(attention::json(self.open, self.node));
         node
     }
 
@@ -214,8 +247,11 @@ impl<'a> Around<'a> {
         if let Some(activation) = node.activation {
             lines.push(format!("activation  {activation:.3}"));
         }
-        if let Some(influence) = self.open.influence(self.node) {
+        if let Some(influence) = self.open.kept.influence_of(self.node) {
             lines.push(format!("influence   {influence:.3}"));
+        }
+        if let Some(recomputed) = self.open.kept.recomputed(self.node) {
+            lines.push(format!("recomputed  {recomputed:.3} among what is left"));
         }
         let part = |flow: Flow| flow.absolute() / graph.input_total(self.node);
         if graph.input_total(self.node) > 0.0 {
@@ -238,6 +274,7 @@ impl<'a> Around<'a> {
         list("kept outputs", &self.outputs, kept.outgoing(graph, self.node).count(), |edge| edge.target);
         let inhibitors = graph.incoming(self.node).filter(|edge| edge.weight < 0.0).count();
         list("inhibitors, kept or not", &self.inhibitors, inhibitors, |edge| edge.source);
+        lines.extend(attention::lines(self.open, self.node, self.top));
         lines
     }
 }

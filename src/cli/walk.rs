@@ -3,10 +3,12 @@
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::engine::{DeviceArgs, EngineArgs};
 use crate::cli::features::library::NamedArgs;
+use crate::cli::fetch;
 use crate::cli::growth::grow;
 use crate::cli::lab::Bench;
 use crate::cli::look::LookArgs;
 use crate::cli::models::LocalModels;
+use crate::cli::output::note;
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::SettingsArgs;
 use crate::config;
@@ -21,9 +23,10 @@ use crate::tui::browse::{Ask, Browsed, LISTED, OF_TOKEN};
 use crate::tui::features::Knows;
 use crate::tui::inquiry::{Inquiry, Reply};
 use crate::tui::lab::{Experiment, Measured, Trial, Tried};
-use crate::tui::{self, Models, Promoted, Reading, Start, Tracer};
+use crate::tui::text::visible;
+use crate::tui::{self, Left, Models, Promoted, Reading, Start, Tracer};
 use crate::verify::{self, Answer, Question};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,11 +73,14 @@ pub struct StartArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct OpenArgs {
     /// Raw graphs as trace wrote them, graph JSON (gzipped or not) of circuit-tracer, Neuronpedia and others, or
-    /// circuit-tracer's .pt
-    #[arg(required = true, value_name = "FILE")]
+    /// circuit-tracer's .pt; or links to graphs on Neuronpedia
+    #[arg(required = true, value_name = "FILE|LINK")]
     files: Vec<PathBuf>,
+    /// Fetch what a link leads to without asking
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
-    walk: WalkArgs,
+    pub walk: WalkArgs,
 }
 
 /// Traces a prompt and walks its circuit.
@@ -82,6 +88,7 @@ pub struct OpenArgs {
 /// # Errors
 /// The model cannot be loaded, or the terminal cannot be claimed.
 pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()> {
+    tui::require_terminal()?;
     let start = match prompt {
         Some(message) if chat.chat => Start::Message(message.to_owned()),
         Some(prompt) => Start::Prompt(prompt.to_owned()),
@@ -89,21 +96,35 @@ pub fn start(args: &WalkArgs, prompt: Option<&str>, chat: ChatArgs) -> Result<()
         None => Start::Write,
     };
     let _log = config::log_to_file();
-    tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())
+    finish(tui::run(start, Some(args.tracer()?), args.models()?, args.look.options())?)
 }
 
-/// Walks a graph that is there. Without a model it can be walked, but not traced further.
+impl OpenArgs {
+    /// Walks the graphs.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn run(&self) -> Result<()> {
+        open(&self.files, self.yes, &self.walk)
+    }
+}
+
+/// Walks graphs that are there, or that links lead to; without `yes` the person is asked before one is fetched. Without a
+/// model they can be walked, but not traced further.
 ///
 /// # Errors
-/// The file cannot be read, the model cannot be loaded, or the terminal cannot be claimed.
-pub fn open(args: &OpenArgs) -> Result<()> {
+/// A file cannot be had or read, the model cannot be loaded, or the terminal cannot be claimed.
+pub fn open(files: &[PathBuf], yes: bool, walk: &WalkArgs) -> Result<()> {
+    let files = files.iter().map(|file| fetch::graph_file(file, yes, walk.engine.offline));
+    let files = files.collect::<Result<Vec<_>>>()?;
     // What is no graph at all is said at once, and not on a screen of its own.
-    let models = args.files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    let models = files.iter().map(|file| format::model_of(file)).collect::<Result<Vec<_>, _>>()?;
+    tui::require_terminal()?;
     // The demo model can say nothing of another model's graph.
     let is_demos = models.iter().all(|model| model.as_deref() == Some(demo::NAME));
-    let tracer = if args.walk.engine.is_demo() && !is_demos { None } else { Some(args.walk.tracer()?) };
+    let tracer = if walk.engine.is_demo() && !is_demos { None } else { Some(walk.tracer()?) };
     let _log = config::log_to_file();
-    tui::run(Start::Opened(args.files.clone()), tracer, args.walk.models()?, args.walk.look.options())
+    finish(tui::run(Start::Opened(files), tracer, walk.models()?, walk.look.options())?)
 }
 
 /// Shows what can be traced, to choose from.
@@ -111,10 +132,26 @@ pub fn open(args: &OpenArgs) -> Result<()> {
 /// # Errors
 /// The environment cannot be understood, or the terminal cannot be claimed.
 pub fn choose(args: &StartArgs) -> Result<()> {
+    tui::require_terminal()?;
     let engine = EngineArgs { device: args.device.clone(), offline: args.offline, ..EngineArgs::default() };
     let models = Arc::new(LocalModels::new(&engine, &args.features, &args.settings));
     let _log = config::log_to_file();
-    tui::run(Start::Choose, None, models, args.look.options())
+    finish(tui::run(Start::Choose, None, models, args.look.options())?)
+}
+
+/// Says what has come of the sessions, and obeys the signal that ended the program.
+fn finish(left: Left) -> Result<()> {
+    for path in &left.sessions.elsewhere {
+        note!("circuitscope: what was done is saved in {}", visible(&path.display().to_string()));
+    }
+    let unsaved = left.sessions.unsaved.join("; ");
+    if let Some(signal) = left.signal {
+        if !unsaved.is_empty() {
+            note!("circuitscope: what was done last is not saved: {}", visible(&unsaved));
+        }
+        signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed")?;
+    }
+    if unsaved.is_empty() { Ok(()) } else { bail!("what was done last is not saved: {unsaved}") }
 }
 
 /// Traces on this machine.

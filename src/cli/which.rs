@@ -1,6 +1,7 @@
 //! Which graphs a command on a graph and its model works on: files, or prompts that are traced now.
 
 use crate::attribution::{Engine, TargetChoice, TraceOptions};
+use crate::cli::features::library::NamedArgs;
 use crate::cli::graph::{OpenGraph, open_session, share};
 use crate::graph::{Document, Edited, Settings, Thresholds};
 use crate::job::Monitor;
@@ -26,7 +27,8 @@ pub struct WhichArgs {
 /// How much of a graph to keep.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ThresholdArgs {
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1 [default: as it was last looked at]
+    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1; of a file that gives influence, the
+    /// largest that a kept node has [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     node_threshold: Option<f64>,
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
@@ -49,7 +51,7 @@ impl ThresholdArgs {
     /// As [`open_session`].
     pub fn open(self, file: &Path) -> Result<OpenGraph> {
         let (document, opened) = open_session(file)?;
-        Ok(self.pruned(document, opened.session.edited))
+        self.pruned(document, opened.session.edited)
     }
 
     /// Traces a prompt, every feature.
@@ -59,13 +61,12 @@ impl ThresholdArgs {
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
         let likeliest = TargetChoice::Likeliest { most: 10, probability: 0.95 };
         let document = traced(engine, prompt, None, likeliest, monitor)?;
-        Ok(self.pruned(document, Edited::default()))
+        self.pruned(document, Edited::default())
     }
 
-    fn pruned(self, document: Document, mut edited: Edited) -> OpenGraph {
+    fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
         edited.thresholds = self.over(edited.thresholds);
-        let kept = document.prune(edited.thresholds);
-        OpenGraph { document, edited, kept }
+        OpenGraph::new(document, edited, &NamedArgs::default())
     }
 }
 

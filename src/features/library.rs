@@ -5,12 +5,15 @@ use crate::features::labels::{self, LABELS, LabelMap};
 use crate::features::origin::{Kind, Origin};
 use crate::features::remote::{Consents, Remote};
 use crate::features::search::{Search, Shelf, Source};
+use crate::features::site::{Kept, Site};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError};
+use crate::graph::SourceSet;
 use crate::hub::{Hub, Place, Reference};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is known of one feature.
@@ -35,6 +38,7 @@ pub struct Library {
     /// Labels by who gave them.
     labels: Vec<(LabelOrigin, LabelMap)>,
     remote: Option<(Remote, Mutex<Consents>)>,
+    site: Option<Site>,
     notices: Vec<String>,
     /// Densities of features whose dashboards were read.
     densities: Mutex<HashMap<(Layer, FeatureId), f32>>,
@@ -99,6 +103,27 @@ impl Library {
         self
     }
 
+    /// Lets features of Neuronpedia's be known that were fetched from there, and others be fetched once the person says
+    /// yes.
+    pub fn with_site(self, hub: &Hub, set: &SourceSet, data: Option<&Path>) -> Self {
+        Self { site: Some(Site::new(hub, set, data)), ..self }
+    }
+
+    /// Neuronpedia, where the graph's features are there.
+    pub(super) fn site(&self) -> Option<&Site> {
+        self.site.as_ref()
+    }
+
+    /// The hub, where the transcoder is there.
+    pub(super) fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref().map(|(remote, _)| remote)
+    }
+
+    /// Whether contexts of a feature are on this machine.
+    pub(super) fn has_dashboard(&self, layer: Layer, feature: FeatureId) -> bool {
+        self.read_here(layer, feature).dashboard.is_some()
+    }
+
     /// What has to be said of sources that were found and cannot be used.
     pub fn notices(&self) -> &[String] {
         &self.notices
@@ -113,7 +138,7 @@ impl Library {
 
     /// Whether it knows nothing at all and cannot ask either.
     pub fn is_empty(&self) -> bool {
-        self.sources.is_empty() && self.labels.is_empty() && self.remote.is_none()
+        self.sources.is_empty() && self.labels.is_empty() && self.remote.is_none() && self.site.is_none()
     }
 
     /// The set for which the person has to say yes before the hub is asked; `None` where they have, or where the hub
@@ -168,8 +193,9 @@ impl Library {
 
     /// What is known of a feature on this machine: a matter of milliseconds.
     pub fn read_here(&self, layer: Layer, feature: FeatureId) -> Found {
-        let mut found =
-            Found { label: self.label(layer, feature), hub_may_know: self.remote.is_some(), ..Found::default() };
+        let of_site = self.site.as_ref().map(|site| (site, site.kept(layer, feature)));
+        let label = Label::first([self.own_label(layer, feature), of_site.as_ref().and_then(label_of)]);
+        let mut found = Found { label, hub_may_know: self.remote.is_some(), ..Found::default() };
         for source in &self.sources {
             let read = match &source.shelf {
                 Shelf::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
@@ -193,6 +219,20 @@ impl Library {
                 Err(error) => found.notices.push(error.to_string()),
             }
         }
+        // What was fetched is here as well.
+        if let (None, Some((site, Kept::Known(record)))) = (&found.dashboard, of_site)
+            && record.dashboard.examples().next().is_some()
+        {
+            let origin = Origin { kind: Kind::Neuronpedia, path: site.name() };
+            self.take(&mut found, record.dashboard, origin, (layer, feature));
+        }
+        if found.dashboard.is_none()
+            && let Some((remote, dashboard)) = self.remote().and_then(|it| Some((it, it.kept_of(layer, feature)?)))
+        {
+            let origin = Origin { kind: Kind::Hub, path: remote.set().to_string() };
+            self.take(&mut found, dashboard, origin, (layer, feature));
+            found.hub_may_know = false;
+        }
         found
     }
 
@@ -206,9 +246,15 @@ impl Library {
         found.dashboard = Some((dashboard, origin));
     }
 
-    /// What a feature is called by files of labels and by sources that hold labels. What a person or a graph's file calls
-    /// it is not the library's to know, and goes before some of these: see [`Label::first`].
+    /// What a feature is called by files of labels and by sources that hold labels, Neuronpedia's among them. What a person
+    /// or a graph's file calls it is not the library's to know, and goes before some of these: see [`Label::first`].
     pub fn label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
+        let of_site = self.site.as_ref().map(|site| (site, site.kept(layer, feature)));
+        Label::first([self.own_label(layer, feature), of_site.as_ref().and_then(label_of)])
+    }
+
+    /// The same by what lies in files and stores.
+    fn own_label(&self, layer: Layer, feature: FeatureId) -> Option<Label> {
         let all = self.labels.iter().filter_map(|(origin, labels)| {
             let text = labels.get(&(layer, feature))?.clone();
             Some(Some(Label { text, origin: origin.clone() }))
@@ -239,4 +285,11 @@ impl Library {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What Neuronpedia calls a feature.
+fn label_of((site, kept): &(&Site, Kept)) -> Option<Label> {
+    let Kept::Known(record) = kept else { return None };
+    let text = record.label.clone()?;
+    Some(Label { text, origin: LabelOrigin::Source(site.name()) })
 }

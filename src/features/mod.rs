@@ -4,6 +4,7 @@ pub mod browse;
 pub mod build;
 mod dashboard;
 mod error;
+mod fetch;
 mod folder;
 pub mod import;
 mod inflate;
@@ -18,10 +19,12 @@ mod pieces;
 pub mod record;
 pub mod remote;
 mod search;
+mod site;
 pub mod store;
 
 pub use dashboard::{Dashboard, Example, Quantile};
 pub use error::FeatureError;
+pub use fetch::{Asking, FETCHING, Fetched};
 pub use folder::Folder;
 pub use label::{Label, LabelOrigin};
 pub use library::{Found, Library};
@@ -29,6 +32,7 @@ pub use neuronpedia::Named;
 pub use origin::{Kind, Origin};
 pub use pieces::Piece;
 pub use search::{Search, folder_name, imported_folder, own_folder};
+pub use site::Site;
 
 /// Features of each layer of a transcoder, `[L]`.
 pub type Sizes = Vec<usize>;

@@ -13,6 +13,8 @@ pub enum Kind {
     Files,
     /// Imported from another program's exports.
     Imported,
+    /// Neuronpedia.
+    Neuronpedia,
     /// The hub, a feature at a time.
     Hub,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Kind {
             Self::Published => "published with the transcoder",
             Self::Files => "a file for each feature",
             Self::Imported => "imported",
+            Self::Neuronpedia => "from Neuronpedia",
             Self::Hub => "from the hub",
         })
     }

@@ -5,7 +5,7 @@
 
 use crate::features::record::Record;
 use crate::features::store::{INDEX, Index, check_length, unpack};
-use crate::features::{FeatureError, Sizes, folder_name};
+use crate::features::{Dashboard, FeatureError, Sizes, folder_name};
 use crate::format::write_atomically;
 use crate::hub::{Hub, HubError, Reference};
 use crate::ids::{FeatureId, Layer};
@@ -14,6 +14,7 @@ use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
@@ -27,6 +28,10 @@ const MOST_INDEX: usize = 256 << 20;
 const MOST_CONSENTS: u64 = 1 << 20;
 const MOST_RECORD: u64 = 32 << 20;
 const MOST_COMMIT: u64 = 1 << 10;
+/// Bytes between two records that are fetched with them: less than what another request takes the time of.
+const NEIGHBOURS: u64 = 256 << 10;
+/// Bytes of a part that holds several records.
+const MOST_PIECE: u64 = 8 << 20;
 /// How much of a file is read through where a server sends it from its start.
 const MOST_SKIPPED: usize = 64 << 20;
 
@@ -87,6 +92,20 @@ impl Consents {
     }
 }
 
+/// A part of a file that holds records of several features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    file: String,
+    range: Range<u64>,
+    records: Vec<((Layer, FeatureId), Range<u64>)>,
+}
+
+impl Piece {
+    pub(super) fn n_records(&self) -> usize {
+        self.records.len()
+    }
+}
+
 /// A set's dashboards on the hub.
 #[derive(Debug)]
 pub struct Remote {
@@ -124,6 +143,84 @@ impl Remote {
         self.hub.access.offline
     }
 
+    /// Who is asked.
+    pub fn host(&self) -> String {
+        let shown = self.hub.access.shown();
+        shown.split_once("://").map_or(shown.clone(), |(_, host)| host.to_owned())
+    }
+
+    /// What is kept of a feature: nobody is asked.
+    pub fn kept_of(&self, layer: Layer, feature: FeatureId) -> Option<Dashboard> {
+        let bytes = fs::read(self.record(&self.commit_here()?, layer, feature)?).ok()?;
+        unpack(&bytes).ok()
+    }
+
+    /// Whether the hub may have a feature, by what is known here.
+    pub fn may_know(&self, layer: Layer, feature: FeatureId) -> bool {
+        match self.found_here() {
+            Some(found) => found.index.as_ref().is_some_and(|index| index.record(layer, feature).is_some()),
+            None => true,
+        }
+    }
+
+    /// The parts of files in which features lie, neighbouring ones together. The index is asked for where it is not kept.
+    ///
+    /// # Errors
+    /// As [`Remote::read`].
+    pub(super) fn pieces(
+        &self,
+        features: &[(Layer, FeatureId)],
+        monitor: &Monitor,
+    ) -> Result<Vec<Piece>, FeatureError> {
+        let found = self.found(monitor)?;
+        let Some(index) = &found.index else { return Ok(Vec::new()) };
+        let mut records: Vec<(&str, Range<u64>, (Layer, FeatureId))> = features
+            .iter()
+            .filter_map(|id| index.record(id.0, id.1).map(|(file, range)| (file, range, *id)))
+            .filter(|(_, range, _)| check_length(range).is_ok())
+            .collect();
+        records.sort_by(|a, b| a.0.cmp(b.0).then(a.1.start.cmp(&b.1.start)));
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (file, range, id) in records {
+            match pieces.last_mut() {
+                Some(piece)
+                    if piece.file == file
+                        && range.start <= piece.range.end + NEIGHBOURS
+                        && range.end.saturating_sub(piece.range.start) <= MOST_PIECE =>
+                {
+                    piece.range.end = piece.range.end.max(range.end);
+                    piece.records.push((id, range));
+                }
+                _ => pieces.push(Piece { file: file.to_owned(), range: range.clone(), records: vec![(id, range)] }),
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// Fetches a part of a file, and keeps its records. Gives the features whose records are sound.
+    ///
+    /// # Errors
+    /// The network is forbidden or fails, or the work was stopped.
+    pub(super) fn take(&self, piece: &Piece, monitor: &Monitor) -> Result<Vec<(Layer, FeatureId)>, FeatureError> {
+        let found = self.found(monitor)?;
+        let of = self.file(&piece.file);
+        let bytes = self.hub.excerpt(&of, &found.commit, Some(&piece.range), MOST_SKIPPED, monitor)?;
+        let mut came = Vec::new();
+        for ((layer, feature), range) in &piece.records {
+            // A piece is a few megabytes.
+            let [start, end] = [range.start, range.end].map(|at| (at - piece.range.start) as usize);
+            let record = bytes.get(start..end).ok_or_else(|| "the file ends before its record".to_owned());
+            match record.and_then(|record| unpack(record).map(|_| record)) {
+                Ok(record) => {
+                    keep(self.record(&found.commit, *layer, *feature).as_deref(), record);
+                    came.push((*layer, *feature));
+                }
+                Err(what) => tracing::warn!("feature {layer}:{feature} of {}: {what}", of.uri()),
+            }
+        }
+        Ok(came)
+    }
+
     /// A feature's dashboard; `None` where the hub has none of it. The server is asked for what is not kept already.
     ///
     /// # Errors
@@ -137,7 +234,7 @@ impl Remote {
         let of = self.file(file);
         let wrong = |what: String| FeatureError::Record { layer, feature, file: of.uri(), what };
         check_length(&range).map_err(wrong)?;
-        let kept = self.kept(&found.commit).map(|folder| folder.join(format!("{layer}/{feature}.record")));
+        let kept = self.record(&found.commit, layer, feature);
         if let Some(bytes) = kept.as_ref().and_then(|path| untrusted::read(path, MOST_RECORD).ok())
             && let Ok(dashboard) = unpack(&bytes)
         {
@@ -163,18 +260,33 @@ impl Remote {
         self.kept.as_ref().map(|kept| kept.join(name).join(commit))
     }
 
+    /// The file of what came of a feature.
+    fn record(&self, commit: &str, layer: Layer, feature: FeatureId) -> Option<PathBuf> {
+        Some(self.kept(commit)?.join(format!("{layer}/{feature}.record")))
+    }
+
+    /// The file that says which commit the set stood for when the hub was asked first.
+    fn pin(&self) -> Option<PathBuf> {
+        self.kept(&format!("{}.commit", folder_name(self.set.revision())))
+    }
+
+    /// The commit that the set stands for, by what is here.
+    fn commit_here(&self) -> Option<String> {
+        if self.hub.has(&self.set) {
+            return self.hub.commit(&self.set, &Monitor::default()).ok();
+        }
+        let commit = untrusted::read_text(&self.pin()?, MOST_COMMIT).ok()?;
+        commit.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(commit)
+    }
+
     /// The commit that the set stands for: that of the weights, where those are here, else what it was when the hub was
     /// asked first, so that what was kept is found again.
     fn commit(&self, monitor: &Monitor) -> Result<String, FeatureError> {
-        let pin = self.kept(&format!("{}.commit", folder_name(self.set.revision())));
-        if !self.hub.has(&self.set)
-            && let Some(commit) = pin.as_ref().and_then(|pin| untrusted::read_text(pin, MOST_COMMIT).ok())
-            && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
+        if let Some(commit) = self.commit_here() {
             return Ok(commit);
         }
         let commit = self.hub.commit(&self.set, monitor)?;
-        keep(pin.as_deref(), commit.as_bytes());
+        keep(self.pin().as_deref(), commit.as_bytes());
         Ok(commit)
     }
 
@@ -198,29 +310,43 @@ impl Remote {
         Ok(found)
     }
 
+    /// What is known here of what the hub has: asked before, in this run or in another.
+    fn found_here(&self) -> Option<Arc<Found>> {
+        let mut known = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let commit = self.commit_here()?;
+            let index = self.index_here(&commit)?.ok()?;
+            *known = Some(Arc::new(Found { commit, index: Some(index) }));
+        }
+        known.clone()
+    }
+
+    /// The index that is kept of a commit.
+    fn index_here(&self, commit: &str) -> Option<Result<Index, FeatureError>> {
+        let path = self.kept(commit)?.join(INDEX);
+        let packed = untrusted::read(&path, MOST_INDEX as u64).ok()?;
+        Some(Index::read(&packed, self.sizes.as_ref(), &path.display().to_string()))
+    }
+
     fn ask(&self, monitor: &Monitor) -> Result<Found, FeatureError> {
         let commit = self.commit(monitor)?;
-        let of = self.file(INDEX);
-        let kept = self.kept(&commit).map(|folder| folder.join(INDEX));
-        let read = |packed: &[u8], file: &str| Index::read(packed, self.sizes.as_ref(), file);
-        if let Some(path) = &kept
-            && let Ok(packed) = untrusted::read(path, MOST_INDEX as u64)
-        {
-            return Ok(Found { commit, index: Some(read(&packed, &path.display().to_string())?) });
+        if let Some(index) = self.index_here(&commit) {
+            return Ok(Found { commit, index: Some(index?) });
         }
+        let of = self.file(INDEX);
         let packed = match self.hub.excerpt(&of, &commit, None, MOST_INDEX, monitor) {
             Ok(packed) => packed,
             Err(HubError::NotFound { .. }) => return Ok(Found { commit, index: None }),
             Err(error) => return Err(error.into()),
         };
-        let index = read(&packed, &of.uri())?;
-        keep(kept.as_deref(), &packed);
+        let index = Index::read(&packed, self.sizes.as_ref(), &of.uri())?;
+        keep(self.kept(&commit).map(|folder| folder.join(INDEX)).as_deref(), &packed);
         Ok(Found { commit, index: Some(index) })
     }
 }
 
 /// Keeps what came. Where it cannot be kept it is asked for again the next time, which is no error.
-fn keep(path: Option<&Path>, bytes: &[u8]) {
+pub(super) fn keep(path: Option<&Path>, bytes: &[u8]) {
     let Some(path) = path else { return };
     if let Some(folder) = path.parent()
         && let Err(error) = fs::create_dir_all(folder)

@@ -47,6 +47,8 @@ impl Form {
                 Err("it is a pickle of an old torch; save it with torch 1.6 or newer")
             }
             _ if begins_as_object(bytes) => Ok(Self::Json),
+            _ if begins_with(bytes, b"[") => Err("it is a JSON list, where a graph is an object with nodes and links"),
+            _ if begins_with(bytes, b"<") => Err("it is a web page or the like; download the graph's JSON itself"),
             _ => Err("it begins like none of them"),
         }
     }
@@ -127,8 +129,13 @@ fn is_safetensors(bytes: &[u8], length: u64) -> bool {
 }
 
 fn begins_as_object(bytes: &[u8]) -> bool {
+    begins_with(bytes, b"{")
+}
+
+/// Whether a text begins with `sign`, after a mark of its encoding and blanks.
+fn begins_with(bytes: &[u8], sign: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    text.trim_ascii_start().starts_with(b"{")
+    text.trim_ascii_start().starts_with(sign)
 }
 
 /// The content of a gzip file, unless it is out for the memory.

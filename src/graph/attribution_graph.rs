@@ -1,9 +1,10 @@
 //! The attribution graph itself: nodes, and weighted edges that can be walked both ways.
 
-use crate::graph::{Node, Token};
+use crate::graph::{FileNames, InfluenceOf, Node, Token};
 use crate::ids::{EdgeId, NodeId};
 use std::iter::FusedIterator;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A direct effect of one node on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +41,10 @@ pub struct AttributionGraph {
     pub(super) input_totals: Vec<f64>,
     /// Every node after all of its sources.
     pub(super) order: Vec<NodeId>,
-    /// The cumulative scores that a file gives, `[N]`, where its links form a cycle.
-    pub(super) cyclic_scores: Option<Vec<f32>>,
+    pub(super) is_cyclic: bool,
+    pub(super) influence_of: Arc<InfluenceOf>,
+    /// What its file calls its nodes.
+    pub(super) file_names: Option<Arc<FileNames>>,
 }
 
 impl AttributionGraph {
@@ -155,9 +158,32 @@ impl AttributionGraph {
     }
 
     /// Whether the links of the file that it was read from form a cycle. Then influence, which is a sum over paths,
-    /// has no end: pruning goes by the scores that the file gives, and the graph has no scores of its own.
+    /// has no end: pruning goes by what the file gives alone, and the graph has no scores of its own.
     pub fn is_cyclic(&self) -> bool {
-        self.cyclic_scores.is_some()
+        self.is_cyclic
+    }
+
+    /// Of what its influence is.
+    pub fn influence_of(&self) -> &InfluenceOf {
+        &self.influence_of
+    }
+
+    /// Whether it holds all that was traced, so that what is computed along its edges are its own influence and scores.
+    /// Else they are those of what is left of it, and are called recomputed.
+    pub fn is_whole(&self) -> bool {
+        matches!(*self.influence_of, InfluenceOf::Whole)
+    }
+
+    /// The same graph, of which the influence is of something else.
+    ///
+    /// # Panics
+    /// Where a file's scores are not as many as the nodes.
+    pub fn with_influence_of(mut self, influence_of: InfluenceOf) -> Self {
+        if let InfluenceOf::File(scores) = &influence_of {
+            assert_eq!(scores.len(), self.nodes.len(), "a score, or that there is none, for every node");
+        }
+        self.influence_of = Arc::new(influence_of);
+        self
     }
 
     /// Every node after all of its sources: tokens first, logits last. Of a graph with a cycle, the nodes ascending.

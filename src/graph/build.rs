@@ -1,8 +1,9 @@
 //! How an attribution graph is made: from a trace, from a dense matrix, from a list of edges.
 
-use crate::graph::{AttributionGraph, Node, NodeKind, RawTrace, RowTarget, Rows, TargetKind, Token};
+use crate::graph::{AttributionGraph, InfluenceOf, Node, NodeKind, RawTrace, RowTarget, Rows, TargetKind, Token};
 use crate::ids::{EdgeId, NodeId};
 use petgraph::algo::toposort;
+use std::sync::Arc;
 
 /// Why a graph cannot be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -151,30 +152,28 @@ impl AttributionGraph {
     }
 
     /// The graph of a file that another program wrote: as [`AttributionGraph::from_edges`], but one with a cycle is
-    /// taken as it is, with the cumulative influence scores that the file gives, `[N]`. Nothing can be computed along
-    /// its edges (see [`AttributionGraph::is_cyclic`]). A node without a score counts as the least influential.
+    /// taken as it is. Nothing can be computed along its edges then (see [`AttributionGraph::is_cyclic`]).
     ///
     /// # Errors
     /// As [`AttributionGraph::from_edges`], but for the cycle.
     ///
     /// # Panics
-    /// Where there are not as many scores as nodes.
+    /// As [`AttributionGraph::with_influence_of`].
     pub fn from_file(
         info: GraphInfo,
         nodes: Vec<Node>,
         edges: impl IntoIterator<Item = (NodeId, NodeId, f32)>,
-        stored_scores: &[Option<f32>],
+        influence_of: InfluenceOf,
     ) -> Result<Self, GraphError> {
-        assert_eq!(nodes.len(), stored_scores.len(), "a score, or that there is none, for every node");
         let mut graph = builder_of_edges(info, nodes, edges)?.unordered(None)?;
         match toposort(&graph, None) {
             Ok(order) => graph.order = order,
             Err(_) => {
                 graph.order = graph.node_ids().collect();
-                graph.cyclic_scores = Some(stored_scores.iter().map(|score| score.unwrap_or(1.0)).collect());
+                graph.is_cyclic = true;
             }
         }
-        Ok(graph)
+        Ok(graph.with_influence_of(influence_of))
     }
 }
 
@@ -349,7 +348,9 @@ impl Builder {
             column_edges,
             input_totals,
             order: Vec::new(),
-            cyclic_scores: None,
+            is_cyclic: false,
+            influence_of: Arc::default(),
+            file_names: None,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! A graph with everything that is known of it beside its nodes and edges.
 
 use crate::graph::{
-    AttributionGraph, Densities, Edited, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds, prune_by_density,
+    AttributionGraph, Densities, Edited, Foreign, GraphError, Kept, Labels, Occurrences, RawTrace, Thresholds,
+    prune_by_density,
 };
-use crate::ids::NodeId;
 use std::sync::Arc;
 
 /// How much of what was traced a graph holds.
@@ -41,6 +41,28 @@ pub struct Origin {
     pub device: String,
     /// How much of the trace it holds.
     pub extent: Extent,
+    /// Its features on Neuronpedia, where the file says.
+    pub source_set: Option<SourceSet>,
+    /// Where Neuronpedia shows it, where the file says.
+    pub page: Option<Page>,
+}
+
+/// Where Neuronpedia shows a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The model, as Neuronpedia calls it.
+    pub model: String,
+    /// What it calls the graph, which need not be what the graph's file calls it.
+    pub slug: String,
+}
+
+/// A set of features on Neuronpedia; a layer of it is called by its number and `name`: `20-gemmascope-transcoder-16k`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourceSet {
+    /// The model, as Neuronpedia calls it.
+    pub model: String,
+    /// The set.
+    pub name: String,
 }
 
 /// A graph, where it comes from, and what its file holds of a person's work on it. Cheap to clone.
@@ -54,37 +76,20 @@ pub struct Document {
     pub trace: Option<Arc<RawTrace>>,
     /// Labels that the file gives; what a person wrote since stands in [`Edited`] and goes before these.
     pub labels: Arc<Labels>,
-    /// The file's own cumulative influence scores, `[N]`, where it has any: the truth of a pre-pruned graph, whose
-    /// influence cannot be computed anew. `None` where the file leaves a node's out.
-    pub stored_scores: Option<Arc<Vec<Option<f32>>>>,
     /// Pins, groups and thresholds that the file holds.
     pub edited: Arc<Edited>,
     /// Where its nodes occur, where it was merged of several graphs; no file says.
     pub occurrences: Option<Arc<Occurrences>>,
     /// How often its features fire at all, where a feature store at hand says; no file of a graph does.
     pub densities: Arc<Densities>,
+    /// What the file of another program says beside.
+    pub foreign: Arc<Foreign>,
 }
 
 impl Document {
     /// What is left of the graph at some thresholds.
     pub fn prune(&self, thresholds: Thresholds) -> Kept {
         prune_by_density(&self.graph, thresholds, &self.densities)
-    }
-
-    /// A node's cumulative influence score: the file's own, where it has any.
-    pub fn score(&self, kept: &Kept, id: NodeId) -> Option<f32> {
-        match &self.stored_scores {
-            Some(stored) => stored.get(id.index()).copied().flatten(),
-            None => kept.cumulative.get(id.index()).copied(),
-        }
-    }
-
-    /// The kept nodes, the most influential ones first.
-    pub fn ranked(&self, kept: &Kept) -> Vec<NodeId> {
-        let score = |id: &NodeId| self.score(kept, *id).unwrap_or(f32::INFINITY);
-        let mut nodes: Vec<_> = kept.node_ids().collect();
-        nodes.sort_by(|a, b| score(a).total_cmp(&score(b)));
-        nodes
     }
 
     /// The graph of a trace.
@@ -109,16 +114,18 @@ impl Document {
             dtype: trace.provenance.dtype.clone(),
             device: trace.provenance.device.clone(),
             extent: if trace.is_partial() { Extent::Partial } else { Extent::Whole },
+            source_set: None,
+            page: None,
         };
         Ok(Self {
             origin: Arc::new(origin),
             graph,
             trace: None,
             labels: Arc::default(),
-            stored_scores: None,
             edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
             occurrences: None,
             densities: Arc::default(),
+            foreign: Arc::default(),
         })
     }
 }

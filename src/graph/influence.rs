@@ -7,6 +7,21 @@ use crate::ids::{EdgeId, NodeId};
 /// Sums of absolute inputs below this count as this, as in circuit-tracer: an empty row stays empty.
 const LEAST_TOTAL: f64 = 1e-10;
 
+/// Of what a graph's edges give the influence, and whether its file says more.
+///
+/// Influence is that of the graph as it was traced. A file that was pruned before it was written no longer gives it:
+/// what can be computed of it is the influence among what is left, which is called recomputed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum InfluenceOf {
+    /// The graph holds all that was traced: its influence is computed.
+    #[default]
+    Whole,
+    /// The file gives the [`cumulative`] scores of the graph as it was traced, `[N]`; `None` for a node without one.
+    File(Vec<Option<f32>>),
+    /// The graph was pruned before, and its file gives no scores.
+    Unknown,
+}
+
 /// The influence of each node on the traced outputs, `[N]`.
 ///
 /// With `N` the matrix of absolute direct effects, each row divided by its sum, and `p` the probabilities at the
@@ -59,11 +74,14 @@ pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> (Vec<Ed
 /// The share of the total influence that is held by the nodes at least as influential as each node, `[N]`.
 ///
 /// Low means important. Of nodes with equal influence the earlier one comes first; without any influence at all
-/// every node is at 1.
+/// every node is at 1, and where influence is NaN, so is this.
 pub fn cumulative(influence: &[f64]) -> Vec<f32> {
     let mut ranked: Vec<usize> = (0..influence.len()).collect();
     ranked.sort_by(|&a, &b| influence[b].total_cmp(&influence[a]));
     let total: f64 = ranked.iter().map(|&node| influence[node]).sum();
+    if total.is_nan() {
+        return vec![f32::NAN; influence.len()];
+    }
     let mut cumulative = vec![1.0; influence.len()];
     let mut held = 0.0;
     for node in ranked.into_iter().filter(|_| total > 0.0) {

@@ -1,21 +1,24 @@
 //! What of a graph is kept, and the kept subgraph as petgraph walks it.
 
-use crate::graph::{AttributionGraph, Edge};
+use crate::graph::{AttributionGraph, Edge, InfluenceOf};
 use crate::ids::{EdgeId, NodeId};
 use petgraph::visit::{Dfs, EdgeFiltered, Reversed, VisitMap, Visitable};
+use std::cmp::Ordering;
+use std::sync::Arc;
 
-/// What is kept of a graph. A kept edge has both ends kept, a kept feature or error node leads to a logit, and a kept
-/// feature is reached from a token or an error node.
+/// What is kept of a graph. A kept edge has both ends kept. Where pruning goes by what is computed, a kept feature or
+/// error node leads to a logit, and a kept feature is reached from a token or an error node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
     nodes: Vec<bool>,
     edges: Vec<bool>,
     n_nodes: usize,
     n_edges: usize,
-    /// Each node's influence in the whole graph, `[N]`.
+    /// Each node's influence as the edges of the graph give it, kept or not, `[N]`.
     pub influence: Vec<f64>,
-    /// Each node's [`cumulative`](crate::graph::cumulative()) score in the whole graph, `[N]`.
+    /// Each node's [`cumulative`](crate::graph::cumulative()) score of that influence, `[N]`.
     pub cumulative: Vec<f32>,
+    influence_of: Arc<InfluenceOf>,
 }
 
 impl Kept {
@@ -44,6 +47,44 @@ impl Kept {
         self.n_edges
     }
 
+    /// A node's influence: the share of all influence that the nodes hold which are at least as influential. Low is
+    /// important. It is the file's where that gives it; `None` where it is not known.
+    pub fn influence_of(&self, id: NodeId) -> Option<f32> {
+        match &*self.influence_of {
+            InfluenceOf::Whole => self.computed(id),
+            InfluenceOf::File(scores) => scores[id.index()],
+            InfluenceOf::Unknown => None,
+        }
+    }
+
+    /// The same among what is left of a graph that was pruned before; `None` where nothing was, or where a cycle leaves it
+    /// undefined.
+    pub fn recomputed(&self, id: NodeId) -> Option<f32> {
+        if *self.influence_of == InfluenceOf::Whole { None } else { self.computed(id) }
+    }
+
+    /// The kept nodes, the most influential ones first.
+    pub fn ranked(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<_> = self.node_ids().collect();
+        nodes.sort_by(|a, b| self.by_influence(*a, *b));
+        nodes
+    }
+
+    /// Which of two nodes comes first where the most influential one does: by influence, where that is not known by what is
+    /// recomputed. What has none comes last.
+    pub fn by_influence(&self, a: NodeId, b: NodeId) -> Ordering {
+        let cumulative = |id: NodeId| match &*self.influence_of {
+            InfluenceOf::File(scores) => scores[id.index()].unwrap_or(f32::INFINITY),
+            InfluenceOf::Whole | InfluenceOf::Unknown => 0.0,
+        };
+        let flows = |id: NodeId| self.influence[id.index()];
+        cumulative(a).total_cmp(&cumulative(b)).then(flows(b).total_cmp(&flows(a)))
+    }
+
+    fn computed(&self, id: NodeId) -> Option<f32> {
+        Some(self.cumulative[id.index()]).filter(|share| share.is_finite())
+    }
+
     /// The kept nodes, ascending.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.iter().enumerate().filter(|(_, kept)| **kept).map(|(at, _)| NodeId::from(at))
@@ -59,17 +100,25 @@ impl Kept {
         graph.outgoing(source).filter(|edge| self.has_edge(edge.id))
     }
 
-    /// Nodes, and every edge between them.
-    pub(super) fn between(
+    /// Nodes, and edges of which the ends are among them.
+    pub(super) fn of(
         graph: &AttributionGraph,
         nodes: Vec<bool>,
+        kept_edges: &[EdgeId],
         influence: Vec<f64>,
         cumulative: Vec<f32>,
     ) -> Self {
-        let has_ends = |edge: Edge| nodes[edge.source.index()] && nodes[edge.target.index()];
-        let edges: Vec<bool> = graph.edges().map(has_ends).collect();
-        let count = |kept: &[bool]| kept.iter().filter(|kept| **kept).count();
-        Self { n_nodes: count(&nodes), n_edges: count(&edges), nodes, edges, influence, cumulative }
+        let mut edges = vec![false; graph.n_edges()];
+        kept_edges.iter().for_each(|edge| edges[edge.index()] = true);
+        Self {
+            n_nodes: nodes.iter().filter(|kept| **kept).count(),
+            n_edges: kept_edges.len(),
+            nodes,
+            edges,
+            influence,
+            cumulative,
+            influence_of: Arc::clone(&graph.influence_of),
+        }
     }
 
     /// What is left where only some nodes and some of the edges between them are wanted.
@@ -90,8 +139,15 @@ impl Kept {
                 n_edges += 1;
             }
         }
-        let (influence, cumulative) = (self.influence.clone(), self.cumulative.clone());
-        Self { n_nodes: nodes.iter().filter(|stays| **stays).count(), n_edges, nodes, edges, influence, cumulative }
+        Self {
+            n_nodes: nodes.iter().filter(|stays| **stays).count(),
+            n_edges,
+            nodes,
+            edges,
+            influence: self.influence.clone(),
+            cumulative: self.cumulative.clone(),
+            influence_of: Arc::clone(&self.influence_of),
+        }
     }
 
     /// What is left of the candidate nodes and edges once dangling nodes are gone: features and errors that lead
@@ -121,15 +177,12 @@ impl Kept {
                 || leads_to_logit.is_visited(&id) && (!node.is_feature() || has_source(graph, id, &nodes, &edges));
             nodes[id.index()] &= stays;
         }
-        let mut n_edges = candidate_edges.len();
-        for id in candidate_edges {
-            let edge = graph.edge(id);
-            if !(nodes[edge.source.index()] && nodes[edge.target.index()]) {
-                edges[id.index()] = false;
-                n_edges -= 1;
-            }
-        }
-        Self { n_nodes: nodes.iter().filter(|kept| **kept).count(), n_edges, nodes, edges, influence, cumulative }
+        let has_ends = |id: &EdgeId| {
+            let edge = graph.edge(*id);
+            nodes[edge.source.index()] && nodes[edge.target.index()]
+        };
+        let kept_edges: Vec<EdgeId> = candidate_edges.into_iter().filter(has_ends).collect();
+        Self::of(graph, nodes, &kept_edges, influence, cumulative)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Graphs of several prompts as one, which knows of everything in it where it occurs.
 
 use crate::graph::{
-    Difference, Document, Edited, Extent, GraphError, Labelled, Labels, Origin, Overlay, Thresholds, label,
+    Difference, Document, Edited, Extent, FileNames, GraphError, InfluenceOf, Labelled, Labels, Origin, Overlay,
+    Thresholds, label,
 };
 use crate::ids::NodeId;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Where a node of a merged graph occurs.
@@ -80,6 +82,7 @@ pub fn merged(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> Result<D
             *so_far = format!("{mark} {called}");
         }
     }
+    let graph = graph.with_file_names(file_names(overlay, parts));
     let prompts: Vec<&str> = parts.iter().map(|(document, _)| document.origin.prompt.as_str()).collect();
     let origin = Origin {
         slug: String::new(),
@@ -92,12 +95,29 @@ pub fn merged(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> Result<D
         Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() }, ..Edited::default() };
     Ok(Document {
         origin: Arc::new(origin),
-        graph: Arc::new(graph),
+        graph: Arc::new(graph.with_influence_of(InfluenceOf::Unknown)),
         trace: None,
         labels: Arc::new(labels),
-        stored_scores: None,
         edited: Arc::new(edited),
         occurrences: Some(Arc::new(overlay.occurrences())),
         densities: Arc::default(),
+        foreign: Arc::default(),
     })
+}
+
+/// What the features of an overlay are known by in the files of its parts; dictionaries only where all parts have the same.
+fn file_names(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> FileNames {
+    let dictionaries: Vec<&[String]> = parts.iter().map(|(document, _)| document.graph.dictionaries()).collect();
+    if dictionaries.windows(2).any(|pair| pair[0] != pair[1]) {
+        return FileNames::default();
+    }
+    let known = |node: usize| {
+        let (nth, id) = overlay.example(node);
+        Some((NodeId::from(node), parts[nth].0.graph.number_in_file(id)?.clone()))
+    };
+    FileNames {
+        ids: HashMap::new(),
+        dictionaries: dictionaries.first().map(|names| names.to_vec()).unwrap_or_default(),
+        features: (0..overlay.nodes.len()).filter_map(known).collect(),
+    }
 }

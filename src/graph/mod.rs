@@ -1,14 +1,19 @@
 //! The attribution graph and everything that can be said of it without files, tensors or a terminal.
 
 mod align;
+mod attention;
 mod attribution_graph;
 pub mod automatic;
 mod build;
+
 mod densities;
 mod document;
 mod edit;
+mod file_names;
+mod foreign;
 mod influence;
 mod intervention;
+mod main_path;
 mod mask;
 mod merged;
 mod names;
@@ -30,17 +35,22 @@ mod validate;
 mod view;
 
 pub use align::align;
+pub use attention::{Attention, QkNode, QkOnly, QkTrace};
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
-pub use document::{Document, Extent, Origin};
+pub use document::{Document, Extent, Origin, Page, SourceSet};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
-pub use influence::{cumulative, influence};
+pub use file_names::{FeatureNumber, FileNames};
+pub use foreign::{Fields, Foreign, Unread};
+pub use influence::{InfluenceOf, cumulative, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};
+pub use main_path::{MainPath, PathEnd, main_path};
 pub use mask::Kept;
 pub use merged::{Occurrence, Occurrences, merged, unlike};
 pub use names::label;
-pub use node::{Node, NodeKind, Token};
+pub(crate) use names::usual_name;
+pub use node::{Node, NodeKind, OtherKind, Token};
 pub use numbers::{Numbers, Store};
 pub use overlay::{CHANGED, Difference, Overlay, OverlayEdge, OverlayError, OverlayNode};
 pub use paths::{Path, Paths, paths, strongest_through};

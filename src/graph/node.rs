@@ -63,12 +63,37 @@ pub enum NodeKind {
     },
 }
 
+/// Kinds of node that only other programs' files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherKind {
+    /// A feature of a sparse attention layer (`lorsa`).
+    Attention,
+    /// What such a layer misses of an attention's output.
+    AttentionError,
+    /// What a bias adds.
+    Bias,
+    /// Any other.
+    Unknown,
+}
+
+impl OtherKind {
+    /// The kind that a file calls so.
+    pub fn called(name: &str) -> Self {
+        match name {
+            "lorsa" => Self::Attention,
+            "lorsa error" => Self::AttentionError,
+            "bias" => Self::Bias,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// A node of an attribution graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// What it is and where.
     pub kind: NodeKind,
-    /// A feature's activation; `None` for the other kinds, and where a file does not give it.
+    /// A feature's activation, or what a file gives for that of a node of a kind of its own; else `None`.
     pub activation: Option<f32>,
 }
 
@@ -90,6 +115,14 @@ impl Node {
             NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => Some(layer),
             NodeKind::Other { layer, .. } => layer,
             NodeKind::Token { .. } | NodeKind::Logit { .. } => None,
+        }
+    }
+
+    /// Which of the kinds it is that only other programs' files hold.
+    pub fn other_kind(&self) -> Option<OtherKind> {
+        match &self.kind {
+            NodeKind::Other { kind, .. } => Some(OtherKind::called(kind)),
+            _ => None,
         }
     }
 

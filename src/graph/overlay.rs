@@ -209,6 +209,18 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// Whether a node is compared: features, outputs and what only files hold are. What stands below and beside them,
+    /// tokens and errors, is there in any case.
+    pub fn is_compared(&self, node: usize) -> bool {
+        let (graph, id) = self.example(node);
+        !matches!(self.graphs[graph].node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
+    }
+
+    /// The nodes that are compared to which the first two graphs stand so.
+    pub fn compared(&self, difference: Difference) -> impl Iterator<Item = usize> + '_ {
+        (0..self.nodes.len()).filter(move |node| self.is_compared(*node) && self.node_difference(*node) == difference)
+    }
+
     /// How the first two graphs stand to an edge, by its share of what flows into its target.
     pub fn edge_difference(&self, edge: &OverlayEdge) -> Difference {
         Difference::of(edge.shares[0], edge.shares[1])

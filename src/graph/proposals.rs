@@ -48,7 +48,7 @@ pub fn proposals(
     let grouped: Vec<NodeId> = edited.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
     let is_free = |id: &NodeId| graph.node(*id).is_feature() && !grouped.contains(id);
     let mut free: Vec<NodeId> = kept.node_ids().filter(is_free).collect();
-    free.sort_by(|a, b| kept.influence[b.index()].total_cmp(&kept.influence[a.index()]));
+    free.sort_by(|a, b| kept.by_influence(*a, *b));
     let sides: Vec<Sides> = free.iter().map(|&id| Sides::new(graph, kept, id)).collect();
 
     let mut taken = vec![false; free.len()];

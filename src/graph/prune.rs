@@ -1,7 +1,8 @@
 //! Which part of a graph is worth looking at (Ameisen et al. 2025, appendix "Graph pruning").
 
 use crate::graph::influence::{cumulative, edge_influence, influence};
-use crate::graph::{AttributionGraph, Densities, Kept, Node};
+use crate::graph::{AttributionGraph, Densities, InfluenceOf, Kept};
+use crate::ids::{EdgeId, NodeId};
 
 /// The shares of influence that the kept nodes and the kept edges are to hold, and how often a kept feature may fire at
 /// all; each in `0..=1`.
@@ -28,8 +29,14 @@ impl Default for Thresholds {
 /// Tokens and logits always stay. Agrees with circuit-tracer's `prune_graph` but for a threshold of 1, which here
 /// keeps every node and edge that lies on a path to a logit, where there it depends on rounding.
 ///
-/// Of a graph [with a cycle](AttributionGraph::is_cyclic) it keeps the nodes that the file scores at the node threshold
-/// or below, and all edges between them, as the viewers of the field do; every node's influence is then NaN.
+/// Of a graph whose [file gives influence](InfluenceOf::File) it keeps, as the viewers of the field do, the nodes of any
+/// kind whose influence is the node threshold at most, and those for which the file gives none. Then the edges between them
+/// that matter most; at an edge threshold of 1, as in those viewers, all of them. Nothing dangles there: what leads to a node
+/// may have been pruned before. A graph of which influence is [not known](InfluenceOf::Unknown) is kept whole in the
+/// same way at a node threshold of 1, and below goes by what is recomputed of it.
+///
+/// Of a graph [with a cycle](AttributionGraph::is_cyclic) every edge between kept nodes is kept; what is computed of its
+/// influence is NaN.
 pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
     prune_by_density(graph, thresholds, &Densities::default())
 }
@@ -37,36 +44,61 @@ pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
 /// The same where it is known how often features fire: those that fire more often than the threshold go with the nodes
 /// that matter too little, before edges are weighed. Influence stays that of the whole graph.
 pub fn prune_by_density(graph: &AttributionGraph, thresholds: Thresholds, densities: &Densities) -> Kept {
-    if let Some(scores) = &graph.cyclic_scores {
-        return by_stored_scores(graph, scores, thresholds, densities);
-    }
     let influence = influence(graph);
     let cumulative = cumulative(&influence);
+    let is_sparse = |id: NodeId| !densities.exceeds(graph.node(id), thresholds.density);
+    match graph.influence_of() {
+        InfluenceOf::File(scores) => {
+            // Files hold single precision: a threshold is rounded as they are.
+            let most = thresholds.node as f32;
+            let stays = |id: NodeId| scores[id.index()].is_none_or(|score| score <= most) && is_sparse(id);
+            return taken(graph, stays, thresholds.edge, influence, cumulative);
+        }
+        InfluenceOf::Unknown if thresholds.node >= 1.0 => {
+            return taken(graph, is_sparse, thresholds.edge, influence, cumulative);
+        }
+        _ if graph.is_cyclic() => return taken(graph, is_sparse, 1.0, influence, cumulative),
+        InfluenceOf::Whole | InfluenceOf::Unknown => {}
+    }
     let node_scores: Vec<f32> = influence.iter().map(|&score| score as f32).collect();
     let least = share_threshold(&node_scores, thresholds.node);
     let nodes: Vec<bool> = graph
-        .nodes()
-        .iter()
+        .node_ids()
         .zip(&node_scores)
-        .map(|(node, &score)| {
-            node.is_token() || node.is_logit() || score >= least && !densities.exceeds(node, thresholds.density)
+        .map(|(id, &score)| {
+            let node = graph.node(id);
+            node.is_token() || node.is_logit() || score >= least && is_sparse(id)
         })
         .collect();
-
-    let (mut edges, scores) = edge_influence(graph, &nodes);
-    let least = share_threshold(&scores, thresholds.edge);
-    let mut scores = scores.iter();
-    edges.retain(|_| scores.next().is_some_and(|&score| score >= least));
+    let edges = strongest(graph, &nodes, thresholds.edge);
     Kept::without_dangling(graph, nodes, edges, influence, cumulative)
 }
 
-fn by_stored_scores(graph: &AttributionGraph, scores: &[f32], thresholds: Thresholds, densities: &Densities) -> Kept {
-    let stays = |(node, &score): (&Node, &f32)| {
-        let matters = score <= thresholds.node as f32 && !densities.exceeds(node, thresholds.density);
-        node.is_token() || node.is_logit() || matters
+/// The nodes that stay, whatever leads to them, and the edges between them that matter most.
+fn taken(
+    graph: &AttributionGraph,
+    stays: impl Fn(NodeId) -> bool,
+    edge: f64,
+    influence: Vec<f64>,
+    cumulative: Vec<f32>,
+) -> Kept {
+    let nodes: Vec<bool> = graph.node_ids().map(stays).collect();
+    let edges = if edge >= 1.0 || graph.is_cyclic() {
+        let has_ends = |edge: &crate::graph::Edge| nodes[edge.source.index()] && nodes[edge.target.index()];
+        graph.edges().filter(has_ends).map(|edge| edge.id).collect()
+    } else {
+        strongest(graph, &nodes, edge)
     };
-    let nodes = graph.nodes().iter().zip(scores).map(stays).collect();
-    Kept::between(graph, nodes, vec![f64::NAN; scores.len()], scores.to_vec())
+    Kept::of(graph, nodes, &edges, influence, cumulative)
+}
+
+/// The edges between nodes that hold `share` of the influence that flows along all of them.
+fn strongest(graph: &AttributionGraph, nodes: &[bool], share: f64) -> Vec<EdgeId> {
+    let (mut edges, scores) = edge_influence(graph, nodes);
+    let least = share_threshold(&scores, share);
+    let mut scores = scores.iter();
+    edges.retain(|_| scores.next().is_some_and(|&score| score >= least));
+    edges
 }
 
 /// The score at which the descending cumulative sum first reaches `share` of the total: who scores at least as much

@@ -3,6 +3,7 @@
 use crate::graph::influence::pull;
 use crate::graph::{AttributionGraph, Kept, NodeKind};
 use crate::ids::NodeId;
+use std::collections::BTreeMap;
 
 /// How much of what flows to the outputs comes through features instead of errors; 1 is everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -128,29 +129,25 @@ pub fn subgraph_scores(graph: &AttributionGraph, pinned: &[NodeId]) -> Scores {
         is_in[pin.index()] = true;
     }
     // Nodes of other kinds may have no layer; what is not pinned of those is one more error at their position.
-    let n_positions = graph.tokens().len();
-    let place = |id: NodeId| {
-        let node = graph.node(id);
-        node.layer().map_or(graph.n_layers(), |layer| layer.index()) * n_positions + node.position().index()
-    };
-    let n_errors = (graph.n_layers() + 1) * n_positions;
+    let place = |id: NodeId| (graph.node(id).layer(), graph.node(id).position());
 
     let mut influence = vec![0.0; graph.n_nodes()];
     let (mut tokens, mut errors) = (0.0, 0.0);
     let (mut explained, mut all) = (0.0, 0.0);
-    let mut merged = vec![0.0; n_errors];
     for &target in graph.topological_order().iter().rev().filter(|id| is_in[id.index()]) {
         let (mut found, mut stored) = (0.0, 0.0);
+        // By layer and position, of those that reach this node.
+        let mut merged = BTreeMap::new();
         for edge in graph.incoming(target) {
             let weight = f64::from(edge.weight);
             stored += weight.abs();
             if is_in[edge.source.index()] {
                 found += weight.abs();
             } else {
-                merged[place(edge.source)] += weight;
+                *merged.entry(place(edge.source)).or_insert(0.0) += weight;
             }
         }
-        let missed: f64 = merged.iter_mut().map(|sum| std::mem::take(sum).abs()).sum();
+        let missed: f64 = merged.values().map(|sum: &f64| sum.abs()).sum();
         // What a sparse trace left out is split as what it stored.
         let total = (found + missed) * if stored > 0.0 { graph.input_total(target) / stored } else { 1.0 };
         let weight = pull(graph, &influence, target);

@@ -1,11 +1,12 @@
 //! How the hub's server would be reached: where it is, who asks, and whether asking is forbidden.
 
 use crate::hub::error::without_passwords;
-use crate::hub::{Env, HubError};
+use crate::hub::{Env, GraphLink, HubError, SITE};
 use crate::untrusted;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const SERVER: &str = "https://huggingface.co";
 
@@ -24,6 +25,9 @@ pub struct Access {
     pub offline: Option<&'static str>,
     /// How long a server may keep the program waiting.
     pub patience: Patience,
+    /// Until when the server wants to be left alone, by whichever request it said so to. Clones share it.
+    #[cfg_attr(not(feature = "hub"), expect(dead_code, reason = "only a request waits"))]
+    pub(super) rest: Arc<Mutex<Option<Instant>>>,
     /// What is wrong with the environment; it matters only where the network is used.
     wrong: Option<&'static str>,
 }
@@ -107,7 +111,18 @@ impl Access {
             (false, true) => Some("HF_HUB_OFFLINE"),
             (false, false) => None,
         };
-        Self { endpoint, token: token.map(Token), offline, patience: Patience::default(), wrong }
+        Self { endpoint, token: token.map(Token), offline, patience: Patience::default(), rest: Arc::default(), wrong }
+    }
+
+    /// Where Neuronpedia is: what `NEURONPEDIA_ENDPOINT` says, else its own address. It is forbidden where the hub is, and
+    /// nobody is told who asks.
+    pub(super) fn of_neuronpedia(env: Env, hub: &Self) -> Self {
+        let said = env("NEURONPEDIA_ENDPOINT").and_then(|value| value.into_string().ok());
+        let said = said.map(|value| value.trim().trim_end_matches('/').to_owned()).filter(|value| !value.is_empty());
+        let endpoint = said.unwrap_or_else(|| SITE.to_owned());
+        let wrong = (!GraphLink::is_link(&endpoint))
+            .then_some("NEURONPEDIA_ENDPOINT is no address; it has to begin with https://");
+        Self { endpoint, token: None, offline: hub.offline, patience: hub.patience, rest: Arc::default(), wrong }
     }
 
     /// # Errors

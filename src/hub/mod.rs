@@ -1,8 +1,8 @@
 //! Where models and transcoders come from: a directory, the hub cache that this machine shares with Python's tools, or,
 //! when asked, the hub itself.
 //!
-//! Nothing here opens a connection but [`Hub::offer`] and [`Hub::fetch`], and those only where neither `HF_HUB_OFFLINE`
-//! nor the caller forbids it.
+//! Nothing here opens a connection but methods of [`Hub`], and those only where neither `HF_HUB_OFFLINE` nor the caller
+//! forbids it. Neuronpedia, which has graphs and what is known of their features, is reached in the same way.
 
 mod access;
 mod cache;
@@ -10,8 +10,10 @@ mod contents;
 mod download;
 mod error;
 mod inventory;
+mod link;
 mod place;
 mod preset;
+mod published;
 mod reference;
 mod request;
 
@@ -21,8 +23,10 @@ pub use contents::{CONFIG_BYTES, Contents, Role};
 pub use download::{Bytes, ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 pub use error::HubError;
 pub use inventory::{Inventory, Pair, Part};
+pub use link::{GraphLink, SITE};
 pub use place::{Blob, Embedded, Folder, Place, PlaceError};
 pub use preset::{PRESETS, Preset};
+pub use published::Published;
 pub use reference::{Reference, Source, is_inside};
 pub use request::Request;
 
@@ -38,6 +42,8 @@ pub struct Hub {
     pub cache: Cache,
     /// The server, who asks, and whether asking is forbidden.
     pub access: Access,
+    /// The same for Neuronpedia.
+    pub neuronpedia: Access,
 }
 
 impl Hub {
@@ -45,6 +51,7 @@ impl Hub {
     /// at only where the network is used.
     pub fn from_env(env: Env, offline: bool) -> Self {
         let home = cache::home(env);
-        Self { cache: Cache::from_env(env, &home), access: Access::from_env(env, &home, offline) }
+        let access = Access::from_env(env, &home, offline);
+        Self { cache: Cache::from_env(env, &home), neuronpedia: Access::of_neuronpedia(env, &access), access }
     }
 }

@@ -4,6 +4,7 @@ use crate::graph::{AttributionGraph, Node, NodeKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// A node by what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,8 +70,14 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub fn new(graph: &'a AttributionGraph) -> Self {
-        // Of nodes that a file holds twice the first one stands for both.
-        let nodes = graph.node_ids().rev().map(|id| (NodeKey::of(graph.node(id)), id)).collect();
+        let mut nodes = HashMap::with_capacity(graph.n_nodes());
+        for id in graph.node_ids() {
+            // A file may hold two nodes of one kind and place under different ids; the second is known by its id.
+            match nodes.entry(NodeKey::of(graph.node(id))) {
+                Entry::Vacant(place) => drop(place.insert(id)),
+                Entry::Occupied(_) => drop(nodes.entry(by_name(graph, id)).or_insert(id)),
+            }
+        }
         Self { graph, nodes }
     }
 
@@ -79,10 +86,15 @@ impl<'a> Keys<'a> {
     }
 
     pub fn key(&self, id: NodeId) -> NodeKey {
-        NodeKey::of(self.graph.node(id))
+        let key = NodeKey::of(self.graph.node(id));
+        if self.nodes.get(&key) == Some(&id) { key } else { by_name(self.graph, id) }
     }
 
     pub fn keys(&self, ids: &[NodeId]) -> Vec<NodeKey> {
         ids.iter().map(|id| self.key(*id)).collect()
     }
+}
+
+fn by_name(graph: &AttributionGraph, id: NodeId) -> NodeKey {
+    NodeKey::Other { name: graph.node_name(id), position: graph.node(id).position() }
 }

@@ -2,10 +2,13 @@
 //!
 //! A session names nodes by what they are, never by their index, so that it fits the graph of a trace that was
 //! extended; what it names and the graph does not hold is kept in its file and said. [`open`] reads one, [`Saver`]
-//! writes it as it changes, on a thread of its own.
+//! writes it as it changes, on a thread of its own. Where several programs save the session of one graph, the edits of
+//! all of them are in it.
 
 mod file;
 mod key;
+mod lock;
+mod merge;
 mod place;
 mod recent;
 mod saved;

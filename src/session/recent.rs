@@ -1,7 +1,9 @@
 //! The graphs that were open last, for the start screen.
 
 use crate::format::{FormatError, write_atomically};
-use crate::session::file::move_aside;
+use crate::session::file::{MOST_BYTES, move_aside};
+use crate::session::lock::Lock;
+use crate::untrusted;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -27,7 +29,7 @@ pub struct RecentGraph {
 /// cannot be read is moved aside.
 pub fn recent(data: &Path) -> Vec<RecentGraph> {
     let path = list(data);
-    let Ok(bytes) = fs::read(&path) else { return Vec::new() };
+    let Ok(bytes) = untrusted::read(&path, MOST_BYTES) else { return Vec::new() };
     serde_json::from_slice(&bytes).unwrap_or_else(|_| {
         // Where it cannot be moved, it will be written over: it is a convenience.
         let _ = move_aside(&path);
@@ -42,12 +44,14 @@ pub fn recent(data: &Path) -> Vec<RecentGraph> {
 pub fn note_recent(data: &Path, graph: RecentGraph) -> Result<(), FormatError> {
     let path = fs::canonicalize(&graph.path).unwrap_or_else(|_| graph.path.clone());
     let graph = RecentGraph { path, ..graph };
+    let path = list(data);
+    let failed = |error| FormatError::Write { path: list(data), error };
+    fs::create_dir_all(data).map_err(failed)?;
+    let _lock = Lock::take(&path).map_err(failed)?;
     let mut all = recent(data);
     all.retain(|other| other.path != graph.path);
     all.insert(0, graph);
     all.truncate(MOST);
-    let path = list(data);
-    fs::create_dir_all(data).map_err(|error| FormatError::Write { path: path.clone(), error })?;
     write_atomically(&path, |out| serde_json::to_writer_pretty(out, &all).map_err(io::Error::from))
 }
 

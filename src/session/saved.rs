@@ -19,44 +19,44 @@ pub(super) struct Versioned {
 /// A session as its file holds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Saved {
-    version: u64,
+    pub version: u64,
     /// What it was made on.
     #[serde(default)]
     pub graph: Made,
     #[serde(default)]
-    thresholds: Option<Shares>,
+    pub thresholds: Option<Shares>,
     #[serde(default)]
-    pins: Vec<NodeKey>,
+    pub pins: Vec<NodeKey>,
     #[serde(default)]
-    groups: Vec<SavedGroup>,
+    pub groups: Vec<SavedGroup>,
     #[serde(default)]
-    feature_labels: Vec<FeatureLabel>,
+    pub feature_labels: Vec<FeatureLabel>,
     #[serde(default)]
-    node_labels: Vec<NodeLabel>,
+    pub node_labels: Vec<NodeLabel>,
     #[serde(default)]
-    notes: String,
+    pub notes: String,
     #[serde(default)]
-    interventions: Interventions,
+    pub interventions: Interventions,
     #[serde(default)]
-    selected: Option<NodeKey>,
+    pub selected: Option<NodeKey>,
     #[serde(default)]
-    chosen: Vec<NodeKey>,
+    pub chosen: Vec<NodeKey>,
     #[serde(default)]
-    filters: BTreeMap<String, String>,
+    pub filters: BTreeMap<String, String>,
     #[serde(default)]
-    filter: Option<SavedFilter>,
+    pub filter: Option<SavedFilter>,
     #[serde(default)]
-    filter_history: Vec<String>,
+    pub filter_history: Vec<String>,
     #[serde(default)]
-    marks: BTreeMap<char, NodeKey>,
+    pub marks: BTreeMap<char, NodeKey>,
     #[serde(default)]
-    walk: Vec<SavedStation>,
+    pub walk: Vec<SavedStation>,
     #[serde(default)]
-    walk_at: usize,
+    pub walk_at: usize,
     #[serde(default)]
-    refused: Vec<Vec<NodeKey>>,
+    pub refused: Vec<Vec<NodeKey>>,
     #[serde(default)]
-    screen: BTreeMap<String, String>,
+    pub screen: BTreeMap<String, String>,
 }
 
 /// What a session was made on.
@@ -68,7 +68,7 @@ pub(super) struct Made {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Shares {
+pub(super) struct Shares {
     node: f64,
     edge: f64,
     #[serde(default = "all")]
@@ -81,32 +81,32 @@ fn all() -> f64 {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct SavedGroup {
-    name: String,
-    members: Vec<NodeKey>,
+pub(super) struct SavedGroup {
+    pub name: String,
+    pub members: Vec<NodeKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct FeatureLabel {
-    layer: Layer,
-    feature: FeatureId,
-    label: String,
+pub(super) struct FeatureLabel {
+    pub layer: Layer,
+    pub feature: FeatureId,
+    pub label: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct NodeLabel {
-    node: NodeKey,
-    label: String,
+pub(super) struct NodeLabel {
+    pub node: NodeKey,
+    pub label: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct SavedFilter {
+pub(super) struct SavedFilter {
     query: String,
     hides: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct SavedStation {
+pub(super) struct SavedStation {
     node: NodeKey,
     reached: Reached,
 }

@@ -3,38 +3,52 @@
 use crate::graph::AttributionGraph;
 use crate::session::{Session, SessionFile};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long changes are gathered before they are written. A program that is killed loses no more than this.
-const GATHER: Duration = Duration::from_millis(500);
+/// How long changes are gathered before they are written. A program that is killed loses no more than this, and what was
+/// being written.
+const GATHER: Duration = Duration::from_millis(300);
 
-/// Saves a session as it changes. What is not saved yet when it goes is saved then.
+/// How long it takes until what could not be saved is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Saves a session as it changes. What cannot be saved is kept and tried again, and a last time when the saver goes.
 #[derive(Debug)]
 pub struct Saver {
     sender: Option<Sender<Message>>,
     notices: Receiver<String>,
-    thread: Option<JoinHandle<()>>,
+    trouble: Arc<Mutex<Option<String>>>,
+    thread: Option<JoinHandle<Option<PathBuf>>>,
 }
 
 enum Message {
     Changed(Box<Session>, Arc<AttributionGraph>),
-    /// Save now, and answer once that is done.
+    /// Save now; the sender goes once that was tried.
     Flush(Sender<()>),
 }
 
 impl Saver {
-    /// Starts to save into `file`. `wake` is called there whenever there is a notice.
+    /// Starts to save into `file`. `wake` is called there whenever there is a notice, or a flush was tried.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(file: SessionFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let (sender, messages) = unbounded();
         let (teller, notices) = unbounded();
-        let work = Work { file, teller, wake: Box::new(wake), unsaved: None, failed: false };
+        let trouble = Arc::default();
+        let work = Work {
+            file,
+            teller,
+            wake: Box::new(wake),
+            unsaved: None,
+            due: Instant::now(),
+            trouble: Arc::clone(&trouble),
+        };
         let thread = thread::Builder::new().name("session".into()).spawn(move || work.run(&messages))?;
-        Ok(Self { sender: Some(sender), notices, thread: Some(thread) })
+        Ok(Self { sender: Some(sender), notices, trouble, thread: Some(thread) })
     }
 
     /// Has a session saved, within half a second, unless a later one replaces it before.
@@ -42,17 +56,30 @@ impl Saver {
         self.send(Message::Changed(Box::new(session), graph));
     }
 
-    /// Saves what is not saved yet, and waits until it is.
-    pub fn flush(&self) {
-        let (sender, done) = bounded(1);
+    /// Has what is not saved yet saved now. The receiver is disconnected once that was tried.
+    pub fn flush(&self) -> Receiver<()> {
+        let (sender, tried) = bounded(0);
         self.send(Message::Flush(sender));
-        // Where the thread is gone there is nothing to wait for.
-        let _ = done.recv();
+        tried
     }
 
     /// The next thing that a person has to be told.
     pub fn notice(&self) -> Option<String> {
         self.notices.try_recv().ok()
+    }
+
+    /// Why what there is cannot be saved at present; `None` where all is well.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Saves what is left, and ends. Where the session lies, if that is not where it belongs.
+    ///
+    /// # Errors
+    /// Why it is not saved.
+    pub fn close(mut self) -> Result<Option<PathBuf>, String> {
+        let path = self.end();
+        self.trouble().map_or(Ok(path), Err)
     }
 
     fn send(&self, message: Message) {
@@ -61,15 +88,17 @@ impl Saver {
             let _ = sender.send(message);
         }
     }
+
+    fn end(&mut self) -> Option<PathBuf> {
+        // Without a sender the thread saves what is left, and ends.
+        self.sender = None;
+        self.thread.take()?.join().ok()?
+    }
 }
 
 impl Drop for Saver {
     fn drop(&mut self) {
-        // Without a sender the thread saves what is left, and ends.
-        self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 
@@ -77,47 +106,66 @@ struct Work {
     file: SessionFile,
     teller: Sender<String>,
     wake: Box<dyn Fn() + Send>,
-    /// What is to be saved, and by when.
-    unsaved: Option<(Box<Session>, Arc<AttributionGraph>, Instant)>,
-    /// The last attempt failed, and the person knows.
-    failed: bool,
+    /// What is to be saved.
+    unsaved: Option<(Box<Session>, Arc<AttributionGraph>)>,
+    /// By when it is.
+    due: Instant,
+    /// Why it could not be when it was tried last.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl Work {
-    fn run(mut self, messages: &Receiver<Message>) {
+    /// Works until nobody can ask for anything any more; gives where the session lies if that is not where it belongs.
+    fn run(mut self, messages: &Receiver<Message>) -> Option<PathBuf> {
         loop {
             let message = match &self.unsaved {
-                Some((.., due)) => messages.recv_deadline(*due),
+                Some(_) => messages.recv_deadline(self.due),
                 None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
                 Ok(Message::Changed(session, graph)) => {
-                    let due = self.unsaved.take().map_or_else(|| Instant::now() + GATHER, |(.., due)| due);
-                    self.unsaved = Some((session, graph, due));
+                    // What waits already is not put off by what comes on top.
+                    if self.unsaved.replace((session, graph)).is_none() {
+                        self.due = Instant::now() + GATHER;
+                    }
                 }
-                Ok(Message::Flush(done)) => {
+                Ok(Message::Flush(tried)) => {
                     self.save();
-                    let _ = done.send(());
+                    drop(tried);
+                    (self.wake)();
                 }
                 Err(RecvTimeoutError::Timeout) => self.save(),
-                Err(RecvTimeoutError::Disconnected) => return self.save(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.save();
+                    return self.file.elsewhere().map(ToOwned::to_owned);
+                }
             }
         }
     }
 
+    /// Saves what is unsaved, which it stays until it is known to be.
     fn save(&mut self) {
-        let Some((session, graph, _)) = self.unsaved.take() else { return };
-        match self.file.save(&session, &graph) {
+        let Some((session, graph)) = &self.unsaved else { return };
+        match self.file.save(session, graph) {
             Ok(notices) => {
-                self.failed = false;
+                self.unsaved = None;
+                if self.set_trouble(None).is_some() {
+                    self.tell("the session is saved again".to_owned());
+                }
                 notices.into_iter().for_each(|notice| self.tell(notice));
             }
-            Err(error) if !self.failed => {
-                self.failed = true;
-                self.tell(format!("the session is not saved: {error}"));
+            Err(error) => {
+                self.due = Instant::now() + RETRY;
+                if self.set_trouble(Some(error.to_string())).is_none() {
+                    self.tell(format!("the session is not saved: {error}"));
+                }
             }
-            Err(_) => {}
         }
+    }
+
+    /// Takes note of the trouble there is; gives what there was.
+    fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
     }
 
     fn tell(&self, notice: String) {

@@ -31,10 +31,10 @@ fn document(features: &[u32]) -> Document {
         graph: Arc::new(AttributionGraph::from_edges(info, nodes, []).unwrap()),
         trace: None,
         labels: Arc::default(),
-        stored_scores: None,
         edited: Arc::new(Edited { notes: "from the file".into(), ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),
+        foreign: Arc::default(),
     }
 }
 
@@ -193,25 +193,81 @@ fn what_is_no_session_is_moved_aside_and_what_is_newer_is_left_alone() {
         opened.file.save(&noted("new"), &document.graph).unwrap();
         let old = if aside { path.with_file_name("graph.json.session.json.bad") } else { path.clone() };
         assert_eq!(fs::read_to_string(&old).unwrap(), text);
-        let new = if aside { path.clone() } else { folder.path().join("graph.json.session.2.json") };
+        let new = if aside { path.clone() } else { folder.path().join("graph.json.session.v1.json") };
         assert!(fs::read_to_string(new).unwrap().contains("new"));
         fs::remove_file(old).unwrap();
     }
 }
 
 #[test]
-fn of_two_programs_the_later_one_writes_beside() {
+fn beside_what_is_left_alone_there_is_one_session_which_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = document(&[0, 1]);
+    let place = SessionPlace::beside(&folder.path().join("graph.json"), None);
+    fs::write(folder.path().join("graph.json.session.json"), "{\"version\":9}").unwrap();
+    for pin in 0..3 {
+        let mut opened = open(place.clone(), &document);
+        assert_eq!(opened.session.edited.pins.len(), pin as usize);
+        assert!(opened.notices[0].contains("graph.json.session.v1.json"), "{:?}", opened.notices);
+        opened.session.edited.pins.push(NodeId(pin));
+        opened.file.save(&opened.session, &document.graph).unwrap();
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert_eq!(fs::read_to_string(folder.path().join("graph.json.session.json")).unwrap(), "{\"version\":9}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_sessions_place_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let document = document(&[0]);
     let place = SessionPlace::beside(&folder.path().join("graph.json"), None);
-    let (mut one, mut other) = (open(place.clone(), &document).file, open(place.clone(), &document).file);
-    assert_eq!(one.save(&noted("one"), &document.graph).unwrap(), [] as [String; 0]);
-    let notices = other.save(&noted("other"), &document.graph).unwrap();
-    assert!(notices.len() == 1 && notices[0].contains("graph.json.session.2.json"), "{notices:?}");
-    assert_eq!(other.save(&noted("other again"), &document.graph).unwrap(), [] as [String; 0], "it is said once");
-    assert_eq!(one.save(&noted("one again"), &document.graph).unwrap(), [] as [String; 0]);
-    assert_eq!(notes_at(&place, &document), "one again");
-    assert!(fs::read_to_string(other.path().unwrap()).unwrap().contains("other again"));
+    let path = folder.path().join("graph.json.session.json");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut opened = open(place.clone(), &document);
+    assert_eq!((opened.is_saved, opened.notices.len()), (false, 1), "{:?}", opened.notices);
+    opened.file.save(&noted("kept"), &document.graph).unwrap();
+    assert_eq!(notes_at(&place, &document), "kept");
+    assert!(!fs::metadata(path).unwrap().is_file(), "it is left alone");
+}
+
+#[test]
+fn what_two_programs_do_is_all_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = document(&[0, 1, 2, 3]);
+    let place = SessionPlace::beside(&folder.path().join("graph.json"), None);
+    let (mut one, mut other) = (open(place.clone(), &document), open(place.clone(), &document));
+    let pin = |opened: &mut Opened, at| {
+        opened.session.edited.pins.push(NodeId(at));
+        opened.file.save(&opened.session, &document.graph).unwrap()
+    };
+    assert_eq!(pin(&mut one, 0), [] as [String; 0]);
+    let notices = pin(&mut other, 1);
+    assert!(notices.len() == 1 && notices[0].contains("another program"), "{notices:?}");
+    pin(&mut one, 2);
+    assert_eq!(pin(&mut other, 3), [] as [String; 0], "it is said once");
+    let all = || open(place.clone(), &document).session.edited.pins.len();
+    assert_eq!(all(), 4);
+    assert_eq!(other.file.contents(&document.graph).unwrap().edited.pins.len(), 4);
+    // What one takes back is gone, and no more.
+    one.session.edited.pins.retain(|pin| *pin != NodeId(0));
+    one.file.save(&one.session, &document.graph).unwrap();
+    assert_eq!(all(), 3);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "neither locks nor other sessions are left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_session_stays_as_private_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let document = document(&[0]);
+    let place = SessionPlace::beside(&folder.path().join("graph.json"), None);
+    let path = folder.path().join("graph.json.session.json");
+    open(place.clone(), &document).file.save(&noted("one"), &document.graph).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    open(place, &document).file.save(&noted("two"), &document.graph).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -262,26 +318,61 @@ fn a_saver_gathers_changes_and_leaves_none_behind() {
     }
     assert!(holds("early"));
     save("flushed");
-    saver.flush();
+    flushed(&saver);
     assert!(holds("flushed"));
     save("last");
     drop(saver);
     assert!(holds("last"));
 }
 
+/// Waits until what is not saved was tried to be.
+fn flushed(saver: &Saver) {
+    let _ = saver.flush().recv();
+}
+
 #[test]
-fn a_saver_says_once_what_goes_wrong() {
+fn a_saver_says_once_what_goes_wrong_and_keeps_what_it_cannot_save() {
     let folder = tempfile::tempdir().unwrap();
     let document = document(&[0]);
-    fs::write(folder.path().join("file"), "").unwrap();
-    let place = SessionPlace::beside(&folder.path().join("file/graph.json"), None);
-    let saver = Saver::start(open(place, &document).file, || {}).unwrap();
+    // Below a file there is no folder, until there is.
+    let blocked = folder.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let place = SessionPlace::beside(&blocked.join("graph.json"), None);
+    let saver = Saver::start(open(place.clone(), &document).file, || {}).unwrap();
     for notes in ["one", "two"] {
         saver.save(noted(notes), Arc::clone(&document.graph));
-        saver.flush();
+        flushed(&saver);
+        assert!(saver.trouble().is_some_and(|trouble| trouble.contains("cannot write")));
     }
     assert!(saver.notice().is_some_and(|notice| notice.starts_with("the session is not saved: cannot write")));
     assert_eq!(saver.notice(), None);
+    fs::remove_file(&blocked).unwrap();
+    let start = Instant::now();
+    while saver.trouble().is_some() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(saver.trouble(), None, "it is tried again without being asked");
+    assert!(saver.notice().is_some_and(|notice| notice.contains("saved again")));
+    assert_eq!(notes_at(&place, &document), "two");
+    assert_eq!(saver.close(), Ok(None));
+}
+
+#[test]
+fn a_saver_that_ends_says_what_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = document(&[0]);
+    let blocked = folder.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let start = |data: Option<&Path>| {
+        let place = SessionPlace::beside(&blocked.join("graph.json"), data);
+        let saver = Saver::start(open(place, &document).file, || {}).unwrap();
+        saver.save(noted("last"), Arc::clone(&document.graph));
+        saver
+    };
+    assert!(start(None).close().unwrap_err().contains("graph.json.session.json"));
+    let data = folder.path().join("data");
+    let elsewhere = start(Some(&data)).close().unwrap().unwrap();
+    assert!(elsewhere.starts_with(&data) && fs::read_to_string(elsewhere).unwrap().contains("last"));
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use crate::job::Progress;
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::features::Features;
+use crate::tui::features::{FeatureSet, Features};
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::message::Msg;
 use crate::tui::popup::{
-    browse::Browse, compare::Compare, contexts::Contexts, export::Export, filter::FilterPrompt, help::Help,
-    notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question, start::Start,
-    why::Reasons,
+    browse::Browse, compare::Compare, contexts::Contexts, export::Export, fetch::Fetch, filter::FilterPrompt,
+    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
+    start::Start, why::Reasons,
 };
 use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
@@ -97,11 +97,13 @@ pub enum Popup {
     Browse(Box<Browse>),
     /// May the hub be asked for single features?
     Consent {
-        /// Of which transcoder, as the graph calls it.
-        transcoder: String,
+        /// Whose they are.
+        features: FeatureSet,
         /// As a part of what.
         set: String,
     },
+    /// May labels and contexts of the kept features be fetched?
+    Fetch(Box<Fetch>),
     /// The interventions on the graph.
     Interventions,
     /// Why features fire or do not.
@@ -112,6 +114,8 @@ pub enum Popup {
     Truth,
     /// A connection, split by attention heads.
     Heads,
+    /// Leave though something is not saved?
+    Unsaved,
 }
 
 /// A line for the person, until the next key.
@@ -238,6 +242,8 @@ pub struct State {
     pub files: HashMap<u64, PathBuf>,
     /// Those of them that were picked from the list of recent ones: the model at hand may be another.
     pub picked: HashSet<u64>,
+    /// Why sessions are not saved; empty where all are.
+    pub unsaved: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
@@ -246,6 +252,8 @@ pub struct State {
     pub generation: u64,
     /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
     pub pruning: Option<u64>,
+    /// Labels and contexts that are being fetched, and the number of the circuit whose features these are.
+    pub fetching: Option<(Busy, u64)>,
     /// What was asked to be weighed last.
     pub weighing: Option<Weighing>,
     /// The stability that was asked for last: the number of the question, and of the circuit.
@@ -285,10 +293,12 @@ impl State {
             held: Vec::new(),
             files: HashMap::new(),
             picked: HashSet::new(),
+            unsaved: Vec::new(),
             notice: None,
             ticks: 0,
             generation: 0,
             pruning: None,
+            fetching: None,
             weighing: None,
             standing: None,
             circuit_generation: 0,
@@ -316,7 +326,7 @@ impl State {
             Some(Popup::Start(start)) => start.context(),
             Some(Popup::Contexts(contexts)) => contexts.context(),
             Some(Popup::Browse(browse)) => browse.context(),
-            Some(Popup::Consent { .. }) => Context::Ask,
+            Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved) => Context::Ask,
             Some(Popup::Interventions) => Context::Interventions,
             Some(Popup::Why(reasons)) => reasons.context(),
             Some(Popup::Compare(_)) => Context::Compare,

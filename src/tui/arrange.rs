@@ -4,6 +4,7 @@ use crate::graph::{AttributionGraph, Kept, NodeKind};
 use crate::ids::{Layer, NodeId, Position};
 use crate::tui::glyph::Glyphs;
 use crate::tui::text;
+use std::collections::BTreeMap;
 
 /// A direction on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,9 @@ pub struct Arrangement {
     places: Vec<Option<Place>>,
 }
 
+/// The nodes of each layer at each position that has any, in their order.
+type Cells = BTreeMap<(Layer, Position), Vec<NodeId>>;
+
 /// How much a column may ask for: cells of its label, cells from mark to mark, marks a cell, cells between columns.
 struct Demand {
     label: usize,
@@ -142,8 +146,8 @@ impl Arrangement {
     /// Arranges what is kept of `graph` for a pane of `room` cells and lines.
     pub fn new(graph: &AttributionGraph, kept: &Kept, glyphs: &Glyphs, room: (u16, u16)) -> Self {
         let n_layers = graph.n_layers();
-        let n_positions = graph.tokens().len();
-        let mut cells: Vec<Vec<NodeId>> = vec![Vec::new(); n_layers * n_positions];
+        // By layer and position. A file may say of a model of any depth that it read a prompt of any length.
+        let mut cells: Cells = BTreeMap::new();
         let mut tokens = Vec::new();
         let mut logits = Vec::new();
         for (id, node) in graph.nodes().iter().enumerate().map(|(at, node)| (NodeId::from(at), node)) {
@@ -152,11 +156,10 @@ impl Arrangement {
             }
             match node.kind {
                 NodeKind::Feature { layer, position, .. } | NodeKind::Error { layer, position } => {
-                    cells[layer.index() * n_positions + position.index()].push(id);
+                    cells.entry((layer, position)).or_default().push(id);
                 }
                 NodeKind::Other { layer, position, .. } => {
-                    let layer = layer.map_or(0, |layer| layer.index());
-                    cells[layer * n_positions + position.index()].push(id);
+                    cells.entry((layer.unwrap_or_default(), position)).or_default().push(id);
                 }
                 NodeKind::Token { .. } => tokens.push(id),
                 NodeKind::Logit { probability, .. } => logits.push((id, probability)),
@@ -166,14 +169,11 @@ impl Arrangement {
 
         let gutter = (text::width(&format!("L{}", n_layers.saturating_sub(1))) + 2) as u16;
         let mut this = Self { room, gutter, places: vec![None; graph.n_nodes()], ..Self::default() };
-        let (marks_cap, pitch) = this.place_columns(graph, glyphs, &cells, n_layers);
+        let (marks_cap, pitch) = this.place_columns(graph, glyphs, &cells);
         this.place_logits(graph, glyphs, &logits);
         this.place_layers(n_layers);
-        for layer in 0..n_layers {
-            let row = this.rows.len() - 2 - layer;
-            for position in 0..n_positions {
-                this.place_cell(row, position, &cells[layer * n_positions + position], marks_cap, pitch);
-            }
+        for ((layer, position), nodes) in &cells {
+            this.place_cell(this.rows.len() - 2 - layer.index(), *position, nodes, marks_cap, pitch);
         }
         let row = this.rows.len() - 1;
         for id in tokens {
@@ -238,18 +238,13 @@ impl Arrangement {
     }
 
     /// Columns as wide as they need to be, and the rest of the room spread between them.
-    fn place_columns(
-        &mut self,
-        graph: &AttributionGraph,
-        glyphs: &Glyphs,
-        cells: &[Vec<NodeId>],
-        n_layers: usize,
-    ) -> (usize, usize) {
+    fn place_columns(&mut self, graph: &AttributionGraph, glyphs: &Glyphs, cells: &Cells) -> (usize, usize) {
         let n_positions = graph.tokens().len();
         let labels: Vec<_> = graph.tokens().iter().map(|token| glyphs.visible(&token.text)).collect();
-        let most: Vec<usize> = (0..n_positions)
-            .map(|position| (0..n_layers).map(|layer| cells[layer * n_positions + position].len()).max().unwrap_or(0))
-            .collect();
+        let mut most = vec![0; n_positions];
+        for ((_, position), nodes) in cells {
+            most[position.index()] = nodes.len().max(most[position.index()]);
+        }
         let need = |demand: &Demand, position: usize| {
             let label = text::width(&labels[position]).min(demand.label);
             let marks = most[position].min(demand.marks) * demand.pitch;
@@ -332,11 +327,11 @@ impl Arrangement {
         self.height = spread + 1;
     }
 
-    fn place_cell(&mut self, row: usize, position: usize, nodes: &[NodeId], marks_cap: usize, pitch: usize) {
+    fn place_cell(&mut self, row: usize, position: Position, nodes: &[NodeId], marks_cap: usize, pitch: usize) {
         if nodes.is_empty() {
             return;
         }
-        let column = &self.columns[position];
+        let column = &self.columns[position.index()];
         let y = self.rows[row].y;
         let most = marks_cap.min(usize::from(column.width).div_ceil(pitch)).max(1);
         let alone = nodes.len() <= most;

@@ -1,8 +1,8 @@
 //! The graph on the screen, and where in it a person is.
 
 use crate::graph::{
-    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, Node, NodeKind, Occurrence, influence_kept,
-    input_totals,
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, MainPath, Node, NodeKind, Occurrence, influence_kept,
+    input_totals, main_path,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::arrange::{Arrangement, Place, Step};
@@ -15,12 +15,12 @@ pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
 use crate::tui::name::{Called, Names, label_of};
 use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
+use crate::tui::survey::{Arrived, Named};
 use crate::tui::tracer::{Promoted, Traced};
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
 use crate::tui::truth::Truth;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What a feature writes for and against, as far as that is known.
@@ -68,8 +68,8 @@ pub struct Circuit {
     pub influence_kept: f64,
     /// What flows into the selected node.
     pub totals: InputTotals,
-    /// The strongest way from the selected node down to a token, errors passed over: a first answer to "why".
-    pub spine: Vec<Link>,
+    /// The strongest way from the selected node down to a token.
+    pub main_path: MainPath,
     /// What features write, by layer and index.
     pub writes: HashMap<(Layer, FeatureId), Writes>,
     /// What its file calls its nodes; the labels of `traced.document` are these and those of the library.
@@ -94,9 +94,11 @@ pub struct Circuit {
 }
 
 impl Circuit {
-    /// The circuit of a trace with its most probable output selected; `None` where nothing is kept that could be.
+    /// The circuit of a trace with its most probable output selected, or the node that was looked at when its file was
+    /// saved; `None` where nothing is kept that could be.
     pub fn new(traced: Traced) -> Option<Self> {
-        let first = strongest_logit(&traced).or_else(|| traced.kept.node_ids().next())?;
+        let clicked = traced.document.foreign.clicked.filter(|node| traced.kept.has_node(*node));
+        let first = clicked.or_else(|| strongest_logit(&traced)).or_else(|| traced.kept.node_ids().next())?;
         let mut this = Self {
             edits: Edits::starting_from(traced.document.edited.as_ref().clone()),
             trail: Trail::new(first),
@@ -113,7 +115,7 @@ impl Circuit {
             box_at: 0,
             influence_kept: influence_kept(&traced.kept),
             totals: InputTotals::default(),
-            spine: Vec::new(),
+            main_path: MainPath::default(),
             writes: HashMap::new(),
             file_labels: Arc::clone(&traced.document.labels),
             named: Named::default(),
@@ -387,6 +389,19 @@ impl Circuit {
         self.take_named(named);
     }
 
+    /// Takes over what became known of features.
+    pub fn note_arrived(&mut self, arrived: Vec<Arrived>) {
+        let mut named = std::mem::take(&mut self.named);
+        named.take(&self.file_labels, arrived);
+        self.take_named(named);
+    }
+
+    /// The features that are kept at the thresholds, each once.
+    pub fn kept_features(&self) -> Vec<Feature> {
+        let features: BTreeSet<Feature> = self.pruned.node_ids().filter_map(|id| self.feature(id)).collect();
+        features.into_iter().collect()
+    }
+
     /// The ids that this graph's nodes have in another graph of the same trace; `None` where one is not there.
     pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
         // Both list their nodes in the same order.
@@ -415,31 +430,17 @@ impl Circuit {
         self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
     }
 
-    fn find_spine(&self) -> Vec<Link> {
-        let mut spine = Vec::new();
-        let mut node = self.selected();
-        let strongest = |node: NodeId| {
-            let inputs = self.kept().incoming(&self.traced.document.graph, node);
-            let explained = inputs.filter(|edge| !self.node(edge.source).is_error());
-            explained.max_by(|a, b| a.weight.abs().total_cmp(&b.weight.abs()))
-        };
-        while let Some(edge) = strongest(node) {
-            spine.push(Link::new(&self.traced.document.graph, edge, Side::Inputs));
-            node = edge.source;
-        }
-        spine
-    }
-
     /// Grows the tree that is seen, where what it grows from changed.
     pub fn grow_tree(&mut self) {
         let selected = (self.selected(), self.side.way());
         self.tree.grow(&self.traced.document.graph, &self.traced.kept, selected, &self.listing.without);
     }
 
-    /// Takes over what is pinned as it was weighed. The cursor stays on its box.
+    /// Takes over what is pinned as it was weighed. The cursor stays on its box; at first it is on that of the selected node.
     pub fn take_subgraph(&mut self, subgraph: Arc<Subgraph>) {
         let here = self.subgraph.graph.nodes.get(self.box_at).and_then(|supernode| supernode.members.first());
-        self.box_at = here.and_then(|node| subgraph.box_of(*node)).unwrap_or(0);
+        let here = here.copied().unwrap_or_else(|| self.selected());
+        self.box_at = subgraph.box_of(here).unwrap_or(0);
         self.subgraph = subgraph;
     }
 
@@ -458,7 +459,7 @@ impl Circuit {
     fn arrive(&mut self) {
         self.relist();
         self.totals = input_totals(&self.traced.document.graph, self.selected());
-        self.spine = self.find_spine();
+        self.main_path = main_path(&self.traced.document.graph, self.kept(), self.selected());
         // A token has no inputs and an answer no outputs: what is followed is the side that leads somewhere.
         let leads = |side: &Side| !self.links_of(*side).is_empty();
         let sides = [self.preferred, Side::Inputs, Side::Outputs];

@@ -8,7 +8,7 @@ use crate::graph::{
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Features, Known, Knows};
+use crate::tui::features::{FeatureSet, Features, Known, Knows};
 use crate::tui::survey::Survey;
 use std::fmt;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Sheet {
     /// A circuit as it is, whatever filter it is seen through.
     pub fn of(circuit: &Circuit, features: &Features) -> Self {
         let document = circuit.traced.document.clone();
-        let knows = features.known.get(&document.origin.transcoder).and_then(Known::open).map(Arc::clone);
+        let knows = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
         Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
     }
 
@@ -45,8 +45,8 @@ impl Sheet {
     fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
         if let Some(knows) = &self.knows {
             let Document { graph, labels, .. } = &self.document;
-            let labels = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
-            self.document.labels = labels;
+            let named = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+            self.document.labels = named.merged;
         }
         Ok(())
     }
@@ -151,11 +151,7 @@ impl Comparison {
             edges_of[edge.target][0].push(at);
             edges_of[edge.source][1].push(at);
         }
-        let is_listed = |node: &usize| {
-            let (graph, id) = overlay.example(*node);
-            !matches!(parts[graph].0.node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
-        };
-        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(is_listed).collect();
+        let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(|node| overlay.is_compared(*node)).collect();
         // They are by layer already, and outputs come last.
         listed.sort_by_key(|node| overlay.nodes[*node].column);
         let Overlay { nodes, edges, .. } = overlay;

@@ -6,7 +6,7 @@ use crate::ids::{FeatureId, Layer, NodeId};
 use crate::session::Session;
 use crate::tui::browse::Ask;
 use crate::tui::comparison::{Leaf, Sheet};
-use crate::tui::features::{Feature, Knows};
+use crate::tui::features::{Feature, FeatureSet, Knows};
 use crate::tui::find::Haystack;
 use crate::tui::inquiry::Inquiry;
 use crate::tui::lab::{Experiment, Trial};
@@ -50,6 +50,15 @@ pub enum Effect {
         generation: u64,
         /// The prompt.
         prompt: String,
+    },
+    /// Read a prompt as the model will.
+    Read {
+        /// Comes back with the answer.
+        generation: u64,
+        /// What is typed.
+        text: String,
+        /// Whether that is a message for the chat template.
+        is_message: bool,
     },
     /// Trace what a feature's pre-activation comes from.
     TraceFeature {
@@ -217,11 +226,31 @@ pub enum Effect {
         /// What is asked.
         errand: Errand,
     },
-    /// Open what is known of a transcoder's features.
+    /// Open what is known of features.
     OpenLibrary {
-        /// The transcoder, as graphs call it.
-        transcoder: String,
+        /// Whose features.
+        set: FeatureSet,
     },
+    /// See what is not known of features, and who could be asked.
+    AskWhatIsMissing {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Fetch what is missing of features.
+    FetchFeatures {
+        /// Comes back with the answer.
+        generation: u64,
+        /// The library.
+        knows: Arc<dyn Knows>,
+        /// The features.
+        features: Vec<Feature>,
+    },
+    /// Stop fetching features.
+    StopFetching,
     /// Look what a library says of a graph's features.
     Survey {
         /// Comes back with the answer: the number of the circuit.
@@ -233,8 +262,8 @@ pub enum Effect {
     ReadFeature {
         /// The number of the question.
         generation: u64,
-        /// Comes back with the answer.
-        transcoder: String,
+        /// Whose features; comes back with the answer.
+        set: FeatureSet,
         /// The library.
         knows: Arc<dyn Knows>,
         /// Comes back with the answer.
@@ -257,8 +286,8 @@ pub enum Effect {
     StopBrowsing,
     /// Keep that the hub may be asked for features.
     AllowHub {
-        /// Comes back with the answer.
-        transcoder: String,
+        /// Whose features; comes back with the answer.
+        set: FeatureSet,
         /// The library.
         knows: Arc<dyn Knows>,
     },
@@ -291,6 +320,8 @@ pub enum Effect {
         /// The circuit.
         generation: u64,
     },
+    /// Save everything that is not saved yet, before the program is left.
+    SaveAll,
     /// Write a part of a graph for other programs.
     Export {
         /// Comes back with the answer.
@@ -301,8 +332,8 @@ pub enum Effect {
         edited: Edited,
         /// What of it, and how.
         options: Options,
-        /// Where to.
-        path: PathBuf,
+        /// Where to; `None` is into the clipboard.
+        path: Option<PathBuf>,
         /// Whether a file that is there is written over.
         overwrites: bool,
     },

@@ -3,16 +3,21 @@
 use crate::tui::background::{Answers, Heard};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::mouse::{Gesture, Mouse};
+use crate::tui::terminal;
 use crate::tui::theme::Ground;
 use crossbeam_channel::Sender;
 use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{
+    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithRawSiginfo;
+use signal_hook::low_level::emulate_default_handler;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-/// Something from outside.
+/// Something from the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A key.
@@ -25,15 +30,27 @@ pub enum Event {
     Resize(u16, u16),
     /// The terminal says what stands behind its text.
     Background(Ground),
-    /// A signal that ends the program.
-    End(i32),
-    /// A request from outside to suspend.
-    Suspend,
-    /// The program goes on after having been stopped.
-    Continue,
-    /// The terminal is gone.
-    Lost,
+    /// The terminal cannot be read any more, and why.
+    Lost(String),
 }
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// To end, as this signal does.
+    End(i32),
+    /// To suspend.
+    Suspend,
+    /// To go on after having been stopped.
+    Continue,
+}
+
+/// All signals that would end the program with the terminal still its own.
+const ENDING: [i32; 11] =
+    [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ];
+
+/// How long a signal that ends the program waits for what the program is doing.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a key waits for the rest of what may be the terminal's answer.
 const REST: Duration = Duration::from_millis(50);
@@ -44,7 +61,7 @@ pub fn read_terminal(sender: Sender<Event>) -> io::Result<()> {
         let mut answers = Answers::default();
         loop {
             let events = read(&mut answers);
-            let lost = events.contains(&Event::Lost);
+            let lost = events.iter().any(|event| matches!(event, Event::Lost(_)));
             if events.into_iter().any(|event| sender.send(event).is_err()) || lost {
                 break;
             }
@@ -69,26 +86,66 @@ fn read(answers: &mut Answers) -> Vec<Event> {
         Ok(event::Event::Resize(width, height)) => vec![Event::Resize(width, height)],
         Ok(_) => Vec::new(),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Vec::new(),
-        Err(_) => vec![Event::Lost],
+        Err(error) => vec![Event::Lost(error.to_string())],
     }
 }
 
 /// Listens for signals until the receiver is gone.
-pub fn read_signals(sender: Sender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
+///
+/// # Errors
+/// The system does not let it.
+pub fn read_signals(sender: Sender<Signal>) -> io::Result<()> {
+    let mut signals = SignalsInfo::<WithRawSiginfo>::new(ENDING.into_iter().chain([SIGTSTP, SIGCONT]))?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in &mut signals {
-            let event = match signal {
-                SIGTSTP => Event::Suspend,
-                SIGCONT => Event::Continue,
-                ending => Event::End(ending),
+        let mut is_ending = false;
+        for info in &mut signals {
+            let signal = match info.si_signo {
+                SIGTSTP => Signal::Suspend,
+                SIGCONT => Signal::Continue,
+                SIGXFSZ if is_of_own_write(&info) => continue,
+                // Sessions are being saved, and the terminal is given back: whoever asks again does not want to wait.
+                ending if is_ending && !terminal::is_claimed() => {
+                    let _ = emulate_default_handler(ending);
+                    continue;
+                }
+                ending => {
+                    is_ending = true;
+                    watch(ending);
+                    Signal::End(ending)
+                }
             };
-            if sender.send(event).is_err() {
+            if sender.send(signal).is_err() {
                 break;
             }
         }
     })?;
     Ok(())
+}
+
+/// Sees to it that the program ends soon, even if it is held up, such as by a terminal that takes no more.
+fn watch(signal: i32) {
+    // Where there is no thread to be had, the program ends as soon as it hears of the signal.
+    let _ = thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        thread::sleep(PATIENCE);
+        if terminal::is_claimed() {
+            terminal::give_back_now();
+            let _ = emulate_default_handler(signal);
+        }
+    });
+}
+
+/// Whether the signal says that a file which this program writes has become larger than it may. The write fails then, and
+/// whoever wrote deals with it as with a full disk.
+#[cfg(target_os = "linux")]
+fn is_of_own_write(info: &libc::siginfo_t) -> bool {
+    // SAFETY: the kernel fills in the sender's number for this signal, whoever sends it.
+    let sender = unsafe { info.si_pid() };
+    u32::try_from(sender).is_ok_and(|sender| sender == std::process::id())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_own_write(_info: &libc::siginfo_t) -> bool {
+    false
 }
 
 fn translate(event: KeyEvent) -> Option<Key> {

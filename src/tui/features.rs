@@ -1,7 +1,7 @@
 //! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
 
-use crate::features::{Dashboard, Found, Label, Library};
-use crate::graph::{Document, FeatureAt, NodeKind};
+use crate::features::{Asking, Dashboard, Fetched, Found, Label, Library};
+use crate::graph::{Document, FeatureAt, NodeKind, Origin, SourceSet};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::{Cancelled, Monitor};
 use crate::tui::strip::Strip;
@@ -10,6 +10,22 @@ use std::sync::Arc;
 
 /// A feature: its layer, and its index there.
 pub type Feature = (Layer, FeatureId);
+
+/// Whose features: a transcoder's, and where a graph says which set of Neuronpedia's they are, that set's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FeatureSet {
+    /// The transcoder, as graphs call it.
+    pub transcoder: String,
+    /// Its features on Neuronpedia.
+    pub source_set: Option<SourceSet>,
+}
+
+impl FeatureSet {
+    /// The features of a graph.
+    pub fn of(origin: &Origin) -> Self {
+        Self { transcoder: origin.transcoder.clone(), source_set: origin.source_set.clone() }
+    }
+}
 
 /// Whoever knows what a transcoder's features fire on. Nothing here is called on the thread that draws.
 pub trait Knows: Send + Sync + 'static {
@@ -36,6 +52,24 @@ pub trait Knows: Send + Sync + 'static {
     /// # Errors
     /// That cannot be kept; it holds until the program ends.
     fn allow_hub(&self) -> Result<(), String>;
+
+    /// What is missing of features, and who would learn what by being asked for it. Files are looked at.
+    fn asking(&self, _features: &[Feature]) -> Asking {
+        Asking::default()
+    }
+
+    /// Fetches what is missing of features; `told` hears of those of which something may have come.
+    ///
+    /// # Errors
+    /// The work was stopped.
+    fn fetch(
+        &self,
+        _features: &[Feature],
+        _told: &(dyn Fn(&[Feature]) + Sync),
+        _monitor: &Monitor,
+    ) -> Result<Fetched, String> {
+        Ok(Fetched::default())
+    }
 
     /// What has to be said of sources that were found and cannot be used.
     fn notices(&self) -> &[String];
@@ -72,6 +106,19 @@ impl Knows for Library {
 
     fn allow_hub(&self) -> Result<(), String> {
         Self::allow_hub(self).map_err(|error| error.to_string())
+    }
+
+    fn asking(&self, features: &[Feature]) -> Asking {
+        Self::asking(self, features)
+    }
+
+    fn fetch(
+        &self,
+        features: &[Feature],
+        told: &(dyn Fn(&[Feature]) + Sync),
+        monitor: &Monitor,
+    ) -> Result<Fetched, String> {
+        Self::fetch(self, features, told, monitor).map_err(|error| error.to_string())
     }
 
     fn notices(&self) -> &[String] {
@@ -318,11 +365,11 @@ impl Known {
     }
 }
 
-/// Libraries by the transcoder's name, and where in the pane the person is.
+/// Libraries by whose features they know, and where in the pane the person is.
 #[derive(Default)]
 pub struct Features {
-    /// What is known of each transcoder.
-    pub known: HashMap<String, Known>,
+    /// What is known of each set of features.
+    pub known: HashMap<FeatureSet, Known>,
     /// Where the person is.
     pub sight: Sight,
 }

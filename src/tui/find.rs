@@ -245,10 +245,7 @@ impl Nodes {
         let kept = &self.traced.kept;
         let all = || self.traced.document.graph.node_ids().collect();
         let mut order: Vec<NodeId> = self.only.clone().unwrap_or_else(all);
-        order.sort_by(|a, b| {
-            let influence = |id: &NodeId| kept.influence[id.index()];
-            kept.has_node(*b).cmp(&kept.has_node(*a)).then(influence(b).total_cmp(&influence(a)))
-        });
+        order.sort_by(|a, b| kept.has_node(*b).cmp(&kept.has_node(*a)).then(kept.by_influence(*a, *b)));
         order.into_iter().map(|id| self.node(id, glyphs))
     }
 

@@ -1,5 +1,6 @@
 //! Signs as roles. What stands on the screen for a role is decided once, by what the terminal can show.
 
+use crate::graph::OtherKind;
 use crate::tui::text;
 
 /// What a terminal's font and encoding can show, least first.
@@ -24,7 +25,15 @@ pub struct Glyphs {
     pub feature_far: &'static str,
     /// What the transcoder misses.
     pub error: &'static str,
-    /// A node of a kind that only a file knows.
+    /// A feature of a dictionary beside the model's own, and one that is not among the neighbours.
+    pub adapter: [&'static str; 2],
+    /// A feature of a sparse attention layer.
+    pub attention: &'static str,
+    /// What such a layer misses.
+    pub attention_error: &'static str,
+    /// What a bias adds.
+    pub bias: &'static str,
+    /// A node of another kind that only a file knows.
     pub other: &'static str,
     /// A token's embedding.
     pub token: &'static str,
@@ -52,8 +61,10 @@ pub struct Glyphs {
     pub dot: &'static str,
     /// Before a count of nodes that share a cell.
     pub times: &'static str,
-    /// "at least", before a threshold.
+    /// "at least", before a share that is held.
     pub at_least: &'static str,
+    /// "at most", before a number that nothing exceeds.
+    pub at_most: &'static str,
     /// Where two graphs have something that differs much.
     pub differs: &'static str,
     /// A bar from empty to full in growing parts of a cell.
@@ -79,6 +90,10 @@ const ASCII: Glyphs = Glyphs {
     feature: "o",
     feature_far: "o",
     error: "x",
+    adapter: ["%", "%"],
+    attention: "A",
+    attention_error: "v",
+    bias: "b",
     other: "#",
     token: "^",
     logit: "@",
@@ -90,10 +105,11 @@ const ASCII: Glyphs = Glyphs {
     to_output: ">",
     elsewhere: "|",
     folds: ["> ", "v "],
-    repeated: "=",
+    repeated: "^",
     dot: "-",
     times: "x",
     at_least: ">=",
+    at_most: "<=",
     differs: "!",
     bar: &[" ", "#"],
     bar_rest: ".",
@@ -110,6 +126,10 @@ const UNICODE: Glyphs = Glyphs {
     feature: "●",
     feature_far: "○",
     error: "◇",
+    adapter: ["■", "▫"],
+    attention: "△",
+    attention_error: "▽",
+    bias: "⊕",
     other: "□",
     token: "▴",
     logit: "◆",
@@ -125,6 +145,7 @@ const UNICODE: Glyphs = Glyphs {
     dot: "·",
     times: "×",
     at_least: "≥",
+    at_most: "≤",
     differs: "≠",
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
@@ -148,6 +169,16 @@ impl Glyphs {
             Charset::Ascii => ASCII,
             Charset::Unicode => UNICODE,
             Charset::Braille => BRAILLE,
+        }
+    }
+
+    /// The sign of a node of a kind that only a file knows.
+    pub fn of_other(&self, kind: OtherKind) -> &'static str {
+        match kind {
+            OtherKind::Attention => self.attention,
+            OtherKind::AttentionError => self.attention_error,
+            OtherKind::Bias => self.bias,
+            OtherKind::Unknown => self.other,
         }
     }
 
@@ -193,9 +224,12 @@ mod tests {
     #[test]
     fn every_ascii_sign_is_ascii_and_every_sign_one_cell_wide() {
         let ascii = Glyphs::new(Charset::Ascii);
+        let kinds =
+            [ascii.attention, ascii.attention_error, ascii.bias, ascii.other, ascii.adapter[0], ascii.adapter[1]];
         let all = [ascii.feature, ascii.error, ascii.ellipsis, ascii.answers, ascii.at_least, ascii.pin];
         assert!(
             all.iter()
+                .chain(&kinds)
                 .chain(ascii.bar)
                 .chain(&ascii.standings)
                 .chain(&ascii.frame)
@@ -204,7 +238,8 @@ mod tests {
         );
         for glyphs in [Glyphs::new(Charset::Unicode), Glyphs::new(Charset::Braille)] {
             let all = [glyphs.feature, glyphs.feature_far, glyphs.error, glyphs.token, glyphs.logit, glyphs.pin];
-            let all = all.iter().chain(&glyphs.standings);
+            let kinds = [glyphs.attention, glyphs.attention_error, glyphs.bias, glyphs.other];
+            let all = all.iter().chain(&kinds).chain(&glyphs.adapter).chain(&glyphs.standings);
             for sign in all.chain(glyphs.bar).chain(&glyphs.frame).chain(&glyphs.line).chain(glyphs.spinner) {
                 assert_eq!(text::width(sign), 1, "{sign}");
             }

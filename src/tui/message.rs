@@ -1,11 +1,12 @@
 //! What can happen to the state.
 
+use crate::features::{Asking, Fetched};
 use crate::graph::{Kept, Paths, Proposal, Stability};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
 use crate::tui::browse::Browsed;
 use crate::tui::comparison::Comparison;
-use crate::tui::features::{Card, Feature, Knows};
+use crate::tui::features::{Card, Feature, FeatureSet, Knows};
 use crate::tui::find::Found;
 use crate::tui::inquiry::Reply;
 use crate::tui::keymap::Key;
@@ -15,9 +16,9 @@ use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
+use crate::tui::survey::{Arrived, Named};
 use crate::tui::theme::Ground;
-use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::tracer::{Promoted, Reading, Traced};
 use crate::tui::work::Exported;
 use crate::verify::Answer;
 use std::sync::Arc;
@@ -80,6 +81,10 @@ pub enum Msg {
     },
     /// Something that the person has to be told.
     Notice(String),
+    /// Why sessions are not saved; empty where all are again.
+    Unsaved(Vec<String>),
+    /// Everything was saved that could be.
+    SavedAll,
     /// What a filter lets through is found.
     Sifted {
         /// Of the question.
@@ -101,6 +106,13 @@ pub enum Msg {
         /// The answer.
         result: Result<Vec<Proposal>, String>,
     },
+    /// A prompt is read.
+    Read {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Reading, String>,
+    },
     /// What fits what is typed is found.
     Found {
         /// Of the question.
@@ -121,8 +133,8 @@ pub enum Msg {
     },
     /// A library is open.
     Library {
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// The answer.
         result: Result<Arc<dyn Knows>, String>,
     },
@@ -137,8 +149,8 @@ pub enum Msg {
     Feature {
         /// Of the question.
         generation: u64,
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// The feature.
         feature: Feature,
         /// The answer.
@@ -151,10 +163,31 @@ pub enum Msg {
         /// The answer.
         result: Result<Browsed, String>,
     },
+    /// What is not known of features, and who could be asked.
+    Missing {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Asking, String>,
+    },
+    /// Features came.
+    Arrived {
+        /// Of the question.
+        generation: u64,
+        /// What they are called now.
+        names: Vec<Arrived>,
+    },
+    /// What was missing of features was fetched, as far as it could be.
+    FeaturesFetched {
+        /// Of the question.
+        generation: u64,
+        /// The answer.
+        result: Result<Fetched, String>,
+    },
     /// The hub may be asked for features.
     HubAllowed {
-        /// Of which transcoder.
-        transcoder: String,
+        /// Of whose features.
+        set: FeatureSet,
         /// Whether that could be kept.
         result: Result<(), String>,
     },

@@ -5,7 +5,7 @@ use crate::features::Library;
 use crate::hub::Offer;
 use crate::job::Monitor;
 use crate::session::{RecentGraph, recent};
-use crate::tui::features::Knows;
+use crate::tui::features::{FeatureSet, Knows};
 use crate::tui::tracer::Tracer;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,11 +68,11 @@ pub trait Models: Send + Sync + 'static {
     /// A chain that says what went wrong and what to do.
     fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>>;
 
-    /// What is known of the features of a transcoder, by the name that graphs give it. Touches no network.
+    /// What is known of features on this machine. Touches no network.
     ///
     /// # Errors
     /// A chain that says what went wrong and what to do.
-    fn library(&self, _transcoder: &str, _monitor: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+    fn library(&self, _set: &FeatureSet, _monitor: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
         Ok(Arc::new(Library::default()))
     }
 }

@@ -1,6 +1,6 @@
 //! What the nodes of a graph are called on the screen.
 
-use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind};
+use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind, OtherKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::text;
@@ -47,16 +47,22 @@ impl Names {
     pub fn called(&self, node: NodeId, label: Option<&str>, glyphs: &Glyphs) -> Called {
         let at = |position: &Position| format!("@{}", self.token_at(*position, glyphs));
         let in_layer = |layer: &Layer, position: &Position| format!("L{layer} {}", at(position));
+        let number = self.graph.feature_text(node).map(|number| glyphs.visible(&number));
         // What it is without a label, and where that does not say it, where it is.
         let (what, place) = match &self.graph.node(node).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                return Called::feature(*layer, *feature, &at(position), label, glyphs);
+            NodeKind::Feature { layer, position, .. } => {
+                return Called::numbered(number.unwrap_or_default(), *layer, &at(position), label, glyphs);
             }
             NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(layer, position)),
             NodeKind::Token { position, .. } => (format!("token {}", self.token_at(*position, glyphs)), String::new()),
             NodeKind::Logit { text, .. } => (format!("logit {}", glyphs.visible(text)), String::new()),
             NodeKind::Other { kind, name, layer, position } => {
-                let what = format!("{} {}", glyphs.visible(kind), glyphs.visible(name));
+                let what = match number {
+                    Some(number) => format!("{} {number}", glyphs.visible(kind)),
+                    // There is one in a layer at a position.
+                    None if OtherKind::called(kind) == OtherKind::AttentionError => glyphs.visible(kind),
+                    None => format!("{} {}", glyphs.visible(kind), glyphs.visible(name)),
+                };
                 (what, layer.map_or_else(|| at(position), |layer| in_layer(&layer, position)))
             }
         };
@@ -84,7 +90,11 @@ pub struct Called {
 impl Called {
     /// What a feature is called that need not be in a graph. `at` is the position, such as `@is`.
     pub fn feature(layer: Layer, feature: FeatureId, at: &str, label: Option<&str>, glyphs: &Glyphs) -> Self {
-        let (number, place) = (format!("#{feature}"), format!("L{layer} {at}").trim_end().to_owned());
+        Self::numbered(format!("#{feature}"), layer, at, label, glyphs)
+    }
+
+    fn numbered(number: String, layer: Layer, at: &str, label: Option<&str>, glyphs: &Glyphs) -> Self {
+        let place = format!("L{layer} {at}").trim_end().to_owned();
         match label {
             Some(label) => Self { what: glyphs.visible(label), place, number },
             None => Self { what: number, place, number: String::new() },

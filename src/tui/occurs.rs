@@ -65,6 +65,11 @@ impl Theme {
         })
     }
 
+    /// The tint of features of a dictionary, of which 0 is the model's own.
+    pub fn dictionary(&self, at: usize) -> Style {
+        self.of_graphs(if at == 0 { Tint::First } else { Tint::Second })
+    }
+
     fn of_graphs(&self, tint: Tint) -> Style {
         let (first, second) = match (self.depth, self.ground) {
             (Depth::Mono, _) => {

@@ -11,9 +11,6 @@ use crate::tui::trail::{Reached, Station};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many stations of a walk are remembered.
-const STATIONS: usize = 500;
-
 /// A session that was read, with what is left of the graph at its thresholds.
 pub struct Remembered {
     /// What it says.
@@ -40,6 +37,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
         }
     }
     let Opened { session, file, is_saved, notices } = session::open(place, document);
+    let notices = document.foreign.warnings.iter().cloned().chain(notices).collect();
     let thresholds = session.edited.thresholds;
     let other = thresholds != document.edited.thresholds;
     let kept = other.then(|| Arc::new(document.prune(thresholds)));
@@ -50,9 +48,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
 pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let kit = &circuit.kit;
     let (stations, at) = circuit.trail.stations();
-    // The newest ones, so that the walk stands on one of them.
-    let from = (at + 1).saturating_sub(STATIONS);
-    let walk = stations[from..].iter().take(STATIONS).map(|station| Saved {
+    let walk = stations.iter().map(|station| Saved {
         node: station.node,
         reached: match station.reached {
             Reached::AsInput(_) => session::Reached::AsInput,
@@ -74,7 +70,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
         filter_history: state.filter_history.clone(),
         marks: kit.marks.clone(),
         walk: walk.collect(),
-        walk_at: at - from,
+        walk_at: at,
         refused: kit.refused.clone(),
         screen: screen.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
@@ -85,6 +81,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
     if !is_saved {
+        show_pinned(state);
         return;
     }
     let Some(circuit) = &mut state.circuit else { return };
@@ -130,6 +127,17 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         if !state.filter_history.contains(&filter) {
             state.filter_history.push(filter);
         }
+    }
+}
+
+/// Shows the subgraph that a file brings along where nobody has been at it yet: whoever pinned it meant it to be seen.
+/// Supernodes take the whole screen.
+fn show_pinned(state: &mut State) {
+    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.trail.stations().0.len() == 1) else { return };
+    let edited = &circuit.traced.document.edited;
+    if !edited.pins.is_empty() {
+        state.focus = Pane::Subgraph;
+        state.windows.zoomed = !edited.groups.is_empty();
     }
 }
 

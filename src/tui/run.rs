@@ -4,7 +4,7 @@ use crate::config;
 use crate::tui::app::State;
 use crate::tui::clipboard::{self, Between};
 use crate::tui::effect::Effect;
-use crate::tui::event::{self, Event};
+use crate::tui::event::{self, Event, Signal};
 use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::message::Msg;
 use crate::tui::models::Models;
@@ -13,7 +13,7 @@ use crate::tui::theme::{Look, ThemeChoice};
 use crate::tui::tracer::Tracer;
 use crate::tui::update::update;
 use crate::tui::wire::Wire;
-use crate::tui::work::Workers;
+use crate::tui::work::{Closing, Workers};
 use crate::tui::{act, view};
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
@@ -52,6 +52,18 @@ pub struct Options {
 /// How often the sign for work that goes on moves.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long being suspended waits for sessions to be saved.
+const SAVING: Duration = Duration::from_secs(2);
+
+/// How the full-screen program was left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The signal that ended it, to be obeyed once everything is said.
+    pub signal: Option<i32>,
+    /// What has come of the sessions.
+    pub sessions: Closing,
+}
+
 /// Runs the full-screen program until the person leaves, or a signal ends it.
 ///
 /// # Errors
@@ -61,7 +73,7 @@ pub fn run(
     tracer: Option<Arc<dyn Tracer>>,
     models: Arc<dyn Models>,
     options: Options,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Left> {
     let env = |name: &str| std::env::var(name).ok();
     // Over a network a frame costs more than it shows.
     let frame = Duration::from_secs(1) / if env("SSH_TTY").is_some() { 30 } else { 60 };
@@ -84,16 +96,18 @@ pub fn run(
     }
 
     let (event_sender, events) = unbounded();
+    let (signal_sender, signals) = unbounded();
     let (wake_sender, wakes) = bounded(1);
     // A wake that is already waiting to be heard says as much as two.
     let wake = Arc::new(move || {
         let _ = wake_sender.try_send(());
     });
+    // A signal that comes as soon as the terminal is claimed must find somebody who gives it back.
+    event::read_signals(signal_sender).context("signals cannot be listened for")?;
     let claim = Claim::new().context(
         "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
     )?;
     terminal::take_mouse(options.mouse)?;
-    event::read_signals(event_sender.clone())?;
     // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that answer
     // late or never hold nothing up.
     let asked = asks && terminal::ask_background()?;
@@ -104,14 +118,24 @@ pub fn run(
     screen.terminal.clear()?;
     state.remembers = true;
     let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
-    let outcome = live(&mut state, &mut workers, &mut screen, &events, &wakes);
+    let sources = Sources { events, signals, wakes };
+    let outcome = live(&mut state, &mut workers, &mut screen, &sources);
     drop(screen);
-    // Sessions are saved before a signal is obeyed.
-    drop(workers);
-    match outcome? {
-        Some(signal) => signal_hook::low_level::emulate_default_handler(signal).context("the signal was not obeyed"),
-        None => Ok(()),
+    // Sessions are saved before a signal is obeyed, and a terminal that is lost takes none of them with it.
+    let sessions = workers.close();
+    match outcome {
+        Ok(signal) => Ok(Left { signal, sessions }),
+        Err(error) if sessions.unsaved.is_empty() => Err(error),
+        Err(error) => Err(error.context(format!("what was done last is not saved: {}", sessions.unsaved.join("; ")))),
     }
+}
+
+/// Where things come from.
+struct Sources {
+    events: Receiver<Event>,
+    signals: Receiver<Signal>,
+    /// Something has come of the work.
+    wakes: Receiver<()>,
 }
 
 struct Screen<W: Write> {
@@ -127,14 +151,20 @@ fn live<W: Write>(
     state: &mut State,
     workers: &mut Workers,
     screen: &mut Screen<W>,
-    events: &Receiver<Event>,
-    wakes: &Receiver<()>,
+    sources: &Sources,
 ) -> anyhow::Result<Option<i32>> {
     let mut ticked = Instant::now();
     loop {
-        for event in events.try_iter() {
-            if let ControlFlow::Break(signal) = take(state, screen, event)? {
-                return Ok(signal);
+        // However much is typed or pasted, signals and answers get their turn, and the screen follows.
+        let turn = Instant::now();
+        while turn.elapsed() < screen.frame
+            && let Ok(event) = sources.events.try_recv()
+        {
+            take(state, event)?;
+        }
+        for signal in sources.signals.try_iter() {
+            if let ControlFlow::Break(signal) = obey(state, workers, screen, signal)? {
+                return Ok(Some(signal));
             }
         }
         for answer in workers.answers() {
@@ -144,7 +174,7 @@ fn live<W: Write>(
             match workers.start(effect) {
                 Some(Effect::Quit) => return Ok(None),
                 Some(Effect::Mouse(wanted)) => terminal::take_mouse(wanted)?,
-                Some(Effect::Suspend) => suspend(state, screen)?,
+                Some(Effect::Suspend) => suspend(state, workers, screen)?,
                 Some(Effect::Copy(text)) => {
                     let sequence = clipboard::sequence(&text, screen.between);
                     screen.terminal.backend_mut().pass(&sequence)?;
@@ -170,34 +200,57 @@ fn live<W: Write>(
             continue;
         }
         select! {
-            recv(events) -> event => {
-                let event = event.unwrap_or(Event::Lost);
-                if let ControlFlow::Break(signal) = take(state, screen, event)? {
-                    return Ok(signal);
+            recv(sources.events) -> event => {
+                take(state, event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned())))?;
+            }
+            recv(sources.signals) -> signal => {
+                // The one who listens for them stays.
+                if let Ok(signal) = signal
+                    && let ControlFlow::Break(signal) = obey(state, workers, screen, signal)?
+                {
+                    return Ok(Some(signal));
                 }
             }
-            recv(wakes) -> _ => {}
+            recv(sources.wakes) -> _ => {}
             default(wait) => {}
         }
     }
 }
 
-fn take<W: Write>(state: &mut State, screen: &mut Screen<W>, event: Event) -> anyhow::Result<ControlFlow<Option<i32>>> {
+/// Takes what comes from the terminal.
+///
+/// # Errors
+/// Nothing can come from it any more.
+fn take(state: &mut State, event: Event) -> anyhow::Result<()> {
     match event {
         Event::Key(key) => update(state, Msg::Key(key)),
         Event::Mouse(mouse) => update(state, Msg::Mouse(mouse)),
         Event::Paste(text) => update(state, Msg::Paste(text)),
         Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
         Event::Background(ground) => update(state, Msg::Background(ground)),
-        Event::End(signal) => return Ok(ControlFlow::Break(Some(signal))),
-        Event::Lost => return Ok(ControlFlow::Break(None)),
-        Event::Suspend => suspend(state, screen)?,
-        Event::Continue => resume(state, screen)?,
+        Event::Lost(why) => anyhow::bail!("the terminal cannot be read any more: {why}"),
+    }
+    Ok(())
+}
+
+/// Does what a signal asks for, until one says to end.
+fn obey<W: Write>(
+    state: &mut State,
+    workers: &Workers,
+    screen: &mut Screen<W>,
+    signal: Signal,
+) -> anyhow::Result<ControlFlow<i32>> {
+    match signal {
+        Signal::End(signal) => return Ok(ControlFlow::Break(signal)),
+        Signal::Suspend => suspend(state, workers, screen)?,
+        Signal::Continue => resume(state, screen)?,
     }
     Ok(ControlFlow::Continue(()))
 }
 
-fn suspend<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
+fn suspend<W: Write>(state: &mut State, workers: &Workers, screen: &mut Screen<W>) -> anyhow::Result<()> {
+    // Who is stopped may never go on.
+    workers.save_within(SAVING);
     screen.claim.suspend().context("the terminal cannot be claimed again")?;
     resume(state, screen)
 }

@@ -42,7 +42,6 @@ impl Sift {
         let subject = Subject {
             graph,
             kept: &self.kept,
-            stored_scores: self.document.stored_scores.as_deref().map(Vec::as_slice),
             labels: &self.document.labels,
             edited: &self.edited,
             selected: Some(self.selected),

@@ -3,6 +3,7 @@
 use crate::job::{Job, Monitor, Progress};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Called from any thread when an answer can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -56,6 +57,14 @@ impl<Q: PartialEq, T: Send + 'static> Slot<Q, T> {
     /// The question that waits for the running one to end.
     pub fn waiting(&self) -> Option<&Q> {
         self.next.as_ref().map(|(question, _)| question)
+    }
+
+    /// Waits for what runs to end, but no longer than `limit`.
+    pub fn finish(&self, limit: Duration) {
+        if let Some((_, job)) = &self.running {
+            // Its answer comes too late to be of use.
+            let _ = job.wait(limit);
+        }
     }
 
     fn start_next(&mut self, wake: &Wake) {

@@ -4,6 +4,7 @@ use crate::graph::{AttributionGraph, Edited, Group, NodeKind, Scores, SupernodeG
 use crate::ids::NodeId;
 use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
+use crate::tui::columns::columns;
 use crate::tui::glyph::Glyphs;
 use crate::tui::text;
 use std::sync::Arc;
@@ -43,6 +44,11 @@ pub struct Subgraph {
     pub pinned: Pinned,
     /// Its boxes and the signed edges between them.
     pub graph: SupernodeGraph,
+    /// By box, its level and its position: the rounded means over its members. Tokens lie below the first layer, outputs
+    /// above the last.
+    places: Vec<(usize, usize)>,
+    /// By box, its middle as a share of the width.
+    middles: Vec<f64>,
     /// How much of the model it explains alone.
     pub scores: Scores,
 }
@@ -51,7 +57,15 @@ impl Subgraph {
     /// Weighs what is pinned.
     pub fn new(graph: &AttributionGraph, pinned: &Pinned) -> Self {
         let edited = Edited { pins: pinned.pins.clone(), groups: pinned.groups.clone(), ..Edited::default() };
-        Self { pinned: pinned.clone(), graph: supernodes(graph, &edited), scores: subgraph_scores(graph, &pinned.pins) }
+        let boxes = supernodes(graph, &edited);
+        let places: Vec<_> = boxes.nodes.iter().map(|supernode| place_of(graph, &supernode.members)).collect();
+        Self {
+            pinned: pinned.clone(),
+            middles: columns(&places, &boxes.edges),
+            places,
+            graph: boxes,
+            scores: subgraph_scores(graph, &pinned.pins),
+        }
     }
 
     /// Follows the nodes into a graph in which each has the id that `to` gives.
@@ -111,9 +125,10 @@ const NAME: usize = 22;
 pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed> {
     let subgraph = &circuit.subgraph;
     let width = usize::from(room.0);
-    let mut order: Vec<(usize, (usize, usize))> =
-        subgraph.graph.nodes.iter().enumerate().map(|(at, node)| (at, height_of(circuit, &node.members))).collect();
-    order.sort_by_key(|(at, (level, position))| (std::cmp::Reverse(*level), *position, *at));
+    let mut order: Vec<(usize, (usize, usize))> = subgraph.places.iter().copied().enumerate().collect();
+    order.sort_by(|(a, (above, _)), (b, (below, _))| {
+        below.cmp(above).then(subgraph.middles[*a].total_cmp(&subgraph.middles[*b])).then(a.cmp(b))
+    });
 
     let mut rows: Vec<(usize, Vec<(usize, String)>)> = Vec::new();
     let mut used = 0;
@@ -138,14 +153,15 @@ pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed>
     let spread = usize::from(room.1.saturating_sub(1)).max(2 * gaps);
     let mut boxes = Vec::new();
     for (row, (_, texts)) in rows.into_iter().enumerate() {
-        let filled: usize = texts.iter().map(|(_, text)| text::width(text)).sum();
-        let air = width.saturating_sub(filled) / (texts.len() + 1);
-        let mut x = 0;
-        for (at, text) in texts {
-            x += air;
-            let wide = text::width(&text);
+        let wide: Vec<usize> = texts.iter().map(|(_, text)| text::width(text)).collect();
+        // Each where it wants to be, but behind the one before it, and with room for those after it.
+        let (mut x, mut behind) = (0, wide.iter().map(|wide| wide + 2).sum::<usize>());
+        for ((at, text), wide) in texts.into_iter().zip(wide) {
+            let wanted = ((subgraph.middles[at] * width as f64) as usize).saturating_sub(wide / 2);
+            x = wanted.min((width + 2).saturating_sub(behind)).max(x);
             boxes.push(Boxed { at, row, x: x as u16, y: (row * spread / gaps) as u16, text });
-            x += wide;
+            x += wide + 2;
+            behind -= wide + 2;
         }
     }
     boxes
@@ -168,16 +184,13 @@ pub fn step(boxes: &[Boxed], at: usize, step: Step) -> Option<usize> {
     there.min_by_key(|boxed| boxed.middle().abs_diff(here.middle())).map(|boxed| boxed.at)
 }
 
-/// The level and the position of a box: the rounded means over its members. Tokens lie below the first layer, outputs
-/// above the last.
-fn height_of(circuit: &Circuit, members: &[NodeId]) -> (usize, usize) {
-    let n_layers = circuit.traced.document.graph.n_layers();
-    let level = |id: &NodeId| match circuit.node(*id).kind {
+fn place_of(graph: &AttributionGraph, members: &[NodeId]) -> (usize, usize) {
+    let level = |id: &NodeId| match graph.node(*id).kind {
         NodeKind::Token { .. } => 0,
-        NodeKind::Logit { .. } => n_layers + 1,
-        _ => circuit.node(*id).layer().map_or(0, |layer| layer.index() + 1),
+        NodeKind::Logit { .. } => graph.n_layers() + 1,
+        _ => graph.node(*id).layer().map_or(0, |layer| layer.index() + 1),
     };
     let mean = |sum: usize| (sum + members.len() / 2) / members.len().max(1);
-    let position = |id: &NodeId| circuit.node(*id).position().index();
+    let position = |id: &NodeId| graph.node(*id).position().index();
     (mean(members.iter().map(level).sum()), mean(members.iter().map(position).sum()))
 }

@@ -43,7 +43,7 @@ pub struct Survey {
 const A_WHILE: Duration = Duration::from_millis(150);
 
 impl Survey {
-    /// What a library calls the features of a graph, together with the labels `file`.
+    /// What a library says of the features of a graph, all that are kept looked at; `file` are the labels of its own file.
     ///
     /// # Errors
     /// The work was stopped.
@@ -53,13 +53,13 @@ impl Survey {
         kept: &Arc<Kept>,
         file: &Arc<Labels>,
         monitor: &Monitor,
-    ) -> Result<Arc<Labels>, Cancelled> {
+    ) -> Result<Named, Cancelled> {
         let (mut before, mut is_new) = (Named::default(), true);
         loop {
             let (knows, graph, kept, file) = (Arc::clone(knows), Arc::clone(graph), Arc::clone(kept), Arc::clone(file));
             let (named, is_all) = Self { knows, graph, kept, file, before, is_new }.run(monitor)?;
             if is_all {
-                return Ok(named.merged);
+                return Ok(named);
             }
             (before, is_new) = (named, false);
         }
@@ -90,10 +90,8 @@ impl Survey {
                 }
             }
         }
-        let mut kept: Vec<NodeId> = self.kept.node_ids().collect();
-        kept.sort_by(|a, b| self.kept.influence[b.index()].total_cmp(&self.kept.influence[a.index()]));
         let mut is_all = true;
-        for feature in kept.into_iter().filter_map(feature_of) {
+        for feature in self.kept.ranked().into_iter().filter_map(feature_of) {
             if looked_at_now.contains(&feature) {
                 continue;
             }
@@ -114,7 +112,38 @@ impl Survey {
     }
 }
 
+/// What became known of a feature.
+pub struct Arrived {
+    /// The feature.
+    pub feature: Feature,
+    /// What it is called.
+    pub label: Option<Label>,
+    /// How often it fires.
+    pub density: Option<f32>,
+}
+
+impl Arrived {
+    /// What is known of a feature here.
+    pub fn read(knows: &dyn Knows, feature: Feature) -> Self {
+        let found = knows.read_here(feature);
+        let density = found.dashboard.and_then(|(dashboard, _)| dashboard.density);
+        Self { feature, label: found.label, density }
+    }
+}
+
 impl Named {
+    /// Takes over what became known of features.
+    pub fn take(&mut self, file: &Labels, arrived: Vec<Arrived>) {
+        let (labels, densities) = (Arc::make_mut(&mut self.labels), Arc::make_mut(&mut self.densities));
+        for Arrived { feature, label, density } in arrived {
+            labels.extend(label.map(|label| (feature, label)));
+            if let Some(density) = density {
+                densities.note(feature, density);
+            }
+        }
+        self.merged = Arc::new(merge(file, &self.labels));
+    }
+
     /// Takes over what was read of a single feature.
     pub fn note(&mut self, file: &Labels, feature: Feature, card: &Card) {
         if let Some(density) = card.density {

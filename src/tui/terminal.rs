@@ -9,8 +9,12 @@ use crossterm::style::{Attribute, Print, ResetColor, SetAttribute, force_color_o
 use crossterm::terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::Terminal;
 use ratatui::layout::Size;
+use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -19,6 +23,9 @@ static CLAIMED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the mouse is to be ours while the terminal is.
 static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// The terminal and its modes as they were before it was claimed.
+static BEFORE: OnceLock<(OwnedFd, Termios)> = OnceLock::new();
 
 /// Presses, drags and the wheel, in coordinates of any size. What crossterm asks for reports every motion too.
 const MOUSE_ON: &str = "\x1b[?1002h\x1b[?1006h";
@@ -32,6 +39,14 @@ impl Claim {
     pub fn new() -> io::Result<Self> {
         // Under NO_COLOR crossterm writes an empty colour sequence. What is coloured is decided by the theme.
         force_color_output(true);
+        let terminal = if io::stdin().is_terminal() {
+            rustix::stdio::stdin().try_clone_to_owned()?
+        } else {
+            File::options().read(true).write(true).open("/dev/tty")?.into()
+        };
+        let modes = termios::tcgetattr(&terminal)?;
+        // Of several claims the first one found the terminal as it was.
+        let _ = BEFORE.set((terminal, modes));
         claim()?;
         Ok(Self(()))
     }
@@ -50,12 +65,19 @@ impl Drop for Claim {
     }
 }
 
-/// Claims the terminal where it is not ours, such as after having been stopped from outside.
+/// Claims the terminal where it is not ours, such as after having been stopped from outside. What was claimed of one that
+/// cannot be claimed whole is given back.
 pub fn claim() -> io::Result<()> {
-    terminal::enable_raw_mode()?;
     CLAIMED.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
-    take_mouse(MOUSE.load(Ordering::SeqCst))
+    let claimed = terminal::enable_raw_mode()
+        .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide))
+        .and_then(|()| take_mouse(MOUSE.load(Ordering::SeqCst)));
+    claimed.inspect_err(|_| give_back())
+}
+
+/// Whether the terminal is ours at the moment.
+pub fn is_claimed() -> bool {
+    CLAIMED.load(Ordering::SeqCst)
 }
 
 /// Takes the mouse, or leaves it to the terminal, from now on.
@@ -96,6 +118,22 @@ pub fn give_back() {
     }
 }
 
+/// Gives the terminal back whatever the thread that draws is doing: from a signal's handler, or beside a thread that does
+/// not answer. Waits for no lock and allocates nothing.
+pub fn give_back_now() {
+    const BACK: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+    if !CLAIMED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let out = rustix::stdio::stdout();
+    if let Some((terminal, modes)) = BEFORE.get() {
+        // What nobody reads must not keep what follows from being written.
+        let _ = termios::tcflush(terminal.as_fd(), QueueSelector::OFlush);
+        let _ = termios::tcsetattr(terminal.as_fd(), OptionalActions::Now, modes);
+    }
+    let _ = rustix::io::write(out, BACK);
+}
+
 /// A panic of this thread gives the terminal back before it is reported; one of a worker is a result that its job
 /// hands over, and must not tear the screen.
 pub fn hook_panics() {
@@ -109,6 +147,17 @@ pub fn hook_panics() {
             tracing::error!("{info}");
         }
     }));
+}
+
+/// Makes sure that there is a terminal to draw on.
+///
+/// # Errors
+/// Stdout is something else.
+pub fn require_terminal() -> anyhow::Result<()> {
+    if io::stdout().is_terminal() {
+        return Ok(());
+    }
+    anyhow::bail!("it draws on a terminal, and stdout is none; the subcommands print (circuitscope --help)")
 }
 
 /// Cells and lines of the terminal.

@@ -1,8 +1,8 @@
 //! What stands between the screen and whoever traces: the screen knows nothing else of models.
 
 pub use crate::attribution::Promoted;
-use crate::graph::{AttributionGraph, Document, FeatureAt, Kept, RawTrace, Scores, Token};
-use crate::ids::{FeatureId, Layer};
+use crate::graph::{AttributionGraph, Document, FeatureAt, InfluenceOf, Kept, RawTrace, Scores, Token};
+use crate::ids::{FeatureId, Layer, NodeId};
 use crate::job::Monitor;
 pub use crate::tokens::UnknownWord;
 use crate::tui::browse::{Ask, Browsed};
@@ -39,16 +39,21 @@ impl Traced {
     pub fn new(document: Document) -> Self {
         let kept = Arc::new(document.prune(document.edited.thresholds));
         let scores = crate::graph::scores(&document.graph, &kept.influence);
-        let ranks = ranks(&kept.influence);
+        let ranks = ranks(&document.graph, &kept);
         Self { document, kept, scores, ranks }
     }
 }
 
-fn ranks(influence: &[f64]) -> Arc<[Option<usize>]> {
-    let mut order: Vec<usize> = (0..influence.len()).filter(|node| influence[*node] > 0.0).collect();
-    order.sort_by(|a, b| influence[*b].total_cmp(&influence[*a]));
-    let mut ranks = vec![None; influence.len()];
-    order.into_iter().enumerate().for_each(|(at, node)| ranks[node] = Some(at + 1));
+/// What nodes are ranked by: the influence that a file gives, else whatever flows through them.
+fn ranks(graph: &AttributionGraph, kept: &Kept) -> Arc<[Option<usize>]> {
+    let has_rank = |id: &NodeId| match graph.influence_of() {
+        InfluenceOf::File(scores) => scores[id.index()].is_some(),
+        InfluenceOf::Whole | InfluenceOf::Unknown => kept.influence[id.index()] > 0.0,
+    };
+    let mut order: Vec<NodeId> = graph.node_ids().filter(has_rank).collect();
+    order.sort_by(|a, b| kept.by_influence(*a, *b));
+    let mut ranks = vec![None; graph.n_nodes()];
+    order.into_iter().enumerate().for_each(|(at, node)| ranks[node.index()] = Some(at + 1));
     ranks.into()
 }
 

@@ -2,6 +2,9 @@
 
 use crate::ids::NodeId;
 
+/// So many stations are remembered, the newest ones: what is done with every key takes longer the more there are.
+pub const STATIONS: usize = 500;
+
 /// How a station was reached from the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reached {
@@ -22,7 +25,7 @@ pub struct Station {
     pub reached: Reached,
 }
 
-/// The stations of a walk; never empty.
+/// The stations of a walk; never empty, and never more than [`STATIONS`].
 #[derive(Clone, Debug)]
 pub struct Trail {
     stations: Vec<Station>,
@@ -58,8 +61,11 @@ impl Trail {
     /// Takes up a walk at one of its stations. One without stations is none.
     pub fn restore(&mut self, stations: Vec<Station>, at: usize) {
         if !stations.is_empty() {
-            self.at = at.min(stations.len() - 1);
-            self.stations = stations;
+            let at = at.min(stations.len() - 1);
+            // The newest ones, so that the walk stands on one of them.
+            let from = (at + 1).saturating_sub(STATIONS);
+            self.at = at - from;
+            self.stations = stations.into_iter().skip(from).take(STATIONS).collect();
         }
     }
 
@@ -89,6 +95,9 @@ impl Trail {
             self.stations.truncate(self.at + 1);
             self.stations.push(station);
             self.at += 1;
+            let excess = self.stations.len().saturating_sub(STATIONS);
+            self.stations.drain(..excess);
+            self.at -= excess;
         }
     }
 
@@ -137,6 +146,21 @@ mod tests {
         trail.go(NodeId(7), Reached::AsOutput(1.0));
         assert!(!trail.forward(all), "a new way forgets the old one");
         assert_eq!(trail.walked().len(), 3);
+    }
+
+    #[test]
+    fn a_long_walk_forgets_where_it_began() {
+        let mut trail = Trail::new(NodeId(0));
+        (1..3000).for_each(|node| trail.go(NodeId(node), Reached::AsInput(0.5)));
+        assert_eq!((trail.stations().0.len(), trail.node()), (STATIONS, NodeId(2999)));
+        while trail.back(all) {}
+        assert_eq!(trail.node(), NodeId(3000 - STATIONS as u32));
+        let all: Vec<_> = (0..3000).map(|node| Station { node: NodeId(node), reached: Reached::Freely }).collect();
+        for at in [0, 700, 2999] {
+            trail.restore(all.clone(), at);
+            assert_eq!(trail.node(), NodeId(at as u32));
+            assert_eq!(trail.stations().0.len(), STATIONS);
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn shows_nodes(state: &State) -> bool {
     !matches!(
         state.popup,
         None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-            | Some(Popup::Consent { .. } | Popup::Why(_))
+            | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Fetch(_) | Popup::Unsaved)
     )
 }
 
@@ -52,12 +52,7 @@ fn take(state: &mut State, msg: Msg) {
         }
         Msg::Key(key) => press(state, key),
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
-        Msg::Paste(text) => {
-            // A line break in what is pasted would otherwise become a token that nobody sees being typed.
-            for c in text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars() {
-                act::edit_text(state, InputRequest::InsertChar(c));
-            }
-        }
+        Msg::Paste(text) => act::paste(state, &text),
         Msg::Resize(width, height) => {
             state.size = (width, height);
             state.dirty = true;
@@ -67,7 +62,8 @@ fn take(state: &mut State, msg: Msg) {
             state.ticks = state.ticks.wrapping_add(1);
             let now = Instant::now();
             for (generation, progress) in progress {
-                let mut all = state.busy.iter_mut().chain(state.shelf.busy());
+                let fetching = state.fetching.as_mut().map(|(busy, _)| busy);
+                let mut all = state.busy.iter_mut().chain(fetching).chain(state.shelf.busy());
                 if let Some(busy) = all.find(|busy| busy.generation == generation) {
                     busy.hear(progress, now);
                 } else if let Some(Popup::Start(start)) = &mut state.popup
@@ -103,17 +99,23 @@ fn take(state: &mut State, msg: Msg) {
             state.warn(text);
             state.dirty = true;
         }
+        Msg::Unsaved(unsaved) => act::take_unsaved(state, unsaved),
+        Msg::SavedAll => act::leave(state),
         Msg::Sifted { generation, result } => act::take_sifted(state, generation, result),
         Msg::Paths { generation, result } => act::take_paths(state, generation, result),
         Msg::Proposed { generation, result } => act::take_proposals(state, generation, result),
+        Msg::Read { generation, result } => act::take_reading(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
-        Msg::Library { transcoder, result } => act::take_library(state, &transcoder, result),
+        Msg::Library { set, result } => act::take_library(state, &set, result),
         Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
-        Msg::Feature { generation, transcoder, feature, result } => {
-            act::take_feature(state, generation, &transcoder, feature, result);
+        Msg::Feature { generation, set, feature, result } => {
+            act::take_feature(state, generation, &set, feature, result);
         }
         Msg::Browsed { generation, result } => act::take_browsed(state, generation, result),
-        Msg::HubAllowed { transcoder, result } => act::take_allowed(state, &transcoder, result),
+        Msg::Missing { generation, result } => act::take_missing(state, generation, result),
+        Msg::Arrived { generation, names } => act::take_arrived(state, generation, names),
+        Msg::FeaturesFetched { generation, result } => act::take_fetched(state, generation, result),
+        Msg::HubAllowed { set, result } => act::take_allowed(state, &set, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),
         Msg::Tried { generation, result } => act::take_tried(state, generation, result),
@@ -280,9 +282,7 @@ fn take_pruned(state: &mut State, generation: u64, result: Result<Arc<Kept>, Str
 /// feature's tokens are asked for.
 fn settle(state: &mut State) {
     act::ask_picker(state);
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
-        prompt.read(state.tracer.as_deref());
-    }
+    act::ask_prompt(state);
     state.windows.note_focus(state.focus);
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();

@@ -34,7 +34,7 @@ impl Predictor {
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Influence => "influence",
+            Self::Influence => "node influence",
             Self::DirectEdge => "direct edge to the outputs",
             Self::Activation => "activation",
         }

@@ -92,8 +92,7 @@ pub fn sources(document: &Document, pins: &[NodeId], kept: &Kept, top: usize) ->
     if !pinned.is_empty() {
         return pinned;
     }
-    let score = |id: &NodeId| document.score(kept, *id).unwrap_or(f32::INFINITY);
-    let before = |a: &NodeId, b: &NodeId| score(a).total_cmp(&score(b)).then(a.cmp(b));
+    let before = |a: &NodeId, b: &NodeId| kept.by_influence(*a, *b).then(a.cmp(b));
     let mut features: Vec<NodeId> = kept.node_ids().filter(is_feature).collect();
     // There may be many, and few are wanted.
     if top < features.len() {

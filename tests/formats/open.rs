@@ -2,7 +2,8 @@
 
 use circuitscope::format::{model_of, open};
 use circuitscope::graph::{
-    AttributionGraph, Document, Extent, Group, Labelled, Labels, NodeKind, Thresholds, influence, prune, scores,
+    AttributionGraph, Document, Extent, Group, InfluenceOf, Labelled, Labels, NodeKind, Thresholds, influence, prune,
+    scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use flate2::write::GzEncoder;
@@ -12,6 +13,16 @@ use std::path::{Path, PathBuf};
 
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/data").join(name)
+}
+
+/// A file that lies beside the repository; `None`, loudly, where it does not.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("SKIPPED: {} is not there", path.display());
+    None
 }
 
 fn opened(name: &str) -> Document {
@@ -54,7 +65,7 @@ const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
 
 #[test]
 fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
-    let Document { origin, graph, labels, stored_scores, edited, .. } = opened("circuit-tracer-old.json");
+    let Document { origin, graph, labels, edited, .. } = opened("circuit-tracer-old.json");
     let wanted = [
         feature(0, 1, 1),
         feature(1, 1, 7),
@@ -71,10 +82,11 @@ fn an_old_file_with_decimal_numbers_shared_ids_and_texts_of_a_url() {
     // feature of layer 1, and for the logit the order of the file tells them apart.
     let wanted = [(5, 0, 2.0), (0, 1, 1.0), (2, 1, -0.5), (0, 6, 0.25), (1, 6, 3.0), (3, 6, -4.0)];
     assert_eq!(links(&graph), wanted);
-    assert_eq!((graph.tokens()[1].id, graph.tokens()[1].text.as_str()), (44, "x⏎"));
+    assert_eq!((graph.tokens()[1].id, graph.tokens()[1].text.as_str()), (44, "x\n"));
     assert_eq!(origin.extent, Extent::PrePruned { node: Some(0.8), edge: None });
     assert_eq!((origin.slug.as_str(), origin.transcoder.as_str(), origin.model.as_str()), ("old", "gemma-2-2b", ""));
-    assert_eq!(stored_scores.unwrap()[..3], [Some(0.5), Some(0.25), Some(0.8)]);
+    let InfluenceOf::File(influence) = graph.influence_of() else { panic!("the file gives influence") };
+    assert_eq!(influence[..3], [Some(0.5), Some(0.25), Some(0.8)]);
     // `2_77_1` is no node, and a group without members is none.
     assert_eq!(edited.groups, [Group { name: "both".into(), members: ids(&[0, 1]) }]);
     assert_eq!(edited.pins, ids(&[0, 1]));
@@ -95,7 +107,7 @@ fn neuronpedias_with_its_links_before_its_nodes() {
     assert_eq!(edited.pins, ids(&[4, 1, 2]));
     assert_eq!(edited.groups, [Group { name: "deep".into(), members: ids(&[1, 2]) }]);
     assert_eq!(edited.notes, "two lines\nof notes");
-    assert_eq!(edited.thresholds, ALL);
+    assert_eq!(edited.thresholds, Thresholds { node: 0.6, ..ALL }, "where viewers open it");
     let label = Labelled::Feature(Layer(0), FeatureId(3));
     assert_eq!((labels[&label].as_str(), edited.labels[&label].as_str()), ("from the site", "three"));
 }
@@ -153,11 +165,14 @@ fn a_cycle_shows_the_influence_of_the_file_only() {
         let kept = prune(graph, Thresholds { node, edge: 0.5, ..Thresholds::default() });
         (kept.node_ids().map(|id| id.0).collect::<Vec<_>>(), kept.n_edges())
     };
-    // Tokens and logits stay; a feature without a score comes last.
+    // Two nodes have none, and stay.
     assert_eq!(kept(1.0), (vec![0, 1, 2, 3, 4], 5));
-    assert_eq!(kept(0.6), (vec![0, 1, 3, 4], 4));
-    assert_eq!(kept(0.5), (vec![0, 3, 4], 1));
-    assert_eq!(prune(graph, ALL).cumulative, [0.3, 0.6, 1.0, 0.9, 1.0]);
+    assert_eq!(kept(0.6), (vec![0, 1, 2, 4], 4));
+    assert_eq!(kept(0.5), (vec![0, 2, 4], 1));
+    let all = prune(graph, ALL);
+    let given: Vec<_> = graph.node_ids().map(|id| all.influence_of(id)).collect();
+    assert_eq!(given, [Some(0.3), Some(0.6), None, Some(0.9), None]);
+    assert!(graph.node_ids().all(|id| all.recomputed(id).is_none()));
     let none = influence(graph);
     assert!(none.iter().all(|influence| influence.is_nan()));
     let scores = scores(graph, &none);
@@ -232,11 +247,11 @@ fn real_graphs_hold_what_their_files_do() {
         found.sort_by(|a, b| a.partial_cmp(b).unwrap());
         wanted.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(found, wanted, "{what}");
-        let kept = prune(graph, document.edited.thresholds);
-        assert_eq!((kept.n_nodes(), kept.n_edges()), (nodes.len(), wanted.len()), "{what}: all of it is shown");
+        let kept = prune(graph, ALL);
+        assert_eq!((kept.n_nodes(), kept.n_edges()), (nodes.len(), wanted.len()), "{what}: all of it can be shown");
         let Extent::PrePruned { node, edge } = document.origin.extent else { panic!("{what} is pruned") };
         assert_eq!((node, edge), (Some(0.8), Some(0.85)), "{what}");
-        let counts = [0.3, 0.6, 0.9]
+        let counts = [0.3, 0.5, 0.7]
             .map(|node| prune(graph, Thresholds { node, edge: 0.98, ..Thresholds::default() }).n_nodes());
         assert!(counts[0] < counts[1] && counts[1] < counts[2] && counts[2] < nodes.len(), "{what}: {counts:?}");
     }

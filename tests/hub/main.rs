@@ -3,6 +3,8 @@
 
 mod broken;
 mod features;
+mod links;
+mod naming;
 mod pull;
 mod refused;
 mod screen;
@@ -42,7 +44,7 @@ impl Machine {
     fn run(&self, args: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_circuitscope"));
         program.env_clear().env("HOME", self.home.path()).env("HF_HOME", self.home.path());
-        program.env("HF_ENDPOINT", &self.endpoint).args(args);
+        program.env("HF_ENDPOINT", &self.endpoint).env("NEURONPEDIA_ENDPOINT", &self.endpoint).args(args);
         program
     }
 

@@ -1,5 +1,6 @@
 //! A hub on loopback: it lists repositories, sends small files itself and large ones from a storage at another port.
 
+use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ pub struct Asked {
     pub path: String,
     pub range: Option<String>,
     pub token: Option<String>,
+    /// What was sent with it.
+    pub body: String,
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -70,6 +73,14 @@ struct Shared {
     fault: Mutex<Fault>,
     asked: Mutex<Vec<Asked>>,
     storage: u16,
+    /// What is at paths of its own, beside repositories.
+    pages: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Features by model, layer and index, as Neuronpedia has them.
+    features: Mutex<BTreeMap<(String, String, u64), Value>>,
+    /// How long an answer takes to come.
+    delay: Mutex<Duration>,
+    /// Requests that are being answered, and how many were at once.
+    answering: Mutex<(usize, usize)>,
 }
 
 /// The hub, and its storage.
@@ -89,6 +100,10 @@ impl Server {
             fault: Mutex::default(),
             asked: Mutex::default(),
             storage: storage.local_addr().unwrap().port(),
+            pages: Mutex::default(),
+            features: Mutex::default(),
+            delay: Mutex::default(),
+            answering: Mutex::default(),
         });
         for (listener, is_storage) in [(hub, false), (storage, true)] {
             let shared = Arc::clone(&shared);
@@ -115,6 +130,28 @@ impl Server {
         files.insert("pytorch_model.bin".to_owned(), vec![0; 64]);
         files.insert("README.md".to_owned(), b"read me".to_vec());
         self.shared.repos.lock().unwrap().entry(repo.to_owned()).or_insert((COMMIT.to_owned(), files));
+    }
+
+    /// Offers what is at a path.
+    pub fn offer_page(&self, path: &str, content: impl Into<Vec<u8>>) {
+        self.shared.pages.lock().unwrap().insert(path.to_owned(), content.into());
+    }
+
+    /// Offers a feature in Neuronpedia's form.
+    pub fn offer_feature(&self, feature: Value) {
+        let text = |name: &str| feature[name].as_str().unwrap().to_owned();
+        let key = (text("modelId"), text("layer"), text("index").parse().unwrap());
+        self.shared.features.lock().unwrap().insert(key, feature);
+    }
+
+    /// Lets every answer take so long.
+    pub fn delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap() = delay;
+    }
+
+    /// The most requests that were answered at once.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.answering.lock().unwrap().1
     }
 
     pub fn set(&self, fault: Fault) {
@@ -167,11 +204,21 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
     let mut words = lines[0].split(' ');
     let path = words.nth(1).unwrap().to_owned();
     let range = header("range");
+    let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body)?;
+    let body = String::from_utf8(body).unwrap();
+    {
+        let mut answering = shared.answering.lock().unwrap();
+        answering.0 += 1;
+        answering.1 = answering.1.max(answering.0);
+    }
+    thread::sleep(*shared.delay.lock().unwrap());
+    shared.answering.lock().unwrap().0 -= 1;
     let earlier = {
         let mut asked = shared.asked.lock().unwrap();
         let earlier = asked.iter().filter(|asked| asked.storage && asked.path == path).count();
         let token = header("authorization");
-        asked.push(Asked { storage, path: path.clone(), range: range.clone(), token });
+        asked.push(Asked { storage, path: path.clone(), range: range.clone(), token, body: body.clone() });
         earlier
     };
     let fault = *shared.fault.lock().unwrap();
@@ -188,7 +235,38 @@ fn serve(shared: &Shared, mut stream: TcpStream, storage: bool) -> std::io::Resu
         });
         return send_stored(shared, &mut stream, &path, part, fault, earlier);
     }
+    if path == "/api/features" {
+        return send_features(shared, &mut stream, &body, fault);
+    }
+    if let Some(page) = shared.pages.lock().unwrap().get(&path) {
+        return answer(&mut stream, "200 OK", &[], page);
+    }
+    if path.starts_with("/api/graph/") {
+        return answer(&mut stream, "404 Not Found", &[], b"");
+    }
     send_own(shared, &mut stream, &path, fault)
+}
+
+/// What Neuronpedia knows of the features that are asked for, in whatever order.
+fn send_features(shared: &Shared, stream: &mut TcpStream, body: &str, fault: Fault) -> std::io::Result<()> {
+    let asked: Vec<Value> = serde_json::from_str(body).unwrap();
+    let features = shared.features.lock().unwrap().clone();
+    let known = asked.iter().rev().filter_map(|feature| {
+        let text = |name: &str| feature[name].as_str().unwrap().to_owned();
+        features.get(&(text("modelId"), text("layer"), feature["index"].as_u64().unwrap()))
+    });
+    let answers = serde_json::to_vec(&known.collect::<Vec<_>>()).unwrap();
+    match fault {
+        Fault::EndsAtOnce => {
+            head(stream, "200 OK", &[("Content-Length", answers.len().to_string())])?;
+            stream.write_all(&answers[..answers.len() / 2])
+        }
+        Fault::FallsSilent => {
+            stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+            stream.read(&mut [0; 1]).map(drop)
+        }
+        _ => answer(stream, "200 OK", &[], &answers),
+    }
 }
 
 fn head(stream: &mut TcpStream, status: &str, headers: &[(&str, String)]) -> std::io::Result<()> {

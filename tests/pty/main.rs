@@ -35,10 +35,22 @@ impl Session {
     }
 
     fn run(args: &[&OsStr], env: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: 40, cols: 130, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_circuitscope"));
         command.args(args);
+        Self::spawn(command, env)
+    }
+
+    /// Runs a line of shell in which `$0` is the program and `$1` a graph.
+    fn shell(line: &str, graph: &Path) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_circuitscope")]);
+        command.arg(graph);
+        Self::spawn(command, &[])
+    }
+
+    fn spawn(mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows: 40, cols: 130, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
         for name in ["XDG_DATA_HOME", "NO_COLOR", "COLORTERM", "COLORFGBG", "SSH_TTY", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
         }
@@ -206,14 +218,81 @@ fn another_citys_features_change_the_answer_to_another_states_capital() {
 
 #[test]
 fn a_signal_that_ends_it_gives_the_terminal_back() {
-    for name in ["TERM", "HUP", "INT"] {
+    for name in SIGNALS {
         let mut session = Session::start(&[]);
         session.until_shows("→ Austin");
         session.signal(name);
         assert!(!session.wait().success());
         session.until_restored();
-        assert_eq!(modes(session.master.as_ref()), session.modes);
+        assert_eq!(modes(session.master.as_ref()), session.modes, "{name}");
     }
+}
+
+/// The signals that would end a program which does not listen.
+const SIGNALS: [&str; 13] =
+    ["TERM", "HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "XFSZ", "ABRT", "BUS"];
+
+#[test]
+fn a_signal_as_soon_as_the_terminal_is_claimed_gives_it_back() {
+    let graph = traced();
+    for name in SIGNALS.into_iter().cycle().take(26) {
+        let mut session = Session::open(&graph.path);
+        let started = Instant::now();
+        while session.written.lock().unwrap().is_empty() {
+            assert!(started.elapsed() < LIMIT, "nothing is written");
+            thread::yield_now();
+        }
+        session.signal(name);
+        assert!(!session.wait().success());
+        session.until_restored();
+        assert_eq!(modes(session.master.as_ref()), session.modes, "{name}");
+    }
+}
+
+#[test]
+fn without_a_terminal_to_draw_on_it_says_so_and_leaves_the_one_it_reads_alone() {
+    let graph = traced();
+    for line in ["\"$0\" open \"$1\" | true", "\"$0\" open \"$1\" > /dev/null", "\"$0\" open \"$1\" >&-"] {
+        let mut session = Session::shell(line, &graph.path);
+        session.until_shows("it draws on a terminal");
+        session.wait();
+        assert_eq!(modes(session.master.as_ref()), session.modes, "{line}");
+    }
+}
+
+#[test]
+fn memory_that_is_refused_is_said_on_a_terminal_that_is_given_back() {
+    let graph = traced();
+    // The program itself takes some 30 MiB of addresses beside its own size; what is left is not enough for the screen.
+    let size = std::fs::metadata(env!("CARGO_BIN_EXE_circuitscope")).unwrap().len() / 1024;
+    let mut refused = 0;
+    for more in [10, 20, 30, 40, 60, 80, 100, 120].map(|mib| mib * 1024) {
+        let line = format!("ulimit -v {}; exec \"$0\" open \"$1\"", size + more);
+        let mut session = Session::shell(&line, &graph.path);
+        thread::sleep(Duration::from_millis(300));
+        session.press("q");
+        let left = session.wait().success();
+        assert_eq!(modes(session.master.as_ref()), session.modes, "{more}");
+        let said = session.raw();
+        refused += usize::from(!left && said.contains("not enough memory"));
+        assert_eq!(said.contains("\x1b[?1049h"), said.contains("\x1b[?1049l"), "{said}");
+    }
+    assert!(refused > 0, "no limit was tight enough to be told of");
+}
+
+/// A graph of the demo's usual prompt, in a folder of its own.
+struct Traced {
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+fn traced() -> Traced {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph.safetensors");
+    let mut trace = Command::new(env!("CARGO_BIN_EXE_circuitscope"));
+    trace.args(["trace", "--prompt", "fact : the capital of the state containing Dallas is", "--out"]).arg(&path);
+    assert!(trace.output().unwrap().status.success());
+    Traced { path, _folder: folder }
 }
 
 #[test]
@@ -343,13 +422,9 @@ fn a_plain_terminal_gets_plain_characters() {
 
 #[test]
 fn what_was_done_is_there_again_however_the_program_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let graph = folder.path().join("graph.safetensors");
-    let mut trace = Command::new(env!("CARGO_BIN_EXE_circuitscope"));
-    trace.args(["trace", "--prompt", "fact : the capital of the state containing Dallas is", "--out"]).arg(&graph);
-    assert!(trace.output().unwrap().status.success());
+    let graph = traced();
     for (pins, end) in ["q", "HUP", "TERM", "KILL", "q"].into_iter().enumerate() {
-        let mut session = Session::open(&graph);
+        let mut session = Session::open(&graph.path);
         session.until_shows("→ Austin");
         if pins > 0 {
             session.until_shows(&format!("pins {pins} "));

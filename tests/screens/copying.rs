@@ -1,6 +1,7 @@
 //! Into the clipboard.
 
 use crate::desk::Desk;
+use circuitscope::graph::Edit;
 use serde_json::Value;
 
 #[test]
@@ -29,4 +30,24 @@ fn chosen_nodes_are_copied_as_a_table_with_the_edges_between_them() {
     let copied = desk.copied.clone().unwrap();
     assert!(copied.contains("| a\\|b | Dallas | `2_472_9` |"), "{copied}");
     assert!(copied.contains("- `E_8_9` → `2_472_9`: +2.0244"), "{copied}");
+}
+
+#[test]
+fn nothing_that_is_copied_is_obeyed_where_it_is_pasted() {
+    let mut desk = Desk::traced((160, 48));
+    // It would end a bracketed paste, and what follows would run.
+    let label = "ok\u{1b}[201~\nrm -rf ~\r\u{9b}2J\u{202e}";
+    let circuit = desk.state.circuit.as_mut().unwrap();
+    circuit.edits.apply(Edit::Label(circuit.labelled(circuit.selected()), label.to_owned()));
+    for part in ["i", "l", "j", "m"] {
+        desk.press(&format!("y {part}"));
+        let copied = desk.copied.take().unwrap();
+        let obeyed = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}');
+        assert!(!copied.contains(obeyed), "{part}: {copied:?}");
+        assert!(!copied.lines().any(|line| line.starts_with("rm")), "{part}: {copied:?}");
+        if part == "j" {
+            let row: Value = serde_json::from_str(&copied).unwrap();
+            assert_eq!(row["label"], label, "JSON says the same in other words");
+        }
+    }
 }

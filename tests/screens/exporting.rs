@@ -1,7 +1,10 @@
 //! The export dialog.
 
 use crate::desk::Desk;
+use circuitscope::graph::{Origin, Page};
+use circuitscope::hub::{GraphLink, SITE};
 use std::fs;
+use std::sync::Arc;
 
 #[test]
 fn an_export_is_chosen_written_and_not_overwritten_unasked() {
@@ -57,6 +60,29 @@ fn interventions_are_written_as_they_are_read() {
     let written = serde_json::from_slice::<circuitscope::graph::Interventions>(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(written, desk.state.circuit.as_ref().unwrap().edits.now().interventions);
     assert_eq!(written.list.len(), 1);
+}
+
+#[test]
+fn a_link_is_copied_with_what_is_pinned() {
+    let mut desk = Desk::traced((160, 48));
+    // Without a name it would lead nowhere.
+    desk.press("p x Down Ctrl-y").expect("has no name");
+    assert_eq!(desk.copied, None);
+    desk.press("Esc");
+    let page = Page { model: "a-model".to_owned(), slug: "a graph".to_owned() };
+    let document = &mut desk.state.circuit.as_mut().unwrap().traced.document;
+    document.origin = Arc::new(Origin { slug: "another".to_owned(), page: Some(page), ..(*document.origin).clone() });
+    // What came from there is handed on by its link first.
+    desk.press("x Ctrl-y").expect("Copied 1 line");
+    let copied = desk.copied.clone().unwrap();
+    assert!(desk.state.popup.is_none());
+    let link = GraphLink::parse(&copied, SITE).unwrap();
+    assert_eq!((link.model.as_str(), link.slug.as_str()), ("a-model", "a graph"));
+    let circuit = desk.state.circuit.as_ref().unwrap();
+    let pinned = circuit.traced.document.graph.node_name(circuit.selected());
+    assert!(link.state.contains(&("pinnedIds".to_owned(), pinned)), "{copied}");
+    desk.press("x Up").expect("another.json");
+    desk.press(&format!("{} Ctrl-y", ["Down"; 8].join(" "))).expect("written to a file");
 }
 
 #[test]

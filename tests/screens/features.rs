@@ -3,14 +3,16 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::demo;
-use circuitscope::features::{Dashboard, Example, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search};
+use circuitscope::features::{
+    Asking, Dashboard, Example, Fetched, Found, Kind, Label, LabelOrigin, Library, Origin, Quantile, Search,
+};
 use circuitscope::graph::Edit;
 use circuitscope::hub::Offer;
 use circuitscope::ids::{FeatureId, Layer, NodeId};
 use circuitscope::job::{Cancelled, Monitor};
-use circuitscope::tui::app::Pane;
+use circuitscope::tui::app::{Pane, Popup};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::{Card, Feature, Knows};
+use circuitscope::tui::features::{Card, Feature, FeatureSet, Knows};
 use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
@@ -22,6 +24,77 @@ use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// A site that knows all features, and names them one after the other when it is let.
+#[derive(Default)]
+struct Far {
+    named: Mutex<BTreeSet<Feature>>,
+    /// How many are to be named before the site falls silent.
+    most: Mutex<usize>,
+}
+
+impl Knows for Far {
+    fn read_here(&self, feature: Feature) -> Found {
+        let origin = LabelOrigin::Source("far".to_owned());
+        let named = self.named.lock().unwrap().contains(&feature);
+        Found { label: named.then(|| Label { text: word(feature), origin }), hub_may_know: !named, ..Found::default() }
+    }
+
+    fn read(&self, feature: Feature, _: &Monitor) -> Result<Found, Cancelled> {
+        Ok(self.read_here(feature))
+    }
+
+    fn label(&self, feature: Feature) -> Option<Label> {
+        self.read_here(feature).label
+    }
+
+    fn density(&self, _: Feature) -> Option<f32> {
+        None
+    }
+
+    fn asks_for(&self) -> Option<String> {
+        None
+    }
+
+    fn allow_hub(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn asking(&self, features: &[Feature]) -> Asking {
+        let named = self.named.lock().unwrap();
+        let missing: Vec<Feature> = features.iter().copied().filter(|feature| !named.contains(feature)).collect();
+        let told = vec![format!("far.example is told {} numbers", missing.len())];
+        Asking { missing, told, forbidden: None }
+    }
+
+    fn fetch(
+        &self,
+        features: &[Feature],
+        told: &(dyn Fn(&[Feature]) + Sync),
+        monitor: &Monitor,
+    ) -> Result<Fetched, String> {
+        for (nth, feature) in features.iter().enumerate() {
+            while *self.most.lock().unwrap() <= nth {
+                monitor
+                    .report("fetching labels", nth as u64, features.len() as u64)
+                    .map_err(|stop| stop.to_string())?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.named.lock().unwrap().insert(*feature);
+            told(&[*feature]);
+        }
+        let asked = features.len();
+        Ok(Fetched { asked, known: asked, named: asked, problems: Vec::new() })
+    }
+
+    fn notices(&self) -> &[String] {
+        &[]
+    }
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
 
 /// A library of made-up contexts, in which each feature's own name stands.
 #[derive(Default)]
@@ -124,9 +197,9 @@ impl Knows for Shelf {
     }
 }
 
-struct Shelves(Arc<Shelf>);
+struct Shelves<K>(Arc<K>);
 
-impl Models for Shelves {
+impl<K: Knows> Models for Shelves<K> {
     fn list(&self) -> anyhow::Result<Vec<Choice>> {
         Ok(Vec::new())
     }
@@ -147,14 +220,18 @@ impl Models for Shelves {
         anyhow::bail!("nothing is loaded")
     }
 
-    fn library(&self, transcoder: &str, _: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
-        assert_eq!(transcoder, "demo-clt");
+    fn library(&self, set: &FeatureSet, _: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+        assert_eq!(set, &of_demo());
         Ok(Arc::clone(&self.0) as Arc<dyn Knows>)
     }
 }
 
+fn of_demo() -> FeatureSet {
+    FeatureSet { transcoder: "demo-clt".to_owned(), source_set: None }
+}
+
 /// A traced screen beside a library.
-fn beside(shelf: &Arc<Shelf>, size: (u16, u16)) -> Desk {
+fn beside<K: Knows>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
     let mut desk = Desk::bare(size, Some(Fake::quick()));
     let models = Arc::new(Shelves(Arc::clone(shelf)));
     desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_models(Some(models));
@@ -274,8 +351,8 @@ fn a_late_answer_is_not_shown_for_another_feature() {
     shelf.set_closed(true);
     select(&mut desk, features[1].0);
     let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
-    let (transcoder, result) = ("demo-clt".to_owned(), card.map(Arc::new).map_err(|stop| stop.to_string()));
-    update(&mut desk.state, Msg::Feature { generation: 0, transcoder, feature: features[0].1, result });
+    let (set, result) = (of_demo(), card.map(Arc::new).map_err(|stop| stop.to_string()));
+    update(&mut desk.state, Msg::Feature { generation: 0, set, feature: features[0].1, result });
     assert!(!desk.shows("which"), "{}", desk.screen());
     shelf.set_closed(false);
     desk.settle();
@@ -405,7 +482,7 @@ fn the_hub_is_asked_only_for_what_is_looked_at_and_can_be_stopped() {
     shelf.set_closed(true);
     desk.press_only("s");
     let asked = |desk: &Desk| {
-        let known = &desk.state.features.known["demo-clt"];
+        let known = &desk.state.features.known[&of_demo()];
         known.pending().is_some_and(|(.., phase)| !phase.is_empty())
     };
     for _ in 0..2_000 {
@@ -443,7 +520,7 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
 
 #[test]
 fn what_is_no_feature_has_no_contexts() {
-    let mut desk = beside(&Arc::default(), (160, 48));
+    let mut desk = beside::<Shelf>(&Arc::default(), (160, 48));
     desk.expect("This is no feature: only features have contexts");
     desk.press("s");
     assert!(desk.state.popup.is_none());
@@ -470,9 +547,47 @@ fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
 
 /// The features of the fake tracer, without waiting for a graph's.
 fn browsing(size: (u16, u16)) -> Desk {
-    let mut desk = beside(&Arc::default(), size);
+    let mut desk = beside::<Shelf>(&Arc::default(), size);
     desk.press("B");
     desk
+}
+
+#[test]
+fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
+    let far = Arc::new(Far::default());
+    let mut desk = beside(&far, (160, 48));
+    let features: Vec<Feature> = features(&desk).into_iter().map(|(_, feature)| feature).collect();
+    let names =
+        |desk: &Desk| features.iter().filter(|feature| circuit(desk).named.labels.contains_key(feature)).count();
+    desk.press("A").expect(&format!("of {n} of the {n} kept features", n = features.len()));
+    desk.expect(&format!("far.example is told {} numbers.", features.len())).expect("sent nowhere");
+    desk.press("n");
+    assert!(desk.state.popup.is_none() && far.named.lock().unwrap().is_empty(), "no is no");
+    // A few come while the rest is waited for, and the graph can be walked.
+    *far.most.lock().unwrap() = 3;
+    desk.press_only("A");
+    desk.wait_for(
+        "the question",
+        |desk| matches!(&desk.state.popup, Some(Popup::Fetch(fetch)) if fetch.asking.is_some()),
+    );
+    desk.press_only("y");
+    desk.wait_for("three names", |desk| names(desk) == 3);
+    assert!(desk.state.popup.is_none());
+    let here = desk.selected();
+    desk.press_only("j");
+    assert_ne!(desk.selected(), here);
+    desk.press_only("Esc");
+    desk.settle();
+    desk.expect("what has come is kept");
+    assert_eq!((names(&desk), desk.state.fetching.is_some()), (3, false));
+    // The next time the rest.
+    *far.most.lock().unwrap() = usize::MAX;
+    desk.press("A").expect(&format!("of {} of the {} kept", features.len() - 3, features.len()));
+    desk.press("y").expect("have a name now");
+    assert_eq!(names(&desk), features.len());
+    let first = circuit(&desk).inputs.kept.iter().find_map(|link| circuit(&desk).feature(link.other)).unwrap();
+    desk.expect(&format!("{} L{} @", word(first), first.0));
+    desk.press("A").expect("hub cannot be asked");
 }
 
 #[test]

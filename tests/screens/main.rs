@@ -11,6 +11,7 @@ mod fake;
 mod features;
 mod filters;
 mod finding;
+mod foreign;
 mod groups;
 mod growing;
 mod interventions;

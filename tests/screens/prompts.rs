@@ -6,6 +6,7 @@ use circuitscope::graph::{Document, RawTrace, Token};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::{Monitor, Progress};
 use circuitscope::tui::app::Busy;
+use circuitscope::tui::keymap::Context;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::update::update;
 use circuitscope::tui::{Promoted, Reading, Tracer, start_chat, start_open, start_trace};
@@ -214,4 +215,37 @@ fn a_fault_in_the_work_is_told_and_survived() {
     desk.expect("this is a fault of the program: on purpose").expect("There is no graph yet");
     desk.press("i Esc q");
     assert!(desk.quit);
+}
+
+#[test]
+fn a_large_paste_is_cut_to_what_has_room_in_every_field() {
+    let fields = ["i", "?", ":", "Ctrl-p", "/", "f", "x", "e l", "e t", "t", "B /", "W p"];
+    for keys in fields {
+        let mut desk = Desk::traced((160, 48));
+        desk.press(keys);
+        if desk.state.context().chain().contains(&Context::Text) {
+            for text in ["x".repeat(1_000_000), "東 ( \u{1b}\r\n\t".repeat(100_000)] {
+                update(&mut desk.state, Msg::Paste(text));
+                desk.expect("longer than there is room for");
+            }
+            desk.settle();
+            desk.press("! Backspace Home Delete End Ctrl-w");
+        } else {
+            let before = desk.screen();
+            update(&mut desk.state, Msg::Paste("x".repeat(1_000_000)));
+            assert_eq!(desk.screen(), before, "{keys}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_is_traced_once_it_is_read() {
+    let mut desk = Desk::traced((160, 48));
+    desk.press("i Ctrl-u");
+    update(&mut desk.state, Msg::Paste("fact : the capital of the state containing Oakland is\n".to_owned()));
+    // Enter comes before the answer.
+    desk.press_only("Enter");
+    desk.settle();
+    desk.expect("containing Oakland is");
+    assert!(desk.state.popup.is_none());
 }

@@ -71,3 +71,47 @@ fn a_graph_that_was_only_looked_at_leaves_nothing_behind() {
     drop(reopened(data.path()));
     assert!(std::fs::read_dir(data.path()).unwrap().next().is_none());
 }
+
+#[test]
+fn what_cannot_be_saved_is_said_until_it_is_and_asked_about_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    // Below a file there is no folder, until there is.
+    let data = folder.path().join("data");
+    std::fs::write(&data, "").unwrap();
+    let mut desk = reopened(&data);
+    assert!(!desk.shows("not saved"));
+    desk.press("p q");
+    assert!(!desk.quit);
+    desk.expect("lost if you leave now").expect("cannot write").expect("not saved ");
+    desk.press("n");
+    assert!(!desk.quit && !desk.shows("lost if you leave now"));
+    desk.expect("not saved ");
+    std::fs::remove_file(&data).unwrap();
+    desk.wait_for("another attempt", |desk| !desk.shows("not saved "));
+    desk.press("q");
+    assert!(desk.quit, "there is nothing left to ask about");
+    drop(desk);
+    assert_eq!(circuit(&reopened(&data)).edits.now().pins.len(), 1);
+}
+
+#[test]
+fn who_wants_to_leaves_with_what_is_not_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::write(&data, "").unwrap();
+    let mut desk = reopened(&data);
+    desk.press("p q y");
+    assert!(desk.quit);
+    assert_eq!(desk.workers.close().unsaved.len(), 1);
+}
+
+#[test]
+fn two_screens_on_one_graph_lose_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut one, mut other) = (reopened(data.path()), reopened(data.path()));
+    one.press("p q");
+    other.press("2 p q");
+    assert!(one.quit && other.quit);
+    drop((one, other));
+    assert_eq!(circuit(&reopened(data.path())).edits.now().pins.len(), 2);
+}

@@ -332,7 +332,7 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     let graph = Arc::clone(&circuit(&desk).traced.document.graph);
     let bench = Bench::new(&demo.0, &graph, &Monitor::default()).unwrap();
     let Some(Question::Subgraph { sources, .. }) = circuit(&desk).truth.question().cloned() else { panic!("no pairs") };
-    let ranked = circuit(&desk).traced.document.ranked(circuit(&desk).kept());
+    let ranked = circuit(&desk).kept().ranked();
     let strongest: Vec<_> = ranked.into_iter().filter(|id| graph.node(*id).is_feature()).take(TOP).collect();
     assert_eq!(sources, strongest);
     let wanted = bench.pairs(&sources, &Mode::Free, &Monitor::default()).unwrap();

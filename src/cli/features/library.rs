@@ -5,6 +5,7 @@ use crate::config;
 use crate::demo;
 use crate::features::remote::Consents;
 use crate::features::{Library, Search, Sizes};
+use crate::graph::{Origin, SourceSet};
 use crate::hub::{HubError, PRESETS, Place, Preset, Reference, Source};
 use crate::job::Monitor;
 use crate::transcoder::{TranscoderConfig, feature_counts};
@@ -61,6 +62,8 @@ pub struct Set {
     pub sizes: Option<Sizes>,
     /// Where the hub keeps it.
     pub reference: Option<Reference>,
+    /// Its features on Neuronpedia.
+    pub source_set: Option<SourceSet>,
 }
 
 impl Set {
@@ -75,7 +78,7 @@ impl Set {
             Some(path) => path.display().to_string(),
             None => place.name(),
         };
-        Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place) }
+        Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
     /// The transcoder behind a directory or a reference. Dashboards can be read where its weights are not here.
@@ -108,6 +111,14 @@ impl Set {
         }
     }
 
+    /// The transcoder of a graph, as [`Set::called`], with its features on Neuronpedia where its file names them.
+    ///
+    /// # Errors
+    /// The environment cannot be understood.
+    pub fn of_graph(origin: &Origin) -> Result<Self> {
+        Ok(Self { source_set: origin.source_set.clone(), ..Self::called(&origin.transcoder)? })
+    }
+
     /// The transcoder of the embedded demo.
     pub fn demo() -> Self {
         Self { reference: None, ..Self::of(demo::places().1) }
@@ -128,7 +139,10 @@ impl Set {
             sizes: self.sizes.as_ref(),
             data: data.as_deref(),
         };
-        let library = Library::open(&search, monitor)?;
+        let mut library = Library::open(&search, monitor)?;
+        if let Some(source_set) = &self.source_set {
+            library = library.with_site(&hub(offline), source_set, data.as_deref());
+        }
         let Some(reference) = &self.reference else { return Ok(library) };
         let mut consents = Consents::open(config::consents_file());
         if download {

@@ -2,6 +2,7 @@
 
 mod browse;
 mod build;
+mod fetch;
 mod import;
 pub(super) mod library;
 mod merge;
@@ -21,6 +22,7 @@ pub struct FeaturesArgs {
 enum Command {
     Browse(browse::BrowseArgs),
     Build(build::BuildArgs),
+    Fetch(fetch::FetchArgs),
     Merge(merge::MergeArgs),
     Import(import::ImportArgs),
     Show(show::ShowArgs),
@@ -34,6 +36,7 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
     match &args.command {
         Command::Browse(args) => browse::run(args),
         Command::Build(args) => build::run(args),
+        Command::Fetch(args) => fetch::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Import(args) => import::run(args),
         Command::Show(args) => show::run(args),

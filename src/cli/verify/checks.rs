@@ -155,7 +155,7 @@ pub fn faithfulness(checked: &Checked<'_>, most: usize, mode: Freeze, monitor: &
     let features = found.features.iter().map(|it| {
         json!({
             "node": open.name(it.node),
-            "influence": it.predictor(Predictor::Influence),
+            "node_influence": it.predictor(Predictor::Influence),
             "direct_edge": it.predictor(Predictor::DirectEdge),
             "activation": it.predictor(Predictor::Activation),
             "divergence": it.effect(Effect::Divergence),
@@ -171,16 +171,16 @@ pub fn faithfulness(checked: &Checked<'_>, most: usize, mode: Freeze, monitor: &
         key: "faithfulness",
         title: format!("Whether influence says which features matter ({})", mode.name()),
         text: vec![format!(
-            "{} of {} features of the graph were set to 0, one at a time. Influence is the graph's, over all paths; the \
-             direct edge is the sum of absolute edges to the outputs, weighed by their probabilities. Correlations are over \
+            "{} of {} features of the graph were set to 0, one at a time. Node influence is what flows through a feature to the \
+             outputs, over all paths; the direct edge is the sum of absolute edges to the outputs, weighed by their probabilities. Correlations are over \
              features.",
             found.features.len(),
             graph.feature_nodes().count()
         )],
         tables: vec![Table { head: vec!["effect", "predictor", "Spearman", "Pearson"], rows }],
         plots: vec![Plot {
-            title: "Influence and effect, by feature".into(),
-            x: "influence, log10".into(),
+            title: "Node influence and effect, by feature".into(),
+            x: "node influence, log10".into(),
             y: "divergence in nats, log10".into(),
             series: vec![Series { name: "features".into(), points }],
             diagonal: false,

@@ -30,7 +30,7 @@ pub(super) fn nodes(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
                 cell(sheet.id(at)),
                 sheet.shape(at).name().into(),
                 of(&|id| graph.node(id).activation.map(|activation| activation.to_string())),
-                of(&|id| sheet.cumulative(id).map(|score| score.to_string())),
+                of(&|id| sheet.influence(id).map(|score| score.to_string())),
                 members.iter().any(|id| sheet.edited.is_pinned(*id)).to_string(),
                 cell(names.join(" ")),
             ],

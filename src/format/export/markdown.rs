@@ -36,10 +36,11 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
     )?;
     let scores = sheet.scores();
     let of = if sheet.part == Part::Pinned { "pinned subgraph" } else { "graph" };
+    let name = if graph.is_whole() { "Scores" } else { "Recomputed scores" };
     if scores.replacement.is_finite() {
         writeln!(
             out,
-            "| Scores of the {of} | replacement {:.3}, completeness {:.3} |",
+            "| {name} of the {of} | replacement {:.3}, completeness {:.3} |",
             scores.replacement, scores.completeness
         )?;
     } else {
@@ -61,7 +62,7 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
             [id] => {
                 let token = quoted(&graph.tokens()[graph.node(id).position().index()].text);
                 let layer = graph.node(id).layer().map_or_else(String::new, |layer| format!("L{layer} "));
-                let score = sheet.cumulative(id).map_or(String::new(), |score| format!("{score:.3}"));
+                let score = sheet.influence(id).map_or(String::new(), |score| format!("{score:.3}"));
                 (format!("{layer}{} {}", graph.node(id).position(), inline(&token)), score)
             }
             _ => (format!("{} nodes", node.members.len()), String::new()),

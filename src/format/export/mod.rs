@@ -77,7 +77,7 @@ pub struct Options {
     pub format: Format,
     /// Which part of it.
     pub part: Part,
-    /// What viewers call the graph; where it is empty, what its file or the file that is written is called.
+    /// What viewers call the graph; where it is empty, what its file calls it, or what the file that is written is called.
     pub slug: String,
     /// What the features are of, where it is to be another name than the graph's file gives: Neuronpedia's own of the
     /// model.
@@ -104,8 +104,10 @@ pub fn export(
         })?;
         return dense::write(path, trace, &document.graph, kept, scores(&document.graph, &kept.influence));
     }
-    let named = [&options.slug, &document.origin.slug].into_iter().find(|slug| !slug.is_empty());
-    let slug = named.cloned().unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    let mut slug = slug(document, options);
+    if slug.is_empty() {
+        slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    }
     let write = checked(document, kept, edited, &Options { slug, ..options.clone() })?;
     write_atomically(path, write)
 }
@@ -127,6 +129,14 @@ pub fn export_to(
     Ok(checked(document, kept, edited, options)?(out))
 }
 
+/// What viewers call the graph, by the options or by its file.
+fn slug(document: &Document, options: &Options) -> String {
+    let origin = &document.origin;
+    let page = origin.page.as_ref().filter(|_| options.format == Format::Url).map(|page| &page.slug);
+    let named = [Some(&options.slug), page, Some(&origin.slug)].into_iter().flatten().find(|slug| !slug.is_empty());
+    named.cloned().unwrap_or_default()
+}
+
 fn unexportable(what: impl Into<String>) -> FormatError {
     FormatError::Unexportable { what: what.into() }
 }
@@ -141,7 +151,8 @@ fn checked<'a>(
     edited: &'a Edited,
     options: &Options,
 ) -> Result<Writing<'a>, FormatError> {
-    let Options { format, part, slug, scan, theme } = options.clone();
+    let Options { format, part, scan, theme, .. } = options.clone();
+    let slug = slug(document, options);
     if part == Part::Pinned && edited.pins.is_empty() {
         return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
     }
@@ -159,6 +170,11 @@ fn checked<'a>(
             serde_json::to_writer_pretty(JsonOut::new(&mut *out), &edited.interventions)?;
             out.write_all(b"\n")
         }));
+    }
+    if format == Format::Url && slug.is_empty() {
+        return Err(unexportable(
+            "a link names the graph, and this one has no name; give it one, or write a file of its name",
+        ));
     }
     let sheet = Sheet::new(document, kept, edited, part, slug);
     if format == Format::Svg {

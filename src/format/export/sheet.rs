@@ -168,12 +168,10 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// A node's share of influence, cumulated: the file's where it gives one.
-    pub fn cumulative(&self, id: NodeId) -> Option<f32> {
-        match &self.document.stored_scores {
-            Some(scores) => scores[id.index()],
-            None => Some(self.kept.cumulative[id.index()]).filter(|_| !self.node(id).is_logit()),
-        }
+    /// A node's influence; outputs have none but where a file gives it.
+    pub fn influence(&self, id: NodeId) -> Option<f32> {
+        let is_computed = self.document.graph.is_whole();
+        self.kept.influence_of(id).filter(|_| !(is_computed && self.node(id).is_logit()))
     }
 
     /// How much is explained by the whole graph; of what is pinned, by that.

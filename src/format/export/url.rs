@@ -1,8 +1,9 @@
-//! The state of Neuronpedia's viewer, as its URL holds it.
+//! The link at which Neuronpedia shows a graph, with the state of its viewer.
 
 use super::sheet::Sheet;
 use crate::format::json;
 use crate::graph::Part;
+use crate::hub::GraphLink;
 use std::io::{self, Write};
 
 /// One line: the address at which Neuronpedia shows the graph of this slug with these pins, groups, labels and
@@ -18,14 +19,14 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
         .iter()
         .map(|group| std::iter::once(group.name.as_str()).chain(group.members.iter().map(name)).collect())
         .collect();
-    let mut state = vec![("slug", sheet.slug.clone())];
+    let mut state = Vec::new();
     if !pins.is_empty() {
         state.push(("pinnedIds", pins.join(",")));
     }
     if !groups.is_empty() {
         state.push(("supernodes", serde_json::json!(groups).to_string()));
     }
-    let labels = json::labels(graph, edited, &names);
+    let labels = json::labels(graph, edited, &sheet.document.foreign.unread, &names);
     if !labels.is_empty() {
         state.push(("clerps", serde_json::json!(labels).to_string()));
     }
@@ -38,22 +39,12 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>, scan: Option<&str>) 
     if let Some(first) = pins.first() {
         state.push(("clickedId", (*first).to_owned()));
     }
-    let state: Vec<_> = state.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
     let origin = &sheet.document.origin;
     let named = if origin.model.is_empty() { &origin.transcoder } else { &origin.model };
     let guessed = || named.rsplit('/').next().unwrap_or_default().to_lowercase();
-    let model = scan.map_or_else(guessed, str::to_owned);
-    writeln!(out, "https://www.neuronpedia.org/{}/graph?{}", encoded(&model), state.join("&"))
-}
-
-/// Percent-encoded, but for what stands for itself anywhere in a URL.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' => out.push(byte.into()),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    let of_page = origin.page.as_ref().map(|page| page.model.clone());
+    let of_file = || origin.source_set.as_ref().map(|set| set.model.clone());
+    let model = scan.map(str::to_owned).or(of_page).or_else(of_file).unwrap_or_else(guessed);
+    let state = state.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    writeln!(out, "{}", GraphLink { model, slug: sheet.slug.clone(), state })
 }

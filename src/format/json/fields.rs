@@ -41,9 +41,13 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
         Ok(Text(Cow::Owned(number.to_string())))
     }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(number.to_string())))
+    }
 }
 
-/// A whole number. Writers that know only one kind of number may write `12.0`.
+/// A whole number. Writers that know only one kind of number may write `12.0`, and some write numbers as texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Whole(pub i128);
 
@@ -53,6 +57,18 @@ impl<'de> Deserialize<'de> for Whole {
 
         impl Visitor<'_> for WholeVisitor {
             type Value = Whole;
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Whole, E> {
+                text.trim().parse().map(Whole).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+
+            fn visit_i128<E: Error>(self, number: i128) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_u128<E: Error>(self, number: u128) -> Result<Whole, E> {
+                i128::try_from(number).map(Whole).map_err(|_| E::custom("a number of more than 127 bits"))
+            }
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a whole number")
@@ -77,67 +93,46 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// What of the metadata is used.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Metadata {
-    #[serde(default)]
-    pub slug: Option<String>,
-    #[serde(default)]
-    pub scan: Option<String>,
-    #[serde(default)]
-    pub transcoder_list: Option<Vec<String>>,
-    #[serde(default)]
-    pub prompt_tokens: Option<Vec<String>>,
-    #[serde(default)]
-    pub prompt: Option<String>,
-    /// EleutherAI's attribute says it.
-    #[serde(default)]
-    pub n_layers: Option<u32>,
-    #[serde(default)]
-    pub node_threshold: Option<f64>,
-    #[serde(default)]
-    pub info: Option<Info>,
-    #[serde(default)]
-    pub pruning_settings: Option<PruningSettings>,
-    /// This program's own: the trace was stopped early.
-    #[serde(default)]
-    pub partial: bool,
-}
+/// A finite number in single precision, or the text of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Number(pub f32);
 
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Info {
-    #[serde(default)]
-    pub transcoder_set: Option<String>,
-    #[serde(default)]
-    pub description: Option<String>,
-}
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberVisitor;
 
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct PruningSettings {
-    #[serde(default)]
-    pub node_threshold: Option<f64>,
-    #[serde(default)]
-    pub edge_threshold: Option<f64>,
-}
+        impl Visitor<'_> for NumberVisitor {
+            type Value = Number;
 
-/// What a person left behind. Each is a value or, where circuit-tracer's page saved it, the text that its URL held.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct QParams {
-    #[serde(default, rename = "pinnedIds")]
-    pub pinned_ids: Listed,
-    /// A name, then the members.
-    #[serde(default)]
-    pub supernodes: Lists,
-    /// A node or feature, then its label.
-    #[serde(default)]
-    pub clerps: Lists,
-    #[serde(default, rename = "pruningThreshold")]
-    pub pruning_threshold: Threshold,
-    /// This program's own: the field's viewers prune nodes only.
-    #[serde(default, rename = "edgeThreshold")]
-    pub edge_threshold: Threshold,
-    #[serde(default, rename = "densityThreshold")]
-    pub density_threshold: Threshold,
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number in the range of single precision")
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+                let single = number as f32;
+                if single.is_finite() {
+                    Ok(Number(single))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(number), &self))
+                }
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number as f32))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f32))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                let number = text.trim().parse::<f64>().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
+                self.visit_f64(number)
+            }
+        }
+
+        deserializer.deserialize_any(NumberVisitor)
+    }
 }
 
 /// Ids: a list, or one text with commas between them.
@@ -256,40 +251,6 @@ impl<'de> Deserialize<'de> for Loose {
 
         deserializer.deserialize_any(LooseVisitor)
     }
-}
-
-/// A node as it stands in a file.
-#[derive(Debug, Deserialize)]
-pub(super) struct FileNode<'a> {
-    #[serde(borrow)]
-    pub node_id: Text<'a>,
-    #[serde(default)]
-    pub feature: Option<Whole>,
-    #[serde(borrow, default)]
-    pub layer: Option<Text<'a>>,
-    pub ctx_idx: Whole,
-    #[serde(borrow, default)]
-    pub feature_type: Option<Text<'a>>,
-    #[serde(default)]
-    pub token_prob: Option<f32>,
-    #[serde(borrow, default, rename = "jsNodeId")]
-    pub js_node_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub clerp: Option<Text<'a>>,
-    #[serde(default)]
-    pub influence: Option<f32>,
-    #[serde(default)]
-    pub activation: Option<f32>,
-}
-
-/// A link as it stands in a file.
-#[derive(Debug, Deserialize)]
-pub(super) struct FileLink<'a> {
-    #[serde(borrow)]
-    pub source: Text<'a>,
-    #[serde(borrow)]
-    pub target: Text<'a>,
-    pub weight: f32,
 }
 
 /// Reads a JSON list item by item, without keeping it.

@@ -1,114 +1,169 @@
 //! What a node of a file is: by its `feature_type`, never by its id, whose form tells little.
 
 use super::clerp;
-use super::fields::FileNode;
+use super::node::FileNode;
+use super::signs::Signs;
 use crate::graph::NodeKind;
 use crate::ids::{FeatureId, Layer, Position};
 
 /// More layers than any model has; a file that says more would have its reader draw them all.
-const MAX_LAYERS: u32 = 10_000;
-/// The powers of ten by which old graphs set layers apart: the least above the transcoder's width.
-const DECIMAL_STEPS: [u64; 2] = [100_000, 1_000_000];
+const MAX_LAYERS: u32 = 1_000;
 
-/// The kind of a node.
+/// What the programs call a feature of a transcoder, per-layer ones included.
+pub(super) const FEATURE: &str = "cross layer transcoder";
+/// A feature of a sparse attention layer.
+pub(super) const ATTENTION_FEATURE: &str = "lorsa";
+/// What a transcoder misses.
+pub(super) const ERROR: &str = "mlp reconstruction error";
+
+/// What a node is called that does not say what it is.
+const UNKNOWN: &str = "unknown";
+
+/// Which of the kinds a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Class {
+    Feature,
+    Error,
+    Token,
+    Logit,
+    Other,
+}
+
+impl Class {
+    pub fn of(node: &FileNode<'_>) -> Self {
+        match node.kind.as_deref() {
+            Some(FEATURE) => Self::Feature,
+            Some(ERROR) => Self::Error,
+            Some("embedding") => Self::Token,
+            Some("logit") => Self::Logit,
+            None if node.is_logit => Self::Logit,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How a file counts layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layers {
+    /// One number a layer.
+    Plain,
+    /// Two numbers a layer, as OpenMOSS's programs have it: one for its attention, then one for its MLP.
+    Doubled,
+}
+
+impl Layers {
+    /// How these nodes count them. Two numbers a layer are those of a file that names dictionaries and has its attention at
+    /// even numbers and its MLPs at odd ones, each of them.
+    pub fn of(nodes: &[FileNode<'_>]) -> Self {
+        let fits = |node: &FileNode<'_>| {
+            let wanted = match node.kind.as_deref() {
+                Some(FEATURE | ERROR) => 1,
+                Some(ATTENTION_FEATURE | "lorsa error") => 0,
+                _ => return true,
+            };
+            layer_number(node).is_ok_and(|number| number.is_some_and(|number| number % 2 == wanted))
+        };
+        let named = nodes.iter().any(|node| node.has_sae_name);
+        if named && nodes.iter().all(fits) { Self::Doubled } else { Self::Plain }
+    }
+
+    /// The layer of a node, where it has one.
+    ///
+    /// # Errors
+    /// It is no layer of a model.
+    pub fn layer(self, node: &FileNode<'_>) -> Result<Option<Layer>, String> {
+        let number = layer_number(node)?;
+        Ok(number.map(|number| Layer(if self == Self::Doubled { number / 2 } else { number })))
+    }
+}
+
+/// The number of a node's layer as the file counts: `E` stands for the embeddings, and so does -1, which other programs
+/// have for what is above all layers.
 ///
 /// # Errors
-/// What about it makes no sense.
-pub(super) fn of(node: &FileNode<'_>) -> Result<NodeKind, String> {
-    let position = position(node)?;
-    Ok(match node.feature_type.as_ref().map(|kind| kind.0.as_ref()) {
-        Some("cross layer transcoder") => {
-            let layer = needed_layer(node)?;
-            NodeKind::Feature { layer, position, feature: feature(node, layer)? }
-        }
-        Some("mlp reconstruction error") => NodeKind::Error { layer: needed_layer(node)?, position },
-        Some("embedding") => NodeKind::Token { position, id: vocabulary_index(node, 'E').unwrap_or_default() },
-        Some("logit") => {
-            let (text, probability) = clerp::parse(node.clerp.as_ref().map_or("", |clerp| &clerp.0));
-            let given = node.token_prob.filter(|probability| *probability != 0.0);
-            NodeKind::Logit {
-                position,
-                id: logit_id(node)?,
-                probability: given.or(probability).unwrap_or_default(),
-                text: text.to_owned(),
-            }
-        }
-        other => NodeKind::Other {
-            layer: layer(node)?,
-            position,
-            kind: other.unwrap_or("unknown").into(),
-            name: node.node_id.0.as_ref().into(),
-        },
-    })
-}
-
-/// The layer that a file puts its logits at; they have none of their own.
-pub(super) fn logit_layer(node: &FileNode<'_>) -> Option<Layer> {
-    layer(node).ok().flatten()
-}
-
-fn position(node: &FileNode<'_>) -> Result<Position, String> {
-    let index = node.ctx_idx.0;
-    u32::try_from(index).map(Position).map_err(|_| format!("its ctx_idx is {index}, which is no position"))
-}
-
-/// The layer, where there is one: `E` stands for the embeddings, and -1 for what is above all layers.
-fn layer(node: &FileNode<'_>) -> Result<Option<Layer>, String> {
-    let Some(name) = node.layer.as_ref().map(|layer| layer.0.as_ref()) else { return Ok(None) };
+/// It is no layer of a model.
+pub(super) fn layer_number(node: &FileNode<'_>) -> Result<Option<u32>, String> {
+    let Some(name) = node.layer.as_deref().map(str::trim) else { return Ok(None) };
     match name.parse::<i64>() {
         Ok(-1) => Ok(None),
         Ok(number) => match u32::try_from(number) {
-            Ok(layer) if layer < MAX_LAYERS => Ok(Some(Layer(layer))),
+            Ok(layer) if layer < 2 * MAX_LAYERS => Ok(Some(layer)),
             _ => Err(format!("its layer is {number}, which is no layer of a model")),
         },
-        Err(_) if name == "E" || name.is_empty() => Ok(None),
+        Err(_) if name.eq_ignore_ascii_case("E") || name.is_empty() => Ok(None),
         Err(_) => Err(format!("its layer is {name:?}, which is neither a number nor E")),
     }
 }
 
-fn needed_layer(node: &FileNode<'_>) -> Result<Layer, String> {
-    layer(node)?.ok_or_else(|| "it has no layer, which a feature and an error have".into())
+/// The kind of a node. `feature` is what it is known by where it is a feature of a transcoder.
+///
+/// # Errors
+/// What about it makes no sense.
+pub(super) fn of(
+    node: &FileNode<'_>,
+    layers: Layers,
+    feature: Option<FeatureId>,
+    signs: Signs,
+) -> Result<NodeKind, String> {
+    let position = Position(node.position);
+    let layer = layers.layer(node)?;
+    let needed = || layer.ok_or_else(|| "it has no layer, which a feature and an error have".to_owned());
+    Ok(match Class::of(node) {
+        Class::Feature => {
+            let feature = feature.ok_or("it does not say which feature it is")?;
+            NodeKind::Feature { layer: needed()?, position, feature }
+        }
+        Class::Error => NodeKind::Error { layer: needed()?, position },
+        Class::Token => NodeKind::Token { position, id: vocabulary_index(node, 'E').unwrap_or_default() },
+        Class::Logit => {
+            let parsed = clerp::parse(&node.label);
+            let text = if node.label.is_empty() { node.token.as_deref().unwrap_or_default() } else { parsed.text };
+            let given = node.probability.filter(|probability| *probability != 0.0);
+            let probability = given.or(parsed.probability).unwrap_or_default();
+            if probability < 0.0 {
+                return Err(format!("its probability is {probability}"));
+            }
+            NodeKind::Logit { position, id: logit_id(node)?, probability, text: signs.meant(text) }
+        }
+        Class::Other => NodeKind::Other {
+            layer,
+            position,
+            kind: node.kind.as_deref().unwrap_or(UNKNOWN).into(),
+            name: node.id.as_ref().into(),
+        },
+    })
 }
 
-/// The feature's index in its layer, out of a number that is the Cantor pairing of layer and index or, in old graphs,
-/// decimal: layer * 100000 + index. Which of them is what agrees with the layer and with the index in the node's id;
-/// where the id holds none, pairing goes first.
-fn feature(node: &FileNode<'_>, layer: Layer) -> Result<FeatureId, String> {
-    let number = node.feature.and_then(|number| u64::try_from(number.0).ok());
-    let named = index_in_id(&node.node_id.0, layer);
-    let Some(number) = number else {
-        let found = node.feature.map_or("missing".into(), |number| number.0.to_string());
-        return named.map(FeatureId).ok_or_else(|| format!("its feature number is {found}"));
-    };
-    let paired = unpair(number).and_then(|(paired_layer, index)| (paired_layer == layer.0).then_some(index));
-    let decimal = DECIMAL_STEPS.into_iter().filter_map(|step| {
-        let index = number.checked_sub(u64::from(layer.0) * step)?;
-        u32::try_from(index).ok().filter(|_| index < step)
-    });
-    let readings: Vec<u32> = paired.into_iter().chain(decimal).collect();
-    let agreed = readings.iter().copied().find(|index| Some(*index) == named);
-    agreed
-        .or(readings.first().copied())
-        .map(FeatureId)
-        .ok_or_else(|| format!("its feature number {number} belongs to no feature of layer {layer}"))
-}
-
-/// The pair whose Cantor pairing is `number`: `(l + i)(l + i + 1) / 2 + i`.
-fn unpair(number: u64) -> Option<(u32, u32)> {
-    let diagonal = ((8 * u128::from(number) + 1).isqrt() - 1) / 2;
-    let index = u128::from(number) - diagonal * (diagonal + 1) / 2;
-    Some((u32::try_from(diagonal - index).ok()?, u32::try_from(index).ok()?))
-}
-
-/// The feature's index in an id: `{layer}_{feature}_{position}`, `{layer}_cro_{feature}_{position}`,
-/// `intermediate_{position}_{layer}_{feature}`.
-fn index_in_id(id: &str, layer: Layer) -> Option<u32> {
-    let parts: Vec<&str> = id.split('_').collect();
-    match parts[..] {
-        ["intermediate", _, _, index] => index.parse().ok(),
-        [first, index, _] | [first, _, index, _] if first.parse() == Ok(layer.0) => index.parse().ok(),
+/// The feature's index in its node's ids: in `{layer}_{feature}_{position}` and its like, else wherever the numbers of its
+/// layer, its own and its position stand behind each other; in `intermediate_{position}_{layer}_{feature}`; and in a
+/// `jsNodeId` `{layer}_{feature}-…`.
+pub(super) fn index_in_ids(node: &FileNode<'_>) -> Option<u128> {
+    let layer = layer_number(node).ok().flatten()?;
+    let parts: Vec<&str> = node.id.split('_').collect();
+    let is_layer = |text: &str| text.parse() == Ok(layer);
+    let in_id = match parts[..] {
+        ["intermediate", _, _, index] => digits(index),
+        [first, index, _] | [first, _, index, _] if is_layer(first) => digits(index),
         _ => None,
-    }
+    };
+    let in_js_id = || {
+        let (first, rest) = node.js_id.as_deref()?.split_once('_')?;
+        let index = rest.split(['-', '_']).next()?;
+        digits(index).filter(|_| is_layer(first))
+    };
+    in_id.or_else(|| in_a_row(node, layer)).or_else(in_js_id)
+}
+
+/// The middle one of the last three numbers of an id, where the others are its layer and position.
+fn in_a_row(node: &FileNode<'_>, layer: u32) -> Option<u128> {
+    let numbers: Vec<&str> = node.id.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
+    let [.., first, index, last] = numbers[..] else { return None };
+    digits(index).filter(|_| first.parse() == Ok(layer) && last.parse() == Ok(node.position))
+}
+
+/// A number of digits alone, without a sign.
+fn digits(text: &str) -> Option<u128> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// The vocabulary index of a token or a logit: in circuit-tracer's id, `E_{index}_{position}`, or in its `jsNodeId`,
@@ -119,39 +174,20 @@ fn vocabulary_index(node: &FileNode<'_>, lead: char) -> Option<u32> {
         (parts.next()?.chars().eq([lead])).then_some(())?;
         parts.next()?.parse().ok()
     };
-    index(&node.node_id.0).or_else(|| node.js_node_id.as_ref().and_then(|id| index(&id.0)))
+    index(&node.id).or_else(|| node.js_id.as_deref().and_then(index))
 }
 
 /// The vocabulary index of a logit or, where a file does not give it, the number that its id ends in.
 fn logit_id(node: &FileNode<'_>) -> Result<u32, String> {
-    let given = node.feature.and_then(|number| u32::try_from(number.0).ok());
-    let last = || node.node_id.0.rsplit('_').next().and_then(|index| index.parse().ok());
+    let given = node.feature.and_then(|number| u32::try_from(number).ok());
+    let in_id = || match node.id.split('_').collect::<Vec<_>>()[..] {
+        [_, index, position] if position.parse() == Ok(node.position) => index.parse().ok(),
+        _ => None,
+    };
+    let last = || node.id.rsplit('_').next().and_then(|index| index.parse().ok());
     given
         .or_else(|| vocabulary_index(node, 'L'))
+        .or_else(in_id)
         .or_else(last)
         .ok_or_else(|| "it does not say which token it is".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unpair;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn pairing_is_undone(layer in 0..200u32, index: u32) {
-            let (l, i) = (u128::from(layer), u128::from(index));
-            let number = (l + i) * (l + i + 1) / 2 + i;
-            prop_assert_eq!(u64::try_from(number).ok().and_then(unpair), Some((layer, index)));
-        }
-
-        #[test]
-        fn any_number_is_unpaired(number: u64) {
-            // It may be a pair beyond 32 bits, or none; it must not be another pair.
-            if let Some((layer, index)) = unpair(number) {
-                let (l, i) = (u128::from(layer), u128::from(index));
-                prop_assert_eq!((l + i) * (l + i + 1) / 2 + i, u128::from(number));
-            }
-        }
-    }
 }

@@ -12,6 +12,8 @@ pub(super) type Name = u32;
 pub(super) type NamedLink = (Name, Name, f32);
 
 const NOBODY: u32 = u32::MAX;
+/// Of nodes with one id, links lead to the first few: old files have two, and of thousands none can be told.
+const MOST_NAMESAKES: usize = 8;
 
 /// The ids of a file. Most are borrowed from it.
 #[derive(Debug, Default)]
@@ -35,12 +37,29 @@ impl<'a> Names<'a> {
         Ok(name)
     }
 
-    /// Makes an id name a node, beside those that it names.
+    /// Makes an id name a node, beside those that it names. Nodes are added in their order.
     pub fn add(&mut self, name: Name, node: NodeId) {
         match &mut self.first[name as usize] {
             first if *first == NOBODY => *first = node.0,
-            _ => self.further.entry(name).or_default().push(node),
+            _ => {
+                let further = self.further.entry(name).or_default();
+                if further.len() + 1 < MOST_NAMESAKES {
+                    further.push(node);
+                }
+            }
         }
+    }
+
+    /// The ids, by their places.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = vec![""; self.first.len()];
+        self.known.iter().for_each(|(id, name)| texts[*name as usize] = id);
+        texts
+    }
+
+    /// Whether an id names more than one node.
+    pub fn is_shared(&self, name: Name) -> bool {
+        self.further.contains_key(&name)
     }
 
     /// The nodes that an id names, ascending.
@@ -54,45 +73,33 @@ impl<'a> Names<'a> {
         self.known.get(id).map_or_else(Vec::new, |name| self.nodes(*name).collect())
     }
 
-    /// The links between nodes, in their order.
+    /// The links between nodes, in their order, and how many are left out because an end is no node.
     ///
     /// Old files give error nodes the ids that features of layer 0 may have. Of the nodes that share an id, a link leads
     /// to the one that has inputs, which an error and a token have not; it comes from one that lies below its target.
     /// Where both do, it is told by the order of the file, which lists a target's links by source: the first whose
     /// place is after that of the source before.
-    ///
-    /// # Errors
-    /// An id that names no node, and the link that has it.
-    pub fn resolve(&self, links: Vec<NamedLink>, nodes: &[Node]) -> Result<Vec<(NodeId, NodeId, f32)>, String> {
-        let mut last: Option<(NodeId, NodeId)> = None;
-        let mut resolved = Vec::with_capacity(if self.further.is_empty() { 0 } else { links.len() });
-        if self.further.is_empty() {
-            // The common case in place: there may be tens of millions.
-            let of = |name: Name| NodeId(self.first[name as usize]);
-            if let Some(at) = links.iter().position(|&(s, t, _)| of(s).0 == NOBODY || of(t).0 == NOBODY) {
-                let (source, target, _) = links[at];
-                return Err(self.unknown(at, source, target));
-            }
-            return Ok(links.into_iter().map(|(source, target, weight)| (of(source), of(target), weight)).collect());
-        }
-        for (at, (source, target, weight)) in links.into_iter().enumerate() {
-            let to = self.nodes(target).find(|id| has_inputs(nodes, *id)).or_else(|| self.nodes(target).next());
-            let to = to.ok_or_else(|| self.unknown(at, source, target))?;
-            let from: Vec<NodeId> = self.nodes(source).filter(|id| lies_below(nodes, *id, to)).collect();
-            let before = last.filter(|(_, target)| *target == to).map(|(source, _)| source);
-            let next = from.iter().copied().find(|id| before.is_none_or(|before| *id > before));
-            let from = next.or(from.first().copied()).or_else(|| self.nodes(source).next());
-            let from = from.ok_or_else(|| self.unknown(at, source, target))?;
-            resolved.push((from, to, weight));
-            last = Some((from, to));
-        }
-        Ok(resolved)
-    }
-
-    fn unknown(&self, link: usize, source: Name, target: Name) -> String {
-        let (end, name) = if self.nodes(source).next().is_none() { ("source", source) } else { ("target", target) };
-        let id = self.known.iter().find(|(_, known)| **known == name).map_or("", |(id, _)| id);
-        format!("links[{link}]: its {end} is {id:?}, which is no node")
+    pub fn resolve(&self, links: Vec<NamedLink>, nodes: &[Node]) -> (Vec<(NodeId, NodeId, f32)>, usize) {
+        let n_links = links.len();
+        let resolved: Vec<_> = if self.further.is_empty() {
+            // The common case: there may be tens of millions.
+            let of = |name: Name| Some(NodeId(self.first[name as usize])).filter(|id| id.0 != NOBODY);
+            links.into_iter().filter_map(|(source, target, weight)| Some((of(source)?, of(target)?, weight))).collect()
+        } else {
+            let mut last: Option<(NodeId, NodeId)> = None;
+            let resolve = |(source, target, weight)| {
+                let to = self.nodes(target).find(|id| has_inputs(nodes, *id)).or_else(|| self.nodes(target).next())?;
+                let from = || self.nodes(source).filter(|id| lies_below(nodes, *id, to));
+                let before = last.filter(|(_, target)| *target == to).map(|(source, _)| source);
+                let next = from().find(|id| before.is_none_or(|before| *id > before));
+                let from = next.or_else(|| from().next()).or_else(|| self.nodes(source).next())?;
+                last = Some((from, to));
+                Some((from, to, weight))
+            };
+            links.into_iter().filter_map(resolve).collect()
+        };
+        let n_left_out = n_links - resolved.len();
+        (resolved, n_left_out)
     }
 }
 

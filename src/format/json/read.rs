@@ -1,16 +1,24 @@
 //! Reading a graph JSON of any program.
 //!
 //! Nothing but nodes and links is kept while reading, and of links only where they lead: ids are held once, as they lie
-//! in the file.
+//! in the file. What a file says beside is kept as it stands, so that it is written again.
+//!
+//! A file of which some nodes or links are broken is read without those, and says so.
 
-use super::fields::{Each, FileLink, FileNode, Metadata, QParams};
-use super::names::{Name, NamedLink, Names};
-use super::{kind, view};
+use super::fields::Each;
+use super::metadata::{Metadata, QParams};
+use super::names::{NamedLink, Names};
+use super::node::{FileLink, FileNode};
+use super::nodes::{Faults, Nodes};
+use super::signs::Signs;
+use super::view::{self, View};
+use super::{attention, not_a_number, what};
 use crate::format::FormatError;
-use crate::graph::{AttributionGraph, Document, Extent, GraphInfo, Node, NodeKind, Origin, Token};
-use crate::ids::{Layer, NodeId};
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use std::collections::HashMap;
+use crate::graph::{Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, InfluenceOf, Unread};
+use crate::ids::NodeId;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,50 +26,44 @@ use std::sync::Arc;
 /// Reads the graph that `bytes`, the content of the file `path`, hold.
 ///
 /// What its program pruned is not to be had, which [`Extent::PrePruned`] says; the thresholds are those of the viewer
-/// that saved it, or such that all of the file is shown. A file whose links form a cycle is opened too (see
-/// [`AttributionGraph::is_cyclic`]).
+/// that saved it, else those at which it was pruned by the influence that it gives, and where it gives none such that all
+/// of the file is shown. A file whose links form a cycle is opened too (see [`AttributionGraph::is_cyclic`]). What had to
+/// be left out is told in [`Foreign::warnings`].
 ///
 /// # Errors
 /// [`FormatError::Other`] where it is JSON, but no graph; [`FormatError::Damaged`] with what is wrong and where.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Document, FormatError> {
     let damaged = |what: String| FormatError::Damaged { path: path.to_owned(), what };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut content = Content::default();
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let read = deserializer.deserialize_map(Top(&mut content)).and_then(|()| deserializer.end());
-    read.map_err(|error| damaged(error.to_string()))?;
-    if let Some(found) = content.missing() {
-        return Err(FormatError::Other { path: path.to_owned(), wanted: "a graph", found });
-    }
-    content.document().map_err(damaged)
+    let error = match Content::of(bytes) {
+        Ok(content) => return content.document(path),
+        Err(error) => error,
+    };
+    // Python writes numbers that JSON does not have.
+    let Some((mended, count)) = not_a_number::without(bytes) else { return Err(damaged(error.to_string())) };
+    let mut content = Content::of(&mended).map_err(|error| damaged(error.to_string()))?;
+    content.warnings.push(format!("{} not finite, and passed over", counted(count, "number is", "numbers are")));
+    content.document(path)
 }
 
 /// What was read of a file.
 #[derive(Default)]
 struct Content<'a> {
+    /// Every key at the top.
+    keys: Vec<String>,
     metadata: Option<Metadata>,
-    q_params: Option<QParams>,
+    q_params: QParams,
     names: Names<'a>,
-    nodes: Option<Nodes<'a>>,
+    /// Nodes, and where in the file each stands.
+    nodes: Option<Vec<(usize, FileNode<'a>)>>,
+    broken_nodes: Faults,
     links: Option<Vec<NamedLink>>,
-    /// It lists graphs, as circuit-tracer's `graph-metadata.json` does.
-    is_list: bool,
-}
-
-/// The nodes of a file, and what stands beside them, `[N]` each.
-#[derive(Default)]
-pub(super) struct Nodes<'a> {
-    pub nodes: Vec<Node>,
-    pub names: Vec<Name>,
-    pub js_ids: Vec<Option<std::borrow::Cow<'a, str>>>,
-    /// The numbers of features, paired or decimal.
-    pub numbers: Vec<Option<i128>>,
-    pub labels: Vec<Option<String>>,
-    pub scores: Vec<Option<f32>>,
-    /// The layer at which the file draws its logits.
-    pub logit_layer: Option<Layer>,
-    /// Whether an id is of another form than circuit-tracer's `{layer}_{index}_{position}`.
-    pub foreign_ids: bool,
+    broken_links: Faults,
+    /// What is written again of links, by their places among `links`.
+    link_fields: Vec<(usize, Fields)>,
+    qk_only: Option<&'a RawValue>,
+    top: Fields,
+    warnings: Vec<String>,
 }
 
 struct Top<'c, 'a>(&'c mut Content<'a>);
@@ -74,185 +76,193 @@ impl<'de: 'a, 'a> Visitor<'de> for Top<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Content { metadata, q_params, names, nodes, links, is_list } = self.0;
+        let content = self.0;
         let twice = |key: &str| A::Error::custom(format_args!("there are two `{key}`"));
         while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             match key.as_ref() {
-                "metadata" => *metadata = Some(map.next_value()?),
-                "qParams" => *q_params = Some(map.next_value()?),
-                "nodes" if nodes.is_some() => return Err(twice("nodes")),
-                "nodes" => {
-                    let list = nodes.insert(Nodes::default());
-                    map.next_value_seed(Each::new("nodes", |at, node| list.take(at, node, names)))?;
+                "metadata" => {
+                    let raw = map.next_value::<&'de RawValue>()?;
+                    content.metadata = Some(Metadata::of(raw, &mut content.warnings).map_err(A::Error::custom)?);
                 }
-                "links" if links.is_some() => return Err(twice("links")),
-                "links" => {
-                    let list = links.insert(Vec::new());
-                    let take = |_, link: FileLink<'a>| {
-                        let (source, target) = (names.intern(link.source.0)?, names.intern(link.target.0)?);
-                        if !link.weight.is_finite() {
-                            return Err("its weight is too large a number".to_owned());
+                "qParams" => {
+                    let raw = map.next_value::<Option<&'de RawValue>>()?;
+                    content.q_params = raw.map_or_else(QParams::default, |raw| QParams::of(raw, &mut content.warnings));
+                }
+                "nodes" if content.nodes.is_some() => return Err(twice("nodes")),
+                "nodes" => {
+                    let (list, broken) = (content.nodes.insert(Vec::new()), &mut content.broken_nodes);
+                    let take = |at, raw: &'de RawValue| {
+                        match FileNode::of(raw) {
+                            Ok(node) => list.push((at, node)),
+                            Err(what) => broken.add(|| format!("nodes[{at}]: {what}")),
                         }
-                        list.push((source, target, link.weight));
+                        Ok(())
+                    };
+                    map.next_value_seed(Each::new("nodes", take))?;
+                }
+                "links" if content.links.is_some() => return Err(twice("links")),
+                "links" => {
+                    let (list, broken) = (content.links.insert(Vec::new()), &mut content.broken_links);
+                    let (names, fields) = (&mut content.names, &mut content.link_fields);
+                    let take = |at, raw: &'de RawValue| {
+                        match FileLink::of(raw) {
+                            Ok(link) => {
+                                if !link.unread.is_empty() {
+                                    fields.push((list.len(), link.unread));
+                                }
+                                list.push((names.intern(link.source)?, names.intern(link.target)?, link.weight));
+                            }
+                            Err(what) => broken.add(|| format!("links[{at}]: {what}")),
+                        }
                         Ok(())
                     };
                     map.next_value_seed(Each::new("links", take))?;
                 }
                 other => {
-                    *is_list |= other == "graphs";
-                    map.next_value::<IgnoredAny>()?;
+                    let raw = map.next_value::<&'de RawValue>()?;
+                    if other == "qk_only_nodes" {
+                        content.qk_only = Some(raw);
+                    }
+                    content.top.push((other.to_owned(), raw.to_owned()));
                 }
             }
+            content.keys.push(key.into_owned());
         }
         Ok(())
     }
 }
 
-impl<'a> Nodes<'a> {
-    fn take(&mut self, at: usize, node: FileNode<'a>, names: &mut Names<'a>) -> Result<(), String> {
-        let is = kind::of(&node)?;
-        let number = |what: &str, value: Option<f32>| match value {
-            Some(value) if !value.is_finite() => Err(format!("its {what} is too large a number")),
-            value => Ok(value),
-        };
-        let score = number("influence", node.influence)?;
-        let activation = number("activation", node.activation)?.filter(|_| matches!(is, NodeKind::Feature { .. }));
-        if let NodeKind::Logit { .. } = is {
-            self.logit_layer = self.logit_layer.max(kind::logit_layer(&node));
-        }
-        let label = node.clerp.filter(|label| !label.0.is_empty() && !matches!(is, NodeKind::Logit { .. }));
-        let name = names.intern(node.node_id.0.clone())?;
-        let js_id = node.js_node_id.map(|id| id.0);
-        let is_same = |other: &NodeId| {
-            let other = other.index();
-            std::mem::discriminant(&self.nodes[other].kind) == std::mem::discriminant(&is)
-                && self.js_ids[other] == js_id
-        };
-        if let Some(other) = names.nodes(name).find(is_same) {
-            return Err(format!("its id {:?} is that of nodes[{other}]", node.node_id.0));
-        }
-        self.foreign_ids |= node.node_id.0.split('_').count() != 3;
-        names.add(name, NodeId::from(at));
-        self.nodes.push(Node { kind: is, activation });
-        self.names.push(name);
-        self.js_ids.push(js_id);
-        self.numbers.push(node.feature.map(|number| number.0));
-        self.labels.push(label.map(|label| label.0.into_owned()));
-        self.scores.push(score);
-        Ok(())
+impl<'a> Content<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let mut content = Self::default();
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        deserializer.deserialize_map(Top(&mut content)).and_then(|()| deserializer.end())?;
+        Ok(content)
     }
 
-    /// Two nodes of one kind, layer, position and index: by other ids one and the same.
-    fn duplicate(&self) -> Option<String> {
-        let mut seen = HashMap::with_capacity(self.nodes.len());
-        self.nodes.iter().enumerate().find_map(|(at, node)| {
-            let (kind, index) = match node.kind {
-                NodeKind::Feature { feature, .. } => ('f', feature.0),
-                NodeKind::Error { .. } => ('e', 0),
-                NodeKind::Token { .. } => ('t', 0),
-                NodeKind::Logit { id, .. } => ('l', id),
-                NodeKind::Other { .. } => return None,
-            };
-            let other = seen.insert((kind, node.layer(), node.position(), index), at)?;
-            Some(format!("nodes[{at}] is the same as nodes[{other}]"))
-        })
-    }
-
-    /// Layers of the model. A file draws its logits at the layer after the last one or, as circuit-tracer does, leaves
-    /// one free between them.
-    fn n_layers(&self, said: Option<u32>) -> usize {
-        let needed = self.nodes.iter().filter_map(Node::layer).max().map_or(0, |layer| layer.index() + 1);
-        let said = said.map(|said| said as usize).filter(|said| (needed..10_000).contains(said));
-        let logits = self.logit_layer.map_or(0, Layer::index);
-        said.unwrap_or(match logits.checked_sub(needed) {
-            None | Some(0) => needed,
-            Some(_) if self.foreign_ids => logits,
-            Some(_) => logits - 1,
-        })
-    }
-
-    fn tokens(&self, texts: Vec<String>) -> Vec<Token> {
-        let mut tokens: Vec<Token> = texts.into_iter().map(|text| Token { id: 0, text }).collect();
-        for node in &self.nodes {
-            if let NodeKind::Token { position, id } = node.kind
-                && let Some(token) = tokens.get_mut(position.index())
-            {
-                token.id = id;
-            }
-        }
-        tokens
-    }
-}
-
-impl Content<'_> {
     /// What a graph has and this has not.
-    fn missing(&self) -> Option<String> {
-        let missing = |what: &str| Some(format!("its JSON has no {what}"));
+    fn missing(&self) -> Option<&'static str> {
         match self {
-            Self { is_list: true, nodes: None, .. } => {
-                Some("it lists graphs; open one of those, which lie beside it".into())
+            Self { nodes: None, .. } => Some("nodes"),
+            Self { links: None, .. } => Some("links"),
+            Self { metadata: None, .. } => Some("metadata"),
+            Self { metadata: Some(metadata), .. } if metadata.prompt_tokens.is_none() => {
+                Some("prompt_tokens in its metadata")
             }
-            Self { nodes: None, .. } => missing("nodes"),
-            Self { links: None, .. } => missing("links"),
-            Self { metadata: None, .. } => missing("metadata"),
             _ => None,
         }
     }
 
-    fn document(self) -> Result<Document, String> {
-        let nodes = self.nodes.unwrap_or_default();
-        let mut metadata = self.metadata.unwrap_or_default();
-        if let Some(duplicate) = nodes.duplicate() {
-            return Err(duplicate);
+    fn document(self, path: &Path) -> Result<Document, FormatError> {
+        if let Some(missing) = self.missing() {
+            let wanted = "an attribution graph (JSON with metadata, nodes and links)";
+            let found = what::of_object(&self.keys, missing);
+            return Err(FormatError::Other { path: path.to_owned(), wanted, found });
         }
-        let texts = metadata.prompt_tokens.take().ok_or("its metadata has no prompt_tokens")?;
+        self.graph().map_err(|what| FormatError::Damaged { path: path.to_owned(), what })
+    }
+
+    fn graph(self) -> Result<Document, String> {
+        let Self { mut names, mut warnings, broken_nodes: mut faults, broken_links, .. } = self;
+        let mut metadata = self.metadata.unwrap_or_default();
+        let tokens = metadata.prompt_tokens.take().unwrap_or_default();
+        let signs = Signs::of(&tokens, metadata.prompt.as_deref().unwrap_or_default());
+        let file = self.nodes.unwrap_or_default();
+        let n_nodes = file.len() + faults.count;
+        let mut nodes = Nodes::new(file, tokens.len(), signs, metadata.is_comparison, &mut names, &mut faults)?;
+        let links = self.links.unwrap_or_default();
+        let n_links = links.len() + broken_links.count;
+        tell(&mut warnings, &faults, n_nodes, ["node", "nodes"])?;
+        tell(&mut warnings, &broken_links, n_links, ["link", "links"])?;
+
+        let origin = metadata.origin(&tokens);
+        let tokens = tokens.iter().map(|token| signs.meant(token)).collect();
         let info = GraphInfo {
             n_layers: nodes.n_layers(metadata.n_layers),
-            tokens: nodes.tokens(texts),
+            tokens: nodes.tokens(tokens),
             partial: metadata.partial,
         };
-        let links = self.names.resolve(self.links.unwrap_or_default(), &nodes.nodes)?;
-        let q_params = self.q_params.unwrap_or_default();
-        let (labels, edited) = view::read(&q_params, &metadata, &nodes, &self.names);
-        let origin = origin(metadata, &info.tokens);
-        let graph = AttributionGraph::from_file(info, nodes.nodes, links, &nodes.scores).map_err(|e| e.to_string())?;
+        let called = nodes.called(info.n_layers, &names);
+        let View { labels, edited, clicked } = view::read(&self.q_params, &metadata, &nodes, &names);
+        let mut attention =
+            Attention { only: self.qk_only.map(attention::only).unwrap_or_default(), ..Attention::default() };
+        for (id, raw) in &nodes.qk {
+            match attention::trace(raw, &names) {
+                Some(trace) if !trace.is_empty() => drop(attention.traced.insert(*id, trace)),
+                Some(_) => {}
+                None => warnings.push(format!("qk_tracing_results of node {id} cannot be read, and are only kept")),
+            }
+        }
+        let link_fields = self.link_fields.into_iter().filter_map(|(at, fields)| {
+            let (source, target, weight) = links[at];
+            let (found, _) = names.resolve(vec![(source, target, weight)], &nodes.nodes);
+            found.first().map(|(source, target, _)| ((*source, *target), fields))
+        });
+        let link_fields: BTreeMap<(NodeId, NodeId), Fields> = link_fields.collect();
+        let (mut links, n_dangling) = names.resolve(links, &nodes.nodes);
+        if n_dangling > 0 {
+            let counted = counted(n_dangling, "link leads", "links lead");
+            warnings.push(format!("{counted} to nodes that are not there, and left out"));
+        }
+        // Of equals the first stays.
+        links.sort_by_key(|(source, target, _)| (*target, *source));
+        let n_links = links.len();
+        links.dedup_by_key(|(source, target, _)| (*target, *source));
+        if links.len() < n_links {
+            let counted = counted(n_links - links.len(), "link is", "links are");
+            warnings.push(format!("{counted} stated more than once; the first counts"));
+        }
+        let unread = Unread {
+            top: self.top,
+            metadata: std::mem::take(&mut metadata.fields),
+            q_params: self.q_params.fields,
+            nodes: nodes.take_unread(info.n_layers, &labels),
+            links: link_fields,
+        };
+        let influence_of = influence_of(origin.extent, nodes.scores, metadata.is_own);
+        let graph = AttributionGraph::from_file(info, nodes.nodes, links, influence_of).map_err(|e| e.to_string())?;
+        let graph = graph.with_file_names(called);
+        if graph.is_cyclic() {
+            warnings
+                .push("its links form a cycle, so that it has no influence and no scores but what it gives".to_owned());
+        }
         Ok(Document {
             origin: Arc::new(origin),
             graph: Arc::new(graph),
             trace: None,
             labels: Arc::new(labels),
-            stored_scores: nodes.scores.iter().any(Option::is_some).then(|| Arc::new(nodes.scores)),
             edited: Arc::new(edited),
             occurrences: None,
             densities: Arc::default(),
+            foreign: Arc::new(Foreign { warnings, clicked, attention, unread }),
         })
     }
 }
 
-fn origin(metadata: Metadata, tokens: &[Token]) -> Origin {
-    let pruning = metadata.pruning_settings.unwrap_or_default();
-    let node = pruning.node_threshold.or(metadata.node_threshold);
-    let edge = pruning.edge_threshold;
-    let scan = metadata.scan.unwrap_or_default();
-    // Neuronpedia calls the model what circuit-tracer calls the transcoders.
-    let (model, transcoder) = match metadata.info.and_then(|info| info.transcoder_set) {
-        Some(transcoder) => (scan, transcoder),
-        None => match metadata.transcoder_list {
-            Some(list) if !list.is_empty() => (String::new(), list.join(", ")),
-            _ => (String::new(), scan),
-        },
-    };
-    Origin {
-        slug: metadata.slug.unwrap_or_default(),
-        prompt: metadata.prompt.unwrap_or_else(|| tokens.iter().map(|token| token.text.as_str()).collect()),
-        model,
-        transcoder,
-        dtype: String::new(),
-        device: String::new(),
-        extent: match (node, edge) {
-            (Some(1.0), Some(1.0)) if metadata.partial => Extent::Partial,
-            (Some(1.0), Some(1.0)) => Extent::Whole,
-            _ => Extent::PrePruned { node, edge },
-        },
+/// Of what a file's influence is. What this program wrote of a whole trace is that trace again.
+fn influence_of(extent: Extent, scores: Vec<Option<f32>>, is_own: bool) -> InfluenceOf {
+    let is_whole = !matches!(extent, Extent::PrePruned { .. });
+    match scores.iter().any(Option::is_some) {
+        true if !(is_own && is_whole) => InfluenceOf::File(scores),
+        false if !is_whole => InfluenceOf::Unknown,
+        _ => InfluenceOf::Whole,
     }
+}
+
+/// Warns of what was left out, of `all`.
+///
+/// # Errors
+/// It is most of it.
+fn tell(warnings: &mut Vec<String>, faults: &Faults, all: usize, [one, many]: [&str; 2]) -> Result<(), String> {
+    let Some(first) = &faults.first else { return Ok(()) };
+    if 2 * faults.count > all {
+        return Err(format!("most of its {many} cannot be read, {} of {all}; {first}", faults.count));
+    }
+    let counted = counted(faults.count, &format!("{one} is"), &format!("{many} are"));
+    warnings.push(format!("{counted} broken and left out; {first}"));
+    Ok(())
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }

@@ -1,51 +1,69 @@
 //! What a person left in a file: pins, groups, labels, thresholds.
 
-use super::fields::{Metadata, QParams};
+use super::metadata::{Metadata, QParams};
 use super::names::Names;
-use super::read::Nodes;
+use super::nodes::Nodes;
 use crate::graph::{Edited, Group, Labelled, Labels, Thresholds};
 use crate::ids::NodeId;
 use std::collections::{HashMap, HashSet};
 
-/// The labels of the file, and the work on it. What names no node is left out: a viewer keeps the pins of nodes that
-/// it pruned away.
-pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> (Labels, Edited) {
+/// What a person left in a file.
+pub(super) struct View {
+    /// The labels of the file itself.
+    pub labels: Labels,
+    /// The work on it.
+    pub edited: Edited,
+    /// The node that was looked at.
+    pub clicked: Option<NodeId>,
+}
+
+/// What a person left in a file. What names no node is left out: a viewer keeps the pins of nodes that it pruned away.
+pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> View {
     let mut labels = Labels::new();
-    for (at, label) in nodes.labels.iter().enumerate() {
-        if let Some(label) = label {
-            labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.clone());
-        }
+    for (at, label) in nodes.labels.iter().enumerate().filter(|(_, label)| !label.is_empty()) {
+        labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.to_string());
     }
     let finder = Finder::new(nodes, names);
-    let mut pins: Vec<NodeId> = q_params.pinned_ids.0.iter().flat_map(|id| finder.nodes(id)).collect();
+    let mut pins: Vec<NodeId> = q_params.pinned.iter().flat_map(|id| finder.nodes(id)).collect();
     let mut taken = HashSet::new();
     let mut groups = Vec::new();
-    for list in &q_params.supernodes.0 {
+    for list in &q_params.supernodes {
         let Some((name, members)) = list.split_first() else { continue };
         let members = members.iter().flat_map(|id| finder.nodes(id)).filter(|node| taken.insert(*node));
         let members: Vec<NodeId> = members.collect();
         if !members.is_empty() {
-            pins.extend(&members);
             groups.push(Group { name: name.clone(), members });
         }
     }
+    // An output's label may say its supernode where the list does not.
+    for (node, name) in nodes.groups.iter().filter(|(node, _)| !taken.contains(node)) {
+        match groups.iter_mut().find(|group| group.name == *name) {
+            Some(group) => group.members.push(*node),
+            None => groups.push(Group { name: name.clone(), members: vec![*node] }),
+        }
+    }
+    pins.extend(groups.iter().flat_map(|group| group.members.iter().copied()));
     let mut seen = HashSet::new();
     pins.retain(|node| seen.insert(*node));
     let mut own = Labels::new();
-    for pair in &q_params.clerps.0 {
+    for pair in &q_params.labels {
         if let [key, label, ..] = &pair[..]
             && !label.is_empty()
         {
             own.extend(finder.labelled(key).into_iter().map(|what| (what, label.clone())));
         }
     }
+    // It says at which influence nodes were dropped; where it has none, nothing more is dropped here.
+    let has_influence = nodes.scores.iter().any(Option::is_some);
+    let pruned_at = metadata.pruned_at().filter(|share| has_influence && (0.0..=1.0).contains(share));
     let thresholds = Thresholds {
-        node: q_params.pruning_threshold.0.unwrap_or(1.0),
-        edge: q_params.edge_threshold.0.unwrap_or(1.0),
-        density: q_params.density_threshold.0.unwrap_or(1.0),
+        node: q_params.pruning_threshold.or(pruned_at).unwrap_or(1.0),
+        edge: q_params.edge_threshold.unwrap_or(1.0),
+        density: q_params.density_threshold.unwrap_or(1.0),
     };
-    let notes = metadata.info.as_ref().and_then(|info| info.description.clone()).unwrap_or_default();
-    (labels, Edited { thresholds, pins, groups, labels: own, notes, ..Edited::default() })
+    let clicked = q_params.clicked.as_ref().and_then(|id| finder.nodes(id).first().copied());
+    let notes = metadata.description.clone();
+    View { labels, edited: Edited { thresholds, pins, groups, labels: own, notes, ..Edited::default() }, clicked }
 }
 
 fn labelled(nodes: &Nodes<'_>, id: NodeId) -> Labelled {
@@ -65,11 +83,11 @@ struct Finder<'n, 'a> {
 impl<'n, 'a> Finder<'n, 'a> {
     fn new(nodes: &'n Nodes<'a>, names: &'n Names<'a>) -> Self {
         let (mut by_js_id, mut by_number) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        for (at, js_id) in nodes.js_ids.iter().enumerate() {
-            if let Some(js_id) = js_id {
+        for (at, node) in nodes.nodes.iter().enumerate() {
+            if let Some(js_id) = &nodes.js_ids[at] {
                 by_js_id.entry(js_id.as_ref()).or_default().push(at.into());
             }
-            if let (Some(number), true) = (nodes.numbers[at], nodes.nodes[at].is_feature()) {
+            if let (Some(number), true) = (nodes.numbers[at], node.is_feature()) {
                 by_number.entry(number).or_default().push(at.into());
             }
         }

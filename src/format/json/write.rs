@@ -3,22 +3,29 @@
 //! `0_{layer}_{position}` with features of layer 0), and the metadata also says what made the graph, with which
 //! settings, and both thresholds.
 //!
-//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was read
-//! from a file it is the file's.
+//! `influence` is the [`cumulative`](crate::graph::cumulative()) score: low means important. Of a graph that was pruned
+//! before it was read it is what its file gave, if anything.
 //!
 //! What a person did stands in `qParams`: pins, groups, and their labels in `clerps`, which is the JSON of
 //! `[[feature number or node id, label]…]` in a text, as circuit-tracer's page wants it. Where the file holds more than
-//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps. Notes are the
+//! pruning keeps, `pruningThreshold`, `densityThreshold` and this program's own `edgeThreshold` say what it keeps; where it
+//! holds just that, a `pruningThreshold` of 1 has all of it shown. Notes are the
 //! description. Of what pruning dropped, pinned nodes are written all the same, with the edges between pinned nodes: a pin of
 //! a node that is not in the file would be lost when it is opened again.
+//!
+//! What the file of another program said beside, and what it said in another way, is written again as it stood: keys that
+//! are not known, numbers of features, ids. Only what this program changes goes over it.
 
+use super::object::Object;
+use super::written::{Entries, JsonLink, JsonNode, Stream, Written, cantor_pairing, field, over};
 use crate::graph::{
-    AttributionGraph, Document, Edited, Extent, Group, Kept, Labelled, Node, NodeKind, Part, RawTrace, Selection,
-    Thresholds,
+    AttributionGraph, Document, Edited, Extent, Fields, Group, Kept, Labelled, Part, RawTrace, Selection, Thresholds,
+    Unread,
 };
-use crate::ids::{FeatureId, Layer, NodeId};
+use crate::ids::NodeId;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 /// Features are numbered by Cantor pairing since version 1.
@@ -54,78 +61,76 @@ pub fn write(
     let names: Vec<String> = graph.node_ids().map(|id| graph.node_name(id)).collect();
     let name = |node: NodeId| names[node.index()].as_str();
     let target = graph.logit_nodes().next();
-    let score = |id: NodeId| match &document.stored_scores {
-        Some(scores) => scores[id.index()],
-        // Without a score of its file, a graph with a cycle has none.
-        None if graph.is_cyclic() => None,
-        None => (!graph.node(id).is_logit()).then_some(kept.cumulative[id.index()]),
-    };
+    // circuit-tracer gives outputs none.
+    let score = |id: NodeId| kept.influence_of(id).filter(|_| !(graph.is_whole() && graph.node(id).is_logit()));
+    let unread = &document.foreign.unread;
     let nodes = Stream(|| {
         selection.node_ids().map(|id| JsonNode {
+            id: name(id),
+            node: graph.node(id),
+            written: Written::of(graph.node(id), graph.n_layers()),
+            label: document.labels.get(&Labelled::of(id, graph.node(id))).map_or("", String::as_str),
             is_target_logit: Some(id) == target,
             influence: score(id),
-            ..JsonNode::new(name(id), graph, id, document.labels.get(&Labelled::of(id, graph.node(id))))
+            unread: unread.nodes.get(&id).map_or(&[], Vec::as_slice),
         })
     });
+    let link = |source, target, weight| JsonLink {
+        source: name(source),
+        target: name(target),
+        weight,
+        unread: unread.links.get(&(source, target)).map_or(&[], Vec::as_slice),
+    };
+    // An effect of zero is no edge, but a file may say more of it.
+    let kept: HashSet<NodeId> = if unread.links.is_empty() { HashSet::new() } else { selection.node_ids().collect() };
+    let is_silent = |source: NodeId, target: NodeId| {
+        kept.contains(&source) && kept.contains(&target) && graph.incoming(target).all(|edge| edge.source != source)
+    };
     let links = Stream(|| {
-        let edges = selection.edges();
-        edges.map(|edge| Link { source: name(edge.source), target: name(edge.target), weight: edge.weight })
+        let edges = selection.edges().map(|edge| link(edge.source, edge.target, edge.weight));
+        let silent = unread.links.keys().filter(|(source, target)| is_silent(*source, *target));
+        edges.chain(silent.map(|(source, target)| link(*source, *target, 0.0)))
     });
-    let metadata = Metadata::new(called, document, edited, part);
-    let file = File { metadata, q_params: QParams::new(graph, edited, part, &names), nodes, links };
-    serde_json::to_writer(&mut *out, &file)?;
+    let metadata = over(&unread.metadata, Metadata::new(called, document, edited, part).fields(unread)?);
+    let q_params = QParams::new(graph, edited, part, &names, unread).fields(unread)?;
+    serde_json::to_writer(&mut *out, &File { metadata, q_params, nodes, links, top: &unread.top })?;
     out.write_all(b"\n")
 }
 
-#[derive(Serialize)]
 struct File<'a, N, L> {
-    metadata: Metadata<'a>,
-    #[serde(rename = "qParams")]
-    q_params: QParams<'a>,
+    metadata: Fields,
+    q_params: Fields,
     nodes: N,
     links: L,
+    top: &'a Fields,
 }
 
-/// A list that is made while it is written.
-struct Stream<F>(F);
-
-impl<F, I> Serialize for Stream<F>
-where
-    F: Fn() -> I,
-    I: IntoIterator,
-    I::Item: Serialize,
-{
+impl<N: Serialize, L: Serialize> Serialize for File<'_, N, L> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0())
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("metadata", &Entries(&self.metadata))?;
+        map.serialize_entry("qParams", &Entries(&self.q_params))?;
+        map.serialize_entry("nodes", &self.nodes)?;
+        map.serialize_entry("links", &self.links)?;
+        self.top.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+        map.end()
     }
 }
 
-#[derive(Serialize)]
 struct Metadata<'a> {
     slug: &'a str,
     scan: &'a str,
-    /// Used where a set is put together from transcoders of many places; here it is one set.
-    transcoder_list: [&'a str; 0],
+    /// Whether the person gave the scan.
+    is_scan_given: bool,
     prompt_tokens: Vec<&'a str>,
     prompt: String,
     node_threshold: Option<f64>,
-    schema_version: u32,
-    info: Info<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation_settings: Option<GenerationSettings>,
-    pruning_settings: PruningSettings,
-    /// This program's own: the trace was stopped early.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    partial: bool,
-}
-
-#[derive(Serialize)]
-struct Info<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     transcoder_set: Option<&'a str>,
-    generator: Generator,
+    generation_settings: Option<GenerationSettings>,
+    edge_threshold: Option<f64>,
+    /// This program's own: the trace was stopped early.
+    partial: bool,
 }
 
 #[derive(Serialize)]
@@ -142,14 +147,6 @@ struct GenerationSettings {
     /// Neuronpedia's schema has an integer here, so that no limit is no entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_feature_nodes: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct PruningSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node_threshold: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edge_threshold: Option<f64>,
 }
 
 impl<'a> Metadata<'a> {
@@ -169,21 +166,90 @@ impl<'a> Metadata<'a> {
         Self {
             slug: called.slug,
             scan,
-            transcoder_list: [],
+            is_scan_given: called.scan.is_some(),
             prompt_tokens: graph.tokens().iter().map(|token| token.text.as_str()).collect(),
             prompt: prompt(graph, &origin.prompt),
             node_threshold,
-            schema_version: SCHEMA_VERSION,
-            info: Info {
-                description: &edited.notes,
-                transcoder_set: (scan != origin.transcoder).then_some(origin.transcoder.as_str()),
-                generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-            },
+            description: &edited.notes,
+            transcoder_set: (scan != origin.transcoder).then_some(origin.transcoder.as_str()),
             generation_settings: document.trace.as_deref().map(generation),
-            pruning_settings: PruningSettings { node_threshold, edge_threshold },
+            edge_threshold,
             partial: graph.is_partial(),
         }
     }
+
+    /// What goes over the metadata of the file that the graph was read from, where there is one: what may have changed,
+    /// and what it does not say.
+    fn fields(&self, unread: &Unread) -> serde_json::Result<Fields> {
+        let file = &unread.metadata;
+        let is_new = |key: &str| !has(file, key);
+        let mut own = vec![field("slug", self.slug)?];
+        if self.is_scan_given || is_new("scan") {
+            own.push(field("scan", self.scan)?);
+        }
+        if is_new("transcoder_list") {
+            // Used where a set is put together from transcoders of many places; here it is one set.
+            own.push(field("transcoder_list", &[(); 0])?);
+        }
+        if is_new("prompt_tokens") {
+            own.push(field("prompt_tokens", &self.prompt_tokens)?);
+        }
+        if is_new("prompt") {
+            own.push(field("prompt", &self.prompt)?);
+        }
+        own.push(field("node_threshold", &self.node_threshold)?);
+        // The features of a file stay numbered as they were.
+        if file.is_empty() {
+            own.push(field("schema_version", &SCHEMA_VERSION)?);
+        }
+        own.push(field("info", &Entries(&self.info(file)?))?);
+        if let Some(settings) = &self.generation_settings {
+            own.push(field("generation_settings", settings)?);
+        }
+        own.push(field("pruning_settings", &Entries(&self.pruning(file)?))?);
+        if self.partial || !is_new("partial") {
+            own.push(field("partial", &self.partial)?);
+        }
+        Ok(own)
+    }
+
+    fn info(&self, file: &Fields) -> serde_json::Result<Fields> {
+        let info = within(file, "info");
+        let mut own = Vec::new();
+        if !self.description.is_empty() || has(&info, "description") {
+            own.push(field("description", self.description)?);
+        }
+        if let Some(set) = self.transcoder_set.filter(|_| !has(&info, "transcoder_set")) {
+            own.push(field("transcoder_set", set)?);
+        }
+        // What made a graph is not what wrote it again.
+        if file.is_empty() {
+            let generator = Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+            own.push(field("generator", &generator)?);
+        }
+        Ok(over(&info, own))
+    }
+
+    fn pruning(&self, file: &Fields) -> serde_json::Result<Fields> {
+        let settings = within(file, "pruning_settings");
+        let mut own = Vec::new();
+        for (key, threshold) in [("node_threshold", self.node_threshold), ("edge_threshold", self.edge_threshold)] {
+            if threshold.is_some() || has(&settings, key) {
+                own.push(field(key, &threshold)?);
+            }
+        }
+        Ok(over(&settings, own))
+    }
+}
+
+fn has(fields: &Fields, key: &str) -> bool {
+    fields.iter().any(|(known, _)| known == key)
+}
+
+/// The fields of an object within the metadata; none where there is no such object.
+fn within(file: &Fields, key: &str) -> Fields {
+    let object = file.iter().rev().find(|(known, _)| known == key);
+    object.and_then(|(_, raw)| Object::of(raw).ok()).map_or_else(Fields::new, |object| object.fields())
 }
 
 /// The thresholds at which what is written was pruned. What was pruned before it came here stays so, and what is pinned
@@ -218,137 +284,83 @@ fn prompt(graph: &AttributionGraph, typed: &str) -> String {
 }
 
 /// What a viewer shows when the graph is opened.
-#[derive(Serialize)]
 struct QParams<'a> {
-    #[serde(rename = "pinnedIds")]
     pinned_ids: Vec<&'a str>,
     supernodes: Vec<Vec<&'a str>>,
-    #[serde(rename = "linkType")]
-    link_type: &'static str,
-    #[serde(rename = "clickedId")]
-    clicked_id: &'static str,
-    sg_pos: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     clerps: Option<String>,
-    #[serde(rename = "pruningThreshold", skip_serializing_if = "Option::is_none")]
     pruning_threshold: Option<f64>,
-    #[serde(rename = "edgeThreshold", skip_serializing_if = "Option::is_none")]
+    /// This program's own: the field's viewers prune nodes only.
     edge_threshold: Option<f64>,
     /// Neuronpedia's name for it.
-    #[serde(rename = "densityThreshold", skip_serializing_if = "Option::is_none")]
     density_threshold: Option<f64>,
 }
 
 impl<'a> QParams<'a> {
-    fn new(graph: &AttributionGraph, edited: &'a Edited, part: Part, names: &'a [String]) -> Self {
+    fn new(graph: &AttributionGraph, edited: &'a Edited, part: Part, names: &'a [String], unread: &Unread) -> Self {
         let name = |id: &NodeId| names[id.index()].as_str();
         let group =
             |group: &'a Group| std::iter::once(group.name.as_str()).chain(group.members.iter().map(name)).collect();
-        // Everything the other parts hold is shown; of the whole graph a viewer shows what is kept.
+        // Of the whole graph a viewer shows what is kept, of what is kept all: the node at which the threshold was reached
+        // lies above it.
         let shown = |threshold: f64| (part == Part::All && threshold < 1.0).then_some(threshold);
-        let labels = labels(graph, edited, names);
+        let shown_nodes = if part == Part::Pruned { Some(1.0) } else { shown(edited.thresholds.node) };
+        let labels = labels(graph, edited, unread, names);
         Self {
             pinned_ids: edited.pins.iter().map(name).collect(),
             supernodes: edited.groups.iter().map(group).collect(),
-            link_type: "both",
-            clicked_id: "",
-            sg_pos: "",
             clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
-            pruning_threshold: shown(edited.thresholds.node),
+            pruning_threshold: shown_nodes,
             edge_threshold: shown(edited.thresholds.edge),
             density_threshold: shown(edited.thresholds.density),
         }
     }
+
+    /// What is written of them, over what the file says that the graph was read from.
+    fn fields(&self, unread: &Unread) -> serde_json::Result<Fields> {
+        let file = &unread.q_params;
+        let mut own = vec![field("pinnedIds", &self.pinned_ids)?, field("supernodes", &self.supernodes)?];
+        for (key, value) in [("linkType", "both"), ("clickedId", ""), ("sg_pos", "")] {
+            if !has(file, key) {
+                own.push(field(key, value)?);
+            }
+        }
+        if self.clerps.is_some() || has(file, "clerps") {
+            own.push(field("clerps", self.clerps.as_deref().unwrap_or("[]"))?);
+        }
+        let thresholds = [
+            ("pruningThreshold", self.pruning_threshold),
+            ("edgeThreshold", self.edge_threshold),
+            ("densityThreshold", self.density_threshold),
+        ];
+        for (key, threshold) in thresholds {
+            if let Some(threshold) = threshold.or(has(file, key).then_some(1.0)) {
+                own.push(field(key, &threshold)?);
+            }
+        }
+        Ok(over(file, own))
+    }
 }
 
-/// A person's labels, by feature number or by the name of a node of another kind.
+/// A person's labels, by feature number or by the name of a node: one of another kind, or a feature that its file numbers in
+/// another way.
 pub(in crate::format) fn labels<'a>(
     graph: &AttributionGraph,
     edited: &'a Edited,
+    unread: &Unread,
     names: &[String],
 ) -> Vec<(String, &'a str)> {
-    let nodes: BTreeMap<Labelled, NodeId> = graph.node_ids().map(|id| (Labelled::of(id, graph.node(id)), id)).collect();
-    let key = |what: &Labelled| match *what {
-        Labelled::Feature(layer, feature) => Some(cantor_pairing(layer, feature).to_string()),
-        Labelled::Node(_) => nodes.get(what).map(|id| names[id.index()].clone()),
+    let nodes: BTreeMap<Labelled, NodeId> =
+        graph.node_ids().rev().map(|id| (Labelled::of(id, graph.node(id)), id)).collect();
+    let is_numbered_otherwise = |id: NodeId| unread.nodes.get(&id).is_some_and(|fields| has(fields, "feature"));
+    let key = |what: &Labelled| {
+        let id = nodes.get(what).copied();
+        let name = id.map(|id| names[id.index()].clone());
+        match *what {
+            Labelled::Feature(layer, feature) if !id.is_some_and(is_numbered_otherwise) => {
+                Some(cantor_pairing(layer, feature).to_string())
+            }
+            _ => name,
+        }
     };
     edited.labels.iter().filter_map(|(what, label)| Some((key(what)?, label.as_str()))).collect()
-}
-
-#[derive(Serialize)]
-struct Link<'a> {
-    source: &'a str,
-    target: &'a str,
-    weight: f32,
-}
-
-#[derive(Serialize)]
-struct JsonNode<'a> {
-    node_id: &'a str,
-    feature: i128,
-    layer: String,
-    ctx_idx: u32,
-    feature_type: &'a str,
-    token_prob: f32,
-    is_target_logit: bool,
-    run_idx: u32,
-    reverse_ctx_idx: u32,
-    #[serde(rename = "jsNodeId")]
-    js_node_id: String,
-    clerp: String,
-    influence: Option<f32>,
-    activation: Option<f32>,
-}
-
-impl<'a> JsonNode<'a> {
-    fn new(node_id: &'a str, graph: &'a AttributionGraph, id: NodeId, label: Option<&String>) -> Self {
-        let node = graph.node(id);
-        let position = node.position();
-        let (feature, feature_type, js_node_id) = match node.kind {
-            NodeKind::Feature { layer, feature, .. } => {
-                (cantor_pairing(layer, feature), "cross layer transcoder", format!("{layer}_{feature}-0"))
-            }
-            NodeKind::Error { layer, .. } => (-1, "mlp reconstruction error", format!("{layer}_{position}-0")),
-            NodeKind::Token { id, .. } => (position.0.into(), "embedding", format!("E_{id}-{position}")),
-            NodeKind::Logit { id, .. } => (id.into(), "logit", format!("L_{id}-{position}")),
-            NodeKind::Other { ref kind, ref name, .. } => (-1, kind.as_ref(), name.to_string()),
-        };
-        let (token_prob, clerp) = match &node.kind {
-            NodeKind::Logit { probability, text, .. } => {
-                (*probability, format!("Output \"{text}\" (p={probability:.3})"))
-            }
-            _ => (0.0, label.cloned().unwrap_or_default()),
-        };
-        Self {
-            node_id,
-            feature,
-            layer: layer_name(node, graph.n_layers()),
-            ctx_idx: position.0,
-            feature_type,
-            token_prob,
-            is_target_logit: false,
-            run_idx: 0,
-            reverse_ctx_idx: 0,
-            js_node_id,
-            clerp,
-            influence: None,
-            activation: node.activation,
-        }
-    }
-}
-
-/// One number for a layer and an index in it, as circuit-tracer and feature dashboards have it. It may exceed 64 bits.
-pub fn cantor_pairing(layer: Layer, feature: FeatureId) -> i128 {
-    let (layer, feature) = (i128::from(layer.0), i128::from(feature.0));
-    (layer + feature) * (layer + feature + 1) / 2 + feature
-}
-
-fn layer_name(node: &Node, n_layers: usize) -> String {
-    match node.kind {
-        NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => layer.to_string(),
-        NodeKind::Token { .. } | NodeKind::Other { layer: None, .. } => "E".into(),
-        NodeKind::Other { layer: Some(layer), .. } => layer.to_string(),
-        // A layer is left free above the last one.
-        NodeKind::Logit { .. } => (n_layers + 1).to_string(),
-    }
 }

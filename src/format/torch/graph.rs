@@ -1,4 +1,6 @@
-//! The graph in circuit-tracer's dict.
+//! The graph in circuit-tracer's dict, or in that of CLT-Forge, which holds circuit-tracer's matrix under names of its own:
+//! features as position, layer, index in `feature_indices`, the texts of tokens in `token_string` and of outputs in
+//! `logit_token_strings`, no activations, and mostly no count of layers.
 
 use super::pickle::{Pickle, Ref, Value};
 use super::tensor::{Archive, Tensor};
@@ -8,12 +10,13 @@ use crate::ids::{FeatureId, Layer, NodeId, Position};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A longer pickle than any graph has: it holds the names of tensors and a configuration.
-const MAX_PICKLE: usize = 4 << 20;
+/// A longer pickle than any graph has: it holds the names of tensors, a configuration, and in CLT-Forge's files what
+/// interventions on each feature led to.
+const MAX_PICKLE: usize = 64 << 20;
 
 /// Reads the graph that `bytes`, the content of the file `path`, hold.
 ///
-/// The file has the ids of tokens and not their texts, so that a token is shown as `#` and its id.
+/// circuit-tracer's file has the ids of tokens and not their texts, so that a token is shown as `#` and its id.
 ///
 /// # Errors
 /// [`FormatError::Damaged`] with what is wrong and where.
@@ -39,6 +42,12 @@ fn document(bytes: &[u8]) -> Result<Document, String> {
             matrix.size
         ));
     }
+    if let Some(row) = parts.without_inputs().find(|row| (0..n_nodes).any(|source| matrix.float(*row, source) != 0.0)) {
+        return Err(format!(
+            "row {row} of its adjacency_matrix is that of an error or a token and has inputs, so that its features are not \
+             those of the matrix"
+        ));
+    }
     // Rows are targets; most entries are zero, and are skipped before anything is kept.
     let edges = (0..n_nodes).flat_map(|target| {
         let matrix = &matrix;
@@ -47,7 +56,10 @@ fn document(bytes: &[u8]) -> Result<Document, String> {
             (weight != 0.0).then(|| (NodeId::from(source), NodeId::from(target), weight))
         })
     });
-    let tokens = parts.tokens.iter().map(|&id| Token { id, text: format!("#{id}") }).collect();
+    let texts = file.texts("token_string", parts.tokens.len());
+    let text =
+        |(at, &id): (usize, &u32)| Token { id, text: texts.get(at).cloned().unwrap_or_else(|| format!("#{id}")) };
+    let tokens = parts.tokens.iter().enumerate().map(text).collect();
     let info = GraphInfo { n_layers: parts.n_layers, tokens, partial: false };
     let graph = AttributionGraph::from_edges(info, nodes, edges).map_err(|error| error.to_string())?;
     Ok(Document {
@@ -55,10 +67,10 @@ fn document(bytes: &[u8]) -> Result<Document, String> {
         graph: Arc::new(graph),
         trace: None,
         labels: Arc::default(),
-        stored_scores: None,
         edited: Arc::new(Edited { thresholds: Thresholds::default(), ..Edited::default() }),
         occurrences: None,
         densities: Arc::default(),
+        foreign: Arc::default(),
     })
 }
 
@@ -75,6 +87,22 @@ struct Parts {
     selected: Vec<u32>,
     /// Vocabulary index and text.
     targets: Vec<(u32, String)>,
+}
+
+impl Parts {
+    /// The rows of errors and tokens.
+    fn without_inputs(&self) -> std::ops::Range<usize> {
+        let first = self.selected.len();
+        first..first + (self.n_layers + 1) * self.tokens.len()
+    }
+}
+
+/// Where a file keeps its active features, and in which order their columns stand.
+struct Active<'a> {
+    name: &'static str,
+    tensor: Tensor<'a>,
+    /// The columns of layer, position and index.
+    columns: [usize; 3],
 }
 
 impl<'a> Saved<'a> {
@@ -94,9 +122,36 @@ impl<'a> Saved<'a> {
         (0..tensor.count()).map(number).collect()
     }
 
+    /// The texts of a list, if they are as many as wanted; else none.
+    fn texts(&self, name: &str, wanted: usize) -> Vec<String> {
+        let items = self.entry(name).and_then(|at| self.pickle.items(at)).unwrap_or_default();
+        let texts = items.iter().map(|at| self.pickle.text(*at).map(str::to_owned)).collect::<Option<Vec<_>>>();
+        texts.filter(|texts| texts.len() == wanted).unwrap_or_default()
+    }
+
+    fn active(&self) -> Result<Active<'a>, String> {
+        let (name, columns) = match self.entry("active_features") {
+            None if self.entry("feature_indices").is_some() => ("feature_indices", [1, 0, 2]),
+            _ => ("active_features", [0, 1, 2]),
+        };
+        let tensor = self.tensor(name)?;
+        if tensor.size[1] != 3 {
+            return Err(format!("its {name} are {:?}, not three numbers a feature", tensor.size));
+        }
+        Ok(Active { name, tensor, columns })
+    }
+
+    /// The layers that a file says there are.
+    fn said_layers(&self) -> Option<(&'static str, i64)> {
+        let configured = || self.entry("cfg").and_then(|cfg| self.pickle.attribute(cfg, "n_layers"));
+        let said = self.entry("n_layers").map(|at| ("n_layers", at)).or_else(|| Some(("cfg", configured()?)))?;
+        Some((said.0, self.pickle.int(said.1)?))
+    }
+
     fn parts(&self) -> Result<Parts, String> {
+        self.entry("adjacency_matrix").ok_or_else(|| self.no_graph())?;
         let tokens = self.numbers("input_tokens")?;
-        let n_active = self.tensor("active_features")?.size[0];
+        let n_active = self.active()?.tensor.size[0];
         let selected = match self.entry("selected_features") {
             Some(_) => self.numbers("selected_features")?,
             None => (0..n_active as u32).collect(),
@@ -117,17 +172,23 @@ impl<'a> Saved<'a> {
                 ));
             }
         };
-        let said = self.entry("cfg").and_then(|cfg| self.pickle.attribute(cfg, "n_layers"));
-        if let Some(said) = said.and_then(|said| self.pickle.int(said))
+        if let Some((says, said)) = self.said_layers()
             && usize::try_from(said) != Ok(n_layers)
         {
-            return Err(format!("its cfg says {said} layers, and its adjacency_matrix has room for {n_layers}"));
+            return Err(format!("its {says} says {said} layers, and its adjacency_matrix has room for {n_layers}"));
         }
         Ok(Parts { n_layers, tokens, selected, targets })
     }
 
-    /// The targets: a tensor of vocabulary indices, or a list of records with a text and an index. Older files call
-    /// them `logit_tokens`.
+    /// What a file is that has no matrix.
+    fn no_graph(&self) -> String {
+        let Value::Dict(entries) = self.pickle.get(self.pickle.top) else { return "it holds no dict".into() };
+        let names: Vec<&str> = entries.iter().filter_map(|(key, _)| self.pickle.text(*key)).take(4).collect();
+        format!("it has no adjacency_matrix, as a graph of circuit-tracer has; it holds {}", names.join(", "))
+    }
+
+    /// The targets: a tensor of vocabulary indices, or a list of records with a text and an index. Older files and
+    /// CLT-Forge call them `logit_tokens`; an index beyond the vocabulary is a direction.
     fn targets(&self) -> Result<Vec<(u32, String)>, String> {
         let name = if self.entry("logit_targets").is_some() { "logit_targets" } else { "logit_tokens" };
         let at = self.entry(name).ok_or("it has no logit_targets")?;
@@ -139,7 +200,10 @@ impl<'a> Saved<'a> {
             _ => format!("#{id}"),
         };
         let Value::List(records) = self.pickle.get(at) else {
-            return Ok(self.numbers(name)?.into_iter().map(|id| (id, text(id))).collect());
+            let ids = self.numbers(name)?;
+            let texts = self.texts("logit_token_strings", ids.len());
+            let texts = texts.into_iter().map(Some).chain(std::iter::repeat(None));
+            return Ok(ids.into_iter().zip(texts).map(|(id, given)| (id, given.unwrap_or_else(|| text(id)))).collect());
         };
         let target = |(at, record): (usize, &Ref)| {
             let (token, index) = self.record(*record);
@@ -150,47 +214,51 @@ impl<'a> Saved<'a> {
         records.iter().enumerate().map(target).collect()
     }
 
-    /// `LogitTarget(token_str, vocab_idx)`, as a named tuple or an object with attributes.
+    /// `LogitTarget(token_str, vocab_idx)`, as a named tuple, or as an object whose attributes are a dict or stand in their
+    /// order.
     fn record(&self, at: Ref) -> (Option<&'a str>, Option<i64>) {
         let pickle = &self.pickle;
-        let fields = match *pickle.get(at) {
-            Value::Call { arguments, .. } => pickle.items(arguments).unwrap_or_default(),
+        let (arguments, state) = match *pickle.get(at) {
             Value::Int(id) => return (None, Some(id)),
-            _ => pickle.items(at).unwrap_or_default(),
+            Value::Call { arguments, state, .. } => (Some(arguments), state),
+            _ => (Some(at), None),
         };
-        match *fields {
-            [text, id, ..] => (pickle.text(text), pickle.int(id)),
-            _ => (
-                pickle.attribute(at, "token_str").and_then(|text| pickle.text(text)),
-                pickle.attribute(at, "vocab_idx").and_then(|id| pickle.int(id)),
-            ),
-        }
+        let in_order = |at: Ref| match pickle.items(at)? {
+            [text, id, ..] => Some((pickle.text(*text), Some(pickle.int(*id)?))),
+            _ => None,
+        };
+        let by_name = || {
+            let text = pickle.attribute(at, "token_str").and_then(|text| pickle.text(text));
+            (text, pickle.attribute(at, "vocab_idx").and_then(|id| pickle.int(id)))
+        };
+        arguments.and_then(in_order).or_else(|| state.and_then(in_order)).unwrap_or_else(by_name)
     }
 
     /// The nodes in the order of the matrix.
     fn nodes(&self, parts: &Parts) -> Result<Vec<Node>, String> {
-        let active = self.tensor("active_features")?;
-        if active.size[1] != 3 {
-            return Err(format!("its active_features are {:?}, not layer, position, feature", active.size));
-        }
-        let activations = self.tensor("activation_values")?;
-        let by_selection = activations.count() == parts.selected.len() && activations.count() != active.size[0];
+        let Active { name, tensor: active, columns } = self.active()?;
+        let activations = self.entry("activation_values").map(|_| self.tensor("activation_values")).transpose()?;
+        let activation_of = |place: usize, row: usize| {
+            let Some(values) = &activations else { return Ok(None) };
+            let by_selection = values.count() == parts.selected.len() && values.count() != active.size[0];
+            let at = if by_selection { place } else { row };
+            if at >= values.count() {
+                return Err(format!("its activation_values are {}, which leaves out [{at}]", values.count()));
+            }
+            let value = values.float(at / values.size[1], at % values.size[1]);
+            Ok(Some(value).filter(|value| value.is_finite()))
+        };
         let feature = |(place, &index): (usize, &u32)| {
             let row = index as usize;
-            let at = |column| {
-                active.small(row * 3 + column).ok_or_else(|| format!("its active_features[{row}] is out of range"))
+            let at = |what: usize| {
+                active.small(row * 3 + columns[what]).ok_or_else(|| format!("its {name}[{row}] is out of range"))
             };
             if row >= active.size[0] {
                 return Err(format!("its selected_features[{place}] is {row}, and {} are active", active.size[0]));
             }
-            let value = if by_selection { place } else { row };
-            if value >= activations.count() {
-                return Err(format!("its activation_values are {}, which leaves out [{value}]", activations.count()));
-            }
-            let activation = activations.float(value / activations.size[1], value % activations.size[1]);
             let kind =
                 NodeKind::Feature { layer: Layer(at(0)?), position: Position(at(1)?), feature: FeatureId(at(2)?) };
-            Ok(Node { kind, activation: Some(activation).filter(|activation| activation.is_finite()) })
+            Ok(Node { kind, activation: activation_of(place, row)? })
         };
         let mut nodes = parts.selected.iter().enumerate().map(feature).collect::<Result<Vec<_>, String>>()?;
         let plain = |kind| Node { kind, activation: None };
@@ -217,8 +285,12 @@ impl<'a> Saved<'a> {
         let pickle = &self.pickle;
         let text = |at: Option<Ref>| at.and_then(|at| pickle.text(at)).unwrap_or_default().to_owned();
         let cfg = self.entry("cfg");
-        let transcoder = self.entry("scan").map_or_else(String::new, |scan| match pickle.get(scan) {
-            Value::List(list) => list.iter().filter_map(|at| pickle.text(*at)).collect::<Vec<_>>().join(", "),
+        // From 0.5 on it is called otherwise.
+        let scan = self.entry("scan").or_else(|| self.entry("scan_name"));
+        let transcoder = scan.map_or_else(String::new, |scan| match pickle.get(scan) {
+            Value::List(list) | Value::Tuple(list) => {
+                list.iter().filter_map(|at| pickle.text(*at)).collect::<Vec<_>>().join(", ")
+            }
             _ => text(Some(scan)),
         });
         Origin {

@@ -84,6 +84,14 @@ pub enum Kind {
     Logit,
     /// What other programs' files hold beside those.
     Other,
+    /// A feature of a sparse attention layer, one of the others.
+    Attention,
+    /// What such a layer misses.
+    AttentionError,
+    /// What a bias adds.
+    Bias,
+    /// Any of the others that is none of these.
+    Unknown,
 }
 
 /// A sign.
@@ -117,8 +125,17 @@ pub(super) const KINDS: &Words<Kind> = &[
     (Kind::Token, "token", "a token's embedding"),
     (Kind::Token, "E", "the same, in short"),
     (Kind::Logit, "logit", "an output"),
-    (Kind::Other, "other", "a kind that only other programs have"),
+    (Kind::Other, "other", "a kind that only other programs have, any of the following"),
+    (Kind::Attention, "lorsa", "a feature of a sparse attention layer"),
+    (Kind::AttentionError, "lorsa-error", "what such a layer misses"),
+    (Kind::Bias, "bias", "what a bias adds"),
+    (Kind::Unknown, "unknown", "any other of them"),
 ];
+
+/// Whether a kind is meant where its name stands alone: others may be texts to look for.
+pub(super) fn stands_alone(kind: Kind) -> bool {
+    !matches!(kind, Kind::Bias | Kind::Unknown)
+}
 
 pub(super) const SIGNS: &Words<Sign> = &[(Sign::Positive, "+", "excites"), (Sign::Negative, "-", "inhibits")];
 

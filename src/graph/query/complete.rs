@@ -1,6 +1,6 @@
 //! What may stand at the cursor while a query is typed.
 
-use crate::graph::query::ast::{KINDS, SIGNS, STATES, Words};
+use crate::graph::query::ast::{KINDS, SIGNS, STATES, Words, stands_alone};
 use crate::graph::query::fields::{self, FIELDS, Field, Takes, TextField};
 use crate::graph::query::lexer::{self, Kind as Lexeme, Token};
 use std::ops::Range;
@@ -69,7 +69,8 @@ impl Place<'_> {
     fn terms(&self, tokens: &[Token]) -> Vec<Completion> {
         let fields = FIELDS.iter().filter(|field| self.starts(field.name));
         let mut offers: Vec<_> = fields.map(|field| self.offer(lead(field), field.doc)).collect();
-        offers.extend(self.words(KINDS));
+        let alone: Vec<_> = KINDS.iter().filter(|(kind, ..)| stands_alone(*kind)).copied().collect();
+        offers.extend(self.words(&alone));
         let open = tokens.iter().fold(0usize, |open, token| match token.kind {
             Lexeme::Open => open + 1,
             Lexeme::Close => open.saturating_sub(1),

@@ -6,7 +6,7 @@ use crate::graph::query::block;
 use crate::graph::query::fields::{NumberField, TextField};
 use crate::graph::query::number::Test;
 use crate::graph::query::plan::{Answers, EdgeTest, Plan};
-use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, automatic, label};
+use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, OtherKind, automatic, label};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -63,8 +63,6 @@ pub struct Subject<'a> {
     pub graph: &'a AttributionGraph,
     /// What is kept of it: nothing else matches.
     pub kept: &'a Kept,
-    /// The cumulative scores that the graph's file holds, where it holds any; they go before those of `kept`.
-    pub stored_scores: Option<&'a [Option<f32>]>,
     /// Labels from the graph's file.
     pub labels: &'a Labels,
     /// What a person did with the graph.
@@ -123,8 +121,10 @@ impl From<bool> for Truth {
 pub enum Lacking {
     /// Activations that the file leaves out.
     Activation,
-    /// Influence scores that the file leaves out.
+    /// Influence that the file leaves out.
     Influence,
+    /// Influence that was not computed anew.
+    Recomputed,
     /// How often features fire.
     Density,
     /// What features write for and against.
@@ -137,7 +137,8 @@ impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Activation => "activations, which the file leaves out",
-            Self::Influence => "influence scores, which the file leaves out",
+            Self::Influence => "influence, which the file leaves out",
+            Self::Recomputed => "recomputed influence, which only a graph without cycles has that was pruned before",
             Self::Density => "how often features fire, which is not known here",
             Self::Writes => "promoted tokens that are not computed yet",
             Self::Selection => "a selected node",
@@ -236,7 +237,7 @@ impl Subject<'_> {
                 })
             }
             Term::Text(field, how, text) => self.text_answers(*field, &*text_test(*how, text)),
-            Term::Kind(kinds) => decided(&|id| kinds.contains(&kind(self.graph.node(id)))),
+            Term::Kind(kinds) => decided(&|id| kinds.iter().any(|kind| is_of(self.graph.node(id), *kind))),
             Term::State(state) => self.state_answers(*state),
             // The others are about edges and are asked of those.
             _ => decided(&|_| false),
@@ -250,12 +251,15 @@ impl Subject<'_> {
             match (field, &node.kind) {
                 (NumberField::Layer, _) => node.layer().map_or(Value::None, |layer| Value::Is(f64::from(layer.0))),
                 (NumberField::Position, _) => Value::Is(f64::from(node.position().0)),
-                (NumberField::Feature, NodeKind::Feature { feature, .. }) => Value::Is(f64::from(feature.0)),
+                (NumberField::Feature, _) => {
+                    graph.feature_number(id).map_or(Value::None, |number| Value::Is(number as f64))
+                }
                 (NumberField::Activation, NodeKind::Feature { .. }) => node.activation.into(),
-                (NumberField::Influence, _) => match self.stored_scores {
-                    Some(stored) => stored[id.index()].into(),
-                    None => Value::Is(f64::from(self.kept.cumulative[id.index()])),
-                },
+                (NumberField::Activation, NodeKind::Other { .. }) => {
+                    node.activation.map_or(Value::None, |it| Value::Is(it.into()))
+                }
+                (NumberField::Influence, _) => self.kept.influence_of(id).into(),
+                (NumberField::Recomputed, _) => self.kept.recomputed(id).into(),
                 (NumberField::Density, NodeKind::Feature { layer, feature, .. }) => {
                     self.features.density(*layer, *feature).map_or(Value::Unknown, Value::Is)
                 }
@@ -264,6 +268,7 @@ impl Subject<'_> {
         };
         let lacking = match field {
             NumberField::Influence => Lacking::Influence,
+            NumberField::Recomputed => Lacking::Recomputed,
             NumberField::Density => Lacking::Density,
             NumberField::Input | NumberField::Output => Lacking::Selection,
             _ => Lacking::Activation,
@@ -346,13 +351,17 @@ fn answers(graph: &AttributionGraph, lacking: Lacking, holds: impl Fn(NodeId) ->
     Answers { truths, lacks }
 }
 
-fn kind(node: &Node) -> Kind {
-    match node.kind {
-        NodeKind::Feature { .. } => Kind::Feature,
-        NodeKind::Error { .. } => Kind::Error,
-        NodeKind::Token { .. } => Kind::Token,
-        NodeKind::Logit { .. } => Kind::Logit,
-        NodeKind::Other { .. } => Kind::Other,
+fn is_of(node: &Node, kind: Kind) -> bool {
+    match kind {
+        Kind::Feature => node.is_feature(),
+        Kind::Error => node.is_error(),
+        Kind::Token => node.is_token(),
+        Kind::Logit => node.is_logit(),
+        Kind::Other => node.other_kind().is_some(),
+        Kind::Attention => node.other_kind() == Some(OtherKind::Attention),
+        Kind::AttentionError => node.other_kind() == Some(OtherKind::AttentionError),
+        Kind::Bias => node.other_kind() == Some(OtherKind::Bias),
+        Kind::Unknown => node.other_kind() == Some(OtherKind::Unknown),
     }
 }
 

@@ -13,8 +13,10 @@ pub enum NumberField {
     Feature,
     /// A feature's activation.
     Activation,
-    /// The cumulative influence score.
+    /// The cumulative influence score: the file's where it gives one.
     Influence,
+    /// The same among what is left of a graph that was pruned before.
+    Recomputed,
     /// How often the feature fires at all.
     Density,
     /// The node's share of the selected node's input.
@@ -37,7 +39,7 @@ impl NumberField {
 
     /// Whether graphs hold it in single precision.
     pub(super) fn is_single(self) -> bool {
-        matches!(self, Self::Activation | Self::Influence | Self::Weight | Self::AbsoluteWeight)
+        matches!(self, Self::Activation | Self::Influence | Self::Recomputed | Self::Weight | Self::AbsoluteWeight)
     }
 }
 
@@ -95,17 +97,28 @@ const fn field(name: &'static str, takes: Takes, doc: &'static str, example: &'s
 }
 
 /// Every term.
-pub const FIELDS: [Field; 22] = {
+pub const FIELDS: [Field; 23] = {
     use NumberField as N;
     use Takes::{From, Kinds, Number, Sign, State, Text, To};
     use TextField as T;
     [
-        field("type", Kinds, "kind of node: feature, error, token (or E), logit, other", "type:feature,token"),
+        field(
+            "type",
+            Kinds,
+            "kind of node: feature, error, token (or E), logit, other, lorsa, lorsa-error, bias, unknown",
+            "type:feature,token",
+        ),
         field("layer", Number(N::Layer), "layer of a feature or error; -1 is the last", "layer:10..20"),
         field("pos", Number(N::Position), "place in the prompt from 0; -1 is the last", "pos:-1"),
         field("feature", Number(N::Feature), "a feature's index in its layer", "feature:2268"),
         field("act", Number(N::Activation), "a feature's activation", "act>2"),
-        field("influence", Number(N::Influence), "cumulative influence score; low is important", "influence<0.6"),
+        field(
+            "influence",
+            Number(N::Influence),
+            "cumulative influence, the file's own; low is important",
+            "influence<0.6",
+        ),
+        field("recomputed", Number(N::Recomputed), "influence among what is left, if pruned before", "recomputed<0.6"),
         field("density", Number(N::Density), "how often the feature fires at all", "density<0.01"),
         field("in", Number(N::Input), "the node's share of the selected node's input", "in>0.1"),
         field("out", Number(N::Output), "the selected node's share of the node's input", "out>0.1"),

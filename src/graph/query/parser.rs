@@ -1,6 +1,8 @@
 //! Reads a query.
 
-use crate::graph::query::ast::{COMPARES, Expr, KEYWORDS, KINDS, Range, SIGNS, STATES, Term, TextTest, Words};
+use crate::graph::query::ast::{
+    COMPARES, Expr, KEYWORDS, KINDS, Range, SIGNS, STATES, Term, TextTest, Words, stands_alone,
+};
 use crate::graph::query::fields::{self, FIELDS, Field, NumberField, Takes, TextField};
 use crate::graph::query::lexer::{self, Kind as Lexeme, Token};
 use std::fmt;
@@ -159,7 +161,8 @@ impl<'a> Parser<'a> {
                 if KEYWORDS.iter().any(|keyword| is_keyword(token, keyword)) {
                     return Err(self.expected(format!("a term before `{word}`; as a text it stands in quotes")));
                 }
-                if let Some((kind, ..)) = KINDS.iter().find(|(_, name, _)| name.eq_ignore_ascii_case(word)) {
+                let is_named = |name: &str| name.eq_ignore_ascii_case(word);
+                if let Some((kind, ..)) = KINDS.iter().find(|(kind, name, _)| stands_alone(*kind) && is_named(name)) {
                     self.at += 1;
                     return Ok(Expr::Term(Term::Kind(vec![*kind])));
                 }
@@ -217,7 +220,7 @@ impl<'a> Parser<'a> {
             return self.negated();
         }
         let listed = |name: &str| name.eq_ignore_ascii_case(word);
-        if KINDS.iter().any(|(_, name, _)| listed(name)) {
+        if KINDS.iter().any(|(kind, name, _)| stands_alone(*kind) && listed(name)) {
             return Ok(Expr::Term(Term::Kind(self.list(|parser| parser.word(KINDS, lead))?)));
         }
         if STATES.iter().any(|(_, name, _)| listed(name)) {

@@ -61,7 +61,6 @@ fn asked(query: &str, selected: Option<u32>) -> Matches {
     query.matches(&Subject {
         graph: &graph,
         kept: &kept,
-        stored_scores: None,
         labels: &labels,
         edited: edits.now(),
         selected: selected.map(NodeId),
@@ -213,7 +212,6 @@ fn nothing_that_was_pruned_matches() {
     let subject = Subject {
         graph: &graph,
         kept: &kept,
-        stored_scores: None,
         labels: &labels,
         edited: &edited,
         selected: None,
@@ -323,7 +321,17 @@ fn any_term() -> impl Strategy<Value = Term> {
     });
     let number = proptest::sample::select(numbers.collect::<Vec<_>>());
     let compare = proptest::sample::select(vec![Compare::Less, Compare::AtMost, Compare::More, Compare::AtLeast]);
-    let kind = proptest::sample::select(vec![Kind::Feature, Kind::Error, Kind::Token, Kind::Logit, Kind::Other]);
+    let kind = proptest::sample::select(vec![
+        Kind::Feature,
+        Kind::Error,
+        Kind::Token,
+        Kind::Logit,
+        Kind::Other,
+        Kind::Attention,
+        Kind::AttentionError,
+        Kind::Bias,
+        Kind::Unknown,
+    ]);
     let states = vec![State::Selected, State::Pinned, State::Grouped, State::Labelled];
     prop_oneof![
         any_text().prop_map(Term::Anywhere),
@@ -396,7 +404,7 @@ fn subject<'a>(
     edited: &'a crate::graph::Edited,
     labels: &'a Labels,
 ) -> Subject<'a> {
-    Subject { graph, kept, stored_scores: None, labels, edited, selected: None, features: &NothingKnown }
+    Subject { graph, kept, labels, edited, selected: None, features: &NothingKnown }
 }
 
 proptest! {

@@ -90,12 +90,13 @@ impl Pace {
     }
 }
 
-/// Sends a request; redirects are not followed, and no status is an error.
+/// Sends a request, with a body where something is `sent`; redirects are not followed, and no status is an error.
 pub(super) fn send(
     agent: &Agent,
     method: Method,
     url: &Uri,
     headers: &[(&str, String)],
+    sent: Option<Vec<u8>>,
     patience: Patience,
     cancel: &Cancel,
 ) -> Result<(Answer, Body), Broken> {
@@ -103,7 +104,7 @@ pub(super) fn send(
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let request = request.body(()).map_err(|error| Broken::Connection(error.to_string()))?;
+    let request = request.body(sent).map_err(|error| Broken::Connection(error.to_string()))?;
     let (sender, pieces) = bounded(WAITING);
     let agent = agent.clone();
     thread::Builder::new()
@@ -160,8 +161,13 @@ impl Body {
 }
 
 /// Sends and reads until the end, or until nobody listens any more.
-fn exchange(agent: &Agent, request: Request<()>, sender: &Sender<Piece>) {
-    let (head, mut body) = match agent.run(request) {
+fn exchange(agent: &Agent, request: Request<Option<Vec<u8>>>, sender: &Sender<Piece>) {
+    let (head, sent) = request.into_parts();
+    let answer = match sent {
+        Some(sent) => agent.run(Request::from_parts(head, sent)),
+        None => agent.run(Request::from_parts(head, ())),
+    };
+    let (head, mut body) = match answer {
         Ok(response) => response.into_parts(),
         Err(error) => {
             let _ = sender.send(Piece::End(Err(error.to_string())));

@@ -11,8 +11,12 @@ mod plan;
 #[cfg(feature = "hub")]
 mod remote;
 #[cfg(feature = "hub")]
+mod site;
+#[cfg(feature = "hub")]
 mod store;
 
+#[cfg(not(feature = "hub"))]
+use crate::hub::GraphLink;
 use crate::hub::{Hub, HubError, Reference, Request};
 use crate::job::Monitor;
 use std::fmt;
@@ -207,6 +211,27 @@ impl Hub {
     pub fn commit(&self, reference: &Reference, _monitor: &Monitor) -> Result<String, HubError> {
         let here = self.cache.commit(reference.repo(), reference.revision());
         here.ok_or_else(|| HubError::NoNetworkBuilt { what: reference.to_string() })
+    }
+
+    /// This build cannot ask.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "hub"))]
+    pub fn graph_of(&self, link: &GraphLink, _monitor: &Monitor) -> Result<Vec<u8>, HubError> {
+        self.neuronpedia.allow(link)?;
+        Err(HubError::NoNetworkBuilt { what: link.to_string() })
+    }
+
+    /// This build cannot ask.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "hub"))]
+    pub fn features_of(&self, _asked: &serde_json::Value, _monitor: &Monitor) -> Result<Vec<u8>, HubError> {
+        let what = "features of Neuronpedia";
+        self.neuronpedia.allow(what)?;
+        Err(HubError::NoNetworkBuilt { what: what.to_owned() })
     }
 
     /// This build cannot ask.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::{OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -29,14 +30,36 @@ const HOPS: usize = 8;
 const TRIES: u32 = 3;
 /// Tries where the server is busy.
 const BUSY_TRIES: u32 = 6;
+/// Requests to one server that go out side by side, at most.
+const AT_ONCE: usize = 4;
 /// What is reported while a busy server is left alone.
-const WAITING: &str = "waiting, as the hub asks";
+const WAITING: &str = "waiting, as the server asks";
 
 /// The server.
 pub(super) struct Remote<'a> {
     access: &'a Access,
     agent: Agent,
     monitor: &'a Monitor,
+}
+
+/// Who sends requests: one for the program, so that connections are used again.
+fn agent() -> Agent {
+    static AGENT: OnceLock<Agent> = OnceLock::new();
+    let seconds = |n| Some(Duration::from_secs(n));
+    let new = || {
+        Agent::config_builder()
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("circuitscope/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(seconds(15))
+            .timeout_connect(seconds(20))
+            .timeout_recv_response(seconds(60))
+            .timeout_per_read(seconds(30))
+            .max_idle_connections_per_host(AT_ONCE)
+            .build()
+            .new_agent()
+    };
+    AGENT.get_or_init(new).clone()
 }
 
 /// A file of a repository.
@@ -116,17 +139,19 @@ struct Lfs {
 
 impl<'a> Remote<'a> {
     pub fn new(access: &'a Access, monitor: &'a Monitor) -> Self {
-        let seconds = |n| Some(Duration::from_secs(n));
-        let config = Agent::config_builder()
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("circuitscope/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(seconds(15))
-            .timeout_connect(seconds(20))
-            .timeout_recv_response(seconds(60))
-            .timeout_per_read(seconds(30))
-            .build();
-        Self { access, agent: config.new_agent(), monitor }
+        Self { access, agent: agent(), monitor }
+    }
+
+    pub(super) fn access(&self) -> &Access {
+        self.access
+    }
+
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub(super) fn monitor(&self) -> &Monitor {
+        self.monitor
     }
 
     /// The files of a repository at a revision.
@@ -248,7 +273,8 @@ impl<'a> Remote<'a> {
         Ok(bytes)
     }
 
-    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time.
+    /// Tries a request until it works, fails for good, or was tried `tries` times; waits longer each time. While the
+    /// server wants to be left alone, it is not asked.
     pub fn patiently<T>(
         &self,
         tries: u32,
@@ -257,6 +283,7 @@ impl<'a> Remote<'a> {
     ) -> Result<T, HubError> {
         let mut tried = 0;
         loop {
+            self.rest()?;
             match request() {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
@@ -283,7 +310,8 @@ impl<'a> Remote<'a> {
         self.pause(Duration::from_millis(125 << tried.min(6)))
     }
 
-    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say.
+    /// Leaves a busy server alone as long as it asks for, or longer each time where it does not say; so does every other
+    /// request that is about to go there.
     ///
     /// # Errors
     /// It asks for more than is worth waiting for; the work was stopped.
@@ -293,8 +321,25 @@ impl<'a> Remote<'a> {
         if wait > patience.longest_pause {
             return Err(busy.error(url));
         }
-        self.monitor.report(WAITING, 0, 0)?;
-        self.pause(wait)
+        let until = Instant::now() + wait;
+        {
+            let mut rest = self.access.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            *rest = (*rest).max(Some(until));
+        }
+        self.rest()
+    }
+
+    /// Waits until the server may be asked again.
+    fn rest(&self) -> Result<(), HubError> {
+        loop {
+            let until = *self.access.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.monitor.report(WAITING, 0, 0)?;
+            self.pause(left)?;
+        }
     }
 
     fn pause(&self, time: Duration) -> Result<(), HubError> {
@@ -325,7 +370,7 @@ impl<'a> Remote<'a> {
     }
 
     /// Sends a request and follows redirects. The token goes to the hub's own server alone.
-    fn follow(&self, url: &str, headers: &[(&str, String)]) -> Result<(Answer, Body), Failure> {
+    pub(super) fn follow(&self, url: &str, headers: &[(&str, String)]) -> Result<(Answer, Body), Failure> {
         let refused = |url: &str, what: String| Failure::Final(HubError::Refused { url: url.to_owned(), what });
         let parse = |url: &str| url.parse::<Uri>().map_err(|e| refused(url, format!("it is no address: {e}")));
         let home = origin(&parse(&self.access.endpoint)?);
@@ -339,7 +384,7 @@ impl<'a> Remote<'a> {
                 all.push(("authorization", format!("Bearer {}", token.0)));
             }
             let (answer, body) =
-                send(&self.agent, Method::GET, &at, &all, self.access.patience, self.monitor.cancel())?;
+                send(&self.agent, Method::GET, &at, &all, None, self.access.patience, self.monitor.cancel())?;
             let location = if is_redirect(answer.status) { answer.header("location") } else { None };
             let Some(location) = location else { return Ok((answer, body)) };
             let next = parse(&resolve(&at, location))?;
@@ -373,10 +418,7 @@ impl<'a> Remote<'a> {
                 None => format!("repository {} with a revision {}", subject.repo, subject.revision),
             })
             .into()),
-            (status @ (429 | 503), _) => {
-                let wait = answer.header("retry-after").and_then(|said| said.parse().ok()).map(Duration::from_secs);
-                Err(Failure::Busy(Busy { status, wait }))
-            }
+            (429 | 503, _) => Err(busy(&answer)),
             (408 | 500..=599, _) => Err(Failure::Passing(format!("the server answers {}", answer.status))),
             (status, _) => Err(HubError::Status { url: url.to_owned(), status }.into()),
         }
@@ -412,7 +454,13 @@ impl Listing {
     }
 }
 
-fn is_redirect(status: u16) -> bool {
+/// The server does not want to be asked now.
+pub(super) fn busy(answer: &Answer) -> Failure {
+    let wait = answer.header("retry-after").and_then(|said| said.parse().ok()).map(Duration::from_secs);
+    Failure::Busy(Busy { status: answer.status, wait })
+}
+
+pub(super) fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 

@@ -5,7 +5,7 @@ use crate::features::browse::Order;
 use crate::tui::app::{Popup, State};
 use crate::tui::browse::{Ask, Browsed};
 use crate::tui::effect::Effect;
-use crate::tui::features::Known;
+use crate::tui::features::{FeatureSet, Known};
 use crate::tui::popup::browse::{Browse, Writes};
 use std::sync::Arc;
 
@@ -15,7 +15,11 @@ pub(in crate::tui) fn open_browse(state: &mut State) {
         state.warn("There is no model whose features could be listed: M chooses one");
         return;
     };
-    state.popup = Some(Popup::Browse(Box::new(Browse::new(tracer.transcoder_name()))));
+    let plain = FeatureSet { transcoder: tracer.transcoder_name(), source_set: None };
+    // What the graph on the screen says of them counts here too.
+    let of_graph = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
+    let set = of_graph.filter(|set| set.transcoder == plain.transcoder).unwrap_or(plain);
+    state.popup = Some(Popup::Browse(Box::new(Browse::new(set))));
     from_the_start(state);
     ask(state, Ask::List(Order::Layer));
 }
@@ -32,21 +36,21 @@ fn ask(state: &mut State, ask: Ask) {
     let generation = state.next_generation();
     let Some(Popup::Browse(browse)) = &mut state.popup else { return };
     browse.asked(ask.clone(), generation);
-    let known = state.features.known.get(&browse.transcoder);
+    let known = state.features.known.get(&browse.set);
     if let Some(knows) = known.and_then(Known::open) {
         state.effects.push(Effect::Browse { generation, ask, knows: Arc::clone(knows) });
     } else if known.is_none() {
-        let transcoder = browse.transcoder.clone();
-        state.features.known.insert(transcoder.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { transcoder });
+        let set = browse.set.clone();
+        state.features.known.insert(set.clone(), Known::opening());
+        state.effects.push(Effect::OpenLibrary { set });
     }
 }
 
 /// The library is open: what waited for it is asked.
-pub(super) fn browse_opened(state: &mut State, transcoder: &str) {
-    let waits = browse(state).filter(|browse| browse.transcoder == transcoder && browse.generation.is_some());
+pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
+    let waits = browse(state).filter(|browse| browse.set == *set && browse.generation.is_some());
     let waiting = waits.map(|browse| browse.ask.clone());
-    let failed = state.features.known.get(transcoder).is_none_or(|known| known.open().is_none());
+    let failed = state.features.known.get(set).is_none_or(|known| known.open().is_none());
     match waiting {
         Some(_) if failed => {
             if let Some(browse) = browse(state) {
@@ -68,14 +72,14 @@ pub(in crate::tui) fn take_browsed(state: &mut State, generation: u64, result: R
 pub(super) fn read_chosen(state: &mut State) {
     let Some(Popup::Browse(browse)) = &state.popup else { return };
     let Some(feature) = browse.chosen() else { return };
-    let transcoder = browse.transcoder.clone();
-    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let set = browse.set.clone();
+    let Some(known) = state.features.known.get_mut(&set) else { return };
     let Some(knows) = known.open().map(Arc::clone) else { return };
     if known.wants(feature, false) {
         state.generation += 1;
         let generation = state.generation;
         known.ask(feature, generation, state.ticks);
-        state.effects.push(Effect::ReadFeature { generation, transcoder, knows, feature, may_ask: false });
+        state.effects.push(Effect::ReadFeature { generation, set, knows, feature, may_ask: false });
     }
 }
 
@@ -147,9 +151,8 @@ pub(in crate::tui) fn browse_near(state: &mut State) {
 pub(in crate::tui) fn browse_go(state: &mut State) {
     let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
     let node = state.circuit.as_ref().and_then(|circuit| {
-        let influence = |node: &_| circuit.kept().influence[crate::ids::NodeId::index(*node)];
         let nodes = circuit.kept().node_ids().filter(|node| circuit.feature(*node) == Some(feature));
-        nodes.max_by(|a, b| influence(a).total_cmp(&influence(b)))
+        nodes.min_by(|a, b| circuit.kept().by_influence(*a, *b))
     });
     match node {
         Some(node) => go_to(state, node),

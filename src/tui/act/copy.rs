@@ -1,12 +1,14 @@
 //! Copying what is selected into the terminal's clipboard.
 
 use super::group::at_hand;
+use crate::graph::InfluenceOf;
 use crate::ids::NodeId;
 use crate::tui::app::State;
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::text;
+use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -24,15 +26,18 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
     let node = circuit.selected();
     let graph = &circuit.traced.document.graph;
     let text = match part {
-        Part::Id => at_hand(circuit).into_iter().map(|node| graph.node_name(node)).collect::<Vec<_>>().join("\n"),
+        Part::Id => {
+            let names = at_hand(circuit).into_iter().map(|node| text::visible_within(&graph.node_name(node)));
+            names.collect::<Vec<_>>().join("\n")
+        }
         Part::Label => match circuit.label(node) {
-            Some((label, _)) => label.to_owned(),
+            Some((label, _)) => text::visible_within(label),
             None => {
                 state.say("This node has no label");
                 return;
             }
         },
-        Part::Json => format!("{:#}", as_json(circuit, node)),
+        Part::Json => for_json(&format!("{:#}", as_json(circuit, node))).into_owned(),
         Part::Markdown => as_markdown(circuit, &at_hand(circuit)),
     };
     if text.len() > LONGEST {
@@ -62,7 +67,8 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
         "token": graph.token_text(node),
         "feature": circuit.feature(node).map(|(_, feature)| feature.0),
         "activation": its.activation,
-        "influence": circuit.kept().influence[node.index()],
+        "influence": circuit.kept().influence_of(node),
+        "recomputed_influence": circuit.kept().recomputed(node),
         "label": circuit.label(node).map(|(label, _)| label),
         "inputs": links(Side::Inputs),
         "outputs": links(Side::Outputs),
@@ -72,19 +78,22 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
 /// A table of nodes, and the kept edges between them.
 fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
     let graph = &circuit.traced.document.graph;
-    let mut out =
-        String::from("| label | token | node | activation | influence |\n| --- | --- | --- | ---: | ---: |\n");
+    let is_known = *graph.influence_of() != InfluenceOf::Unknown;
+    let head = if is_known { "influence" } else { "recomputed influence" };
+    let mut out = format!("| label | token | node | activation | {head} |\n| --- | --- | --- | ---: | ---: |\n");
     for &node in nodes {
         let activation = graph.node(node).activation.map_or_else(String::new, |activation| format!("{activation:.4}"));
-        let influence = circuit.kept().influence[node.index()];
+        let kept = circuit.kept();
+        let influence = if is_known { kept.influence_of(node) } else { kept.recomputed(node) };
+        let influence = influence.map_or_else(String::new, |influence| format!("{influence:.4}"));
         let label = circuit.label(node).map_or("", |(label, _)| label);
         // Writing into a string does not fail.
         let _ = writeln!(
             out,
-            "| {} | {} | `{}` | {activation} | {influence:.4} |",
+            "| {} | {} | {} | {activation} | {influence} |",
             cell(label),
             cell(graph.token_text(node)),
-            graph.node_name(node)
+            code(&graph.node_name(node))
         );
     }
     let between = nodes.iter().flat_map(|target| circuit.kept().incoming(graph, *target));
@@ -93,10 +102,15 @@ fn as_markdown(circuit: &Circuit, nodes: &[NodeId]) -> String {
         out.push('\n');
     }
     for edge in between {
-        let (source, target) = (graph.node_name(edge.source), graph.node_name(edge.target));
-        let _ = writeln!(out, "- `{source}` → `{target}`: {}", text::weight(edge.weight));
+        let (source, target) = (code(&graph.node_name(edge.source)), code(&graph.node_name(edge.target)));
+        let _ = writeln!(out, "- {source} → {target}: {}", text::weight(edge.weight));
     }
     out
+}
+
+/// A name as code, or as text where it would end the code.
+fn code(name: &str) -> String {
+    if name.contains(['`', '|']) { cell(name) } else { format!("`{}`", text::visible_within(name)) }
 }
 
 /// A text as it can stand in a table's cell.

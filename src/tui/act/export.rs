@@ -1,23 +1,28 @@
 //! Handing the circuit on: as a file for other programs, or as a figure.
 
-use crate::format::Options;
+use crate::format::{Format, Options};
 use crate::tui::app::{Popup, State};
+use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::popup::export::Export;
+use crate::tui::text;
 use crate::tui::work::Exported;
 use std::path::{Path, PathBuf};
 
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let slug = &circuit.traced.document.origin.slug;
+    let origin = &circuit.traced.document.origin;
     // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
     // itself.
     let file = state.files.get(&state.circuit_generation).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
-    let stem = file.unwrap_or_else(|| PathBuf::from(if slug.is_empty() { "circuit" } else { slug.as_str() }));
-    state.popup = Some(Popup::Export(Box::new(Export::new(&stem))));
+    let stem =
+        file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
+    // What came from Neuronpedia is handed on by a link more often than as a file.
+    let format = if origin.page.is_some() { Format::Url } else { Format::Json };
+    state.popup = Some(Popup::Export(Box::new(Export::new(&stem, format))));
 }
 
 pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {
@@ -28,8 +33,7 @@ pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut 
 
 /// Writes it. A file that is there is written over only when it was asked for twice.
 pub(in crate::tui) fn write_export(state: &mut State) {
-    let generation = state.next_generation();
-    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let Some(Popup::Export(export)) = &state.popup else { return };
     let path = export.path();
     if path.as_os_str().is_empty() {
         state.say("Write where to export it to");
@@ -39,6 +43,17 @@ pub(in crate::tui) fn write_export(state: &mut State) {
         state.warn("This is the graph itself: export it to another file");
         return;
     }
+    send(state, Some(path));
+}
+
+/// Copies it in place of writing it.
+pub(in crate::tui) fn copy_export(state: &mut State) {
+    send(state, None);
+}
+
+fn send(state: &mut State, path: Option<PathBuf>) {
+    let generation = state.next_generation();
+    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -67,6 +82,15 @@ pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: 
         Ok(Exported::Written(path)) => {
             state.popup = None;
             state.say(format!("Exported to {}", path.display()));
+        }
+        Ok(Exported::Text(text)) if text.len() > LONGEST => {
+            state.warn("This is too long for the clipboard of most terminals: write it to a file");
+        }
+        Ok(Exported::Text(text)) => {
+            let text = text.trim_end().to_owned();
+            state.popup = None;
+            state.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
+            state.effects.push(Effect::Copy(text));
         }
         Err(why) => state.warn(why),
     }

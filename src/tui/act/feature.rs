@@ -4,7 +4,7 @@ use super::edits::prune_anew;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::features::{Access, Card, Feature, Known, Knows, Reading};
+use crate::tui::features::{Access, Card, Feature, FeatureSet, Known, Knows, Reading};
 use crate::tui::popup::contexts::Contexts;
 use crate::tui::survey::{Named, Survey};
 use crate::tui::view;
@@ -25,10 +25,10 @@ pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
     members
 }
 
-/// What is known of the transcoder of the graph on the screen.
+/// What is known of the features of the graph on the screen.
 pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
     let circuit = state.circuit.as_ref()?;
-    state.features.known.get(&circuit.traced.document.origin.transcoder)
+    state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin))
 }
 
 /// Asks for what is not known yet: the library, what it says of the graph, the feature that is looked at.
@@ -38,10 +38,10 @@ pub(in crate::tui) fn know(state: &mut State) {
         return;
     }
     let Some(circuit) = &mut state.circuit else { return };
-    let transcoder = circuit.traced.document.origin.transcoder.clone();
-    let Some(known) = state.features.known.get_mut(&transcoder) else {
-        state.features.known.insert(transcoder.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { transcoder });
+    let set = FeatureSet::of(&circuit.traced.document.origin);
+    let Some(known) = state.features.known.get_mut(&set) else {
+        state.features.known.insert(set.clone(), Known::opening());
+        state.effects.push(Effect::OpenLibrary { set });
         return;
     };
     let Some(knows) = known.open().map(Arc::clone) else { return };
@@ -59,14 +59,14 @@ pub(in crate::tui) fn know(state: &mut State) {
     // The hub is asked only for what somebody looks at.
     let is_seen = matches!(state.popup, Some(Popup::Contexts(_)));
     let is_seen = is_seen || view::feature_room(state).is_some();
-    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let Some(known) = state.features.known.get_mut(&set) else { return };
     let next = wanted.iter().copied().find(|feature| known.wants(*feature, is_seen));
     let waits = known.pending().is_some_and(|(pending, ..)| wanted.contains(&pending));
     if let Some(feature) = next.filter(|_| !waits) {
         state.generation += 1;
         let generation = state.generation;
         known.ask(feature, generation, state.ticks);
-        state.effects.push(Effect::ReadFeature { generation, transcoder, knows, feature, may_ask: is_seen });
+        state.effects.push(Effect::ReadFeature { generation, set, knows, feature, may_ask: is_seen });
     }
     unite(state, is_union.then_some(members));
 }
@@ -126,8 +126,8 @@ pub(in crate::tui) fn take_survey(state: &mut State, generation: u64, result: Re
 }
 
 /// Takes a library that was opened.
-pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: Result<Arc<dyn Knows>, String>) {
-    let Some(known) = state.features.known.get_mut(transcoder) else { return };
+pub(in crate::tui) fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn Knows>, String>) {
+    let Some(known) = state.features.known.get_mut(set) else { return };
     let notices = match &result {
         Ok(knows) => knows.notices().join("; "),
         Err(why) => why.clone(),
@@ -136,7 +136,7 @@ pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: 
     if !notices.is_empty() {
         state.warn(notices);
     }
-    super::browse::browse_opened(state, transcoder);
+    super::browse::browse_opened(state, set);
     state.dirty = true;
 }
 
@@ -144,14 +144,14 @@ pub(in crate::tui) fn take_library(state: &mut State, transcoder: &str, result: 
 pub(in crate::tui) fn take_feature(
     state: &mut State,
     generation: u64,
-    transcoder: &str,
+    set: &FeatureSet,
     feature: Feature,
     result: Result<Arc<Card>, String>,
 ) {
-    let Some(known) = state.features.known.get_mut(transcoder) else { return };
+    let Some(known) = state.features.known.get_mut(set) else { return };
     known.take(feature, generation, result);
     if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
-        && circuit.traced.document.origin.transcoder == transcoder
+        && FeatureSet::of(&circuit.traced.document.origin) == *set
     {
         circuit.note_card(feature, card);
     }
@@ -160,10 +160,8 @@ pub(in crate::tui) fn take_feature(
 
 /// Stops the reading that is under way, where the hub is asked; whether it was.
 pub(super) fn stop_reading(state: &mut State) -> bool {
-    let Some(transcoder) = state.circuit.as_ref().map(|circuit| &circuit.traced.document.origin.transcoder) else {
-        return false;
-    };
-    let Some(known) = state.features.known.get_mut(transcoder) else { return false };
+    let set = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
+    let Some(known) = set.and_then(|set| state.features.known.get_mut(&set)) else { return false };
     let Some((feature, generation, _)) = known.pending().filter(|(.., phase)| !phase.is_empty()) else { return false };
     known.take(feature, generation, Err("The question was taken back".to_owned()));
     state.effects.push(Effect::StopReading);
@@ -171,11 +169,11 @@ pub(super) fn stop_reading(state: &mut State) -> bool {
 }
 
 /// Asks the hub for the feature that is looked at: after a yes, once for each set, or again.
-pub(in crate::tui) fn ask_hub(state: &mut State) {
+pub(super) fn ask_hub(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let transcoder = circuit.traced.document.origin.transcoder.clone();
+    let features = FeatureSet::of(&circuit.traced.document.origin);
     let members = members(circuit);
-    let Some(known) = state.features.known.get_mut(&transcoder) else { return };
+    let Some(known) = state.features.known.get_mut(&features) else { return };
     let turn = state.features.sight.turn.min(members.len().saturating_sub(1));
     match members.get(turn).and_then(|feature| known.reading(*feature)) {
         None => state.say("This is no feature: only features have contexts"),
@@ -183,7 +181,7 @@ pub(in crate::tui) fn ask_hub(state: &mut State) {
         Some(Reading::Failed(_)) => known.forget_missing(),
         Some(Reading::Pending { .. }) => state.say("It is being read"),
         Some(Reading::Known(card)) => match &card.asks_for {
-            Some(set) => state.popup = Some(Popup::Consent { transcoder, set: set.clone() }),
+            Some(set) => state.popup = Some(Popup::Consent { features, set: set.clone() }),
             None if card.found.dashboard.is_some() => state.say("Its contexts are here already"),
             None => state.say("The hub cannot be asked for features of this transcoder, or has none of this one"),
         },
@@ -192,17 +190,17 @@ pub(in crate::tui) fn ask_hub(state: &mut State) {
 
 /// The person lets the hub be asked; whether that was the question.
 pub(super) fn allow_hub(state: &mut State) -> bool {
-    let Some(Popup::Consent { transcoder, .. }) = &state.popup else { return false };
-    let transcoder = transcoder.clone();
+    let Some(Popup::Consent { features, .. }) = &state.popup else { return false };
+    let set = features.clone();
     state.popup = None;
-    let knows = state.features.known.get(&transcoder).and_then(Known::open).map(Arc::clone);
-    state.effects.extend(knows.map(|knows| Effect::AllowHub { transcoder, knows }));
+    let knows = state.features.known.get(&set).and_then(Known::open).map(Arc::clone);
+    state.effects.extend(knows.map(|knows| Effect::AllowHub { set, knows }));
     true
 }
 
 /// The hub may be asked from now on; or that could not be kept, which changes nothing until the program ends.
-pub(in crate::tui) fn take_allowed(state: &mut State, transcoder: &str, result: Result<(), String>) {
-    if let Some(known) = state.features.known.get_mut(transcoder) {
+pub(in crate::tui) fn take_allowed(state: &mut State, set: &FeatureSet, result: Result<(), String>) {
+    if let Some(known) = state.features.known.get_mut(set) {
         known.forget_missing();
     }
     if let Err(why) = result {

@@ -1,7 +1,7 @@
 //! Seeing the circuit through a filter.
 
 use crate::graph::query::{Lacking, Query, TextField};
-use crate::ids::{FeatureId, Layer, NodeId};
+use crate::ids::{FeatureId, Layer};
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
@@ -219,8 +219,7 @@ pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> 
     if filter.is_off || !filter.lacks(Lacking::Writes) {
         return None;
     }
-    let influence = |node: &NodeId| circuit.pruned.influence[node.index()];
     let features = circuit.pruned.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
     let unknown = features.filter(|(_, feature)| !circuit.writes.contains_key(feature));
-    unknown.max_by(|(a, _), (b, _)| influence(a).total_cmp(&influence(b))).map(|(_, feature)| feature)
+    unknown.min_by(|(a, _), (b, _)| circuit.pruned.by_influence(*a, *b)).map(|(_, feature)| feature)
 }

@@ -57,7 +57,11 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
 }
 
 pub(in crate::tui) fn say_yes(state: &mut State) {
-    if super::feature::allow_hub(state) {
+    if matches!(state.popup, Some(Popup::Unsaved)) {
+        state.effects.push(Effect::Quit);
+        return;
+    }
+    if super::fetch::allow_fetch(state) || super::feature::allow_hub(state) {
         return;
     }
     let Some(start) = start(state) else { return };
@@ -70,7 +74,7 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
 
 /// No to a question; and what is under way is stopped.
 pub(in crate::tui) fn say_no(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Consent { .. })) {
+    if matches!(state.popup, Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved)) {
         state.popup = None;
         return;
     }

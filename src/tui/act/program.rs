@@ -27,7 +27,7 @@ pub(in crate::tui) fn open_help(state: &mut State) {
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
     let screen = view::popup_room(state.size);
     if let Some(Popup::Help(help)) = &mut state.popup {
-        help.scroll_by(by, screen);
+        help.scroll_by(by, screen, &state.look.glyphs);
     }
 }
 
@@ -40,7 +40,7 @@ pub(in crate::tui) fn close_help(state: &mut State) {
 }
 
 pub(in crate::tui) fn escape(state: &mut State) {
-    if state.busy.is_some() {
+    if state.busy.is_some() || state.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
         cancel(state);
     } else if state.windows.zoomed {
         state.windows.zoomed = false;
@@ -51,8 +51,32 @@ pub(in crate::tui) fn escape(state: &mut State) {
     }
 }
 
+/// Leaves once everything is saved.
 pub(in crate::tui) fn quit(state: &mut State) {
-    state.effects.push(Effect::Quit);
+    state.effects.push(Effect::SaveAll);
+}
+
+/// Leaves, or asks whether to where something could not be saved.
+pub(in crate::tui) fn leave(state: &mut State) {
+    match (state.unsaved.first(), &state.popup) {
+        (None, _) => state.effects.push(Effect::Quit),
+        (Some(_), None) => state.popup = Some(Popup::Unsaved),
+        // Whoever has gone on to something else meanwhile does not leave now.
+        (Some(why), Some(_)) => {
+            let why = format!("not saved: {why}");
+            state.warn(why);
+        }
+    }
+    state.dirty = true;
+}
+
+/// Takes note of what is not saved.
+pub(in crate::tui) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
+    if unsaved.is_empty() && matches!(state.popup, Some(Popup::Unsaved)) {
+        state.popup = None;
+    }
+    state.unsaved = unsaved;
+    state.dirty = true;
 }
 
 pub(in crate::tui) fn suspend(state: &mut State) {

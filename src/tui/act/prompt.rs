@@ -2,9 +2,10 @@
 
 use crate::tui::app::{Busy, Message, Pane, Popup, State};
 use crate::tui::effect::{Effect, Opening};
+use crate::tui::popup::TextEdit;
 use crate::tui::popup::prompt::Prompt;
 use crate::tui::shelf::name_of;
-use tui_input::InputRequest;
+use crate::tui::tracer::Reading;
 
 const NO_CHAT: &str = "The model has no chat template";
 
@@ -72,8 +73,33 @@ pub(in crate::tui) fn toggle_chat(state: &mut State) {
     }
 }
 
+/// Has the prompt read where it changed.
+pub(in crate::tui) fn ask_prompt(state: &mut State) {
+    let generation = state.generation + 1;
+    if let Some(Popup::Prompt(prompt)) = &mut state.popup
+        && let Some((text, is_message)) = prompt.ask(generation)
+    {
+        state.generation = generation;
+        state.effects.push(Effect::Read { generation, text, is_message });
+    }
+}
+
+pub(in crate::tui) fn take_reading(state: &mut State, generation: u64, result: Result<Reading, String>) {
+    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    if let Some(accepts) = prompt.take(generation, result) {
+        state.dirty = true;
+        if accepts {
+            trace_prompt(state);
+        }
+    }
+}
+
+/// Traces the prompt, once it is read.
 pub(in crate::tui) fn trace_prompt(state: &mut State) {
     let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    if !prompt.accept() {
+        return;
+    }
     if let Some((text, is_message)) = prompt.ready() {
         state.popup = None;
         state.focus = Pane::Graph;
@@ -91,18 +117,26 @@ pub(in crate::tui) fn take_nearest(state: &mut State) {
     }
 }
 
-pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
-    match &mut state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.edit(request),
-        Some(Popup::Help(help)) => help.edit(request),
-        Some(Popup::Picker(picker)) => picker.edit(request),
-        Some(Popup::Question(question)) => question.edit(request),
-        Some(Popup::Notes(notes)) => notes.edit(request),
-        Some(Popup::Filter(prompt)) => prompt.edit(request),
-        Some(Popup::Export(export)) => export.edit(request),
-        Some(Popup::Contexts(contexts)) => contexts.edit(request),
-        Some(Popup::Browse(browse)) => browse.edit(request),
-        Some(Popup::Why(reasons)) => reasons.edit(request),
+/// Puts in what was pasted, where there is a line to put it in.
+pub(in crate::tui) fn paste(state: &mut State, text: &str) {
+    // A line break at the end would become a token that nobody sees being typed.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    edit_text(state, TextEdit::Insert(text.trim_end_matches('\n').to_owned()));
+}
+
+pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
+    let edit = &edit.into();
+    let had_room = match &mut state.popup {
+        Some(Popup::Prompt(prompt)) => prompt.edit(edit),
+        Some(Popup::Help(help)) => help.edit(edit),
+        Some(Popup::Picker(picker)) => picker.edit(edit),
+        Some(Popup::Question(question)) => question.edit(edit),
+        Some(Popup::Notes(notes)) => notes.edit(edit),
+        Some(Popup::Filter(prompt)) => prompt.edit(edit),
+        Some(Popup::Export(export)) => export.edit(edit),
+        Some(Popup::Contexts(contexts)) => contexts.edit(edit),
+        Some(Popup::Browse(browse)) => browse.edit(edit),
+        Some(Popup::Why(reasons)) => reasons.edit(edit),
         Some(
             Popup::Proposals(_)
             | Popup::Paths(_)
@@ -111,15 +145,23 @@ pub(in crate::tui) fn edit_text(state: &mut State, request: InputRequest) {
             | Popup::Compare(_)
             | Popup::Truth
             | Popup::Heads
-            | Popup::Consent { .. },
+            | Popup::Consent { .. }
+            | Popup::Fetch(_)
+            | Popup::Unsaved,
         )
         | None => return,
+    };
+    if !had_room {
+        state.warn("This is longer than there is room for here: its end was left out");
     }
     state.dirty = true;
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
     if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
+        return;
+    }
+    if state.busy.is_none() && state.popup.is_none() && super::fetch::stop_fetching(state) {
         return;
     }
     match &mut state.busy {

@@ -144,6 +144,7 @@ commands! {
     "export-part", Edit, Export, ["Tab"], Some("part"), |s, _| act::change_export(s, |export| export.change_part()), "Export what is kept, what is pinned, or everything";
     "export-theme", Edit, Export, ["Ctrl-t"], Some("light/dark"), |s, _| act::change_export(s, |export| export.change_theme()), "A figure for a light or a dark background";
     "export-write", Edit, Export, ["Enter"], Some("write"), |s, _| act::write_export(s), "Write the export; again to write over a file";
+    "export-copy", Edit, Export, ["Ctrl-y"], Some("copy"), |s, _| act::copy_export(s), "Copy the export in place of writing it";
     "export-close", Edit, Export, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without exporting";
     "question-answer", Edit, Question, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, Question, ["Esc"], Some("back"), |s, _| act::close_popup(s), "Leave without an answer";
@@ -157,7 +158,7 @@ commands! {
     "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
     "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
     "contexts", Contexts, Panes, ["s"], Some("contexts"), |s, _| act::open_contexts(s), "Show what the feature fires on, on the whole screen";
-    "ask-hub", Contexts, Panes, ["A"], None, |s, _| act::ask_hub(s), "Ask the hub what the feature fires on";
+    "fetch-labels", Contexts, Panes, ["A"], None, |s, _| act::open_fetch(s), "Fetch labels and contexts of all kept features, after a yes";
     "contexts-search", Contexts, Contexts, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
     "contexts-down", Contexts, Feature, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";
     "contexts-up", Contexts, Feature, ["Up", "k"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "Contexts, a line back";
@@ -284,8 +285,8 @@ commands! {
     "model-up", Models, Start, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";
     "model-take", Models, Start, ["Enter"], Some("take"), |s, _| act::choose_model(s), "Load it, or ask what it takes to have it here";
     "models-close", Models, Start, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the model as it was";
-    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes, ask or download";
-    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way";
+    "yes", Models, Ask, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes: ask, download, or leave with work that is not saved";
+    "no", Models, Ask, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way, or stay";
     "escape", Program, Panes, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "mouse", Program, Panes, ["Ctrl-o"], None, |s, _| act::toggle_mouse(s), "Take the mouse, or leave it to the terminal";
     "quit", Program, Panes, ["q"], Some("leave"), |s, _| act::quit(s), "Leave";

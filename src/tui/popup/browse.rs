@@ -1,10 +1,10 @@
 //! A transcoder's features on the whole screen, without a graph: a list, and what the chosen one fires on.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::features::browse::Order;
 use crate::tui::app::State;
 use crate::tui::browse::{Ask, Browsed, Item};
-use crate::tui::features::Feature;
+use crate::tui::features::{Feature, FeatureSet};
 use crate::tui::keymap::Context;
 use crate::tui::layout;
 use crate::tui::name::Called;
@@ -16,7 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 use ratatui::widgets::{Clear, Widget};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// What a line that is being written is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Writes {
 
 /// The features being looked through.
 pub struct Browse {
-    /// The transcoder's name.
-    pub transcoder: String,
+    /// Whose they are.
+    pub set: FeatureSet,
     /// The number of the question whose answer is waited for.
     pub generation: Option<u64>,
     /// What was asked last.
@@ -49,11 +49,11 @@ pub struct Browse {
 const BESIDE: u16 = 100;
 
 impl Browse {
-    /// The features of a transcoder, by layer.
-    pub fn new(transcoder: String) -> Self {
+    /// The features of a set, by layer.
+    pub fn new(set: FeatureSet) -> Self {
         let order = Order::Layer;
         Self {
-            transcoder,
+            set,
             generation: None,
             ask: Ask::List(order),
             order,
@@ -127,11 +127,9 @@ impl Browse {
         self.input.reset();
     }
 
-    /// Edits the line.
-    pub fn edit(&mut self, request: InputRequest) {
-        if self.writes.is_some() {
-            self.input.handle(request);
-        }
+    /// Edits the line; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
+        self.writes.is_none() || line::edit(&mut self.input, edit)
     }
 
     /// Leaves the line; gives what it asks, where something stands in it.
@@ -168,14 +166,14 @@ impl Browse {
     pub fn overflow(&self, state: &State) -> usize {
         let (_, _, card) = Self::parts(state.size);
         let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
-        view::browsed_rows(state, &self.transcoder, feature, card).len().saturating_sub(usize::from(card.height))
+        view::browsed_rows(state, &self.set, feature, card).len().saturating_sub(usize::from(card.height))
     }
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
         let (look, screen) = (&state.look, view::popup_room(state.size));
         Clear.render(screen, buf);
-        let shown = look.glyphs.fit(&look.glyphs.visible(&self.transcoder), usize::from(screen.width / 2));
+        let shown = look.glyphs.fit(&look.glyphs.visible(&self.set.transcoder), usize::from(screen.width / 2));
         view::frame(screen, &format!("features of {shown}"), true, look, buf);
         let (head, list, card) = Self::parts(state.size);
         if list.is_empty() {
@@ -184,7 +182,7 @@ impl Browse {
         let cursor = self.head(state, head, buf);
         self.list(list, look, buf);
         if let (Some(card), Some(feature)) = (card, self.chosen()) {
-            let rows = view::browsed_rows(state, &self.transcoder, feature, card);
+            let rows = view::browsed_rows(state, &self.set, feature, card);
             view::draw_feature(state, Rect::default(), card, &rows, "", buf);
         }
         cursor

@@ -1,6 +1,6 @@
 //! What a feature fires on, on the whole screen, with a search.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::tui::app::State;
 use crate::tui::keymap::Context;
 use crate::tui::layout;
@@ -8,7 +8,7 @@ use crate::tui::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// The contexts on the whole screen.
 #[derive(Default)]
@@ -34,11 +34,9 @@ impl Contexts {
         self.writes = true;
     }
 
-    /// Edits what is looked for.
-    pub fn edit(&mut self, request: InputRequest) {
-        if self.writes {
-            self.search.handle(request);
-        }
+    /// Edits what is looked for; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
+        !self.writes || line::edit(&mut self.search, edit)
     }
 
     /// Leaves the line, and goes on looking for what stands in it.

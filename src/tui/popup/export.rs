@@ -1,17 +1,21 @@
 //! Where to an export goes, and what of the graph it holds.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::format::{Format, Theme};
 use crate::graph::Part;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::path::{Path, PathBuf};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 const FORMATS: [(Format, &str, &str); 10] = [
     (Format::Json, "json", "the graph JSON of circuit-tracer and Neuronpedia, with pins, groups and labels"),
-    (Format::Url, "url", "the address at which Neuronpedia shows the pins and groups, once the graph is there"),
+    (
+        Format::Url,
+        "url",
+        "the link at which Neuronpedia shows the graph with pins, groups and thresholds, where it has it",
+    ),
     (Format::Dot, "dot", "a graph for graphviz"),
     (Format::Svg, "svg", "a figure"),
     (Format::Mermaid, "mermaid", "a Mermaid flowchart"),
@@ -41,10 +45,11 @@ pub struct Export {
 }
 
 impl Export {
-    /// Starts from a file name without its ending.
-    pub fn new(stem: &Path) -> Self {
-        let path = Input::new(format!("{}.{}", stem.display(), FORMATS[0].0.extension()));
-        Self { generation: None, format: 0, part: 0, theme: Theme::Light, path, is_there: false }
+    /// Starts from a file name without its ending, and a format.
+    pub fn new(stem: &Path, format: Format) -> Self {
+        let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
+        let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
+        Self { generation: None, format, part: 0, theme: Theme::Light, path, is_there: false }
     }
 
     /// What to.
@@ -67,10 +72,10 @@ impl Export {
         PathBuf::from(self.path.value().trim())
     }
 
-    /// Edits the file's name.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.path.handle(request);
+    /// Edits the file's name; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.is_there = false;
+        line::edit(&mut self.path, edit)
     }
 
     /// To another format; the ending of the file's name follows where it was that of the format before.

@@ -1,13 +1,16 @@
 //! The filter being written: completed, counted, and told what is wrong with it.
 
-use super::{grammar, line};
+use super::{
+    grammar,
+    line::{self, TextEdit},
+};
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
 use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// How many completions are offered.
 const OFFERED: usize = 10;
@@ -48,10 +51,10 @@ impl FilterPrompt {
         Self { hides, input, read, wrong, completions, row: 0, counting, counted, recalled: 0, grammar }
     }
 
-    /// Edits the text.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.input.handle(request);
+    /// Edits the text; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.recalled = 0;
+        line::edit(&mut self.input, edit)
     }
 
     /// The text.

@@ -1,17 +1,21 @@
-//! Every key, from the command table, and the grammar of filters, narrowed down by what is typed.
+//! Every key, from the command table, what the marks on the screen mean, and the grammar of filters, narrowed down by what
+//! is typed.
 
 use super::grammar;
+use super::line::{self, TextEdit};
 use crate::graph::query::FIELDS;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};
+use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::Context;
+use crate::tui::legend::LEGEND;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// The list of keys being read.
 pub struct Help {
@@ -45,6 +49,8 @@ impl Shape {
 enum Line {
     Heading(&'static str),
     Entry(&'static Command),
+    /// A mark on the screen, and what it means.
+    Mark(String, &'static str),
     /// A line of the grammar of filters.
     Grammar(String),
     /// A term of a filter, and what it means.
@@ -58,10 +64,10 @@ impl Help {
         Self { here, filter: Input::default(), scroll: 0 }
     }
 
-    /// Edits the filter.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.filter.handle(request);
+    /// Edits the filter; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.scroll = 0;
+        line::edit(&mut self.filter, edit)
     }
 
     /// Empties the filter; whether there was anything in it.
@@ -73,8 +79,8 @@ impl Help {
     }
 
     /// Scrolls, at most to the end.
-    pub fn scroll_by(&mut self, by: isize, screen: Rect) {
-        let shape = self.shape(&self.lines(screen), screen);
+    pub fn scroll_by(&mut self, by: isize, screen: Rect, glyphs: &Glyphs) {
+        let shape = self.shape(&self.lines(screen, glyphs), screen);
         self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
     }
 
@@ -88,7 +94,7 @@ impl Help {
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
-        let lines = self.lines(screen);
+        let lines = self.lines(screen, &look.glyphs);
         let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
         let area = super::open(screen, width.min(screen.width), height, "keys", look, buf);
         if area.height < 3 {
@@ -120,7 +126,7 @@ impl Help {
         Some(cursor)
     }
 
-    fn lines(&self, screen: Rect) -> Vec<Line> {
+    fn lines(&self, screen: Rect, glyphs: &Glyphs) -> Vec<Line> {
         let filter = self.filter.value().trim();
         if filter.is_empty() {
             let room = usize::from(COLUMN.min(screen.width.saturating_sub(4)));
@@ -131,6 +137,10 @@ impl Help {
                 let others = COMMANDS.iter().filter(|command| command.group == group && !is_here(command));
                 lines.extend([Line::Space, Line::Heading(group.title())]);
                 lines.extend(others.map(Line::Entry));
+            }
+            for (place, marks) in LEGEND {
+                lines.extend([Line::Space, Line::Heading(place)]);
+                lines.extend(marks.iter().map(|mark| Line::Mark((mark.sign)(glyphs), mark.doc)));
             }
             lines.extend([Line::Space, Line::Heading("Filters")]);
             lines.extend(grammar::lines(room).into_iter().map(Line::Grammar));
@@ -147,7 +157,12 @@ impl Help {
             let score = matcher.fuzzy_match(&format!("{} {} filter", field.example, field.doc), filter)?;
             Some((score, Line::Term(field.example, field.doc)))
         });
-        let mut found: Vec<_> = commands.chain(terms).collect();
+        let marks = LEGEND.iter().flat_map(|(_, marks)| *marks).filter_map(|mark| {
+            let sign = (mark.sign)(glyphs);
+            let score = matcher.fuzzy_match(&format!("{sign} {} mark", mark.doc), filter)?;
+            Some((score, Line::Mark(sign, mark.doc)))
+        });
+        let mut found: Vec<_> = commands.chain(terms).chain(marks).collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, line)| line).collect()
     }
@@ -161,7 +176,6 @@ fn split(lines: &[Line]) -> usize {
 }
 
 fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf: &mut Buffer) {
-    const KEYS: usize = 18;
     for (line, y) in lines.zip(area.top()..area.bottom()) {
         let room = usize::from(area.width);
         match line {
@@ -179,11 +193,19 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf:
             }
             Line::Entry(command) => {
                 let keys = command.key_labels(look.glyphs.charset).join(" ");
-                let at = KEYS.saturating_sub(text::width(&keys));
-                buf.set_stringn(area.x + at as u16, y, &keys, room.saturating_sub(at), look.theme.accent);
-                let doc = look.glyphs.fit(command.doc, room.saturating_sub(KEYS + 2));
-                buf.set_stringn(area.x + KEYS as u16 + 2, y, doc, room.saturating_sub(KEYS + 2), look.theme.text);
+                entry(&keys, command.doc, Rect { y, height: 1, ..area }, look, buf);
             }
+            Line::Mark(sign, doc) => entry(sign, doc, Rect { y, height: 1, ..area }, look, buf),
         }
     }
+}
+
+/// A key or a mark, right-aligned in a column of its own, and what it does or means.
+fn entry(sign: &str, doc: &str, line: Rect, look: &Look, buf: &mut Buffer) {
+    const SIGNS: usize = 18;
+    let room = usize::from(line.width);
+    let at = SIGNS.saturating_sub(text::width(sign));
+    buf.set_stringn(line.x + at as u16, line.y, sign, room.saturating_sub(at), look.theme.accent);
+    let room = room.saturating_sub(SIGNS + 2);
+    buf.set_stringn(line.x + SIGNS as u16 + 2, line.y, look.glyphs.fit(doc, room), room, look.theme.text);
 }

@@ -6,7 +6,53 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use std::ops::Range;
-use tui_input::Input;
+use tui_input::{Input, InputRequest};
+
+/// So many characters have room in a line: more than anyone reads there, and what a frame has time for.
+pub const LONGEST: usize = 10_000;
+
+/// What is done to a text that is being written.
+#[derive(Clone, Debug)]
+pub enum TextEdit {
+    /// One key's.
+    Request(InputRequest),
+    /// A text is put in at the cursor.
+    Insert(String),
+}
+
+impl From<InputRequest> for TextEdit {
+    fn from(request: InputRequest) -> Self {
+        Self::Request(request)
+    }
+}
+
+/// Edits a line. Whether there was room for all that is put in.
+pub fn edit(input: &mut Input, edit: &TextEdit) -> bool {
+    let text = match edit {
+        TextEdit::Request(InputRequest::InsertChar(c)) => &c.to_string(),
+        TextEdit::Request(request) => {
+            input.handle(*request);
+            return true;
+        }
+        TextEdit::Insert(text) => text,
+    };
+    let room = LONGEST.saturating_sub(input.value().chars().count());
+    let end = text.char_indices().nth(room).map_or(text.len(), |(at, _)| at);
+    insert(input, &text[..end]);
+    end == text.len()
+}
+
+/// Puts a text in at the cursor, which is behind it then.
+pub fn insert(input: &mut Input, text: &str) {
+    let (before, after) = split_at(input.value(), input.cursor());
+    let (cursor, value) = (input.cursor() + text.chars().count(), format!("{before}{text}{after}"));
+    *input = Input::new(value).with_cursor(cursor);
+}
+
+/// The first characters of a text, and the others.
+pub fn split_at(text: &str, chars: usize) -> (&str, &str) {
+    text.split_at(text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at))
+}
 
 /// Draws a line into the first line of `area`, scrolled so that its cursor is seen; gives where that is.
 pub fn render(input: &Input, area: Rect, style: Style, look: &Look, buf: &mut Buffer) -> Position {
@@ -43,7 +89,7 @@ fn typed(c: char, look: &Look) -> String {
 }
 
 fn typed_width(c: char, look: &Look) -> usize {
-    text::width(&typed(c, look))
+    if matches!(c, ' '..='~') { 1 } else { text::width(&typed(c, look)) }
 }
 
 /// The cells `scroll..scroll + room` of the line.
@@ -51,6 +97,9 @@ fn clip(value: &str, scroll: usize, room: usize, look: &Look) -> String {
     let mut out = String::new();
     let mut x = 0;
     for c in value.chars() {
+        if x >= scroll + room {
+            break;
+        }
         let wide = typed_width(c, look);
         if x >= scroll && x + wide <= scroll + room {
             out.push_str(&typed(c, look));

@@ -7,6 +7,7 @@ pub mod compare;
 mod consent;
 pub mod contexts;
 pub mod export;
+pub mod fetch;
 pub mod filter;
 mod folio;
 mod grammar;
@@ -24,10 +25,13 @@ mod scatter;
 mod split;
 pub mod start;
 pub mod truth;
+mod unsaved;
 pub mod why;
 
 pub(super) use ask::wrap;
 pub(super) use consent::render as render_consent;
+pub(super) use line::TextEdit;
+pub(super) use unsaved::render as render_unsaved;
 
 use crate::tui::theme::Look;
 use crate::tui::view::frame;

@@ -1,10 +1,13 @@
 //! Notes on the graph: several lines of text.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
+
+/// So many bytes have room in notes.
+const LONGEST: usize = 50_000;
 
 /// The notes being written.
 pub struct Notes {
@@ -27,25 +30,46 @@ impl Notes {
         lines.join("\n").trim_end().to_owned()
     }
 
-    /// Edits the line under the cursor; at its ends, the lines around it.
-    pub fn edit(&mut self, request: InputRequest) {
+    /// Edits the line under the cursor; at its ends, the lines around it. Whether there was room for all that is put in.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         let cursor = self.lines[self.at].cursor();
-        match request {
-            InputRequest::InsertChar('\n' | '\r') => self.break_line(),
-            InputRequest::DeletePrevChar if cursor == 0 && self.at > 0 => self.join(self.at - 1),
-            InputRequest::DeleteNextChar if self.is_at_end() && self.at + 1 < self.lines.len() => self.join(self.at),
-            InputRequest::GoToPrevChar if cursor == 0 && self.at > 0 => {
+        match edit {
+            TextEdit::Insert(text) => return self.insert(text),
+            TextEdit::Request(InputRequest::InsertChar(c)) => return self.insert(c.encode_utf8(&mut [0; 4])),
+            TextEdit::Request(InputRequest::DeletePrevChar) if cursor == 0 && self.at > 0 => self.join(self.at - 1),
+            TextEdit::Request(InputRequest::DeleteNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
+                self.join(self.at);
+            }
+            TextEdit::Request(InputRequest::GoToPrevChar) if cursor == 0 && self.at > 0 => {
                 self.at -= 1;
                 self.lines[self.at].handle(InputRequest::GoToEnd);
             }
-            InputRequest::GoToNextChar if self.is_at_end() && self.at + 1 < self.lines.len() => {
+            TextEdit::Request(InputRequest::GoToNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
                 self.at += 1;
                 self.lines[self.at].handle(InputRequest::GoToStart);
             }
-            request => {
-                self.lines[self.at].handle(request);
-            }
+            TextEdit::Request(request) => _ = self.lines[self.at].handle(*request),
         }
+        true
+    }
+
+    /// Puts in as much of a text as has room; whether that is all of it.
+    fn insert(&mut self, text: &str) -> bool {
+        let room = LONGEST.saturating_sub(self.lines.iter().map(|line| line.value().len() + 1).sum());
+        let fitting = (0..=text.len().min(room)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let mut lines = text[..fitting].split(['\n', '\r']);
+        line::insert(&mut self.lines[self.at], lines.next().unwrap_or_default());
+        let (before, after) = line::split_at(self.lines[self.at].value(), self.lines[self.at].cursor());
+        let (before, after) = (before.to_owned(), after.to_owned());
+        let mut new: Vec<Input> = lines.map(|line| Input::new(line.to_owned())).collect();
+        if let Some(last) = new.last_mut() {
+            *last = Input::new(format!("{}{after}", last.value())).with_cursor(last.cursor());
+            self.lines[self.at] = Input::new(before);
+            let first = self.at + 1;
+            self.at += new.len();
+            self.lines.splice(first..first, new);
+        }
+        fitting == text.len()
     }
 
     /// Up and down, in the same column where there is one.
@@ -58,14 +82,6 @@ impl Notes {
     fn is_at_end(&self) -> bool {
         let line = &self.lines[self.at];
         line.cursor() >= line.value().chars().count()
-    }
-
-    fn break_line(&mut self) {
-        let line = &self.lines[self.at];
-        let (before, after) = split_at(line.value(), line.cursor());
-        self.lines[self.at] = Input::new(before);
-        self.at += 1;
-        self.lines.insert(self.at, Input::new(after).with_cursor(0));
     }
 
     /// Joins the line of this index and the one after it, with the cursor between them.
@@ -97,19 +113,18 @@ impl Notes {
     }
 }
 
-fn split_at(text: &str, chars: usize) -> (String, String) {
-    let at = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-    (text[..at].to_owned(), text[at..].to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn edit(notes: &mut Notes, request: InputRequest) {
+        notes.edit(&request.into());
+    }
+
     fn typed(notes: &mut Notes, text: &str) {
         for c in text.chars() {
-            notes.edit(InputRequest::InsertChar(c));
+            edit(notes, InputRequest::InsertChar(c));
         }
     }
 
@@ -119,12 +134,12 @@ mod tests {
         typed(&mut notes, "one\ntwö\nthree");
         assert_eq!(notes.text(), "one\ntwö\nthree");
         notes.move_by(-1);
-        notes.edit(InputRequest::GoToStart);
-        notes.edit(InputRequest::DeletePrevChar);
+        edit(&mut notes, InputRequest::GoToStart);
+        edit(&mut notes, InputRequest::DeletePrevChar);
         assert_eq!(notes.text(), "onetwö\nthree");
-        notes.edit(InputRequest::InsertChar('\n'));
-        notes.edit(InputRequest::GoToEnd);
-        notes.edit(InputRequest::DeleteNextChar);
+        edit(&mut notes, InputRequest::InsertChar('\n'));
+        edit(&mut notes, InputRequest::GoToEnd);
+        edit(&mut notes, InputRequest::DeleteNextChar);
         assert_eq!(notes.text(), "one\ntwöthree");
     }
 
@@ -137,17 +152,31 @@ mod tests {
         }
 
         #[test]
+        fn what_is_pasted_is_what_is_typed(before in "[aé東\n]{0,20}", at in 0..20usize, text in "[aé東 \n]{0,40}") {
+            let (mut one, mut other) = (Notes::new(&before), Notes::new(&before));
+            for notes in [&mut one, &mut other] {
+                (0..at).for_each(|_| edit(notes, InputRequest::GoToPrevChar));
+            }
+            typed(&mut one, &text);
+            other.edit(&TextEdit::Insert(text));
+            for notes in [&mut one, &mut other] {
+                edit(notes, InputRequest::InsertChar('!'));
+            }
+            prop_assert_eq!(one.text(), other.text());
+        }
+
+        #[test]
         fn no_edit_falls_over(text in "[ab東\n]{0,20}", edits in proptest::collection::vec(0..9usize, 0..60)) {
             let mut notes = Notes::new(&text);
-            for edit in edits {
-                match edit {
-                    0 => notes.edit(InputRequest::DeletePrevChar),
-                    1 => notes.edit(InputRequest::DeleteNextChar),
-                    2 => notes.edit(InputRequest::GoToPrevChar),
-                    3 => notes.edit(InputRequest::GoToNextChar),
-                    4 => notes.edit(InputRequest::InsertChar('\n')),
-                    5 => notes.edit(InputRequest::InsertChar('é')),
-                    6 => notes.edit(InputRequest::DeletePrevWord),
+            for which in edits {
+                match which {
+                    0 => edit(&mut notes, InputRequest::DeletePrevChar),
+                    1 => edit(&mut notes, InputRequest::DeleteNextChar),
+                    2 => edit(&mut notes, InputRequest::GoToPrevChar),
+                    3 => edit(&mut notes, InputRequest::GoToNextChar),
+                    4 => edit(&mut notes, InputRequest::InsertChar('\n')),
+                    5 => edit(&mut notes, InputRequest::InsertChar('é')),
+                    6 => edit(&mut notes, InputRequest::DeletePrevWord),
                     7 => notes.move_by(-1),
                     _ => notes.move_by(1),
                 }

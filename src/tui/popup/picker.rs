@@ -1,6 +1,6 @@
 //! A list narrowed down by what is typed, one of which is chosen: commands, nodes, anything.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::ids::NodeId;
 use crate::tui::command::Command;
 use crate::tui::find::{Entry, Found, Haystack, Target};
@@ -9,7 +9,7 @@ use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// What something is picked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,10 @@ impl Picker {
         Self { quest, input: Input::default(), haystack, found: None, asked: None, accepts: false, row: 0 }
     }
 
-    /// Edits what is typed.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.input.handle(request);
+    /// Edits what is typed; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.accepts = false;
+        line::edit(&mut self.input, edit)
     }
 
     /// What is to be found, where that was not asked yet; the question gets the number `generation`.

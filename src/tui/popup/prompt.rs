@@ -1,20 +1,24 @@
 //! The prompt, with its tokens and ids as the model will read them.
 
+use super::line::{self, TextEdit};
 use crate::tui::text;
 use crate::tui::theme::Look;
-use crate::tui::tracer::{Reading, Tracer, UnknownWord};
+use crate::tui::tracer::{Reading, UnknownWord};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// The prompt being edited.
 pub struct Prompt {
     input: Input,
     /// It is a message, for the chat template.
     is_message: bool,
-    reading: Result<Reading, String>,
-    /// What `reading` is a reading of.
-    read: Option<(String, bool)>,
+    /// What was asked to be read last, and the number of that question.
+    asked: Option<(u64, String, bool)>,
+    /// The newest answer, and the number of its question.
+    reading: Option<(u64, Result<Reading, String>)>,
+    /// It is to be traced as soon as it is read.
+    accepts: bool,
 }
 
 /// A token as it is shown, over its id.
@@ -30,24 +34,42 @@ struct Chip {
 impl Prompt {
     /// Starts from `text`, which may be a message for the chat template.
     pub fn new(text: String, is_message: bool) -> Self {
-        Self { input: Input::new(text), is_message, reading: Ok(Reading::default()), read: None }
+        Self { input: Input::new(text), is_message, asked: None, reading: None, accepts: false }
     }
 
-    /// Reads the prompt where it changed.
-    pub fn read(&mut self, tracer: Option<&dyn Tracer>) {
-        let now = (self.input.value().to_owned(), self.is_message);
-        if self.read.as_ref() == Some(&now) {
-            return;
-        }
-        self.read = Some(now);
+    /// What is to be read, where that was not asked yet, and whether it is a message; the question gets the number
+    /// `generation`.
+    pub fn ask(&mut self, generation: u64) -> Option<(String, bool)> {
         let text = self.input.value();
-        self.reading = match tracer {
-            None => Err("there is no model to read it".to_owned()),
-            Some(tracer) => match self.is_message.then(|| tracer.in_chat(text)).flatten() {
-                Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
-                None => tracer.read_prompt(text),
-            },
-        };
+        if self.asked.as_ref().is_some_and(|(_, asked, message)| asked == text && *message == self.is_message) {
+            return None;
+        }
+        self.asked = Some((generation, text.to_owned(), self.is_message));
+        self.accepts = false;
+        Some((text.to_owned(), self.is_message))
+    }
+
+    /// Takes an answer. Whether it is to be traced at once; `None` where it answers another question.
+    pub fn take(&mut self, generation: u64, reading: Result<Reading, String>) -> Option<bool> {
+        self.asked.as_ref().filter(|(asked, ..)| *asked == generation)?;
+        self.reading = Some((generation, reading));
+        Some(std::mem::take(&mut self.accepts))
+    }
+
+    /// Whether what is typed is read and can be accepted; else it will be once it is.
+    pub fn accept(&mut self) -> bool {
+        let is_read = self.is_read();
+        self.accepts = !is_read;
+        is_read
+    }
+
+    fn is_read(&self) -> bool {
+        let asked = self.asked.as_ref().map(|(asked, ..)| *asked);
+        asked.is_some() && self.reading.as_ref().map(|(read, _)| *read) == asked
+    }
+
+    fn reading(&self) -> Option<&Reading> {
+        self.reading.as_ref().and_then(|(_, reading)| reading.as_ref().ok())
     }
 
     /// Takes it as a message for the chat template, or as the prompt itself again.
@@ -57,7 +79,7 @@ impl Prompt {
 
     /// The text, where it can be traced, and whether it is a message for the chat template.
     pub fn ready(&self) -> Option<(String, bool)> {
-        let reading = self.reading.as_ref().ok()?;
+        let reading = self.reading()?;
         let is_ready = reading.unknown.is_empty() && !self.input.value().trim().is_empty();
         is_ready.then(|| (self.input.value().to_owned(), self.is_message))
     }
@@ -65,7 +87,7 @@ impl Prompt {
     /// Replaces the first unknown word by the nearest known one.
     pub fn take_nearest(&mut self) {
         let Some(UnknownWord { word, nearest }) =
-            self.reading.as_ref().ok().and_then(|reading| reading.unknown.first())
+            self.reading().filter(|_| self.is_read()).and_then(|reading| reading.unknown.first())
         else {
             return;
         };
@@ -78,9 +100,9 @@ impl Prompt {
         }
     }
 
-    /// Edits the line.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.input.handle(request);
+    /// Edits the line; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
+        line::edit(&mut self.input, edit)
     }
 
     /// Draws it; gives where the cursor is.
@@ -103,7 +125,7 @@ impl Prompt {
         }
         let theme = &look.theme;
 
-        let cursor = super::line::render(&self.input, area, theme.strong, look, buf);
+        let cursor = line::render(&self.input, area, theme.strong, look, buf);
 
         let mut y = area.y + 2;
         for row in &chips {
@@ -132,7 +154,7 @@ impl Prompt {
 
     /// Tokens with their ids, in rows of at most `room` cells.
     fn chips(&self, room: usize, look: &Look) -> Vec<Vec<Chip>> {
-        let Ok(reading) = &self.reading else { return Vec::new() };
+        let Some(reading) = self.reading() else { return Vec::new() };
         let mut rows: Vec<Vec<Chip>> = Vec::new();
         let mut used = 0;
         for (at, token) in reading.tokens.iter().enumerate() {
@@ -156,7 +178,8 @@ impl Prompt {
     }
 
     fn notes(&self) -> Vec<(String, bool)> {
-        match &self.reading {
+        let Some((_, reading)) = &self.reading else { return Vec::new() };
+        match reading {
             Err(why) => vec![(why.clone(), true)],
             Ok(reading) if reading.unknown.is_empty() => {
                 let count = reading.tokens.len();
@@ -192,7 +215,10 @@ mod tests {
     fn the_nearest_word_takes_the_place_of_the_unknown_one() {
         let mut prompt = Prompt::new("Dalas and Dalasville".to_owned(), false);
         let unknown = vec![UnknownWord { word: "Dalas".into(), nearest: vec!["Dallas".into()] }];
-        prompt.reading = Ok(Reading { tokens: Vec::new(), unknown });
+        prompt.take_nearest();
+        assert_eq!(prompt.input.value(), "Dalas and Dalasville", "it is not read yet");
+        assert!(prompt.ask(1).is_some() && prompt.ask(2).is_none());
+        assert_eq!(prompt.take(1, Ok(Reading { tokens: Vec::new(), unknown })), Some(false));
         assert_eq!(prompt.ready(), None);
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dallas and Dalasville");

@@ -1,12 +1,12 @@
 //! A question that is answered in a line of text: a name, a label, numbers.
 
-use super::line;
+use super::line::{self, TextEdit};
 use crate::graph::{Labelled, Thresholds};
 use crate::ids::{NodeId, Position as Place};
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,10 +79,10 @@ impl Question {
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }
 
-    /// Edits the answer.
-    pub fn edit(&mut self, request: InputRequest) {
-        self.input.handle(request);
+    /// Edits the answer; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         self.complaint = None;
+        line::edit(&mut self.input, edit)
     }
 
     /// The answer as it stands.

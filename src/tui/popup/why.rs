@@ -1,7 +1,7 @@
 //! Why features fire or do not: those that came close, and what drives and restrains the chosen one.
 
 use super::balance::{About, Called, row_of};
-use super::line;
+use super::line::{self, TextEdit};
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::FeatureAt;
 use crate::ids::Position as Place;
@@ -16,7 +16,7 @@ use crate::tui::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use std::collections::HashMap;
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
 /// What a line that is being written is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +152,12 @@ impl Reasons {
         self.input = Input::new(now.unwrap_or_default());
     }
 
-    /// Edits the line.
-    pub fn edit(&mut self, request: InputRequest) {
+    /// Edits the line; whether there was room for all of it.
+    pub fn edit(&mut self, edit: &TextEdit) -> bool {
         if self.writes.is_some() {
-            self.input.handle(request);
             self.failure = None;
         }
+        self.writes.is_none() || line::edit(&mut self.input, edit)
     }
 
     /// Takes what is written; whether it asks for a list, and nothing where it asks for nothing.

@@ -26,28 +26,33 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         called.what = glyphs.fit(&called.what, LONGEST);
         [(lead, sign_style), (called.short(), style)]
     };
+    let width = |piece: &[(String, Style); 2]| -> usize { piece.iter().map(|(text, _)| text::width(text)).sum() };
     let walked = circuit.trail.walked();
     let last = walked.len() - 1;
+    // The newest stations stay when not all fit; the one where the walk is stands there in any case.
+    let mut room = usize::from(line.width);
     let mut pieces = Vec::new();
-    for (at, station) in walked.iter().enumerate() {
-        pieces.push(piece(station, at == 0, if at == last { theme.accent } else { theme.quiet }));
-    }
-    let width =
-        |pieces: &[[(String, Style); 2]]| -> usize { pieces.iter().flatten().map(|(text, _)| text::width(text)).sum() };
-    // The newest stations stay when not all fit.
-    let room = usize::from(line.width);
-    let mut from = 0;
-    while from < last && width(&pieces[from..]) + if from > 0 { 1 } else { 0 } > room {
-        from += 1;
+    for (at, station) in walked.iter().enumerate().rev() {
+        let piece = piece(station, at == 0, if at == last { theme.accent } else { theme.quiet });
+        let needed = width(&piece) + usize::from(at > 0);
+        if at < last && needed > room {
+            break;
+        }
+        // Room for the sign that there are more is only needed as long as there are.
+        room = room.saturating_sub(needed - usize::from(at > 0));
+        pieces.push(piece);
     }
     let mut pen = Pen::new(buf, line, 0);
-    if from > 0 {
+    if pieces.len() < walked.len() {
         pen.put(glyphs.ellipsis, theme.faint);
     }
-    for (text, style) in pieces[from..].iter().flatten() {
+    for (text, style) in pieces.iter().rev().flatten() {
         pen.put(text, *style);
     }
     for station in circuit.trail.ahead() {
+        if pen.room() == 0 {
+            break;
+        }
         for (text, _) in piece(station, false, theme.faint) {
             pen.put(&text, theme.faint);
         }

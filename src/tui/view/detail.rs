@@ -1,8 +1,8 @@
 //! What the selected node is, and what a feature writes.
 
-use super::{Pen, Side as End, note};
-use crate::graph::{NodeKind, Occurrence, Standing, automatic};
-use crate::ids::{Layer, Position};
+use super::{Pen, Side as End, attention, note};
+use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, Standing, automatic};
+use crate::ids::{Layer, NodeId, Position};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
 use crate::tui::occurs::letter;
@@ -83,6 +83,11 @@ impl Sheet<'_> {
         if self.tall {
             lines.extend(self.main_path());
         }
+        let attention = attention::lines(self.circuit, &self.state.look, self.width);
+        if !attention.is_empty() {
+            self.space(&mut lines);
+            lines.extend(attention);
+        }
         if self.circuit.selected_feature().is_some() {
             self.space(&mut lines);
             self.writes(&mut lines);
@@ -115,10 +120,11 @@ impl Sheet<'_> {
             [format!("layer {layer} {dot} position {position} {token}"), format!("L{layer} @{token}")]
         };
         let id = self.circuit.selected();
+        let number = self.circuit.traced.document.graph.feature_text(id);
         let label = self.circuit.label(id).map(|(label, _)| glyphs.visible(label));
         let (what, places) = match &self.circuit.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                (format!("feature #{feature}"), in_layer(*layer, *position))
+            NodeKind::Feature { layer, position, .. } => {
+                (format!("feature {}", glyphs.visible(&number.unwrap_or_default())), in_layer(*layer, *position))
             }
             NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(*layer, *position)),
             NodeKind::Token { position, id } => {
@@ -133,7 +139,8 @@ impl Sheet<'_> {
             NodeKind::Other { layer, position, kind, name } => {
                 let at = format!("position {position} {}", token(*position));
                 let long = layer.map_or(at.clone(), |layer| format!("layer {layer} {dot} {at}"));
-                (format!("{} {}", glyphs.visible(kind), glyphs.visible(name)), [long, at])
+                let which = number.as_deref().unwrap_or(name);
+                (format!("{} {}", glyphs.visible(kind), glyphs.visible(which)), [long, at])
             }
         };
         match label {
@@ -167,6 +174,10 @@ impl Sheet<'_> {
             let members = format!("{} members", group.members.len());
             fact("supernode", glyphs.visible(&group.name), &[members]);
         }
+        let graph = &circuit.traced.document.graph;
+        if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
+            fact("dictionary", glyphs.visible(dictionary), &[]);
+        }
         if let Some((occurrence, n_graphs)) = circuit.occurrence(id) {
             let says = match occurrence {
                 Occurrence::Only(graph) => format!("only in {}", letter(graph)),
@@ -196,13 +207,8 @@ impl Sheet<'_> {
             }
             NodeKind::Feature { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => {}
         }
-        let kept = circuit.kept();
-        if let Some(rank) = circuit.rank_of(id) {
-            let influence = format!("{:.4}", kept.influence[id.index()]);
-            let cumulative = text::percent(f64::from(kept.cumulative[id.index()]));
-            let nth = text::thousands(rank);
-            let short = format!("rank {nth}");
-            fact("influence", influence, &[format!("{short}, cumulative {}", cumulative.trim_start()), short]);
+        for (name, value, notes) in self.influence(id) {
+            fact(name, value, &notes);
         }
         let degree = |links: &crate::tui::circuit::Links| {
             format!("{} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all))
@@ -227,14 +233,60 @@ impl Sheet<'_> {
         lines
     }
 
+    /// A node's influence and, under a name of its own, what is computed of it among what is left of a graph; each with
+    /// notes, the longer ones first.
+    fn influence(&self, id: NodeId) -> Vec<(&'static str, String, Vec<String>)> {
+        let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
+        let rank = self.circuit.rank_of(id).map(|rank| format!("rank {}", text::thousands(rank)));
+        let recomputed = |notes: Vec<String>| {
+            // Nothing flows through an output, and nothing is said of it then.
+            kept.recomputed(id)
+                .filter(|_| kept.influence[id.index()] > 0.0)
+                .map(|recomputed| ("recomputed", format!("{recomputed:.4}"), notes))
+                .into_iter()
+                .collect()
+        };
+        match (graph.influence_of(), kept.influence_of(id), rank) {
+            (InfluenceOf::Whole, Some(influence), Some(rank)) => {
+                let adds = text::percent(kept.influence[id.index()] / kept.influence.iter().sum::<f64>());
+                vec![(
+                    "influence",
+                    format!("{influence:.4}"),
+                    vec![format!("{rank}, adds {}", adds.trim_start()), rank],
+                )]
+            }
+            (InfluenceOf::Whole, ..) => Vec::new(),
+            (InfluenceOf::File(_), influence, rank) => {
+                let own = match influence.zip(rank) {
+                    Some((influence, rank)) => (format!("{influence:.4}"), vec![format!("{rank}, the file's"), rank]),
+                    None => ("none in the file".to_owned(), vec!["always kept".to_owned()]),
+                };
+                let mut facts: Vec<_> = recomputed(vec!["among what is left".to_owned()]);
+                facts.insert(0, ("influence", own.0, own.1));
+                facts
+            }
+            (InfluenceOf::Unknown, _, rank) => {
+                recomputed(rank.map_or_else(Vec::new, |rank| vec![format!("{rank} among what is left"), rank]))
+            }
+        }
+    }
+
     /// The strongest way down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let steps = self.circuit.spine.iter().map(|link| {
-            let sign = (format!("{} ", glyphs.to_input), theme.sign(link.edge.weight));
-            [sign, (format!("{} ", self.circuit.name(link.other, glyphs)), theme.text)]
+        let path = &self.circuit.main_path;
+        let steps = path.edges.iter().map(|edge| {
+            let sign = (format!("{} ", glyphs.to_input), theme.sign(edge.weight));
+            [sign, (format!("{} ", self.circuit.name(edge.source, glyphs)), theme.text)]
         });
-        if self.circuit.spine.is_empty() { Vec::new() } else { self.flow("main path", steps) }
+        let end = match path.end {
+            PathEnd::Source => None,
+            PathEnd::Cycle => Some("its links form a cycle"),
+            PathEnd::TooLong => Some("it goes on"),
+        };
+        let end = end.map(|end| [(format!("{} ", glyphs.ellipsis), theme.quiet), (end.to_owned(), theme.alert)]);
+        let mut pieces = steps.chain(end).peekable();
+        if pieces.peek().is_none() { Vec::new() } else { self.flow("main path", pieces) }
     }
 
     fn writes(&self, lines: &mut Vec<Line>) {

@@ -5,7 +5,7 @@ use crate::features::{Label, LabelOrigin};
 use crate::tui::act;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Writes};
-use crate::tui::features::{Access, Card, Feature, Known, Reading, on_prompt};
+use crate::tui::features::{Access, Card, Feature, FeatureSet, Known, Reading, on_prompt};
 use crate::tui::strip::{Strip, sparkline};
 use crate::tui::text;
 use ratatui::buffer::Buffer;
@@ -117,8 +117,8 @@ pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row>
 }
 
 /// All that is known of a feature, apart from any graph.
-pub(in crate::tui) fn browsed(state: &State, transcoder: &str, feature: Feature, inner: Rect) -> Vec<Row> {
-    let Some(known) = state.features.known.get(transcoder) else { return Vec::new() };
+pub(in crate::tui) fn browsed(state: &State, set: &FeatureSet, feature: Feature, inner: Rect) -> Vec<Row> {
+    let Some(known) = state.features.known.get(set) else { return Vec::new() };
     let sheet = Sheet { state, circuit: None, known, feature, members: &[], width: usize::from(inner.width) };
     sheet.rows(true, "")
 }

@@ -3,7 +3,7 @@
 use super::lines::{self, Curve, Stroke};
 use super::window::Window;
 use super::{minimap, progress};
-use crate::graph::{Edge, NodeKind};
+use crate::graph::Edge;
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::arrange::{Arrangement, Level};
@@ -30,7 +30,8 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
         progress::alone(state, inner, buf);
         return;
     };
-    if let Some(busy) = &state.busy {
+    let fetching = state.fetching.as_ref().map(|(busy, _)| busy);
+    if let Some(busy) = state.busy.as_ref().or(fetching) {
         progress::in_frame(state, busy, area, buf);
     }
     if inner.is_empty() {
@@ -143,8 +144,8 @@ impl Picture<'_> {
         for node in walked.chain(self.circuit.edits.now().pins.iter().copied()) {
             marks.insert(node, Mark { style: theme.text, near: true, digit: None });
         }
-        for link in &self.circuit.spine {
-            marks.insert(link.other, Mark { style: theme.text, near: true, digit: None });
+        for edge in &self.circuit.main_path.edges {
+            marks.insert(edge.source, Mark { style: theme.text, near: true, digit: None });
         }
         for side in self.sides() {
             for link in &self.circuit.links_of(side).kept {
@@ -200,9 +201,8 @@ impl Picture<'_> {
                 curves.push(Curve { from, to, negative: edge.weight < 0.0, stroke, style });
             }
         };
-        for edge in
-            self.pinned_edges().chain(self.walked_edges()).chain(self.circuit.spine.iter().map(|link| link.edge))
-        {
+        let main_path = self.circuit.main_path.edges.iter().copied();
+        for edge in self.pinned_edges().chain(self.walked_edges()).chain(main_path) {
             push(edge, Stroke::Thin, theme.sign_faint(edge.weight));
         }
         // Where rows stand close, thick lines would run into each other.
@@ -340,18 +340,29 @@ impl Picture<'_> {
                 glyphs.logit
             } else if node.is_error() {
                 glyphs.error
-            } else if matches!(node.kind, NodeKind::Other { .. }) {
-                glyphs.other
-            } else if mark.is_some_and(|mark| mark.near) {
-                glyphs.feature
+            } else if let Some(kind) = node.other_kind() {
+                glyphs.of_other(kind)
             } else {
-                glyphs.feature_far
+                let [near, far] = match self.dictionary(*id) {
+                    0 => [glyphs.feature, glyphs.feature_far],
+                    _ => glyphs.adapter,
+                };
+                if mark.is_some_and(|mark| mark.near) { near } else { far }
             };
-            let far = if node.is_logit() { theme.quiet } else { theme.faint };
+            let far = match self.dictionary(*id) {
+                0 if node.is_logit() => theme.quiet,
+                0 => theme.faint,
+                at => theme.dictionary(at),
+            };
             let (sign, style) = self.occurring(*id, sign, mark.map_or(far, |mark| mark.style));
             buf[(x, y)].reset();
             buf[(x, y)].set_symbol(sign).set_style(style);
         }
+    }
+
+    /// The dictionary that a feature is of, 0 where that is the model's own.
+    fn dictionary(&self, node: NodeId) -> usize {
+        self.circuit.traced.document.graph.dictionary_of(node).unwrap_or_default()
     }
 
     /// Of a graph that was merged of several: the sign and the tint of where a node occurs. Lines show the sign of weights

@@ -30,11 +30,13 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         let elsewhere = if state.shelf.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
         format!("{at}/{n}{elsewhere} ")
     });
-    let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab));
+    let unsaved = if state.unsaved.is_empty() { "" } else { "not saved " };
+    let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab) + text::width(unsaved));
     // The names give way first: they change least.
     let with_names = text::width(&prompt) + text::width(&names) + 4 <= room;
 
     let mut pen = Pen::new(buf, line, 0);
+    pen.put(unsaved, theme.alert);
     pen.put(&tab, theme.accent);
     pen.put(&text::truncate_start(&prompt, room, glyphs.ellipsis), theme.text);
     if let Some((token, probability)) = answer {

@@ -1,5 +1,6 @@
 //! Pictures of the state. A view changes nothing.
 
+mod attention;
 mod connections;
 mod crumbs;
 mod detail;
@@ -87,6 +88,14 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         Some(Popup::Browse(browse)) => browse.render(state, buf),
         Some(Popup::Consent { set, .. }) => {
             super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
+            None
+        }
+        Some(Popup::Unsaved) => {
+            super::popup::render_unsaved(&state.unsaved, popup_room(state.size), &state.look, buf);
+            None
+        }
+        Some(Popup::Fetch(fetch)) => {
+            fetch.render(popup_room(state.size), &state.look, buf);
             None
         }
         Some(Popup::Interventions) => {

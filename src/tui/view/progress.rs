@@ -46,6 +46,7 @@ fn what(state: &State, busy: &Busy) -> String {
     let progress = &busy.progress;
     let phase = match (busy.stopping, progress.phase) {
         (true, _) => "stopping",
+        (false, "") if busy.prompt.is_empty() => "fetching",
         (false, "") => "tracing",
         (false, phase) => phase,
     };

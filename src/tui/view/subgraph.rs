@@ -29,9 +29,11 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
         }
         return;
     }
-    let scores =
-        format!("replacement {:.3}, completeness {:.3}", subgraph.scores.replacement, subgraph.scores.completeness);
-    let short = format!("repl {:.3} compl {:.3}", subgraph.scores.replacement, subgraph.scores.completeness);
+    let is_whole = circuit.traced.document.graph.is_whole();
+    let [recomputed, recomp] = if is_whole { ["", ""] } else { ["recomputed: ", "recomp: "] };
+    let (replacement, completeness) = (subgraph.scores.replacement, subgraph.scores.completeness);
+    let scores = format!("{recomputed}replacement {replacement:.3}, completeness {completeness:.3}");
+    let short = format!("{recomp}repl {replacement:.3} compl {completeness:.3}");
     let fits = free(area, &state.look, buf);
     if let Some(scores) = [scores, short].iter().find(|scores| text::width(scores) <= fits) {
         let is_stale = subgraph.pinned != Pinned::of(circuit.edits.now());

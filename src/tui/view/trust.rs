@@ -1,7 +1,7 @@
 //! How far the graph can be trusted, and how much of it is shown. Always there.
 
 use super::Pen;
-use crate::graph::Extent;
+use crate::graph::{Extent, InfluenceOf};
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::Pinned;
@@ -17,6 +17,7 @@ type Fact = (&'static str, String, Style);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
     Bare,
+    Tight,
     Brief,
     Short,
     Medium,
@@ -40,10 +41,13 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         (Detail::Short, 3),
         (Detail::Short, 2),
         (Detail::Brief, 2),
+        (Detail::Tight, 1),
         (Detail::Bare, 1),
     ];
-    let fitting = ladder.into_iter().map(|(detail, gap)| (facts(state, circuit, detail), gap));
-    let Some((facts, gap)) = fitting.into_iter().find(|(facts, gap)| width(facts, *gap) <= room || *gap == 1) else {
+    let fitting = ladder.into_iter().map(|(detail, gap)| (facts(state, circuit, detail), gap, detail));
+    let fits =
+        |(facts, gap, detail): &(Vec<Fact>, usize, Detail)| width(facts, *gap) <= room || *detail == Detail::Bare;
+    let Some((facts, gap, _)) = fitting.into_iter().find(fits) else {
         return;
     };
     let mut pen = Pen::new(buf, line, 0);
@@ -65,33 +69,48 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let now = circuit.edits.now();
     // While it is being pruned anew, what is shown are the old counts.
     let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
-    let at_least = state.look.glyphs.at_least;
     let label = |full, short, bare| match detail {
         Detail::Full | Detail::Medium => full,
         Detail::Short | Detail::Brief => short,
-        Detail::Bare => bare,
+        Detail::Tight | Detail::Bare => bare,
     };
     let score = |value: f64| match detail {
-        Detail::Bare => format!("{value:.2}"),
+        Detail::Tight | Detail::Bare => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     };
-    let share = |kept: usize, all: usize, threshold: f64| match detail {
+    // What is computed are shares that are held; where a file gives influence, no kept node has more.
+    let (at_least, at_most) = (state.look.glyphs.at_least, state.look.glyphs.at_most);
+    let is_of_file = matches!(graph.influence_of(), InfluenceOf::File(_));
+    let share = |kept: usize, all: usize, threshold: f64, is: &str| match detail {
         Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
-        Detail::Medium => format!("{} of {} {at_least}{threshold:.2}", text::thousands(kept), text::thousands(all)),
-        Detail::Short => format!("{}/{} {at_least}{threshold:.2}", text::compact(kept), text::compact(all)),
-        Detail::Brief | Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
+        Detail::Medium => format!("{} of {} {is}{threshold:.2}", text::thousands(kept), text::thousands(all)),
+        Detail::Short => format!("{}/{} {is}{threshold:.2}", text::compact(kept), text::compact(all)),
+        // That all of it is kept is seen.
+        Detail::Tight if threshold < 1.0 => {
+            let threshold = format!("{threshold:.2}");
+            format!("{}/{}{is}{}", text::compact(kept), text::compact(all), threshold.trim_start_matches('0'))
+        }
+        Detail::Brief | Detail::Tight | Detail::Bare => format!("{}/{}", text::compact(kept), text::compact(all)),
     };
     let percent = |share: f64| match detail {
-        Detail::Bare => format!("{:.0}%", 100.0 * share),
+        Detail::Tight | Detail::Bare => format!("{:.0}%", 100.0 * share),
         _ => text::percent(share).trim_start().to_owned(),
     };
     let mut facts: Vec<Fact> =
         marks(circuit, detail).into_iter().map(|(mark, value)| (mark, value, theme.alert)).collect();
-    facts.push((label("replacement", "repl", "r"), score(scores.replacement), theme.text));
-    facts.push((label("completeness", "compl", "c"), score(scores.completeness), theme.text));
-    let nodes = share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node);
+    // What is computed of a graph that was pruned before is not that of the whole, and stands apart under a name of its own.
+    let is_whole = graph.is_whole();
+    let computed = [
+        (label("replacement", "repl", "r"), score(scores.replacement), theme.text),
+        (label("completeness", "compl", "c"), score(scores.completeness), theme.text),
+    ];
+    if is_whole {
+        facts.extend(computed.clone());
+    }
+    let nodes =
+        share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node, if is_of_file { at_most } else { at_least });
     facts.push((label("nodes", "nodes", "n"), nodes, counts));
-    let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge);
+    let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge, at_least);
     facts.push((label("edges", "edges", "e"), edges, counts));
     if now.thresholds.density < 1.0 {
         // Without a store nothing is left out for it.
@@ -99,9 +118,16 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let density = format!("{}{}{note}", label("at most ", "", ""), now.thresholds.density);
         facts.push((label("density", "dens", "d"), density, style));
     }
-    facts.push((label("influence", "infl", "i"), percent(circuit.influence_kept), counts));
+    let influence = (label("influence", "infl", "i"), percent(circuit.influence_kept), counts);
+    if is_whole {
+        facts.push(influence.clone());
+    }
     if let Some(errors) = circuit.error_share() {
         facts.push((label("errors", "err", "x"), percent(errors), theme.text));
+    }
+    if !is_whole && !graph.is_cyclic() {
+        facts.push((label("recomputed:", "recomp:", "re:"), String::new(), theme.quiet));
+        facts.extend(computed.into_iter().chain([influence]));
     }
     if !now.pins.is_empty() {
         let subgraph = &circuit.subgraph;
@@ -110,7 +136,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
             .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
         facts.push((label("pins", "pins", "p"), format!("{} {}/{}", now.pins.len(), scores[0], scores[1]), theme.text));
     }
-    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Bare) {
+    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
+    {
         let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
         facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
     }
@@ -135,8 +162,13 @@ fn marks(circuit: &Circuit, detail: Detail) -> Vec<(&'static str, String)> {
             marks.push(("pre-pruned", at));
         }
     }
-    if document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty()) {
-        marks.push((if detail > Detail::Bare { "warned" } else { "!" }, String::new()));
+    if document.graph.is_cyclic() {
+        let says = if detail < Detail::Medium { "" } else { "its links form a cycle: no scores" };
+        marks.push(("cyclic", says.to_owned()));
+    }
+    let is_warned = document.trace.as_ref().is_some_and(|trace| !trace.provenance.warnings.is_empty());
+    if is_warned || !document.foreign.warnings.is_empty() {
+        marks.push((if detail > Detail::Tight { "warned" } else { "!" }, String::new()));
     }
     if is_half(&document.origin.dtype) {
         marks.push((if detail < Detail::Medium { "half" } else { "half precision" }, String::new()));

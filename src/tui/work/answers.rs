@@ -1,9 +1,7 @@
 //! What has come of the work.
 
 use super::{Workers, lock};
-use crate::session::Saver;
 use crate::tui::message::Msg;
-use std::sync::Arc;
 
 impl Workers {
     /// The answers that are there.
@@ -31,6 +29,9 @@ impl Workers {
         while let Some(((generation, layer, feature), result)) = self.promoted.take(&self.wake) {
             answers.push(Msg::Promoted { generation, layer, feature, result });
         }
+        while let Some((generation, result)) = self.reading.take(&self.wake) {
+            answers.push(Msg::Read { generation, result });
+        }
         while let Some((generation, result)) = self.find.take(&self.wake) {
             answers.push(Msg::Found { generation, result });
         }
@@ -42,35 +43,42 @@ impl Workers {
         }
         while let Some((generation, result)) = self.remember.take(&self.wake) {
             let result = result.and_then(|(remembered, file)| {
-                let wake = Arc::clone(&self.wake);
-                let saver = Saver::start(file, move || wake());
-                let saver = saver.map_err(|error| format!("the session cannot be saved: {error}"))?;
-                self.savers.insert(generation, saver);
+                self.sessions.begin(generation, file, &self.wake)?;
                 Ok(Box::new(remembered))
             });
             answers.push(Msg::Remembered { generation, result });
         }
-        answers.extend(self.savers.values().filter_map(Saver::notice).map(Msg::Notice));
+        answers.extend(self.sessions.answers());
         while let Some((generation, result)) = self.export.take(&self.wake) {
             answers.push(Msg::Exported { generation, result });
         }
         while let Some((generation, result)) = self.filter.take(&self.wake) {
             answers.push(Msg::Sifted { generation, result });
         }
-        while let Some((transcoder, result)) = self.library.take(&self.wake) {
-            answers.push(Msg::Library { transcoder, result });
+        while let Some((set, result)) = self.library.take(&self.wake) {
+            answers.push(Msg::Library { set, result });
         }
         while let Some((generation, result)) = self.survey.take(&self.wake) {
             answers.push(Msg::Surveyed { generation, result });
         }
-        while let Some(((generation, transcoder, feature), result)) = self.read.take(&self.wake) {
-            answers.push(Msg::Feature { generation, transcoder, feature, result });
+        while let Some(((generation, set, feature), result)) = self.read.take(&self.wake) {
+            answers.push(Msg::Feature { generation, set, feature, result });
         }
         while let Some((generation, result)) = self.browse.take(&self.wake) {
             answers.push(Msg::Browsed { generation, result });
         }
-        while let Some((transcoder, result)) = self.allow.take(&self.wake) {
-            answers.push(Msg::HubAllowed { transcoder, result });
+        while let Some((generation, result)) = self.missing.take(&self.wake) {
+            answers.push(Msg::Missing { generation, result });
+        }
+        if let Some((generation, arrived)) = &self.arriving {
+            let names = std::mem::take(&mut *lock(arrived));
+            answers.extend((!names.is_empty()).then_some(Msg::Arrived { generation: *generation, names }));
+        }
+        while let Some((generation, result)) = self.fetch.take(&self.wake) {
+            answers.push(Msg::FeaturesFetched { generation, result });
+        }
+        while let Some((set, result)) = self.allow.take(&self.wake) {
+            answers.push(Msg::HubAllowed { set, result });
         }
         while let Some((generation, result)) = self.measure.take(&self.wake) {
             answers.push(Msg::Measured { generation, result });

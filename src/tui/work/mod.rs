@@ -1,19 +1,20 @@
 //! Long work on threads of its own, one of a kind at a time, the newest question first.
 
 mod answers;
+mod sessions;
 
-use crate::features::Library;
+use crate::features::{Asking, Fetched, Library};
 use crate::format;
 use crate::graph::{
     Document, Edited, Kept, Likeness, Paths, Proposal, Stability, Thresholds, paths, proposals, stability, usual_grid,
 };
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
-use crate::session::{Saver, SessionFile};
+use crate::session::SessionFile;
 use crate::tui::browse::Browsed;
 use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
-use crate::tui::features::{Card, Feature, Knows};
+use crate::tui::features::{Card, Feature, FeatureSet, Knows};
 use crate::tui::find::Found;
 use crate::tui::inquiry::Reply;
 use crate::tui::lab::{Measured, Tried};
@@ -22,18 +23,23 @@ use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::slot::Slot;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::Named;
-use crate::tui::tracer::{Promoted, Traced, Tracer};
+use crate::tui::survey::{Arrived, Named};
+use crate::tui::tracer::{Promoted, Reading, Traced, Tracer};
 use crate::verify::Answer;
-use std::collections::HashMap;
+use sessions::Sessions;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 pub use crate::tui::slot::Wake;
+pub use sessions::Closing;
 
 /// How many paths are listed.
 const PATHS: usize = 50;
+
+/// How long what is being written is waited for when the program is left.
+const WRITING: Duration = Duration::from_secs(1);
 
 /// What came of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +48,8 @@ pub enum Exported {
     Written(PathBuf),
     /// A file of this name is there already, and was left as it is.
     IsThere,
+    /// It is to be copied.
+    Text(String),
 }
 
 /// The newest graph of a trace that goes on, until it is taken; one that was not taken in time is passed over.
@@ -67,6 +75,7 @@ pub struct Workers {
     prune: Slot<u64, Arc<Kept>>,
     weigh: Slot<u64, Arc<Subgraph>>,
     promoted: Slot<(u64, Layer, FeatureId), Promoted>,
+    reading: Slot<u64, Reading>,
     find: Slot<u64, Found>,
     propose: Slot<u64, Vec<Proposal>>,
     paths: Slot<u64, Paths>,
@@ -75,13 +84,16 @@ pub struct Workers {
     remember: Slot<u64, (Remembered, SessionFile)>,
     /// The folder of what is the program's own.
     data: Option<PathBuf>,
-    /// Who saves the session of which circuit. They save what is left when they go.
-    savers: HashMap<u64, Saver>,
+    sessions: Sessions,
     errand: Slot<u64, Brought>,
-    library: Slot<String, Arc<dyn Knows>>,
+    library: Slot<FeatureSet, Arc<dyn Knows>>,
     survey: Slot<u64, (Named, bool)>,
-    read: Slot<(u64, String, Feature), Arc<Card>>,
-    allow: Slot<String, ()>,
+    read: Slot<(u64, FeatureSet, Feature), Arc<Card>>,
+    allow: Slot<FeatureSet, ()>,
+    missing: Slot<u64, Asking>,
+    fetch: Slot<u64, Fetched>,
+    /// What came of features that are being fetched, until it is taken.
+    arriving: Option<(u64, Arc<Mutex<Vec<Arrived>>>)>,
     browse: Slot<u64, Browsed>,
     measure: Slot<u64, Measured>,
     attempt: Slot<u64, Tried>,
@@ -109,6 +121,7 @@ impl Workers {
             prune: Slot::new("prune"),
             weigh: Slot::new("weigh"),
             promoted: Slot::new("promoted"),
+            reading: Slot::new("reading"),
             find: Slot::new("find"),
             propose: Slot::new("propose"),
             paths: Slot::new("paths"),
@@ -116,12 +129,15 @@ impl Workers {
             export: Slot::new("export"),
             remember: Slot::new("remember"),
             data: None,
-            savers: HashMap::new(),
+            sessions: Sessions::default(),
             errand: Slot::new("errand"),
             library: Slot::new("library"),
             survey: Slot::new("survey"),
             read: Slot::new("read"),
             allow: Slot::new("allow"),
+            missing: Slot::new("missing"),
+            fetch: Slot::new("fetch"),
+            arriving: None,
             browse: Slot::new("browse"),
             measure: Slot::new("measure"),
             attempt: Slot::new("attempt"),
@@ -159,6 +175,17 @@ impl Workers {
                 };
                 self.trace(generation, Thresholds::default(), run);
             }
+            Effect::Read { generation, text, is_message } => {
+                let tracer = self.tracer.clone();
+                let work = move |_: &Monitor| {
+                    let tracer = tracer.ok_or("there is no model to read it")?;
+                    match is_message.then(|| tracer.in_chat(&text)).flatten() {
+                        Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                        None => tracer.read_prompt(&text),
+                    }
+                };
+                self.reading.ask(generation, Box::new(work), &self.wake);
+            }
             Effect::Resume { generation, trace, max_feature_nodes, thresholds } => {
                 let run = move |tracer: &dyn Tracer, grown: &mut dyn FnMut(Document), monitor: &Monitor| {
                     tracer.resume(&trace, max_feature_nodes, grown, monitor)
@@ -182,24 +209,33 @@ impl Workers {
                 self.weigh.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Remember { generation, document, file } => {
-                let data = self.data.clone();
-                let work = move |_: &Monitor| Ok(remember::read(&document, file.as_deref(), data.as_deref()));
+                let (data, parted) = (self.data.clone(), self.sessions.parted());
+                let work = move |_: &Monitor| {
+                    // It may be the session of a circuit that has just gone: what is left of that is saved first.
+                    parted.iter().for_each(|tried| _ = tried.recv());
+                    Ok(remember::read(&document, file.as_deref(), data.as_deref()))
+                };
                 self.remember.ask(generation, Box::new(work), &self.wake);
             }
             Effect::Save { generation, session, graph } => {
-                if let Some(saver) = self.savers.get(&generation) {
+                if let Some(saver) = self.sessions.of(generation) {
                     saver.save(*session, graph);
                 }
             }
-            Effect::Forget { generation } => {
-                self.savers.remove(&generation);
-            }
+            Effect::Forget { generation } => self.sessions.part(generation),
+            Effect::SaveAll => self.sessions.save_all(),
             Effect::Export { generation, document, edited, options, path, overwrites } => {
                 let work = move |_: &Monitor| {
+                    let kept = document.prune(edited.thresholds);
+                    let Some(path) = path else {
+                        let mut out = Vec::new();
+                        let written = format::export_to(&document, &kept, &edited, &options, &mut out);
+                        written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                        return Ok(Exported::Text(String::from_utf8_lossy(&out).into_owned()));
+                    };
                     if !overwrites && path.exists() {
                         return Ok(Exported::IsThere);
                     }
-                    let kept = document.prune(edited.thresholds);
                     format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
                     Ok(Exported::Written(path))
                 };
@@ -302,24 +338,42 @@ impl Workers {
                 self.errand.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopErrand => self.errand.stop(),
-            Effect::OpenLibrary { transcoder } => {
-                let (models, name) = (self.models.clone(), transcoder.clone());
+            Effect::AskWhatIsMissing { generation, knows, features } => {
+                self.missing.ask(generation, Box::new(move |_| Ok(knows.asking(&features))), &self.wake);
+            }
+            Effect::FetchFeatures { generation, knows, features } => {
+                let (arrived, wake) = (Arc::<Mutex<Vec<Arrived>>>::default(), Arc::clone(&self.wake));
+                self.arriving = Some((generation, Arc::clone(&arrived)));
+                let work = move |monitor: &Monitor| {
+                    let told = |features: &[Feature]| {
+                        let read = features.iter().map(|feature| Arrived::read(knows.as_ref(), *feature));
+                        let read: Vec<Arrived> = read.collect();
+                        lock(&arrived).extend(read);
+                        wake();
+                    };
+                    knows.fetch(&features, &told, monitor)
+                };
+                self.fetch.ask(generation, Box::new(work), &self.wake);
+            }
+            Effect::StopFetching => self.fetch.stop(),
+            Effect::OpenLibrary { set } => {
+                let (models, of) = (self.models.clone(), set.clone());
                 let work = move |monitor: &Monitor| match models {
-                    Some(models) => models.library(&name, monitor).map_err(|error| format!("{error:#}")),
+                    Some(models) => models.library(&of, monitor).map_err(|error| format!("{error:#}")),
                     None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
                 };
-                self.library.ask(transcoder, Box::new(work), &self.wake);
+                self.library.ask(set, Box::new(work), &self.wake);
             }
             Effect::Survey { generation, survey } => {
                 let work = move |monitor: &Monitor| survey.run(monitor).map_err(|stop| stop.to_string());
                 self.survey.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::ReadFeature { generation, transcoder, knows, feature, may_ask } => {
+            Effect::ReadFeature { generation, set, knows, feature, may_ask } => {
                 let work = move |monitor: &Monitor| {
                     let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
                     card.map(Arc::new).map_err(|stop| stop.to_string())
                 };
-                self.read.ask((generation, transcoder, feature), Box::new(work), &self.wake);
+                self.read.ask((generation, set, feature), Box::new(work), &self.wake);
             }
             Effect::StopReading => self.read.stop(),
             Effect::Browse { generation, ask, knows } => {
@@ -331,8 +385,8 @@ impl Workers {
                 self.browse.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopBrowsing => self.browse.stop(),
-            Effect::AllowHub { transcoder, knows } => {
-                self.allow.ask(transcoder, Box::new(move |_| knows.allow_hub()), &self.wake);
+            Effect::AllowHub { set, knows } => {
+                self.allow.ask(set, Box::new(move |_| knows.allow_hub()), &self.wake);
             }
             // Where there is no thread to be had, it is freed here.
             Effect::Discard(graph) => _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(graph)),
@@ -340,6 +394,19 @@ impl Workers {
             other => return Some(other),
         }
         None
+    }
+
+    /// Has sessions saved, and waits until they are, but no longer than `limit`.
+    pub fn save_within(&self, limit: Duration) {
+        self.sessions.flush_within(limit);
+    }
+
+    /// Saves what is left of the sessions, and says what has come of them.
+    pub fn close(mut self) -> Closing {
+        // Files that are being written are written to their ends.
+        self.export.finish(WRITING);
+        self.remember.finish(WRITING);
+        self.sessions.close()
     }
 
     /// Lets the tracer `run`, and prunes what it gives at what the person prunes at by then.
@@ -378,7 +445,7 @@ impl Workers {
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
         let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
-        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress()]);
+        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress(), self.fetch.progress()]);
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -387,12 +454,16 @@ impl Workers {
     pub fn is_idle(&self) -> bool {
         let about_traces =
             self.trace.is_idle() && self.open.is_idle() && self.prune.is_idle() && self.promoted.is_idle();
-        let about_nodes =
-            self.find.is_idle() && self.propose.is_idle() && self.paths.is_idle() && self.filter.is_idle();
-        let about_files = self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
+        let about_nodes = self.reading.is_idle()
+            && self.find.is_idle()
+            && self.propose.is_idle()
+            && self.paths.is_idle()
+            && self.filter.is_idle();
+        let about_files =
+            self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
             self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
-        let about_features = about_features && self.browse.is_idle();
+        let about_features = about_features && self.browse.is_idle() && self.missing.is_idle() && self.fetch.is_idle();
         let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.check.is_idle();
         let about_models = about_models && self.inquire.is_idle();
         let about_graphs = self.weigh.is_idle() && self.stand.is_idle() && self.compare.is_idle();

@@ -127,7 +127,12 @@ fn heading(out: &mut String, sheet: &Sheet<'_>, layout: &Layout, palette: &Palet
     let mut line =
         format!("{}, {}", counted(sheet.drawn.nodes.len(), "node"), counted(sheet.drawn.edges.len(), "edge"));
     if scores.replacement.is_finite() {
-        let _ = write!(line, "; replacement {:.2}, completeness {:.2}", scores.replacement, scores.completeness);
+        let recomputed = if sheet.document.graph.is_whole() { "" } else { "recomputed " };
+        let _ = write!(
+            line,
+            "; {recomputed}replacement {:.2}, completeness {:.2}",
+            scores.replacement, scores.completeness
+        );
     }
     put!(
         out,

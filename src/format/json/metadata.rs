@@ -1,0 +1,182 @@
+//! What a file says of itself, as loosely typed as the programs that write it have made it.
+
+use super::fields::{Listed, Lists, Text, Threshold, Whole};
+use super::object::Object;
+use super::source;
+use crate::graph::{Extent, Fields, Origin, Page, SourceSet};
+use serde_json::value::RawValue;
+
+/// What of the metadata is used.
+#[derive(Debug, Default)]
+pub(super) struct Metadata {
+    pub prompt_tokens: Option<Vec<String>>,
+    pub prompt: Option<String>,
+    /// EleutherAI's attribute says it.
+    pub n_layers: Option<u32>,
+    /// This program's own: the trace was stopped early.
+    pub partial: bool,
+    /// Whether graphs of two models are in it.
+    pub is_comparison: bool,
+    pub description: String,
+    /// Whether this program wrote the file.
+    pub is_own: bool,
+    slug: String,
+    scan: String,
+    transcoders: Vec<String>,
+    /// What Neuronpedia has beside a `scan` that is its name of the model.
+    transcoder_set: Option<String>,
+    pruned_at: [Option<f64>; 2],
+    source_set: Option<SourceSet>,
+    page: Option<Page>,
+    /// All of it, to be written again.
+    pub fields: Fields,
+}
+
+impl Metadata {
+    /// What a text says; `warnings` tell of what cannot be read.
+    ///
+    /// # Errors
+    /// It is no object.
+    pub fn of(raw: &RawValue, warnings: &mut Vec<String>) -> Result<Self, String> {
+        let object = Object::of(raw).map_err(|what| format!("its metadata: {what}"))?;
+        let within = |key: &str| object.raw(key).and_then(|raw| Object::of(raw).ok()).unwrap_or_default();
+        let (info, pruning) = (within("info"), within("pruning_settings"));
+        let generator = info.raw("generator").and_then(|raw| Object::of(raw).ok()).unwrap_or_default();
+        let mut of = Reader { warnings };
+        let scan = of.list(&object, "scan").unwrap_or_default().join(", ");
+        let details = within("feature_details");
+        let named = [&details, &info].into_iter().find_map(|told| of.text(told, "neuronpedia_source_set"));
+        let addresses = of.list(&info, "source_urls").unwrap_or_default();
+        let [pruned_node, edge] = ["node_threshold", "edge_threshold"].map(|key| of.share(&pruning, key));
+        let given = of.share(&object, "node_threshold");
+        // Neuronpedia's older spelling, which it does not read where the other one is there.
+        let older = of.share(&object, "nodeThreshold");
+        Ok(Self {
+            prompt_tokens: of.list(&object, "prompt_tokens"),
+            prompt: of.text(&object, "prompt"),
+            n_layers: object.get::<Whole>("n_layers", "a number").ok().flatten().and_then(|n| u32::try_from(n.0).ok()),
+            partial: object.get::<bool>("partial", "true or false").ok().flatten() == Some(true),
+            is_comparison: object.raw("comparison").is_some(),
+            description: of.text(&info, "description").unwrap_or_default(),
+            is_own: of.text(&generator, "name").as_deref() == Some(env!("CARGO_PKG_NAME")),
+            slug: of.text(&object, "slug").unwrap_or_default(),
+            source_set: source::set(&scan, named.as_deref(), &addresses),
+            page: of.text(&info, "neuronpedia_link").and_then(|link| source::page(&link)),
+            scan,
+            transcoders: of.list(&object, "transcoder_list").unwrap_or_default(),
+            transcoder_set: of.text(&info, "transcoder_set"),
+            pruned_at: [pruned_node.or(given).or(older), edge],
+            fields: object.fields(),
+        })
+    }
+
+    /// The node threshold at which the file was pruned, which is where viewers open it.
+    pub fn pruned_at(&self) -> Option<f64> {
+        self.pruned_at[0]
+    }
+
+    /// What the graph was made from, of which the prompt has these tokens.
+    pub fn origin(&self, tokens: &[String]) -> Origin {
+        // Neuronpedia calls the model what circuit-tracer calls the transcoders.
+        let (model, transcoder) = match &self.transcoder_set {
+            Some(transcoder) => (self.scan.clone(), transcoder.clone()),
+            None if !self.transcoders.is_empty() => (String::new(), self.transcoders.join(", ")),
+            None => (String::new(), self.scan.clone()),
+        };
+        let [node, edge] = self.pruned_at;
+        Origin {
+            slug: self.slug.clone(),
+            prompt: self.prompt.clone().unwrap_or_else(|| tokens.concat()),
+            model,
+            transcoder,
+            dtype: String::new(),
+            device: String::new(),
+            extent: match (node, edge) {
+                (Some(1.0), Some(1.0)) if self.partial => Extent::Partial,
+                (Some(1.0), Some(1.0)) => Extent::Whole,
+                _ => Extent::PrePruned { node, edge },
+            },
+            source_set: self.source_set.clone(),
+            page: self.page.clone(),
+        }
+    }
+}
+
+/// Reads what is not vital.
+struct Reader<'w> {
+    warnings: &'w mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, object: &Object<'_>, key: &str) -> Option<String> {
+        let text = object.get::<Text<'_>>(key, "a text");
+        self.told(text).map(|text| text.0.into_owned())
+    }
+
+    /// A list of texts, or one.
+    fn list(&mut self, object: &Object<'_>, key: &str) -> Option<Vec<String>> {
+        if let Ok(Some(one)) = object.get::<Text<'_>>(key, "a text") {
+            return Some(vec![one.0.into_owned()]);
+        }
+        let list = object.get::<Listed>(key, "a list of texts");
+        self.told(list).map(|list| list.0)
+    }
+
+    fn share(&mut self, object: &Object<'_>, key: &str) -> Option<f64> {
+        let share = object.get::<Threshold>(key, "a number from 0 to 1").map(|found| found.unwrap_or_default().0);
+        share.unwrap_or_else(|what| {
+            self.warnings.push(format!("{what}; it is passed over"));
+            None
+        })
+    }
+
+    fn told<T>(&mut self, read: Result<Option<T>, String>) -> Option<T> {
+        read.unwrap_or_else(|what| {
+            self.warnings.push(format!("{what}; it is passed over"));
+            None
+        })
+    }
+}
+
+/// What a person left behind. Each is a value or, where circuit-tracer's page saved it, the text that its URL held.
+#[derive(Debug, Default)]
+pub(super) struct QParams {
+    pub pinned: Vec<String>,
+    /// A name, then the members.
+    pub supernodes: Vec<Vec<String>>,
+    /// A node or feature, then its label.
+    pub labels: Vec<Vec<String>>,
+    pub clicked: Option<String>,
+    pub pruning_threshold: Option<f64>,
+    /// This program's own: the field's viewers prune nodes only.
+    pub edge_threshold: Option<f64>,
+    pub density_threshold: Option<f64>,
+    /// All of it, to be written again.
+    pub fields: Fields,
+}
+
+impl QParams {
+    /// What a text says; `warnings` tell of what cannot be read.
+    pub fn of(raw: &RawValue, warnings: &mut Vec<String>) -> Self {
+        let object = Object::of(raw).unwrap_or_else(|what| {
+            warnings.push(format!("its qParams: {what}; they are passed over"));
+            Object::default()
+        });
+        let lists = |key: &str, warnings: &mut Vec<String>| {
+            object.heed::<Lists>(key, "a list of lists of texts", warnings).unwrap_or_default().0
+        };
+        let share = |key: &str, warnings: &mut Vec<String>| {
+            object.heed::<Threshold>(key, "a number from 0 to 1", warnings).and_then(|threshold| threshold.0)
+        };
+        Self {
+            pinned: object.heed::<Listed>("pinnedIds", "a list of ids", warnings).unwrap_or_default().0,
+            supernodes: lists("supernodes", warnings),
+            labels: lists("clerps", warnings),
+            clicked: object.get::<Text<'_>>("clickedId", "an id").ok().flatten().map(|id| id.0.into_owned()),
+            pruning_threshold: share("pruningThreshold", warnings),
+            edge_threshold: share("edgeThreshold", warnings),
+            density_threshold: share("densityThreshold", warnings),
+            fields: object.fields(),
+        }
+    }
+}

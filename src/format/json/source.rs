@@ -1,0 +1,32 @@
+//! Where Neuronpedia shows a graph, and where it tells of its features.
+
+use crate::graph::{Page, SourceSet};
+use crate::hub::{GraphLink, SITE};
+
+/// Where Neuronpedia shows the graph, by the link to it that the metadata holds.
+pub(super) fn page(link: &str) -> Option<Page> {
+    GraphLink::parse(link, SITE).map(|GraphLink { model, slug, .. }| Page { model, slug })
+}
+
+/// The set of sources that the metadata names, by its `name` in a field of its own, or else by one of `addresses`. The
+/// model is what Neuronpedia calls it, which stands as `scan` in its graphs.
+pub(super) fn set(scan: &str, name: Option<&str>, addresses: &[String]) -> Option<SourceSet> {
+    if let Some(name) = name
+        && is_name(name)
+        && is_name(scan)
+    {
+        return Some(SourceSet { model: scan.to_owned(), name: name.to_owned() });
+    }
+    addresses.iter().find_map(|address| {
+        let path = ["https://www.neuronpedia.org/", "https://neuronpedia.org/"]
+            .iter()
+            .find_map(|site| address.strip_prefix(site))?;
+        let (model, name) = path.trim_end_matches('/').split_once('/')?;
+        (is_name(model) && is_name(name)).then(|| SourceSet { model: model.to_owned(), name: name.to_owned() })
+    })
+}
+
+/// Whether it can be the name of a model or of a set.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() < 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}

@@ -1,0 +1,113 @@
+//! Fetching labels and contexts of the kept features, after one yes.
+
+use super::feature::ask_hub;
+use crate::features::{Asking, Fetched};
+use crate::tui::app::{Busy, Popup, State};
+use crate::tui::effect::Effect;
+use crate::tui::features::{FeatureSet, Known};
+use crate::tui::popup::fetch::Fetch;
+use crate::tui::survey::Arrived;
+use std::sync::Arc;
+
+/// Sees what is not known of the kept features, to ask whether it is to be fetched.
+pub(in crate::tui) fn open_fetch(state: &mut State) {
+    if state.fetching.is_some() {
+        state.say("Labels are being fetched already");
+        return;
+    }
+    let generation = state.next_generation();
+    let Some(circuit) = &state.circuit else {
+        state.say("There is no graph");
+        return;
+    };
+    let features = circuit.kept_features();
+    let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
+    let Some(knows) = known.and_then(Known::open).map(Arc::clone) else {
+        state.say("What is known of the features is still being looked up");
+        return;
+    };
+    state.effects.push(Effect::AskWhatIsMissing { generation, knows, features: features.clone() });
+    state.popup = Some(Popup::Fetch(Box::new(Fetch { generation, features, asking: None })));
+}
+
+/// Takes what is missing: asks whether to fetch it. Where nothing is, the feature at hand may still be asked for alone.
+pub(in crate::tui) fn take_missing(state: &mut State, generation: u64, result: Result<Asking, String>) {
+    let Some(Popup::Fetch(fetch)) = &mut state.popup else { return };
+    if fetch.generation != generation {
+        return;
+    }
+    state.dirty = true;
+    match result {
+        Ok(asking) if !asking.missing.is_empty() => fetch.asking = Some(asking),
+        Ok(Asking { forbidden: Some(because), .. }) => {
+            state.popup = None;
+            state.warn(format!("Not all features are known here, and {because} forbids the network"));
+        }
+        Ok(_) => {
+            state.popup = None;
+            ask_hub(state);
+        }
+        Err(why) => {
+            state.popup = None;
+            state.warn(why);
+        }
+    }
+}
+
+/// The person says yes to fetching; whether that was the question.
+pub(super) fn allow_fetch(state: &mut State) -> bool {
+    let Some(Popup::Fetch(fetch)) = &state.popup else { return false };
+    if fetch.asking.is_none() {
+        return true;
+    }
+    let features = fetch.features.clone();
+    state.popup = None;
+    let generation = state.next_generation();
+    let Some(circuit) = &state.circuit else { return true };
+    let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
+    if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
+        let busy = Busy::new(generation, String::new());
+        state.fetching = Some((busy, state.circuit_generation));
+        state.effects.push(Effect::FetchFeatures { generation, knows, features });
+    }
+    true
+}
+
+/// Names features as they come.
+pub(in crate::tui) fn take_arrived(state: &mut State, generation: u64, arrived: Vec<Arrived>) {
+    let of = state.fetching.as_ref().filter(|(busy, _)| busy.generation == generation).map(|(_, circuit)| *circuit);
+    let Some(circuit) = state.circuit.as_mut().filter(|_| of == Some(state.circuit_generation)) else { return };
+    circuit.note_arrived(arrived);
+    if let Some(known) = state.features.known.get_mut(&FeatureSet::of(&circuit.traced.document.origin)) {
+        known.forget_missing();
+    }
+    state.dirty = true;
+}
+
+/// Tells what came.
+pub(in crate::tui) fn take_fetched(state: &mut State, generation: u64, result: Result<Fetched, String>) {
+    let Some((busy, _)) = state.fetching.take_if(|(busy, _)| busy.generation == generation) else { return };
+    state.dirty = true;
+    // Another graph may be on the screen; its features are looked up again as well.
+    if let Some(circuit) = &mut state.circuit {
+        circuit.survey_anew();
+    }
+    match result {
+        Ok(Fetched { asked, named, known, problems }) if problems.is_empty() => {
+            state.say(format!("Of {asked} features {named} have a name now, and {known} are known"));
+        }
+        Ok(Fetched { named, problems, .. }) => {
+            state.warn(format!("{named} features have a name now; {}", problems.join("; ")));
+        }
+        Err(_) if busy.stopping => state.say("Fetching was stopped; what has come is kept"),
+        Err(why) => state.warn(why),
+    }
+}
+
+/// Stops fetching; whether it was under way.
+pub(super) fn stop_fetching(state: &mut State) -> bool {
+    let Some((busy, _)) = state.fetching.as_mut().filter(|(busy, _)| !busy.stopping) else { return false };
+    busy.stopping = true;
+    state.effects.push(Effect::StopFetching);
+    true
+}
