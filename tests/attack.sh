@@ -30,6 +30,13 @@ terminal() {
     limited "$seconds" python3 tests/attack/terminal.py "$section" --program "$program" --work "$work/$section" --seed "$seed"
 }
 
+# Runs an attack on what is read within so many seconds.
+data() {
+    local seconds=$1 section=$2
+    mkdir -p "$work/$section"
+    limited "$seconds" python3 tests/attack/data.py "$section" --program "$program" --work "$work/$section" --seed "$seed"
+}
+
 # Endings of every kind at random moments.
 section_endings() { terminal 900 endings; }
 # Signals with the first byte that is written.
@@ -53,6 +60,35 @@ section_slow_readers() { terminal 300 slow_readers; }
 section_environments() { terminal 300 environments; }
 # Limits on memory, open files, the size of files and the stack.
 section_limits() { terminal 1200 limits; }
+
+# Graph JSON that is changed in every way, opened by every command.
+section_graphs() { data 900 graphs; }
+# Graphs that are cyclic, huge in one way, or of one id.
+section_shapes() { data 600 shapes; }
+# Hostile text in every field, exported in every form and parsed again.
+section_exports() { data 900 exports; }
+# circuit-tracer's .pt, changed.
+section_torch() { data 600 torch; }
+# Raw graphs, changed.
+section_raw() { data 600 raw; }
+# Configurations of models and transcoders.
+section_configurations() { data 900 configurations; }
+# Weight files and archives that lie about themselves.
+section_weights() { data 600 weights; }
+# Tokenizers and chat templates.
+section_tokenizers() { data 900 tokenizers; }
+# Lists of prompts, labels, sessions.
+section_lists() { data 600 lists; }
+# Feature stores, changed.
+section_stores() { data 600 stores; }
+# Odd numbers for every option.
+section_numbers() { data 600 numbers; }
+# Pipes, devices, folders and sparse files in place of files.
+section_no_files() { data 300 no_files; }
+# A hub on loopback that lies.
+section_hub() { data 900 hub; }
+# Environments that say odd things of the hub and of folders.
+section_data_environments() { data 600 environments; }
 
 sections=$(declare -F | sed -n 's/^declare -f section_//p')
 for name in "$@"; do

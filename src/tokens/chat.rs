@@ -5,8 +5,8 @@ use crate::tokens::settings::{self, Settings, Template};
 use crate::tokens::{TokenError, clock};
 use crate::untrusted::excerpt;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value, context, escape_formatter, filters};
+use minijinja::value::Kwargs;
+use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeMap;
 
@@ -20,10 +20,6 @@ const MOST_BYTES: usize = 1 << 18;
 const FUEL: u64 = 500_000;
 /// Bytes that one unit of fuel pays for.
 const BYTES_A_FUEL: usize = 64;
-/// How deep lists may lie in lists that are written as text, or that filters look into.
-const DEEPEST: usize = 64;
-/// Bytes of the stack that a template runs on: lists in lists as deep as its fuel lasts are let go of one in the other.
-const STACK: usize = 128 << 20;
 
 /// The template, with what it is told besides the messages.
 #[derive(Debug)]
@@ -69,17 +65,7 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(method);
         environment.add_function("raise_exception", raise);
         environment.add_function("strftime_now", date);
-        environment.set_formatter(|out, state, value| {
-            pay_for(state, value)?;
-            escape_formatter(out, state, value)
-        });
-        for (name, filter) in writing_filters() {
-            let measured = move |state: &mut State<'_, '_>, args: Rest<Value>| {
-                args.iter().try_for_each(|value| pay_for(state, value))?;
-                filter.call(state, &args)
-            };
-            environment.add_filter(name, measured);
-        }
+        environment.add_filter("tojson", to_json);
         environment
             .add_template_owned(NAME, source)
             .map_err(|error| wrong(format!("the chat template is not understood{}", said(&error))))?;
@@ -106,51 +92,8 @@ impl ChatTemplate {
             };
             TokenError::Chat { path: self.path.clone(), what }
         };
-        let render = || self.environment.get_template(NAME).and_then(|template| template.render(given));
-        let rendered = thread::scope(|scope| {
-            let running = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, render)?;
-            Ok(running.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        });
-        let no_thread =
-            |error: io::Error| TokenError::Chat { path: self.path.clone(), what: format!("no thread can be started: {error}") };
-        rendered.map_err(no_thread)?.map_err(wrong)
+        self.environment.get_template(NAME).and_then(|template| template.render(given)).map_err(wrong)
     }
-}
-
-/// The filters that write lists as texts, or compare them whole.
-fn writing_filters() -> [(&'static str, Value); 21] {
-    macro_rules! named {
-        ($($name:ident),*) => { [$((stringify!($name), Value::from_function(filters::$name))),*] };
-    }
-    let [..] = named![];
-}
-
-/// Pays for `value` as it is written, before it is: a list may hold another a thousand times, which holds another a
-/// thousand times, and a namespace may hold itself.
-fn pay_for(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let mut left = FUEL;
-    if !is_within(value, DEEPEST, &mut left) {
-        return Err(Error::from(ErrorKind::OutOfFuel));
-    }
-    state.consume_fuel(FUEL - left)
-}
-
-/// Whether what a value holds is at most `deepest` deep and costs no more than what is `left`, from which it is taken.
-fn is_within(value: &Value, deepest: usize, left: &mut u64) -> bool {
-    let length = value.as_str().map_or(0, str::len);
-    let Some(rest) = left.checked_sub((length / BYTES_A_FUEL) as u64) else { return false };
-    *left = rest;
-    let is_map = value.kind() == ValueKind::Map;
-    if !(is_map || matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)) || value.len().is_none() {
-        return true;
-    }
-    let (Some(deepest), Ok(mut items)) = (deepest.checked_sub(1), value.try_iter()) else { return false };
-    items.all(|item| {
-        let Some(rest) = left.checked_sub(1) else { return false };
-        *left = rest;
-        let inner = if is_map { value.get_item(&item).unwrap_or_default() } else { Value::UNDEFINED };
-        is_within(&item, deepest, left) && is_within(&inner, deepest, left)
-    })
 }
 
 /// Where a template's text is not understood, and why.
@@ -203,7 +146,7 @@ fn date(form: String) -> Result<String, Error> {
 }
 
 /// JSON as Python writes it: minijinja's, without the escapes that protect HTML.
-fn to_json(state: &State<'_, '_>, value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
+fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
     let protected = minijinja::filters::tojson(value, indent, options)?;
     let text = protected.as_str().unwrap_or_default();
     let mut out = String::with_capacity(text.len());
