@@ -95,7 +95,7 @@ impl Notes {
 
     /// Draws it; gives where the cursor is.
     pub fn render(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
-        let height = (self.lines.len() as u16 + 3).clamp(10, 30).min(screen.height);
+        let height = (self.lines.len().min(30) as u16 + 3).clamp(10, 30).min(screen.height);
         let area = super::open(screen, screen.width.saturating_sub(4).min(100), height, "notes", look, buf);
         if area.is_empty() {
             return None;
