@@ -339,7 +339,8 @@ fn hash(name: &str, content: &[u8]) -> String {
     if name.ends_with(".safetensors") {
         hasher.update((content.len() as u64).to_le_bytes());
         let header = content.get(..8).map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
-        let end = usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len()).min(LONGEST_HEADER);
+        let end =
+            usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len()).min(LONGEST_HEADER);
         hasher.update(&content[..end]);
     } else if name.ends_with(".npz") || content.len() > LONGEST {
         hasher.update((content.len() as u64).to_le_bytes());

@@ -130,14 +130,14 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
 }
 
-/// Shows the subgraph that a file brings along where nobody has been at it yet: whoever pinned it meant it to be seen.
-/// Supernodes take the whole screen.
+/// Shows the supernodes that a file brings along on the whole screen where nobody has been at it yet: whoever grouped its
+/// nodes meant that to be seen.
 fn show_pinned(state: &mut State) {
     let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.trail.stations().0.len() == 1) else { return };
     let edited = &circuit.traced.document.edited;
-    if !edited.pins.is_empty() {
+    if !edited.groups.is_empty() {
         state.focus = Pane::Subgraph;
-        state.windows.zoomed = !edited.groups.is_empty();
+        state.windows.zoomed = true;
     }
 }
 

@@ -115,7 +115,6 @@ fn wrong_usage_of_many_prompts() {
         let mut program = on("trace", &case.join("model"), &case.join("transcoder"));
         program.args(["--prompts", "-", "--out"]).arg(folder.path()).args(wrong).write_stdin("a\n").assert().code(2);
     }
-    circuitscope().args(["trace", "--prompt", "a", "--force", "--out", "x"]).assert().code(2);
     circuitscope().args(["trace", "--out", "x"]).assert().code(2);
     assert_eq!(trace("\n \n", folder.path(), &[]).0, 1);
 }

@@ -141,7 +141,7 @@ fn a_model_of_another_name_is_warned_of_and_recorded() {
     let out = folder.path().join("graph.safetensors");
     let trace = || {
         let mut program = on("trace", &folder.path().join("model"), &folder.path().join("transcoder"));
-        program.args(["--prompt", "the capital", "--json", "--out"]).arg(&out);
+        program.args(["--prompt", "the capital", "--json", "--force", "--out"]).arg(&out);
         let output = program.assert().success().get_output().clone();
         let result: Value = serde_json::from_slice(&output.stdout).unwrap();
         (result["warnings"].as_array().unwrap().len(), String::from_utf8(output.stderr).unwrap())
@@ -170,7 +170,7 @@ fn neuronpedias_name_of_the_model_goes_into_the_export() {
         circuitscope()
             .arg("export")
             .arg(&graph)
-            .args(["--format", "json", "--out"])
+            .args(["--format", "json", "--force", "--out"])
             .arg(&out)
             .args(more)
             .assert()

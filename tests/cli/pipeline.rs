@@ -142,7 +142,11 @@ fn intervening_from_the_command_line_is_circuit_tracers() {
         ("0:4:44=x2", "free", "steer2.free"),
     ] {
         let mut program = on("intervene", &case.join("model"), &case.join("transcoder"));
-        program.args(["--prompt", &prompt(&case), "--set", set, "--mode", mode, "--out"]).arg(&out).assert().success();
+        program
+            .args(["--prompt", &prompt(&case), "--set", set, "--mode", mode, "--force", "--out"])
+            .arg(&out)
+            .assert()
+            .success();
         let found = std::fs::read(&out).unwrap();
         close("logits", &found, &wanted, &format!("{name}.logits"));
         close("activations", &found, &wanted, &format!("{name}.activations"));
@@ -161,9 +165,15 @@ fn a_difference_of_logits_can_be_traced_and_is_what_its_name_says() {
     let adjacency = |targets: &[&str]| -> (usize, Vec<f32>) {
         let (graph, dense) = (folder.path().join("graph.safetensors"), folder.path().join("dense.safetensors"));
         let mut program = on("trace", &case.join("model"), &case.join("transcoder"));
-        program.args(["--prompt", "the capital of France is", "--max-feature-nodes", "all"]).args(targets);
+        program.args(["--prompt", "the capital of France is", "--max-feature-nodes", "all", "--force"]).args(targets);
         program.arg("--out").arg(&graph).assert().success();
-        circuitscope().arg("export").arg(&graph).args(["--format", "dense", "--out"]).arg(&dense).assert().success();
+        circuitscope()
+            .arg("export")
+            .arg(&graph)
+            .args(["--format", "dense", "--force", "--out"])
+            .arg(&dense)
+            .assert()
+            .success();
         let matrix = floats(&std::fs::read(dense).unwrap(), "adjacency_matrix");
         (matrix.len().isqrt(), matrix)
     };

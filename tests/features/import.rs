@@ -100,7 +100,7 @@ fn rows_that_make_no_sense_are_counted_and_the_rest_goes_on() {
     let outcome = imported(&file, &path("out"), Some(&sizes)).unwrap();
     assert_eq!((outcome.features, outcome.contexts, outcome.skipped), (9, 45, 3));
     let said = outcome.problems.join("\n");
-    for part in ["rows.jsonl.gz, line 4: EOF", "line 8: it is of gemma-2-2b/1-gemmascope-res", "no feature 1:9"] {
+    for part in ["rows.jsonl.gz, line 4: it ends", "line 8: it is of gemma-2-2b/1-gemmascope-res", "no feature 1:9"] {
         assert!(said.contains(part), "{said}");
     }
 }

@@ -124,7 +124,7 @@ fn made_of(texts: &[String]) -> (Document, Edited) {
 
 fn written((document, edited): &(Document, Edited), format: Format, part: Part) -> String {
     let kept = prune(&document.graph, edited.thresholds);
-    let options = Options { format, part, slug: document.origin.slug.clone(), scan: None, theme: Theme::Light };
+    let options = Options { format, part, slug: format!("a{}", document.origin.slug), scan: None, theme: Theme::Light };
     let mut bytes = Vec::new();
     export_to(document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
     String::from_utf8(bytes).unwrap()

@@ -42,7 +42,7 @@ fn what_is_no_graph_is_named() {
     says(b"", &["is not a graph", "it is empty"]);
     says(b"GIF89a", &["is not a graph", "begins like none of them"]);
     says(b"<!doctype html><html>", &["is not a graph", "a web page"]);
-    says(b"[{\"index\": 1}]", &["is not a graph", "a list"]);
+    says(b"[{\"index\": 1}]", &["is not a graph", "list"]);
     says(b"\x80\x02}q\x00.", &["an old torch"]);
     says(b"{}", &["its JSON has no nodes"]);
     says(br#"{"nodes": []}"#, &["its JSON has no links"]);
@@ -80,7 +80,7 @@ fn contradictions_are_said_with_their_place() {
     warns(r#""layer": 0"#, r#""layer": "E""#, &["nodes[0]: it has no layer"]);
     warns(r#""influence": 0.25"#, r#""influence": 1e300"#, &["nodes[1]: its influence"]);
     warns(r#""token_prob": 0.75"#, r#""token_prob": -1"#, &["its probability is -1"]);
-    warns(r#"[["deep""#, r#"["deep""#, &["its supernodes"]);
+    warns(r#"[["deep", "1_4_1", "1_-1_1"]]"#, r#"["deep"]"#, &["its supernodes"]);
     warns(r#"[["deep", "1_4_1", "1_-1_1"]]"#, r#""[[""#, &["its supernodes"]);
     warns(r#""sg_pos": """#, r#""pruningThreshold": "7""#, &["its pruningThreshold is \"7\""]);
     let token = r#"{"node_id": "E_5_1", "feature": 1, "layer": "E", "ctx_idx": 1, "feature_type": "embedding", "jsNodeId": "E_5-1","#;

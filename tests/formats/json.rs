@@ -179,7 +179,7 @@ fn export(directory: &Path, arguments: &[&str]) -> Command {
 fn the_command_line_writes_and_reports_it() {
     let directory = tempfile::tempdir().unwrap();
     let slug_of = |arguments: &[&str], out: &str| -> (Value, Value) {
-        let arguments = [arguments, &["--format", "json", "--json", "--out", out]].concat();
+        let arguments = [arguments, &["--format", "json", "--json", "--force", "--out", out]].concat();
         let output = export(directory.path(), &arguments).assert().success().get_output().stdout.clone();
         let file: Value = serde_json::from_slice(&fs::read(directory.path().join(out)).unwrap()).unwrap();
         (serde_json::from_slice(&output).unwrap(), file)

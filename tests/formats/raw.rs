@@ -89,7 +89,7 @@ fn what_is_no_trace_is_named() {
     says(spoilt(&trace, |b| replace(b, r#"\"format_version\":1"#, r#"\"format_version\":7"#)), "version 7");
     says(spoilt(&trace, |b| replace(b, "row_constants", "now_constants")), "row_constants is missing");
     says(spoilt(&trace, |b| replace(b, r#""circuitscope""#, r#""circuitscape""#)), "is not a raw graph");
-    says(spoilt(&trace, |b| replace(b, r#""data_offsets":[0,"#, r#""data_offsets":[9,"#)), "header is unreadable");
+    says(spoilt(&trace, |b| replace(b, r#""data_offsets":[0,"#, r#""data_offsets":[9,"#)), "of its header");
     says(spoilt(&trace, |b| replace(b, r#""F64""#, r#""I64""#)), "row_abs_sums is I64");
 
     let broken = |change: fn(&mut RawTrace)| {

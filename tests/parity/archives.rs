@@ -150,6 +150,12 @@ fn archives_that_lie_about_themselves_are_refused() {
     };
     let refused = |spoil: &dyn Fn(&mut Member), part: &str| {
         let copy = lying(spoil);
+        let model = ModelSpec::read(&Place::directory(&copy.path().join("model")).unwrap()).unwrap();
+        let opened = Transcoder::open(&Place::directory(&copy.path().join("transcoder")).unwrap(), &model);
+        // What its first bytes show is told when it is opened.
+        if let Err(error) = opened {
+            return told(error.to_string(), part);
+        }
         let case = Case::at(copy.path());
         told(case.try_trace_all(PROMPT).unwrap_err().to_string(), part);
         // Nor is it read at the second try.

@@ -303,7 +303,7 @@ fn nothing_is_written_while_nothing_happens() {
     session.until("the end of the trace", |screen| !screen.contents().contains("stops"));
     session.press("1");
     session.until_shows("promotes");
-    session.until_shows("suppresses");
+    session.until_shows("Top activations");
     thread::sleep(Duration::from_millis(200));
     let before = session.raw();
     thread::sleep(Duration::from_millis(500));

@@ -39,7 +39,7 @@ fn nothing_that_is_copied_is_obeyed_where_it_is_pasted() {
     let label = "ok\u{1b}[201~\nrm -rf ~\r\u{9b}2J\u{202e}";
     let circuit = desk.state.circuit.as_mut().unwrap();
     circuit.edits.apply(Edit::Label(circuit.labelled(circuit.selected()), label.to_owned()));
-    for part in ["i", "l", "j", "m"] {
+    for part in ["y", "l", "j", "m"] {
         desk.press(&format!("y {part}"));
         let copied = desk.copied.take().unwrap();
         let obeyed = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}');

@@ -69,6 +69,6 @@ fn what_a_file_says_of_queries_and_keys_stands_at_its_node() {
     });
     desk.press("f").type_text("type:lorsa").press("Enter");
     desk.press("/").type_text("moves the city").press("Enter");
-    assert_eq!(graph.node_name(circuit(&desk).selected()), "1_lor_77_9");
+    assert_eq!(graph.node_name(circuit(&desk).selected()), "1_lor_77_9", "{}", desk.screen());
     desk.expect("lorsa #77").expect("queries").expect("keys").expect("+0.4000").expect("+0.3000").expect("+0.7000");
 }

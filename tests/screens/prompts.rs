@@ -85,6 +85,7 @@ fn pasted_text_goes_into_the_prompt_and_nowhere_else() {
     assert_eq!(desk.screen(), before);
     desk.press("i Ctrl-u");
     update(&mut desk.state, Msg::Paste("the city of\n".to_owned()));
+    desk.settle();
     desk.expect("<bos>  the  city  of");
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Metadata {
     /// What Neuronpedia has beside a `scan` that is its name of the model.
     transcoder_set: Option<String>,
     pruned_at: [Option<f64>; 2],
+    /// Where the field's viewers open it.
+    opens_at: Option<f64>,
     source_set: Option<SourceSet>,
     page: Option<Page>,
     /// All of it, to be written again.
@@ -66,13 +68,15 @@ impl Metadata {
             transcoders: of.list(&object, "transcoder_list").unwrap_or_default(),
             transcoder_set: of.text(&info, "transcoder_set"),
             pruned_at: [pruned_node.or(given).or(older), edge],
+            opens_at: given.or(older).or(pruned_node),
             fields: object.fields(),
         })
     }
 
-    /// The node threshold at which the file was pruned, which is where viewers open it.
-    pub fn pruned_at(&self) -> Option<f64> {
-        self.pruned_at[0]
+    /// The node threshold at which the field's viewers open the file. What this program wrote is all shown, as it was when
+    /// it was written.
+    pub fn opens_at(&self) -> Option<f64> {
+        self.opens_at.filter(|_| !self.is_own)
     }
 
     /// What the graph was made from, of which the prompt has these tokens.

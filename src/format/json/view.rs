@@ -55,9 +55,9 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
     }
     // It says at which influence nodes were dropped; where it has none, nothing more is dropped here.
     let has_influence = nodes.scores.iter().any(Option::is_some);
-    let pruned_at = metadata.pruned_at().filter(|share| has_influence && (0.0..=1.0).contains(share));
+    let opens_at = metadata.opens_at().filter(|share| has_influence && (0.0..=1.0).contains(share));
     let thresholds = Thresholds {
-        node: q_params.pruning_threshold.or(pruned_at).unwrap_or(1.0),
+        node: q_params.pruning_threshold.or(opens_at).unwrap_or(1.0),
         edge: q_params.edge_threshold.unwrap_or(1.0),
         density: q_params.density_threshold.unwrap_or(1.0),
     };

@@ -300,16 +300,14 @@ impl<'a> QParams<'a> {
         let name = |id: &NodeId| names[id.index()].as_str();
         let group =
             |group: &'a Group| std::iter::once(group.name.as_str()).chain(group.members.iter().map(name)).collect();
-        // Of the whole graph a viewer shows what is kept, of what is kept all: the node at which the threshold was reached
-        // lies above it.
+        // Everything the other parts hold is shown; of the whole graph a viewer shows what is kept.
         let shown = |threshold: f64| (part == Part::All && threshold < 1.0).then_some(threshold);
-        let shown_nodes = if part == Part::Pruned { Some(1.0) } else { shown(edited.thresholds.node) };
         let labels = labels(graph, edited, unread, names);
         Self {
             pinned_ids: edited.pins.iter().map(name).collect(),
             supernodes: edited.groups.iter().map(group).collect(),
             clerps: (!labels.is_empty()).then(|| serde_json::json!(labels).to_string()),
-            pruning_threshold: shown_nodes,
+            pruning_threshold: shown(edited.thresholds.node),
             edge_threshold: shown(edited.thresholds.edge),
             density_threshold: shown(edited.thresholds.density),
         }

@@ -236,7 +236,11 @@ fn errors_point_and_say_what_to_do() {
         ("layer~3", 5..6, "`layer` takes one of : < <= > >=, as in `layer:10..20`"),
         ("label>3", 5..6, "`label` takes ~ or :, as in `label~texas`"),
         ("label~", 6..6, "expected a text after `label~`; what could be read otherwise stands in quotes"),
-        ("type:fature", 5..11, "expected one of feature, error, token, E, logit, other after `type:`"),
+        (
+            "type:fature",
+            5..11,
+            "expected one of feature, error, token, E, logit, other, lorsa, lorsa-error, bias, unknown after `type:`",
+        ),
         ("layr:3", 0..4, "there is no term `layr`; did you mean `layer`?"),
         ("layer", 5..5, "expected one of : < <= > >= after `layer`, as in `layer:10..20`"),
         ("(layer:3", 0..1, "this bracket is not closed"),
@@ -267,8 +271,8 @@ fn completion_offers_what_may_stand_at_the_cursor() {
     assert!(offered("act>2 ").contains(&"or ".to_owned()));
     assert!(offered("(act>2 ").contains(&")".to_owned()) && !offered("act>2 ").contains(&")".to_owned()));
     assert_eq!(offered("sign:"), ["+", "-"]);
-    assert_eq!(offered("type:feature,lo"), ["logit"]);
-    assert_eq!(offered("from:lo"), ["logit"]);
+    assert_eq!(offered("type:feature,lo"), ["logit", "lorsa", "lorsa-error"]);
+    assert_eq!(offered("from:log"), ["logit"]);
     assert_eq!(offered("label~cap"), ["\"say a capital\""]);
     assert_eq!(offered("label~\"cap"), ["\"say a capital\""]);
     let offer = &complete("is:pi or act>1", 5, &known)[0];

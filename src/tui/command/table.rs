@@ -158,7 +158,7 @@ commands! {
     "proposals-refuse", Edit, Proposals, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
     "proposals-close", Edit, Proposals, ["Esc", "q"], Some("back"), |s, _| act::close_popup(s), "Leave the others for later";
     "contexts", Contexts, Panes, ["s"], Some("contexts"), |s, _| act::open_contexts(s), "Show what the feature fires on, on the whole screen";
-    "fetch-labels", Contexts, Panes, ["A"], None, |s, _| act::open_fetch(s), "Fetch labels and contexts of all kept features, after a yes";
+    "fetch-labels", Contexts, Panes, ["A"], None, |s, _| act::open_fetch(s), "Fetch labels and contexts of all kept features";
     "contexts-search", Contexts, Contexts, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
     "contexts-down", Contexts, Feature, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";
     "contexts-up", Contexts, Feature, ["Up", "k"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "Contexts, a line back";

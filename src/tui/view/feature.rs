@@ -341,11 +341,13 @@ impl Sheet<'_> {
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
             (Some(Reading::Pending { phase: "", .. }), _) => waits("reading"),
             (Some(Reading::Pending { phase, .. }), _) => waits(&format!("{phase}; Ctrl-c stops")),
-            (Some(Reading::Failed(why)), _) => wrapped(&format!("{why}; {} asks again", key("ask-hub")), theme.quiet),
+            (Some(Reading::Failed(why)), _) => {
+                wrapped(&format!("{why}; {} asks again", key("fetch-labels")), theme.quiet)
+            }
             (_, Some(set)) => {
                 let says = format!(
                     "Nothing on this machine knows this feature. {} asks the hub for it as a part of {set}",
-                    key("ask-hub")
+                    key("fetch-labels")
                 );
                 wrapped(&says, theme.quiet)
             }

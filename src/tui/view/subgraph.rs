@@ -35,7 +35,8 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let scores = format!("{recomputed}replacement {replacement:.3}, completeness {completeness:.3}");
     let short = format!("{recomp}repl {replacement:.3} compl {completeness:.3}");
     let fits = free(area, &state.look, buf);
-    if let Some(scores) = [scores, short].iter().find(|scores| text::width(scores) <= fits) {
+    let has_scores = !circuit.traced.document.graph.is_cyclic();
+    if let Some(scores) = [scores, short].iter().find(|scores| has_scores && text::width(scores) <= fits) {
         let is_stale = subgraph.pinned != Pinned::of(circuit.edits.now());
         note(area, End::Right, &[(scores, if is_stale { theme.faint } else { theme.text })], buf);
     }

@@ -134,7 +134,8 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let is_known = subgraph.pinned == Pinned::of(now);
         let scores = [subgraph.scores.replacement, subgraph.scores.completeness]
             .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
-        facts.push((label("pins", "pins", "p"), format!("{} {}/{}", now.pins.len(), scores[0], scores[1]), theme.text));
+        let of_scores = if graph.is_cyclic() { String::new() } else { format!(" {}/{}", scores[0], scores[1]) };
+        facts.push((label("pins", "pins", "p"), format!("{}{of_scores}", now.pins.len()), theme.text));
     }
     if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
     {
