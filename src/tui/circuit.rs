@@ -118,7 +118,7 @@ impl Circuit {
             main_path: MainPath::default(),
             writes: HashMap::new(),
             file_labels: Arc::clone(&traced.document.labels),
-            named: Named::default(),
+            named: Named::of_file(&traced.document.labels),
             surveyed: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
@@ -243,7 +243,8 @@ impl Circuit {
     /// The token under the selected node.
     pub fn token_below(&self) -> Option<NodeId> {
         let position = self.node(self.selected()).position();
-        self.traced.document.graph.token_nodes().find(|id| self.node(*id).position() == position)
+        let is_here = |id: &NodeId| self.node(*id).position() == position && self.kept().has_node(*id);
+        self.traced.document.graph.token_nodes().find(is_here)
     }
 
     /// The kept nodes that stand at the layer and the position of `node`, itself among them.
@@ -361,6 +362,8 @@ impl Circuit {
         self.file_labels = Arc::clone(&self.traced.document.labels);
         if self.surveyed.is_some() {
             self.take_named(self.named.clone());
+        } else {
+            self.named = Named::of_file(&self.file_labels);
         }
         self.show_from(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);

@@ -132,6 +132,11 @@ impl Arrived {
 }
 
 impl Named {
+    /// What is known as long as no library was asked: the labels of the graph's own file.
+    pub fn of_file(file: &Arc<Labels>) -> Self {
+        Self { merged: Arc::clone(file), ..Self::default() }
+    }
+
     /// Takes over what became known of features.
     pub fn take(&mut self, file: &Labels, arrived: Vec<Arrived>) {
         let (labels, densities) = (Arc::make_mut(&mut self.labels), Arc::make_mut(&mut self.densities));

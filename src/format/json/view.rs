@@ -20,7 +20,9 @@ pub(super) struct View {
 /// What a person left in a file. What names no node is left out: a viewer keeps the pins of nodes that it pruned away.
 pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> View {
     let mut labels = Labels::new();
-    for (at, label) in nodes.labels.iter().enumerate().filter(|(_, label)| !label.is_empty()) {
+    // What the label of an output says is its text, its probability and its supernode.
+    let is_label = |(at, label): &(usize, &_)| !str::is_empty(label) && !nodes.nodes[*at].is_logit();
+    for (at, label) in nodes.labels.iter().map(|label| label.as_ref()).enumerate().filter(is_label) {
         labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.to_string());
     }
     let finder = Finder::new(nodes, names);

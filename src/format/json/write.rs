@@ -125,6 +125,8 @@ struct Metadata<'a> {
     prompt_tokens: Vec<&'a str>,
     prompt: String,
     node_threshold: Option<f64>,
+    /// Whether it holds less than the graph.
+    is_pruned: bool,
     description: &'a str,
     transcoder_set: Option<&'a str>,
     generation_settings: Option<GenerationSettings>,
@@ -170,6 +172,7 @@ impl<'a> Metadata<'a> {
             prompt_tokens: graph.tokens().iter().map(|token| token.text.as_str()).collect(),
             prompt: prompt(graph, &origin.prompt),
             node_threshold,
+            is_pruned: part != Part::All,
             description: &edited.notes,
             transcoder_set: (scan != origin.transcoder).then_some(origin.transcoder.as_str()),
             generation_settings: document.trace.as_deref().map(generation),
@@ -197,7 +200,10 @@ impl<'a> Metadata<'a> {
         if is_new("prompt") {
             own.push(field("prompt", &self.prompt)?);
         }
-        own.push(field("node_threshold", &self.node_threshold)?);
+        // A file may have been pruned at one threshold and be opened at another.
+        if self.is_pruned || is_new("node_threshold") {
+            own.push(field("node_threshold", &self.node_threshold)?);
+        }
         // The features of a file stay numbered as they were.
         if file.is_empty() {
             own.push(field("schema_version", &SCHEMA_VERSION)?);
