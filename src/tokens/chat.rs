@@ -5,8 +5,8 @@ use crate::tokens::settings::{self, Settings, Template};
 use crate::tokens::{TokenError, clock};
 use crate::untrusted::excerpt;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, State, Value, context};
+use minijinja::value::{Kwargs, Rest};
+use minijinja::{Environment, Error, ErrorKind, State, Value, context, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,10 @@ const MOST_BYTES: usize = 1 << 18;
 const FUEL: u64 = 500_000;
 /// Bytes that one unit of fuel pays for.
 const BYTES_A_FUEL: usize = 64;
+/// Bytes of the longest line of a template: the template engine counts columns in sixteen bits.
+const LONGEST_LINE: usize = 60_000;
+/// The widest indentation of JSON.
+const WIDEST_INDENT: usize = 64;
 
 /// The template, with what it is told besides the messages.
 #[derive(Debug)]
@@ -58,6 +62,9 @@ impl ChatTemplate {
             let what = format!("the chat template has {} bytes, and at most {MOST_BYTES} are read", source.len());
             return Err(wrong(what));
         }
+        if source.lines().any(|line| line.len() > LONGEST_LINE) {
+            return Err(wrong(format!("a line of the chat template has more than {LONGEST_LINE} bytes")));
+        }
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|e| wrong(e.to_string()))?);
@@ -66,6 +73,7 @@ impl ChatTemplate {
         environment.add_function("raise_exception", raise);
         environment.add_function("strftime_now", date);
         environment.add_filter("tojson", to_json);
+        environment.add_filter("format", format);
         environment
             .add_template_owned(NAME, source)
             .map_err(|error| wrong(format!("the chat template is not understood{}", said(&error))))?;
@@ -122,15 +130,24 @@ fn method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) 
             }
             bytes
         }
-        // Widths and digits behind a point stand in the text.
-        (Some(text), "format", _) => {
-            let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-            numbers.fold(0, |sum: usize, digits| sum.saturating_add(digits.parse().unwrap_or(usize::MAX)))
-        }
+        (Some(text), "format", _) => widths(text),
         _ => 0,
     };
     state.consume_fuel((bytes / BYTES_A_FUEL) as u64)?;
     unknown_method_callback(state, value, name, args)
+}
+
+/// The filter `format`, which is paid for before it is applied.
+fn format(state: &mut State<'_, '_>, form: Value, args: Rest<Value>) -> Result<Value, Error> {
+    state.consume_fuel((form.as_str().map_or(0, widths) / BYTES_A_FUEL) as u64)?;
+    let all: Vec<Value> = std::iter::once(form).chain(args.iter().cloned()).collect();
+    Value::from_function(filters::format).call(state, &all)
+}
+
+/// The sum of all widths and digits behind a point in a format string: how much it may add to what it is given.
+fn widths(form: &str) -> usize {
+    let numbers = form.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    numbers.fold(0, |sum: usize, digits| sum.saturating_add(digits.parse().unwrap_or(usize::MAX)))
 }
 
 /// What templates call to refuse messages.
@@ -147,7 +164,12 @@ fn date(form: String) -> Result<String, Error> {
 
 /// JSON as Python writes it: minijinja's, without the escapes that protect HTML.
 fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
-    let protected = minijinja::filters::tojson(value, indent, options)?;
+    let width = indent.as_ref().and_then(Value::as_usize).or_else(|| options.peek("indent").ok()).unwrap_or(0);
+    if width > WIDEST_INDENT {
+        let what = format!("an indentation of {width} is more than a chat template may ask for ({WIDEST_INDENT})");
+        return Err(Error::new(ErrorKind::InvalidOperation, what));
+    }
+    let protected = filters::tojson(value, indent, options)?;
     let text = protected.as_str().unwrap_or_default();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -678,7 +678,8 @@ def environments(campaign):
             env["HF_HUB_OFFLINE"] = None
         for arguments in (["models"], ["show", GRAPHS[0]], ["pull", "tiny/model", "--dry-run"]):
             ended = campaign.check(f"{name}={value[:30]!r}", arguments, folder, 1 << 20, **env)
-            if b"secret" in ended.err + ended.out:
+            # In the name of a folder it is no password.
+            if name == "HF_ENDPOINT" and b"secret" in ended.err + ended.out:
                 campaign.fault(f"{name}: the password is told")
             if arguments[0] == "show" and ended.status != 0:
                 campaign.fault(f"{name}={value[:30]!r}: a graph cannot be shown: {ended.err[-200:]!r}")

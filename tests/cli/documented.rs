@@ -121,6 +121,7 @@ fn graphs(home: &mut Home) -> String {
     let again = home.check(&["show"], "show", &[&pruned]);
     assert!(again["replacement_score"].is_null() && again["recomputed_replacement_score"].is_number());
     home.check(&["groups"], "groups", &[&pruned]);
+    of_another_program(home);
     home.check(&["diff"], "diff", &[&dallas, &oakland]);
     home.check(&["diff"], "union", &[&dallas, &oakland, &dallas]);
     let strongest = home.check(&["filter"], "filter", &[&dallas, "from:feature to:logit"])["edges"][0].clone();
@@ -129,6 +130,21 @@ fn graphs(home: &mut Home) -> String {
     home.check(&["verify"], "verify", &[&dallas, "--edge", &source, &target]);
     home.check(&["verify"], "verify", &[&dallas, "--top", "3", "--most", "3"]);
     format!("{layer}:{position}:{feature}")
+}
+
+/// A graph with attention features, and features of two dictionaries.
+fn of_another_program(home: &mut Home) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/data/attention-features.json");
+    let mut file: Value = serde_json::from_slice(&fs::read(data).unwrap()).unwrap();
+    for (nth, node) in file["nodes"].as_array_mut().unwrap().iter_mut().enumerate() {
+        node["source_model"] = ["base", "adapter"][nth % 2].into();
+    }
+    let graph = home.path("attention.json");
+    fs::write(&graph, file.to_string()).unwrap();
+    let shown = home.check(&["show"], "show", &[&graph, "--top", "100"]);
+    for id in ids(&shown["top"]) {
+        home.check(&["node", "around"], "show", &[&graph, &id]);
+    }
 }
 
 fn the_model(home: &mut Home, feature: &str) {

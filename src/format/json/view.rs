@@ -3,7 +3,7 @@
 use super::metadata::{Metadata, QParams};
 use super::names::Names;
 use super::nodes::Nodes;
-use crate::graph::{Edited, Group, Labelled, Labels, Thresholds};
+use crate::graph::{Edited, Group, Labelled, Labels, NodeKind, Thresholds};
 use crate::ids::NodeId;
 use std::collections::{HashMap, HashSet};
 
@@ -20,8 +20,12 @@ pub(super) struct View {
 /// What a person left in a file. What names no node is left out: a viewer keeps the pins of nodes that it pruned away.
 pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> View {
     let mut labels = Labels::new();
-    // What the label of an output says is its text, its probability and its supernode.
-    let is_label = |(at, label): &(usize, &_)| !str::is_empty(label) && !nodes.nodes[*at].is_logit();
+    // What the label of an output says is its text, its probability and its supernode; Neuronpedia's of a token quotes it.
+    let is_label = |(at, label): &(usize, &str)| match nodes.nodes[*at].kind {
+        NodeKind::Logit { .. } => false,
+        NodeKind::Token { .. } => !label.is_empty() && !label.starts_with("Emb: \""),
+        _ => !label.is_empty(),
+    };
     for (at, label) in nodes.labels.iter().map(|label| label.as_ref()).enumerate().filter(is_label) {
         labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.to_string());
     }
