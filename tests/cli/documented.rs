@@ -95,10 +95,15 @@ fn graphs(home: &mut Home) -> String {
     let features = home.check(&["filter"], "filter", &[&dallas, "type:feature"]);
     let features = ids(&features["nodes"]);
     home.check(&["filter"], "filter", &[&dallas, "promotes~Austin or sign:-"]);
-    home.check(&["paths"], "paths", &[&dallas, &features[0], &ids(&shown["top"])[0]]);
+    let outputs = ids(&home.check(&["filter"], "filter", &[&dallas, "type:logit"])["nodes"]);
+    home.check(&["paths"], "paths", &[&dallas, &features[0], &outputs[0]]);
+    let strongest = home.check(&["filter"], "filter", &[&dallas, "from:feature to:logit"])["edges"][0].clone();
+    let [source, target] = ["source", "target"].map(|end| strongest[end].as_str().unwrap().to_owned());
     let parts: Vec<&str> = features[0].split('_').collect();
-    let ([layer, feature, position], group) =
-        ([parts[0], parts[1], parts[2]], format!("both={},{}", features[0], features[1]));
+    let ([layer, feature, position], group) = (
+        [parts[0], parts[1], parts[2]],
+        format!("both={source},{}", features.iter().find(|id| **id != source).unwrap()),
+    );
     let set = home.path("set.json");
     let interventions = format!(
         r#"{{"freeze": "direct", "layers": {{"start": 0, "end": 2}}, "list": [{{"name": "one", "muted": true, "action": {{"do": "ablate"}},
@@ -111,7 +116,19 @@ fn graphs(home: &mut Home) -> String {
     home.check(
         &["edit"],
         "edit",
-        &[&dallas, "--group", &group, "--label", &labels[0], "--label", &labels[1], "--interventions", &set],
+        &[
+            &dallas,
+            "--group",
+            &group,
+            "--pin",
+            &target,
+            "--label",
+            &labels[0],
+            "--label",
+            &labels[1],
+            "--interventions",
+            &set,
+        ],
     );
     home.check(&["groups"], "groups", &[&dallas, "--alike", "0.1", "--span", "20"]);
     home.check(&["show"], "show", &[&dallas]);
@@ -124,8 +141,6 @@ fn graphs(home: &mut Home) -> String {
     of_another_program(home);
     home.check(&["diff"], "diff", &[&dallas, &oakland]);
     home.check(&["diff"], "union", &[&dallas, &oakland, &dallas]);
-    let strongest = home.check(&["filter"], "filter", &[&dallas, "from:feature to:logit"])["edges"][0].clone();
-    let [source, target] = ["source", "target"].map(|end| strongest[end].as_str().unwrap().to_owned());
     home.check(&["heads"], "heads", &[&dallas, "--edge", &source, &target]);
     home.check(&["verify"], "verify", &[&dallas, "--edge", &source, &target]);
     home.check(&["verify"], "verify", &[&dallas, "--top", "3", "--most", "3"]);

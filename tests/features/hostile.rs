@@ -56,7 +56,7 @@ fn a_record_that_is_none() {
         (&b"{"[..], "ends before its JSON does"),
         (b"[]", "no JSON object"),
         (b"{\"top_logits\": [\"\xff\"]}", "not JSON"),
-        (b"{\"act_max\": 1e39}", "JSON"),
+        (b"{\"act_max\": 1e39}", "too large a number"),
         (b"{\"act_max\": \"1\"}", "stands where"),
         (br#"{"examples_quantiles": [{"examples": [{"tokens": ["a"], "tokens_acts_list": []}]}]}"#, "1 tokens and 0"),
         (br#"{"examples_quantiles": [{"examples": [{"tokens": ["a"], "tokens_acts_list": [null]}]}]}"#, "null"),
