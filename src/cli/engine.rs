@@ -10,6 +10,8 @@ use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::error::Error as _;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::{io, thread};
 
 /// The model and the transcoder.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -61,17 +63,35 @@ pub fn hub(offline: bool) -> Hub {
 /// and end the program where the system has none left.
 fn start_threads(threads: Option<u16>) -> Result<()> {
     let wanted = threads.map_or(0, usize::from);
-    match rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global() {
-        Err(error) if error.source().is_some() => {
-            let cause = error.source().map_or_else(String::new, ToString::to_string);
-            bail!(
-                "the threads to compute on cannot be started ({cause}); ask for fewer with --threads, or allow more \
-                 processes or memory (ulimit -u, ulimit -v)"
-            )
-        }
+    let cause = match rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global() {
+        Err(error) if error.source().is_some() => error.source().map_or_else(String::new, ToString::to_string),
         // Without a cause in the system it says that they are there.
-        _ => Ok(()),
-    }
+        _ => match can_start(rayon::current_num_threads()) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.to_string(),
+        },
+    };
+    bail!(
+        "the threads to compute on cannot be started ({cause}); ask for fewer with --threads, or allow more processes or \
+         memory (ulimit -u, ulimit -v)"
+    )
+}
+
+/// Whether the system has room for so many threads more. candle starts as many of its own at their first use, and does not
+/// outlive being refused one.
+///
+/// # Errors
+/// It refuses one.
+fn can_start(threads: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let held = gate.lock();
+        let wait = || drop(gate.lock());
+        let started: io::Result<Vec<_>> =
+            (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, wait)).collect();
+        drop(held);
+        started.map(drop)
+    })
 }
 
 impl EngineArgs {

@@ -45,8 +45,11 @@ fn threads_that_cannot_be_had_are_told_of() {
         String::from_utf8(command.assert().code(code).get_output().stderr.clone()).unwrap()
     };
     // A thousand stacks of 2 MiB take more addresses than these.
-    let refused = said(limited("ulimit -v 1000000", &trace("1000")), 1);
-    assert!(refused.contains("--threads") && !refused.contains("panicked"), "{refused}");
+    // So do twice as many of 4 GiB, and candle starts as many again.
+    for addresses in ["1000000", "4194304"] {
+        let refused = said(limited(&format!("ulimit -v {addresses}"), &trace("1000")), 1);
+        assert!(refused.contains("--threads") && !refused.contains("panicked"), "{refused}");
+    }
     let mut absurd = circuitscope();
     absurd.args(trace("60000"));
     assert!(said(absurd, 2).contains("1024"));
