@@ -1,8 +1,9 @@
 //! That order, shards and interruptions change no byte.
 
 use crate::{demo_engine, files, gathered, written};
+use circuitscope::array::Shard;
 use circuitscope::attribution::Engine;
-use circuitscope::features::build::{self, BuildError, Options, Part, Shard, part_path};
+use circuitscope::features::build::{self, BuildError, Options, Part, part_path};
 use circuitscope::job::{Cancel, Monitor};
 use std::fs;
 use std::path::Path;
@@ -57,11 +58,11 @@ fn shards_merge_into_what_one_run_writes() {
         gathered(&engine, &corpus, &Options { shard, ..options() }, folder.path()).unwrap();
         part_path(folder.path(), shard)
     });
-    let merged = build::merge(&paths).unwrap();
+    let merged = build::merge(&paths, &Monitor::default()).unwrap();
     assert!(finished(&engine, &merged) == whole(&engine, &documents));
 
     let refused = |paths: &[std::path::PathBuf], what: &str| {
-        let said = build::merge(paths).unwrap_err().to_string();
+        let said = build::merge(paths, &Monitor::default()).unwrap_err().to_string();
         assert!(said.contains(what), "{said}");
     };
     refused(&paths[..2], "shard 2 of 3 is not among the parts");
@@ -69,7 +70,7 @@ fn shards_merge_into_what_one_run_writes() {
     let other = tempfile::tempdir().unwrap();
     let shard = shards[2];
     gathered(&engine, &corpus, &Options { seed: 4, shard, ..options() }, other.path()).unwrap();
-    refused(&[paths[0].clone(), part_path(other.path(), shard)], "not made with the same files and options");
+    refused(&[paths[0].clone(), part_path(other.path(), shard)], "shard-1-of-3.part: it was made with other options");
 }
 
 /// Stopped again and again, at moments that fall within reading, batches and layers.
