@@ -3,8 +3,8 @@
 #
 #   bash tests/cluster.sh           installs slurm-wlm and munge from Debian where they are missing; needs root; minutes
 #
-# A feature store of the demo as an array of 8 with the merge behind it, one task killed in the middle and requeued by the
-# scheduler; 28 traces as an array of 4, likewise; 256 parts merged. What comes out has to be byte for byte that of one
+# A feature store of the demo as an array of 8 with the merge behind it, one task killed in the middle and queued again;
+# 28 traces as an array of 4, likewise; 256 parts merged. What comes out has to be byte for byte that of one
 # run. PROGRAM names a program that was built before, CORPUS the demo's sentences, one a line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -50,8 +50,9 @@ tidy() {
 trap tidy EXIT
 
 start_slurm() {
-    local dir=$work/slurm host
+    local dir=$work/slurm host memory
     host=$(hostname)
+    memory=$(awk '/^MemTotal:/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
     mkdir -p "$dir/state" "$dir/spool/n1" "$dir/spool/n2" /run/munge
     if ! munge -n </dev/null 2>/dev/null | unmunge >/dev/null 2>&1; then
         [ -s /etc/munge/munge.key ] || dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none
@@ -81,8 +82,8 @@ SelectTypeParameters=CR_Core
 MpiDefault=none
 ReturnToService=2
 JobRequeue=1
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17101 CPUs=2 RealMemory=16000 State=UNKNOWN
-NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17102 CPUs=2 RealMemory=16000 State=UNKNOWN
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17101 CPUs=2 RealMemory=$memory State=UNKNOWN
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17102 CPUs=2 RealMemory=$memory State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
     slurmctld -f "$SLURM_CONF"
@@ -111,22 +112,30 @@ wait_for() {
     return 1
 }
 
-# Kills the process of a shard that is at work, without a word, and has the scheduler queue its task again.
+# Kills the process of a shard that is at work, without a word; its task is queued again.
 kill_one() {
     local array=$1 folder=$2 found
     for _ in $(seq 600); do
         # The shard and the process of a task that has done something.
-        found=$(status "$folder" "next((f\"{t['shard']} {t['task'].split('process ')[1].split()[0]}\" for t in array['tasks'] if t['state'] == 'running' and t['tokens'] > 0), '')" 2>/dev/null) || found=
-        if [ -n "$found" ]; then
-            kill -KILL "${found#* }"
-            scontrol requeue "${array}_${found% *}"
-            echo "   killed shard ${found% *} of job $array in the middle (process ${found#* }), and requeued it"
+        found=$(status "$folder" "next((t['shard'], int(t['task'].split('process ')[1].split()[0])) for t in array['tasks'] if t['state'] == 'running' and t['tokens'] > 0)" 2>/dev/null | tr -d '(),') || found=
+        if [ -n "$found" ] && kill -KILL "${found#* }"; then
+            echo "   killed shard ${found% *} of job $array in the middle (process ${found#* })"
             return 0
         fi
         sleep 0.2
     done
     echo "cluster: no task was seen at work" >&2
     return 1
+}
+
+# That one task of an array was queued again, and one only.
+requeued_once() {
+    local again
+    again=$(scontrol show job "$1" | grep -c 'Restarts=[1-9]') || true
+    [ "$again" = 1 ] || {
+        echo "cluster: $again tasks of job $1 were queued again, in place of one" >&2
+        return 1
+    }
 }
 
 # That two folders hold the same files with the same bytes, whatever tasks say of themselves aside.
@@ -156,6 +165,7 @@ merge=${said#*merge } && merge=${merge%%;*}
 kill_one "$array" store.parts
 "$program" status store.parts | sed 's/^/   /'
 wait_for "$merge"
+requeued_once "$array"
 echo "   array and merge: $((SECONDS - begun)) s"
 [ "$(status store.parts "len(array['done'])")" = 8 ] || { cat store.parts/*.log; exit 1; }
 [ -f store/index.json.gz ] || { cat store.parts/merge.log; exit 1; }
@@ -200,6 +210,7 @@ array=${said#array } && array=${array%%,*}
 report=${said#*report } && report=${report%%;*}
 kill_one "$array" graphs
 wait_for "$report"
+requeued_once "$array"
 echo "   array: $((SECONDS - begun)) s"
 sed 's/^/   /' graphs/status.txt
 same graphs one-run-graphs

@@ -20,7 +20,7 @@ merge_needs=(--cpus-per-task=8 --mem=96G --time=04:00:00 --gres=gpu:1)
 # --- the job ---
 
 # A task that is asked to stop, by preemption or two minutes before its time is up, writes down what it has and goes on
-# there in the next run. Killed without a word it loses a minute's work.
+# there in the next run. Killed without a word it loses a minute's work, and is queued again too.
 run_and_requeue() {
     local child code=0 stopped=
     "$@" &
@@ -32,7 +32,8 @@ run_and_requeue() {
         code=0
         wait "$child" || code=$?
     done
-    if [ -n "$stopped" ] && [ "$code" -ne 0 ]; then
+    # Above 128 it was killed; what kills it again and again is for a person to look at.
+    if [ "$code" -ne 0 ] && { [ -n "$stopped" ] || [ "$code" -gt 128 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ]; }; then
         scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     fi
     return "$code"
