@@ -5,7 +5,7 @@
 //!
 //! | floor | what stands there |
 //! | --- | --- |
-//! | [`ids`], [`job`], [`parallel`], [`untrusted`], [`allocator`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work on all cores; files that anyone may have made; the program's allocator |
+//! | [`ids`], [`job`], [`array`](mod@array), [`parallel`], [`untrusted`], [`allocator`] | newtypes for layers, positions, features and nodes; long work that reports and can be stopped; work shared out among many tasks; work on all cores; files that anyone may have made; the program's allocator |
 //! | [`graph`] | the attribution graph, pure: influence, pruning, scores, walking. No files, no candle, no terminal |
 //! | [`hub`], [`tokens`], [`model`], [`transcoder`] | where files lie and come from; the tokenizer; the language model; what replaces its MLPs |
 //! | [`demo`] | the embedded demo model's files |
@@ -16,6 +16,7 @@
 //! | [`cli`] | one file a subcommand |
 
 pub mod allocator;
+pub mod array;
 pub mod attribution;
 pub mod cli;
 pub mod config;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use its own floor and those below.
 const FLOORS: [&[&str]; 7] = [
-    &["allocator", "ids", "job", "parallel", "untrusted"],
+    &["allocator", "array", "ids", "job", "parallel", "untrusted"],
     &["graph"],
     &["tokens", "model", "transcoder", "hub"],
     &["demo", "features", "format", "intervention", "attribution", "verify"],

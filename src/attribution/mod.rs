@@ -35,6 +35,7 @@ pub use outlook::Outlook;
 pub use plan::{DeviceMemory, Limits, Plan};
 pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
 pub use replacement::Replacement;
+pub(crate) use sizes::forward_operations;
 pub use targets::{Request, TargetChoice, softmax};
 pub use trace::{TraceOptions, Tracing, trace};
 pub use why::{Why, firing};

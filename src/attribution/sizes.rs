@@ -134,7 +134,7 @@ pub(super) fn sizes(spec: &ModelSpec, transcoder: &Transcoder, capture: &Capture
 }
 
 /// Floating-point operations of a forward pass over `positions` tokens, encoders and the last token's logits included.
-pub(super) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, positions: usize) -> u64 {
+pub(crate) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, positions: usize) -> u64 {
     let layers = (0..spec.n_layers).map(|layer| layer_operations(spec, transcoder.n_features(layer), positions));
     layers.sum::<u64>() + logit_operations(spec)
 }

@@ -1,12 +1,14 @@
 //! `circuitscope trace --prompts`: many prompts with the model loaded once, a file for each, whole or in shards.
 
+use crate::array::{Claim, Shard};
 use crate::attribution::{Engine, Request, TargetChoice, TraceOptions};
 use crate::cli::lines::{self, Entry, Line};
 use crate::cli::output::{note, print_json_line};
 use crate::cli::prompt::{ChatArgs, PromptArgs};
 use crate::cli::trace::{self, Start, TraceArgs};
 use crate::format::raw::{self, Summary};
-use crate::graph::TargetKind;
+use crate::graph::{Provenance, TargetKind};
+use crate::job::Cancel;
 use crate::untrusted::{self, excerpt};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
@@ -15,9 +17,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Bytes of the largest list of prompts.
@@ -39,29 +39,20 @@ pub struct BatchArgs {
     shard: Option<Shard>,
 }
 
-/// Part `nth` (from 0) of `of`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shard {
-    pub nth: usize,
-    pub of: usize,
-}
+/// What the records of an array's tasks call this command.
+pub(super) const WORK: &str = "trace";
 
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse::<usize>().ok();
-        match text.split_once('/').and_then(|(i, n)| Some((number(i)?, number(n)?))) {
-            Some((i, n)) if 1 <= i && i <= n => Ok(Self { nth: i - 1, of: n }),
-            _ => Err("it has to be I/N, two whole numbers with 1 <= I <= N".to_owned()),
-        }
-    }
-}
-
-/// What became of a prompt.
+/// What became of a prompt, of so many tokens.
 enum Outcome {
-    Traced(Value),
-    Skipped,
+    Traced(Value, usize),
+    Skipped(usize),
+}
+
+/// A run that was stopped before its last prompt.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped; {traced} prompts were traced, run it again to go on")]
+struct Stopped {
+    traced: usize,
 }
 
 /// Traces the prompts of the file one after the other. What cannot be traced is reported, and the others go on.
@@ -79,38 +70,67 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
     }
     fs::create_dir_all(folder).with_context(|| format!("--out {} cannot be a directory", folder.display()))?;
     let engine = Arc::new(args.open(Some(folder), None)?);
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Cancel::default();
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("signals cannot be listened to")?;
+        signal_hook::flag::register(signal, stop.flag()).context("signals cannot be listened to")?;
     }
-    let Shard { nth, of } = args.batch.shard.unwrap_or(Shard { nth: 0, of: 1 });
+    let Some(shard) = args.batch.shard else { return all_of(args, prompts, folder, &all, &engine, None, &stop) };
+    let claim = Claim::take(folder, shard, WORK, &stop)?;
+    let outcome = all_of(args, prompts, folder, &all, &engine, Some(&claim), &stop);
+    claim.end(&outcome, |error| error.is::<Stopped>());
+    outcome
+}
+
+/// Traces the prompts of one shard, or all of them, and tells the claim how far it is.
+fn all_of(
+    args: &TraceArgs,
+    prompts: &Path,
+    folder: &Path,
+    all: &[Line],
+    engine: &Arc<Engine>,
+    claim: Option<&Claim>,
+    stop: &Cancel,
+) -> Result<()> {
+    let shard = args.batch.shard.unwrap_or(Shard::WHOLE);
+    let own: Vec<(usize, &Line)> = all.iter().enumerate().filter(|(index, _)| shard.has(*index as u64)).collect();
     let (mut traced, mut skipped, mut failed) = (0, 0, 0);
-    for (index, line) in all.iter().enumerate().skip(nth).step_by(of) {
+    if let Some(claim) = claim {
+        claim.tell(|record| record.total = Some(own.len() as u64));
+    }
+    for (index, line) in own {
         let out = folder.join(file_name(index, line));
-        let outcome = one(args, line, &out, &engine);
-        let mut result = match outcome {
-            Ok(Outcome::Traced(summary)) => {
+        let (mut result, tokens, tokens_now) = match one(args, line, &out, engine) {
+            Ok(Outcome::Traced(summary, tokens)) => {
                 traced += 1;
-                summary
+                (summary, tokens, tokens)
             }
-            Ok(Outcome::Skipped) => {
+            Ok(Outcome::Skipped(tokens)) => {
                 skipped += 1;
                 note!("{} is there already", out.display());
-                json!({ "out": out, "skipped": true })
+                (json!({ "out": out, "skipped": true }), tokens, 0)
             }
+            // Of what was asked to stop no prompt is to blame.
+            Err(_) if stop.is_cancelled() => return Err(Stopped { traced }.into()),
             Err(error) => {
                 failed += 1;
                 note!("{}, line {}: {error:#}", prompts.display(), line.number);
-                json!({ "error": format!("{error:#}") })
+                (json!({ "error": format!("{error:#}") }), 0, 0)
             }
         };
+        if let Some(claim) = claim {
+            claim.tell(|record| {
+                record.done = (traced + skipped) as u64;
+                record.tokens += tokens as u64;
+                record.tokens_of_run += tokens_now as u64;
+            });
+        }
         if args.json {
             result["index"] = index.into();
             result["line"] = line.number.into();
             print_json_line(&result)?;
         }
-        if stop.load(Ordering::Relaxed) {
-            bail!("stopped; {traced} prompts were traced, run it again to go on");
+        if stop.is_cancelled() {
+            return Err(Stopped { traced }.into());
         }
     }
     note!("{traced} traced, {skipped} there already, {failed} failed, in {}", folder.display());
@@ -118,6 +138,29 @@ pub fn run(args: &TraceArgs, prompts: &Path, folder: &Path) -> Result<()> {
         bail!("{failed} of {} prompts were not traced", traced + skipped + failed);
     }
     Ok(())
+}
+
+/// The longest of the prompts that can be read, in tokens, and how many there are; those that cannot are named on stderr.
+///
+/// # Errors
+/// The file cannot be used, or no prompt of it.
+pub(super) fn sizes(args: &TraceArgs, prompts: &Path, engine: &Arc<Engine>) -> Result<(usize, usize)> {
+    if prompts == Path::new("-") {
+        bail!("--prompts -: the tasks of an array cannot share stdin; give a file");
+    }
+    let (all, _) = lines::read(&content(prompts)?);
+    let mut longest = 0;
+    for line in &all {
+        let start = line.entry.as_ref().map_err(|why| anyhow!("{why}"));
+        match start.and_then(|entry| Start::fresh(&for_entry(args, entry), engine)) {
+            Ok(start) => longest = start.size().0.max(longest),
+            Err(error) => note!("{}, line {}: {error:#}", prompts.display(), line.number),
+        }
+    }
+    if longest == 0 {
+        bail!("{} holds no prompt that can be traced", prompts.display());
+    }
+    Ok((longest, all.len()))
 }
 
 /// The content of the file, or of stdin.
@@ -140,11 +183,11 @@ fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Resul
     let mut start = Start::fresh(&args, engine)?;
     if let (false, true, Start::Fresh { options, .. }) = (args.force.force, out.exists(), &start) {
         let there = raw::summary(out)?;
-        if !is_made_by(&there, options, engine) {
-            bail!("{} was made from something else; give --force or another --out", out.display());
+        if let Some(other) = difference(&there, options, engine) {
+            bail!("{} was made {other}; give --force or another --out", out.display());
         }
         if !there.is_partial {
-            return Ok(Outcome::Skipped);
+            return Ok(Outcome::Skipped(there.n_positions));
         }
         start = Start::resumed(&args, raw::read(out)?);
     }
@@ -152,22 +195,32 @@ fn one(args: &TraceArgs, line: &Line, out: &Path, engine: &Arc<Engine>) -> Resul
     if !args.json {
         trace::report(&args, out, &traced, &cost)?;
     }
-    Ok(Outcome::Traced(trace::summary(out, &traced, &cost)?))
+    Ok(Outcome::Traced(trace::summary(out, &traced, &cost)?, traced.tokens.len()))
 }
 
-/// Whether a graph is what would be made now, as far as its header tells.
-fn is_made_by(there: &Summary, options: &TraceOptions, engine: &Engine) -> bool {
+/// How a graph was made otherwise than it would be now, as far as its header tells; `None` where it was not.
+fn difference(there: &Summary, options: &TraceOptions, engine: &Engine) -> Option<String> {
     let same_targets = match &options.targets {
         TargetChoice::Likeliest { .. } => there.targets.iter().all(|(kind, _)| *kind == TargetKind::Token),
         TargetChoice::Given(requests) => {
             requests.iter().map(Request::name).eq(there.targets.iter().map(|(_, text)| Cow::from(text)))
         }
     };
-    let made_from = &there.provenance;
-    same_targets
-        && there.settings == options.settings
-        && made_from.model == engine.model.spec.name
-        && made_from.transcoder == engine.transcoder.name()
+    let Provenance { program_version, model, transcoder, file_hashes, .. } = &there.provenance;
+    match () {
+        () if *model != engine.model.spec.name => Some(format!("with another model ({})", excerpt(model))),
+        () if *transcoder != engine.transcoder.name() => {
+            Some(format!("with another transcoder ({})", excerpt(transcoder)))
+        }
+        () if file_hashes != engine.file_hashes() => Some("with other files of the model or the transcoder".to_owned()),
+        () if program_version != env!("CARGO_PKG_VERSION") => {
+            Some(format!("by version {} of this program", excerpt(program_version)))
+        }
+        () if !same_targets || there.settings != options.settings => {
+            Some("from another prompt, or with other options".to_owned())
+        }
+        () => None,
+    }
 }
 
 /// The command as it would be for this prompt alone.
@@ -218,13 +271,5 @@ mod tests {
         assert_eq!(slug("../../etc/passwd"), "etc-passwd");
         assert_eq!(slug("你好 🙂"), "");
         assert_eq!(slug(&"long ".repeat(40)).len(), 39);
-    }
-
-    #[test]
-    fn a_shard_is_one_of_several() {
-        assert_eq!("2/3".parse(), Ok(Shard { nth: 1, of: 3 }));
-        for wrong in ["0/3", "4/3", "1", "1/0", "a/b", "-1/2"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
-        }
     }
 }

@@ -138,6 +138,36 @@ impl EngineArgs {
         args
     }
 
+    /// The same on the processor, to look at sizes where the card that was asked for is not at hand.
+    #[must_use]
+    pub fn on_processor(&self) -> Self {
+        let mut args = self.clone();
+        args.device.device = DeviceChoice::Named(DeviceName::Cpu);
+        args
+    }
+
+    /// Whether a card was asked for by name.
+    pub fn wants_card(&self) -> bool {
+        matches!(self.device.device, DeviceChoice::Named(name) if name != DeviceName::Cpu)
+    }
+
+    /// The options that name the same model, transcoder, device and numbers, for another command.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        for (option, value) in [
+            ("--model", path(&self.model)),
+            ("--transcoder", path(&self.transcoder)),
+            ("--preset", self.preset.clone()),
+        ] {
+            value.into_iter().for_each(|value| add(option, value));
+        }
+        add("--device", self.device.device.to_string());
+        add("--dtype", self.device.dtype.to_string());
+        words
+    }
+
     /// Where they lie; with `--download` what is missing is fetched first.
     pub fn places(&self) -> Result<(Place, Place)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };

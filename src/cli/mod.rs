@@ -34,6 +34,8 @@ mod progress;
 mod prompt;
 mod pull;
 mod show;
+mod status;
+mod submit;
 mod trace;
 mod verify;
 mod walk;
@@ -97,6 +99,8 @@ enum Command {
     Start(walk::StartArgs),
     Models(models::ModelsArgs),
     Pull(pull::PullArgs),
+    Status(status::StatusArgs),
+    Submit(submit::SubmitArgs),
 }
 
 /// Does what the command line asks for.
@@ -132,6 +136,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Start(args)) => walk::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
+        Some(Command::Status(args)) => status::run(args),
+        Some(Command::Submit(args)) => submit::run(args),
     }
 }
 

@@ -157,6 +157,13 @@ impl TraceArgs {
     }
 }
 
+impl TraceArgs {
+    /// Features that are to get a row; `None` for all.
+    pub fn max_feature_nodes(&self) -> Option<usize> {
+        self.settings.settings("").max_feature_nodes
+    }
+}
+
 impl Start {
     /// At the prompt and the outputs that the command names.
     ///
@@ -175,7 +182,7 @@ impl Start {
     }
 
     /// Tokens of the prompt, and how many features are to get a row.
-    fn size(&self) -> (usize, Option<usize>) {
+    pub fn size(&self) -> (usize, Option<usize>) {
         match self {
             Self::Fresh { tokens, options } => (tokens.len(), options.settings.max_feature_nodes),
             Self::Resumed { from, max_feature_nodes } => (from.tokens.len(), *max_feature_nodes),

@@ -167,6 +167,8 @@ pub struct Summary {
     pub settings: Settings,
     /// What it was made from.
     pub provenance: Provenance,
+    /// Tokens of the prompt.
+    pub n_positions: usize,
     /// The outputs that are traced: their kinds and texts.
     pub targets: Vec<(TargetKind, String)>,
     /// Whether it was stopped before every wanted feature had its row.
@@ -179,12 +181,13 @@ pub struct Summary {
 /// As [`read`], as far as the file's header tells.
 pub fn summary(path: &Path) -> Result<Summary, FormatError> {
     let file = Reader::open(path)?;
-    let About { wanted_features, settings, provenance, targets, .. } = about(&file)?;
+    let About { wanted_features, settings, provenance, targets, token_texts, .. } = about(&file)?;
     let Some([n_selected]) = file.shape("selected_features") else {
         return Err(file.damaged("it has no list of selected features"));
     };
     let targets = targets.into_iter().map(|target| (target.kind, target.text)).collect();
-    Ok(Summary { settings, provenance, targets, is_partial: *n_selected < wanted_features })
+    let is_partial = *n_selected < wanted_features;
+    Ok(Summary { settings, provenance, n_positions: token_texts.len(), targets, is_partial })
 }
 
 /// The model that a trace was made from, without reading the trace.

@@ -188,9 +188,11 @@ fn features(home: &mut Home) {
     fs::write(&corpus, [DALLAS, OAKLAND].join("\n")).unwrap();
     let build = ["--corpus", &corpus, "--layers", "0..0", "--out"];
     home.check(&["features-build"], "features build", &[&build[..], &[&store]].concat());
-    home.check(&["features-build"], "features build", &[&build[..], &[&shards, "--shard", "1/1"]].concat());
-    let parts: Vec<String> =
-        fs::read_dir(&shards).unwrap().map(|entry| entry.unwrap().path().to_str().unwrap().to_owned()).collect();
+    for shard in ["1/2", "2/2"] {
+        home.check(&["features-build"], "features build", &[&build[..], &[&shards, "--shard", shard]].concat());
+    }
+    home.check(&["status"], "status", &[&shards]);
+    let parts = ["1", "2"].map(|nth| format!("{shards}/shard-{nth}-of-2.part"));
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     home.check(&["features-build"], "features merge", &[&parts[..], &["--out", &store]].concat());
     let rows = home.path("rows.jsonl");

@@ -42,9 +42,18 @@ fn an_array_of_shards_writes_what_one_run_writes() {
     assert_eq!((&whole["documents"], &whole["features"]), (&sentences().len().into(), &768.into()));
     assert!(!path("whole/whole.part").exists(), "what was gathered is let go of once the store is there");
     let parts = path("parts");
-    for shard in ["2/2", "1/2"] {
+    let states = || {
+        let mut status = Command::new(env!("CARGO_BIN_EXE_circuitscope"));
+        let status = json(status.arg("status").arg(&parts));
+        assert_eq!(status["problems"], serde_json::json!([]));
+        status["arrays"][0].clone()
+    };
+    for (shard, missing) in [("2/2", &[1][..]), ("1/2", &[])] {
         build("c.txt", &["--shard", shard, "--out", parts.to_str().unwrap()]);
+        assert_eq!(states()["missing"], serde_json::json!(missing));
     }
+    let whole_tokens = states()["tokens"].clone();
+    assert_eq!((&whole_tokens, &states()["done"]), (&whole["tokens"], &serde_json::json!([1, 2])));
     let mut merge = circuitscope(home.path());
     merge.args(["merge", "--out"]).arg(path("merged"));
     let merged = json(merge.args(["shard-1-of-2.part", "shard-2-of-2.part"].map(|name| parts.join(name))));

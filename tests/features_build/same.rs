@@ -1,8 +1,9 @@
 //! That order, shards and interruptions change no byte.
 
 use crate::{demo_engine, files, gathered, written};
+use circuitscope::array::Shard;
 use circuitscope::attribution::Engine;
-use circuitscope::features::build::{self, BuildError, Options, Part, Shard, part_path};
+use circuitscope::features::build::{self, BuildError, Options, Part, part_path};
 use circuitscope::job::{Cancel, Monitor};
 use std::fs;
 use std::path::Path;
@@ -57,11 +58,11 @@ fn shards_merge_into_what_one_run_writes() {
         gathered(&engine, &corpus, &Options { shard, ..options() }, folder.path()).unwrap();
         part_path(folder.path(), shard)
     });
-    let merged = build::merge(&paths).unwrap();
+    let merged = build::merge(&paths, &Monitor::default()).unwrap();
     assert!(finished(&engine, &merged) == whole(&engine, &documents));
 
     let refused = |paths: &[std::path::PathBuf], what: &str| {
-        let said = build::merge(paths).unwrap_err().to_string();
+        let said = build::merge(paths, &Monitor::default()).unwrap_err().to_string();
         assert!(said.contains(what), "{said}");
     };
     refused(&paths[..2], "shard 2 of 3 is not among the parts");
@@ -69,7 +70,32 @@ fn shards_merge_into_what_one_run_writes() {
     let other = tempfile::tempdir().unwrap();
     let shard = shards[2];
     gathered(&engine, &corpus, &Options { seed: 4, shard, ..options() }, other.path()).unwrap();
-    refused(&[paths[0].clone(), part_path(other.path(), shard)], "not made with the same files and options");
+    let foreign = part_path(other.path(), shard);
+    let with_other = |what: &str| {
+        refused(&[paths[0].clone(), foreign.clone()], &format!("{}: it was made with {what}", foreign.display()));
+    };
+    with_other("other options");
+    let own = Part::read(&paths[2]).unwrap();
+    let changed = |change: fn(&mut Part)| {
+        let mut part = own.clone();
+        change(&mut part);
+        part.write(&foreign).unwrap();
+    };
+    changed(|part| part.task.files.clear());
+    with_other("another model or transcoder");
+    changed(|part| part.task.program = "0.0.9".to_owned());
+    with_other("version 0.0.9 of this program");
+    changed(|part| part.task.dtype = "bf16".to_owned());
+    with_other("--dtype bf16");
+    changed(|part| part.course.read += 1);
+    with_other("another corpus");
+    changed(|part| part.course.done = false);
+    refused(&[paths[0].clone(), foreign.clone()], "this shard is not finished");
+    let bytes = fs::read(&paths[2]).unwrap();
+    for end in [bytes.len() / 2, bytes.len() - 1, 100, 9] {
+        fs::write(&foreign, &bytes[..end]).unwrap();
+        refused(&[paths[0].clone(), paths[1].clone(), foreign.clone()], "it is damaged");
+    }
 }
 
 /// Stopped again and again, at moments that fall within reading, batches and layers.

@@ -1,20 +1,29 @@
 //! `circuitscope features build`: runs the model over a corpus and keeps what each feature fires on.
 
-use crate::cli::batch;
+use crate::array::{Claim, Shard};
+use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::features::library::Set;
 use crate::cli::output::{note, print_json_line};
 use crate::cli::plan::size;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
-use crate::features::build::{self, Built, Corpus, Gathered, Options, Report, Selection, Shard};
+use crate::features::build::{self, BuildError, Built, Corpus, Gathered, Needs, Options, Report, Selection};
 use crate::features::own_folder;
-use anyhow::{Context, Result, anyhow};
+use crate::job::Monitor;
+use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
+use std::fs;
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// How much longer text is than packed.
+const PACKED: u64 = 3;
+
+/// What the records of an array's tasks call this command.
+pub(in crate::cli) const WORK: &str = "features build";
 
 /// Run the model over a corpus and keep what each feature fires on, as a store that circuit-tracer's viewer reads too.
 ///
@@ -53,7 +62,7 @@ pub struct BuildArgs {
     max_memory: Option<u64>,
     /// Take every Nth document from the Ith on, so that N runs together read all; `features merge` puts them together
     #[arg(long, value_name = "I/N")]
-    shard: Option<batch::Shard>,
+    shard: Option<Shard>,
     /// Print the outcome on stdout as JSON
     #[arg(long)]
     json: bool,
@@ -70,21 +79,56 @@ fn layers(text: &str) -> Result<Selection, String> {
     text.parse()
 }
 
+impl BuildArgs {
+    fn options(&self) -> Options {
+        Options {
+            selection: self.layers.clone().unwrap_or_else(|| self.features.clone()),
+            examples: self.examples.into(),
+            window: self.window.into(),
+            seed: self.seed,
+            memory: self.max_memory,
+            shard: self.shard.unwrap_or(Shard::WHOLE),
+            ..Options::default()
+        }
+    }
+
+    /// Model and transcoder.
+    pub(in crate::cli) fn engine(&self) -> &EngineArgs {
+        &self.engine
+    }
+
+    /// Where the store goes.
+    ///
+    /// # Errors
+    /// It is not said, and there is no home.
+    pub(in crate::cli) fn folder(&self) -> Result<PathBuf> {
+        folder(self.out.as_deref(), &self.engine)
+    }
+
+    /// What the whole corpus takes.
+    ///
+    /// # Errors
+    /// The corpus is not there, or is stdin, which tasks cannot share.
+    pub(in crate::cli) fn needs(&self, engine: &Engine) -> Result<Needs> {
+        let mut bytes = 0;
+        for source in Corpus::new(self.corpus.clone(), self.field.clone()).sources()? {
+            if source.name == "-" {
+                bail!("--corpus -: the tasks of an array cannot share stdin; give files");
+            }
+            let is_packed = [".gz", ".zst"].iter().any(|ending| source.name.ends_with(ending));
+            bytes += source.bytes * if is_packed { PACKED } else { 1 };
+        }
+        Ok(Needs::new(engine, &self.options(), bytes)?)
+    }
+}
+
 /// Gathers, and writes the store, or the part of a shard.
 ///
 /// # Errors
 /// The model, the corpus or the folder cannot be used; it was stopped.
 pub fn run(args: &BuildArgs) -> Result<()> {
     let begun = Instant::now();
-    let options = Options {
-        selection: args.layers.clone().unwrap_or_else(|| args.features.clone()),
-        examples: args.examples.into(),
-        window: args.window.into(),
-        seed: args.seed,
-        memory: args.max_memory,
-        shard: args.shard.map_or(Shard::WHOLE, |shard| Shard { nth: shard.nth as u64 + 1, of: shard.of as u64 }),
-        ..Options::default()
-    };
+    let options = args.options();
     let corpus = Corpus::new(args.corpus.clone(), args.field.clone());
     let engine = args.engine.open()?;
     let folder = folder(args.out.as_deref(), &args.engine)?;
@@ -92,9 +136,12 @@ pub fn run(args: &BuildArgs) -> Result<()> {
     let part = build::part_path(&out, options.shard);
     let is_shard = args.shard.is_some();
     let (gathered, built) = watch(WhenStopped::Keep, move |monitor| {
+        if is_shard {
+            return Ok((gather_shard(&engine, &corpus, &options, &out, monitor)?, None));
+        }
         let gathered = build::gather(&engine, &corpus, &options, &out, tell, monitor)?;
-        let built = if is_shard { None } else { Some(build::finish(&engine, &gathered.part, &out, monitor)?) };
-        Ok((gathered, built))
+        let built = build::finish(&engine, &gathered.part, &out, monitor)?;
+        Ok((gathered, Some(built)))
     })?;
     let Gathered { part: found, left_out, was_there } = gathered;
     if let Some(first) = left_out.first {
@@ -107,9 +154,34 @@ pub fn run(args: &BuildArgs) -> Result<()> {
         return print(args.json, counts, &part, left_out.count, begun);
     };
     // The store holds all that the part was kept for.
-    std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
     say(&built, &folder);
     print(args.json, built_json(&built), &folder, left_out.count, begun)
+}
+
+/// Gathers one shard of an array, which no other task may do meanwhile, and says in the folder how far it is.
+fn gather_shard(
+    engine: &Engine,
+    corpus: &Corpus,
+    options: &Options,
+    out: &Path,
+    monitor: &Monitor,
+) -> Result<Gathered> {
+    fs::create_dir_all(out).with_context(|| format!("--out {} cannot be a directory", out.display()))?;
+    let claim = Claim::take(out, options.shard, WORK, monitor.cancel())?;
+    let heard = |report: &Report| {
+        claim.tell(|record| {
+            (record.done, record.tokens) = (report.documents, report.tokens);
+            record.tokens_of_run = report.tokens - report.tokens_before;
+        });
+        tell(report);
+    };
+    let outcome = build::gather(engine, corpus, options, out, heard, monitor);
+    if let Ok(Gathered { part, .. }) = &outcome {
+        claim.tell(|record| (record.done, record.tokens) = (part.course.documents, part.course.tokens));
+    }
+    claim.end(&outcome, BuildError::is_cancelled);
+    Ok(outcome?)
 }
 
 /// Where a store goes: where it was said, or else where it is found for this transcoder without being named.
@@ -123,7 +195,7 @@ pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf>
 
 /// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.
 fn tell(report: &Report) {
-    if !stderr().is_terminal() {
+    if report.is_saved && !stderr().is_terminal() {
         let left = match report.left {
             Some(left) => format!(", {} s left", left.as_secs()),
             None => String::new(),

@@ -29,11 +29,13 @@ pub struct MergeArgs {
 /// # Errors
 /// A part cannot be read, is missing or belongs to something else; the store cannot be written; it was stopped.
 pub fn run(args: &MergeArgs) -> Result<()> {
-    let part = build::merge(&args.parts)?;
     let engine = args.engine.open()?;
     let folder = folder(args.out.as_deref(), &args.engine)?;
-    let out = folder.clone();
-    let built = watch(WhenStopped::Abandon, move |monitor| Ok(build::finish(&engine, &part, &out, monitor)?))?;
+    let (parts, out) = (args.parts.clone(), folder.clone());
+    let built = watch(WhenStopped::Abandon, move |monitor| {
+        let part = build::merge(&parts, monitor)?;
+        Ok(build::finish(&engine, &part, &out, monitor)?)
+    })?;
     say(&built, &folder);
     if args.json {
         let mut outcome = built_json(&built);

@@ -1,7 +1,7 @@
 //! `circuitscope features`: what makes each feature fire.
 
 mod browse;
-mod build;
+pub(super) mod build;
 mod fetch;
 mod import;
 pub(super) mod library;
@@ -26,6 +26,16 @@ enum Command {
     Merge(merge::MergeArgs),
     Import(import::ImportArgs),
     Show(show::ShowArgs),
+}
+
+impl FeaturesArgs {
+    /// The arguments of `features build`, where that is what is asked for.
+    pub fn build(&self) -> Option<&build::BuildArgs> {
+        match &self.command {
+            Command::Build(args) => Some(args),
+            _ => None,
+        }
+    }
 }
 
 /// Does what the subcommand asks for.

@@ -1,9 +1,10 @@
 //! Tallies into dashboards, and these into a store.
 
-use crate::attribution::{Engine, Promoted};
+use crate::array::Shard;
+use crate::attribution::{Engine, Promoted, TraceError};
 use crate::features::build::BuildError;
 use crate::features::build::bins;
-use crate::features::build::part::{Part, Shard};
+use crate::features::build::part::{About, Part};
 use crate::features::build::run::n_features;
 use crate::features::build::tally::{Keeping, LayerTally, Sample, Tally};
 use crate::features::store::{CorpusFacts, Manifest, Writer};
@@ -18,6 +19,9 @@ const COMPARED: usize = 16;
 
 /// Effects on the logits that are computed at a time.
 const EFFECTS: usize = 1 << 25;
+
+/// The phase in which parts are put together, counted in parts.
+const MERGING: &str = "merging";
 
 /// What the strongest contexts are headed by.
 const STRONGEST: &str = "Top activations";
@@ -35,35 +39,44 @@ pub struct Built {
     pub silent: u64,
 }
 
-/// Puts the parts of all shards together.
+/// Puts the parts of all shards together. One part beside the whole is held at a time, however many there are.
 ///
 /// # Errors
-/// One cannot be read or is not finished, they are not of one task, or a shard is missing or there twice.
-pub fn merge(paths: &[PathBuf]) -> Result<Part, BuildError> {
-    let mut whole: Option<Part> = None;
+/// One cannot be read or is not finished, they are not of one task, or a shard is missing or there twice; it was stopped.
+pub fn merge(paths: &[PathBuf], monitor: &Monitor) -> Result<Part, BuildError> {
+    // What keeps them apart is told before the first of them is read as a whole.
+    let mut first: Option<(&Path, About)> = None;
     let mut seen: BTreeMap<u64, &Path> = BTreeMap::new();
     for path in paths {
-        let part = Part::read(path)?;
-        if !part.course.done {
+        let about = Part::read_about(path)?;
+        if !about.course.done {
             return Err(BuildError::part(path, "this shard is not finished; build it to its end first"));
         }
-        if let Some(other) = seen.insert(part.shard.nth, path) {
+        if let Some((other, first)) = &first
+            && let Some(what) = about.difference(first)
+        {
+            let what = format!("it was made with {what} than {}; run its shard again as the others", other.display());
+            return Err(BuildError::part(path, what));
+        }
+        if let Some(other) = seen.insert(about.shard.nth, path) {
             return Err(BuildError::part(path, format!("it is the same shard as {}", other.display())));
         }
+        first.get_or_insert((path, about));
+    }
+    let (path, About { shard: Shard { of, .. }, .. }) = first.ok_or(BuildError::Empty(None))?;
+    if let Some(missing) = (1..=of).find(|nth| !seen.contains_key(nth)) {
+        return Err(BuildError::part(path, format!("shard {missing} of {of} is not among the parts")));
+    }
+    let mut whole: Option<Part> = None;
+    for (nth, path) in paths.iter().enumerate() {
+        monitor.report(MERGING, nth as u64, paths.len() as u64).map_err(TraceError::from)?;
+        let part = Part::read(path)?;
         match &mut whole {
             None => whole = Some(part),
-            Some(whole) if whole.task == part.task && whole.shard.of == part.shard.of => whole.merge(part),
-            Some(_) => {
-                let what = format!("it was not made with the same files and options as {}", paths[0].display());
-                return Err(BuildError::part(path, what));
-            }
+            Some(whole) => whole.merge(part),
         }
     }
     let mut whole = whole.ok_or(BuildError::Empty(None))?;
-    let of = whole.shard.of;
-    if let Some(missing) = (1..=of).find(|nth| !seen.contains_key(nth)) {
-        return Err(BuildError::part(&paths[0], format!("shard {missing} of {of} is not among the parts")));
-    }
     whole.shard = Shard::WHOLE;
     if whole.course.documents == 0 {
         return Err(BuildError::Empty(None));
@@ -105,7 +118,7 @@ pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Re
     let mut built = Built { documents: part.course.documents, tokens: part.course.tokens, features: 0, silent: 0 };
     for (layer, tallies) in part.layers.iter().enumerate() {
         for start in (0..tallies.tallies.len()).step_by(block) {
-            monitor.report("dashboards", built.features, total).map_err(crate::attribution::TraceError::from)?;
+            monitor.report("dashboards", built.features, total).map_err(TraceError::from)?;
             let slots: Vec<usize> = (start..tallies.tallies.len().min(start + block)).collect();
             let features: Vec<usize> = slots.iter().map(|slot| tallies.feature(*slot)).collect();
             let promoted = engine.promoted_all(layer, &features, monitor)?;

@@ -15,12 +15,14 @@ pub mod tally;
 
 mod error;
 mod finish;
+mod needs;
 mod run;
 mod selection;
 
 pub use corpus::Corpus;
 pub use error::BuildError;
 pub use finish::{Built, finish, merge};
-pub use part::{Part, Shard};
-pub use run::{Gathered, Options, READING, Report, gather, n_features, part_path};
+pub use needs::Needs;
+pub use part::{About, Part};
+pub use run::{Gathered, Options, PART, READING, Report, gather, n_features, part_path};
 pub use selection::{Features, Selection};

@@ -1,21 +1,29 @@
 //! What a run gathered so far, as a file: to go on from, and to merge with those of other shards.
 
+use crate::array::Shard;
 use crate::features::build::BuildError;
 use crate::features::build::bins::BINS;
 use crate::features::build::corpus::Source;
 use crate::features::build::piece::Piece;
 use crate::features::build::tally::{Bin, Keeping, LayerTally, Sample, Tally};
 use crate::format::write_atomically;
-use crate::untrusted;
+use crate::untrusted::{self, excerpt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 /// How the file begins; the number is the version of its form.
 const MAGIC: &[u8; 8] = b"cs-part1";
+
+/// How it begins in every version.
+const KIND: &[u8] = b"cs-part";
+
+/// The longest header.
+const MOST_HEADER: u64 = 1 << 30;
 
 /// No list is made room for beyond this before its entries are there.
 const ROOM: usize = 1 << 16;
@@ -29,6 +37,9 @@ const DIGEST: usize = 32;
 /// What has to be the same for two parts to go together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
+    /// The version of this program: another one may round otherwise.
+    #[serde(default)]
+    pub program: String,
     /// SHA-256 of the model's and the transcoder's files.
     pub files: BTreeMap<String, String>,
     /// What the model's weights are multiplied in.
@@ -48,24 +59,19 @@ impl Task {
     pub fn keeping(&self) -> Keeping {
         Keeping { examples: self.examples, window: self.window, seed: self.seed }
     }
-}
 
-/// Part `nth` (from 1) of `of`, by document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Shard {
-    /// Which one.
-    pub nth: u64,
-    /// Of how many.
-    pub of: u64,
-}
-
-impl Shard {
-    /// The only one.
-    pub const WHOLE: Self = Self { nth: 1, of: 1 };
-
-    /// Whether the document that is the `index`th of the corpus, from 0, is this shard's.
-    pub fn has(self, index: u64) -> bool {
-        index % self.of + 1 == self.nth
+    /// What makes this another task than `other`, in a word or two; `None` where they are the same.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        match () {
+            () if self.files != other.files => Some("another model or transcoder".to_owned()),
+            () if self.program != other.program => Some(match self.program.as_str() {
+                "" => "an earlier version of this program".to_owned(),
+                version => format!("version {} of this program", excerpt(version)),
+            }),
+            () if self.dtype != other.dtype => Some(format!("--dtype {}", excerpt(&self.dtype))),
+            () if self != other => Some("other options".to_owned()),
+            () => None,
+        }
     }
 }
 
@@ -129,18 +135,60 @@ pub struct Part {
     pub layers: Vec<LayerTally>,
 }
 
+/// What a part says of itself, without what it gathered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// What it does.
+    pub task: Task,
+    /// Which documents.
+    pub shard: Shard,
+    /// Of which corpus.
+    pub sources: Vec<Source>,
+    /// How far it is.
+    pub course: Course,
+}
+
+impl About {
+    /// Why two finished parts do not go together, in a word or two; `None` where they do.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        match self.task.difference(&other.task) {
+            Some(what) => Some(what),
+            None if self.shard.of != other.shard.of => Some(format!("{} shards in all", self.shard.of)),
+            // Each shard passes over the documents of the others, so that all have counted the same corpus.
+            None if self.course.done && other.course.done && self.course.read != other.course.read => {
+                Some(format!("another corpus, of {} documents in place of {}", self.course.read, other.course.read))
+            }
+            None if self.sources != other.sources => Some("another corpus".to_owned()),
+            None => None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
-    task: Task,
-    shard: Shard,
-    sources: Vec<Source>,
-    course: Course,
+    #[serde(flatten)]
+    about: About,
     /// The features of each layer; absent for all of them.
     features: Vec<Option<Vec<u32>>>,
     tallies: Vec<usize>,
 }
 
 impl Part {
+    /// What it says of itself.
+    pub fn about(&self) -> About {
+        About { task: self.task.clone(), shard: self.shard, sources: self.sources.clone(), course: self.course.clone() }
+    }
+
+    /// Reads what a part says of itself, and not whether the rest is whole.
+    ///
+    /// # Errors
+    /// It cannot be read, is something else, or is damaged.
+    pub fn read_about(path: &Path) -> Result<About, BuildError> {
+        let mut file = BufReader::new(open(path)?);
+        let header = magic(&mut file, path).and_then(|()| header(&mut file).map_err(|error| damaged(path, &error)))?;
+        Ok(header.about)
+    }
+
     /// Writes it, whole or not at all.
     ///
     /// # Errors
@@ -156,10 +204,7 @@ impl Part {
 
     fn put(&self, out: &mut impl Write) -> io::Result<()> {
         let header = Header {
-            task: self.task.clone(),
-            shard: self.shard,
-            sources: self.sources.clone(),
-            course: self.course.clone(),
+            about: self.about(),
             features: self.layers.iter().map(|layer| layer.features.clone()).collect(),
             tallies: self.layers.iter().map(|layer| layer.tallies.len()).collect(),
         };
@@ -216,16 +261,12 @@ impl Part {
     /// # Errors
     /// It cannot be read, is something else, or is damaged.
     pub fn read(path: &Path) -> Result<Self, BuildError> {
-        let reading = |error| BuildError::part(path, format!("it cannot be read: {error}"));
-        let mut file = untrusted::open(path).map_err(reading)?;
-        let length = file.metadata().map_err(reading)?.len();
+        let mut file = open(path)?;
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
         let body = (&file).take(length.saturating_sub(DIGEST as u64));
         let mut reader = BufReader::with_capacity(BUFFER, Hashing { inner: body, hasher: Sha256::new() });
-        let damaged = |error: io::Error| BuildError::part(path, format!("it is damaged ({error}); remove it"));
-        let mut magic = [0; MAGIC.len()];
-        if reader.read_exact(&mut magic).is_err() || magic != *MAGIC {
-            return Err(BuildError::part(path, "it is no part of a feature store that this program can read"));
-        }
+        let damaged = |error: io::Error| damaged(path, &error);
+        magic(&mut reader, path)?;
         let part = Self::get(&mut reader).map_err(damaged)?;
         if io::copy(&mut reader, &mut io::sink()).map_err(damaged)? > 0 {
             return Err(damaged(invalid("there is more than its header says")));
@@ -240,10 +281,7 @@ impl Part {
     }
 
     fn get(from: &mut impl Read) -> io::Result<Self> {
-        let length = get(from)?;
-        let mut header = Vec::new();
-        from.take(length).read_to_end(&mut header)?;
-        let Header { task, shard, sources, course, features, tallies } = serde_json::from_slice(&header)?;
+        let Header { about: About { task, shard, sources, course }, features, tallies } = header(from)?;
         let count = get(from)?;
         let mut pieces = Vec::with_capacity((count as usize).min(ROOM));
         for _ in 0..count {
@@ -324,6 +362,55 @@ impl Part {
             samples().map(|sample| sample.piece.bytes() as f64 / Arc::strong_count(&sample.piece).max(1) as f64).sum();
         self.layers.iter().map(LayerTally::bytes).sum::<usize>() as u64 + pieces as u64
     }
+}
+
+fn open(path: &Path) -> Result<File, BuildError> {
+    untrusted::open(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> BuildError {
+    BuildError::part(path, format!("it cannot be read: {error}"))
+}
+
+/// A part that does not hold what it should. The program writes one whole or not at all, so that one that is cut off was
+/// cut off on its way.
+fn damaged(path: &Path, error: &io::Error) -> BuildError {
+    BuildError::part(
+        path,
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                "it is damaged: it was written or copied in part only; copy it again, or remove it and run its shard again"
+                    .to_owned()
+            }
+            _ => format!("it is damaged ({error}); remove it and run its shard again"),
+        },
+    )
+}
+
+fn magic(from: &mut impl Read, path: &Path) -> Result<(), BuildError> {
+    let mut magic = [0; MAGIC.len()];
+    match from.read_exact(&mut magic) {
+        Ok(()) if magic == *MAGIC => Ok(()),
+        Ok(()) if magic.starts_with(KIND) => {
+            let what =
+                "another version of this program made it, in a form that this one does not read; run its shard again";
+            Err(BuildError::part(path, what))
+        }
+        _ => Err(BuildError::part(path, "it is no part of a feature store that this program can read")),
+    }
+}
+
+fn header(from: &mut impl Read) -> io::Result<Header> {
+    let length = get(from)?;
+    if length > MOST_HEADER {
+        return Err(invalid("its header is too long"));
+    }
+    let mut header = Vec::new();
+    from.take(length).read_to_end(&mut header)?;
+    if (header.len() as u64) < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&header)?)
 }
 
 fn invalid(what: &str) -> io::Error {

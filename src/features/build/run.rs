@@ -1,9 +1,10 @@
 //! Going through a corpus: read, cut, pack, run, tally; stopped at any moment, and gone on with later.
 
+use crate::array::Shard;
 use crate::attribution::{Engine, memory};
 use crate::features::build::BuildError;
 use crate::features::build::corpus::{Corpus, Documents, LeftOut};
-use crate::features::build::part::{Course, Part, Shard, Task};
+use crate::features::build::part::{Course, Part, Task};
 use crate::features::build::pass::Reader;
 use crate::features::build::piece::{self, Piece, ROWS};
 use crate::features::build::selection::Selection;
@@ -20,6 +21,9 @@ const ROUND: usize = 1 << 16;
 
 /// The phase in which the corpus is run through the model, counted in bytes of the corpus.
 pub const READING: &str = "reading";
+
+/// The ending of the file that a run keeps what it gathered in.
+pub const PART: &str = "part";
 
 /// What is gathered, and how.
 #[derive(Clone, Debug)]
@@ -54,13 +58,17 @@ impl Default for Options {
     }
 }
 
-/// How a run stands when it is written down.
+/// How a run stands.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// Whether it was just written down.
+    pub is_saved: bool,
     /// Documents of this shard, the round that is under way left out.
     pub documents: u64,
     /// Tokens.
     pub tokens: u64,
+    /// Tokens of earlier runs among them.
+    pub tokens_before: u64,
     /// Tokens a second since the run began.
     pub rate: f64,
     /// Until the corpus is at its end; not known of stdin.
@@ -82,13 +90,14 @@ pub struct Gathered {
 pub fn part_path(out: &Path, shard: Shard) -> PathBuf {
     out.join(match shard {
         Shard::WHOLE => "whole.part".to_owned(),
-        Shard { nth, of } => format!("shard-{nth}-of-{of}.part"),
+        shard => shard.file_name(PART),
     })
 }
 
 /// What is done with an engine under these options.
 pub fn task(engine: &Engine, options: &Options) -> Task {
     Task {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
         files: engine.file_hashes().clone(),
         dtype: engine.model.precision().to_string(),
         features: options.selection.to_string(),
@@ -104,7 +113,8 @@ pub fn n_features(engine: &Engine) -> Vec<usize> {
 }
 
 /// Runs the model over the corpus and gathers what its features fire on, in the file [`part_path`] of the folder `out`; a
-/// run that was stopped is gone on with there. `tell` hears of it whenever the file is written.
+/// run that was stopped is gone on with there. `tell` hears of
+/// it after every batch, and whenever the file is written.
 ///
 /// # Errors
 /// The corpus, the weights or the file cannot be read or written, memory does not suffice, what is there was made from
@@ -156,11 +166,11 @@ pub fn gather(
 
 /// What was kept, where it is of the same task as what would be begun.
 fn gone_on(kept: Part, fresh: &Part) -> Result<Part, String> {
-    let differs = match () {
-        () if kept.task.files != fresh.task.files => "another model or transcoder",
-        () if kept.task != fresh.task || kept.shard != fresh.shard => "other options",
-        () if kept.sources != fresh.sources => "another corpus",
-        () => return Ok(kept),
+    let differs = match kept.task.difference(&fresh.task) {
+        Some(what) => what,
+        None if kept.shard != fresh.shard => "another --shard".to_owned(),
+        None if kept.sources != fresh.sources => "another corpus".to_owned(),
+        None => return Ok(kept),
     };
     Err(format!("a run with {differs} left it; remove it, or give another --out"))
 }
@@ -289,21 +299,28 @@ impl<Tell: FnMut(&Report)> Run<'_, Tell> {
             self.save()?;
             return Err(BuildError::Memory { needed: held, limit: self.limit, kept: true });
         }
+        self.tell(false);
         self.check()
     }
 
     fn save(&mut self) -> Result<(), BuildError> {
         self.part.write(&self.path)?;
         self.saved = Instant::now();
+        self.tell(true);
+        Ok(())
+    }
+
+    fn tell(&mut self, is_saved: bool) {
         let (Course { documents, tokens, .. }, seconds) = (&self.part.course, self.begun.elapsed().as_secs_f64());
         let share = (self.documents.bytes() - self.skipped) as f64 / self.total.saturating_sub(self.skipped) as f64;
         let left = (self.total > 0 && share > 0.0).then(|| seconds * (1.0 - share).max(0.0) / share);
         (self.tell)(&Report {
+            is_saved,
             documents: *documents,
             tokens: *tokens,
+            tokens_before: self.had,
             rate: (tokens - self.had) as f64 / seconds.max(1e-9),
             left: left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         });
-        Ok(())
     }
 }

@@ -124,7 +124,8 @@ impl Keeping {
         self.examples.div_ceil(STRONGEST_A_BIN)
     }
 
-    fn of_bin(&self) -> usize {
+    /// Contexts kept of a bin.
+    pub fn of_bin(&self) -> usize {
         SPARE * self.shown_of_bin()
     }
 
