@@ -296,7 +296,7 @@ impl Engine {
 
 /// What is odd about a model and a transcoder that fit each other in size.
 fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = model.spec.doubt().into_iter().collect();
     let trained_on = &transcoder.config.model_name;
     if !model.spec.may_be(trained_on) {
         let name = &model.spec.name;

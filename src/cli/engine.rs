@@ -33,6 +33,9 @@ pub struct EngineArgs {
     /// Forbid the network, also where --download or the program would ask for it
     #[arg(long)]
     pub offline: bool,
+    /// Refuse a model whose config.json holds an option that is not known here, instead of a warning
+    #[arg(long)]
+    pub strict: bool,
     /// Threads to compute on; as many as there are cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -118,6 +121,9 @@ impl EngineArgs {
         };
         let (model, transcoder) = self.places()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
+        if let Some(doubt) = engine.model.spec.doubt().filter(|_| self.strict) {
+            bail!("{doubt}, which --strict forbids; leave it out if the numbers do not hang on it");
+        }
         if self.device.device == DeviceChoice::Auto {
             engine = engine.on_best_device(self.device.dtype);
         }

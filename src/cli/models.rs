@@ -134,7 +134,8 @@ impl Models for LocalModels {
     }
 
     fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
-        let mut engine = EngineArgs { device: self.engine.device.clone(), ..EngineArgs::default() };
+        let (device, strict) = (self.engine.device.clone(), self.engine.strict);
+        let mut engine = EngineArgs { device, strict, ..EngineArgs::default() };
         if !choice.transcoder.is_empty() {
             let (model, transcoder) = (choice.model.clone().into(), choice.transcoder.clone().into());
             engine = EngineArgs { model: Some(model), transcoder: Some(transcoder), offline: true, ..engine };

@@ -15,42 +15,59 @@ const MOST: u64 = 1 << 24;
 const MOST_LAYERS: u64 = 1 << 12;
 
 /// Options that do not change the numbers of a forward pass over one prompt: what training, generation, heads for other
-/// tasks and other modalities are told.
+/// tasks and other modalities are told. Beside them all that begin with an underscore: notes that libraries leave for
+/// themselves.
 const HARMLESS: &[&str] = &[
-    "_attn_implementation",
-    "_attn_implementation_autoset",
-    "_name_or_path",
-    "_num_labels",
-    "_sliding_window_pattern",
     "architectures",
     "attention_dropout",
+    "attention_probs_dropout_prob",
     "attn_pdrop",
+    "auto_map",
+    "begin_suppress_tokens",
     "boi_token_id",
     "boi_token_index",
     "bos_token_id",
     "cache_implementation",
     "chunk_size_feed_forward",
+    "classifier_dropout",
+    "cross_attention_hidden_size",
+    "decoder_start_token_id",
     "diversity_penalty",
     "do_sample",
     "dtype",
+    "early_stopping",
     "embd_pdrop",
     "encoder_no_repeat_ngram_size",
     "eoi_token_id",
     "eoi_token_index",
     "eos_token_id",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "hidden_dropout_prob",
     "id2label",
+    "image_seq_length",
     "image_token_id",
     "image_token_index",
     "initializer_range",
+    "is_llama_config",
     "label2id",
+    "language",
     "length_penalty",
+    "license",
     "max_length",
+    "max_sequence_length",
     "max_window_layers",
     "min_length",
     "mm_tokens_per_image",
+    "model_max_length",
     "model_type",
     "n_ctx",
     "n_special",
+    "neftune_noise_alpha",
     "no_repeat_ngram_size",
     "num_beam_groups",
     "num_beams",
@@ -61,27 +78,78 @@ const HARMLESS: &[&str] = &[
     "predict_special_tokens",
     "prefix",
     "pretraining_tp",
+    "problem_type",
     "reorder_and_upcast_attn",
     "repetition_penalty",
     "resid_pdrop",
     "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
     "summary_activation",
     "summary_first_dropout",
     "summary_proj_to_labels",
     "summary_type",
     "summary_use_proj",
+    "suppress_tokens",
     "task_specific_params",
     "temperature",
     "tokenizer_class",
+    "tokenizer_model_max_length",
+    "tokenizer_padding_side",
     "top_k",
     "top_p",
     "torch_dtype",
+    "transformers.js_config",
     "transformers_version",
     "typical_p",
+    "unk_token_id",
     "unsloth_fixed",
     "unsloth_version",
     "use_cache",
+    "use_fused_rms_norm",
+    "video_token_id",
     "vision_config",
+    "vision_feature_layer",
+];
+
+/// Options that change the numbers in a way that is not supported, unless they are off or have the value at which they
+/// change nothing (NaN where there is none).
+const UNSUPPORTED: &[(&str, f64)] = &[
+    ("add_cross_attention", f64::NAN),
+    ("alibi", f64::NAN),
+    ("attention_chunk_size", f64::NAN),
+    ("attention_multiplier", f64::NAN),
+    ("attn_output_gate", f64::NAN),
+    ("clip_qkv", f64::NAN),
+    ("dim_model_base", f64::NAN),
+    ("embedding_multiplier", 1.0),
+    ("logit_scale", 1.0),
+    ("logits_scaling", 1.0),
+    ("moe_intermediate_size", f64::NAN),
+    ("n_routed_experts", 0.0),
+    ("no_rope_layer_interval", 0.0),
+    ("no_rope_layers", f64::NAN),
+    ("num_experts", 0.0),
+    ("num_experts_per_tok", 0.0),
+    ("num_local_experts", 0.0),
+    ("parallel_attn", f64::NAN),
+    ("partial_rotary_factor", 1.0),
+    ("position_embedding_type", f64::NAN),
+    ("pruned_heads", f64::NAN),
+    ("qk_layernorm", f64::NAN),
+    ("qkv_bias", f64::NAN),
+    ("residual_multiplier", 1.0),
+    ("rope_interleaved", f64::NAN),
+    ("rope_parameters", f64::NAN),
+    ("rope_scaling", f64::NAN),
+    ("rotary_dim", f64::NAN),
+    ("rotary_pct", 1.0),
+    ("scale_depth", f64::NAN),
+    ("scale_emb", 1.0),
+    ("use_bidirectional_attention", f64::NAN),
+    ("use_mrope", f64::NAN),
+    ("use_parallel_residual", f64::NAN),
+    ("use_qk_norm", f64::NAN),
 ];
 
 /// The options of a model that have not been taken yet.
@@ -89,6 +157,8 @@ const HARMLESS: &[&str] = &[
 pub(super) struct Config {
     path: String,
     options: Map<String, Value>,
+    /// Options that nothing is known of, as `name = value`.
+    unknown: Vec<String>,
 }
 
 impl Config {
@@ -98,7 +168,7 @@ impl Config {
         let path = place.path(FILE);
         let options = serde_json::from_slice(&blob)
             .map_err(|e| ModelError::Config { path: path.clone(), what: json_fault(&e) })?;
-        Ok(Self { path, options })
+        Ok(Self { path, options, unknown: Vec::new() })
     }
 
     /// What is wrong with it.
@@ -111,8 +181,13 @@ impl Config {
         self.options.get("architectures")?.get(0)?.as_str().map(str::to_owned)
     }
 
+    /// What the family is called, which files without architectures have alone.
+    pub fn model_type(&self) -> Option<String> {
+        self.options.get("model_type")?.as_str().map(str::to_owned)
+    }
+
     /// Goes on with the options under `text_config`, where a multimodal model keeps those of its language model. Beside
-    /// them nothing may be left that could change the numbers.
+    /// them nothing may be left that is known to change the numbers.
     pub fn enter_text_config(&mut self) -> Result<(), ModelError> {
         const TIED: &str = "tie_word_embeddings";
         if let Some(Value::Object(mut inner)) = self.options.remove("text_config") {
@@ -207,7 +282,7 @@ impl Config {
         let Value::Object(options) = value else {
             return Err(self.wrong(format!("{name} is not an object")));
         };
-        let mut inner = Self { path: self.path.clone(), options };
+        let mut inner = Self { path: self.path.clone(), options, unknown: Vec::new() };
         let theta = match inner.optional_number("rope_theta")?.or(theta) {
             Some(theta) => theta,
             None => return Err(self.wrong(format!("{name} has no rope_theta"))),
@@ -235,6 +310,11 @@ impl Config {
                 return Err(self.wrong(format!("{name} of type {other:?} is not understood; known: linear, llama3")));
             }
         };
+        // Told beside every kind of scaling, and used by some.
+        inner.take("original_max_position_embeddings");
+        if inner.options.get("partial_rotary_factor").and_then(Value::as_f64) == Some(1.0) {
+            inner.take("partial_rotary_factor");
+        }
         match inner.options.iter().find(|(_, value)| !value.is_null()) {
             Some((key, value)) => {
                 Err(self.wrong(format!("{name}: {} = {} is not understood", excerpt(key), quoted(value))))
@@ -243,24 +323,31 @@ impl Config {
         }
     }
 
-    /// That nothing is left that could change the numbers.
-    pub fn finish(&self) -> Result<(), ModelError> {
-        let unknown = self.options.iter().find(|(key, value)| {
+    /// That nothing is left that is known to change the numbers; remembers what is left that nothing is known of.
+    pub fn finish(&mut self) -> Result<(), ModelError> {
+        for (key, value) in &self.options {
             let off = match value {
                 Value::Null | Value::Bool(false) => true,
                 Value::Array(list) => list.is_empty(),
                 Value::Object(map) => map.is_empty(),
                 _ => false,
             };
-            !off && !HARMLESS.contains(&key.as_str())
-        });
-        match unknown {
-            Some((key, value)) => {
-                let (key, value) = (excerpt(key), quoted(value));
-                Err(self.wrong(format!("option {key} = {value} is not understood and could change the numbers")))
+            if off || key.starts_with('_') || HARMLESS.contains(&key.as_str()) {
+                continue;
             }
-            None => Ok(()),
+            let told = format!("{} = {}", excerpt(key), quoted(value));
+            match UNSUPPORTED.iter().find(|(name, _)| name == key) {
+                Some((_, neutral)) if value.as_f64() == Some(*neutral) => {}
+                Some(_) => return Err(self.wrong(format!("option {told} is not understood and changes the numbers"))),
+                None => self.unknown.push(told),
+            }
         }
+        Ok(())
+    }
+
+    /// Takes the options that nothing is known of, as `name = value`.
+    pub fn take_unknown(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unknown)
     }
 }
 

@@ -11,6 +11,18 @@ use serde_json::{Value, json};
 const KNOWN: &str = "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Gemma2ForCausalLM, \
                      Gemma3ForCausalLM, Gemma3ForConditionalGeneration, GPT2LMHeadModel";
 
+/// The class that each name of a family leads to.
+const MODEL_TYPES: [(&str, &str); 8] = [
+    ("llama", "LlamaForCausalLM"),
+    ("mistral", "MistralForCausalLM"),
+    ("qwen2", "Qwen2ForCausalLM"),
+    ("qwen3", "Qwen3ForCausalLM"),
+    ("gemma2", "Gemma2ForCausalLM"),
+    ("gemma3_text", "Gemma3ForCausalLM"),
+    ("gemma3", "Gemma3ForConditionalGeneration"),
+    ("gpt2", "GPT2LMHeadModel"),
+];
+
 /// Which of the families that share Llama's layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -36,7 +48,13 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
         Some(name) => Names { name, directory: Some(directory) },
         None => Names { name: directory, directory: None },
     };
-    let family = match architecture.as_deref() {
+    // The reference goes by the family's name; architectures are told beside it, by most.
+    let named = architecture.or_else(|| {
+        let model_type = config.model_type()?;
+        let class = MODEL_TYPES.iter().find(|(name, _)| *name == model_type).map(|(_, class)| (*class).to_owned());
+        class.or(Some(model_type))
+    });
+    let family = match named.as_deref() {
         Some("LlamaForCausalLM") => Family::Llama,
         Some("MistralForCausalLM") => Family::Mistral,
         Some("Qwen2ForCausalLM") => Family::Qwen2,
@@ -53,11 +71,12 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
         }
     };
     let spec = llama_like(config, names, family)?;
-    config.finish()?;
-    check(config, spec)
+    finish(config, spec)
 }
 
-fn check(config: &Config, spec: ModelSpec) -> Result<ModelSpec, ModelError> {
+fn finish(config: &mut Config, mut spec: ModelSpec) -> Result<ModelSpec, ModelError> {
+    config.finish()?;
+    spec.unknown_options = config.take_unknown();
     if !spec.n_heads.is_multiple_of(spec.n_kv_heads) {
         return Err(config.wrong(format!(
             "num_attention_heads {} is not a multiple of num_key_value_heads {}",
@@ -147,6 +166,7 @@ fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<Model
         },
         activation: activation(config, if gemma { "gelu_pytorch_tanh" } else { "silu" })?,
         layout: Layout::Llama,
+        unknown_options: Vec::new(),
     })
 }
 
@@ -284,7 +304,7 @@ fn gpt2(config: &mut Config, names: Names) -> Result<ModelSpec, ModelError> {
         biases: Biases { attention_in: true, attention_out: true, mlp: true },
         activation: act,
         layout: Layout::Gpt2,
+        unknown_options: Vec::new(),
     };
-    config.finish()?;
-    check(config, spec)
+    finish(config, spec)
 }

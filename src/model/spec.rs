@@ -56,6 +56,8 @@ pub struct ModelSpec {
     pub activation: ActivationKind,
     /// How the weight files name and shape their tensors.
     pub layout: Layout,
+    /// Options of its configuration that nothing is known of, as `name = value`; they were passed over.
+    pub unknown_options: Vec<String>,
 }
 
 /// How a layer attends.
@@ -154,11 +156,21 @@ impl ModelSpec {
     /// Reads `config.json`.
     ///
     /// # Errors
-    /// It is missing or damaged, names an architecture that is not known, or holds an option that is not understood
-    /// and could change the numbers.
+    /// It is missing or damaged, names an architecture that is not known, or holds an option that changes the
+    /// numbers in a way that is not supported.
     pub fn read(place: &Place) -> Result<Self, ModelError> {
         let mut config = Config::read(place)?;
         families::read(&mut config, place.short_name())
+    }
+
+    /// What should be known of a model whose configuration holds options that nothing is known of.
+    pub fn doubt(&self) -> Option<String> {
+        let options = match self.unknown_options.as_slice() {
+            [] => return None,
+            [one] => format!("the option {one}"),
+            all => format!("the options {}", all.join(", ")),
+        };
+        Some(format!("the model's configuration has {options}, not known here and passed over"))
     }
 
     /// Whether it may be the model that is called `name` elsewhere, as far as names tell: organisations and case do not

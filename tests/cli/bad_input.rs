@@ -92,7 +92,16 @@ fn a_model_that_is_not_there_or_not_known() {
 
     let copy = Copy::new();
     copy.edit("model/config.json", "\"use_cache\": true", "\"logit_shift\": 0.5");
-    says(&copy.trace(PROMPT), &["config.json", "logit_shift", "not understood"]);
+    let mut program = on("trace", &copy.path("model"), &copy.path("transcoder"));
+    program.args(["--strict", "--prompt", PROMPT, "--out"]).arg(&out);
+    says(&complaint(program, &out), &["logit_shift", "--strict"]);
+    let mut program = on("tokens", &copy.path("model"), &copy.path("transcoder"));
+    let told = program.args(["--prompt", PROMPT]).assert().success();
+    says(&String::from_utf8_lossy(&told.get_output().stderr), &["warning", "logit_shift"]);
+
+    let copy = Copy::new();
+    copy.edit("model/config.json", "\"use_cache\": true", "\"logit_scale\": 0.5");
+    says(&copy.trace(PROMPT), &["config.json", "logit_scale"]);
 
     let copy = Copy::new();
     copy.edit("model/config.json", "\"hidden_size\": 32", "\"hidden_size\": \"wide\"");

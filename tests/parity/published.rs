@@ -1,7 +1,7 @@
 //! Configurations as they are published for each family: read, and every number of them honoured.
 
 use circuitscope::hub::Place;
-use circuitscope::model::{ActivationKind, ModelSpec, NormKind, RopeScaling};
+use circuitscope::model::{ActivationKind, ModelSpec, NormKind, PositionKind, RopeScaling};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -159,8 +159,117 @@ fn what_would_change_the_numbers_is_refused_by_name() {
     refused("llama-3.2-1b", "partial_rotary_factor", json!(0.5), "partial_rotary_factor");
     refused("llama-3.2-1b", "hidden_act", json!("relu2"), "relu2");
     refused("llama-3.2-1b", "mlp_bias", json!(true), "mlp_bias");
-    refused("qwen2.5-7b", "quantization_config", json!({ "bits": 4 }), "quantization_config");
-    refused("gemma-3-4b-pt", "quantization_config", json!({ "bits": 4 }), "quantization_config");
+    refused("gemma-3-4b-pt", "num_experts", json!(8), "num_experts");
+    refused("smollm2-135m", "rope_interleaved", json!(true), "rope_interleaved");
+    refused("yi-6b", "embedding_multiplier", json!(12.0), "embedding_multiplier");
     refused("gemma-3-12b-it-newer", "logit_scale", json!(2.0), "logit_scale");
     refused("gemma-3-1b-it", "layer_types", json!(["sliding_attention"]), "layer_types");
+}
+
+/// What nobody knows of is passed over and told, inside a multimodal model too; what is off or changes nothing is not.
+#[test]
+fn what_is_not_known_is_told() {
+    let mut config = published("gemma-3-4b-pt");
+    config["quantization_config"] = json!({ "bits": 4 });
+    config["text_config"]["shiny"] = json!("new");
+    for (key, value) in [("logit_scale", json!(1.0)), ("partial_rotary_factor", json!(1.0)), ("dull", json!(false))] {
+        config["text_config"][key] = value;
+    }
+    config["_made_by"] = json!("somebody");
+    let spec = read(&config).unwrap();
+    assert_eq!(spec.unknown_options, ["quantization_config = {\"bits\":4}", "shiny = \"new\""]);
+    let doubt = spec.doubt().unwrap();
+    assert!(doubt.contains("quantization_config") && doubt.contains("shiny"));
+    let plain = self::spec("gemma-3-4b-pt");
+    assert_eq!(plain.doubt(), None);
+    assert_eq!(ModelSpec { unknown_options: Vec::new(), name: plain.name.clone(), ..spec }, plain);
+}
+
+/// The reference goes by the family's name; some files have no architectures.
+#[test]
+fn a_family_is_known_without_its_class() {
+    for name in ["gpt2-xl", "yi-6b", "zephyr-7b-beta", "qwen2-0.5b", "qwen3-0.6b", "gemma-2-9b", "gemma-3-270m"] {
+        let mut config = published(name);
+        config.as_object_mut().unwrap().remove("architectures");
+        let whole = spec(name);
+        let found =
+            ModelSpec { name: whole.name.clone(), directory: whole.directory.clone(), ..read(&config).unwrap() };
+        assert_eq!(found, whole, "{name}");
+    }
+}
+
+/// Every one loads without a word, and is the model that its family publishes.
+#[test]
+fn each_published_configuration_is_known_whole() {
+    // Layers, width, query heads, key and value heads, width of a head, and parameters in millions, as they are published.
+    let known = [
+        ("cerebras-gpt-111m", [10, 768, 12, 12, 64, 111]),
+        ("codellama-7b", [32, 4096, 32, 32, 128, 6739]),
+        ("deepseek-coder-1.3b", [24, 2048, 16, 16, 128, 1346]),
+        ("deepseek-r1-distill-llama-8b", [32, 4096, 32, 8, 128, 8030]),
+        ("deepseek-r1-distill-qwen-1.5b", [28, 1536, 12, 2, 128, 1777]),
+        ("dialogpt-medium", [24, 1024, 16, 16, 64, 355]),
+        ("distilgpt2", [6, 768, 12, 12, 64, 82]),
+        ("gemma-2-27b", [46, 4608, 32, 16, 128, 27227]),
+        ("gemma-2-2b", [26, 2304, 8, 4, 256, 2614]),
+        ("gemma-2-2b-it", [26, 2304, 8, 4, 256, 2614]),
+        ("gemma-2-9b", [42, 3584, 16, 8, 256, 9242]),
+        ("gemma-3-12b-it-newer", [48, 3840, 16, 8, 256, 11766]),
+        ("gemma-3-1b-it", [26, 1152, 4, 1, 256, 1000]),
+        ("gemma-3-270m", [18, 640, 4, 1, 256, 268]),
+        ("gemma-3-4b-pt", [34, 2560, 8, 4, 256, 3880]),
+        ("gpt2", [12, 768, 12, 12, 64, 124]),
+        ("gpt2-large", [36, 1280, 20, 20, 64, 774]),
+        ("gpt2-medium", [24, 1024, 16, 16, 64, 355]),
+        ("gpt2-xl", [48, 1600, 25, 25, 64, 1558]),
+        ("hermes-3-llama-3.1-8b", [32, 4096, 32, 8, 128, 8030]),
+        ("llama-2-7b", [32, 4096, 32, 32, 128, 6738]),
+        ("llama-3-8b", [32, 4096, 32, 8, 128, 8030]),
+        ("llama-3.1-8b-instruct", [32, 4096, 32, 8, 128, 8030]),
+        ("llama-3.2-1b", [16, 2048, 32, 8, 64, 1236]),
+        ("llama-3.2-3b-instruct", [28, 3072, 24, 8, 128, 3213]),
+        ("mistral-7b-v0.1", [32, 4096, 32, 8, 128, 7242]),
+        ("mistral-7b-v0.3", [32, 4096, 32, 8, 128, 7248]),
+        ("mistral-nemo-12b", [40, 5120, 32, 8, 128, 12248]),
+        ("open-llama-3b", [26, 3200, 32, 32, 100, 3426]),
+        ("qwen2-0.5b", [24, 896, 14, 2, 64, 494]),
+        ("qwen2.5-0.5b-instruct", [24, 896, 14, 2, 64, 494]),
+        ("qwen2.5-7b", [28, 3584, 28, 4, 128, 7616]),
+        ("qwen2.5-coder-1.5b", [28, 1536, 12, 2, 128, 1544]),
+        ("qwen3-0.6b", [28, 1024, 16, 8, 128, 596]),
+        ("qwen3-1.7b", [28, 2048, 16, 8, 128, 1721]),
+        ("qwen3-4b", [36, 2560, 32, 8, 128, 4022]),
+        ("qwen3-4b-instruct-2507", [36, 2560, 32, 8, 128, 4022]),
+        ("smollm2-135m", [30, 576, 9, 3, 64, 135]),
+        ("smollm2-360m-instruct", [32, 960, 15, 5, 64, 362]),
+        ("tinyllama-1.1b-chat", [22, 2048, 32, 4, 64, 1100]),
+        ("unsloth-llama-3.2-1b-instruct", [16, 2048, 32, 8, 64, 1236]),
+        ("vicuna-7b-v1.5", [32, 4096, 32, 32, 128, 6738]),
+        ("yi-6b", [32, 4096, 32, 4, 128, 6061]),
+        ("zephyr-7b-beta", [32, 4096, 32, 8, 128, 7242]),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/configs");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), known.len());
+    for (name, [layers, width, heads, kv_heads, head, millions]) in known {
+        let spec = spec(name);
+        assert_eq!(spec.unknown_options, Vec::<String>::new(), "{name}");
+        let found = [spec.n_layers, spec.d_model, spec.n_heads, spec.n_kv_heads, spec.head_dim];
+        assert_eq!(found, [layers, width, heads, kv_heads, head], "{name}");
+        let within = (parameters(&spec) as f64 / 1e6 - millions as f64).abs();
+        assert!(within <= 0.5, "{name}: {} parameters, {millions} million published", parameters(&spec));
+    }
+}
+
+/// Weights, biases and norms; what is tied once.
+fn parameters(spec: &ModelSpec) -> usize {
+    let (d, m, a, kv) = (spec.d_model, spec.d_mlp, spec.d_attn(), spec.d_kv());
+    let (gated, learned) = (spec.norm != NormKind::Layer, spec.positions == PositionKind::Learned);
+    let biases = spec.biases;
+    let on = |on: bool, n: usize| if on { n } else { 0 };
+    let norm = if gated { d } else { 2 * d };
+    let attention = 2 * d * (a + kv) + on(biases.attention_in, a + 2 * kv) + on(biases.attention_out, d);
+    let mlp = on(gated, d * m) + 2 * d * m + on(biases.mlp, m + d);
+    let norms = on(spec.post_norms, 2 * d) + 2 * norm + on(spec.query_key_norms, 2 * spec.head_dim);
+    let vocabulary = spec.vocab_size * d * if spec.tied_embeddings { 1 } else { 2 };
+    vocabulary + on(learned, spec.max_positions * d) + spec.n_layers * (attention + mlp + norms) + norm
 }
