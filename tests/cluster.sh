@@ -112,20 +112,29 @@ wait_for() {
     return 1
 }
 
-# Kills the process of a shard that is at work, without a word; its task is queued again.
+# Kills the process of a shard that is at work and has done something, without a word; its task is queued again.
 kill_one() {
-    local array=$1 folder=$2 found
-    for _ in $(seq 600); do
-        # The shard and the process of a task that has done something.
-        found=$(status "$folder" "next((t['shard'], int(t['task'].split('process ')[1].split()[0])) for t in array['tasks'] if t['state'] == 'running' and t['tokens'] > 0)" 2>/dev/null | tr -d '(),') || found=
-        if [ -n "$found" ] && kill -KILL "${found#* }"; then
-            echo "   killed shard ${found% *} of job $array in the middle (process ${found#* })"
-            return 0
-        fi
-        sleep 0.2
-    done
-    echo "cluster: no task was seen at work" >&2
-    return 1
+    python3 - "$1" "$2" <<'PYTHON'
+import glob, json, os, re, signal, sys, time
+
+array, folder = sys.argv[1:]
+end = time.monotonic() + 120
+while time.monotonic() < end:
+    graphs = [int(os.path.basename(graph)[:5]) for graph in glob.glob(f"{folder}/*.safetensors")]
+    for path in glob.glob(f"{folder}/shard-*.run"):
+        shard, of = map(int, re.findall(r"\d+", os.path.basename(path)))
+        try:
+            record = json.load(open(path))
+            has_begun = record["tokens"] > 0 or any(index % of + 1 == shard for index in graphs)
+            if record["state"] == "running" and has_begun:
+                os.kill(record["process"], signal.SIGKILL)
+                print(f"   killed shard {shard} of job {array} in the middle (process {record['process']})")
+                sys.exit()
+        except (ValueError, ProcessLookupError):
+            pass
+    time.sleep(0.005)
+sys.exit("cluster: no task was seen at work")
+PYTHON
 }
 
 # That one task of an array was queued again, and one only.
@@ -180,7 +189,7 @@ refused() {
         cat refused.txt >&2
         return 1
     fi
-    sed 's/^/   /;1q' refused.txt
+    tail -n 1 refused.txt | sed 's/^/   /'
 }
 parts=(store.parts/shard-[1-7]-of-8.part)
 refused "shard 8 of 8 is not among the parts" features merge --out refused "${parts[@]}"
@@ -197,7 +206,7 @@ kill "$first"
 wait "$first" || true
 
 echo "== 28 traces as an array of 4, a task killed in the middle"
-grep -o '^fact : the capital of the [a-z]* containing [^ ]* is' corpus.txt | sort -u | head -n 28 >prompts.txt
+grep -o '^fact : the capital of the [a-z]* containing [^ ]* is' corpus.txt | sort -u | awk 'NR <= 28' >prompts.txt
 [ "$(wc -l <prompts.txt)" = 28 ]
 trace=(trace --prompts prompts.txt)
 begun=$SECONDS
