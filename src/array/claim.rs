@@ -7,8 +7,9 @@
 
 use crate::array::Shard;
 use crate::job::{Cancel, Cancelled};
+use crate::untrusted;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -111,7 +112,7 @@ impl Record {
     /// # Errors
     /// It cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<(Self, bool)>> {
-        let mut file = match File::open(path) {
+        let mut file = match untrusted::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
@@ -189,6 +190,12 @@ impl Claim {
             ClaimError::Held { path: path.clone(), shard, by }
         };
         let options = || File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        match fs::metadata(&path) {
+            Ok(there) if !there.is_file() => {
+                return Err(fault(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
+            }
+            _ => {}
+        }
         let mut file = options().map_err(fault)?;
         let begun = Instant::now();
         let is_locked = loop {
@@ -308,7 +315,6 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     const SHARD: Shard = Shard { nth: 2, of: 3 };
 

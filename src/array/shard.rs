@@ -14,6 +14,9 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Shards of an array, at most: the schedulers in use take fewer.
+    pub const MOST: u64 = 100_000;
+
     /// The only one.
     pub const WHOLE: Self = Self { nth: 1, of: 1 };
 
@@ -47,8 +50,8 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.parse::<u64>().ok();
         match text.split_once('/').and_then(|(nth, of)| Some((number(nth)?, number(of)?))) {
-            Some((nth, of)) if 1 <= nth && nth <= of => Ok(Self { nth, of }),
-            _ => Err("it has to be I/N, two whole numbers with 1 <= I <= N".to_owned()),
+            Some((nth, of)) if 1 <= nth && nth <= of && of <= Self::MOST => Ok(Self { nth, of }),
+            _ => Err(format!("it has to be I/N, two whole numbers with 1 <= I <= N <= {}", Self::MOST)),
         }
     }
 }
@@ -60,7 +63,7 @@ mod tests {
     #[test]
     fn a_shard_is_one_of_several() {
         assert_eq!("2/3".parse(), Ok(Shard { nth: 2, of: 3 }));
-        for wrong in ["0/3", "4/3", "1", "1/0", "a/b", "-1/2"] {
+        for wrong in ["0/3", "4/3", "1", "1/0", "a/b", "-1/2", "1/18446744073709551615"] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
     }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What can be had without swapping, and without meeting a limit of this process or of the group of processes that it is
-/// in, such as a container's or a job's.
-pub fn available() -> Option<u64> {
+/// What this process may hold in all without swapping, and without meeting a limit of its own or of the group of processes
+/// that it is in, such as a container's or a job's.
+pub fn most() -> Option<u64> {
+    let held = resident().unwrap_or(0);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let free =
-        [field("/proc/meminfo", "MemAvailable:"), within_limits(), within_groups(Path::new("/sys/fs/cgroup"), &groups)];
-    free.into_iter().flatten().min()
+    let free = [field("/proc/meminfo", "MemAvailable:"), within_groups(Path::new("/sys/fs/cgroup"), &groups)];
+    free.into_iter().flatten().map(|free| free + held).chain(within_limits(held)).min()
 }
 
 /// What this process holds at present, mapped files included.
@@ -32,11 +32,15 @@ fn field(path: &str, name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What this process's own limits leave (`ulimit -v`, `ulimit -d`).
-fn within_limits() -> Option<u64> {
+/// What this process's own limits (`ulimit -v`, `ulimit -d`) let it hold in all, of which it holds `held`. They count more
+/// than what is held, such as addresses without memory; and less: files that are mapped are no data.
+fn within_limits(held: u64) -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let left = |limit, used| Some(soft_limit(&limits, limit)?.saturating_sub(field(STATUS, used)?));
-    [left("Max address space", "VmSize:"), left("Max data size", "VmData:")].into_iter().flatten().min()
+    let most = |limit, used| {
+        let used = field(STATUS, used)?;
+        Some(soft_limit(&limits, limit)?.saturating_sub(used) + held.min(used))
+    };
+    [most("Max address space", "VmSize:"), most("Max data size", "VmData:")].into_iter().flatten().min()
 }
 
 /// The limit that holds, of a line such as `Max data size    1048576    unlimited    bytes`; `None` for an unlimited one.

@@ -43,8 +43,7 @@ pub struct Limits {
 impl Limits {
     /// What may be held, and what is held already.
     pub(super) fn most(&self) -> Option<u64> {
-        let free = || Some(memory::available()? + memory::resident().unwrap_or(0));
-        self.memory.or_else(free)
+        self.memory.or_else(memory::most)
     }
 }
 

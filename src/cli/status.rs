@@ -223,7 +223,8 @@ impl Array {
     }
 
     fn rate(&self) -> f64 {
-        self.tasks.iter().filter_map(Task::rate).sum()
+        // The sum of no numbers is -0.
+        self.tasks.iter().filter_map(Task::rate).fold(0.0, |sum, rate| sum + rate)
     }
 
     fn json(&self) -> Value {

@@ -1,5 +1,6 @@
 //! `circuitscope submit`: the script that runs a job as an array on a cluster.
 
+use crate::array::Shard;
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
 use crate::cli::output::{note, print};
@@ -9,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What is printed, with the job between two lines [`MARK`].
 const FEATURES: &str = include_str!("../../examples/cluster/slurm-features.sh");
@@ -45,7 +45,7 @@ pub struct SubmitArgs {
     #[arg(long, required = true)]
     slurm: bool,
     /// Tasks; as many as take an hour each by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=Shard::MOST))]
     shards: Option<u64>,
     /// Cores of a task
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -197,8 +197,7 @@ impl Sized {
     }
 
     fn needs(&self, name: &str, memory: u64, args: &SubmitArgs) -> Result<String> {
-        let time = Duration::from_secs(self.seconds).as_secs();
-        let time = format!("--time={:02}:{:02}:00", time / 3600, time / 60 % 60);
+        let time = format!("--time={:02}:{:02}:00", self.seconds / 3600, self.seconds / 60 % 60);
         let mut words = vec![format!("--cpus-per-task={}", args.cpus), format!("--mem={}G", gib(memory)), time];
         let gres = args.gres.clone().or_else(|| self.has_card.then(|| "gpu:1".to_owned()));
         words.extend(gres.map(|gres| format!("--gres={gres}")));

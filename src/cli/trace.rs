@@ -155,9 +155,7 @@ impl TraceArgs {
         engine.limits = self.limits.limits(out);
         Ok(engine)
     }
-}
 
-impl TraceArgs {
     /// Features that are to get a row; `None` for all.
     pub fn max_feature_nodes(&self) -> Option<usize> {
         self.settings.settings("").max_feature_nodes

@@ -1,7 +1,7 @@
 //! Which part of a graph is worth looking at (Ameisen et al. 2025, appendix "Graph pruning").
 
 use crate::graph::influence::{cumulative, edge_influence, influence};
-use crate::graph::{AttributionGraph, Densities, InfluenceOf, Kept};
+use crate::graph::{AttributionGraph, Densities, Edge, InfluenceOf, Kept};
 use crate::ids::{EdgeId, NodeId};
 
 /// The shares of influence that the kept nodes and the kept edges are to hold, and how often a kept feature may fire at
@@ -84,7 +84,7 @@ fn taken(
 ) -> Kept {
     let nodes: Vec<bool> = graph.node_ids().map(stays).collect();
     let edges = if edge >= 1.0 || graph.is_cyclic() {
-        let has_ends = |edge: &crate::graph::Edge| nodes[edge.source.index()] && nodes[edge.target.index()];
+        let has_ends = |edge: &Edge| nodes[edge.source.index()] && nodes[edge.target.index()];
         graph.edges().filter(has_ends).map(|edge| edge.id).collect()
     } else {
         strongest(graph, &nodes, edge)

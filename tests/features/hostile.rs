@@ -83,11 +83,11 @@ fn a_record_that_unpacks_without_end_is_not_unpacked() {
         }),
     ];
     for bomb in &mut bombs {
-        refused(&record(&bomb()), &["unpacks to more than"]);
+        refused(&record(&bomb()), &["unpacks to more than 8388608 bytes"]);
     }
     for lead in [r#"{"unknown": "#, r#"{"top_logits": "#, r#"{"examples_quantiles": "#] {
         let deep = [lead.as_bytes(), &vec![b'['; 1 << 15]].concat();
-        refused(&record(&zlib(&deep)), &["line 1"]);
+        refused(&record(&zlib(&deep)), &["line 1, column"]);
     }
 }
 
@@ -102,8 +102,8 @@ fn an_index_that_is_none() {
         is_sentence(&error, &["index.json.gz: "]);
     };
     says(b"", &["packed neither"]);
-    says(&gzip(b"{}"), &["line 1"]);
-    says(&gzip(b"[{\"offsets\": [-1]}]"), &["-1"]);
+    says(&gzip(b"{}"), &["map stands where", "line 1"]);
+    says(&gzip(b"[{\"offsets\": [-1]}]"), &["`-1` stands where"]);
     says(&index_of(&[0, end])[..20], &["cannot be unpacked"]);
     says(&index_of(&[0, 7, 3, end]), &["feature 0:1", "byte 7 to byte 3"]);
     says(&gzip(br#"[{"filename": "../secret", "offsets": [0, 9]}]"#), &["\"../secret\" leads out"]);
@@ -147,7 +147,7 @@ fn an_index_for_another_transcoder_is_refused() {
     let offsets = "0,".repeat(2_000_000);
     write!(large, r#"[{{"filename": "layer_0.bin", "offsets": [{offsets}0]}}]"#).unwrap();
     let large = store(&large.finish().unwrap(), b"");
-    is_sentence(&open(large.path(), &[2]).unwrap_err(), &["unpacks to more than"]);
+    is_sentence(&open(large.path(), &[2]).unwrap_err(), &["unpacks to more than 8388608 bytes"]);
 
     // What was imported may end before the last feature, and go no further.
     let folder = tempfile::tempdir().unwrap();
@@ -171,7 +171,7 @@ fn a_summary_and_a_manifest_that_do_not_fit() {
     let summary = folder.path().join("summary.safetensors");
     let bytes = fs::read(&summary).unwrap();
     fs::write(&summary, &bytes[..bytes.len() - 1]).unwrap();
-    is_sentence(&open(folder.path(), &[2]).unwrap_err(), &["summary.safetensors: not a"]);
+    is_sentence(&open(folder.path(), &[2]).unwrap_err(), &["summary.safetensors: not a complete safetensors file"]);
     fs::write(&summary, &bytes).unwrap();
     let manifest = folder.path().join("circuitscope.json");
     fs::write(&manifest, r#"{"version": 2}"#).unwrap();

@@ -184,7 +184,7 @@ fn what_does_not_fit_or_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let corpus = written(folder.path(), &documents());
     let said = |options: &Options| gathered(&engine, &corpus, options, folder.path()).unwrap_err().to_string();
-    assert!(said(&Options { memory: Some(1 << 20), ..options() }).contains("may be held"));
+    assert!(said(&Options { memory: Some(1 << 20), ..options() }).contains("1.00 MiB may be held"));
     assert!(said(&Options { memory: Some(8 << 20), ..options() }).contains("the next run goes on there"));
     let beyond = Options { selection: "9".parse().unwrap(), ..options() };
     assert_eq!(said(&beyond), "there is no layer 9; the transcoder has 4");

@@ -42,7 +42,7 @@ fn what_is_no_graph_is_named() {
     says(b"", &["is not a graph", "it is empty"]);
     says(b"GIF89a", &["is not a graph", "begins like none of them"]);
     says(b"<!doctype html><html>", &["is not a graph", "a web page"]);
-    says(b"[{\"index\": 1}]", &["is not a graph", "list"]);
+    says(b"[{\"index\": 1}]", &["is not a graph", "a JSON list"]);
     says(b"\x80\x02}q\x00.", &["an old torch"]);
     says(b"{}", &["its JSON has no nodes"]);
     says(br#"{"nodes": []}"#, &["its JSON has no links"]);

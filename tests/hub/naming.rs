@@ -189,6 +189,10 @@ fn what_was_stopped_goes_on_where_it_was() {
     let first = comes.recv_timeout(Duration::from_secs(30)).unwrap();
     job.cancel();
     assert_eq!(job.wait(Duration::from_secs(30)).unwrap().unwrap(), Err("cancelled".to_owned()));
+    // What was on its way then is answered first.
+    while server.answering() > 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let library = library(&machine);
     let known = || wanted.iter().filter(|(layer, feature)| library.label(*layer, *feature).is_some()).count();
     assert!((first..300).contains(&known()), "{} are named", known());
@@ -197,9 +201,8 @@ fn what_was_stopped_goes_on_where_it_was() {
     let fetched = library.fetch(&wanted, &|_| {}, &circuitscope::job::Monitor::default()).unwrap();
     assert_eq!((fetched.asked, known()), (300 - named, 300));
     let later = server.asked().split_off(asked);
-    // What was under way when it was stopped may come among these, and asks for the same.
-    let again = later.iter().flat_map(|asked| serde_json::from_str::<Vec<Value>>(&asked.body).unwrap());
-    assert_eq!(again.map(|feature| feature.to_string()).collect::<BTreeSet<_>>().len(), 300 - named);
+    let again = later.iter().map(|asked| serde_json::from_str::<Vec<Value>>(&asked.body).unwrap().len());
+    assert_eq!(again.filter(|n| *n > 0).sum::<usize>(), 300 - named);
     assert!(!before.is_empty());
 }
 

@@ -149,6 +149,11 @@ impl Server {
         *self.shared.delay.lock().unwrap() = delay;
     }
 
+    /// How many requests are being answered.
+    pub fn answering(&self) -> usize {
+        self.shared.answering.lock().unwrap().0
+    }
+
     /// The most requests that were answered at once.
     pub fn most_at_once(&self) -> usize {
         self.shared.answering.lock().unwrap().1

@@ -177,7 +177,7 @@ fn gone_on(kept: Part, fresh: &Part) -> Result<Part, String> {
 
 /// The memory that may be held, in bytes, where what is needed in any case fits.
 fn limit(options: &Options, n_features: &[usize]) -> Result<u64, BuildError> {
-    let limit = options.memory.or_else(memory::available).unwrap_or(u64::MAX);
+    let limit = options.memory.or_else(memory::most).unwrap_or(u64::MAX);
     let widest = n_features.iter().max().copied().unwrap_or_default();
     let tallies = n_features.iter().sum::<usize>() * size_of::<crate::features::build::tally::Tally>();
     // The encoder's products come in blocks that are put together, and activations are a copy of them.

@@ -272,7 +272,7 @@ fn completion_offers_what_may_stand_at_the_cursor() {
     assert!(offered("(act>2 ").contains(&")".to_owned()) && !offered("act>2 ").contains(&")".to_owned()));
     assert_eq!(offered("sign:"), ["+", "-"]);
     assert_eq!(offered("type:feature,lo"), ["logit", "lorsa", "lorsa-error"]);
-    assert_eq!(offered("from:log"), ["logit"]);
+    assert_eq!(offered("from:lo"), ["logit", "lorsa", "lorsa-error"]);
     assert_eq!(offered("label~cap"), ["\"say a capital\""]);
     assert_eq!(offered("label~\"cap"), ["\"say a capital\""]);
     let offer = &complete("is:pi or act>1", 5, &known)[0];
