@@ -147,7 +147,7 @@ fn an_index_for_another_transcoder_is_refused() {
     let offsets = "0,".repeat(2_000_000);
     write!(large, r#"[{{"filename": "layer_0.bin", "offsets": [{offsets}0]}}]"#).unwrap();
     let large = store(&large.finish().unwrap(), b"");
-    is_sentence(&open(large.path(), &[2]).unwrap_err(), &["unpacks to more than 8388608 bytes"]);
+    is_sentence(&open(large.path(), &[2]).unwrap_err(), &["unpacks to more than 1048704 bytes"]);
 
     // What was imported may end before the last feature, and go no further.
     let folder = tempfile::tempdir().unwrap();

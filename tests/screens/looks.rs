@@ -98,3 +98,20 @@ fn unknown_words_stand_out() {
     let alert = desk.state.look.theme.alert;
     assert_eq!(desk.cells("\"Dalas\" is not")[0].fg, alert.fg.unwrap());
 }
+
+/// At the end of a row of the tree stands its whole share, however little room there is.
+#[test]
+fn no_number_is_cut_in_two() {
+    for width in (60..=200).step_by(4) {
+        let mut desk = Desk::traced((width, 48));
+        desk.press("p 1 p o 1");
+        let screen = desk.screen();
+        for row in screen.lines().filter_map(|line| line.split('│').nth(1)).filter(|row| row.contains('▸')) {
+            let last = row.split_whitespace().last().unwrap();
+            assert!(last.ends_with('%') || last == "all" || row.contains(" of "), "{width}: {row}\n{screen}");
+        }
+        let totals = screen.lines().find(|line| line.contains("feat")).unwrap_or_default();
+        let numbers = totals.split_whitespace().filter(|word| word.starts_with(['+', '-']));
+        assert!(numbers.clone().all(|word| word.ends_with('%') || word.contains('.')), "{width}: {totals}");
+    }
+}

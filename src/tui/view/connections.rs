@@ -180,8 +180,11 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
         (["tokens", "tok"], totals.tokens, circuit.listing.shows(Listed::Tokens)),
         (["others", "oth"], totals.others, true),
     ];
-    let share = |weight: f64| text::percent(weight.abs() / all).trim_start().to_owned();
-    let pieces = |form: usize| -> Vec<(String, Style)> {
+    let pieces = |form: usize, is_short: bool| -> Vec<(String, Style)> {
+        let share = |weight: f64| match weight.abs() / all {
+            share if is_short => format!("{:.0}%", 100.0 * share),
+            share => text::percent(share).trim_start().to_owned(),
+        };
         let mut pieces = Vec::new();
         let restrains = side == Side::Inhibitors;
         let flows = |flow: &Flow| if restrains { flow.negative < 0.0 } else { flow.absolute() > 0.0 };
@@ -200,13 +203,12 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
         pieces
     };
     let width = |pieces: &[(String, Style)]| pieces.iter().map(|(text, _)| text::width(text)).sum::<usize>();
-    let mut shown = pieces(0);
-    if width(&shown) > usize::from(area.width) {
-        shown = pieces(1);
-    }
+    let forms = [(0, false), (1, false), (1, true)].map(|(form, is_short)| pieces(form, is_short));
+    let fits = |pieces: &Vec<(String, Style)>| width(pieces) <= usize::from(area.width);
+    let shown = forms.iter().find(|pieces| fits(pieces)).unwrap_or(&forms[2]);
     let mut pen = Pen::new(buf, area, 0);
     for (text, style) in shown {
-        pen.put(&text, style);
+        pen.put(text, *style);
     }
 }
 

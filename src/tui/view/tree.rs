@@ -4,6 +4,7 @@ use super::{Side as End, free, has_focus, note};
 use crate::ids::NodeId;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::name::Called;
 use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::tree::{Branch, Fold};
@@ -39,7 +40,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let lines = usize::from(inner.height);
     let shift = shift(tree.branch().map_or(0, Branch::depth) * INDENT, usize::from(inner.width));
     let wide = Rect { x: 0, y: 0, width: inner.width.saturating_add(shift), height: inner.height };
-    let Some(item) = item(circuit, &state.look, &mut rows.iter().peekable()) else { return };
+    let Some(item) = item(circuit, &state.look, usize::from(wide.width), &mut rows.iter().peekable()) else { return };
     let items = [item];
     // One item cannot stand there twice.
     let Ok(widget) = Widget::new(&items) else { return };
@@ -75,26 +76,29 @@ fn shift(indent: usize, width: usize) -> u16 {
     u16::try_from(indent.saturating_sub(step) / step * step).unwrap_or(u16::MAX / 2)
 }
 
-/// The next row with everything that grows from it.
+/// The next row with everything that grows from it, for a picture of so many cells.
 fn item<'a>(
     circuit: &Circuit,
     look: &Look,
+    width: usize,
     rows: &mut Peekable<impl Iterator<Item = &'a Branch>>,
 ) -> Option<TreeItem<'static, NodeId>> {
     let branch = rows.next()?;
-    let text = line(circuit, look, branch);
+    let text = line(circuit, look, width.saturating_sub((branch.depth() + 1) * INDENT), branch);
     if branch.fold == Fold::Closed {
         // Whatever grows there is made when it is opened.
         return TreeItem::new(branch.node(), text, vec![TreeItem::new_leaf(branch.node(), "")]).ok();
     }
     let mut twigs = Vec::new();
     while rows.peek().is_some_and(|next| next.depth() > branch.depth()) {
-        twigs.extend(item(circuit, look, rows));
+        twigs.extend(item(circuit, look, width, rows));
     }
     TreeItem::new(branch.node(), text, twigs).ok()
 }
 
-fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
+/// A row of at most `room` cells. A number stands there whole: what is summed up gives way first, then where the node is,
+/// and what it is called is cut off last.
+fn line(circuit: &Circuit, look: &Look, room: usize, branch: &Branch) -> Line<'static> {
     let (theme, glyphs) = (&look.theme, &look.glyphs);
     let node = branch.node();
     let style = if node == circuit.selected() {
@@ -104,33 +108,34 @@ fn line(circuit: &Circuit, look: &Look, branch: &Branch) -> Line<'static> {
     } else {
         theme.text
     };
-    let called = circuit.called(node, glyphs);
-    let mut spans = vec![Span::styled(called.what, style)];
-    if branch.repeated {
-        spans.push(Span::styled(format!(" {}", glyphs.repeated), theme.accent));
-    }
-    if !called.place.is_empty() {
-        spans.push(Span::styled(format!(" {}", called.place), theme.quiet));
-    }
+    let mark = branch.repeated.then(|| Span::styled(format!(" {}", glyphs.repeated), theme.accent));
+    let mut tail = Vec::new();
     if let Some(link) = branch.link {
         let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
         let share = format!("  {sign}{}", text::percent(link.share).trim_start());
-        spans.push(Span::styled(share, theme.sign(link.edge.weight)));
+        tail.push(Span::styled(share, theme.sign(link.edge.weight)));
         if let Some(standing) = circuit.standings.of_edge(link.edge.id) {
             let style = super::of_standing(standing, look);
-            spans.push(Span::styled(format!(" {}", glyphs.standings[standing as usize]), style));
+            tail.push(Span::styled(format!(" {}", glyphs.standings[standing as usize]), style));
         }
     }
     let (all, shown) = branch.twigs;
     if branch.fold == Fold::Open && shown < all {
-        spans.push(Span::styled(format!("  {shown} of {}", text::thousands(all)), theme.faint));
+        tail.push(Span::styled(format!("  {shown} of {}", text::thousands(all)), theme.faint));
     }
+    let cells = |spans: &[Span]| spans.iter().map(|span| text::width(&span.content)).sum::<usize>();
+    let room = room.saturating_sub(cells(&tail) + cells(mark.as_slice()));
+    let called = Called { number: String::new(), ..circuit.called(node, glyphs) };
+    let [what, place, _] = called.fit(room, glyphs);
     if branch.depth() > 1 {
         let sign = if branch.reach < 0.0 { '-' } else { '+' };
         let reach = format!("  {sign}{} in all", text::percent(branch.reach.abs()).trim_start());
-        spans.push(Span::styled(reach, theme.faint));
+        if text::width(&what) + text::width(&place) + text::width(&reach) <= room {
+            tail.push(Span::styled(reach, theme.faint));
+        }
     }
-    Line::from(spans)
+    let head = [Some(Span::styled(what, style)), mark, Some(Span::styled(place, theme.quiet))];
+    Line::from(head.into_iter().flatten().chain(tail).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
