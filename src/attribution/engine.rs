@@ -304,6 +304,12 @@ fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer)
              means nothing if they are not the same model"
         ));
     }
+    if let Some(types) = model.quantised() {
+        warnings.push(format!(
+            "the model's weights are quantised ({types}): every number is the quantised model's, exact in f32, and not that \
+             of the model it was made from"
+        ));
+    }
     if !tokenizer.has_lead() {
         warnings.push("the tokenizer has no special token: nothing is put in front of a prompt".to_owned());
     }

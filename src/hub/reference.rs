@@ -120,19 +120,19 @@ pub fn is_inside(path: &str) -> bool {
 /// Where a model or a transcoder is said to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A directory on this machine.
+    /// A directory or a GGUF file on this machine.
     Directory(PathBuf),
     /// A repository of the hub, or a folder of it.
     Hub(Reference),
 }
 
 impl Source {
-    /// What `text` names: a directory where there is one of that name, else a reference.
+    /// What `text` names: a directory where there is one of that name, a GGUF file, else a reference.
     ///
     /// # Errors
     /// [`HubError::NotAReference`] where it is neither.
     pub fn parse(text: &Path) -> Result<Self, HubError> {
-        if text.is_dir() {
+        if text.is_dir() || text.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
             return Ok(Self::Directory(text.to_owned()));
         }
         match text.to_str().and_then(Reference::parse) {
