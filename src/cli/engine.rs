@@ -9,7 +9,6 @@ use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Sou
 use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
 use crate::tokens::Tokenizer;
 use anyhow::{Result, bail};
-use candle_core::Device;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -147,7 +146,7 @@ impl EngineArgs {
     /// # Errors
     /// One cannot be had, or cannot be loaded.
     pub fn open(&self) -> Result<Engine> {
-        let device = self.ready()?;
+        let device = self.ready()?.open()?;
         let (model, transcoder) = self.places()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
         self.check(&engine.model)?;
@@ -176,7 +175,7 @@ impl EngineArgs {
     /// It cannot be had, or cannot be loaded.
     pub fn open_model(&self) -> Result<Option<ModelAlone>> {
         let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
-        let device = self.ready()?;
+        let device = self.ready()?.open()?;
         let (hub, source) = (hub(self.offline), Source::parse(model)?);
         let place = match (hub.model(&source), &source) {
             (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
@@ -194,8 +193,8 @@ impl EngineArgs {
         Ok(Some(ModelAlone { model: model.in_precision(self.device.dtype), tokenizer, warnings }))
     }
 
-    /// Starts the threads, and opens the device that was asked for.
-    fn ready(&self) -> Result<Device> {
+    /// Starts the threads, and tells which device to begin with.
+    fn ready(&self) -> Result<DeviceName> {
         if let Some(threads) = self.threads {
             // SAFETY: commands load their model before they start any thread but those that fetch it, which have
             // nothing to do with candle or rayon, and are done when this is read. These take the number of threads
@@ -204,8 +203,8 @@ impl EngineArgs {
         }
         start_threads(self.threads)?;
         Ok(match self.device.device {
-            DeviceChoice::Auto => DeviceName::Cpu.open()?,
-            DeviceChoice::Named(name) => name.open()?,
+            DeviceChoice::Auto => DeviceName::Cpu,
+            DeviceChoice::Named(name) => name,
         })
     }
 
