@@ -294,9 +294,24 @@ impl Engine {
     }
 }
 
+/// What is odd about a model and its tokenizer.
+pub fn model_warnings(model: &Transformer, tokenizer: &Tokenizer) -> Vec<String> {
+    let mut warnings: Vec<String> = model.spec.doubt().into_iter().collect();
+    if let Some(types) = model.quantised() {
+        warnings.push(format!(
+            "the model's weights are quantised ({types}): every number is the quantised model's, exact in f32, and not that \
+             of the model it was made from"
+        ));
+    }
+    if !tokenizer.has_lead() {
+        warnings.push("the tokenizer has no special token: nothing is put in front of a prompt".to_owned());
+    }
+    warnings
+}
+
 /// What is odd about a model and a transcoder that fit each other in size.
 fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer) -> Vec<String> {
-    let mut warnings: Vec<String> = model.spec.doubt().into_iter().collect();
+    let mut warnings = model_warnings(model, tokenizer);
     let trained_on = &transcoder.config.model_name;
     if !model.spec.may_be(trained_on) {
         let name = &model.spec.name;
@@ -304,9 +319,6 @@ fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer)
             "the transcoder was trained on {trained_on:?} and the model calls itself {name:?}: the sizes fit, the graph \
              means nothing if they are not the same model"
         ));
-    }
-    if !tokenizer.has_lead() {
-        warnings.push("the tokenizer has no special token: nothing is put in front of a prompt".to_owned());
     }
     warnings
 }

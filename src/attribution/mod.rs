@@ -27,7 +27,7 @@ mod written;
 
 pub use backward::{Block, TargetRow};
 pub use capture::{Capture, CapturedLayer};
-pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted};
+pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted, model_warnings};
 pub use error::TraceError;
 pub(crate) use error::apart;
 pub use heads::{HeadPart, HeadSplit};

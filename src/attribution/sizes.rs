@@ -145,7 +145,7 @@ pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: u
     let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
     let mlp = match spec.layout {
         Layout::Llama => 3 * d * spec.d_mlp,
-        Layout::Gpt2 => 2 * d * spec.d_mlp,
+        Layout::Gpt2 | Layout::Gpt2ByOutput => 2 * d * spec.d_mlp,
     };
     let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
     2 * (positions * (weights + 2 * d_attn * positions)) as u64

@@ -158,6 +158,12 @@ pub fn read_interventions(path: &Path) -> Result<Interventions> {
 }
 
 impl AlterArgs {
+    /// Whether nothing is asked for that needs a transcoder.
+    pub fn is_idle(&self) -> bool {
+        let lists = self.ablate.is_empty() && self.set.is_empty() && self.scale.is_empty() && self.add.is_empty();
+        lists && self.swap.is_empty() && self.group.is_empty() && self.graph.is_none() && self.interventions.is_none()
+    }
+
     /// The files that are named.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.graph.iter().chain(&self.interventions).map(PathBuf::as_path)

@@ -1,11 +1,13 @@
 //! Which model and transcoder a command works with.
 
-use crate::attribution::Engine;
+use crate::attribution::{Engine, model_warnings};
 use crate::cli::output::note;
 use crate::cli::pull;
 use crate::demo;
+use crate::graph::Token;
 use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
-use crate::model::{DeviceChoice, DeviceName, Precision};
+use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
+use crate::tokens::Tokenizer;
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::error::Error as _;
@@ -16,9 +18,9 @@ use std::{io, thread};
 /// The model and the transcoder.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct EngineArgs {
-    /// The model: a Hugging Face directory, or a hub reference, ORG/REPO[@REVISION]; if not given, the one that
-    /// --transcoder was trained for. With neither, the embedded demo
-    #[arg(long, value_name = "DIR|REF")]
+    /// The model: a Hugging Face directory, a GGUF file, or a hub reference, ORG/REPO[@REVISION]; if not given, the one
+    /// that --transcoder was trained for. With neither, the embedded demo
+    #[arg(long, value_name = "DIR|FILE|REF")]
     pub model: Option<PathBuf>,
     /// The transcoder: a directory in circuit-tracer's layout, or a hub reference, ORG/REPO[/FOLDER][@REVISION]
     #[arg(long, value_name = "DIR|REF")]
@@ -41,6 +43,62 @@ pub struct EngineArgs {
     pub threads: Option<u16>,
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// A model without a transcoder.
+pub struct ModelAlone {
+    /// The language model.
+    pub model: Transformer,
+    /// How it reads.
+    pub tokenizer: Tokenizer,
+    /// What should be known of it; sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What reads prompts.
+pub trait Reads {
+    /// How it cuts texts.
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// The prompt as the model reads it.
+    ///
+    /// # Errors
+    /// It is empty, too long, or cannot be read.
+    fn read(&self, prompt: &str) -> Result<Vec<Token>>;
+
+    /// Ids taken as they are, with nothing put in front.
+    ///
+    /// # Errors
+    /// There are none, too many, or one is past the vocabulary.
+    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>>;
+}
+
+impl Reads for Engine {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn read(&self, prompt: &str) -> Result<Vec<Token>> {
+        Ok(Self::read(self, prompt)?)
+    }
+
+    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
+        Ok(Self::tokens(self, ids)?)
+    }
+}
+
+impl Reads for ModelAlone {
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn read(&self, prompt: &str) -> Result<Vec<Token>> {
+        Ok(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
+    }
+
+    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
+        Ok(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
+    }
 }
 
 /// Where the model computes, and in which numbers.
@@ -108,22 +166,10 @@ impl EngineArgs {
     /// # Errors
     /// One cannot be had, or cannot be loaded.
     pub fn open(&self) -> Result<Engine> {
-        if let Some(threads) = self.threads {
-            // SAFETY: commands load their model before they start any thread but those that fetch it, which have
-            // nothing to do with candle or rayon, and are done when this is read. These take the number of threads
-            // from nowhere else.
-            unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
-        }
-        start_threads(self.threads)?;
-        let device = match self.device.device {
-            DeviceChoice::Auto => DeviceName::Cpu.open()?,
-            DeviceChoice::Named(name) => name.open()?,
-        };
+        let device = self.ready()?.open()?;
         let (model, transcoder) = self.places()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
-        if let Some(doubt) = engine.model.spec.doubt().filter(|_| self.strict) {
-            bail!("{doubt}, which --strict forbids; leave it out if the numbers do not hang on it");
-        }
+        self.check(&engine.model)?;
         if self.device.device == DeviceChoice::Auto {
             engine = engine.on_best_device(self.device.dtype);
         }
@@ -132,6 +178,54 @@ impl EngineArgs {
             note!("warning: {warning}");
         }
         Ok(engine)
+    }
+
+    /// Refuses a model with options that are not known, where that is asked for.
+    fn check(&self, model: &Transformer) -> Result<()> {
+        match model.spec.doubt().filter(|_| self.strict) {
+            Some(doubt) => bail!("{doubt}, which --strict forbids; leave it out if the numbers do not hang on it"),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads a model alone, where one was named and no transcoder, and says on stderr what is odd about it; on the CPU
+    /// unless another device is asked for.
+    ///
+    /// # Errors
+    /// It cannot be had, or cannot be loaded.
+    pub fn open_model(&self) -> Result<Option<ModelAlone>> {
+        let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
+        let device = self.ready()?.open()?;
+        let (hub, source) = (hub(self.offline), Source::parse(model)?);
+        let place = match (hub.model(&source), &source) {
+            (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
+                pull::fetch(&hub, &Request::Each(vec![reference.clone()]), false)?;
+                hub.model(&source)?
+            }
+            (place, _) => place?,
+        };
+        let (tokenizer, model) = (Tokenizer::open(&place)?, Transformer::open(&place, &device)?);
+        self.check(&model)?;
+        let warnings = model_warnings(&model, &tokenizer);
+        for warning in &warnings {
+            note!("warning: {warning}");
+        }
+        Ok(Some(ModelAlone { model: model.in_precision(self.device.dtype), tokenizer, warnings }))
+    }
+
+    /// Starts the threads, and tells which device to begin with.
+    fn ready(&self) -> Result<DeviceName> {
+        if let Some(threads) = self.threads {
+            // SAFETY: commands load their model before they start any thread but those that fetch it, which have
+            // nothing to do with candle or rayon, and are done when this is read. These take the number of threads
+            // from nowhere else.
+            unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
+        }
+        start_threads(self.threads)?;
+        Ok(match self.device.device {
+            DeviceChoice::Auto => DeviceName::Cpu,
+            DeviceChoice::Named(name) => name,
+        })
     }
 
     /// The same, computing where a trace was made that is gone on from, unless a device was asked for.

@@ -1,14 +1,16 @@
 //! `circuitscope generate`: continuations of a prompt, with and without interventions.
 
-use crate::attribution::Engine;
 use crate::cli::alter::AlterArgs;
-use crate::cli::engine::EngineArgs;
+use crate::cli::engine::{EngineArgs, ModelAlone};
 use crate::cli::lab::continued;
 use crate::cli::output::{print, print_json};
 use crate::cli::prompt::PromptArgs;
 use crate::graph::{Freeze, Interventions};
-use crate::intervention::{Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate};
+use crate::intervention::{
+    Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate, generate_alone,
+};
 use crate::job::{Cancel, Monitor};
+use crate::tokens::Tokenizer;
 use crate::tui::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -61,6 +63,13 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         signal_hook::flag::register(signal, stop.flag()).context("signals cannot be listened to")?;
     }
     let monitor = Monitor::with_cancel(stop.clone());
+    let sampling = Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
+    let generation = Generation { max_tokens: args.max_tokens, sampling, cached: !args.no_cache };
+    if args.alter.is_idle()
+        && let Some(alone) = args.engine.open_model()?
+    {
+        return run_alone(args, &alone, &generation, &stop);
+    }
     let engine = args.engine.open()?;
     let (prompt, tokens) = args.prompt.read(&engine)?;
     let base = match Baseline::run(&engine, &tokens, &monitor) {
@@ -71,17 +80,13 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     if altered.freeze == Freeze::Direct && !altered.is_idle() {
         return Err(InterventionError::DirectGeneration.into());
     }
-    let sampling = Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
-    let generation = Generation { max_tokens: args.max_tokens, sampling, cached: !args.no_cache };
     let plain = Interventions::default();
     let mut sides = vec![("without", &plain)];
     sides.extend((!altered.is_idle()).then_some(("with", &altered)));
     let titled = sides.len() > 1;
     let mut continuations = Vec::new();
     for (title, interventions) in sides {
-        let mut stream =
-            Stream { engine: &engine, ids: base.capture.ids.clone(), told: 0, quiet: args.json, failed: None };
-        stream.told = engine.tokenizer.joined(&stream.ids).len();
+        let mut stream = Stream::new(&engine.tokenizer, &base.capture.ids, args.json);
         if titled {
             stream.tell(&format!("{title} interventions: "));
         }
@@ -99,7 +104,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         }
     }
     if args.json {
-        let side = |nth: usize| continuations.get(nth).map(|it| continuation_json(&engine, &base.capture.ids, it));
+        let side =
+            |nth: usize| continuations.get(nth).map(|it| continuation_json(&engine.tokenizer, &base.capture.ids, it));
         let all = json!({
             "prompt": prompt,
             "tokens": tokens,
@@ -115,9 +121,39 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     Ok(())
 }
 
+/// Continues with a model alone, without a transcoder to alter anything by.
+fn run_alone(args: &GenerateArgs, alone: &ModelAlone, generation: &Generation, stop: &Cancel) -> Result<()> {
+    let (prompt, tokens) = args.prompt.read(alone)?;
+    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    let ModelAlone { model, tokenizer, .. } = alone;
+    let mut stream = Stream::new(tokenizer, &ids, args.json);
+    let mut each = |next: Next, _: &[f32]| {
+        stream.token(next.id);
+        if stream.failed.is_some() {
+            stop.cancel();
+        }
+    };
+    let monitor = Monitor::with_cancel(stop.clone());
+    let continuation = generate_alone(model, tokenizer, &ids, generation, &mut each, &monitor)?;
+    stream.finish()?;
+    if args.json {
+        print_json(&json!({
+            "prompt": prompt,
+            "tokens": tokens,
+            "interventions": Interventions::default(),
+            "without": continuation_json(tokenizer, &ids, &continuation),
+            "with": null,
+        }))?;
+    }
+    if stop.is_cancelled() {
+        bail!("stopped; the text ends there");
+    }
+    Ok(())
+}
+
 /// Text that goes to stdout as it comes.
 struct Stream<'a> {
-    engine: &'a Engine,
+    tokenizer: &'a Tokenizer,
     /// The prompt and what was generated.
     ids: Vec<u32>,
     /// How much of their text, in bytes, is the prompt's or was told.
@@ -126,10 +162,14 @@ struct Stream<'a> {
     failed: Option<anyhow::Error>,
 }
 
-impl Stream<'_> {
+impl<'a> Stream<'a> {
+    fn new(tokenizer: &'a Tokenizer, prompt: &[u32], quiet: bool) -> Self {
+        Self { tokenizer, ids: prompt.to_vec(), told: tokenizer.joined(prompt).len(), quiet, failed: None }
+    }
+
     fn token(&mut self, id: u32) {
         self.ids.push(id);
-        let text = self.engine.tokenizer.joined(&self.ids);
+        let text = self.tokenizer.joined(&self.ids);
         // A character may be spread over several tokens; until it is whole, nothing is told.
         if let Some(new) = text.get(self.told..).filter(|new| !new.ends_with(char::REPLACEMENT_CHARACTER)) {
             let piece = shown(new);
@@ -166,13 +206,14 @@ fn shown(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn continuation_json(engine: &Engine, prompt: &[u32], continuation: &Continuation) -> Value {
+fn continuation_json(tokenizer: &Tokenizer, prompt: &[u32], continuation: &Continuation) -> Value {
     let ids: Vec<u32> = continuation.tokens.iter().map(|token| token.id).collect();
-    let tokens = continuation.tokens.iter().map(
-        |token| json!({ "id": token.id, "text": engine.tokenizer.text(token.id), "probability": token.probability }),
-    );
+    let tokens = continuation
+        .tokens
+        .iter()
+        .map(|token| json!({ "id": token.id, "text": tokenizer.text(token.id), "probability": token.probability }));
     json!({
-        "text": continued(engine, prompt, &ids),
+        "text": continued(tokenizer, prompt, &ids),
         "tokens": tokens.collect::<Vec<_>>(),
         "ended": match continuation.ended {
             Ended::Long => "max_tokens",

@@ -5,6 +5,7 @@ use crate::cli::alter;
 use crate::graph::{Interventions, Token};
 use crate::intervention::{Baseline, Effects, Generation, Next, generate};
 use crate::job::Monitor;
+use crate::tokens::Tokenizer;
 use crate::tui::lab::{Drawing, Experiment, LISTED, Measured, Texts, Trial, Tried};
 use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,7 +60,7 @@ impl Bench {
                     let mut ids = Vec::new();
                     let mut each = |next: Next, _: &[f32]| {
                         ids.push(next.id);
-                        sides[side] = continued(engine, &base.capture.ids, &ids);
+                        sides[side] = continued(&engine.tokenizer, &base.capture.ids, &ids);
                         told(Tried::Continued(sides.clone()));
                     };
                     generate(engine, &base.capture, set, &generation, &mut each, monitor)?;
@@ -75,8 +76,8 @@ fn texts(engine: &Engine, ids: impl Iterator<Item = u32>) -> Texts {
 }
 
 /// The text that `ids` add to a prompt's.
-pub(super) fn continued(engine: &Engine, prompt: &[u32], ids: &[u32]) -> String {
-    let before = engine.tokenizer.joined(prompt).len();
-    let whole = engine.tokenizer.joined(&[prompt, ids].concat());
-    whole.get(before..).map_or_else(|| engine.tokenizer.joined(ids), str::to_owned)
+pub(super) fn continued(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
+    let before = tokenizer.joined(prompt).len();
+    let whole = tokenizer.joined(&[prompt, ids].concat());
+    whole.get(before..).map_or_else(|| tokenizer.joined(ids), str::to_owned)
 }

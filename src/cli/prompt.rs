@@ -1,7 +1,6 @@
 //! Which prompt a command works on, and `circuitscope tokens`: how it is read.
 
-use crate::attribution::Engine;
-use crate::cli::engine::EngineArgs;
+use crate::cli::engine::{EngineArgs, Reads};
 use crate::cli::output::{note, tell};
 use crate::graph::Token;
 use anyhow::{Result, bail};
@@ -39,15 +38,15 @@ impl PromptArgs {
     ///
     /// # Errors
     /// They cannot be read, or there is no such position.
-    pub fn read(&self, engine: &Engine) -> Result<(String, Vec<Token>)> {
+    pub fn read(&self, engine: &impl Reads) -> Result<(String, Vec<Token>)> {
         let (text, mut tokens) = match &self.prompt {
             None => (None, engine.tokens(&self.tokens)?),
             Some(prompt) => {
-                for word in engine.tokenizer.unknown_words(prompt)? {
+                for word in engine.tokenizer().unknown_words(prompt)? {
                     let nearest = word.nearest.join(", ");
                     note!("the tokenizer does not know {:?}; the nearest it knows: {nearest}", word.word);
                 }
-                let text = if self.chat.chat { engine.tokenizer.in_chat(prompt)? } else { prompt.clone() };
+                let text = if self.chat.chat { engine.tokenizer().in_chat(prompt)? } else { prompt.clone() };
                 let tokens = engine.read(&text)?;
                 (Some(text), tokens)
             }
@@ -81,11 +80,16 @@ pub struct TokensArgs {
 /// # Errors
 /// The model cannot be loaded or the prompt cannot be read.
 pub fn run(args: &TokensArgs) -> Result<()> {
-    let engine = args.engine.open()?;
-    let (text, tokens) = args.prompt.read(&engine)?;
+    let ((text, tokens), warnings) = match args.engine.open_model()? {
+        Some(alone) => (args.prompt.read(&alone)?, alone.warnings),
+        None => {
+            let engine = args.engine.open()?;
+            (args.prompt.read(&engine)?, engine.warnings)
+        }
+    };
     tell(
         args.json,
-        || serde_json::json!({ "prompt": text, "tokens": tokens, "warnings": engine.warnings }),
+        || serde_json::json!({ "prompt": text, "tokens": tokens, "warnings": warnings }),
         || {
             let line = |(position, token): (usize, &Token)| format!("{position:>4} {:>8} {:?}", token.id, token.text);
             tokens.iter().enumerate().map(line).collect()

@@ -1,6 +1,7 @@
 //! Which files a model or a transcoder consists of, told by the names that are there and by its small files. The same
 //! rules say what is missing of one on this machine and what is to be downloaded of one that is not.
 
+use crate::hub::place::is_gguf;
 use crate::hub::reference::is_inside;
 use crate::hub::{HubError, Place, Reference};
 use crate::untrusted::{excerpt, json_fault, yaml_fault};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 /// What a folder holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A language model in the Hugging Face layout.
+    /// A language model in the Hugging Face layout, or as a GGUF file.
     Model,
     /// A transcoder set with a `config.yaml`.
     Transcoder,
@@ -79,7 +80,7 @@ impl Role {
         match (has("config.yaml"), has("config.json")) {
             (true, _) => Some(Self::Transcoder),
             (false, true) => Some(Self::Model),
-            (false, false) => None,
+            (false, false) => only_gguf(top).map(|_| Self::Model),
         }
     }
 
@@ -93,6 +94,9 @@ impl Role {
 }
 
 fn model(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+    if let Some(gguf) = only_gguf(&shelf.top()?) {
+        return Ok(Needed { files: vec![gguf], ..Needed::default() });
+    }
     let mut files = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
     files.extend(BESIDE.iter().filter(|name| shelf.has(name)).map(|name| (*name).to_owned()));
     if !shelf.has(SINGLE) && shelf.has(INDEX) {
@@ -114,6 +118,15 @@ fn model(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
         files.push(SINGLE.to_owned());
     }
     Ok(Needed { files, ..Needed::default() })
+}
+
+/// The GGUF file among these names, where there is one and no other weights.
+fn only_gguf(top: &[String]) -> Option<String> {
+    if top.iter().any(|name| name.ends_with(".safetensors") || name == INDEX) {
+        return None;
+    }
+    let mut files = top.iter().filter(|name| is_gguf(name));
+    files.next().filter(|_| files.next().is_none()).cloned()
 }
 
 fn transcoder(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {

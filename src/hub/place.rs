@@ -17,6 +17,17 @@ pub enum PlaceError {
     /// Not there, or not a directory.
     #[error("{0}: no such directory; give the folder that holds the model's or transcoder's files")]
     NoDirectory(PathBuf),
+    /// A model's file is not there.
+    #[error("{0}: no such file; give the GGUF file of a model, or a folder")]
+    NoFile(PathBuf),
+    /// A folder with several GGUF files.
+    #[error("{place} holds several GGUF files ({}); give one of them", files.join(", "))]
+    Several {
+        /// The directory.
+        place: String,
+        /// Some of the files.
+        files: Vec<String>,
+    },
     /// A file of the place is missing.
     #[error("{place}: {file} is missing; {hint}")]
     Missing {
@@ -112,26 +123,59 @@ pub enum Place {
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// The GGUF file that was named.
+    gguf: Option<String>,
     /// What it is a snapshot of.
     reference: Option<Reference>,
     cache: Option<Cache>,
 }
 
 impl Place {
-    /// A directory on this machine.
+    /// A directory on this machine, or a GGUF file with the directory that it lies in.
     ///
     /// # Errors
-    /// [`PlaceError::NoDirectory`] where there is none.
+    /// [`PlaceError::NoDirectory`] or [`PlaceError::NoFile`] where there is none.
     pub fn directory(path: &Path) -> Result<Self, PlaceError> {
-        if !path.is_dir() {
-            return Err(PlaceError::NoDirectory(path.to_owned()));
+        let folder = |path: &Path, gguf| Folder { path: path.to_owned(), gguf, reference: None, cache: None };
+        if path.is_dir() {
+            return Ok(Self::Directory(folder(path, None)));
         }
-        Ok(Self::Directory(Folder { path: path.to_owned(), reference: None, cache: None }))
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        match name.filter(|name| is_gguf(name)) {
+            Some(name) if path.is_file() => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                Ok(Self::Directory(folder(parent.unwrap_or(Path::new(".")), Some(name))))
+            }
+            Some(_) => Err(PlaceError::NoFile(path.to_owned())),
+            None => Err(PlaceError::NoDirectory(path.to_owned())),
+        }
+    }
+
+    /// The GGUF file that holds the model: the one that was named, or the only one of a folder without other weights.
+    ///
+    /// # Errors
+    /// There are several, or the folder cannot be listed.
+    pub fn gguf(&self) -> Result<Option<String>, PlaceError> {
+        if let Self::Directory(Folder { gguf: Some(named), .. }) = self {
+            return Ok(Some(named.clone()));
+        }
+        let mut files = self.files()?;
+        if files.iter().any(|name| name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")) {
+            return Ok(None);
+        }
+        files.retain(|name| is_gguf(name));
+        match files.len() {
+            0 | 1 => Ok(files.pop()),
+            _ => {
+                files.truncate(SHOWN);
+                Err(PlaceError::Several { place: self.name(), files })
+            }
+        }
     }
 
     /// The folder of the hub cache that holds what `reference` names.
     pub(super) fn snapshot(reference: Reference, path: PathBuf, cache: &Cache) -> Self {
-        Self::Directory(Folder { path, reference: Some(reference), cache: Some(cache.clone()) })
+        Self::Directory(Folder { path, gguf: None, reference: Some(reference), cache: Some(cache.clone()) })
     }
 
     /// Looks in `cache` for files of other repositories.
@@ -162,6 +206,7 @@ impl Place {
     pub fn name(&self) -> String {
         match self {
             Self::Directory(Folder { reference: Some(reference), .. }) => reference.to_string(),
+            Self::Directory(Folder { gguf: Some(file), path, .. }) => path.join(file).display().to_string(),
             Self::Directory(folder) => folder.path.display().to_string(),
             Self::Embedded(name, _) => (*name).to_owned(),
         }
@@ -170,6 +215,9 @@ impl Place {
     /// What to call what lies in it: the repository, or the directory's own name.
     pub fn short_name(&self) -> String {
         match self {
+            Self::Directory(Folder { gguf: Some(file), .. }) => {
+                Path::new(file).file_stem().map_or_else(|| file.clone(), |stem| stem.to_string_lossy().into_owned())
+            }
             Self::Directory(Folder { reference: None, path, .. }) => {
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
                 whole.file_name().map_or_else(|| self.name(), |name| name.to_string_lossy().into_owned())
@@ -303,7 +351,14 @@ impl Place {
     /// # Errors
     /// [`PlaceError::Io`] where a file cannot be read.
     pub fn hashes(&self, files: &[String]) -> Result<BTreeMap<String, String>, PlaceError> {
-        let known = |name: &String| [".json", ".yaml", ".safetensors"].iter().any(|ending| name.ends_with(ending));
+        let named = match self {
+            Self::Directory(folder) => folder.gguf.as_ref(),
+            Self::Embedded(..) => None,
+        };
+        let known = |name: &String| {
+            let weighs = is_gguf(name) && named.is_none_or(|named| named == name);
+            weighs || [".json", ".yaml", ".safetensors"].iter().any(|ending| name.ends_with(ending))
+        };
         let top = self.files()?.into_iter().filter(known);
         let mut hashes = BTreeMap::new();
         for name in top.chain(files.iter().cloned()) {
@@ -324,6 +379,14 @@ impl Folder {
     }
 }
 
+/// Files of a folder that a message names.
+const SHOWN: usize = 4;
+
+/// Whether a file is named as a GGUF file.
+pub(super) fn is_gguf(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(".gguf")
+}
+
 /// Whether a file is named as one of another repository.
 fn is_elsewhere(file: &str) -> bool {
     file.starts_with("hf://")
@@ -335,6 +398,8 @@ fn hash(name: &str, content: &[u8]) -> String {
     const ENDS: usize = 4096;
     const LONGEST_HEADER: usize = 100_000_000;
     const LONGEST: usize = 256 << 20;
+    // Metadata without the end of a large vocabulary.
+    const GGUF_HEADER: usize = 1 << 20;
     let mut hasher = Sha256::new();
     if name.ends_with(".safetensors") {
         hasher.update((content.len() as u64).to_le_bytes());
@@ -342,6 +407,9 @@ fn hash(name: &str, content: &[u8]) -> String {
         let end =
             usize::try_from(header).unwrap_or(usize::MAX).saturating_add(8).min(content.len()).min(LONGEST_HEADER);
         hasher.update(&content[..end]);
+    } else if is_gguf(name) {
+        hasher.update((content.len() as u64).to_le_bytes());
+        hasher.update(&content[..GGUF_HEADER.min(content.len())]);
     } else if name.ends_with(".npz") || content.len() > LONGEST {
         hasher.update((content.len() as u64).to_le_bytes());
         hasher.update(&content[..ENDS.min(content.len())]);

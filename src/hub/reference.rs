@@ -9,6 +9,15 @@ const MAIN: &str = "main";
 /// The longest name of an organisation or a repository that the hub allows.
 const LONGEST: usize = 96;
 
+/// Repositories that are older than the hub's organisations, by the names that are still in use, and where they are now.
+const BARE: [(&str, &str); 5] = [
+    ("distilgpt2", "distilbert/distilgpt2"),
+    ("gpt2", "openai-community/gpt2"),
+    ("gpt2-large", "openai-community/gpt2-large"),
+    ("gpt2-medium", "openai-community/gpt2-medium"),
+    ("gpt2-xl", "openai-community/gpt2-xl"),
+];
+
 /// A repository of the hub, or a folder or file of it: `org/repo[/path][@revision]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
@@ -120,22 +129,27 @@ pub fn is_inside(path: &str) -> bool {
 /// Where a model or a transcoder is said to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A directory on this machine.
+    /// A directory or a GGUF file on this machine.
     Directory(PathBuf),
     /// A repository of the hub, or a folder of it.
     Hub(Reference),
 }
 
 impl Source {
-    /// What `text` names: a directory where there is one of that name, else a reference.
+    /// What `text` names: a directory where there is one of that name, a GGUF file, else a reference.
     ///
     /// # Errors
     /// [`HubError::NotAReference`] where it is neither.
     pub fn parse(text: &Path) -> Result<Self, HubError> {
-        if text.is_dir() {
+        if text.is_dir() || text.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
             return Ok(Self::Directory(text.to_owned()));
         }
-        match text.to_str().and_then(Reference::parse) {
+        let full = |text: &str| {
+            let (name, revision) = text.split_once('@').map_or((text, None), |(name, revision)| (name, Some(revision)));
+            let (_, full) = BARE.iter().find(|(bare, _)| *bare == name)?;
+            Reference::parse(&revision.map_or((*full).to_owned(), |revision| format!("{full}@{revision}")))
+        };
+        match text.to_str().and_then(|text| full(text).or_else(|| Reference::parse(text))) {
             Some(reference) => Ok(Self::Hub(reference)),
             None => Err(HubError::NotAReference { text: text.display().to_string() }),
         }
@@ -163,6 +177,20 @@ mod tests {
         assert_eq!(parts("hf://a/b/c/d.npz"), same("a/b", "c/d.npz", "main"));
         assert_eq!(parts("hf://a/b/c/d.npz?revision=abc"), same("a/b", "c/d.npz", "abc"));
         assert_eq!(parts("hf://a/b@refs%2Fpr%2F3/c.npz"), same("a/b", "c.npz", "refs/pr/3"));
+    }
+
+    #[test]
+    fn names_older_than_organisations_are_known() {
+        let hub = |text: &str| match Source::parse(text.as_ref()) {
+            Ok(Source::Hub(reference)) => Some(reference.to_string()),
+            _ => None,
+        };
+        assert_eq!(hub("gpt2").as_deref(), Some("openai-community/gpt2"));
+        assert_eq!(hub("gpt2-xl@v1").as_deref(), Some("openai-community/gpt2-xl@v1"));
+        assert_eq!(hub("gpt3"), None);
+        for (_, full) in BARE {
+            assert!(Reference::parse(full).is_some(), "{full}");
+        }
     }
 
     #[test]

@@ -77,6 +77,14 @@ impl Hub {
         Ok((model, transcoder))
     }
 
+    /// The files of a model alone, on this machine, as [`Hub::pair`].
+    ///
+    /// # Errors
+    /// It is not here or not complete.
+    pub fn model(&self, source: &Source) -> Result<Place, HubError> {
+        self.complete(source, Role::Model)
+    }
+
     fn complete(&self, source: &Source, role: Role) -> Result<Place, HubError> {
         let place = self.place(source)?;
         let missing = Contents::of(&place, role)?.missing;

@@ -6,7 +6,8 @@ use crate::intervention::deltas::Deltas;
 use crate::intervention::run::{base_activation, check_change, in_hand};
 use crate::intervention::{Change, InterventionError, resolve};
 use crate::job::Monitor;
-use crate::model::Cache;
+use crate::model::{Cache, Transformer};
+use crate::tokens::Tokenizer;
 use crate::transcoder::FeatureOutput;
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling as Draw};
@@ -110,16 +111,60 @@ pub fn generate(
     if interventions.freeze == Freeze::Direct && !interventions.is_idle() {
         return Err(InterventionError::DirectGeneration);
     }
+    let reader = Reader { engine, base, interventions };
+    let read = &mut |cache: &mut Cache, ids: &[u32], unread| reader.read(cache, ids, unread, monitor);
+    continued(&engine.model, &engine.tokenizer, &base.ids, generation, read, each, monitor)
+}
+
+/// Continues the prompt `ids` with a model alone, as [`generate`] does without interventions.
+///
+/// # Errors
+/// The sampling makes no sense, or weights cannot be read.
+pub fn generate_alone(
+    model: &Transformer,
+    tokenizer: &Tokenizer,
+    ids: &[u32],
+    generation: &Generation,
+    each: &mut dyn FnMut(Next, &[f32]),
+    monitor: &Monitor,
+) -> Result<Continuation, InterventionError> {
+    let cancel = monitor.cancel();
+    let read = &mut |cache: &mut Cache, ids: &[u32], unread: Range<usize>| {
+        let positions = model.positions_at(unread.clone())?;
+        let mut resid = model.start(&ids[unread], &positions)?;
+        for layer in 0..model.spec.n_layers {
+            let pass = model.layer_behind(cache, layer, &resid, &positions, None, cancel)?;
+            let output = model.mlp(layer, &pass.mlp_in, cancel)?;
+            resid = pass.resid_mid.add(&model.after_mlp(layer, output, None)?.0)?;
+        }
+        last_logits(model, &resid, monitor)
+    };
+    continued(model, tokenizer, ids, generation, read, each, monitor)
+}
+
+/// Reads positions of ids on, behind those in the cache, and gives the logits `[V]` behind the last.
+type Read<'a> = &'a mut dyn FnMut(&mut Cache, &[u32], Range<usize>) -> Result<Vec<f32>, InterventionError>;
+
+/// Draws token after token from what `read` gives.
+fn continued(
+    model: &Transformer,
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    generation: &Generation,
+    read: Read<'_>,
+    each: &mut dyn FnMut(Next, &[f32]),
+    monitor: &Monitor,
+) -> Result<Continuation, InterventionError> {
     let mut draw = generation.sampling.processor()?;
-    let mut reader = Reader { engine, base, interventions, cache: Cache::new(engine.model.spec.n_layers) };
-    let mut ids = base.ids.clone();
+    let mut cache = Cache::new(model.spec.n_layers);
+    let mut ids = prompt.to_vec();
     let mut tokens = Vec::new();
     let mut unread = 0..ids.len();
     while tokens.len() < generation.max_tokens {
-        if ids.len() >= engine.model.spec.max_positions {
+        if ids.len() >= model.spec.max_positions {
             return Ok(Continuation { tokens, ended: Ended::Full });
         }
-        let logits = match reader.read(&ids, unread.clone(), monitor) {
+        let logits = match read(&mut cache, &ids, unread.clone()) {
             Err(_) if monitor.cancel().is_cancelled() => {
                 return Ok(Continuation { tokens, ended: Ended::Stopped });
             }
@@ -129,12 +174,12 @@ pub fn generate(
         let next = Next { id, probability: softmax(&logits)[id as usize] };
         tokens.push(next);
         each(next, &logits);
-        if engine.tokenizer.is_special(id) {
+        if tokenizer.is_special(id) {
             return Ok(Continuation { tokens, ended: Ended::Special });
         }
         unread = ids.len()..ids.len() + 1;
         if !generation.cached {
-            reader.cache = Cache::new(engine.model.spec.n_layers);
+            cache = Cache::new(model.spec.n_layers);
             unread.start = 0;
         }
         ids.push(id);
@@ -142,17 +187,31 @@ pub fn generate(
     Ok(Continuation { tokens, ended: Ended::Long })
 }
 
-/// The altered model, as far as it has read.
+/// Logits `[V]` behind the last position of the residual stream `[n, d]` behind all layers.
+fn last_logits(model: &Transformer, resid: &Tensor, monitor: &Monitor) -> Result<Vec<f32>, InterventionError> {
+    let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
+    let norm = model.final_norm()?;
+    in_hand(&norm.divisor(&last)?)?;
+    let logits = model.logits(&norm.apply(&last)?, monitor.cancel())?.swap_remove(0);
+    if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::OutOfHand) }
+}
+
+/// The altered model.
 struct Reader<'a> {
     engine: &'a Engine,
     base: &'a Capture,
     interventions: &'a Interventions,
-    cache: Cache,
 }
 
 impl Reader<'_> {
     /// Reads on through the positions `unread` of `ids`, and gives the logits `[V]` behind the last.
-    fn read(&mut self, ids: &[u32], unread: Range<usize>, monitor: &Monitor) -> Result<Vec<f32>, InterventionError> {
+    fn read(
+        &self,
+        cache: &mut Cache,
+        ids: &[u32],
+        unread: Range<usize>,
+        monitor: &Monitor,
+    ) -> Result<Vec<f32>, InterventionError> {
         let (model, transcoder, cancel) = (&self.engine.model, &self.engine.transcoder, monitor.cancel());
         let changes = resolve(&self.interventions.list, self.base.n_positions(), unread.clone())?;
         changes.iter().try_for_each(|change| check_change(transcoder, change, unread.end))?;
@@ -162,7 +221,7 @@ impl Reader<'_> {
         let mut deltas = Deltas::new(model, transcoder, None, unread.len());
         for layer in 0..model.spec.n_layers {
             let frozen = freezes.then_some(&self.base.layers[layer].pattern);
-            let pass = model.layer_behind(&mut self.cache, layer, &resid, &positions, frozen, cancel)?;
+            let pass = model.layer_behind(cache, layer, &resid, &positions, frozen, cancel)?;
             in_hand(&pass.mlp_divisor)?;
             let here: Vec<_> = changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
             if !here.is_empty() {
@@ -175,11 +234,7 @@ impl Reader<'_> {
             };
             resid = pass.resid_mid.add(&written)?;
         }
-        let last = resid.narrow(0, unread.len() - 1, 1)?;
-        let norm = model.final_norm()?;
-        in_hand(&norm.divisor(&last)?)?;
-        let logits = model.logits(&norm.apply(&last)?, cancel)?.swap_remove(0);
-        if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::OutOfHand) }
+        last_logits(model, &resid, monitor)
     }
 
     /// Adds the changes of a layer, whose features read `input` `[n, d]` at positions `first..`.

@@ -17,6 +17,6 @@ pub use crate::graph::{Action, Donor, Freeze, Intervention, Interventions, Posit
 pub use baseline::{Baseline, Sweep};
 pub use effects::{ActivationEffect, Effects, TokenEffect};
 pub use error::InterventionError;
-pub use generate::{Continuation, Ended, Generation, Next, Sampling, generate};
+pub use generate::{Continuation, Ended, Generation, Next, Sampling, generate, generate_alone};
 pub use resolve::{donors, resolve, sites_at};
 pub use run::{Change, Mode, Outcome, Value, intervene};

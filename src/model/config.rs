@@ -168,7 +168,12 @@ impl Config {
         let path = place.path(FILE);
         let options = serde_json::from_slice(&blob)
             .map_err(|e| ModelError::Config { path: path.clone(), what: json_fault(&e) })?;
-        Ok(Self { path, options, unknown: Vec::new() })
+        Ok(Self::of(path, options))
+    }
+
+    /// Options that stand elsewhere than in a `config.json`.
+    pub fn of(path: String, options: Map<String, Value>) -> Self {
+        Self { path, options, unknown: Vec::new() }
     }
 
     /// What is wrong with it.
@@ -282,7 +287,7 @@ impl Config {
         let Value::Object(options) = value else {
             return Err(self.wrong(format!("{name} is not an object")));
         };
-        let mut inner = Self { path: self.path.clone(), options, unknown: Vec::new() };
+        let mut inner = Self::of(self.path.clone(), options);
         let theta = match inner.optional_number("rope_theta")?.or(theta) {
             Some(theta) => theta,
             None => return Err(self.wrong(format!("{name} has no rope_theta"))),

@@ -49,11 +49,14 @@ pub(super) struct Files {
 const LLAMA_PREFIXES: [&str; 4] = ["model.", "", "language_model.model.", "model.language_model."];
 const GPT2_PREFIXES: [&str; 2] = ["", "transformer."];
 
+/// What GPT-2's queries, keys and values are called where they lie apart.
+const THIRDS: [&str; 3] = ["q", "k", "v"];
+
 impl Files {
     pub fn new(weights: Weights, layout: Layout) -> Self {
         let (prefixes, probe): (&[&'static str], &str) = match layout {
             Layout::Llama => (&LLAMA_PREFIXES, "embed_tokens.weight"),
-            Layout::Gpt2 => (&GPT2_PREFIXES, "wte.weight"),
+            Layout::Gpt2 | Layout::Gpt2ByOutput => (&GPT2_PREFIXES, "wte.weight"),
         };
         let found = prefixes.iter().find(|prefix| weights.get(&format!("{prefix}{probe}")).is_some());
         Self {
@@ -64,6 +67,11 @@ impl Files {
             resident: Resident::default(),
             unembedded: AtomicUsize::new(0),
         }
+    }
+
+    /// The types of quantised tensors, where there are some.
+    pub fn quantised(&self) -> Option<&str> {
+        self.weights.quantised()
     }
 
     /// Bytes of the projections and the unembedding in a type that they could be multiplied in.
@@ -97,7 +105,7 @@ impl Files {
     fn embedding(&self) -> String {
         self.name(match self.layout {
             Layout::Llama => "embed_tokens.weight",
-            Layout::Gpt2 => "wte.weight",
+            Layout::Gpt2 | Layout::Gpt2ByOutput => "wte.weight",
         })
     }
 
@@ -112,9 +120,9 @@ impl Files {
 
     fn norm_name(&self, spec: &ModelSpec, place: NormPlace) -> String {
         let rest = match (self.layout, place) {
-            (Layout::Gpt2, NormPlace::Attention(layer)) => format!("h.{layer}.ln_1"),
-            (Layout::Gpt2, NormPlace::Mlp(layer)) => format!("h.{layer}.ln_2"),
-            (Layout::Gpt2, _) => "ln_f".to_owned(),
+            (Layout::Gpt2 | Layout::Gpt2ByOutput, NormPlace::Attention(layer)) => format!("h.{layer}.ln_1"),
+            (Layout::Gpt2 | Layout::Gpt2ByOutput, NormPlace::Mlp(layer)) => format!("h.{layer}.ln_2"),
+            (Layout::Gpt2 | Layout::Gpt2ByOutput, _) => "ln_f".to_owned(),
             (Layout::Llama, NormPlace::Attention(layer)) => format!("layers.{layer}.input_layernorm"),
             // Llama calls the norm in front of its MLP what Gemma calls the one after its attention.
             (Layout::Llama, NormPlace::Mlp(layer)) if !spec.post_norms => {
@@ -162,7 +170,7 @@ impl Files {
             false => None,
         };
         let kept = match self.layout {
-            Layout::Llama => Kept::ByOutput(shape),
+            Layout::Llama | Layout::Gpt2ByOutput => Kept::ByOutput(shape),
             Layout::Gpt2 => Kept::ByInput([input, all], columns),
         };
         let name = self.name(&format!("{name}.weight"));
@@ -178,10 +186,11 @@ impl Files {
     ) -> Result<AttentionWeights<'a>, ModelError> {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
         let (into, out) = (spec.biases.attention_in, spec.biases.attention_out);
-        if self.layout == Layout::Gpt2 {
-            let third = |nth: usize| {
-                let columns = Some((3 * d, nth * d..(nth + 1) * d));
-                self.linear(&format!("h.{layer}.attn.c_attn"), [d, d], into, columns, device)
+        if self.layout != Layout::Llama {
+            let name = format!("h.{layer}.attn.c_attn");
+            let third = |nth: usize| match self.layout {
+                Layout::Gpt2ByOutput => self.linear(&format!("{name}.{}", THIRDS[nth]), [d, d], into, None, device),
+                _ => self.linear(&name, [d, d], into, Some((3 * d, nth * d..(nth + 1) * d)), device),
             };
             return Ok(AttentionWeights {
                 query: third(0)?,
@@ -225,8 +234,8 @@ impl Files {
             (Layout::Llama, MlpPart::Gate) => (format!("layers.{layer}.mlp.gate_proj"), into),
             (Layout::Llama, MlpPart::Up) => (format!("layers.{layer}.mlp.up_proj"), into),
             (Layout::Llama, MlpPart::Down) => (format!("layers.{layer}.mlp.down_proj"), out),
-            (Layout::Gpt2, MlpPart::Gate | MlpPart::Up) => (format!("h.{layer}.mlp.c_fc"), into),
-            (Layout::Gpt2, MlpPart::Down) => (format!("h.{layer}.mlp.c_proj"), out),
+            (_, MlpPart::Gate | MlpPart::Up) => (format!("h.{layer}.mlp.c_fc"), into),
+            (_, MlpPart::Down) => (format!("h.{layer}.mlp.c_proj"), out),
         };
         self.linear(&name, shape, spec.biases.mlp, None, device)
     }
@@ -298,6 +307,14 @@ impl Files {
                     ("mlp.up_proj", [m, d], spec.biases.mlp),
                     ("mlp.down_proj", [d, m], spec.biases.mlp),
                 ],
+                Layout::Gpt2ByOutput => &[
+                    ("attn.c_attn.q", [d, d], true),
+                    ("attn.c_attn.k", [d, d], true),
+                    ("attn.c_attn.v", [d, d], true),
+                    ("attn.c_proj", [d, d], true),
+                    ("mlp.c_fc", [m, d], true),
+                    ("mlp.c_proj", [d, m], true),
+                ],
                 Layout::Gpt2 => &[
                     ("attn.c_attn", [3 * d, d], true),
                     ("attn.c_proj", [d, d], true),
@@ -308,7 +325,7 @@ impl Files {
             for (name, [out, input], bias) in projections {
                 let part = if self.layout == Layout::Llama { "layers" } else { "h" };
                 let name = self.name(&format!("{part}.{layer}.{name}"));
-                let shape = if self.layout == Layout::Llama { vec![*out, *input] } else { vec![*input, *out] };
+                let shape = if self.layout == Layout::Gpt2 { vec![*input, *out] } else { vec![*out, *input] };
                 wanted.push((format!("{name}.weight"), shape));
                 wanted.extend(bias.then(|| (format!("{name}.bias"), vec![*out])));
             }

@@ -52,13 +52,14 @@ impl Rope {
 /// Inverse wavelengths of the `head_dim / 2` pairs, rescaled where the model says so.
 fn frequencies(spec: &RopeSpec, head_dim: usize) -> Vec<f32> {
     let plain = (0..head_dim / 2).map(|i| spec.theta.powf(-(2.0 * i as f64) / head_dim as f64));
-    plain.map(|frequency| rescaled(frequency, &spec.scaling) as f32).collect()
+    plain.enumerate().map(|(pair, frequency)| rescaled(pair, frequency, &spec.scaling) as f32).collect()
 }
 
-fn rescaled(frequency: f64, scaling: &RopeScaling) -> f64 {
+fn rescaled(pair: usize, frequency: f64, scaling: &RopeScaling) -> f64 {
     match *scaling {
         RopeScaling::None => frequency,
         RopeScaling::Linear { factor } => frequency / factor,
+        RopeScaling::Factors(ref factors) => frequency / factors[pair],
         RopeScaling::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_max_positions } => {
             let ratio = original_max_positions * frequency / (2.0 * PI);
             if ratio < low {

@@ -1,9 +1,9 @@
 //! What a model is: everything that changes its numbers.
 
 use crate::hub::Place;
-use crate::model::ModelError;
 use crate::model::config::Config;
 use crate::model::families;
+use crate::model::{Gguf, ModelError};
 
 /// Everything about a model that changes its numbers. One implementation serves every family through it.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +99,8 @@ pub enum RopeScaling {
         /// The context length that the model was trained on first.
         original_max_positions: f64,
     },
+    /// What each pair's frequency is divided by, `[head_dim / 2]`.
+    Factors(Vec<f64>),
 }
 
 /// Kinds of norm.
@@ -150,15 +152,20 @@ pub enum Layout {
     Llama,
     /// `h.N.attn.c_attn.weight` `[in, out]`, queries, keys and values in one; a plain MLP.
     Gpt2,
+    /// The same as `[out, in]`, queries, keys and values apart: `h.N.attn.c_attn.q.weight` and so on. Of GGUF files.
+    Gpt2ByOutput,
 }
 
 impl ModelSpec {
-    /// Reads `config.json`.
+    /// Reads `config.json`, or the metadata of the GGUF file that the place holds.
     ///
     /// # Errors
     /// It is missing or damaged, names an architecture that is not known, or holds an option that changes the
     /// numbers in a way that is not supported.
     pub fn read(place: &Place) -> Result<Self, ModelError> {
+        if let Some(file) = place.gguf()? {
+            return Gguf::read(place, &file)?.spec(place);
+        }
         let mut config = Config::read(place)?;
         families::read(&mut config, place.short_name())
     }

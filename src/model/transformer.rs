@@ -78,7 +78,7 @@ pub(crate) struct Positions {
 }
 
 impl Transformer {
-    /// Opens a Hugging Face model directory. Nothing large is read yet.
+    /// Opens a Hugging Face model directory or a GGUF file. Nothing large is read yet.
     ///
     /// # Errors
     /// No or unknown configuration, no or damaged weights, or a tensor that is missing or of the wrong shape.
@@ -102,6 +102,11 @@ impl Transformer {
         self.device = device.clone();
         self.files.leave();
         self
+    }
+
+    /// The types that its weights are quantised to, where some are: `Q4_1, Q8_0`.
+    pub fn quantised(&self) -> Option<&str> {
+        self.files.quantised()
     }
 
     /// What its weights are multiplied in.

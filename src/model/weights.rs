@@ -4,12 +4,14 @@ use crate::hub::{Blob, Place};
 use crate::job::Cancel;
 use crate::model::npz::{self, Packed};
 use crate::model::product::{self, COLUMNS, FEW, Padded, Stored, convert};
-use crate::model::{ModelError, Precision};
+use crate::model::{Gguf, ModelError, Precision};
 use crate::parallel;
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
-use candle_core::{DType, Device, Tensor};
+use candle_core::quantized::GgmlDType;
+use candle_core::{CpuStorage, DType, Device, Tensor};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,23 +37,56 @@ pub struct Entry {
     file: usize,
     bytes: Range<usize>,
     dtype: Dtype,
+    /// The type of its blocks, where it is quantised; `dtype` is then that of what they are made into.
+    blocks: Option<GgmlDType>,
+    /// Heads whose rows lie with the two halves of each rotated pair next to each other, instead of half a head apart.
+    paired_heads: Option<usize>,
     shape: Vec<usize>,
 }
 
 impl Entry {
+    /// A tensor whose numbers lie one after another.
+    fn plain(file: usize, bytes: Range<usize>, dtype: Dtype, shape: Vec<usize>) -> Self {
+        Self { file, bytes, dtype, blocks: None, paired_heads: None, shape }
+    }
+
+    /// Whether its bytes are its numbers, in their order.
+    fn is_plain(&self) -> bool {
+        self.blocks.is_none() && self.paired_heads.is_none()
+    }
+
+    /// Bytes that so many numbers, whole rows of them, take in the file.
+    fn length(&self, numbers: usize) -> usize {
+        match self.blocks {
+            Some(blocks) => numbers / blocks.block_size() * blocks.type_size(),
+            None => numbers * self.dtype.bitsize() / 8,
+        }
+    }
+
+    /// Where in the file a row of the tensor is.
+    fn row(&self, row: usize) -> usize {
+        let Some(heads) = self.paired_heads else { return row };
+        let width = self.shape[0] / heads;
+        let (head, within) = (row / width, row % width);
+        let (half, pair) = (within / (width / 2), within % (width / 2));
+        head * width + 2 * pair + half
+    }
+
     /// The shape on disk.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 }
 
-/// The tensors of one or more safetensors files or npz archives.
+/// The tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
 pub struct Weights {
     place: Place,
     /// By name; of an archive first the archive itself, then each array that it holds compressed.
     files: Vec<(String, Content)>,
     entries: HashMap<String, Entry>,
+    /// The types of quantised tensors.
+    quantised: Option<String>,
     /// Held while an array is unpacked, so that no two threads unpack one.
     unpacking: Mutex<()>,
 }
@@ -77,8 +112,13 @@ impl Weights {
     /// # Errors
     /// A file that is missing, truncated, or not safetensors.
     pub fn open(place: &Place, names: &[String]) -> Result<Self, ModelError> {
-        let mut weights =
-            Self { place: place.clone(), files: Vec::new(), entries: HashMap::new(), unpacking: Mutex::default() };
+        let mut weights = Self {
+            place: place.clone(),
+            files: Vec::new(),
+            entries: HashMap::new(),
+            quantised: None,
+            unpacking: Mutex::default(),
+        };
         for name in names {
             let blob = place.open(name, "a weight file that the others refer to")?;
             let damaged = |what: String| ModelError::Damaged { path: place.path(name), what };
@@ -93,7 +133,7 @@ impl Weights {
                         let content = Content::Packed { archive: file, packed, unpacked: OnceLock::new() };
                         weights.files.push((name.clone(), content));
                     }
-                    let entry = Entry { file: of, bytes: array.bytes, dtype: array.dtype, shape: array.shape };
+                    let entry = Entry::plain(of, array.bytes, array.dtype, array.shape);
                     weights.entries.entry(array.name).or_insert(entry);
                 }
                 continue;
@@ -105,7 +145,7 @@ impl Weights {
                 if bytes.end > blob.len() {
                     return Err(damaged(format!("tensor {} ends past the end of the file", excerpt(&key))));
                 }
-                let entry = Entry { file, bytes, dtype: info.dtype, shape: info.shape.clone() };
+                let entry = Entry::plain(file, bytes, info.dtype, info.shape.clone());
                 weights.entries.entry(key).or_insert(entry);
             }
             weights.files.push((name.clone(), Content::File(blob)));
@@ -113,7 +153,38 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Opens the weight files of a Hugging Face model directory: `model.safetensors`, the shards that
+    /// Opens a GGUF file of `place`, its tensors by the names of the Hugging Face layout.
+    ///
+    /// # Errors
+    /// It is missing, truncated, no GGUF file, or holds tensors that are not known.
+    pub fn open_gguf(place: &Place, file: &str) -> Result<Self, ModelError> {
+        let (gguf, blob) = Gguf::open(place, file)?;
+        let entry = |tensor: &crate::model::gguf::GgufTensor| {
+            let (dtype, blocks) = match tensor.dtype {
+                GgmlDType::F16 => (Dtype::F16, None),
+                GgmlDType::BF16 => (Dtype::BF16, None),
+                GgmlDType::F32 => (Dtype::F32, None),
+                blocks => (Dtype::F32, Some(blocks)),
+            };
+            let (bytes, shape, paired_heads) = (tensor.bytes.clone(), tensor.shape.clone(), tensor.paired_heads);
+            Entry { file: 0, bytes, dtype, blocks, paired_heads, shape }
+        };
+        let entries = gguf.tensors()?.into_iter().map(|tensor| (tensor.name.clone(), entry(&tensor))).collect();
+        Ok(Self {
+            place: place.clone(),
+            files: vec![(file.to_owned(), Content::File(blob))],
+            entries,
+            quantised: gguf.quantised(),
+            unpacking: Mutex::default(),
+        })
+    }
+
+    /// The types of quantised tensors, where there are some.
+    pub fn quantised(&self) -> Option<&str> {
+        self.quantised.as_deref()
+    }
+
+    /// Opens the GGUF file of a place that holds one, or else the weight files of a Hugging Face model directory: `model.safetensors`, the shards that
     /// `model.safetensors.index.json` names, or else every safetensors file.
     ///
     /// # Errors
@@ -121,6 +192,9 @@ impl Weights {
     pub fn open_model(place: &Place) -> Result<Self, ModelError> {
         const INDEX: &str = "model.safetensors.index.json";
         const SINGLE: &str = "model.safetensors";
+        if let Some(file) = place.gguf()? {
+            return Self::open_gguf(place, &file);
+        }
         let files = place.files()?;
         let names = if files.iter().any(|name| name == SINGLE) {
             vec![SINGLE.to_owned()]
@@ -184,6 +258,39 @@ impl Weights {
         Ok(entry)
     }
 
+    /// [`Weights::expect`], for what reads parts of rows.
+    fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
+        let entry = self.expect(name, shape)?;
+        match entry.blocks {
+            Some(blocks) => Err(ModelError::Dtype {
+                path: self.place.path(&self.files[entry.file].0),
+                name: name.to_owned(),
+                dtype: format!("{blocks:?}"),
+            }),
+            None => Ok(entry),
+        }
+    }
+
+    /// Rows of a tensor that is quantised or has its rows in another order, in f32 into `out`.
+    fn made_plain(&self, entry: &Entry, rows: Range<usize>, width: usize, out: &mut [f32]) -> Result<(), ModelError> {
+        let (bytes, row_bytes) = (self.bytes(entry)?, entry.length(width));
+        // What keeps its order is made plain many rows at a time.
+        let step = if entry.paired_heads.is_some() { 1 } else { (PIECE / width.max(1)).max(1) };
+        let failed = Mutex::new(None);
+        let pieces = out.chunks_mut((step * width).max(1)).zip(rows.clone().step_by(step)).collect();
+        parallel::each(pieces, rows.len() * width, |(out, row): (&mut [f32], usize)| {
+            let start = entry.row(row) * row_bytes;
+            let bytes = &bytes[start..start + entry.length(out.len())];
+            let Some(blocks) = entry.blocks else { return convert(entry.dtype, bytes, out) };
+            match blocks.from_data(Cow::Borrowed(bytes)).dequantize(out.len()) {
+                Ok(CpuStorage::F32(numbers)) => out.copy_from_slice(&numbers),
+                Ok(_) => unreachable!("blocks are made into f32"),
+                Err(error) => *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
+            }
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |error| Err(error.into()))
+    }
+
     /// The bytes of a tensor, unpacked where they are not yet.
     fn bytes(&self, entry: &Entry) -> Result<&[u8], ModelError> {
         let content = match &self.files[entry.file] {
@@ -238,18 +345,24 @@ impl Weights {
         let entry = self.expect(name, shape)?;
         let width: usize = shape[1..].iter().product();
         assert_eq!(out.len(), rows.len() * width, "the buffer holds the rows that are read");
-        let size = entry.dtype.bitsize() / 8;
         let file = &self.files[entry.file].0;
-        let bytes = &self.bytes(entry)?[rows.start * width * size..rows.end * width * size];
+        let within = entry.length(rows.start * width)..entry.length(rows.end * width);
         let first_bad = AtomicUsize::new(usize::MAX);
-        let pieces = out.chunks_mut(PIECE).zip(bytes.chunks(PIECE * size)).enumerate().collect();
-        parallel::each(pieces, rows.len() * width, |(nth, (out, bytes)): (usize, (&mut [f32], &[u8]))| {
-            convert(entry.dtype, bytes, out);
-            if let Some(at) = first_not_finite(out) {
-                first_bad.fetch_min(nth * PIECE + at, Ordering::Relaxed);
-            }
-        });
-        self.release(entry, rows.start * width * size..rows.end * width * size);
+        if entry.is_plain() {
+            let size = entry.dtype.bitsize() / 8;
+            let bytes = &self.bytes(entry)?[within.clone()];
+            let pieces = out.chunks_mut(PIECE).zip(bytes.chunks(PIECE * size)).enumerate().collect();
+            parallel::each(pieces, rows.len() * width, |(nth, (out, bytes)): (usize, (&mut [f32], &[u8]))| {
+                convert(entry.dtype, bytes, out);
+                if let Some(at) = first_not_finite(out) {
+                    first_bad.fetch_min(nth * PIECE + at, Ordering::Relaxed);
+                }
+            });
+        } else {
+            self.made_plain(entry, rows.clone(), width, out)?;
+            first_bad.store(first_not_finite(out).unwrap_or(usize::MAX), Ordering::Relaxed);
+        }
+        self.release(entry, within);
         match first_bad.into_inner() {
             usize::MAX => Ok(()),
             at => Err(ModelError::NotFinite {
@@ -276,7 +389,7 @@ impl Weights {
         part: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        let entry = self.expect(name, shape)?;
+        let entry = self.expect_plain(name, shape)?;
         let width: usize = shape[1..].iter().product();
         assert!(out.len() == part.len() && part.end <= width, "the buffer holds the part that is read");
         let size = entry.dtype.bitsize() / 8;
@@ -304,7 +417,7 @@ impl Weights {
     /// # Panics
     /// Where a column is past the end: the caller knows the shape.
     pub fn read_columns(&self, name: &str, shape: &[usize; 2], columns: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let entry = self.expect(name, shape)?;
+        let entry = self.expect_plain(name, shape)?;
         let [n_rows, all] = *shape;
         assert!(columns.iter().all(|column| *column < all), "the columns are there");
         let size = entry.dtype.bitsize() / 8;
@@ -346,18 +459,27 @@ impl Weights {
         let ([n, d], m) = (*shape, x.dim(0)?);
         let few = self.few(x)?;
         let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
-        let row_bytes = d * entry.dtype.bitsize() / 8;
+        let row_bytes = entry.length(d);
         let bytes = self.bytes(entry)?;
         let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(step), |block| -> Result<_, ModelError> {
             cancel.check()?;
             let rows = block * step..n.min((block + 1) * step);
-            let Some(few) = &few else {
+            let made = || -> Result<Vec<f32>, ModelError> {
                 let mut weight = vec![0.0; rows.len() * d];
                 self.read_rows(name, shape, rows.clone(), &mut weight)?;
+                Ok(weight)
+            };
+            let Some(few) = &few else {
+                let mut weight = made()?;
                 precision.round(&mut weight);
                 let weight = Tensor::from_vec(weight, (rows.len(), d), &Device::Cpu)?;
                 return Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
             };
+            if !entry.is_plain() {
+                let weight = made()?;
+                let weight = Stored { dtype: Dtype::F32, precision, bytes: bytemuck::cast_slice(&weight) };
+                return Ok(product::by_output(few, m, weight));
+            }
             let within = rows.start * row_bytes..rows.end * row_bytes;
             let weight = Stored { dtype: entry.dtype, precision, bytes: &bytes[within.clone()] };
             let out = product::by_output(few, m, weight);
@@ -384,7 +506,7 @@ impl Weights {
         precision: Precision,
         cancel: &Cancel,
     ) -> Result<Vec<f32>, ModelError> {
-        let entry = self.expect(name, shape)?;
+        let entry = self.expect_plain(name, shape)?;
         let x = &precision.rounded(x)?;
         let ([d, all], m, n) = (*shape, x.dim(0)?, columns.len());
         let Some(few) = self.few(x)? else {
@@ -473,6 +595,13 @@ impl Weights {
     ) -> Result<Tensor, ModelError> {
         let entry = self.expect(name, shape)?;
         let width: usize = shape[1..].iter().product();
+        let mut part = shape.to_vec();
+        part[0] = rows.len();
+        if !entry.is_plain() {
+            let mut numbers = vec![0.0; rows.len() * width];
+            self.read_rows(name, shape, rows, &mut numbers)?;
+            return Ok(Tensor::from_vec(numbers, part, device)?);
+        }
         let row_bytes = width * entry.dtype.bitsize() / 8;
         let within = rows.start * row_bytes..rows.end * row_bytes;
         let bytes = &self.bytes(entry)?[within.clone()];
@@ -481,8 +610,6 @@ impl Weights {
             Dtype::F16 => DType::F16,
             _ => DType::F32,
         };
-        let mut part = shape.to_vec();
-        part[0] = rows.len();
         // All cores bring the pages in; the copy would meet them one by one.
         bytes.par_chunks(PAGES).for_each(|pages| {
             std::hint::black_box(pages.iter().step_by(PAGE).fold(0u8, |all, byte| all | byte));

@@ -3,6 +3,7 @@
 mod chat;
 mod clock;
 mod error;
+mod gguf;
 mod growth;
 mod settings;
 #[cfg(test)]

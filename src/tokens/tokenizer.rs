@@ -3,13 +3,13 @@
 use crate::graph::Token;
 use crate::hub::Place;
 use crate::tokens::growth::Rewriting;
-use crate::tokens::{ChatTemplate, Settings, TokenError};
+use crate::tokens::{ChatTemplate, Settings, TokenError, gguf};
 use crate::untrusted::{data_fault, excerpt, json_fault};
 use serde::Deserialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer as Inner};
 
-const FILE: &str = "tokenizer.json";
+pub(super) const FILE: &str = "tokenizer.json";
 
 /// Bytes of the largest tokenizer that is read, some twice the largest that is published.
 const MOST_BYTES: usize = 64 << 20;
@@ -95,21 +95,34 @@ fn rules(bytes: &[u8]) -> Result<Rules, String> {
 }
 
 impl Tokenizer {
-    /// Opens `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where there are any.
+    /// Opens `tokenizer.json`, and `tokenizer_config.json` and `chat_template.jinja` where there are any. Of a GGUF file
+    /// it rebuilds the tokenizer that its metadata describes, or opens the `tokenizer.json` beside it where it cannot.
     ///
     /// # Errors
-    /// `tokenizer.json` is missing, or one of them is damaged.
+    /// `tokenizer.json` is missing and there is nothing to rebuild it from, or one of the files is damaged.
     pub fn open(place: &Place) -> Result<Self, TokenError> {
+        if let Some(file) = place.gguf()? {
+            match gguf::read(place, &file) {
+                Ok((content, settings)) => return Self::of(place, &file, &content, settings),
+                // What lies beside it stands in for it.
+                Err(error) if place.size(FILE).is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
         let blob = place.open_within(FILE, MOST_BYTES, "save the model with its fast tokenizer")?;
+        Self::of(place, FILE, &blob, Settings::read(place)?)
+    }
+
+    /// The tokenizer that `content` describes, which stands in `file` or was made of it.
+    fn of(place: &Place, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
         let wrong =
-            |what: String| TokenError::Damaged { path: place.path(FILE), what: format!("no tokenizer: {what}") };
-        let rules = rules(&blob).map_err(wrong)?;
-        let mut inner = guarded(|| Inner::from_bytes(&*blob)).map_err(|error| wrong(fault(&*error)))?;
+            |what: String| TokenError::Damaged { path: place.path(file), what: format!("no tokenizer: {what}") };
+        let rules = rules(content).map_err(wrong)?;
+        let mut inner = guarded(|| Inner::from_bytes(content)).map_err(|error| wrong(fault(&*error)))?;
         // What was saved to cut a batch to size would cut or fill a prompt. Nothing is put around one, so that there is
         // nothing to process behind the cutting either.
         inner.with_truncation(None).map_err(|error| wrong(fault(&*error)))?;
         inner.with_padding(None).with_post_processor(None::<PostProcessorWrapper>);
-        let config = Settings::read(place)?;
         let mut special: Vec<u32> =
             inner.get_added_tokens_decoder().iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
         special.sort_unstable();

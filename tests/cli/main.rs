@@ -1,5 +1,6 @@
 //! The program as a person or a script calls it.
 
+mod alone;
 mod arrays;
 mod bad_input;
 mod batch;
