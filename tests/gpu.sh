@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks and times the program on this machine's NVIDIA card. No part of the usual check; some minutes.
 #
-#   bash tests/gpu.sh [PART...]      parts: parity demo interventions memory shapes screen; all of them by default
+#   bash tests/gpu.sh [PART...]      parts: parity real demo interventions memory shapes screen; all of them by default
 #
 # Results go to target/gpu, or to $RESULTS. Needs the CUDA toolkit to build, or programs that were built elsewhere:
 # CIRCUITSCOPE, PARITY (the test binary `parity`), BENCH (the benchmark `attribution`) and SYNTH (the example `synth_model`)
-# name them. MODELS is where synthetic models are written (16 GiB for all); SHAPES chooses them, ROWS how many rows they get.
+# name them. CIRCUITSCOPE_REAL_MODEL is the folder or the GGUF file of SmolLM2-135M, for the part `real`. MODELS is where
+# synthetic models are written (16 GiB for all); SHAPES chooses them, ROWS how many rows they get.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -51,6 +52,11 @@ part() {
 }
 
 parity() { CIRCUITSCOPE_TEST_DEVICE=cuda "$PARITY" --test-threads=4; }
+
+real() {
+    [ -n "${CIRCUITSCOPE_REAL_MODEL:-}" ] || { echo 'skipped: no CIRCUITSCOPE_REAL_MODEL'; return 0; }
+    CIRCUITSCOPE_TEST_DEVICE=cuda "$PARITY" real_model --nocapture
+}
 
 demo() {
     for dtype in f32 bf16; do
@@ -130,7 +136,7 @@ assert b"Austin" in seen
 PY
 }
 
-for name in ${*:-parity demo interventions memory shapes screen}; do
+for name in ${*:-parity real demo interventions memory shapes screen}; do
     part "$name" "$name"
 done
 grep -hE 'rows/s|GFLOP/s|peak|the first time|^cuda' "$results/shapes.txt" 2>/dev/null || true

@@ -28,11 +28,10 @@ pub struct TargetRow {
     pub constant: f32,
 }
 
-/// Rows of the attribution graph.
-#[derive(Clone, Debug)]
-pub struct Block {
+/// Rows of the attribution graph on their way.
+pub(super) struct Block<'a> {
     /// `[targets, columns]`: active features, errors, tokens.
-    pub values: Vec<f32>,
+    pub values: &'a mut [f32],
     /// What flows from constants into each target.
     pub constants: Vec<f32>,
     /// Floating-point operations of the matrix products, and of the patterns' that are none.
@@ -82,25 +81,35 @@ impl Replacement<'_> {
         self.decoders.n_active() + (self.layers.len() + 1) * self.n_positions
     }
 
-    /// The direct effects on `targets`.
+    /// Adds the direct effects on `targets` to `values`, zeros before, `[targets, columns]`; gives what flows from constants
+    /// into each target, and the floating-point operations.
     ///
     /// # Errors
     /// A tensor operation failed, or the work was stopped.
-    pub fn rows(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
-        if self.device.is_cpu() { self.rows_on_cpu(targets, cancel) } else { self.rows_on_device(targets, cancel) }
-    }
-
-    /// [`Replacement::rows`] on a device with memory of its own.
-    pub(super) fn rows_on_device(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
-        let mut block = self.empty(targets);
+    pub fn rows(
+        &self,
+        targets: &[TargetRow],
+        values: &mut [f32],
+        cancel: &Cancel,
+    ) -> Result<(Vec<f32>, u64), TraceError> {
+        let mut block =
+            Block { values, constants: targets.iter().map(|target| target.constant).collect(), operations: 0 };
         self.read_first_position(targets, &mut block)?;
-        self.rows_in_full(targets, &mut block, cancel)?;
-        Ok(block)
+        if self.device.is_cpu() {
+            self.rows_by_position(targets, &mut block, cancel)?;
+        } else {
+            self.rows_in_full(targets, &mut block, cancel)?;
+        }
+        Ok((block.constants, block.operations))
     }
 
-    /// [`Replacement::rows`] on the CPU.
-    pub(super) fn rows_on_cpu(&self, targets: &[TargetRow], cancel: &Cancel) -> Result<Block, TraceError> {
-        let mut block = self.empty(targets);
+    /// [`Replacement::rows`] on the CPU, but for targets at position 0.
+    pub(super) fn rows_by_position(
+        &self,
+        targets: &[TargetRow],
+        block: &mut Block<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), TraceError> {
         let mut flow = Flow {
             targets,
             spread: Vec::new(),
@@ -110,33 +119,22 @@ impl Replacement<'_> {
             fresh_rows: None,
         };
         let n_layers = self.layers.len();
-        self.read_first_position(targets, &mut block)?;
         self.join(&mut flow, n_layers)?;
         let top = targets.iter().map(|target| target.layer.min(n_layers - 1)).max().unwrap_or(0);
         for layer in (0..=top).rev() {
             cancel.check()?;
-            self.contract_writes(&flow, layer, &mut block, cancel)?;
-            self.pass_skip(&mut flow, layer, &mut block, cancel)?;
+            self.contract_writes(&flow, layer, block, cancel)?;
+            self.pass_skip(&mut flow, layer, block, cancel)?;
             self.join(&mut flow, layer)?;
-            self.contract_first_position(&flow, layer, &mut block)?;
+            self.contract_first_position(&flow, layer, block)?;
             cancel.check()?;
-            self.pass_attention(&mut flow, layer, &mut block, cancel)?;
+            self.pass_attention(&mut flow, layer, block, cancel)?;
         }
-        self.contract_tokens(&flow, &mut block)?;
-        Ok(block)
-    }
-
-    /// A block in which nothing has come yet but what each target has besides.
-    fn empty(&self, targets: &[TargetRow]) -> Block {
-        Block {
-            values: vec![0.0; targets.len() * self.n_columns()],
-            constants: targets.iter().map(|target| target.constant).collect(),
-            operations: 0,
-        }
+        self.contract_tokens(&flow, block)
     }
 
     /// Targets at position 0, which a prompt of one token has.
-    fn read_first_position(&self, targets: &[TargetRow], block: &mut Block) -> Result<(), TraceError> {
+    fn read_first_position(&self, targets: &[TargetRow], block: &mut Block<'_>) -> Result<(), TraceError> {
         for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
             let streams: Vec<Vec<f32>> = self.first_position[target.layer].to_vec2()?;
             let dot = |stream: &[f32]| stream.iter().zip(&target.read).map(|(a, b)| a * b).sum::<f32>();
@@ -180,7 +178,7 @@ impl Replacement<'_> {
         &self,
         flow: &Flow<'_>,
         layer: usize,
-        block: &mut Block,
+        block: &mut Block<'_>,
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
         let (columns, d, frozen) = (self.n_columns(), self.d_model, &self.layers[layer]);
@@ -213,7 +211,7 @@ impl Replacement<'_> {
         &self,
         flow: &mut Flow<'_>,
         layer: usize,
-        block: &mut Block,
+        block: &mut Block<'_>,
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
         let Some(skip) = &self.layers[layer].skip else { return Ok(()) };
@@ -242,7 +240,7 @@ impl Replacement<'_> {
     }
 
     /// Contracts the gradient at `layer`'s attention output with what came there from position 0.
-    fn contract_first_position(&self, flow: &Flow<'_>, layer: usize, block: &mut Block) -> Result<(), TraceError> {
+    fn contract_first_position(&self, flow: &Flow<'_>, layer: usize, block: &mut Block<'_>) -> Result<(), TraceError> {
         let (columns, token) = (self.n_columns(), self.token_column(0));
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
             let sources = self.layers[layer].from_first.get(position)?;
@@ -261,7 +259,7 @@ impl Replacement<'_> {
         &self,
         flow: &mut Flow<'_>,
         layer: usize,
-        block: &mut Block,
+        block: &mut Block<'_>,
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
         let frozen = &self.layers[layer];
@@ -326,7 +324,7 @@ impl Replacement<'_> {
     }
 
     /// Contracts what reached the embeddings.
-    fn contract_tokens(&self, flow: &Flow<'_>, block: &mut Block) -> Result<(), TraceError> {
+    fn contract_tokens(&self, flow: &Flow<'_>, block: &mut Block<'_>) -> Result<(), TraceError> {
         let columns = self.n_columns();
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
             let embedding = self.embeddings.narrow(0, position, 1)?;

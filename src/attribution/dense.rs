@@ -10,15 +10,15 @@ use crate::attribution::backward::{Block, TargetRow};
 use crate::attribution::replacement::Replacement;
 use crate::attribution::written::Writes;
 use crate::job::Cancel;
-use crate::model::Precision;
+use crate::model::{Precision, Staging};
 use crate::parallel;
 use candle_core::Tensor;
 use std::cmp::Reverse;
 use std::sync::PoisonError;
 
-/// Operations of a layer's matrix products over one group: about a millisecond of a fast card, a hundred times what its
+/// Operations of a layer's matrix products over one group: some milliseconds of a fast card, many times what its
 /// launches take.
-const GROUP_OPERATIONS: usize = 40_000_000_000;
+const GROUP_OPERATIONS: usize = 160_000_000_000;
 
 /// The fewest and the most rows (targets times positions) of a group.
 const GROUP_ROWS: (usize, usize) = (2048, 32_768);
@@ -93,6 +93,8 @@ struct Flow<'a> {
     joined: usize,
     /// Of those, the ones that have passed attention and stand at several positions.
     spread: usize,
+    /// As [`Replacement::send_reads`] gives them.
+    reads: (Tensor, Tensor),
     /// `[last position of the group, joined, d]`, from position 1 on.
     gradients: Option<Tensor>,
     found: Vec<Found>,
@@ -104,10 +106,10 @@ struct Flow<'a> {
 }
 
 /// A group whose work is under way on the device.
-struct Pending {
-    group: Group,
+struct Pending<'a> {
+    group: &'a Group,
     found: Vec<Found>,
-    effects: Option<Tensor>,
+    has_effects: bool,
 }
 
 impl Replacement<'_> {
@@ -118,34 +120,65 @@ impl Replacement<'_> {
     pub(super) fn rows_in_full(
         &self,
         targets: &[TargetRow],
-        block: &mut Block,
+        block: &mut Block<'_>,
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
         let Some(first) = self.layers.first() else { return Ok(()) };
         let (d_attn, d_kv) = first.widths()?;
-        let mut groups = groups(targets, group_rows(self.d_model, d_attn, d_kv)).into_iter();
-        let mut launch = |block: &mut Block| -> Result<Option<Pending>, TraceError> {
-            let Some(group) = groups.next() else { return Ok(None) };
-            let (found, effects, operations) = Flow::new(self, targets, &group).run(cancel)?;
-            block.operations += operations;
-            Ok(Some(Pending { group, found, effects }))
-        };
-        let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pending = launch(block)?;
-        while let Some(Pending { group, found, effects }) = pending {
-            let effects = match &effects {
-                Some(effects) => copy.of(effects)?,
-                None => &[],
+        let groups = groups(targets, group_rows(self.d_model, d_attn, d_kv));
+        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending: Option<Pending<'_>> = None;
+        for (nth, group) in groups.iter().map(Some).chain([None]).enumerate() {
+            // The device works on this group while the effects of the one before are put in their places.
+            let launched = match group {
+                Some(group) => {
+                    let staging = &mut staging[nth % 2];
+                    let reads = self.send_reads(targets, group, staging)?;
+                    let (found, effects, operations) = Flow::new(self, targets, group, reads).run(cancel)?;
+                    block.operations += operations;
+                    let has_effects = effects.is_some();
+                    if let Some(effects) = effects {
+                        staging.ask(&effects)?;
+                    }
+                    Some(Pending { group, found, has_effects })
+                }
+                None => None,
             };
-            // The device works on the next group while this one's effects are put in their places.
-            pending = launch(block)?;
-            self.put(&group, &found, effects, block);
+            if let Some(before) = std::mem::replace(&mut pending, launched)
+                && before.has_effects
+            {
+                let effects = staging[(nth + 1) % 2].fetch()?;
+                self.put(before.group, &before.found, effects, block);
+            }
         }
         Ok(())
     }
 
+    /// Brings to the device what the members read, one row of `d` numbers each, and behind them which of the positions
+    /// from 1 on each member is at, as ones and zeros: `[members, d]` and `[last position, members]`.
+    fn send_reads(
+        &self,
+        targets: &[TargetRow],
+        group: &Group,
+        staging: &mut Staging,
+    ) -> Result<(Tensor, Tensor), TraceError> {
+        let (n, d, last) = (group.members.len(), self.d_model, group.last);
+        let sent = staging.send(n * (d + last), &self.device, |numbers| {
+            let (reads, at) = numbers.split_at_mut(n * d);
+            let rows = reads.chunks_mut(d).zip(&group.members).collect();
+            parallel::each(rows, n * d, |(row, target): (&mut [f32], &usize)| {
+                row.copy_from_slice(&targets[*target].read)
+            });
+            for (position, at) in (1..).zip(at.chunks_mut(n)) {
+                let is_there = group.members.iter().map(|t| f32::from(u8::from(targets[*t].position == position)));
+                at.iter_mut().zip(is_there).for_each(|(at, is_there)| *at = is_there);
+            }
+        })?;
+        Ok((sent.narrow(0, 0, n * d)?.reshape((n, d))?, sent.narrow(0, n * d, n * last)?.reshape((last, n))?))
+    }
+
     /// Puts a group's effects in the places of its members' rows.
-    fn put(&self, group: &Group, found: &[Found], effects: &[f32], block: &mut Block) {
+    fn put(&self, group: &Group, found: &[Found], effects: &[f32], block: &mut Block<'_>) {
         let columns = self.n_columns();
         let mut rows: Vec<Option<(&mut [f32], &mut f32)>> =
             block.values.chunks_mut(columns).zip(&mut block.constants).map(Some).collect();
@@ -181,11 +214,12 @@ impl Replacement<'_> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group) -> Self {
+    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: (Tensor, Tensor)) -> Self {
         Self {
             frozen,
             targets,
             group,
+            reads,
             joined: 0,
             spread: 0,
             gradients: None,
@@ -244,15 +278,9 @@ impl<'a> Flow<'a> {
         if new.is_empty() {
             return Ok(());
         }
-        let (n, d, last, device) = (new.len(), self.frozen.d_model, self.group.last, &self.frozen.device);
-        let mut reads: Vec<f32> = new.iter().flat_map(|target| target.read.iter().copied()).collect();
-        // One row of zeros, for all other positions.
-        reads.resize((n + 1) * d, 0.0);
-        let rows = (1..=last).flat_map(|k| {
-            new.iter().enumerate().map(move |(nth, target)| if target.position == k { nth as u32 } else { n as u32 })
-        });
-        let rows = Tensor::from_vec(rows.collect::<Vec<u32>>(), last * n, device)?;
-        let fresh = Tensor::from_vec(reads, (n + 1, d), device)?.index_select(&rows, 0)?.reshape((last, n, d))?;
+        let (n, (reads, at)) = (new.len(), &self.reads);
+        let reads = reads.narrow(0, self.joined, n)?.unsqueeze(0)?;
+        let fresh = at.narrow(1, self.joined, n)?.unsqueeze(2)?.broadcast_mul(&reads)?;
         self.gradients = Some(match self.gradients.take() {
             Some(gradients) => Tensor::cat(&[&gradients, &fresh], 1)?,
             None => fresh,
@@ -394,13 +422,17 @@ mod tests {
             for held in [true, false] {
                 let capture = Capture::run(&engine.model, &engine.transcoder, &ids, &monitor).unwrap();
                 let frozen = Replacement::new(&engine.model, &engine.transcoder, capture, held, &monitor).unwrap();
-                let wanted = frozen.rows_on_cpu(&targets, monitor.cancel()).unwrap();
-                let found = frozen.rows_on_device(&targets, monitor.cancel()).unwrap();
-                let largest = wanted.values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+                let [mut wanted, mut found] = [(); 2].map(|()| vec![0.0; targets.len() * frozen.n_columns()]);
+                let block = |values| Block { values, constants: vec![0.0; targets.len()], operations: 0 };
+                let (mut by_position, mut in_full) = (block(&mut wanted), block(&mut found));
+                frozen.rows_by_position(&targets, &mut by_position, monitor.cancel()).unwrap();
+                frozen.rows_in_full(&targets, &mut in_full, monitor.cancel()).unwrap();
+                assert_eq!(in_full.operations, by_position.operations);
+                let (wanted_constants, found_constants) = (by_position.constants, in_full.constants);
+                let largest = wanted.iter().fold(0.0f32, |most, x| most.max(x.abs()));
                 let far = |(a, b): (&f32, &f32)| (a - b).abs() > 2e-6 * largest;
-                assert!(!found.values.iter().zip(&wanted.values).any(far), "{}", case.display());
-                assert!(!found.constants.iter().zip(&wanted.constants).any(far), "{}", case.display());
-                assert_eq!(found.operations, wanted.operations);
+                assert!(largest > 0.0 && !found.iter().zip(&wanted).any(far), "{}", case.display());
+                assert!(!found_constants.iter().zip(&wanted_constants).any(far), "{}", case.display());
             }
         }
     }

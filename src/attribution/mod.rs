@@ -25,7 +25,7 @@ mod trace;
 mod why;
 mod written;
 
-pub use backward::{Block, TargetRow};
+pub use backward::TargetRow;
 pub use capture::{Capture, CapturedLayer};
 pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted, model_warnings};
 pub use error::TraceError;

@@ -179,7 +179,7 @@ impl Plan {
                         free_bytes: card.free,
                     });
                     let computing = match device {
-                        Some(_) => 0,
+                        Some(_) => sizes.staging_bytes(at_once),
                         None => sizes.frozen_bytes(decoders_held, 4) + sizes.gradient_bytes(at_once),
                     };
                     let computing = computing + sizes.active_bytes() + sizes.block_bytes(at_once);

@@ -190,8 +190,9 @@ impl<'a> Probe<'a> {
     /// There is no such feature or token, weights cannot be read, or the work was stopped.
     pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
         let (target, value) = self.target(asked, monitor)?;
-        let block = self.frozen.rows(&[target], monitor.cancel())?;
-        Ok(ProbeRow { value, constant: block.constants[0], effects: block.values })
+        let mut effects = vec![0.0; self.frozen.n_columns()];
+        let (constants, _) = self.frozen.rows(&[target], &mut effects, monitor.cancel())?;
+        Ok(ProbeRow { value, constant: constants[0], effects })
     }
 
     /// The direct effect of one source, split by attention heads.

@@ -7,7 +7,7 @@
 use crate::attribution::written::{Decoders, Fixed, Run, Writes, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
-use crate::model::{AttentionWeights, Divisors, HostCopy, Norm, NormKind, Precision, Transformer};
+use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Precision, Staging, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 use std::sync::Mutex;
@@ -33,8 +33,8 @@ pub struct Replacement<'a> {
     pub(super) first_position: Vec<Tensor>,
     /// L2 norms of the error vectors, `[L * P]`.
     pub(super) error_norms: Vec<f32>,
-    /// Where effects are copied to from a device with memory of its own.
-    pub(super) copy: Mutex<HostCopy>,
+    /// By which what is read and found goes to and from a device with memory of its own, for a group of targets each.
+    pub(super) staging: Mutex<[Staging; 2]>,
 }
 
 /// One layer with its divisors and activations folded in.
@@ -113,7 +113,7 @@ impl<'a> Replacement<'a> {
             error_norms: Vec::with_capacity(n_layers * n_positions),
             embeddings: model.embed(&ids)?,
             learned: model.positions(n_positions)?.learned,
-            copy: Mutex::default(),
+            staging: Mutex::default(),
         };
         // Row 0: the embedding of token 0 propagated through the linear model. Row 1: the constants.
         let token = frozen.embeddings.narrow(0, 0, 1)?;

@@ -1,5 +1,6 @@
 //! Rows as they are computed, one after the other.
 
+use crate::attribution::TraceError;
 use crate::attribution::spill::Spill;
 use crate::graph::{Numbers, Rows};
 use crate::parallel;
@@ -17,22 +18,38 @@ pub(super) fn spilled(folder: Option<&Path>) -> io::Result<Rows> {
     Ok(Rows::Sparse { starts: vec![0], columns, values, dropped: Vec::new() })
 }
 
-/// Appends `rows` of `width` numbers each, sparse ones without what [`sparsify`] leaves out; gives their absolute sums.
+/// Appends rows of `width` numbers each, `n` numbers in all, that `compute` adds to zeros; sparse ones without what
+/// [`sparsify`] leaves out. Gives what `compute` gives, and the rows' absolute sums.
 ///
 /// # Errors
-/// There is no room for them where they are stored; then none of them is there.
-pub(super) fn append(rows: &mut Rows, more: &[f32], width: usize, dropped_share: Option<f64>) -> io::Result<Vec<f64>> {
+/// Those of `compute`; or there is no room for the rows where they are stored. Then none of them is there.
+pub(super) fn append<T>(
+    rows: &mut Rows,
+    (n, width): (usize, usize),
+    dropped_share: Option<f64>,
+    compute: impl FnOnce(&mut [f32]) -> Result<T, TraceError>,
+) -> Result<(T, Vec<f64>), TraceError> {
     let abs_sum = |row: &[f32]| row.iter().map(|x| f64::from(x.abs())).sum::<f64>();
     let before = match rows {
         Rows::Dense { values } => {
-            // Fresh memory is touched for the first time here, which one thread takes longer for than for copying.
-            values.par_extend(more.par_iter().copied());
-            return parallel::map(more.len() / width, |nth| Ok(abs_sum(&more[nth * width..(nth + 1) * width])));
+            let start = values.len();
+            // All cores touch the fresh memory: one would take longer for that than for the numbers.
+            values.par_extend(rayon::iter::repeat_n(0.0, n));
+            let made = compute(&mut values[start..]);
+            if made.is_err() {
+                values.truncate(start);
+            }
+            let (made, more) = (made?, &values[start..]);
+            let sums =
+                parallel::map(n / width, |nth| Ok::<_, TraceError>(abs_sum(&more[nth * width..(nth + 1) * width])));
+            return Ok((made, sums?));
         }
         Rows::Sparse { dropped, .. } => dropped.len(),
     };
+    let mut more = vec![0.0; n];
+    let made = compute(&mut more)?;
     let share = dropped_share.unwrap_or(0.0);
-    let kept = parallel::map(more.len() / width, |nth| -> io::Result<_> {
+    let kept = parallel::map(n / width, |nth| -> Result<_, TraceError> {
         let row = &more[nth * width..(nth + 1) * width];
         let abs_sum = abs_sum(row);
         Ok((abs_sum, sparsify(row, abs_sum, share)))
@@ -41,11 +58,11 @@ pub(super) fn append(rows: &mut Rows, more: &[f32], width: usize, dropped_share:
     for (abs_sum, row) in kept {
         if let Err(error) = push(rows, &row) {
             truncate(rows, before, width);
-            return Err(error);
+            return Err(TraceError::Spill(error));
         }
         sums.push(abs_sum);
     }
-    Ok(sums)
+    Ok((made, sums))
 }
 
 fn push(rows: &mut Rows, row: &SparseRow) -> io::Result<()> {
@@ -119,9 +136,16 @@ mod tests {
         for sparse in [false, true] {
             let mut rows = Rows::new(sparse);
             let share = sparse.then_some(0.01);
-            assert_eq!(append(&mut rows, &[9.0, 0.0, 0.0, -3.0], 2, share).unwrap(), [9.0, 3.0]);
+            let mut append = |rows: &mut Rows, more: &[f32]| {
+                let compute = |zeros: &mut [f32]| {
+                    zeros.iter_mut().zip(more).for_each(|(sum, x)| *sum += x);
+                    Ok(())
+                };
+                super::append(rows, (more.len(), 2), share, compute).unwrap().1
+            };
+            assert_eq!(append(&mut rows, &[9.0, 0.0, 0.0, -3.0]), [9.0, 3.0]);
             let two = rows.clone();
-            append(&mut rows, &[1.0, 1.0], 2, share).unwrap();
+            append(&mut rows, &[1.0, 1.0]);
             truncate(&mut rows, 2, 2);
             assert_eq!(rows, two);
             let expected = if sparse {

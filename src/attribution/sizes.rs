@@ -93,13 +93,32 @@ impl Sizes {
         4 * (rows * (self.positions.max(2) - 1) * gradients) as u64
     }
 
+    /// What a block of `rows` rows for a card has on its way there and back: what two groups read, and their effects.
+    pub fn staging_bytes(&self, rows: usize) -> u64 {
+        let p = self.positions.max(2) - 1;
+        let members = self.card_group(rows).div_ceil(p);
+        8 * (members * (self.d + p) + self.card_effects(members)) as u64
+    }
+
+    /// Rows of gradients of a group of targets, of blocks of `rows`.
+    fn card_group(&self, rows: usize) -> usize {
+        let p = self.positions.max(2) - 1;
+        group_rows(self.d, self.d_attn, self.d_kv).max(p).min(rows * p)
+    }
+
+    /// Effects on a group of targets: padded to half as much again at most.
+    fn card_effects(&self, members: usize) -> usize {
+        let p = self.positions.max(2) - 1;
+        3 * members * (self.columns() + 2 * self.layers * p) / 2
+    }
+
     /// Gradients of a block of `rows` rows on a card, which come in groups, and a group's effects before they are copied.
     pub fn card_gradient_bytes(&self, rows: usize) -> u64 {
         let p = self.positions.max(2) - 1;
-        let group = group_rows(self.d, self.d_attn, self.d_kv).max(p).min(rows * p);
+        let group = self.card_group(rows);
         let gradients = (3 * self.d + 3 * self.d_attn + 2 * self.d_kv).max(5 * self.d);
-        // Padded to half as much again at most, and twice while they are joined.
-        let effects = 3 * group.div_ceil(p) * (self.columns() + 2 * self.layers * p);
+        // Twice while they are joined.
+        let effects = 2 * self.card_effects(group.div_ceil(p));
         4 * (group * gradients + effects + self.heads * self.positions * self.positions) as u64
     }
 

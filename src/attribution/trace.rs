@@ -15,6 +15,7 @@ use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settin
 use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{DeviceName, Transformer};
+use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use std::collections::VecDeque;
 
@@ -236,14 +237,16 @@ impl<'a> Tracing<'a> {
         monitor.report(phase, there as u64, total)?;
         let targets = self.targets(block)?;
         let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
-        let (computed, fitted) = halving(targets.len(), |n| self.frozen.rows(&targets[..n], monitor.cancel()))?;
+        let (frozen, trace) = (&self.frozen, &mut self.trace);
+        let (width, share) = (frozen.n_columns(), self.cut.dropped_share);
+        let (((constants, operations), sums), fitted) = halving(targets.len(), |n| {
+            let compute = |zeros: &mut [f32]| frozen.rows(&targets[..n], zeros, monitor.cancel());
+            rows::append(&mut trace.rows, (n * width, width), share, compute)
+        })?;
         values.truncate(fitted);
-        monitor.count(computed.operations);
-        let trace = &mut self.trace;
-        let (width, share) = (self.frozen.n_columns(), self.cut.dropped_share);
-        let sums = rows::append(&mut trace.rows, &computed.values, width, share).map_err(TraceError::Spill)?;
+        monitor.count(operations);
         trace.row_abs_sums.extend(sums);
-        trace.row_constants.extend(computed.constants);
+        trace.row_constants.extend(constants);
         trace.row_values.extend(values);
         trace.row_targets.extend(take(&mut self.to_come, fitted));
         if fitted < targets.len() {
@@ -260,16 +263,16 @@ impl<'a> Tracing<'a> {
             RowTarget::Logit(_) => None,
             RowTarget::Feature(index) => Some(self.active[*index as usize].0),
         };
-        let mut targets = Vec::with_capacity(block.len());
         // A block runs from the top layer down.
-        for labels in block.chunk_by(|a, b| layer_of(a) == layer_of(b)) {
+        let runs: Vec<&[RowTarget]> = block.chunk_by(|a, b| layer_of(a) == layer_of(b)).collect();
+        let of_runs = parallel::map(runs.len(), |nth| -> Result<Vec<(TargetRow, f32)>, TraceError> {
+            let labels = runs[nth];
             let Some(layer) = layer_of(&labels[0]) else {
                 let outputs = labels.iter().filter_map(|label| match label {
                     RowTarget::Logit(index) => Some(self.outputs[*index as usize].clone()),
                     RowTarget::Feature(_) => None,
                 });
-                targets.extend(outputs);
-                continue;
+                return Ok(outputs.collect());
             };
             let active = labels.iter().filter_map(|label| match label {
                 RowTarget::Logit(_) => None,
@@ -278,13 +281,14 @@ impl<'a> Tracing<'a> {
             let active: Vec<Active> = active.collect();
             let features: Vec<usize> = active.iter().map(|active| active.feature as usize).collect();
             let encoders = self.transcoder.encoder_rows(layer, &features)?;
-            targets.extend(active.iter().zip(encoders).map(|(active, (encoder, bias))| {
+            let target = |(active, (encoder, bias)): (&Active, (Vec<f32>, f32))| {
                 let position = active.position as usize;
                 let (read, constant) = self.readers.layers[layer].pull_back(encoder, position);
                 (TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation)
-            }));
-        }
-        Ok(targets)
+            };
+            Ok(active.iter().zip(encoders).map(target).collect())
+        })?;
+        Ok(of_runs.into_iter().flatten().collect())
     }
 
     /// Floating-point operations of the whole trace, as far as the rows so far tell which features will be picked: those

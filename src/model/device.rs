@@ -134,28 +134,13 @@ pub fn most_held(device: &Device) -> Option<u64> {
     cuda::most_held(device)
 }
 
-/// Memory of the host that results are copied to, kept from one copy to the next: fresh memory costs more than the copy.
-#[derive(Debug, Default)]
-pub struct HostCopy(cuda::Copied);
-
-impl HostCopy {
-    /// The numbers of a tensor `[n]` in f32, once the device has computed them.
-    ///
-    /// # Errors
-    /// The device refuses it, or computing them failed.
-    pub fn of(&mut self, tensor: &Tensor) -> candle_core::Result<&[f32]> {
-        self.0.of(tensor)
-    }
-}
-
 /// NVIDIA's cards.
 #[cfg(feature = "cuda")]
 mod cuda {
     #[cfg(target_os = "linux")]
     use crate::model::cuda_libraries;
-    use candle_core::cuda_backend::WrapErr;
-    use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DriverError, PinnedHostSlice, result, sys};
-    use candle_core::{CudaDevice, Device, Storage, Tensor};
+    use candle_core::cuda_backend::cudarc::driver::{DriverError, result, sys};
+    use candle_core::{CudaDevice, Device};
     use std::ffi::c_void;
 
     /// Opens a card, counted from 0.
@@ -187,43 +172,6 @@ mod cuda {
         attribute(card, sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, None).ok()
     }
 
-    /// Memory that the system may not move, so that the card writes into it itself.
-    #[derive(Default)]
-    pub struct Copied {
-        pinned: Option<PinnedHostSlice<f32>>,
-        plain: Vec<f32>,
-    }
-
-    impl std::fmt::Debug for Copied {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "Copied({})", self.pinned.as_ref().map_or(self.plain.len(), PinnedHostSlice::len))
-        }
-    }
-
-    impl Copied {
-        pub fn of(&mut self, tensor: &Tensor) -> candle_core::Result<&[f32]> {
-            let (storage, layout) = tensor.storage_and_layout();
-            let (Storage::Cuda(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-                self.plain = tensor.to_vec1()?;
-                return Ok(&self.plain);
-            };
-            let (from, stream) = (storage.as_cuda_slice::<f32>()?.slice(start..end), storage.device.cuda_stream());
-            let n = end - start;
-            if self.pinned.as_ref().is_none_or(|pinned| pinned.len() < n) {
-                self.pinned = None;
-                // SAFETY: every number that is read of it is written before.
-                self.pinned = Some(unsafe { stream.context().alloc_pinned_with_flags(n, 0) }.w()?);
-            }
-            let Some(pinned) = &mut self.pinned else { return Ok(&[]) };
-            let into = &mut pinned.as_mut_slice().w()?[..n];
-            let (address, _guard) = from.device_ptr(&stream);
-            // SAFETY: as many numbers as are written stand there, and nobody reads them before the stream is waited for.
-            unsafe { result::memcpy_dtoh_async(into, address, stream.cu_stream()) }.w()?;
-            stream.synchronize().w()?;
-            Ok(into)
-        }
-    }
-
     /// Reads an attribute of the pool that the card's memory is taken from, or sets it.
     fn attribute(card: &CudaDevice, attribute: sys::CUmemPool_attribute, new: Option<u64>) -> Result<u64, DriverError> {
         let mut value = new.unwrap_or(0);
@@ -243,17 +191,7 @@ mod cuda {
 /// NVIDIA's cards, for which this program was not built.
 #[cfg(not(feature = "cuda"))]
 mod cuda {
-    use candle_core::{Device, Tensor};
-
-    #[derive(Debug, Default)]
-    pub struct Copied(Vec<f32>);
-
-    impl Copied {
-        pub fn of(&mut self, tensor: &Tensor) -> candle_core::Result<&[f32]> {
-            self.0 = tensor.to_vec1()?;
-            Ok(&self.0)
-        }
-    }
+    use candle_core::Device;
 
     pub fn open(nth: usize) -> Result<Device, candle_core::Error> {
         Device::new_cuda(nth)

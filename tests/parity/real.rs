@@ -1,7 +1,7 @@
 //! A real model against what the reference library computed, where one is at hand: `CIRCUITSCOPE_REAL_MODEL` names its
-//! folder or its GGUF file.
+//! folder or its GGUF file, `CIRCUITSCOPE_TEST_DEVICE` where to compute.
 
-use candle_core::Device;
+use crate::fixture::device;
 use circuitscope::hub::Place;
 use circuitscope::job::Cancel;
 use circuitscope::model::Transformer;
@@ -24,7 +24,7 @@ fn a_real_model_computes_what_the_reference_library_does() {
     };
     let expected: Value = serde_json::from_slice(&expected).unwrap();
     let place = Place::directory(model.as_ref()).unwrap();
-    let model = Transformer::open(&place, &Device::Cpu).unwrap();
+    let model = Transformer::open(&place, &device()).unwrap();
     assert_eq!(model.spec.doubt(), None);
     let tokenizer = Tokenizer::open(&place).unwrap();
     let message = tokenizer.in_chat(expected["chat"]["user"].as_str().unwrap()).unwrap();
