@@ -1,7 +1,7 @@
 //! Where a model computes.
 
 use crate::model::ModelError;
-use candle_core::{Device, DeviceLocation, Tensor};
+use candle_core::{Device, DeviceLocation};
 use std::fmt;
 use std::str::FromStr;
 
