@@ -136,7 +136,7 @@ mod tests {
         for sparse in [false, true] {
             let mut rows = Rows::new(sparse);
             let share = sparse.then_some(0.01);
-            let mut append = |rows: &mut Rows, more: &[f32]| {
+            let append = |rows: &mut Rows, more: &[f32]| {
                 let compute = |zeros: &mut [f32]| {
                     zeros.iter_mut().zip(more).for_each(|(sum, x)| *sum += x);
                     Ok(())
