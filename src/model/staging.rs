@@ -3,7 +3,7 @@
 //! A card copies by itself only from and to memory that the system may not move. Such memory takes longer to make than a
 //! copy takes, so it is kept for the next use.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 /// Numbers on their way to a device and results on their way back, while the host goes on.
 #[derive(Debug, Default)]
@@ -36,25 +36,15 @@ impl Staging {
     }
 }
 
-/// A tensor of this `shape` on `device`, of numbers in f32, bf16 or f16 as they lie in a file.
-///
-/// # Errors
-/// There is no room for it, or the device refuses it.
-pub(super) fn upload(bytes: &[u8], dtype: DType, shape: &[usize], device: &Device) -> candle_core::Result<Tensor> {
-    way::upload(bytes, dtype, shape, device)
-}
-
 /// To and from NVIDIA's cards.
 #[cfg(feature = "cuda")]
 mod way {
+    use candle_core::cuda_backend::WrapErr;
     use candle_core::cuda_backend::cudarc::driver::{
-        CudaEvent, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, PinnedHostSlice, result,
+        CudaEvent, CudaStream, DevicePtr, DevicePtrMut, PinnedHostSlice, result,
     };
-    use candle_core::cuda_backend::{CudaDType, WrapErr};
     use candle_core::op::BackpropOp;
-    use candle_core::{CudaDevice, CudaStorage, DType, Device, Result, Storage, Tensor};
-    use half::{bf16, f16};
-    use rayon::prelude::*;
+    use candle_core::{CudaStorage, Device, Result, Storage, Tensor};
     use std::sync::{Mutex, PoisonError};
 
     /// Such memory that is not in use.
@@ -62,12 +52,6 @@ mod way {
 
     /// Sizes are rounded up to this many bytes, so that a little more fits too.
     const STEP: usize = 1 << 20;
-
-    /// Bytes of a weight that are copied at a time, while the cores bring the next ones.
-    const PIECE: usize = 16 << 20;
-
-    /// Bytes that one core brings at a time.
-    const SHARE: usize = 1 << 18;
 
     /// Memory that the system may not move.
     struct Pinned(Option<PinnedHostSlice<u8>>);
@@ -179,51 +163,12 @@ mod way {
             }
         }
     }
-
-    pub fn upload(bytes: &[u8], dtype: DType, shape: &[usize], device: &Device) -> Result<Tensor> {
-        match (device, dtype) {
-            _ if bytes.is_empty() => Tensor::from_raw_buffer(bytes, dtype, shape, device),
-            (Device::Cuda(card), DType::F32) => upload_as::<f32>(bytes, shape, card),
-            (Device::Cuda(card), DType::BF16) => upload_as::<bf16>(bytes, shape, card),
-            (Device::Cuda(card), DType::F16) => upload_as::<f16>(bytes, shape, card),
-            _ => Tensor::from_raw_buffer(bytes, dtype, shape, device),
-        }
-    }
-
-    fn upload_as<T: CudaDType + DeviceRepr>(bytes: &[u8], shape: &[usize], card: &CudaDevice) -> Result<Tensor> {
-        let stream = card.cuda_stream();
-        // SAFETY: every number is written by the copies.
-        let mut into = unsafe { stream.alloc::<T>(bytes.len() / size_of::<T>()) }.w()?;
-        {
-            let (address, _guard) = into.device_ptr_mut(&stream);
-            let mut pinned =
-                [Pinned::new(PIECE.min(bytes.len()), &stream)?, Pinned::new(PIECE.min(bytes.len()), &stream)?];
-            let mut copied: [Option<CudaEvent>; 2] = [None, None];
-            for (nth, piece) in bytes.chunks(PIECE).enumerate() {
-                if let Some(event) = copied[nth % 2].take() {
-                    event.synchronize().w()?;
-                }
-                let from = &mut pinned[nth % 2].bytes()?[..piece.len()];
-                let shares = from.par_chunks_mut(SHARE).zip(piece.par_chunks(SHARE));
-                shares.for_each(|(into, from)| into.copy_from_slice(from));
-                let at = address + (nth * PIECE) as u64;
-                // SAFETY: the piece lies within both, and the host's bytes stay until the event has been waited for.
-                unsafe { result::memcpy_htod_async(at, from, stream.cu_stream()) }.w()?;
-                copied[nth % 2] = Some(stream.record_event(None).w()?);
-            }
-            for event in copied.into_iter().flatten() {
-                event.synchronize().w()?;
-            }
-        }
-        let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(into, card.clone()));
-        Ok(Tensor::from_storage(storage, shape, BackpropOp::none(), false))
-    }
 }
 
 /// To and from devices that candle copies for.
 #[cfg(not(feature = "cuda"))]
 mod way {
-    use candle_core::{DType, Device, Result, Tensor};
+    use candle_core::{Device, Result, Tensor};
 
     #[derive(Debug, Default)]
     pub struct Staging(Vec<f32>);
@@ -243,9 +188,5 @@ mod way {
         pub fn fetch(&mut self) -> Result<&[f32]> {
             Ok(&self.0)
         }
-    }
-
-    pub fn upload(bytes: &[u8], dtype: DType, shape: &[usize], device: &Device) -> Result<Tensor> {
-        Tensor::from_raw_buffer(bytes, dtype, shape, device)
     }
 }
