@@ -2,7 +2,7 @@
 //! output.
 
 use crate::attribution::TraceError;
-use crate::graph::{FeatureAt, Target, TargetKind, Token};
+use crate::graph::{FeatureAt, Settings, Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
 use crate::transcoder::Transcoder;
@@ -59,6 +59,13 @@ pub enum TargetChoice {
     },
     /// These, in this order, with their raw probabilities or given weights.
     Given(Vec<Request>),
+}
+
+impl TargetChoice {
+    /// The likeliest tokens, as many as `settings` say.
+    pub fn likeliest(settings: &Settings) -> Self {
+        Self::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
+    }
 }
 
 /// That the transcoder has this feature.

@@ -1,8 +1,8 @@
 //! `circuitscope intervene`: what the model does when features are set to values.
 
 use crate::attribution::{Engine, softmax};
-use crate::cli::alter::AlterArgs;
 use crate::cli::engine::EngineArgs;
+use crate::cli::intervention_args::InterventionArgs;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
@@ -11,7 +11,7 @@ use crate::format::tensors::{self, Tensor};
 use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind, layer_range};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{ActivationEffect, Baseline, Effects, Outcome, Sweep, TokenEffect};
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub struct InterveneArgs {
     #[command(flatten)]
     prompt: PromptArgs,
     #[command(flatten)]
-    alter: AlterArgs,
+    alter: InterventionArgs,
     /// Layers whose feature outputs stay and are written into, the end exclusive; for the direct mode
     #[arg(long, value_name = "A..B", value_parser = layer_range)]
     layers: Option<Range<usize>>,
