@@ -61,7 +61,7 @@ impl ThresholdArgs {
     /// It cannot be traced, or the work was stopped.
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
         let likeliest = TargetChoice::likeliest(&Settings::default());
-        let document = traced(engine, prompt, None, likeliest, monitor)?;
+        let document = traced(engine, prompt, engine.read(prompt)?, likeliest, monitor)?;
         self.pruned(document, Edited::default())
     }
 
@@ -71,22 +71,18 @@ impl ThresholdArgs {
     }
 }
 
-/// Traces a prompt with the usual settings.
+/// Traces a prompt of these tokens with the usual settings.
 ///
 /// # Errors
 /// It cannot be traced, or the work was stopped.
 pub fn traced(
     engine: &Engine,
     prompt: &str,
-    tokens: Option<Vec<Token>>,
+    tokens: Vec<Token>,
     targets: TargetChoice,
     monitor: &Monitor,
 ) -> Result<Document> {
     let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
-    let tokens = match tokens {
-        Some(tokens) => tokens,
-        None => engine.read(prompt)?,
-    };
     let options = TraceOptions { settings, targets, cut: None };
     let mut tracing = engine.begin(tokens, &options, |_| {}, monitor)?;
     tracing.run(|_| {}, monitor)?;

@@ -69,14 +69,14 @@ pub fn run(args: &WhyArgs) -> Result<()> {
                 wanted.layer.is_none_or(|layer| at.layer.0 == layer)
                     && wanted.position.is_none_or(|position| at.position.0 == position)
             };
-            let wants = (wanted.closest.unwrap_or(usize::MAX), &is_wanted as &dyn Fn(_) -> _);
-            let found = closest(&engine, &probe, &tokens, wanted.fires_in.as_deref(), wants, monitor)?;
+            let most = wanted.closest.unwrap_or(usize::MAX);
+            let found = closest(&engine, &probe, &tokens, wanted.fires_in.as_deref(), most, is_wanted, monitor)?;
             return Ok(Told::Listed(tokens.clone(), found));
         };
         let why = probe.why(at, monitor)?;
         if let Some(out) = &wanted.out {
             let target = TargetChoice::Given(vec![Request::Feature(at)]);
-            let document = traced(&engine, &text, Some(tokens.clone()), target, monitor)?;
+            let document = traced(&engine, &text, tokens.clone(), target, monitor)?;
             if let Some(trace) = &document.trace {
                 raw::write(out, trace)?;
             }

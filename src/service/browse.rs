@@ -44,7 +44,8 @@ pub fn browse(
     engine: &Engine,
     library: &Library,
     ask: &Ask,
-    (only, most): (&Selection, usize),
+    only: &Selection,
+    most: usize,
     monitor: &Monitor,
 ) -> Result<Browsed> {
     let sizes = n_features(engine);

@@ -75,7 +75,7 @@ impl CachedBaseline {
             None => None,
             Some(Search { position, fires_in }) => {
                 let is_wanted = |at: FeatureAt| position.is_none_or(|position| at.position == position);
-                Some(closest(engine, &probe, &request.tokens, fires_in.as_deref(), (LISTED, &is_wanted), monitor)?)
+                Some(closest(engine, &probe, &request.tokens, fires_in.as_deref(), LISTED, is_wanted, monitor)?)
             }
         };
         let first = listed.iter().flatten().next().map(|inactive| inactive.at);
@@ -84,8 +84,8 @@ impl CachedBaseline {
     }
 }
 
-/// The features, at most so many, of those that are wanted, that come closest to firing on `tokens`, which `probe` has run,
-/// and do not; of those that fire on the prompt `fires_in`, at the same token, where one is given.
+/// Finds the `most` features that come closest to firing on `tokens`, which `probe` has run, and do not: of those that are
+/// wanted, and where a prompt `fires_in` is given, of those that fire on it at the same token.
 ///
 /// # Errors
 /// The other prompt cannot be read, or the work was stopped.
@@ -94,7 +94,8 @@ pub fn closest(
     probe: &Probe<'_>,
     tokens: &[Token],
     fires_in: Option<&str>,
-    (most, is_wanted): (usize, &dyn Fn(FeatureAt) -> bool),
+    most: usize,
+    is_wanted: impl Fn(FeatureAt) -> bool,
     monitor: &Monitor,
 ) -> Result<Vec<Inactive>> {
     let fires = match fires_in {

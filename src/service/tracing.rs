@@ -181,7 +181,7 @@ impl Tracer for LocalTracer {
     fn browse(&self, ask: &Ask, knows: &dyn FeatureSource, monitor: &Monitor) -> Result<Browsed> {
         let library = knows.library().context("what is known of these features cannot be looked through")?;
         let most = if matches!(ask, Ask::Fires(_)) { LISTED_OF_TOKEN } else { LISTED };
-        browse(&self.engine, library, ask, (&Selection::ALL, most), monitor)
+        browse(&self.engine, library, ask, &Selection::ALL, most, monitor)
     }
 
     fn measure(&self, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {

@@ -73,7 +73,7 @@ pub struct Circuit {
     /// The strongest way from the selected node down to a token.
     pub main_path: MainPath,
     /// What features write, by layer and index.
-    pub promoted_tokens: HashMap<(Layer, FeatureId), PromotedTokens>,
+    pub promoted: HashMap<(Layer, FeatureId), PromotedTokens>,
     /// What its file calls its nodes; the labels of `traced.document` are these and those of the library.
     pub file_labels: Arc<Labels>,
     /// What the library says of its features.
@@ -85,7 +85,7 @@ pub struct Circuit {
     /// What the person carries along.
     pub kit: Kit,
     /// What interventions do.
-    pub intervention_panel: InterventionPanel,
+    pub panel: InterventionPanel,
     /// Whether it is true, as far as that was asked.
     pub truth: Truth,
     /// Which of it hangs on the thresholds.
@@ -118,13 +118,13 @@ impl Circuit {
             influence_kept: influence_kept(&traced.kept),
             totals: InputTotals::default(),
             main_path: MainPath::default(),
-            promoted_tokens: HashMap::new(),
+            promoted: HashMap::new(),
             file_labels: Arc::clone(&traced.document.labels),
             named: FeatureLabels::of_file(&traced.document.labels),
             looked_up: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
-            intervention_panel: InterventionPanel::default(),
+            panel: InterventionPanel::default(),
             truth: Truth::default(),
             standings: Standings::default(),
             pruned: Arc::clone(&traced.kept),
@@ -201,7 +201,7 @@ impl Circuit {
 
     /// What features write, of those of which it is known.
     pub fn written(&self) -> impl Iterator<Item = ((Layer, FeatureId), &Arc<Promoted>)> {
-        self.promoted_tokens.iter().filter_map(|(feature, promoted)| match promoted {
+        self.promoted.iter().filter_map(|(feature, promoted)| match promoted {
             PromotedTokens::Known(promoted) => Some((*feature, promoted)),
             PromotedTokens::Pending | PromotedTokens::Failed(_) => None,
         })

@@ -57,7 +57,7 @@ impl InterventionPanel {
         }
     }
 
-    /// Forgets everything that was measured and reply.
+    /// Forgets everything that was measured and replied.
     pub fn forget(&mut self) {
         *self = Self { row: self.row, view: self.view, drawing: self.drawing, ..Self::default() };
     }

@@ -126,14 +126,12 @@ fn take(state: &mut State, msg: Msg) {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let waited = matches!(circuit.promoted_tokens.get(&(layer, feature)), Some(PromotedTokens::Pending));
+                let waited = matches!(circuit.promoted.get(&(layer, feature)), Some(PromotedTokens::Pending));
                 match result {
                     Ok(promoted) => {
-                        _ = circuit.promoted_tokens.insert((layer, feature), PromotedTokens::Known(Arc::new(promoted)))
+                        _ = circuit.promoted.insert((layer, feature), PromotedTokens::Known(Arc::new(promoted)))
                     }
-                    Err(why) if waited => {
-                        _ = circuit.promoted_tokens.insert((layer, feature), PromotedTokens::Failed(why))
-                    }
+                    Err(why) if waited => _ = circuit.promoted.insert((layer, feature), PromotedTokens::Failed(why)),
                     // It was given up for another one.
                     Err(_) => {}
                 }

@@ -141,7 +141,7 @@ fn promoted_tokens_that_are_not_known_are_said_and_the_result_follows() {
     assert!(lacking.is_empty(), "{lacking:?}");
     let shown = features(&desk);
     desk.press("\\");
-    let writes_a = |node: &&NodeId| match &circuit(&desk).promoted_tokens[&circuit(&desk).feature(**node).unwrap()] {
+    let writes_a = |node: &&NodeId| match &circuit(&desk).promoted[&circuit(&desk).feature(**node).unwrap()] {
         PromotedTokens::Known(promoted) => promoted.top.iter().any(|(token, _)| token.to_lowercase().contains('a')),
         other => panic!("{other:?}"),
     };
@@ -169,11 +169,8 @@ fn a_fast_walk_leaves_no_feature_unasked() {
         desk.press_only("h");
     }
     desk.settle();
-    let failed = circuit(&desk)
-        .promoted_tokens
-        .values()
-        .filter(|promoted| matches!(promoted, PromotedTokens::Failed(_)))
-        .count();
+    let failed =
+        circuit(&desk).promoted.values().filter(|promoted| matches!(promoted, PromotedTokens::Failed(_))).count();
     assert_eq!(failed, 0, "what was passed over is asked anew, not failed");
 }
 

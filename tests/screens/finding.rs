@@ -86,8 +86,7 @@ fn promoted_tokens_are_searched_once_they_are_known() {
     desk.go_to_feature();
     let there = circuit(&desk).selected();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let circuitscope::tui::circuit::PromotedTokens::Known(promoted) =
-        &circuit(&desk).promoted_tokens[&(layer, feature)]
+    let circuitscope::tui::circuit::PromotedTokens::Known(promoted) = &circuit(&desk).promoted[&(layer, feature)]
     else {
         panic!("its tokens were waited for")
     };

@@ -209,7 +209,7 @@ fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
     let before = desk.screen();
     // As if it had been opened from a file.
     desk.state.tracer = None;
-    desk.state.circuit.as_mut().unwrap().promoted_tokens.clear();
+    desk.state.circuit.as_mut().unwrap().promoted.clear();
     desk.press("[ ]").expect("needs the model");
     desk.press("M Enter");
     assert_eq!(desk.screen(), before);

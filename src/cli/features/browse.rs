@@ -87,7 +87,7 @@ pub fn run(args: &BrowseArgs) -> Result<()> {
     }
     let asked = args.clone();
     let found = watch(WhenStopped::Abandon, move |monitor| {
-        browse(&engine, &library, &asked.ask(), (&asked.only, asked.limit as usize), monitor)
+        browse(&engine, &library, &asked.ask(), &asked.only, asked.limit as usize, monitor)
     })?;
     tell(args.json, || as_json(&found), || as_lines(&found))
 }

@@ -223,6 +223,6 @@ pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> 
         return None;
     }
     let features = circuit.pruned.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
-    let unknown = features.filter(|(_, feature)| !circuit.promoted_tokens.contains_key(feature));
+    let unknown = features.filter(|(_, feature)| !circuit.promoted.contains_key(feature));
     unknown.min_by(|(a, _), (b, _)| circuit.pruned.by_influence(*a, *b)).map(|(_, feature)| feature)
 }

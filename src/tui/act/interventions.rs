@@ -33,13 +33,13 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     let mut set = edited.interventions.clone();
     let same = set.list.iter().position(|it| it.sites == sites);
     if let Some(at) = same {
-        circuit.intervention_panel.row = at;
+        circuit.panel.row = at;
     } else if let (Some(first), false) = (nodes.first(), sites.is_empty()) {
         let named = || circuit.label(*first).map(|(label, _)| label.to_owned());
         let name = group.map(|at| edited.groups[at].name.clone()).or_else(named);
         let name = name.unwrap_or_else(|| circuit.name(*first, &state.look.glyphs));
         set.list.push(Intervention { name, sites, action: Action::Ablate, muted: false });
-        circuit.intervention_panel.row = set.list.len() - 1;
+        circuit.panel.row = set.list.len() - 1;
         circuit.edits.apply(Edit::SetInterventions(set));
     }
     circuit.kit.chosen.clear();
@@ -57,8 +57,8 @@ pub(super) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
 pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
     let Some(circuit) = &mut state.circuit else { return };
     let last = circuit.edits.now().interventions.list.len().saturating_sub(1);
-    circuit.intervention_panel.row = circuit.intervention_panel.row.saturating_add_signed(by).min(last);
-    circuit.intervention_panel.dismiss();
+    circuit.panel.row = circuit.panel.row.saturating_add_signed(by).min(last);
+    circuit.panel.dismiss();
 }
 
 /// Changes the set.
@@ -67,12 +67,12 @@ pub(super) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventio
     let mut set = circuit.edits.now().interventions.clone();
     change(&mut set);
     circuit.edits.apply(Edit::SetInterventions(set));
-    circuit.intervention_panel.dismiss();
+    circuit.panel.dismiss();
 }
 
 /// Changes the chosen intervention.
 pub(super) fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.intervention_panel.row) else { return };
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if let Some(chosen) = set.list.get_mut(row) {
             change(chosen);
@@ -94,7 +94,7 @@ pub(in crate::tui) fn mute_intervention(state: &mut State) {
 }
 
 pub(in crate::tui) fn remove_intervention(state: &mut State) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.intervention_panel.row) else { return };
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if row < set.list.len() {
             set.list.remove(row);
@@ -114,17 +114,17 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
 /// Shows this below the list, or the effects again.
 pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
     let Some(circuit) = &mut state.circuit else { return };
-    circuit.intervention_panel.view = if circuit.intervention_panel.view == view { View::Effects } else { view };
-    circuit.intervention_panel.request = None;
-    circuit.intervention_panel.reply = None;
+    circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
+    circuit.panel.request = None;
+    circuit.panel.reply = None;
     state.effects.push(Effect::StopAttempt);
 }
 
 pub(in crate::tui) fn close_interventions(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
-        circuit.intervention_panel.view = View::Effects;
-        circuit.intervention_panel.request = None;
-        circuit.intervention_panel.reply = None;
+        circuit.panel.view = View::Effects;
+        circuit.panel.request = None;
+        circuit.panel.reply = None;
     }
     state.effects.push(Effect::StopAttempt);
     state.popup = None;
@@ -135,10 +135,10 @@ pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
     let generation = state.next_generation();
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
-    circuit.intervention_panel.dismiss();
-    circuit.intervention_panel.request = Some((generation, view, circuit.intervention_panel.row));
+    circuit.panel.dismiss();
+    circuit.panel.request = Some((generation, view, circuit.panel.row));
     if !fits {
-        circuit.intervention_panel.reply = Some(Err("needs the model, which is not loaded".to_owned()));
+        circuit.panel.reply = Some(Err("needs the model, which is not loaded".to_owned()));
         return;
     }
     let tokens = circuit.traced.document.graph.tokens().to_vec();
@@ -148,38 +148,38 @@ pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
 /// Takes the reply to a request; a swap becomes an intervention.
 pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Result<ModelReply, String>) {
     let Some(circuit) = &mut state.circuit else { return };
-    if circuit.intervention_panel.request.is_none_or(|(waited, ..)| waited != generation) {
+    if circuit.panel.request.is_none_or(|(waited, ..)| waited != generation) {
         return;
     }
     state.dirty = true;
     if let Ok(ModelReply::Swap(intervention)) = result {
-        circuit.intervention_panel.request = None;
-        circuit.intervention_panel.row = circuit.edits.now().interventions.list.len();
+        circuit.panel.request = None;
+        circuit.panel.row = circuit.edits.now().interventions.list.len();
         let name = intervention.name.clone();
         let mut set = circuit.edits.now().interventions.clone();
         set.list.push(*intervention);
         apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
     } else {
-        circuit.intervention_panel.reply = Some(result);
+        circuit.panel.reply = Some(result);
     }
 }
 
 /// Takes what was measured, where nothing else was asked since.
 pub(in crate::tui) fn take_measured(state: &mut State, generation: u64, result: Result<Measured, String>) {
     let Some(circuit) = &mut state.circuit else { return };
-    if circuit.intervention_panel.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
-        circuit.intervention_panel.take(result);
+    if circuit.panel.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
+        circuit.panel.take(result);
         state.dirty = true;
     }
 }
 
-/// Has the effects measured where the interventions or the graph changed, and what the panel shows asked.
+/// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
 pub(in crate::tui) fn measure(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let set = &circuit.edits.now().interventions;
-    circuit.intervention_panel.row = circuit.intervention_panel.row.min(set.list.len().saturating_sub(1));
+    circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
     let n_nodes = circuit.traced.document.graph.n_nodes();
-    let same = match &circuit.intervention_panel.asked {
+    let same = match &circuit.panel.asked {
         Some((_, asked, nodes)) => asked == set && *nodes == n_nodes,
         None => set.is_idle(),
     };
@@ -197,7 +197,7 @@ fn ask_effects(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
     if set.is_idle() {
-        circuit.intervention_panel.forget();
+        circuit.panel.forget();
         return;
     }
     let ids = graph.node_ids().map(|id| (id, &graph.node(id).kind));
@@ -209,21 +209,20 @@ fn ask_effects(state: &mut State) {
         }
     }
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
-    circuit.intervention_panel.asked = Some((generation, set, graph.n_nodes()));
+    circuit.panel.asked = Some((generation, set, graph.n_nodes()));
     // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
-    circuit.intervention_panel.request =
-        circuit.intervention_panel.request.filter(|(_, view, _)| *view == View::Effects);
+    circuit.panel.request = circuit.panel.request.filter(|(_, view, _)| *view == View::Effects);
     if fits {
         state.effects.push(Effect::Measure { generation, experiment: Box::new(experiment) });
     } else {
-        circuit.intervention_panel.take(Err("needs the model, which is not loaded".to_owned()));
+        circuit.panel.take(Err("needs the model, which is not loaded".to_owned()));
     }
 }
 
-/// Has what the panel shows asked, where it was not yet.
+/// Has what the panel shows asked for, where it was not yet.
 fn ask_view(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let InterventionPanel { view, row, request, measured, .. } = &circuit.intervention_panel;
+    let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
     let set = &circuit.edits.now().interventions;
     let (view, row) = (*view, *row);
     if view == View::Effects
@@ -238,9 +237,7 @@ fn ask_view(state: &mut State) {
             doses: doses(&chosen.action),
             tokens: drawn(measured),
         },
-        (View::Continued, ..) => {
-            ModelRequest::Continue { interventions: set.clone(), drawing: circuit.intervention_panel.drawing }
-        }
+        (View::Continued, ..) => ModelRequest::Continue { interventions: set.clone(), drawing: circuit.panel.drawing },
         _ => return,
     };
     attempt(state, view, request);

@@ -127,7 +127,7 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
             match &mut state.circuit {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
-                    circuit.promoted_tokens.clear();
+                    circuit.promoted.clear();
                     state.popup = None;
                 }
                 None => {

@@ -116,7 +116,7 @@ fn take_off(state: &mut State) -> Shelved {
     let graph = match state.circuit.take() {
         Some(mut circuit) => {
             // Answers about it will find another one on the screen: they are asked for again.
-            circuit.promoted_tokens.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
+            circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
             circuit.look_up_labels_anew();
             if let Some(filter) = &mut circuit.kit.filter {
                 filter.ask_anew();

@@ -25,7 +25,7 @@ const BELOW: u16 = 13;
 /// Draws the panel.
 pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     let set = &circuit.edits.now().interventions;
-    let panel = &circuit.intervention_panel;
+    let panel = &circuit.panel;
     let rows = set.list.len().clamp(1, ROWS) as u16;
     let (width, height) = (screen.width.saturating_sub(4).min(112), rows + BELOW + 4);
     let area = super::open(screen, width, height.min(screen.height), "interventions", look, buf);

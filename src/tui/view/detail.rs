@@ -291,8 +291,7 @@ impl Sheet<'_> {
 
     fn writes(&self, lines: &mut Vec<Line>) {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted_tokens.get(&key))
-        else {
+        let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
             return;
         };
         match promoted {

@@ -245,7 +245,7 @@ impl Sheet<'_> {
     fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let [promoted, suppressed] = match (
-            self.circuit.and_then(|circuit| circuit.promoted_tokens.get(&self.feature)),
+            self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
             card.and_then(|c| c.dashboard()),
         ) {
             (Some(PromotedTokens::Known(written)), _) => [&written.top, &written.bottom]
