@@ -72,16 +72,8 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let engine = Engine::open(&places[0], &places[1], &args.device.open()?)?.in_precision(args.dtype);
     let load = begun.elapsed().as_secs_f64();
     let words: Vec<_> = (1..args.tokens).map(|word| format!("w{word}")).collect();
-    let settings = Settings {
-        prompt: words.join(" "),
-        max_feature_nodes: Some(args.rows),
-        batch_size: 256,
-        update_interval: 4,
-        max_logits: 10,
-        logit_probability: 0.95,
-    };
-    let options =
-        TraceOptions { targets: TargetChoice::Likeliest { most: 10, probability: 0.95 }, settings, cut: None };
+    let settings = Settings { prompt: words.join(" "), max_feature_nodes: Some(args.rows), ..Settings::default() };
+    let options = TraceOptions { targets: TargetChoice::likeliest(&settings), settings, cut: None };
     let (mut forward, mut rows, mut product) = (f64::INFINITY, f64::INFINITY, 0.0_f64);
     let mut first: Option<Vec<Phase>> = None;
     let mut last = None;

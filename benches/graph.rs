@@ -9,9 +9,9 @@ use circuitscope::graph::{
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::job::Cancel;
+use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::app::{Busy, State};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::keymap::Key;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::theme::{Depth, Ground, Look, Theme};

@@ -2,15 +2,20 @@
 
 use circuitscope::allocator::Allocator;
 use circuitscope::cli::{self, Cli, output};
-use clap::Parser;
+use circuitscope::tui::guard;
+use std::env;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| output::refuse(&error));
-    match cli::run(&cli) {
+    let (cli, threads) = Cli::read().unwrap_or_else(|error| output::refuse(&error));
+    if let Some(threads) = threads {
+        // SAFETY: no other thread runs yet. candle and rayon take the number of theirs from nowhere else.
+        unsafe { env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
+    }
+    match guard::install().map_err(Into::into).and_then(|()| cli::run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if output::is_left() => ExitCode::SUCCESS,
         Err(error) => {

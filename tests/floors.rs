@@ -4,18 +4,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may use its own floor and those below.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["allocator", "array", "ids", "job", "parallel", "untrusted"],
     &["graph"],
-    &["tokens", "model", "transcoder", "hub"],
+    &["tokens", "model", "transcoder", "hub", "text"],
     &["demo", "features", "format", "intervention", "attribution", "verify"],
     &["session"],
+    &["service"],
     &["tui"],
     &["cli"],
 ];
 
 /// Modules beside the floors, and who alone may use them.
-const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
+const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui", "service"])];
+
+/// What the command line may know of the screen: the files of `cli` that name `tui`, and what they name of it, to start it,
+/// to say how it looks, and to print its keys and marks.
+const SCREEN: [(&str, &[&str]); 3] = [
+    ("cli/tui", &["run", "require_terminal", "Start", "Left"]),
+    ("cli/appearance_args", &["Options", "ThemeChoice"]),
+    ("cli/manual", &["key_table", "LEGEND", "Mark"]),
+];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 5] = [
@@ -106,6 +115,16 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             wrong.push(format!("src/{path}: `{own}` uses `crate::{module}`, which is not below it"));
         }
     }
+    if own == "cli" && used.iter().any(|module| module == "tui") {
+        let known = SCREEN.iter().find(|(file, _)| *file == place).map_or(&[][..], |(_, names)| names);
+        let renamed = roots_used(&code.replace("tui as ", "tui::as ").replace("tui::*", "tui::all"), "tui");
+        for name in renamed.iter().filter(|name| *name != "self" && !known.contains(&name.as_str())) {
+            wrong.push(format!("src/{path}: names `{name}` of `crate::tui`, which only starts the screen"));
+        }
+        if known.is_empty() {
+            wrong.push(format!("src/{path}: the command line knows nothing of the screen but how to start it"));
+        }
+    }
     for (name, places) in CRATES {
         // ratatui hands crossterm's types on, which is how a view gets at a key.
         let code = code.replace(&format!("ratatui::{name}"), "ratatui::re_export");
@@ -150,7 +169,22 @@ fn an_import_that_runs_upward_is_caught() {
     assert_eq!(caught("session.rs", "use crate::config::Config;"), 1);
     assert_eq!(caught("format/raw.rs", "use candle_core::Tensor;"), 1);
     assert_eq!(caught("tui/view/graph.rs", "use crossterm::event::KeyCode;"), 1);
+    assert_eq!(caught("service/tracing.rs", "use crate::tui::Start;"), 1);
+    assert_eq!(caught("tui/app.rs", "use crate::cli::output::note;"), 1);
     assert_eq!(caught("stray.rs", ""), 1);
+}
+
+#[test]
+fn the_command_line_knows_the_screen_by_what_starts_it_alone() {
+    let caught = |path: &str, text: &str| violations(path, text).len();
+    assert_eq!(caught("cli/tui.rs", "use crate::tui::{self, Left, Start};\nfn f() { tui::run(Start::Write) }"), 0);
+    assert_eq!(caught("cli/tui.rs", "use crate::tui::{self, app::State, Start};"), 1);
+    assert_eq!(caught("cli/tui.rs", "use crate::{config, tui};\nfn f() { tui::theme::Look::detect() }"), 1);
+    assert_eq!(caught("cli/tui.rs", "use crate::tui as screen;"), 1);
+    assert_eq!(caught("cli/tui.rs", "use crate::tui::*;"), 1);
+    assert!(caught("cli/graph.rs", "use crate::tui::run;") > 0);
+    assert!(caught("cli/graph.rs", "use crate::tui;") > 0);
+    assert_eq!(caught("cli/mod.rs", "mod tui;\nfn f() { tui::open() }"), 0);
 }
 
 #[test]
@@ -162,5 +196,5 @@ fn an_import_that_runs_downward_is_left_alone() {
     assert_eq!(caught("tui/app.rs", "use ratatui::crossterm::event::KeyCode;"), nothing);
     assert_eq!(caught("tui/event.rs", "use crossterm::event::KeyCode;"), nothing);
     assert_eq!(caught("attribution/rows.rs", "use candle_core::Tensor; use crate::model::Spec;"), nothing);
-    assert_eq!(caught("cli/trace.rs", "use crate::{config::Config, tui, attribution};"), nothing);
+    assert_eq!(caught("cli/tui.rs", "use crate::{config::Config, tui, attribution};"), nothing);
 }

@@ -65,15 +65,8 @@ impl Lab {
     pub fn trace(&self, question: Question, selectivity: &Selectivity) -> Result<Traced> {
         let prompt = question.text();
         let tokens = self.tokenizer.read(&prompt)?;
-        let settings = Settings {
-            prompt,
-            max_feature_nodes: None,
-            batch_size: 128,
-            update_interval: 4,
-            max_logits: 10,
-            logit_probability: 0.95,
-        };
-        let targets = TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability };
+        let settings = Settings { prompt, max_feature_nodes: None, batch_size: 128, ..Settings::default() };
+        let targets = TargetChoice::likeliest(&settings);
         let options = TraceOptions { settings, targets, cut: None };
         let text = |id| self.tokenizer.text(id);
         let raw = trace(&self.model, &self.transcoder, tokens, &options, text, |_| {}, &Monitor::default())?;

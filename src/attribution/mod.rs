@@ -3,6 +3,7 @@
 
 mod backward;
 mod capture;
+mod cost_estimate;
 mod dense;
 mod engine;
 mod error;
@@ -10,7 +11,6 @@ mod fit;
 mod heads;
 pub mod memory;
 mod mix;
-mod outlook;
 mod plan;
 mod probe;
 mod ranking;
@@ -27,15 +27,15 @@ mod written;
 
 pub use backward::TargetRow;
 pub use capture::{Capture, CapturedLayer};
+pub use cost_estimate::CostEstimate;
 pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted, model_warnings};
 pub use error::TraceError;
 pub(crate) use error::apart;
 pub use heads::{HeadPart, HeadSplit};
-pub use outlook::Outlook;
 pub use plan::{DeviceMemory, Limits, Plan};
 pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
 pub use replacement::Replacement;
 pub(crate) use sizes::forward_operations;
-pub use targets::{Request, TargetChoice, softmax};
+pub use targets::{Request, TargetChoice, likeliest, softmax};
 pub use trace::{TraceOptions, Tracing, trace};
 pub use why::{Why, firing};

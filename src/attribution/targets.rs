@@ -2,7 +2,7 @@
 //! output.
 
 use crate::attribution::TraceError;
-use crate::graph::{FeatureAt, Target, TargetKind, Token};
+use crate::graph::{FeatureAt, Settings, Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
 use crate::transcoder::Transcoder;
@@ -61,6 +61,13 @@ pub enum TargetChoice {
     Given(Vec<Request>),
 }
 
+impl TargetChoice {
+    /// The likeliest tokens, as many as `settings` say.
+    pub fn likeliest(settings: &Settings) -> Self {
+        Self::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
+    }
+}
+
 /// That the transcoder has this feature.
 ///
 /// # Errors
@@ -85,6 +92,20 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     raised.into_iter().map(|x| x / sum).collect()
 }
 
+/// The likeliest tokens, the likeliest first: as many as it takes for their probabilities to add up to `reach`, at most
+/// `most`.
+pub fn likeliest(probabilities: &[f64], most: usize, reach: f64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..probabilities.len() as u32).collect();
+    order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
+    let mut reached = 0.0;
+    let last = order.iter().position(|id| {
+        reached += probabilities[*id as usize];
+        reached >= reach
+    });
+    order.truncate(last.map_or(most, |last| most.min(last + 1)));
+    order
+}
+
 /// The targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus the mean
 /// over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
 pub(super) fn resolve(
@@ -104,18 +125,8 @@ pub(super) fn resolve(
     };
     let requests = match choice {
         TargetChoice::Likeliest { most, probability } => {
-            let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-            order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
-            let mut reached = 0.0;
-            let mut chosen = Vec::new();
-            for id in order.into_iter().take((*most).max(1)) {
-                chosen.push(token(id, text(id))?);
-                reached += probabilities[id as usize];
-                if reached >= f64::from(*probability) {
-                    break;
-                }
-            }
-            return Ok(chosen);
+            let ids = likeliest(&probabilities, (*most).max(1), f64::from(*probability));
+            return ids.into_iter().map(|id| token(id, text(id))).collect();
         }
         TargetChoice::Given(requests) => requests,
     };

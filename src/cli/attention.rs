@@ -3,7 +3,7 @@
 use crate::cli::graph::OpenGraph;
 use crate::graph::QkNode;
 use crate::ids::NodeId;
-use crate::tui::text::visible;
+use crate::text::visible;
 use serde_json::{Value, json};
 
 /// What the file says of a node's attention; `None` where it says nothing.

@@ -1,11 +1,11 @@
 //! `circuitscope edit`: pins, groups, labels and notes, saved beside the graph.
 
-use crate::cli::alter::read_interventions;
 use crate::cli::graph::{GraphArgs, node_named, open_session};
+use crate::cli::intervention_args::read_interventions;
 use crate::cli::output::{note, tell};
 use crate::graph::{Document, Edit, Edited, Edits, Labelled};
 use crate::ids::{FeatureId, Layer, NodeId};
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;

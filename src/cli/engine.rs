@@ -1,19 +1,16 @@
 //! Which model and transcoder a command works with.
 
-use crate::attribution::{Engine, model_warnings};
+use crate::attribution::Engine;
 use crate::cli::output::note;
 use crate::cli::pull;
 use crate::demo;
-use crate::graph::Token;
-use crate::hub::{Hub, HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
-use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
-use crate::tokens::Tokenizer;
+use crate::hub::{HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
+use crate::model::{DeviceChoice, DeviceName, Precision};
+use crate::service::engine::{EngineOptions, ModelAlone};
+use crate::service::models::hub;
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::error::Error as _;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::{io, thread};
 
 /// The model and the transcoder.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,67 +35,12 @@ pub struct EngineArgs {
     /// Refuse a model whose config.json holds an option that is not known here, instead of a warning
     #[arg(long)]
     pub strict: bool,
+    // `Cli::read` takes it from the command line, since it has to be known before any thread is.
     /// Threads to compute on; as many as there are cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     #[command(flatten)]
     pub device: DeviceArgs,
-}
-
-/// A model without a transcoder.
-pub struct ModelAlone {
-    /// The language model.
-    pub model: Transformer,
-    /// How it reads.
-    pub tokenizer: Tokenizer,
-    /// What should be known of it; sentences.
-    pub warnings: Vec<String>,
-}
-
-/// What reads prompts.
-pub trait Reads {
-    /// How it cuts texts.
-    fn tokenizer(&self) -> &Tokenizer;
-
-    /// The prompt as the model reads it.
-    ///
-    /// # Errors
-    /// It is empty, too long, or cannot be read.
-    fn read(&self, prompt: &str) -> Result<Vec<Token>>;
-
-    /// Ids taken as they are, with nothing put in front.
-    ///
-    /// # Errors
-    /// There are none, too many, or one is past the vocabulary.
-    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>>;
-}
-
-impl Reads for Engine {
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
-    }
-
-    fn read(&self, prompt: &str) -> Result<Vec<Token>> {
-        Ok(Self::read(self, prompt)?)
-    }
-
-    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
-        Ok(Self::tokens(self, ids)?)
-    }
-}
-
-impl Reads for ModelAlone {
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
-    }
-
-    fn read(&self, prompt: &str) -> Result<Vec<Token>> {
-        Ok(self.tokenizer.read_within(prompt, self.model.spec.max_positions)?)
-    }
-
-    fn tokens(&self, ids: &[u32]) -> Result<Vec<Token>> {
-        Ok(self.tokenizer.tokens(ids, self.model.spec.vocab_size, self.model.spec.max_positions)?)
-    }
 }
 
 /// Where the model computes, and in which numbers.
@@ -115,50 +57,15 @@ pub struct DeviceArgs {
     dtype: Precision,
 }
 
-/// The hub as this process's environment says.
-pub fn hub(offline: bool) -> Hub {
-    Hub::from_env(&|name| std::env::var_os(name), offline)
-}
-
-/// Starts the threads to compute on, where they are not there yet. They would otherwise be started at their first use,
-/// and end the program where the system has none left.
-fn start_threads(threads: Option<u16>) -> Result<()> {
-    let wanted = threads.map_or(0, usize::from);
-    let cause = match rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global() {
-        Err(error) if error.source().is_some() => error.source().map_or_else(String::new, ToString::to_string),
-        // Without a cause in the system it says that they are there.
-        _ => match can_start(rayon::current_num_threads()) {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
-        },
-    };
-    bail!(
-        "the threads to compute on cannot be started ({cause}); ask for fewer with --threads, or allow more processes or \
-         memory (ulimit -u, ulimit -v)"
-    )
-}
-
-/// Whether the system has room for so many threads more. candle starts as many of its own at their first use, and does not
-/// outlive being refused one.
-///
-/// # Errors
-/// It refuses one.
-fn can_start(threads: usize) -> io::Result<()> {
-    let gate = Mutex::new(());
-    thread::scope(|scope| {
-        let held = gate.lock();
-        let wait = || drop(gate.lock());
-        let started: io::Result<Vec<_>> =
-            (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, wait)).collect();
-        drop(held);
-        started.map(drop)
-    })
-}
-
 impl EngineArgs {
     /// Whether it is the embedded demo.
     pub fn is_demo(&self) -> bool {
         self.model.is_none() && self.transcoder.is_none() && self.preset.is_none()
+    }
+
+    /// How the model computes.
+    pub fn options(&self) -> EngineOptions {
+        EngineOptions { device: self.device.device, precision: self.device.dtype, strict: self.strict }
     }
 
     /// Loads them, and says on stderr what is odd about them.
@@ -166,26 +73,9 @@ impl EngineArgs {
     /// # Errors
     /// One cannot be had, or cannot be loaded.
     pub fn open(&self) -> Result<Engine> {
-        let device = self.ready()?.open()?;
-        let (model, transcoder) = self.places()?;
-        let mut engine = Engine::open(&model, &transcoder, &device)?;
-        self.check(&engine.model)?;
-        if self.device.device == DeviceChoice::Auto {
-            engine = engine.on_best_device(self.device.dtype);
-        }
-        let engine = engine.in_precision(self.device.dtype);
-        for warning in &engine.warnings {
-            note!("warning: {warning}");
-        }
+        let engine = self.options().open(|| self.places())?;
+        warn(&engine.warnings);
         Ok(engine)
-    }
-
-    /// Refuses a model with options that are not known, where that is asked for.
-    fn check(&self, model: &Transformer) -> Result<()> {
-        match model.spec.doubt().filter(|_| self.strict) {
-            Some(doubt) => bail!("{doubt}, which --strict forbids; leave it out if the numbers do not hang on it"),
-            None => Ok(()),
-        }
     }
 
     /// Loads a model alone, where one was named and no transcoder, and says on stderr what is odd about it; on the CPU
@@ -195,37 +85,21 @@ impl EngineArgs {
     /// It cannot be had, or cannot be loaded.
     pub fn open_model(&self) -> Result<Option<ModelAlone>> {
         let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
-        let device = self.ready()?.open()?;
-        let (hub, source) = (hub(self.offline), Source::parse(model)?);
-        let place = match (hub.model(&source), &source) {
-            (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
-                pull::fetch(&hub, &Request::Each(vec![reference.clone()]), false)?;
-                hub.model(&source)?
-            }
-            (place, _) => place?,
+        let place = || {
+            let (hub, source) = (hub(self.offline), Source::parse(model)?);
+            Ok(match (hub.model(&source), &source) {
+                (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference))
+                    if self.download =>
+                {
+                    pull::fetch(&hub, &Request::Each(vec![reference.clone()]), false)?;
+                    hub.model(&source)?
+                }
+                (place, _) => place?,
+            })
         };
-        let (tokenizer, model) = (Tokenizer::open(&place)?, Transformer::open(&place, &device)?);
-        self.check(&model)?;
-        let warnings = model_warnings(&model, &tokenizer);
-        for warning in &warnings {
-            note!("warning: {warning}");
-        }
-        Ok(Some(ModelAlone { model: model.in_precision(self.device.dtype), tokenizer, warnings }))
-    }
-
-    /// Starts the threads, and tells which device to begin with.
-    fn ready(&self) -> Result<DeviceName> {
-        if let Some(threads) = self.threads {
-            // SAFETY: commands load their model before they start any thread but those that fetch it, which have
-            // nothing to do with candle or rayon, and are done when this is read. These take the number of threads
-            // from nowhere else.
-            unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
-        }
-        start_threads(self.threads)?;
-        Ok(match self.device.device {
-            DeviceChoice::Auto => DeviceName::Cpu,
-            DeviceChoice::Named(name) => name,
-        })
+        let alone = self.options().open_model(place)?;
+        warn(&alone.warnings);
+        Ok(Some(alone))
     }
 
     /// The same, computing where a trace was made that is gone on from, unless a device was asked for.
@@ -308,5 +182,11 @@ impl EngineArgs {
             }
             (None, None, None) => None,
         })
+    }
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        note!("warning: {warning}");
     }
 }

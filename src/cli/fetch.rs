@@ -1,11 +1,11 @@
 //! `circuitscope fetch`, and what a link leads to wherever a graph's file is wanted.
 
 use crate::cli::consent;
-use crate::cli::engine::hub;
 use crate::cli::output::tell;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
 use crate::hub::{GraphLink, Published, SITE};
+use crate::service::models::hub;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};

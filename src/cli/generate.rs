@@ -1,8 +1,7 @@
 //! `circuitscope generate`: continuations of a prompt, with and without interventions.
 
-use crate::cli::alter::AlterArgs;
-use crate::cli::engine::{EngineArgs, ModelAlone};
-use crate::cli::lab::continued;
+use crate::cli::engine::EngineArgs;
+use crate::cli::intervention_args::InterventionArgs;
 use crate::cli::output::{print, print_json};
 use crate::cli::prompt::PromptArgs;
 use crate::graph::{Freeze, Interventions};
@@ -10,8 +9,10 @@ use crate::intervention::{
     Baseline, Continuation, Ended, Generation, InterventionError, Next, Sampling, generate, generate_alone,
 };
 use crate::job::{Cancel, Monitor};
+use crate::service::engine::ModelAlone;
+use crate::service::interventions::continued;
+use crate::text::visible;
 use crate::tokens::Tokenizer;
-use crate::tui::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,7 +29,7 @@ pub struct GenerateArgs {
     #[command(flatten)]
     prompt: PromptArgs,
     #[command(flatten)]
-    alter: AlterArgs,
+    alter: InterventionArgs,
     /// Tokens to generate at most; a special token ends a continuation too
     #[arg(long, value_name = "N", default_value_t = 20)]
     max_tokens: usize,

@@ -1,7 +1,8 @@
 //! What the subcommands on a graph's file have in common: opening it with its session, naming its nodes, telling of
 //! them.
 
-use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::features::library::NamedArgs;
+use crate::cli::graph_args::ThresholdArgs;
 use crate::cli::output::note;
 use crate::config;
 use crate::features::Library;
@@ -10,12 +11,13 @@ use crate::graph::query::{Query, QueryError, Subject};
 use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, automatic, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
+use crate::service::labels::LabelLookup;
+use crate::service::library::{FeatureFiles, FeatureSource, KnownTranscoder};
+use crate::service::models::hub;
 use crate::session::{self, Opened, SessionPlace};
-use crate::tui::features::Knows;
-use crate::tui::glyph::{Charset, Glyphs};
-use crate::tui::name::{Called, Names};
-use crate::tui::survey::Survey;
-use crate::tui::text::{visible, width};
+use crate::text::glyph::{Charset, Glyphs};
+use crate::text::names::{Called, Names};
+use crate::text::{visible, width};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,13 +28,8 @@ use std::sync::Arc;
 pub struct GraphArgs {
     /// A graph: raw as `trace` wrote it, graph JSON (gzipped or not), or circuit-tracer's .pt
     pub file: PathBuf,
-    /// The share of the nodes' influence that the kept nodes are to hold, 0 to 1; of a file that gives influence, the
-    /// largest that a kept node has [default: as it was last looked at]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub node_threshold: Option<f64>,
-    /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub edge_threshold: Option<f64>,
+    #[command(flatten)]
+    pub thresholds: ThresholdArgs,
     /// The largest share of all tokens on which a kept feature may fire, 0 to 1, where a feature store knows how often
     /// features do [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
@@ -79,11 +76,7 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
 impl GraphArgs {
     /// The thresholds that are asked for, where there are any, and else those that were left.
     pub fn thresholds(&self, left: Thresholds) -> Thresholds {
-        Thresholds {
-            node: self.node_threshold.unwrap_or(left.node),
-            edge: self.edge_threshold.unwrap_or(left.edge),
-            density: self.density.unwrap_or(left.density),
-        }
+        Thresholds { density: self.density.unwrap_or(left.density), ..self.thresholds.over(left) }
     }
 
     /// Opens the graph, prunes it, and calls its features what the screen calls them.
@@ -94,12 +87,12 @@ impl GraphArgs {
         let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
         edited.thresholds = self.thresholds(edited.thresholds);
-        OpenGraph::new(document, edited, &self.named)
+        OpenGraph::new(document, edited, &self.named.files())
     }
 }
 
-fn library(document: &Document, named: &NamedArgs, monitor: &Monitor) -> Result<Library> {
-    Set::of_graph(&document.origin)?.library(named, false, true, monitor)
+fn library(document: &Document, named: &FeatureFiles, monitor: &Monitor) -> Result<Library> {
+    KnownTranscoder::of_graph(&document.origin)?.library(named, false, &hub(true), monitor)
 }
 
 /// The node of this id.
@@ -119,7 +112,7 @@ impl OpenGraph {
     ///
     /// # Errors
     /// What the person named cannot be used.
-    pub fn new(mut document: Document, edited: Edited, named: &NamedArgs) -> Result<Self> {
+    pub fn new(mut document: Document, edited: Edited, named: &FeatureFiles) -> Result<Self> {
         let monitor = Monitor::default();
         let library = match library(&document, named, &monitor) {
             Ok(library) => library,
@@ -139,8 +132,8 @@ impl OpenGraph {
             }
         }
         let kept = Arc::new(document.prune(edited.thresholds));
-        let knows: Arc<dyn Knows> = Arc::new(library);
-        let found = Survey::whole(&knows, &document.graph, &kept, &document.labels, &monitor)?;
+        let knows: Arc<dyn FeatureSource> = Arc::new(library);
+        let found = LabelLookup::whole(&knows, &document.graph, &kept, &document.labels, &monitor)?;
         document.labels = found.merged;
         if document.densities.is_empty() {
             document.densities = found.densities;

@@ -5,7 +5,7 @@ use crate::cli::output::tell;
 use crate::graph::{Likeness, SupernodeGraph, proposals, subgraph_scores, supernodes};
 use crate::ids::NodeId;
 use crate::job::Cancel;
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::Result;
 use serde_json::json;
 

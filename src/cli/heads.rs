@@ -3,9 +3,9 @@
 use crate::attribution::{Asked, HeadSplit, Probe, Source};
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::node_named;
+use crate::cli::graph_args::GraphOrPromptArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::cli::which::WhichArgs;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, clap::Args)]
 pub struct HeadsArgs {
     #[command(flatten)]
-    which: WhichArgs,
+    which: GraphOrPromptArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// The ids of the edge's source and target

@@ -1,8 +1,8 @@
 //! `circuitscope intervene`: what the model does when features are set to values.
 
-use crate::attribution::{Engine, softmax};
-use crate::cli::alter::AlterArgs;
+use crate::attribution::{Engine, likeliest, softmax};
 use crate::cli::engine::EngineArgs;
+use crate::cli::intervention_args::InterventionArgs;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
@@ -11,7 +11,7 @@ use crate::format::tensors::{self, Tensor};
 use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind, layer_range};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{ActivationEffect, Baseline, Effects, Outcome, Sweep, TokenEffect};
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -29,7 +29,7 @@ pub struct InterveneArgs {
     #[command(flatten)]
     prompt: PromptArgs,
     #[command(flatten)]
-    alter: AlterArgs,
+    alter: InterventionArgs,
     /// Layers whose feature outputs stay and are written into, the end exclusive; for the direct mode
     #[arg(long, value_name = "A..B", value_parser = layer_range)]
     layers: Option<Range<usize>>,
@@ -100,7 +100,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
         let base = Baseline::run(&engine, &tokens, monitor)?;
         let interventions = asked.interventions(&engine, &tokens, &base, layers.as_ref(), monitor)?;
         let altered = base.altered(&engine, &interventions, monitor)?;
-        let targets = if targets.is_empty() { likeliest(&base.logits) } else { targets };
+        let targets = if targets.is_empty() { likeliest(&softmax(&base.logits), NAMED, 0.95) } else { targets };
         let features = match &asked.graph {
             Some((document, edited)) => kept_features(document, edited),
             None => most_changed(&base, &altered),
@@ -119,20 +119,6 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
     }
     let out = args.out.as_deref();
     tell(args.json, || found.json(out), || found.lines()).context("the effects cannot be told")
-}
-
-/// The outputs that a graph would be traced of: the likeliest tokens up to 0.95 of the probability, at most [`NAMED`].
-fn likeliest(logits: &[f32]) -> Vec<u32> {
-    let probabilities = softmax(logits);
-    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-    order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
-    let mut reached = 0.0;
-    let more = |id: &u32| {
-        let goes_on = reached < 0.95;
-        reached += probabilities[*id as usize];
-        goes_on
-    };
-    order.into_iter().take(NAMED).take_while(more).collect()
 }
 
 /// The features of a graph as it is pruned.

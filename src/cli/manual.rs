@@ -3,9 +3,8 @@
 use crate::cli::Cli;
 use crate::cli::output::print;
 use crate::graph::query::grammar;
-use crate::tui::glyph::{Charset, Glyphs};
-use crate::tui::key_table;
-use crate::tui::legend::{LEGEND, Mark};
+use crate::text::glyph::{Charset, Glyphs};
+use crate::tui::{LEGEND, Mark, key_table};
 use anyhow::{Result, bail};
 use clap::CommandFactory;
 use clap_complete::Shell;

@@ -1,8 +1,9 @@
 //! The command line: one file a subcommand.
 
-mod alter;
+mod appearance_args;
 mod attention;
 mod batch;
+mod checkpoint;
 mod consent;
 mod cost;
 mod edit;
@@ -14,15 +15,12 @@ mod filter;
 mod find;
 mod generate;
 mod graph;
+mod graph_args;
 mod groups;
-mod growth;
 mod heads;
-mod inquiry;
 mod intervene;
-mod keeper;
-mod lab;
+mod intervention_args;
 mod lines;
-mod look;
 mod manual;
 mod models;
 mod out;
@@ -37,13 +35,11 @@ mod show;
 mod status;
 mod submit;
 mod trace;
+mod tui;
 mod verify;
-mod walk;
-mod which;
 mod why;
 
-use crate::tui::guard;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Words that are this much alike may be one misspelt.
@@ -70,13 +66,13 @@ pub struct Cli {
     #[command(flatten)]
     chat: prompt::ChatArgs,
     #[command(flatten)]
-    walk: walk::WalkArgs,
+    tui: tui::TuiArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Trace(trace::TraceArgs),
-    Open(walk::OpenArgs),
+    Open(tui::OpenArgs),
     Tokens(prompt::TokensArgs),
     Export(export::ExportArgs),
     Features(features::FeaturesArgs),
@@ -96,11 +92,30 @@ enum Command {
     Heads(heads::HeadsArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
-    Start(walk::StartArgs),
+    Start(tui::StartArgs),
     Models(models::ModelsArgs),
     Pull(pull::PullArgs),
     Status(status::StatusArgs),
     Submit(submit::SubmitArgs),
+}
+
+impl Cli {
+    /// Reads the process's command line, and on how many threads it asks to compute.
+    ///
+    /// # Errors
+    /// It is not understood, or asks for help.
+    pub fn read() -> Result<(Self, Option<u16>), clap::Error> {
+        let mut matches = Self::command().try_get_matches()?;
+        let threads = threads(&matches);
+        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Self::command()))?;
+        Ok((cli, threads))
+    }
+}
+
+/// `--threads` of whichever subcommand was given.
+fn threads(matches: &ArgMatches) -> Option<u16> {
+    let own = matches.try_get_one("threads").ok().flatten().copied();
+    own.or_else(|| threads(matches.subcommand()?.1))
 }
 
 /// Does what the command line asks for.
@@ -108,10 +123,9 @@ enum Command {
 /// # Errors
 /// What went wrong, in a sentence.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    guard::install()?;
     match &cli.command {
-        None if !cli.files.is_empty() => walk::open(&known(&cli.files)?, cli.yes, &cli.walk),
-        None => walk::start(&cli.walk, cli.prompt.as_deref(), cli.chat),
+        None if !cli.files.is_empty() => tui::open(&known(&cli.files)?, cli.yes, &cli.tui),
+        None => tui::start(&cli.tui, cli.prompt.as_deref(), cli.chat),
         Some(Command::Trace(args)) => trace::run(args),
         Some(Command::Open(args)) => args.run(),
         Some(Command::Tokens(args)) => prompt::run(args),
@@ -133,7 +147,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Heads(args)) => heads::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
-        Some(Command::Start(args)) => walk::choose(args),
+        Some(Command::Start(args)) => tui::choose(args),
         Some(Command::Models(args)) => models::run(args),
         Some(Command::Pull(args)) => pull::run(args),
         Some(Command::Status(args)) => status::run(args),

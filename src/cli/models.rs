@@ -1,17 +1,10 @@
-//! `circuitscope models`: what is on this machine, and can be traced now; and the same for the full-screen program.
+//! `circuitscope models`: what is on this machine, and can be traced now.
 
-use crate::cli::engine::{EngineArgs, hub};
-use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::output::{print_json, print_lines};
-use crate::cli::trace::SettingsArgs;
-use crate::cli::walk::LocalTracer;
 use crate::demo;
-use crate::hub::{Bytes, Hub, Offer, Pair, Part, Reference, Request, Source};
-use crate::job::Monitor;
-use crate::tui::features::{FeatureSet, Knows};
-use crate::tui::{Choice, Here, Models, Tracer};
-use anyhow::{Context, Result};
-use std::sync::Arc;
+use crate::hub::{Bytes, Pair, Part};
+use crate::service::models::hub;
+use anyhow::Result;
 
 /// Lists what can be traced on this machine: the demo, presets, and what the hub cache holds.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,87 +58,5 @@ fn lacking(part: &Part) -> String {
         None | Some([]) => format!("{name} is not here: circuitscope pull {name}"),
         Some([one]) => format!("{name} lacks {one}: circuitscope pull {name}"),
         Some([one, rest @ ..]) => format!("{name} lacks {one} and {} more: circuitscope pull {name}", rest.len()),
-    }
-}
-
-/// What this machine and the hub offer to the full-screen program.
-pub struct LocalModels {
-    hub: Hub,
-    engine: EngineArgs,
-    named: NamedArgs,
-    settings: SettingsArgs,
-}
-
-impl LocalModels {
-    /// By what the environment says. What is loaded computes as `engine` says, whose transcoder's features are known by
-    /// its own files; `named` are dashboards and labels that the person named.
-    pub fn new(engine: &EngineArgs, named: &NamedArgs, settings: &SettingsArgs) -> Self {
-        let (engine, named, settings) = (engine.clone(), named.clone(), settings.clone());
-        Self { hub: hub(engine.offline), engine, named, settings }
-    }
-
-    /// The transcoder that graphs call `name`: the one that was named, else what the name says.
-    fn set(&self, name: &str) -> Result<Set> {
-        let named = self.engine.places_here().ok().map(|(_, transcoder)| Set::of(transcoder));
-        named.filter(|set| set.name == name).map_or_else(|| Set::called(name), Ok)
-    }
-}
-
-impl Models for LocalModels {
-    fn list(&self) -> Result<Vec<Choice>> {
-        let (model, transcoder) = demo::places();
-        let demo = Choice {
-            name: demo::NAME.to_owned(),
-            model: "part of the program".to_owned(),
-            transcoder: String::new(),
-            bytes: model.bytes() + transcoder.bytes(),
-            here: Here::Whole,
-        };
-        let choice = |pair: Pair| Choice {
-            name: pair.preset.unwrap_or_default().to_owned(),
-            bytes: pair.bytes(),
-            here: match (pair.ready, pair.bytes()) {
-                (true, _) => Here::Whole,
-                (false, 0) => Here::Nothing,
-                (false, _) => Here::Partly,
-            },
-            model: pair.model.reference,
-            transcoder: pair.transcoder.reference,
-        };
-        let mut choices: Vec<Choice> = self.hub.inventory()?.pairs.into_iter().map(choice).collect();
-        // What can be traced now stands first.
-        choices.sort_by_key(|choice| choice.here != Here::Whole);
-        choices.insert(0, demo);
-        Ok(choices)
-    }
-
-    fn server(&self) -> String {
-        self.hub.access.shown()
-    }
-
-    fn offer(&self, choice: &Choice, monitor: &Monitor) -> Result<Offer> {
-        let source = |text: &str| Reference::parse(text).map(Source::Hub).context("this pair has no place on the hub");
-        let request = Request::Pair { model: Some(source(&choice.model)?), transcoder: source(&choice.transcoder)? };
-        Ok(self.hub.offer(&request, false, monitor)?)
-    }
-
-    fn download(&self, offer: &Offer, monitor: &Monitor) -> Result<()> {
-        Ok(self.hub.fetch(offer, monitor)?)
-    }
-
-    fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
-        let (device, strict) = (self.engine.device.clone(), self.engine.strict);
-        let mut engine = EngineArgs { device, strict, ..EngineArgs::default() };
-        if !choice.transcoder.is_empty() {
-            let (model, transcoder) = (choice.model.clone().into(), choice.transcoder.clone().into());
-            engine = EngineArgs { model: Some(model), transcoder: Some(transcoder), offline: true, ..engine };
-        }
-        Ok(LocalTracer::open(&engine, &self.settings)?)
-    }
-
-    fn library(&self, features: &FeatureSet, monitor: &Monitor) -> Result<Arc<dyn Knows>> {
-        let set = Set { source_set: features.source_set.clone(), ..self.set(&features.transcoder)? };
-        let library = set.library(&self.named, false, self.engine.offline, monitor)?;
-        Ok(Arc::new(library))
     }
 }

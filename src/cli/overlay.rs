@@ -2,14 +2,14 @@
 
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, line, title};
+use crate::cli::graph_args::ThresholdArgs;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::cli::which::ThresholdArgs;
 use crate::format::{self, Format, Options, Theme};
 use crate::graph::{Difference, Document, Origin, Overlay, Part, merged, unlike};
 use crate::ids::NodeId;
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! What a trace may spend, and what it will: `trace --max-memory`, `--drop` and `--plan`.
 
-use crate::attribution::{DeviceMemory, Engine, Limits, Outlook, Plan};
+use crate::attribution::{CostEstimate, DeviceMemory, Engine, Limits, Plan};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -71,18 +71,18 @@ fn share(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// It would not fit into what may be held.
-pub fn outlook(engine: &Engine, (positions, max_feature_nodes): (usize, Option<usize>)) -> Result<Outlook> {
-    Ok(Outlook::new(&engine.model, &engine.transcoder, positions, max_feature_nodes, &engine.limits)?)
+pub fn estimate(engine: &Engine, (positions, max_feature_nodes): (usize, Option<usize>)) -> Result<CostEstimate> {
+    Ok(CostEstimate::new(&engine.model, &engine.transcoder, positions, max_feature_nodes, &engine.limits)?)
 }
 
 /// For a program to read.
-pub fn outlook_json(outlook: &Outlook) -> Value {
+pub fn estimate_json(estimate: &CostEstimate) -> Value {
     json!({
-        "tokens": outlook.positions,
-        "active_features": outlook.active,
-        "memory_bytes": outlook.memory_bytes,
-        "operations": outlook.operations,
-        "device": outlook.device.map(|range| json!({
+        "tokens": estimate.positions,
+        "active_features": estimate.active,
+        "memory_bytes": estimate.memory_bytes,
+        "operations": estimate.operations,
+        "device": estimate.device.map(|range| json!({
             "memory_bytes": range.map(|device| device.needed_bytes),
             "free_bytes": range[0].free_bytes,
         })),

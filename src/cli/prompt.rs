@@ -1,8 +1,9 @@
 //! Which prompt a command works on, and `circuitscope tokens`: how it is read.
 
-use crate::cli::engine::{EngineArgs, Reads};
+use crate::cli::engine::EngineArgs;
 use crate::cli::output::{note, tell};
 use crate::graph::Token;
+use crate::service::engine::Reads;
 use anyhow::{Result, bail};
 
 /// A prompt, as text or as token ids.

@@ -1,9 +1,9 @@
 //! `circuitscope pull`: a model or a transcoder from the hub into the cache that this machine's tools share.
 
-use crate::cli::engine::hub;
 use crate::cli::output::{note, print_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::hub::{Bytes, Hub, Offer, Preset, Reference, Request, Source};
+use crate::service::models::hub;
 use anyhow::{Result, bail};
 
 /// Downloads models and transcoders from the hub, into the cache that Python's tools use too.

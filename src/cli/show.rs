@@ -9,7 +9,7 @@ use crate::graph::{
     subgraph_scores,
 };
 use crate::ids::NodeId;
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::Result;
 use serde_json::{Value, json};
 

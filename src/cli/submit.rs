@@ -131,13 +131,13 @@ fn trace_script(args: &SubmitArgs, job: &TraceArgs, own: &[String]) -> Result<St
     planned.engine = job.engine.on_processor();
     let engine = Arc::new(planned.open(None, None)?);
     let (longest, count) = batch::sizes(&planned, prompts, &engine)?;
-    let outlook = plan::outlook(&engine, (longest, job.max_feature_nodes()))?;
-    note!("{count} prompts, the longest of {outlook}");
-    let memory = outlook.memory_bytes[1] + weights(&job.engine, &engine)?;
+    let estimate = plan::estimate(&engine, (longest, job.max_feature_nodes()))?;
+    note!("{count} prompts, the longest of {estimate}");
+    let memory = estimate.memory_bytes[1] + weights(&job.engine, &engine)?;
     let taken = Job {
         memory,
         memory_behind: memory,
-        operations: outlook.operations[1] as f64 * count as f64,
+        operations: estimate.operations[1] as f64 * count as f64,
         items: Some(count as u64),
         has_card: job.engine.wants_card(),
     };

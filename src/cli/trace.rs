@@ -2,12 +2,12 @@
 
 use crate::attribution::{Engine, Plan, Request, TargetChoice, TraceOptions, Tracing};
 use crate::cli::batch::{self, BatchArgs};
+use crate::cli::checkpoint::Checkpoint;
 use crate::cli::cost::Cost;
 use crate::cli::engine::EngineArgs;
-use crate::cli::keeper::Keeper;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_json};
-use crate::cli::plan::{LimitArgs, When, outlook, outlook_json, plan_json};
+use crate::cli::plan::{LimitArgs, When, estimate, estimate_json, plan_json};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::{raw, tensors};
@@ -83,21 +83,18 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "N|all", value_parser = feature_nodes)]
     max_feature_nodes: Option<FeatureNodes>,
     /// Features a ranking batch; steers which features get a row, not how they are computed
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().batch_size, value_parser = positive)]
     batch_size: usize,
     /// Batches between two rankings
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().update_interval, value_parser = positive)]
     update_interval: usize,
     /// At most this many of the likeliest outputs are traced
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = Settings::default().max_logits, value_parser = positive)]
     max_logits: usize,
     /// The likeliest outputs are traced until their probabilities add up to this
-    #[arg(long, value_name = "P", default_value_t = 0.95, value_parser = probability)]
+    #[arg(long, value_name = "P", default_value_t = Settings::default().logit_probability, value_parser = probability)]
     logit_prob: f32,
 }
-
-/// Features that get a row where nothing else is asked for, as in circuit-tracer.
-const FEATURE_NODES: usize = 7500;
 
 #[derive(Clone, Copy, Debug)]
 struct FeatureNodes(Option<usize>);
@@ -120,17 +117,12 @@ impl SettingsArgs {
     pub fn settings(&self, prompt: &str) -> Settings {
         Settings {
             prompt: prompt.to_owned(),
-            max_feature_nodes: self.max_feature_nodes.map_or(Some(FEATURE_NODES), |nodes| nodes.0),
+            max_feature_nodes: self.max_feature_nodes.map_or(Settings::default().max_feature_nodes, |nodes| nodes.0),
             batch_size: self.batch_size,
             update_interval: self.update_interval,
             max_logits: self.max_logits,
             logit_probability: self.logit_prob,
         }
-    }
-
-    /// The likeliest outputs.
-    pub fn likeliest(&self) -> TargetChoice {
-        TargetChoice::Likeliest { most: self.max_logits, probability: self.logit_prob }
     }
 }
 
@@ -170,7 +162,8 @@ impl Start {
     pub fn fresh(args: &TraceArgs, engine: &Engine) -> Result<Self> {
         let (prompt, tokens) = args.prompt.read(engine)?;
         let settings = args.settings.settings(&prompt);
-        Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets: targets(args, engine)?, cut: None } })
+        let targets = targets(args, engine, &settings)?;
+        Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets, cut: None } })
     }
 
     /// At what `from` holds, up to the features that the command asks for, or else the file.
@@ -235,10 +228,10 @@ fn tell(args: &TraceArgs, when: When) -> Result<()> {
         Some(from) => Start::resumed(args, from),
         None => Start::fresh(args, &engine)?,
     };
-    let outlook = outlook(&engine, start.size())?;
-    note!("{outlook}");
+    let estimate = estimate(&engine, start.size())?;
+    note!("{estimate}");
     let plan = match when {
-        When::Before => outlook_json(&outlook),
+        When::Before => estimate_json(&estimate),
         When::Full => watch(WhenStopped::Abandon, move |monitor| Ok(begin(&engine, start, monitor)?.1))?,
     };
     if args.json {
@@ -273,14 +266,14 @@ pub(super) fn write(
     begun: Instant,
 ) -> Result<(RawTrace, Cost)> {
     let (engine, held) = (Arc::clone(engine), start.held());
-    note!("{}", outlook(&engine, start.size())?);
+    note!("{}", estimate(&engine, start.size())?);
     let stopped = if args.keep_partial { WhenStopped::Keep } else { WhenStopped::Abandon };
-    let mut keeper = args.keep_partial.then(|| Keeper::new(out, held));
+    let mut checkpoint = args.keep_partial.then(|| Checkpoint::new(out, held));
     let opened = begun.elapsed();
     let device = engine.model.device().clone();
     let (trace, plan, worked) = watch(stopped, move |monitor| {
         let (mut tracing, plan) = begin(&engine, start, monitor)?;
-        let seen = |trace: &RawTrace| keeper.iter_mut().for_each(|keeper| keeper.seen(trace));
+        let seen = |trace: &RawTrace| checkpoint.iter_mut().for_each(|checkpoint| checkpoint.seen(trace));
         tracing.run(seen, monitor)?;
         Ok((tracing.into_trace(), plan, monitor.phases()))
     })?;
@@ -296,7 +289,7 @@ pub(super) fn write(
     Ok((trace, cost))
 }
 
-fn targets(args: &TraceArgs, engine: &Engine) -> Result<TargetChoice> {
+fn targets(args: &TraceArgs, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
     let token = |text: &String| engine.tokenizer.target(text, engine.model.spec.vocab_size);
     let weight = args.target_weight;
     let mut requests = Vec::new();
@@ -309,7 +302,7 @@ fn targets(args: &TraceArgs, engine: &Engine) -> Result<TargetChoice> {
     for reference in &args.target_vector {
         requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
     }
-    Ok(if requests.is_empty() { args.settings.likeliest() } else { TargetChoice::Given(requests) })
+    Ok(if requests.is_empty() { TargetChoice::likeliest(settings) } else { TargetChoice::Given(requests) })
 }
 
 /// The tensor behind FILE or FILE:TENSOR.

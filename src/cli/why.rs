@@ -1,16 +1,17 @@
 //! `circuitscope why`: why a feature did not fire.
 
-use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why, firing};
+use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why};
 use crate::cli::engine::EngineArgs;
+use crate::cli::graph_args::traced;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
-use crate::cli::which::traced;
 use crate::format::raw;
 use crate::graph::{FeatureAt, Token};
 use crate::ids::Position;
-use crate::tui::text::visible;
+use crate::service::explain::closest;
+use crate::text::visible;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -64,25 +65,18 @@ pub fn run(args: &WhyArgs) -> Result<()> {
     let told = watch(WhenStopped::Abandon, move |monitor| {
         let probe = Probe::new(&engine, &tokens, monitor)?;
         let Some(at) = wanted.feature else {
-            let fires = match &wanted.fires_in {
-                None => None,
-                Some(other) => {
-                    let others = engine.read(other)?;
-                    Some(firing(&Probe::new(&engine, &others, monitor)?, &tokens, &others))
-                }
-            };
             let is_wanted = |at: FeatureAt| {
                 wanted.layer.is_none_or(|layer| at.layer.0 == layer)
                     && wanted.position.is_none_or(|position| at.position.0 == position)
-                    && fires.as_ref().is_none_or(|fires| fires.contains(&at))
             };
             let most = wanted.closest.unwrap_or(usize::MAX);
-            return Ok(Told::Listed(tokens.clone(), probe.closest(most, is_wanted, monitor)?));
+            let found = closest(&engine, &probe, &tokens, wanted.fires_in.as_deref(), most, is_wanted, monitor)?;
+            return Ok(Told::Listed(tokens.clone(), found));
         };
         let why = probe.why(at, monitor)?;
         if let Some(out) = &wanted.out {
             let target = TargetChoice::Given(vec![Request::Feature(at)]);
-            let document = traced(&engine, &text, Some(tokens.clone()), target, monitor)?;
+            let document = traced(&engine, &text, tokens.clone(), target, monitor)?;
             if let Some(trace) = &document.trace {
                 raw::write(out, trace)?;
             }

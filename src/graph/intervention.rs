@@ -76,6 +76,23 @@ pub struct Site {
     pub positions: Positions,
 }
 
+impl FromStr for Site {
+    type Err = String;
+
+    /// Reads `LAYER:POSITION:FEATURE`, or `LAYER:FEATURE` for all positions.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "it has to be LAYER:FEATURE or LAYER:POSITION:FEATURE".to_owned();
+        let parts: Vec<&str> = text.split(':').collect();
+        let (layer, positions, feature) = match parts[..] {
+            [layer, feature] => (layer, Positions::All, feature),
+            [layer, positions, feature] => (layer, positions.parse()?, feature),
+            _ => return Err(wrong()),
+        };
+        let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+        Ok(Self { layer: Layer(number(layer)?), feature: FeatureId(number(feature)?), positions })
+    }
+}
+
 impl From<FeatureAt> for Site {
     fn from(at: FeatureAt) -> Self {
         // A prompt has no 2^31 tokens.

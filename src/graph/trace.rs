@@ -161,6 +161,20 @@ pub struct Settings {
     pub logit_probability: f32,
 }
 
+impl Default for Settings {
+    /// Those of circuit-tracer, with an empty prompt.
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            max_feature_nodes: Some(7500),
+            batch_size: 256,
+            update_interval: 4,
+            max_logits: 10,
+            logit_probability: 0.95,
+        }
+    }
+}
+
 /// How the work was cut into pieces, which decides over the last bits of the rows: going on from a trace takes it over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cut {

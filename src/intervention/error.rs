@@ -32,7 +32,7 @@ pub enum InterventionError {
     NoPositions(String),
     /// The altered run left the range of f32.
     #[error("the altered run gives NaN or infinity: an activation is set too high for the model; choose a smaller one")]
-    OutOfHand,
+    NonFinite,
     /// What a continuation is sampled with.
     #[error("{what} is {value}, and it has to be {wanted}")]
     Sampling {

@@ -193,7 +193,7 @@ fn last_logits(model: &Transformer, resid: &Tensor, monitor: &Monitor) -> Result
     let norm = model.final_norm()?;
     in_hand(&norm.divisor(&last)?)?;
     let logits = model.logits(&norm.apply(&last)?, monitor.cancel())?.swap_remove(0);
-    if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::OutOfHand) }
+    if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::NonFinite) }
 }
 
 /// The altered model.

@@ -184,14 +184,14 @@ pub fn intervene(
     if outcome.logits.iter().flatten().all(|logit| logit.is_finite()) {
         Ok(outcome)
     } else {
-        Err(InterventionError::OutOfHand)
+        Err(InterventionError::NonFinite)
     }
 }
 
 /// That what a norm divides by is a number: where squares leave the range of f32, the norm would hide it.
 pub(super) fn in_hand(divisor: &Tensor) -> Result<(), InterventionError> {
     let all = divisor.flatten_all()?.to_vec1::<f32>()?;
-    if all.iter().all(|divisor| divisor.is_finite()) { Ok(()) } else { Err(InterventionError::OutOfHand) }
+    if all.iter().all(|divisor| divisor.is_finite()) { Ok(()) } else { Err(InterventionError::NonFinite) }
 }
 
 fn check(transcoder: &Transcoder, base: &Capture, changes: &[Change], mode: &Mode) -> Result<(), InterventionError> {

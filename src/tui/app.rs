@@ -1,9 +1,11 @@
 //! What the screen shows: all of its state.
 
 use crate::job::Progress;
+use crate::service::library::FeatureSet;
+use crate::service::tracing::Tracer;
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::features::{FeatureSet, Features};
+use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
 use crate::tui::message::Msg;
@@ -15,7 +17,6 @@ use crate::tui::popup::{
 use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
 use crate::tui::theme::Look;
-use crate::tui::tracer::Tracer;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;

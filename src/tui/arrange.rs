@@ -2,8 +2,8 @@
 
 use crate::graph::{AttributionGraph, Kept, NodeKind};
 use crate::ids::{Layer, NodeId, Position};
-use crate::tui::glyph::Glyphs;
-use crate::tui::text;
+use crate::text;
+use crate::text::glyph::Glyphs;
 use std::collections::BTreeMap;
 
 /// A direction on the screen.

@@ -1,22 +1,24 @@
 //! The graph on the screen, and where in it a person is.
 
+use crate::attribution::Promoted;
 use crate::graph::{
     AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, MainPath, Node, NodeKind, Occurrence, influence_kept,
     input_totals, main_path,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
+use crate::service::labels::{Arrived, FeatureLabels};
+use crate::service::library::Feature;
+use crate::text::glyph::Glyphs;
+use crate::text::names::{Called, Names, label_of};
 use crate::tui::arrange::{Arrangement, Place, Step};
-use crate::tui::features::{Card, Feature};
+use crate::tui::features::Card;
 use crate::tui::filter::Filter;
-use crate::tui::glyph::Glyphs;
+use crate::tui::intervention_panel::InterventionPanel;
 use crate::tui::kit::Kit;
-use crate::tui::lab::Lab;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
-use crate::tui::name::{Called, Names, label_of};
 use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::{Arrived, Named};
-use crate::tui::tracer::{Promoted, Traced};
+use crate::tui::traced::Traced;
 use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
 use crate::tui::truth::Truth;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 
 /// What a feature writes for and against, as far as that is known.
 #[derive(Clone, Debug)]
-pub enum Writes {
+pub enum PromotedTokens {
     /// It is being computed.
     Pending,
     /// It is known.
@@ -71,19 +73,19 @@ pub struct Circuit {
     /// The strongest way from the selected node down to a token.
     pub main_path: MainPath,
     /// What features write, by layer and index.
-    pub writes: HashMap<(Layer, FeatureId), Writes>,
+    pub promoted: HashMap<(Layer, FeatureId), PromotedTokens>,
     /// What its file calls its nodes; the labels of `traced.document` are these and those of the library.
     pub file_labels: Arc<Labels>,
     /// What the library says of its features.
-    pub named: Named,
+    pub named: FeatureLabels,
     /// The graph for which the library was asked, and what was kept of it, where all of that was looked through.
-    pub surveyed: Option<(Arc<AttributionGraph>, Option<Arc<Kept>>)>,
+    pub looked_up: Option<(Arc<AttributionGraph>, Option<Arc<Kept>>)>,
     /// What its nodes are called.
     pub names: Names,
     /// What the person carries along.
     pub kit: Kit,
     /// What interventions do.
-    pub lab: Lab,
+    pub panel: InterventionPanel,
     /// Whether it is true, as far as that was asked.
     pub truth: Truth,
     /// Which of it hangs on the thresholds.
@@ -116,13 +118,13 @@ impl Circuit {
             influence_kept: influence_kept(&traced.kept),
             totals: InputTotals::default(),
             main_path: MainPath::default(),
-            writes: HashMap::new(),
+            promoted: HashMap::new(),
             file_labels: Arc::clone(&traced.document.labels),
-            named: Named::of_file(&traced.document.labels),
-            surveyed: None,
+            named: FeatureLabels::of_file(&traced.document.labels),
+            looked_up: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
             kit: Kit::default(),
-            lab: Lab::default(),
+            panel: InterventionPanel::default(),
             truth: Truth::default(),
             standings: Standings::default(),
             pruned: Arc::clone(&traced.kept),
@@ -199,9 +201,9 @@ impl Circuit {
 
     /// What features write, of those of which it is known.
     pub fn written(&self) -> impl Iterator<Item = ((Layer, FeatureId), &Arc<Promoted>)> {
-        self.writes.iter().filter_map(|(feature, writes)| match writes {
-            Writes::Known(promoted) => Some((*feature, promoted)),
-            Writes::Pending | Writes::Failed(_) => None,
+        self.promoted.iter().filter_map(|(feature, promoted)| match promoted {
+            PromotedTokens::Known(promoted) => Some((*feature, promoted)),
+            PromotedTokens::Pending | PromotedTokens::Failed(_) => None,
         })
     }
 
@@ -360,10 +362,10 @@ impl Circuit {
         self.influence_kept = influence_kept(&self.pruned);
         let before = std::mem::replace(&mut self.traced, traced);
         self.file_labels = Arc::clone(&self.traced.document.labels);
-        if self.surveyed.is_some() {
+        if self.looked_up.is_some() {
             self.take_named(self.named.clone());
         } else {
-            self.named = Named::of_file(&self.file_labels);
+            self.named = FeatureLabels::of_file(&self.file_labels);
         }
         self.show_from(was, glyphs);
         let row = self.links().kept.iter().position(|link| Some(link.other) == chosen);
@@ -372,15 +374,15 @@ impl Circuit {
     }
 
     /// Takes over what the library says of its features.
-    pub fn take_named(&mut self, named: Named) {
+    pub fn take_named(&mut self, named: FeatureLabels) {
         self.traced.document.labels = Arc::clone(&named.merged);
         self.traced.document.densities = Arc::clone(&named.densities);
         self.named = named;
     }
 
     /// Lets what is kept be looked through again: not all of it was, or the answer may have been missed.
-    pub fn survey_anew(&mut self) {
-        if let Some((_, kept)) = &mut self.surveyed {
+    pub fn look_up_labels_anew(&mut self) {
+        if let Some((_, kept)) = &mut self.looked_up {
             *kept = None;
         }
     }
@@ -388,7 +390,7 @@ impl Circuit {
     /// Takes over what was read of a feature.
     pub fn note_card(&mut self, feature: Feature, card: &Card) {
         let mut named = std::mem::take(&mut self.named);
-        named.note(&self.file_labels, feature, card);
+        named.note(&self.file_labels, feature, card.found.label.as_ref(), card.density);
         self.take_named(named);
     }
 

@@ -7,9 +7,10 @@ use crate::graph::{
 };
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
+use crate::service::labels::LabelLookup;
+use crate::service::library::{FeatureSet, FeatureSource};
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{FeatureSet, Features, Known, Knows};
-use crate::tui::survey::Survey;
+use crate::tui::features::{Features, Known};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Sheet {
     /// What is kept of it.
     pub kept: Arc<Kept>,
     /// What is known of its features; those of a graph that was not on the screen yet have no names.
-    pub knows: Option<Arc<dyn Knows>>,
+    pub knows: Option<Arc<dyn FeatureSource>>,
 }
 
 impl fmt::Debug for Sheet {
@@ -45,7 +46,8 @@ impl Sheet {
     fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
         if let Some(knows) = &self.knows {
             let Document { graph, labels, .. } = &self.document;
-            let named = Survey::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+            let named =
+                LabelLookup::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
             self.document.labels = named.merged;
         }
         Ok(())

@@ -3,18 +3,19 @@
 use crate::format::Options;
 use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, Kept, RawTrace, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId};
+use crate::service::browse::Ask;
+use crate::service::explain::ExplainRequest;
+use crate::service::interventions::{Experiment, ModelRequest};
+use crate::service::labels::LabelLookup;
+use crate::service::library::{Feature, FeatureSet, FeatureSource};
+use crate::service::tracing::Tracer;
 use crate::session::Session;
-use crate::tui::browse::Ask;
 use crate::tui::comparison::{Leaf, Sheet};
-use crate::tui::features::{Feature, FeatureSet, Knows};
 use crate::tui::find::Haystack;
-use crate::tui::inquiry::Inquiry;
-use crate::tui::lab::{Experiment, Trial};
 use crate::tui::models::Errand;
 use crate::tui::sift::Sift;
 use crate::tui::subgraph::Pinned;
-use crate::tui::survey::Survey;
-use crate::tui::tracer::{Traced, Tracer};
+use crate::tui::traced::Traced;
 use crate::verify::Question;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -176,22 +177,22 @@ pub enum Effect {
         generation: u64,
         /// The graph's prompt.
         tokens: Vec<Token>,
-        /// What is tried.
-        trial: Trial,
+        /// What is asked for.
+        request: ModelRequest,
     },
-    /// Stop the running trial.
+    /// Stop the running request.
     StopAttempt,
     /// Ask why features fire or do not.
-    Inquire {
+    Explain {
         /// Comes back with the answer.
         generation: u64,
         /// What is asked.
-        inquiry: Inquiry,
+        request: ExplainRequest,
         /// Who may know what the features are called.
-        knows: Option<Arc<dyn Knows>>,
+        knows: Option<Arc<dyn FeatureSource>>,
     },
     /// Stop asking that.
-    StopInquiry,
+    StopExplaining,
     /// Lay two graphs over each other.
     Compare {
         /// Comes back with the answer.
@@ -236,7 +237,7 @@ pub enum Effect {
         /// Comes back with the answer.
         generation: u64,
         /// The library.
-        knows: Arc<dyn Knows>,
+        knows: Arc<dyn FeatureSource>,
         /// The features.
         features: Vec<Feature>,
     },
@@ -245,18 +246,18 @@ pub enum Effect {
         /// Comes back with the answer.
         generation: u64,
         /// The library.
-        knows: Arc<dyn Knows>,
+        knows: Arc<dyn FeatureSource>,
         /// The features.
         features: Vec<Feature>,
     },
     /// Stop fetching features.
     StopFetching,
     /// Look what a library says of a graph's features.
-    Survey {
+    LookUpLabels {
         /// Comes back with the answer: the number of the circuit.
         generation: u64,
         /// The graph and the library.
-        survey: Survey,
+        lookup: LabelLookup,
     },
     /// Read what a feature fires on.
     ReadFeature {
@@ -265,7 +266,7 @@ pub enum Effect {
         /// Whose features; comes back with the answer.
         set: FeatureSet,
         /// The library.
-        knows: Arc<dyn Knows>,
+        knows: Arc<dyn FeatureSource>,
         /// Comes back with the answer.
         feature: Feature,
         /// Whether the hub may be asked, where the person said yes to that.
@@ -280,7 +281,7 @@ pub enum Effect {
         /// What is asked.
         ask: Ask,
         /// The library.
-        knows: Arc<dyn Knows>,
+        knows: Arc<dyn FeatureSource>,
     },
     /// Stop looking through features.
     StopBrowsing,
@@ -289,7 +290,7 @@ pub enum Effect {
         /// Whose features; comes back with the answer.
         set: FeatureSet,
         /// The library.
-        knows: Arc<dyn Knows>,
+        knows: Arc<dyn FeatureSource>,
     },
     /// Stop the running errand.
     StopErrand,

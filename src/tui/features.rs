@@ -1,138 +1,13 @@
 //! What the screen knows of features beside the graph: which library of them is open, and what was read from it.
 
-use crate::features::{Asking, Dashboard, Fetched, Found, Label, Library};
-use crate::graph::{Document, FeatureAt, NodeKind, Origin, SourceSet};
-use crate::ids::{FeatureId, Layer, NodeId, Position};
+use crate::features::{Dashboard, Found};
+use crate::graph::{Document, FeatureAt, NodeKind};
+use crate::ids::{NodeId, Position};
 use crate::job::{Cancelled, Monitor};
+use crate::service::library::{Feature, FeatureSet, FeatureSource};
 use crate::tui::strip::Strip;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-
-/// A feature: its layer, and its index there.
-pub type Feature = (Layer, FeatureId);
-
-/// Whose features: a transcoder's, and where a graph says which set of Neuronpedia's they are, that set's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FeatureSet {
-    /// The transcoder, as graphs call it.
-    pub transcoder: String,
-    /// Its features on Neuronpedia.
-    pub source_set: Option<SourceSet>,
-}
-
-impl FeatureSet {
-    /// The features of a graph.
-    pub fn of(origin: &Origin) -> Self {
-        Self { transcoder: origin.transcoder.clone(), source_set: origin.source_set.clone() }
-    }
-}
-
-/// Whoever knows what a transcoder's features fire on. Nothing here is called on the thread that draws.
-pub trait Knows: Send + Sync + 'static {
-    /// What is known of a feature on this machine: a matter of milliseconds.
-    fn read_here(&self, feature: Feature) -> Found;
-
-    /// The same, and where nothing is known here, what the hub knows, if it may be asked.
-    ///
-    /// # Errors
-    /// The work was stopped.
-    fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled>;
-
-    /// What a feature is called, without its dashboard.
-    fn label(&self, feature: Feature) -> Option<Label>;
-
-    /// How often a feature fires, as far as it is known without its dashboard.
-    fn density(&self, feature: Feature) -> Option<f32>;
-
-    /// What of the hub could be asked once the person says yes; `None` where it may be asked, or cannot be.
-    fn asks_for(&self) -> Option<String>;
-
-    /// The person said yes.
-    ///
-    /// # Errors
-    /// That cannot be kept; it holds until the program ends.
-    fn allow_hub(&self) -> Result<(), String>;
-
-    /// What is missing of features, and who would learn what by being asked for it. Files are looked at.
-    fn asking(&self, _features: &[Feature]) -> Asking {
-        Asking::default()
-    }
-
-    /// Fetches what is missing of features; `told` hears of those of which something may have come.
-    ///
-    /// # Errors
-    /// The work was stopped.
-    fn fetch(
-        &self,
-        _features: &[Feature],
-        _told: &(dyn Fn(&[Feature]) + Sync),
-        _monitor: &Monitor,
-    ) -> Result<Fetched, String> {
-        Ok(Fetched::default())
-    }
-
-    /// What has to be said of sources that were found and cannot be used.
-    fn notices(&self) -> &[String];
-
-    /// Whether nothing is known, and nobody can be asked.
-    fn is_empty(&self) -> bool;
-
-    /// The library itself, to be looked through.
-    fn library(&self) -> Option<&Library> {
-        None
-    }
-}
-
-impl Knows for Library {
-    fn read_here(&self, feature: Feature) -> Found {
-        Self::read_here(self, feature.0, feature.1)
-    }
-
-    fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled> {
-        Self::read(self, feature.0, feature.1, monitor)
-    }
-
-    fn label(&self, feature: Feature) -> Option<Label> {
-        Self::label(self, feature.0, feature.1)
-    }
-
-    fn density(&self, feature: Feature) -> Option<f32> {
-        Self::density(self, feature.0, feature.1)
-    }
-
-    fn asks_for(&self) -> Option<String> {
-        Self::asks_for(self).map(ToString::to_string)
-    }
-
-    fn allow_hub(&self) -> Result<(), String> {
-        Self::allow_hub(self).map_err(|error| error.to_string())
-    }
-
-    fn asking(&self, features: &[Feature]) -> Asking {
-        Self::asking(self, features)
-    }
-
-    fn fetch(
-        &self,
-        features: &[Feature],
-        told: &(dyn Fn(&[Feature]) + Sync),
-        monitor: &Monitor,
-    ) -> Result<Fetched, String> {
-        Self::fetch(self, features, told, monitor).map_err(|error| error.to_string())
-    }
-
-    fn notices(&self) -> &[String] {
-        Self::notices(self)
-    }
-
-    fn is_empty(&self) -> bool {
-        Self::is_empty(self)
-    }
-
-    fn library(&self) -> Option<&Library> {
-        Some(self)
-    }
-}
 
 /// Contexts in which a feature fires about equally strongly.
 pub struct Group {
@@ -162,7 +37,12 @@ impl Card {
     ///
     /// # Errors
     /// The work was stopped.
-    pub fn read(knows: &dyn Knows, feature: Feature, may_ask: bool, monitor: &Monitor) -> Result<Self, Cancelled> {
+    pub fn read(
+        knows: &dyn FeatureSource,
+        feature: Feature,
+        may_ask: bool,
+        monitor: &Monitor,
+    ) -> Result<Self, Cancelled> {
         let mut found = if may_ask { knows.read(feature, monitor)? } else { knows.read_here(feature) };
         let groups = found.dashboard.as_mut().map_or_else(Vec::new, |(dashboard, _)| groups(dashboard, feature));
         let asks_for = if found.hub_may_know { knows.asks_for() } else { None };
@@ -257,7 +137,7 @@ pub enum Access {
     /// It is being opened.
     Opening,
     /// It is open.
-    Open(Arc<dyn Knows>),
+    Open(Arc<dyn FeatureSource>),
     /// It cannot be opened, and why.
     Failed(String),
 }
@@ -281,7 +161,7 @@ impl Known {
     }
 
     /// The library, where it is open.
-    pub fn open(&self) -> Option<&Arc<dyn Knows>> {
+    pub fn open(&self) -> Option<&Arc<dyn FeatureSource>> {
         match &self.access {
             Access::Open(knows) => Some(knows),
             Access::Opening | Access::Failed(_) => None,

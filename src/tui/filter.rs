@@ -69,7 +69,7 @@ impl Filter {
     fn differs(&self, asked: &About, about: &About) -> bool {
         let moved = asked.selected != about.selected && is_about_selection(self.query.expr());
         // What features write comes in one by one: each waits for the answer about the one before.
-        let learned = self.answered && self.lacks(Lacking::Writes) && asked.written != about.written;
+        let learned = self.answered && self.lacks(Lacking::PromotedTokens) && asked.written != about.written;
         let named = !Arc::ptr_eq(&asked.labels, &about.labels);
         moved || learned || named || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }

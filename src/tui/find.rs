@@ -3,15 +3,15 @@
 use crate::graph::{Edited, NodeKind};
 use crate::ids::NodeId;
 use crate::job::{Cancelled, Monitor};
+use crate::text;
+use crate::text::glyph::Glyphs;
+use crate::text::names::{Names, label_of};
 use crate::tui::app::Pane;
 use crate::tui::circuit::Circuit;
 use crate::tui::command::{COMMANDS, Command};
-use crate::tui::glyph::Glyphs;
-use crate::tui::name::{Names, label_of};
 use crate::tui::shelf::Shelf;
 use crate::tui::sift::Written;
-use crate::tui::text;
-use crate::tui::tracer::Traced;
+use crate::tui::traced::Traced;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::cmp::Reverse;
@@ -271,7 +271,7 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::glyph::Charset;
+    use crate::text::glyph::Charset;
 
     fn names(query: &str) -> Vec<&'static str> {
         let hay = Haystack::of_commands(&Glyphs::new(Charset::Ascii));

@@ -1,8 +1,8 @@
 //! Keys: how one is written, and which command one leads to.
 
+use crate::text::glyph::Charset;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command};
-use crate::tui::glyph::Charset;
 use std::fmt;
 
 /// A key without its modifiers.

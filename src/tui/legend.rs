@@ -1,6 +1,6 @@
 //! What the marks on the screen mean, in one table, from which the help and the manual page are made.
 
-use crate::tui::glyph::Glyphs;
+use crate::text::glyph::Glyphs;
 
 /// A mark, as a character set shows it, and what it means.
 pub struct Mark {
@@ -103,8 +103,8 @@ pub const LEGEND: [(&str, &[Mark]); 5] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::glyph::Charset;
-    use crate::tui::text;
+    use crate::text;
+    use crate::text::glyph::Charset;
 
     #[test]
     fn every_mark_is_seen_and_told_apart_from_the_others_of_its_place() {

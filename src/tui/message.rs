@@ -1,24 +1,27 @@
 //! What can happen to the state.
 
+use crate::attribution::Promoted;
 use crate::features::{Asking, Fetched};
 use crate::graph::{Kept, Paths, Proposal, Stability};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Progress;
-use crate::tui::browse::Browsed;
+use crate::service::browse::Browsed;
+use crate::service::explain::ExplainReply;
+use crate::service::interventions::{Measured, ModelReply};
+use crate::service::labels::{Arrived, FeatureLabels};
+use crate::service::library::{Feature, FeatureSet, FeatureSource};
+use crate::service::tracing::Reading;
 use crate::tui::comparison::Comparison;
-use crate::tui::features::{Card, Feature, FeatureSet, Knows};
+use crate::tui::features::Card;
 use crate::tui::find::Found;
-use crate::tui::inquiry::Reply;
 use crate::tui::keymap::Key;
-use crate::tui::lab::{Measured, Tried};
 use crate::tui::models::Brought;
 use crate::tui::mouse::Mouse;
 use crate::tui::remember::Remembered;
 use crate::tui::sift::Sifted;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::{Arrived, Named};
 use crate::tui::theme::Ground;
-use crate::tui::tracer::{Promoted, Reading, Traced};
+use crate::tui::traced::Traced;
 use crate::tui::work::Exported;
 use crate::verify::Answer;
 use std::sync::Arc;
@@ -136,14 +139,14 @@ pub enum Msg {
         /// Of whose features.
         set: FeatureSet,
         /// The answer.
-        result: Result<Arc<dyn Knows>, String>,
+        result: Result<Arc<dyn FeatureSource>, String>,
     },
     /// A library was looked through for a graph.
-    Surveyed {
+    LookedUp {
         /// Of the circuit.
         generation: u64,
         /// What it says, and whether that is all.
-        result: Result<(Named, bool), String>,
+        result: Result<(FeatureLabels, bool), String>,
     },
     /// What a feature fires on was read.
     Feature {
@@ -198,19 +201,19 @@ pub enum Msg {
         /// The answer.
         result: Result<Measured, String>,
     },
-    /// A trial ended, or came further.
-    Tried {
+    /// A reply of the model, or what there is of it so far.
+    ModelReply {
         /// Of the question.
         generation: u64,
         /// The answer, as far as it is there.
-        result: Result<Tried, String>,
+        result: Result<ModelReply, String>,
     },
     /// Why features fire or do not.
-    Inquired {
+    Explained {
         /// Of the question.
         generation: u64,
         /// The answer.
-        result: Result<Reply, String>,
+        result: Result<ExplainReply, String>,
     },
     /// Two graphs were laid over each other.
     Compared {

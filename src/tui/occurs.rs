@@ -1,7 +1,7 @@
 //! How it is shown where something occurs, in one graph or in several: a letter and a tint, never a tint alone.
 
 use crate::graph::{Difference, Occurrence};
-use crate::tui::glyph::Glyphs;
+use crate::text::glyph::Glyphs;
 use crate::tui::theme::{Depth, Ground, Theme};
 use ratatui::style::{Color, Modifier, Style};
 

@@ -1,16 +1,16 @@
 //! The loop: take everything that happened, change the state, draw at most once a frame.
 
 use crate::config;
+use crate::service::models::Models;
+use crate::service::tracing::Tracer;
+use crate::text::glyph::{Charset, Glyphs};
 use crate::tui::app::State;
 use crate::tui::clipboard::{self, Between};
 use crate::tui::effect::Effect;
 use crate::tui::event::{self, Event, Signal};
-use crate::tui::glyph::{Charset, Glyphs};
 use crate::tui::message::Msg;
-use crate::tui::models::Models;
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
-use crate::tui::tracer::Tracer;
 use crate::tui::update::update;
 use crate::tui::wire::Wire;
 use crate::tui::work::{Closing, Workers};

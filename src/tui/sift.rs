@@ -1,9 +1,9 @@
 //! What a filter lets through, found off the UI thread.
 
+use crate::attribution::Promoted;
 use crate::graph::query::{Expr, Features, Matches, NumberField, Query, State, Subject, Term};
 use crate::graph::{Densities, Document, Edited, Kept};
 use crate::ids::{FeatureId, Layer, NodeId};
-use crate::tui::tracer::Promoted;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! A run of tokens in one line, each tinted by how strongly a feature fires on it, the strongest in the middle.
 
 use crate::features::Example;
-use crate::tui::features::Feature;
-use crate::tui::text;
+use crate::service::library::Feature;
+use crate::text;
 use crate::tui::theme::{Depth, Look};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -213,7 +213,7 @@ pub fn sparkline(numbers: &[f32], room: usize, look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::glyph::{Charset, Glyphs};
+    use crate::text::glyph::{Charset, Glyphs};
     use crate::tui::theme::{Ground, Theme};
 
     fn look(depth: Depth) -> Look {

@@ -2,11 +2,11 @@
 
 use crate::graph::{AttributionGraph, Edited, Group, NodeKind, Scores, SupernodeGraph, subgraph_scores, supernodes};
 use crate::ids::NodeId;
+use crate::text;
+use crate::text::glyph::Glyphs;
 use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
 use crate::tui::columns::columns;
-use crate::tui::glyph::Glyphs;
-use crate::tui::text;
 use std::sync::Arc;
 
 /// What a subgraph is made of.

@@ -1,6 +1,6 @@
 //! Colours as roles: one accent for the selection, two for sign, greys for the rest.
 
-use crate::tui::glyph::{Charset, Glyphs};
+use crate::text::glyph::{Charset, Glyphs};
 use ratatui::style::{Color, Modifier, Style};
 
 /// How many colours the terminal is given.

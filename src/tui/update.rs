@@ -1,16 +1,15 @@
 //! What becomes of the state when something happens.
 
 use crate::graph::Kept;
-use crate::tui::act;
+use crate::text::glyph::Glyphs;
 use crate::tui::app::{Busy, Pane, Popup, State};
-use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::circuit::{Circuit, PromotedTokens};
 use crate::tui::effect::Effect;
-use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::message::Msg;
 use crate::tui::shelf::{Aside, Shelved};
-use crate::tui::tracer::Traced;
-use crate::tui::view;
+use crate::tui::traced::Traced;
+use crate::tui::{act, view};
 use std::sync::Arc;
 use std::time::Instant;
 use tui_input::InputRequest;
@@ -107,7 +106,7 @@ fn take(state: &mut State, msg: Msg) {
         Msg::Read { generation, result } => act::take_reading(state, generation, result),
         Msg::Found { generation, result } => act::take_found(state, generation, result),
         Msg::Library { set, result } => act::take_library(state, &set, result),
-        Msg::Surveyed { generation, result } => act::take_survey(state, generation, result),
+        Msg::LookedUp { generation, result } => act::take_labels(state, generation, result),
         Msg::Feature { generation, set, feature, result } => {
             act::take_feature(state, generation, &set, feature, result);
         }
@@ -118,8 +117,8 @@ fn take(state: &mut State, msg: Msg) {
         Msg::HubAllowed { set, result } => act::take_allowed(state, &set, result),
         Msg::Errand { generation, result } => act::take_errand(state, generation, result),
         Msg::Measured { generation, result } => act::take_measured(state, generation, result),
-        Msg::Tried { generation, result } => act::take_tried(state, generation, result),
-        Msg::Inquired { generation, result } => act::take_inquired(state, generation, result),
+        Msg::ModelReply { generation, result } => act::take_reply(state, generation, result),
+        Msg::Explained { generation, result } => act::take_explained(state, generation, result),
         Msg::Compared { generation, result } => act::take_comparison(state, generation, result),
         Msg::Checked { generation, result, ends } => act::take_checked(state, generation, result, ends),
         Msg::Stability { generation, result } => act::take_stability(state, generation, result),
@@ -127,10 +126,12 @@ fn take(state: &mut State, msg: Msg) {
             if generation == state.circuit_generation
                 && let Some(circuit) = &mut state.circuit
             {
-                let waited = matches!(circuit.writes.get(&(layer, feature)), Some(Writes::Pending));
+                let waited = matches!(circuit.promoted.get(&(layer, feature)), Some(PromotedTokens::Pending));
                 match result {
-                    Ok(promoted) => _ = circuit.writes.insert((layer, feature), Writes::Known(Arc::new(promoted))),
-                    Err(why) if waited => _ = circuit.writes.insert((layer, feature), Writes::Failed(why)),
+                    Ok(promoted) => {
+                        _ = circuit.promoted.insert((layer, feature), PromotedTokens::Known(Arc::new(promoted)))
+                    }
+                    Err(why) if waited => _ = circuit.promoted.insert((layer, feature), PromotedTokens::Failed(why)),
                     // It was given up for another one.
                     Err(_) => {}
                 }
@@ -259,7 +260,7 @@ fn show(state: &mut State, generation: u64, traced: Traced) {
             // What was asked about is of the prompt before.
             if matches!(state.popup, Some(Popup::Why(_))) {
                 state.popup = None;
-                state.effects.push(Effect::StopInquiry);
+                state.effects.push(Effect::StopExplaining);
             }
         }
         None => state.warn("The trace holds no node"),

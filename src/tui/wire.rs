@@ -403,7 +403,7 @@ mod tests {
                     if styles {
                         compare_styles(wanted, shown);
                     }
-                    x += crate::tui::text::width(wanted.symbol()).max(1) as u16;
+                    x += crate::text::width(wanted.symbol()).max(1) as u16;
                 }
             }
         }

@@ -70,15 +70,8 @@ fn swap(from: &[(FeatureAt, f32)], into: &[(FeatureAt, f32)], strength: f32) -> 
 }
 
 fn trace(engine: &Engine, prompt: String) -> RawTrace {
-    let settings = Settings {
-        prompt,
-        max_feature_nodes: Some(7500),
-        batch_size: 256,
-        update_interval: 4,
-        max_logits: 10,
-        logit_probability: 0.95,
-    };
-    let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+    let settings = Settings { prompt, ..Settings::default() };
+    let targets = TargetChoice::likeliest(&settings);
     engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default()).unwrap()
 }
 

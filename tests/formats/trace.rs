@@ -62,10 +62,7 @@ pub fn of_reference(file: &Tensors) -> RawTrace {
         settings: Settings {
             prompt: "a \"quoted\" prompt, mit Umlaut: ü".into(),
             max_feature_nodes: None,
-            batch_size: 256,
-            update_interval: 4,
-            max_logits: 10,
-            logit_probability: 0.95,
+            ..Settings::default()
         },
         cut: None,
         provenance: Provenance { model: "tiny".into(), dtype: "f32".into(), ..Provenance::default() },

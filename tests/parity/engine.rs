@@ -57,15 +57,8 @@ impl Case {
 
     /// The same of a case that may be unsound.
     pub fn try_trace_all(&self, prompt: &str) -> Result<RawTrace, TraceError> {
-        let settings = Settings {
-            prompt: prompt.to_owned(),
-            max_feature_nodes: None,
-            batch_size: 256,
-            update_interval: 4,
-            max_logits: 10,
-            logit_probability: 0.95,
-        };
-        let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        let settings = Settings { prompt: prompt.to_owned(), max_feature_nodes: None, ..Settings::default() };
+        let targets = TargetChoice::likeliest(&settings);
         self.run(&TraceOptions { settings, targets, cut: None })
     }
 
@@ -94,7 +87,7 @@ impl Case {
             let token = |text: &String| self.tokenizer.target(text, self.model.spec.vocab_size).unwrap();
             TargetChoice::Given(texts.iter().map(|text| Request::Token(token(text))).collect())
         } else {
-            TargetChoice::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
+            TargetChoice::likeliest(&settings)
         };
         self.run(&TraceOptions { settings, targets, cut: None }).unwrap()
     }

@@ -13,10 +13,9 @@ fn trace(engine: &Engine, max_feature_nodes: Option<usize>) -> RawTrace {
         max_feature_nodes,
         batch_size: 4,
         update_interval: 2,
-        max_logits: 10,
-        logit_probability: 0.95,
+        ..Settings::default()
     };
-    let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+    let targets = TargetChoice::likeliest(&settings);
     engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default()).unwrap()
 }
 

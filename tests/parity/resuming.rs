@@ -46,10 +46,9 @@ impl Subject {
             max_feature_nodes,
             batch_size: 4,
             update_interval: 2,
-            max_logits: 10,
-            logit_probability: 0.95,
+            ..Settings::default()
         };
-        let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        let targets = TargetChoice::likeliest(&settings);
         let options = TraceOptions { settings, targets, cut: Some(self.cut.clone()) };
         self.engine.begin(self.engine.read(&self.prompt).unwrap(), &options, |_| {}, &Monitor::default()).unwrap()
     }

@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
+use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::command::COMMANDS;
 use circuitscope::tui::effect::Opening;
-use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;

@@ -1,15 +1,16 @@
 //! State, keys, screen: a screen without a terminal, on which work is waited for.
 
 use crate::fake::{DALLAS, Fake};
+use circuitscope::service::tracing::Tracer;
+use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::app::State;
 use circuitscope::tui::effect::Effect;
-use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::keymap::Key;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
 use circuitscope::tui::update::update;
 use circuitscope::tui::work::Workers;
-use circuitscope::tui::{Tracer, start_trace, view};
+use circuitscope::tui::{start_trace, view};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use std::sync::Arc;

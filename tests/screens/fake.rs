@@ -1,6 +1,6 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
-use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Source, Why};
+use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Promoted, Source, Why};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
     Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, Provenance, RawTrace, RowTarget, Rows,
@@ -9,11 +9,12 @@ use circuitscope::graph::{
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
 use circuitscope::job::Monitor;
-use circuitscope::tui::browse::{Ask, Browsed};
-use circuitscope::tui::features::Knows;
-use circuitscope::tui::inquiry::{Inquiry, Reply, Search};
-use circuitscope::tui::lab::{Experiment, Measured, Trial, Tried};
-use circuitscope::tui::{Promoted, Reading, Tracer, UnknownWord};
+use circuitscope::service::browse::{Ask, Browsed};
+use circuitscope::service::explain::{ExplainReply, ExplainRequest, Search};
+use circuitscope::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
+use circuitscope::service::library::FeatureSource;
+use circuitscope::service::tracing::{Reading, Tracer};
+use circuitscope::tokens::UnknownWord;
 use circuitscope::verify::{
     Agreement, Answer, Correlation, EdgeAnswer, EdgeCheck, Faithfulness, GraphAnswer, OutputChange, Pair, Pairs,
     Perturbations, Question, Reach, Replacements, predicted,
@@ -201,7 +202,7 @@ impl Tracer for Fake {
         Ok(Promoted { top: list(1.0), bottom: list(-1.0) })
     }
 
-    fn browse(&self, ask: &Ask, _: &dyn Knows, _: &Monitor) -> anyhow::Result<Browsed> {
+    fn browse(&self, ask: &Ask, _: &dyn FeatureSource, _: &Monitor) -> anyhow::Result<Browsed> {
         let entry = |layer: u32, feature: u32| Entry {
             layer: Layer(layer),
             feature: FeatureId(feature),
@@ -256,7 +257,7 @@ impl Tracer for Fake {
     }
 
     /// Every layer holds a feature of the position's number that nearly fires; in another prompt the one after it does.
-    fn inquire(&self, asked: &Inquiry, _: &Monitor) -> anyhow::Result<Reply> {
+    fn explain(&self, asked: &ExplainRequest, _: &Monitor) -> anyhow::Result<ExplainReply> {
         let n = asked.tokens.len() as u32;
         let listed = match &asked.search {
             None => None,
@@ -286,7 +287,7 @@ impl Tracer for Fake {
             let margin = Inactive { at, pre_activation: 1.0, margin: -0.25 };
             Ok(Why { margin, active: false, constant: 0.25, effects })
         };
-        Ok(Reply { why: asked.about.or(first).map(why).transpose()?, listed, ..Reply::default() })
+        Ok(ExplainReply { why: asked.about.or(first).map(why).transpose()?, listed, ..ExplainReply::default() })
     }
 
     fn trace_feature(
@@ -308,28 +309,28 @@ impl Tracer for Fake {
     fn attempt(
         &self,
         tokens: &[Token],
-        trial: &Trial,
-        told: &mut dyn FnMut(Tried),
+        request: &ModelRequest,
+        told: &mut dyn FnMut(ModelReply),
         _: &Monitor,
-    ) -> anyhow::Result<Tried> {
-        Ok(match trial {
-            Trial::Sweep { doses, tokens, .. } => {
+    ) -> anyhow::Result<ModelReply> {
+        Ok(match request {
+            ModelRequest::Sweep { doses, tokens, .. } => {
                 let rows = tokens.iter().map(|_| doses.iter().map(|dose| f64::from(dose.clamp(0.0, 1.0))).collect());
                 let sweep = Sweep { doses: doses.clone(), tokens: tokens.clone(), probabilities: rows.collect() };
-                Tried::Sweep(sweep, tokens.iter().map(|id| (*id, WORDS[*id as usize].to_owned())).collect())
+                ModelReply::Sweep(sweep, tokens.iter().map(|id| (*id, WORDS[*id as usize].to_owned())).collect())
             }
-            Trial::Swap { position, prompt } => {
+            ModelRequest::Swap { position, prompt } => {
                 if position.index() > prompt.split_whitespace().count() || tokens.is_empty() {
                     anyhow::bail!("position {position} is not there");
                 }
                 let at = FeatureAt { layer: Layer(1), position: *position, feature: FeatureId(7) };
                 let action = Action::Swap { features: vec![Donor { at, activation: 2.0 }], factor: 1.0 };
                 let name = format!("swap {position}={prompt}");
-                Tried::Swap(Box::new(Intervention { name, sites: Vec::new(), action, muted: false }))
+                ModelReply::Swap(Box::new(Intervention { name, sites: Vec::new(), action, muted: false }))
             }
-            Trial::Continue { drawing, .. } => {
-                told(Tried::Continued(["Austin".to_owned(), String::new()]));
-                Tried::Continued([
+            ModelRequest::Continue { drawing, .. } => {
+                told(ModelReply::Continued(["Austin".to_owned(), String::new()]));
+                ModelReply::Continued([
                     format!("Austin lies in Texas, {}", drawing.text()),
                     "Sacramento lies in California".to_owned(),
                 ])
@@ -493,14 +494,7 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
         targets,
         active,
         tokens,
-        settings: Settings {
-            prompt: prompt.to_owned(),
-            max_feature_nodes: None,
-            batch_size: 256,
-            update_interval: 4,
-            max_logits: 10,
-            logit_probability: 0.95,
-        },
+        settings: Settings { prompt: prompt.to_owned(), max_feature_nodes: None, ..Settings::default() },
         cut: None,
         provenance: Provenance { model: "demo-llama".into(), transcoder: "demo-clt".into(), ..Provenance::default() },
     }

@@ -10,16 +10,19 @@ use circuitscope::graph::Edit;
 use circuitscope::hub::Offer;
 use circuitscope::ids::{FeatureId, Layer, NodeId};
 use circuitscope::job::{Cancelled, Monitor};
+use circuitscope::service::library::{Feature, FeatureSet, FeatureSource};
+use circuitscope::service::models::{Choice, Models};
+use circuitscope::service::tracing::Tracer;
+use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::app::{Pane, Popup};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::{Card, Feature, FeatureSet, Knows};
-use circuitscope::tui::glyph::{Charset, Glyphs};
+use circuitscope::tui::features::Card;
 use circuitscope::tui::message::Msg;
+use circuitscope::tui::start_trace;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
 use circuitscope::tui::trail::Reached;
 use circuitscope::tui::update::update;
 use circuitscope::tui::work::Workers;
-use circuitscope::tui::{Choice, Models, Tracer, start_trace};
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -33,7 +36,7 @@ struct Far {
     most: Mutex<usize>,
 }
 
-impl Knows for Far {
+impl FeatureSource for Far {
     fn read_here(&self, feature: Feature) -> Found {
         let origin = LabelOrigin::Source("far".to_owned());
         let named = self.named.lock().unwrap().contains(&feature);
@@ -154,7 +157,7 @@ impl Shelf {
     }
 }
 
-impl Knows for Shelf {
+impl FeatureSource for Shelf {
     fn read_here(&self, feature: Feature) -> Found {
         if self.far { Found { hub_may_know: true, ..Found::default() } } else { Self::known(feature) }
     }
@@ -199,7 +202,7 @@ impl Knows for Shelf {
 
 struct Shelves<K>(Arc<K>);
 
-impl<K: Knows> Models for Shelves<K> {
+impl<K: FeatureSource> Models for Shelves<K> {
     fn list(&self) -> anyhow::Result<Vec<Choice>> {
         Ok(Vec::new())
     }
@@ -220,9 +223,9 @@ impl<K: Knows> Models for Shelves<K> {
         anyhow::bail!("nothing is loaded")
     }
 
-    fn library(&self, set: &FeatureSet, _: &Monitor) -> anyhow::Result<Arc<dyn Knows>> {
+    fn library(&self, set: &FeatureSet, _: &Monitor) -> anyhow::Result<Arc<dyn FeatureSource>> {
         assert_eq!(set, &of_demo());
-        Ok(Arc::clone(&self.0) as Arc<dyn Knows>)
+        Ok(Arc::clone(&self.0) as Arc<dyn FeatureSource>)
     }
 }
 
@@ -231,7 +234,7 @@ fn of_demo() -> FeatureSet {
 }
 
 /// A traced screen beside a library.
-fn beside<K: Knows>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
+fn beside<K: FeatureSource>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
     let mut desk = Desk::bare(size, Some(Fake::quick()));
     let models = Arc::new(Shelves(Arc::clone(shelf)));
     desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_models(Some(models));

@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::circuit::{Circuit, Writes};
+use circuitscope::tui::circuit::{Circuit, PromotedTokens};
 use circuitscope::tui::start_open;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,8 +141,8 @@ fn promoted_tokens_that_are_not_known_are_said_and_the_result_follows() {
     assert!(lacking.is_empty(), "{lacking:?}");
     let shown = features(&desk);
     desk.press("\\");
-    let writes_a = |node: &&NodeId| match &circuit(&desk).writes[&circuit(&desk).feature(**node).unwrap()] {
-        Writes::Known(promoted) => promoted.top.iter().any(|(token, _)| token.to_lowercase().contains('a')),
+    let writes_a = |node: &&NodeId| match &circuit(&desk).promoted[&circuit(&desk).feature(**node).unwrap()] {
+        PromotedTokens::Known(promoted) => promoted.top.iter().any(|(token, _)| token.to_lowercase().contains('a')),
         other => panic!("{other:?}"),
     };
     let all = features(&desk);
@@ -169,7 +169,8 @@ fn a_fast_walk_leaves_no_feature_unasked() {
         desk.press_only("h");
     }
     desk.settle();
-    let failed = circuit(&desk).writes.values().filter(|writes| matches!(writes, Writes::Failed(_))).count();
+    let failed =
+        circuit(&desk).promoted.values().filter(|promoted| matches!(promoted, PromotedTokens::Failed(_))).count();
     assert_eq!(failed, 0, "what was passed over is asked anew, not failed");
 }
 

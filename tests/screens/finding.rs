@@ -86,7 +86,8 @@ fn promoted_tokens_are_searched_once_they_are_known() {
     desk.go_to_feature();
     let there = circuit(&desk).selected();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let circuitscope::tui::circuit::Writes::Known(promoted) = &circuit(&desk).writes[&(layer, feature)] else {
+    let circuitscope::tui::circuit::PromotedTokens::Known(promoted) = &circuit(&desk).promoted[&(layer, feature)]
+    else {
         panic!("its tokens were waited for")
     };
     let tokens: Vec<String> = promoted.top.iter().take(3).map(|(token, _)| token.clone()).collect();

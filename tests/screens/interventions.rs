@@ -2,8 +2,8 @@
 
 use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
+use circuitscope::text::glyph::Charset;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::glyph::Charset;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::update::update;
 
@@ -29,7 +29,7 @@ fn the_dose_moves_by_keys_and_the_effects_follow() {
     desk.press("p Esc").expect("interventions");
     desk.press("Tab").expect("mode: direct");
     desk.press("Space").expect("add 1.5, muted").expect("all of them are muted");
-    assert!(circuit(&desk).lab.measured.is_none());
+    assert!(circuit(&desk).panel.measured.is_none());
     desk.press("u").expect("1.000›1.000");
     assert_eq!((set(&desk).freeze, &set(&desk).list[0].action), (Freeze::Direct, &Action::Add { amount: 1.5 }));
     desk.press("x").expect("There is none yet");
@@ -54,8 +54,8 @@ fn a_supernode_is_one_intervention_and_stands_beside_the_connections() {
 fn answers_to_what_is_no_longer_asked_are_dropped() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("I");
-    let (old, ..) = circuit(&desk).lab.asked.clone().unwrap();
-    let stale = circuit(&desk).lab.measured.clone().unwrap();
+    let (old, ..) = circuit(&desk).panel.asked.clone().unwrap();
+    let stale = circuit(&desk).panel.measured.clone().unwrap();
     desk.press("+").expect("1.000›0.500");
     update(&mut desk.state, Msg::Measured { generation: old, result: Ok(stale) });
     desk.expect("1.000›0.500");

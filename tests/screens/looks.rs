@@ -1,7 +1,7 @@
 //! Pictures, and colours where they carry meaning.
 
 use crate::desk::Desk;
-use circuitscope::tui::glyph::Charset;
+use circuitscope::text::glyph::Charset;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
 use insta::assert_snapshot;
 use ratatui::style::Modifier;
@@ -74,7 +74,7 @@ fn signs_wear_their_colours() {
     let theme = &desk.state.look.theme;
     let links = &desk.state.circuit.as_ref().unwrap().inputs.kept;
     for link in links.iter().take(12) {
-        let weight = circuitscope::tui::text::weight(link.edge.weight);
+        let weight = circuitscope::text::weight(link.edge.weight);
         assert_eq!(desk.cells(&weight)[0].fg, theme.sign(link.edge.weight).fg.unwrap(), "{weight}");
     }
     assert!(links.iter().take(12).any(|link| link.edge.weight < 0.0), "both signs are on the screen");

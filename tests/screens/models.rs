@@ -6,11 +6,13 @@ use circuitscope::format::raw;
 use circuitscope::graph::Token;
 use circuitscope::hub::{ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 use circuitscope::job::Monitor;
+use circuitscope::service::models::{Choice, Here, Models};
+use circuitscope::service::tracing::Tracer;
 use circuitscope::session::{RecentGraph, note_recent};
 use circuitscope::tui::message::Msg;
+use circuitscope::tui::open_models;
 use circuitscope::tui::update::update;
 use circuitscope::tui::work::Workers;
-use circuitscope::tui::{Choice, Here, Models, Tracer, open_models};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -207,7 +209,7 @@ fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
     let before = desk.screen();
     // As if it had been opened from a file.
     desk.state.tracer = None;
-    desk.state.circuit.as_mut().unwrap().writes.clear();
+    desk.state.circuit.as_mut().unwrap().promoted.clear();
     desk.press("[ ]").expect("needs the model");
     desk.press("M Enter");
     assert_eq!(desk.screen(), before);

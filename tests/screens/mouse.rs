@@ -42,7 +42,7 @@ fn a_click_selects_a_node_in_the_graph() {
 fn a_click_chooses_a_row_and_another_follows_it() {
     let mut desk = Desk::traced((160, 48));
     let third = circuit(&desk).inputs.kept[2];
-    let row = circuitscope::tui::text::weight(third.edge.weight);
+    let row = circuitscope::text::weight(third.edge.weight);
     click(&mut desk, &row);
     assert_eq!((desk.state.focus, circuit(&desk).row), (Pane::Connections, 2));
     click(&mut desk, &row);

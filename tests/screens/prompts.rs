@@ -2,14 +2,16 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake, made_up};
+use circuitscope::attribution::Promoted;
 use circuitscope::graph::{Document, RawTrace, Token};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::{Monitor, Progress};
+use circuitscope::service::tracing::{Reading, Tracer};
 use circuitscope::tui::app::Busy;
 use circuitscope::tui::keymap::Context;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::update::update;
-use circuitscope::tui::{Promoted, Reading, Tracer, start_chat, start_open, start_trace};
+use circuitscope::tui::{start_chat, start_open, start_trace};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

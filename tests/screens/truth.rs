@@ -2,18 +2,20 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
+use circuitscope::attribution::{Engine, Promoted, TargetChoice, TraceOptions};
 use circuitscope::graph::{AttributionGraph, Document, Freeze, RawTrace, Settings, Standing, stability, usual_grid};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::intervention::Mode;
 use circuitscope::job::Monitor;
+use circuitscope::service::tracing::{Reading, Tracer};
+use circuitscope::text;
+use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::app::Popup;
 use circuitscope::tui::circuit::{Circuit, Link};
-use circuitscope::tui::glyph::{Charset, Glyphs};
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::truth::{Shown, View};
 use circuitscope::tui::update::update;
-use circuitscope::tui::{Promoted, Reading, Tracer, start_open, start_trace, text};
+use circuitscope::tui::{start_open, start_trace};
 use circuitscope::verify::{self, Answer, Bench, Question, TOP};
 use std::path::Path;
 use std::sync::Arc;
@@ -272,15 +274,8 @@ impl Tracer for Demo {
     }
 
     fn trace(&self, prompt: &str, _: &mut dyn FnMut(Document), monitor: &Monitor) -> anyhow::Result<Document> {
-        let settings = Settings {
-            prompt: prompt.to_owned(),
-            max_feature_nodes: None,
-            batch_size: 256,
-            update_interval: 4,
-            max_logits: 10,
-            logit_probability: 0.95,
-        };
-        let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        let settings = Settings { prompt: prompt.to_owned(), max_feature_nodes: None, ..Settings::default() };
+        let targets = TargetChoice::likeliest(&settings);
         let trace = self.0.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, monitor)?;
         Ok(Document::from_trace(Arc::new(trace))?)
     }

@@ -186,7 +186,7 @@ fn the_detail_says_what_a_feature_is_and_writes() {
 
 #[test]
 fn answers_about_another_circuit_are_dropped() {
-    use circuitscope::tui::Promoted;
+    use circuitscope::attribution::Promoted;
     use circuitscope::tui::message::Msg;
     use circuitscope::tui::update::update;
     let mut desk = Desk::traced((160, 48));

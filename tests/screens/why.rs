@@ -3,10 +3,10 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
+use circuitscope::service::explain::ExplainReply;
 use circuitscope::session::SessionPlace;
+use circuitscope::text::glyph::Charset;
 use circuitscope::tui::circuit::{Circuit, Side};
-use circuitscope::tui::glyph::Charset;
-use circuitscope::tui::inquiry::Reply;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::update::update;
@@ -116,7 +116,7 @@ fn answers_to_other_questions_are_dropped() {
     let mut desk = Desk::traced((160, 48));
     desk.press("W j").expect("#10 L1 @is does not fire");
     let stale = desk.state.generation - 1;
-    update(&mut desk.state, Msg::Inquired { generation: stale, result: Ok(Reply::default()) });
+    update(&mut desk.state, Msg::Explained { generation: stale, result: Ok(ExplainReply::default()) });
     desk.expect("#10 L1 @is does not fire");
     // A list that is still waited for is asked for again with the next question.
     desk.press_only("Tab");

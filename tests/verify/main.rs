@@ -29,15 +29,8 @@ const CASES: [&str; 9] = [
 
 /// A whole trace of a prompt.
 fn traced(engine: &Engine, prompt: &str) -> RawTrace {
-    let settings = Settings {
-        prompt: prompt.to_owned(),
-        max_feature_nodes: None,
-        batch_size: 256,
-        update_interval: 4,
-        max_logits: 10,
-        logit_probability: 0.95,
-    };
-    let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+    let settings = Settings { prompt: prompt.to_owned(), max_feature_nodes: None, ..Settings::default() };
+    let targets = TargetChoice::likeliest(&settings);
     engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default()).unwrap()
 }
 

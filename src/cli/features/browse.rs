@@ -1,21 +1,22 @@
 //! `circuitscope features browse`: a transcoder's features without a graph.
 
-use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
-use crate::cli::features::library::{NamedArgs, Set};
+use crate::cli::features::library::NamedArgs;
 use crate::cli::graph::padded;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
+use crate::features::browse::{Entry, Fires, Hit, Near, Order};
 use crate::features::build::{Selection, n_features};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
-use crate::tui::survey::shown;
-use crate::tui::text::visible;
+use crate::service::browse::{Ask, Browsed, browse};
+use crate::service::labels::shown;
+use crate::service::library::KnownTranscoder;
+use crate::service::models::hub;
+use crate::text::visible;
 use anyhow::Result;
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// List a transcoder's features, search them, find those that write alike, or see which fire on a text.
 #[derive(Clone, Debug, clap::Args)]
@@ -70,15 +71,6 @@ fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
     Ok((Layer(layer), FeatureId(feature)))
 }
 
-/// What was found.
-enum Found {
-    List(Vec<Entry>, usize),
-    Hits(Vec<Hit>, usize),
-    Near(Vec<Near>),
-    /// With what the features that fire are called.
-    Fires(Vec<Fires>, Vec<Entry>),
-}
-
 /// Looks, and prints what it found.
 ///
 /// # Errors
@@ -86,46 +78,34 @@ enum Found {
 pub fn run(args: &BrowseArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let (_, transcoder) = args.engine.places()?;
-    let sizes = n_features(&engine);
-    args.only.check(&sizes)?;
+    args.only.check(&n_features(&engine))?;
     // Lists are made of what is here; the hub is not asked for thousands of features.
-    let library =
-        Set { reference: None, ..Set::of(transcoder) }.library(&args.named, false, true, &Monitor::default())?;
+    let transcoder = KnownTranscoder { reference: None, ..KnownTranscoder::of(transcoder) };
+    let library = transcoder.library(&args.named.files(), false, &hub(true), &Monitor::default())?;
     for notice in library.notices() {
         note!("warning: {}", visible(notice));
     }
     let asked = args.clone();
     let found = watch(WhenStopped::Abandon, move |monitor| {
-        look(&asked, &engine, &Catalogue { library: &library, sizes: &sizes }, monitor)
+        browse(&engine, &library, &asked.ask(), &asked.only, asked.limit as usize, monitor)
     })?;
     tell(args.json, || as_json(&found), || as_lines(&found))
 }
 
-fn look(args: &BrowseArgs, engine: &Engine, catalogue: &Catalogue<'_>, monitor: &Monitor) -> Result<Found> {
-    let limit = args.limit as usize;
-    if let Some(pattern) = &args.search {
-        let mut hits = catalogue.search(&args.only, pattern, monitor)?;
-        let count = hits.len();
-        hits.truncate(limit);
-        return Ok(Found::Hits(hits, count));
+impl BrowseArgs {
+    fn ask(&self) -> Ask {
+        match (&self.search, self.near, &self.text) {
+            (Some(pattern), ..) => Ask::Search(pattern.clone()),
+            (None, Some(of), _) => Ask::Near(of),
+            (None, None, Some(text)) => Ask::Fires(text.clone()),
+            (None, None, None) => Ask::List(match self.sort {
+                Sort::Layer => Order::Layer,
+                Sort::Density => Order::Density,
+                Sort::Maximum => Order::Maximum,
+                Sort::Label => Order::Label,
+            }),
+        }
     }
-    if let Some(of) = args.near {
-        return Ok(Found::Near(catalogue.near(engine, of, &args.only, limit, monitor)?));
-    }
-    if let Some(text) = &args.text {
-        let tokens = fires(engine, text, &args.only, limit, monitor)?;
-        let ids: BTreeSet<_> = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f)).collect();
-        let entries = ids.into_iter().map(|(layer, feature)| catalogue.entry(layer, feature)).collect();
-        return Ok(Found::Fires(tokens, entries));
-    }
-    let order = match args.sort {
-        Sort::Layer => Order::Layer,
-        Sort::Density => Order::Density,
-        Sort::Maximum => Order::Maximum,
-        Sort::Label => Order::Label,
-    };
-    let (entries, count) = catalogue.list(&args.only, order, limit, monitor)?;
-    Ok(Found::List(entries, count))
 }
 
 fn entry_json(entry: &Entry) -> Value {
@@ -146,23 +126,23 @@ fn with(entry: &Entry, more: &[(&str, Value)]) -> Value {
     json
 }
 
-fn as_json(found: &Found) -> Value {
+fn as_json(found: &Browsed) -> Value {
     match found {
-        Found::List(entries, count) => {
+        Browsed::List(entries, count) => {
             json!({ "count": count, "features": entries.iter().map(entry_json).collect::<Vec<_>>() })
         }
-        Found::Hits(hits, count) => {
+        Browsed::Hits(hits, count) => {
             let hit = |hit: &Hit| with(&hit.entry, &[("score", hit.score.into()), ("text", hit.text.clone().into())]);
             json!({ "count": count, "features": hits.iter().map(hit).collect::<Vec<_>>() })
         }
-        Found::Near(all) => {
+        Browsed::Near(all) => {
             let near = |near: &Near| with(&near.entry, &[("cosine", near.cosine.into())]);
             json!({ "features": all.iter().map(near).collect::<Vec<_>>() })
         }
-        Found::Fires(tokens, entries) => {
+        Browsed::Fires(tokens, entries) => {
             let token = |fires: &Fires| {
                 let feature = |(layer, feature, activation): &(Layer, FeatureId, f32)| {
-                    let entry = named(entries, *layer, *feature);
+                    let entry = entries.get(&(*layer, *feature));
                     let brief = Entry { layer: *layer, feature: *feature, ..Entry::default() };
                     with(entry.unwrap_or(&brief), &[("activation", (*activation).into())])
                 };
@@ -173,27 +153,27 @@ fn as_json(found: &Found) -> Value {
     }
 }
 
-fn as_lines(found: &Found) -> Vec<String> {
+fn as_lines(found: &Browsed) -> Vec<String> {
     let more = |shown: usize, count: usize| {
         let rest = count - shown;
         (rest > 0).then(|| format!("and {rest} more; --limit shows them"))
     };
     match found {
-        Found::List(entries, count) => {
+        Browsed::List(entries, count) => {
             let lines = entries.iter().map(entry_line);
             lines.chain(more(entries.len(), *count)).collect()
         }
-        Found::Hits(hits, count) => {
+        Browsed::Hits(hits, count) => {
             let lines = hits.iter().map(|hit| format!("{}  | {}", entry_line(&hit.entry), visible(&hit.text)));
             lines.chain(more(hits.len(), *count)).collect()
         }
-        Found::Near(all) => {
+        Browsed::Near(all) => {
             all.iter().map(|near| format!("{}  cosine {:>6.3}", entry_line(&near.entry), near.cosine)).collect()
         }
-        Found::Fires(tokens, entries) => {
+        Browsed::Fires(tokens, entries) => {
             let lines = |fires: &Fires| {
                 let feature = |(layer, feature, activation): &(Layer, FeatureId, f32)| {
-                    let label = named(entries, *layer, *feature).map(label).unwrap_or_default();
+                    let label = entries.get(&(*layer, *feature)).map(label).unwrap_or_default();
                     format!("  {}  {:<10} {activation:>8.3}", padded(&label, LABEL), format!("{layer}:{feature}"))
                 };
                 let token = visible(&fires.token);
@@ -202,10 +182,6 @@ fn as_lines(found: &Found) -> Vec<String> {
             tokens.iter().flat_map(lines).collect()
         }
     }
-}
-
-fn named(entries: &[Entry], layer: Layer, feature: FeatureId) -> Option<&Entry> {
-    entries.binary_search_by_key(&(layer, feature), |entry| (entry.layer, entry.feature)).ok().map(|at| &entries[at])
 }
 
 /// Cells of a label.

@@ -3,7 +3,6 @@
 use crate::array::{Claim, Shard};
 use crate::attribution::Engine;
 use crate::cli::engine::EngineArgs;
-use crate::cli::features::library::Set;
 use crate::cli::output::{note, print_json_line};
 use crate::cli::plan::size;
 use crate::cli::progress::{WhenStopped, watch};
@@ -11,6 +10,7 @@ use crate::config;
 use crate::features::build::{self, BuildError, Built, Corpus, Gathered, Needs, Options, Report, Selection};
 use crate::features::own_folder;
 use crate::job::Monitor;
+use crate::service::library::KnownTranscoder;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::ValueParser;
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf>
         return Ok(out.to_owned());
     }
     let data = config::data_folder().context("there is no home to keep the store in; say where it goes by --out")?;
-    Ok(own_folder(&data, &Set::of(engine.places()?.1).name))
+    Ok(own_folder(&data, &KnownTranscoder::of(engine.places()?.1).name))
 }
 
 /// A line whenever what was gathered is written down, for logs; on a terminal a bar shows it.

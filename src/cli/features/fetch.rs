@@ -1,7 +1,6 @@
 //! `circuitscope features fetch`: labels and contexts of a graph's features.
 
 use crate::cli::consent;
-use crate::cli::features::library::{NamedArgs, Set};
 use crate::cli::graph::{open_session, share};
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
@@ -9,6 +8,8 @@ use crate::features::{Asking, Fetched, Library};
 use crate::graph::{Document, NodeKind, Thresholds};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
+use crate::service::library::{FeatureFiles, KnownTranscoder};
+use crate::service::models::hub;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -90,8 +91,8 @@ fn open(args: &FetchArgs, file: PathBuf) -> Result<Graph> {
     let left = opened.session.edited.thresholds;
     let thresholds = Thresholds { node: args.node_threshold.unwrap_or(left.node), ..left };
     let features = features(&document, (!args.all).then_some(thresholds));
-    let set = Set::of_graph(&document.origin)?;
-    let library = set.library(&NamedArgs::default(), false, args.offline, &Monitor::default())?;
+    let set = KnownTranscoder::of_graph(&document.origin)?;
+    let library = set.library(&FeatureFiles::default(), false, &hub(args.offline), &Monitor::default())?;
     for notice in library.notices() {
         note!("circuitscope: {notice}");
     }

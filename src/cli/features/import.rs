@@ -6,7 +6,7 @@ use crate::cli::progress::{WhenStopped, watch};
 use crate::config;
 use crate::features::import::{Imported, import};
 use crate::features::{Sizes, imported_folder};
-use crate::tui::text::visible;
+use crate::text::visible;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::fs;

@@ -1,15 +1,9 @@
 //! Where a command looks for what is known of features.
 
-use crate::cli::engine::hub;
-use crate::config;
-use crate::demo;
-use crate::features::remote::Consents;
-use crate::features::{Library, Search, Sizes};
-use crate::graph::{Origin, SourceSet};
-use crate::hub::{HubError, PRESETS, Place, Preset, Reference, Source};
-use crate::job::Monitor;
-use crate::transcoder::{TranscoderConfig, feature_counts};
-use anyhow::{Result, bail};
+use crate::hub::{PRESETS, Preset, Source};
+use crate::service::library::{FeatureFiles, KnownTranscoder};
+use crate::service::models::hub;
+use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
@@ -26,9 +20,9 @@ pub struct NamedArgs {
 }
 
 impl NamedArgs {
-    /// Whether the person named nothing.
-    pub fn is_empty(&self) -> bool {
-        self.folders.is_empty() && self.labels.is_empty()
+    /// What the person named.
+    pub fn files(&self) -> FeatureFiles {
+        FeatureFiles { folders: self.folders.clone(), labels: self.labels.clone() }
     }
 }
 
@@ -51,119 +45,18 @@ pub struct SetArgs {
     pub offline: bool,
 }
 
-/// A transcoder, as far as this machine knows it.
-#[derive(Clone, Debug, Default)]
-pub struct Set {
-    /// Its files.
-    pub place: Option<Place>,
-    /// What it is called.
-    pub name: String,
-    /// How many features it has.
-    pub sizes: Option<Sizes>,
-    /// Where the hub keeps it.
-    pub reference: Option<Reference>,
-    /// Its features on Neuronpedia.
-    pub source_set: Option<SourceSet>,
-}
-
-impl Set {
-    /// The transcoder in a place.
-    pub fn of(place: Place) -> Self {
-        let scan = TranscoderConfig::read(&place).map(|config| config.scan).unwrap_or_default();
-        let reference = place.reference().cloned().or_else(|| Reference::parse(&scan));
-        // Without a name of its own it is called by where it lies, the same from everywhere.
-        let path = || place.directory_path().filter(|_| place.reference().is_none())?.canonicalize().ok();
-        let name = match path() {
-            _ if !scan.is_empty() => scan,
-            Some(path) => path.display().to_string(),
-            None => place.name(),
-        };
-        Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
-    }
-
-    /// The transcoder behind a directory or a reference. Dashboards can be read where its weights are not here.
-    ///
-    /// # Errors
-    /// The environment or the directory cannot be used.
-    pub fn at(source: Source, offline: bool) -> Result<Self> {
-        match (hub(offline).place(&source), source) {
-            (Ok(place), _) => Ok(Self::of(place)),
-            (Err(HubError::NotHere { .. }), Source::Hub(reference)) => {
-                Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
-            }
-            (Err(error), _) => bail!(error),
-        }
-    }
-
-    /// The transcoder that a graph says it was traced with: the demo's, one on this machine, or one that is known by
-    /// its name alone.
-    ///
-    /// # Errors
-    /// The environment cannot be understood.
-    pub fn called(name: &str) -> Result<Self> {
-        let demo = Self::demo();
-        if name == demo.name {
-            return Ok(demo);
-        }
-        match Source::parse(name.as_ref()) {
-            Ok(source) => Self::at(source, true),
-            Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
-        }
-    }
-
-    /// The transcoder of a graph, as [`Set::called`], with its features on Neuronpedia where its file names them.
-    ///
-    /// # Errors
-    /// The environment cannot be understood.
-    pub fn of_graph(origin: &Origin) -> Result<Self> {
-        Ok(Self { source_set: origin.source_set.clone(), ..Self::called(&origin.transcoder)? })
-    }
-
-    /// The transcoder of the embedded demo.
-    pub fn demo() -> Self {
-        Self { reference: None, ..Self::of(demo::places().1) }
-    }
-
-    /// What is known of its features. With `download` the hub may be asked for now, without it where the person said so
-    /// before.
-    ///
-    /// # Errors
-    /// What the person named cannot be used, or the environment cannot be understood.
-    pub fn library(&self, named: &NamedArgs, download: bool, offline: bool, monitor: &Monitor) -> Result<Library> {
-        let data = config::data_folder();
-        let search = Search {
-            folders: &named.folders,
-            labels: &named.labels,
-            transcoder: self.place.as_ref(),
-            name: &self.name,
-            sizes: self.sizes.as_ref(),
-            data: data.as_deref(),
-        };
-        let mut library = Library::open(&search, monitor)?;
-        if let Some(source_set) = &self.source_set {
-            library = library.with_site(&hub(offline), source_set, data.as_deref());
-        }
-        let Some(reference) = &self.reference else { return Ok(library) };
-        let mut consents = Consents::open(config::consents_file());
-        if download {
-            consents.give_for_now(reference);
-        }
-        Ok(library.with_hub(&hub(offline), reference, &search, consents))
-    }
-}
-
 impl SetArgs {
     /// The transcoder that is meant. `is_named` says that dashboards are named, which may be of any.
     ///
     /// # Errors
     /// There is no such directory, and it is no reference either.
-    pub fn set(&self, is_named: bool) -> Result<Set> {
+    pub fn set(&self, is_named: bool) -> Result<KnownTranscoder> {
         let source = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
             (Some(path), _) => Source::parse(path)?,
             (None, Some(preset)) => Source::parse(preset.transcoder.as_ref())?,
-            (None, None) if is_named => return Ok(Set::default()),
-            (None, None) => return Ok(Set::demo()),
+            (None, None) if is_named => return Ok(KnownTranscoder::default()),
+            (None, None) => return Ok(KnownTranscoder::demo()),
         };
-        Set::at(source, self.offline)
+        KnownTranscoder::at(source, &hub(self.offline))
     }
 }

@@ -1,11 +1,13 @@
 //! `circuitscope features show`: one feature.
 
-use crate::cli::features::library::{NamedArgs, Set, SetArgs};
+use crate::cli::features::library::{NamedArgs, SetArgs};
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::{Dashboard, Example, Found, Library, Origin, Piece, Quantile};
 use crate::ids::{FeatureId, Layer};
-use crate::tui::text::{truncate, truncate_start, visible, width};
+use crate::service::library::KnownTranscoder;
+use crate::service::models::hub;
+use crate::text::{truncate, truncate_start, visible, width};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -48,9 +50,9 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let set = args.set.set(!args.named.folders.is_empty())?;
     let (layer, feature) = args.feature;
     check(&set, layer, feature)?;
-    let (named, SetArgs { download, offline, .. }) = (args.named.clone(), args.set.clone());
+    let (named, SetArgs { download, offline, .. }) = (args.named.files(), args.set.clone());
     let (library, found) = watch(WhenStopped::Abandon, move |monitor| {
-        let library = set.library(&named, download, offline, monitor)?;
+        let library = set.library(&named, download, &hub(offline), monitor)?;
         let found = library.read(layer, feature, monitor)?;
         Ok((Arc::new(library), found))
     })?;
@@ -66,7 +68,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
 
 /// # Errors
 /// The transcoder has no such feature.
-fn check(set: &Set, layer: Layer, feature: FeatureId) -> Result<()> {
+fn check(set: &KnownTranscoder, layer: Layer, feature: FeatureId) -> Result<()> {
     let Some(sizes) = &set.sizes else { return Ok(()) };
     match sizes.get(layer.index()) {
         None => bail!("{} has no layer {layer}: it has {} layers", set.name, sizes.len()),

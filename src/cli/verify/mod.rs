@@ -3,12 +3,12 @@
 mod checks;
 mod report;
 
-use crate::cli::alter::ModeName;
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::{OpenGraph, node_named};
+use crate::cli::graph_args::GraphOrPromptArgs;
+use crate::cli::intervention_args::ModeName;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::cli::which::WhichArgs;
 use crate::graph::Freeze;
 use crate::ids::NodeId;
 use crate::job::Monitor;
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 pub struct VerifyArgs {
     #[command(flatten)]
-    which: WhichArgs,
+    which: GraphOrPromptArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// Ablate a feature, and compare at another node: the ids of an edge's source and target

@@ -3,7 +3,7 @@
 use crate::cli::graph::OpenGraph;
 use crate::format::{clean, inline, write_atomically};
 use crate::graph::Thresholds;
-use crate::tui::text::{visible, width};
+use crate::text::{visible, width};
 use crate::verify::plot::Plot;
 use anyhow::{Context, Result};
 use serde_json::Value;

@@ -128,7 +128,7 @@ pub enum Lacking {
     /// How often features fire.
     Density,
     /// What features write for and against.
-    Writes,
+    PromotedTokens,
     /// A selected node.
     Selection,
 }
@@ -140,7 +140,7 @@ impl fmt::Display for Lacking {
             Self::Influence => "influence, which the file leaves out",
             Self::Recomputed => "recomputed influence, which only a graph without cycles has that was pruned before",
             Self::Density => "how often features fire, which is not known here",
-            Self::Writes => "promoted tokens that are not computed yet",
+            Self::PromotedTokens => "promoted tokens that are not computed yet",
             Self::Selection => "a selected node",
         })
     }
@@ -298,7 +298,7 @@ impl Subject<'_> {
 
     fn text_answers(&self, field: TextField, test: &(dyn Fn(&str) -> bool + Sync)) -> Answers {
         let graph = self.graph;
-        answers(graph, Lacking::Writes, |id| match (field, &graph.node(id).kind) {
+        answers(graph, Lacking::PromotedTokens, |id| match (field, &graph.node(id).kind) {
             (TextField::Name, _) => Some(test(&graph.node_name(id))),
             (TextField::Label, _) => Some(test(self.label(id))),
             (TextField::Token, _) => Some(test(graph.token_text(id))),

@@ -184,11 +184,11 @@ fn what_is_not_known_is_no_match_and_is_said() {
     for (query, matching, undecided, lacking) in [
         ("act>2", vec![0], 1, vec![Lacking::Activation]),
         ("not act>2", vec![2, 3, 4, 5, 6], 1, vec![Lacking::Activation]),
-        ("promotes~austin", vec![0], 1, vec![Lacking::Writes]),
+        ("promotes~austin", vec![0], 1, vec![Lacking::PromotedTokens]),
         ("promotes~austin or type:feature", vec![0, 1], 0, vec![]),
-        ("promotes~austin act>2", vec![0], 1, vec![Lacking::Activation, Lacking::Writes]),
+        ("promotes~austin act>2", vec![0], 1, vec![Lacking::Activation, Lacking::PromotedTokens]),
         // The token that flows into feature 8 matches; whether that edge does is not known.
-        ("promotes~austin type:token", vec![], 0, vec![Lacking::Writes]),
+        ("promotes~austin type:token", vec![], 0, vec![Lacking::PromotedTokens]),
         ("density<0.1", vec![], 2, vec![Lacking::Density]),
         ("in>0.1", vec![], 7, vec![Lacking::Selection]),
         ("to:is:selected", vec![], 5, vec![Lacking::Selection]),

@@ -2,11 +2,12 @@
 
 use super::find::go_to;
 use crate::features::browse::Order;
+use crate::service::browse::{Ask, Browsed};
+use crate::service::library::FeatureSet;
 use crate::tui::app::{Popup, State};
-use crate::tui::browse::{Ask, Browsed};
 use crate::tui::effect::Effect;
-use crate::tui::features::{FeatureSet, Known};
-use crate::tui::popup::browse::{Browse, Writes};
+use crate::tui::features::Known;
+use crate::tui::popup::browse::{Browse, InputMode};
 use std::sync::Arc;
 
 /// Shows the features of the transcoder that traces.
@@ -128,9 +129,9 @@ pub(in crate::tui) fn turn_order(state: &mut State) {
     ask(state, Ask::List(order));
 }
 
-pub(in crate::tui) fn write_in_browse(state: &mut State, what: Writes) {
+pub(in crate::tui) fn write_in_browse(state: &mut State, mode: InputMode) {
     if let Some(browse) = browse(state) {
-        browse.write(what);
+        browse.write(mode);
     }
 }
 

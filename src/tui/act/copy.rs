@@ -3,11 +3,11 @@
 use super::group::at_hand;
 use crate::graph::InfluenceOf;
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::app::State;
 use crate::tui::circuit::{Circuit, Link, Side};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
-use crate::tui::text;
 use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

@@ -1,11 +1,11 @@
 //! Handing the circuit on: as a file for other programs, or as a figure.
 
 use crate::format::{Format, Options};
+use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::popup::export::Export;
-use crate::tui::text;
 use crate::tui::work::Exported;
 use std::path::{Path, PathBuf};
 

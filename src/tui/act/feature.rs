@@ -1,12 +1,13 @@
 //! What features fire on: asked for when it is wanted, one at a time, the selected one first.
 
 use super::edits::prune_anew;
+use crate::service::labels::{FeatureLabels, LabelLookup};
+use crate::service::library::{Feature, FeatureSet, FeatureSource};
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::features::{Access, Card, Feature, FeatureSet, Known, Knows, Reading};
+use crate::tui::features::{Access, Card, Known, Reading};
 use crate::tui::popup::contexts::Contexts;
-use crate::tui::survey::{Named, Survey};
 use crate::tui::view;
 use ratatui::layout::Rect;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub(in crate::tui) fn know(state: &mut State) {
         return;
     };
     let Some(knows) = known.open().map(Arc::clone) else { return };
-    survey(circuit, &knows, state.circuit_generation, &mut state.effects);
+    look_up_labels(circuit, &knows, state.circuit_generation, &mut state.effects);
 
     let here = (state.circuit_generation, circuit.selected());
     let sight = &mut state.features.sight;
@@ -90,15 +91,15 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
 
 /// Has the library looked through for the names and densities of the graph's features, where the graph or what is kept
 /// of it changed since, or not all was looked at.
-fn survey(circuit: &mut Circuit, knows: &Arc<dyn Knows>, generation: u64, effects: &mut Vec<Effect>) {
+fn look_up_labels(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>, generation: u64, effects: &mut Vec<Effect>) {
     let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruned);
-    let is_new = circuit.surveyed.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
-    let at = circuit.surveyed.as_ref().and_then(|(_, at)| at.as_ref());
+    let is_new = circuit.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
+    let at = circuit.looked_up.as_ref().and_then(|(_, at)| at.as_ref());
     if knows.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
         return;
     }
-    circuit.surveyed = Some((Arc::clone(graph), Some(Arc::clone(kept))));
-    let survey = Survey {
+    circuit.looked_up = Some((Arc::clone(graph), Some(Arc::clone(kept))));
+    let lookup = LabelLookup {
         knows: Arc::clone(knows),
         graph: Arc::clone(graph),
         kept: Arc::clone(kept),
@@ -106,18 +107,18 @@ fn survey(circuit: &mut Circuit, knows: &Arc<dyn Knows>, generation: u64, effect
         before: circuit.named.clone(),
         is_new,
     };
-    effects.push(Effect::Survey { generation, survey });
+    effects.push(Effect::LookUpLabels { generation, lookup });
 }
 
 /// Takes what a library says of a graph's features.
-pub(in crate::tui) fn take_survey(state: &mut State, generation: u64, result: Result<(Named, bool), String>) {
+pub(in crate::tui) fn take_labels(state: &mut State, generation: u64, result: Result<(FeatureLabels, bool), String>) {
     let Ok((named, is_all)) = result else { return };
     let Some(circuit) = state.circuit.as_mut().filter(|_| generation == state.circuit_generation) else { return };
     let thresholds = circuit.edits.now().thresholds;
     let prunes = thresholds.density < 1.0 && circuit.named.densities != named.densities;
     circuit.take_named(named);
     if !is_all {
-        circuit.survey_anew();
+        circuit.look_up_labels_anew();
     }
     if prunes {
         prune_anew(state);
@@ -126,7 +127,11 @@ pub(in crate::tui) fn take_survey(state: &mut State, generation: u64, result: Re
 }
 
 /// Takes a library that was opened.
-pub(in crate::tui) fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn Knows>, String>) {
+pub(in crate::tui) fn take_library(
+    state: &mut State,
+    set: &FeatureSet,
+    result: Result<Arc<dyn FeatureSource>, String>,
+) {
     let Some(known) = state.features.known.get_mut(set) else { return };
     let notices = match &result {
         Ok(knows) => knows.notices().join("; "),

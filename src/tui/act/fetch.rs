@@ -2,11 +2,12 @@
 
 use super::feature::ask_hub;
 use crate::features::{Asking, Fetched};
+use crate::service::labels::Arrived;
+use crate::service::library::FeatureSet;
 use crate::tui::app::{Busy, Popup, State};
 use crate::tui::effect::Effect;
-use crate::tui::features::{FeatureSet, Known};
+use crate::tui::features::Known;
 use crate::tui::popup::fetch::Fetch;
-use crate::tui::survey::Arrived;
 use std::sync::Arc;
 
 /// Sees what is not known of the kept features, to ask whether it is to be fetched.
@@ -90,7 +91,7 @@ pub(in crate::tui) fn take_fetched(state: &mut State, generation: u64, result: R
     state.dirty = true;
     // Another graph may be on the screen; its features are looked up again as well.
     if let Some(circuit) = &mut state.circuit {
-        circuit.survey_anew();
+        circuit.look_up_labels_anew();
     }
     match result {
         Ok(Fetched { asked, named, known, problems }) if problems.is_empty() => {

@@ -2,6 +2,7 @@
 
 use crate::graph::query::{Lacking, Query, TextField};
 use crate::ids::{FeatureId, Layer};
+use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
@@ -9,7 +10,7 @@ use crate::tui::filter::{About, Filter};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::question::{Asks, Question};
 use crate::tui::sift::{Sift, Sifted, Written};
-use crate::tui::{text, view};
+use crate::tui::view;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -205,8 +206,10 @@ fn found(sifted: &Sifted, can_learn: bool) -> String {
     for what in &matches.lacking {
         let undecided = text::counted(matches.undecided_nodes, "node");
         said.push_str(&match (what, can_learn) {
-            (Lacking::Writes, true) => format!("; {undecided} more wait for promoted tokens, which are being computed"),
-            (Lacking::Writes, false) => format!("; {undecided} need promoted tokens, and no model is loaded"),
+            (Lacking::PromotedTokens, true) => {
+                format!("; {undecided} more wait for promoted tokens, which are being computed")
+            }
+            (Lacking::PromotedTokens, false) => format!("; {undecided} need promoted tokens, and no model is loaded"),
             (other, _) => format!("; {undecided} need {other}"),
         });
     }
@@ -216,10 +219,10 @@ fn found(sifted: &Sifted, can_learn: bool) -> String {
 /// The next feature of which the filter needs to know what it writes: the most influential one that is kept.
 pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> {
     let filter = circuit.kit.filter.as_ref()?;
-    if filter.is_off || !filter.lacks(Lacking::Writes) {
+    if filter.is_off || !filter.lacks(Lacking::PromotedTokens) {
         return None;
     }
     let features = circuit.pruned.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
-    let unknown = features.filter(|(_, feature)| !circuit.writes.contains_key(feature));
+    let unknown = features.filter(|(_, feature)| !circuit.promoted.contains_key(feature));
     unknown.min_by(|(a, _), (b, _)| circuit.pruned.by_influence(*a, *b)).map(|(_, feature)| feature)
 }

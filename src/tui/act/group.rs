@@ -4,16 +4,16 @@ use super::edits::apply;
 use crate::graph::Edit;
 use crate::graph::Proposal;
 use crate::ids::NodeId;
+use crate::text;
+use crate::text::glyph::Glyphs;
+use crate::text::names::label_of;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
 use crate::tui::find::Haystack;
-use crate::tui::glyph::Glyphs;
-use crate::tui::name::label_of;
 use crate::tui::popup::picker::{Picker, Quest};
 use crate::tui::popup::proposals::Proposals;
 use crate::tui::popup::question::{Asks, Question};
-use crate::tui::text;
 
 pub(in crate::tui) fn choose(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };

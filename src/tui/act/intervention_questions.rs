@@ -3,15 +3,16 @@
 use super::interventions::{attempt, change_chosen, change_set, feature_at};
 use crate::graph::{Action, Donor, Freeze, Positions, layer_range};
 use crate::ids::NodeId;
+use crate::service::interventions::{Drawing, ModelRequest};
 use crate::tui::app::{Popup, State};
-use crate::tui::lab::{Drawing, Trial, View};
+use crate::tui::intervention_panel::View;
 use crate::tui::popup::question::{Asks, Question};
 use std::ops::Range;
 
 /// Asks what is done to the chosen intervention's features, or at which positions.
 pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
     let Some(circuit) = &state.circuit else { return };
-    let row = circuit.lab.row;
+    let row = circuit.panel.row;
     let Some(chosen) = circuit.edits.now().interventions.list.get(row) else { return };
     let question = if positions {
         let now = chosen.sites.first().map_or_else(String::new, |site| site.positions.to_string());
@@ -59,7 +60,7 @@ pub(super) fn answer_intervention(state: &mut State) {
         },
         Asks::Swap(position) => {
             state.popup = Some(Popup::Interventions);
-            attempt(state, View::Effects, Trial::Swap { position, prompt: text });
+            attempt(state, View::Effects, ModelRequest::Swap { position, prompt: text });
         }
         Asks::SwapGroup(row) => match other_group(state, row, &text) {
             Ok(action) => {
@@ -79,10 +80,10 @@ pub(super) fn answer_intervention(state: &mut State) {
             Ok(drawing) => {
                 state.popup = Some(Popup::Interventions);
                 let Some(circuit) = &mut state.circuit else { return };
-                circuit.lab.drawing = drawing;
-                circuit.lab.view = View::Continued;
-                circuit.lab.trial = None;
-                circuit.lab.tried = None;
+                circuit.panel.drawing = drawing;
+                circuit.panel.view = View::Continued;
+                circuit.panel.request = None;
+                circuit.panel.reply = None;
             }
             Err(why) => question.complain(why),
         },
@@ -100,7 +101,7 @@ fn complain(state: &mut State, why: String) {
 pub(in crate::tui) fn ask_swap_group(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let edited = circuit.edits.now();
-    let row = circuit.lab.row;
+    let row = circuit.panel.row;
     let Some(chosen) = edited.interventions.list.get(row) else { return };
     let own = |name: &str| chosen.name == name;
     let others: Vec<&str> = edited.groups.iter().map(|group| group.name.as_str()).filter(|name| !own(name)).collect();
@@ -163,7 +164,7 @@ fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String
 pub(in crate::tui) fn ask_sampling(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let about = "temperature, seed, tokens at most; at temperature 0 the likeliest token each time".to_owned();
-    state.popup = Some(Popup::Question(Question::new(Asks::Sampling, about, circuit.lab.drawing.text())));
+    state.popup = Some(Popup::Question(Question::new(Asks::Sampling, about, circuit.panel.drawing.text())));
 }
 
 fn finite(action: Action) -> Result<Action, String> {

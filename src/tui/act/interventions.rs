@@ -6,10 +6,11 @@ use super::learn::model_fits;
 use super::why::SEVERAL;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
+use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
-use crate::tui::lab::{Experiment, Lab, Measured, Trial, Tried, View};
+use crate::tui::intervention_panel::{InterventionPanel, View};
 
 /// Doses of a sweep.
 const DOSES: usize = 13;
@@ -32,13 +33,13 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     let mut set = edited.interventions.clone();
     let same = set.list.iter().position(|it| it.sites == sites);
     if let Some(at) = same {
-        circuit.lab.row = at;
+        circuit.panel.row = at;
     } else if let (Some(first), false) = (nodes.first(), sites.is_empty()) {
         let named = || circuit.label(*first).map(|(label, _)| label.to_owned());
         let name = group.map(|at| edited.groups[at].name.clone()).or_else(named);
         let name = name.unwrap_or_else(|| circuit.name(*first, &state.look.glyphs));
         set.list.push(Intervention { name, sites, action: Action::Ablate, muted: false });
-        circuit.lab.row = set.list.len() - 1;
+        circuit.panel.row = set.list.len() - 1;
         circuit.edits.apply(Edit::SetInterventions(set));
     }
     circuit.kit.chosen.clear();
@@ -56,8 +57,8 @@ pub(super) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
 pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
     let Some(circuit) = &mut state.circuit else { return };
     let last = circuit.edits.now().interventions.list.len().saturating_sub(1);
-    circuit.lab.row = circuit.lab.row.saturating_add_signed(by).min(last);
-    circuit.lab.dismiss();
+    circuit.panel.row = circuit.panel.row.saturating_add_signed(by).min(last);
+    circuit.panel.dismiss();
 }
 
 /// Changes the set.
@@ -66,12 +67,12 @@ pub(super) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventio
     let mut set = circuit.edits.now().interventions.clone();
     change(&mut set);
     circuit.edits.apply(Edit::SetInterventions(set));
-    circuit.lab.dismiss();
+    circuit.panel.dismiss();
 }
 
 /// Changes the chosen intervention.
 pub(super) fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.lab.row) else { return };
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if let Some(chosen) = set.list.get_mut(row) {
             change(chosen);
@@ -93,7 +94,7 @@ pub(in crate::tui) fn mute_intervention(state: &mut State) {
 }
 
 pub(in crate::tui) fn remove_intervention(state: &mut State) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.lab.row) else { return };
+    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if row < set.list.len() {
             set.list.remove(row);
@@ -113,72 +114,72 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
 /// Shows this below the list, or the effects again.
 pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
     let Some(circuit) = &mut state.circuit else { return };
-    circuit.lab.view = if circuit.lab.view == view { View::Effects } else { view };
-    circuit.lab.trial = None;
-    circuit.lab.tried = None;
+    circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
+    circuit.panel.request = None;
+    circuit.panel.reply = None;
     state.effects.push(Effect::StopAttempt);
 }
 
 pub(in crate::tui) fn close_interventions(state: &mut State) {
     if let Some(circuit) = &mut state.circuit {
-        circuit.lab.view = View::Effects;
-        circuit.lab.trial = None;
-        circuit.lab.tried = None;
+        circuit.panel.view = View::Effects;
+        circuit.panel.request = None;
+        circuit.panel.reply = None;
     }
     state.effects.push(Effect::StopAttempt);
     state.popup = None;
 }
 
-/// Has something tried on the model.
-pub(super) fn attempt(state: &mut State, view: View, trial: Trial) {
+/// Asks something of the model.
+pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
     let generation = state.next_generation();
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
-    circuit.lab.dismiss();
-    circuit.lab.trial = Some((generation, view, circuit.lab.row));
+    circuit.panel.dismiss();
+    circuit.panel.request = Some((generation, view, circuit.panel.row));
     if !fits {
-        circuit.lab.tried = Some(Err("needs the model, which is not loaded".to_owned()));
+        circuit.panel.reply = Some(Err("needs the model, which is not loaded".to_owned()));
         return;
     }
     let tokens = circuit.traced.document.graph.tokens().to_vec();
-    state.effects.push(Effect::Attempt { generation, tokens, trial });
+    state.effects.push(Effect::Attempt { generation, tokens, request });
 }
 
-/// Takes what came of a trial; a swap becomes an intervention.
-pub(in crate::tui) fn take_tried(state: &mut State, generation: u64, result: Result<Tried, String>) {
+/// Takes the reply to a request; a swap becomes an intervention.
+pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Result<ModelReply, String>) {
     let Some(circuit) = &mut state.circuit else { return };
-    if circuit.lab.trial.is_none_or(|(waited, ..)| waited != generation) {
+    if circuit.panel.request.is_none_or(|(waited, ..)| waited != generation) {
         return;
     }
     state.dirty = true;
-    if let Ok(Tried::Swap(intervention)) = result {
-        circuit.lab.trial = None;
-        circuit.lab.row = circuit.edits.now().interventions.list.len();
+    if let Ok(ModelReply::Swap(intervention)) = result {
+        circuit.panel.request = None;
+        circuit.panel.row = circuit.edits.now().interventions.list.len();
         let name = intervention.name.clone();
         let mut set = circuit.edits.now().interventions.clone();
         set.list.push(*intervention);
         apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
     } else {
-        circuit.lab.tried = Some(result);
+        circuit.panel.reply = Some(result);
     }
 }
 
 /// Takes what was measured, where nothing else was asked since.
 pub(in crate::tui) fn take_measured(state: &mut State, generation: u64, result: Result<Measured, String>) {
     let Some(circuit) = &mut state.circuit else { return };
-    if circuit.lab.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
-        circuit.lab.take(result);
+    if circuit.panel.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
+        circuit.panel.take(result);
         state.dirty = true;
     }
 }
 
-/// Has the effects measured where the interventions or the graph changed, and what the panel shows tried.
+/// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
 pub(in crate::tui) fn measure(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let set = &circuit.edits.now().interventions;
-    circuit.lab.row = circuit.lab.row.min(set.list.len().saturating_sub(1));
+    circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
     let n_nodes = circuit.traced.document.graph.n_nodes();
-    let same = match &circuit.lab.asked {
+    let same = match &circuit.panel.asked {
         Some((_, asked, nodes)) => asked == set && *nodes == n_nodes,
         None => set.is_idle(),
     };
@@ -196,7 +197,7 @@ fn ask_effects(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
     if set.is_idle() {
-        circuit.lab.forget();
+        circuit.panel.forget();
         return;
     }
     let ids = graph.node_ids().map(|id| (id, &graph.node(id).kind));
@@ -208,37 +209,38 @@ fn ask_effects(state: &mut State) {
         }
     }
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
-    circuit.lab.asked = Some((generation, set, graph.n_nodes()));
+    circuit.panel.asked = Some((generation, set, graph.n_nodes()));
     // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
-    circuit.lab.trial = circuit.lab.trial.filter(|(_, view, _)| *view == View::Effects);
+    circuit.panel.request = circuit.panel.request.filter(|(_, view, _)| *view == View::Effects);
     if fits {
         state.effects.push(Effect::Measure { generation, experiment: Box::new(experiment) });
     } else {
-        circuit.lab.take(Err("needs the model, which is not loaded".to_owned()));
+        circuit.panel.take(Err("needs the model, which is not loaded".to_owned()));
     }
 }
 
-/// Has what the panel shows tried, where it was not yet.
+/// Has what the panel shows asked for, where it was not yet.
 fn ask_view(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let Lab { view, row, trial, measured, .. } = &circuit.lab;
+    let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
     let set = &circuit.edits.now().interventions;
     let (view, row) = (*view, *row);
-    if view == View::Effects || trial.is_some_and(|(_, asked, of)| asked == view && (of == row || view != View::Sweep))
+    if view == View::Effects
+        || request.is_some_and(|(_, asked, of)| asked == view && (of == row || view != View::Sweep))
     {
         return;
     }
-    let trial = match (view, set.list.get(row), measured) {
-        (View::Sweep, Some(chosen), Some(measured)) => Trial::Sweep {
+    let request = match (view, set.list.get(row), measured) {
+        (View::Sweep, Some(chosen), Some(measured)) => ModelRequest::Sweep {
             interventions: set.clone(),
             which: row,
             doses: doses(&chosen.action),
             tokens: drawn(measured),
         },
-        (View::Continued, ..) => Trial::Continue { interventions: set.clone(), drawing: circuit.lab.drawing },
+        (View::Continued, ..) => ModelRequest::Continue { interventions: set.clone(), drawing: circuit.panel.drawing },
         _ => return,
     };
-    attempt(state, view, trial);
+    attempt(state, view, request);
 }
 
 /// The doses around the one that an action has.

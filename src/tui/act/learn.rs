@@ -2,26 +2,26 @@
 
 use super::filter::needed_by_filter;
 use crate::tui::app::State;
-use crate::tui::circuit::Writes;
+use crate::tui::circuit::PromotedTokens;
 use crate::tui::effect::Effect;
 
 /// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
 pub(in crate::tui) fn learn(state: &mut State) {
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
-    let selected = circuit.selected_feature().filter(|feature| !circuit.writes.contains_key(feature));
+    let selected = circuit.selected_feature().filter(|feature| !circuit.promoted.contains_key(feature));
     if !fits {
         if let Some(feature) = selected {
-            circuit.writes.insert(feature, Writes::Failed("needs the model, which is not loaded".to_owned()));
+            circuit.promoted.insert(feature, PromotedTokens::Failed("needs the model, which is not loaded".to_owned()));
         }
         return;
     }
-    let is_busy = || circuit.writes.values().any(|writes| matches!(writes, Writes::Pending));
+    let is_busy = || circuit.promoted.values().any(|promoted| matches!(promoted, PromotedTokens::Pending));
     let needed = || needed_by_filter(circuit).filter(|_| !is_busy());
     let Some((layer, feature)) = selected.or_else(needed) else { return };
     // Only the newest question is answered: those that were passed over are asked anew on return.
-    circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-    circuit.writes.insert((layer, feature), Writes::Pending);
+    circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
+    circuit.promoted.insert((layer, feature), PromotedTokens::Pending);
     state.effects.push(Effect::Promoted { generation: state.circuit_generation, layer, feature });
 }
 

@@ -2,9 +2,10 @@
 //! that was open before, which is opened again.
 
 use super::{open_beside, open_prompt};
+use crate::service::models::Here;
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::effect::Effect;
-use crate::tui::models::{Brought, Errand, Here};
+use crate::tui::models::{Brought, Errand};
 use crate::tui::popup::start::{Stage, Start};
 use std::sync::Arc;
 
@@ -126,7 +127,7 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
             match &mut state.circuit {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
-                    circuit.writes.clear();
+                    circuit.promoted.clear();
                     state.popup = None;
                 }
                 None => {

@@ -3,11 +3,11 @@
 use super::edits::apply;
 use crate::graph::{Edit, Paths as Found};
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
 use crate::tui::popup::paths::Paths;
-use crate::tui::text;
 
 /// The first time it marks where paths begin or end, the second time it looks for those in between.
 pub(in crate::tui) fn find_paths(state: &mut State) {

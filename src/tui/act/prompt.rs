@@ -1,11 +1,11 @@
 //! The prompt, and the traces that it starts.
 
+use crate::service::tracing::Reading;
 use crate::tui::app::{Busy, Message, Pane, Popup, State};
 use crate::tui::effect::{Effect, Opening};
 use crate::tui::popup::TextEdit;
 use crate::tui::popup::prompt::Prompt;
 use crate::tui::shelf::name_of;
-use crate::tui::tracer::Reading;
 
 const NO_CHAT: &str = "The model has no chat template";
 

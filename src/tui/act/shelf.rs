@@ -4,7 +4,7 @@ use super::edits::prune_anew;
 use super::prompt::start_open;
 use super::remember::open_session;
 use crate::tui::app::{Pane, State};
-use crate::tui::circuit::Writes;
+use crate::tui::circuit::PromotedTokens;
 use crate::tui::effect::Effect;
 use crate::tui::shelf::{Aside, Shelf, Shelved};
 use crate::tui::update::gone;
@@ -116,8 +116,8 @@ fn take_off(state: &mut State) -> Shelved {
     let graph = match state.circuit.take() {
         Some(mut circuit) => {
             // Answers about it will find another one on the screen: they are asked for again.
-            circuit.writes.retain(|_, writes| !matches!(writes, Writes::Pending));
-            circuit.survey_anew();
+            circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
+            circuit.look_up_labels_anew();
             if let Some(filter) = &mut circuit.kit.filter {
                 filter.ask_anew();
             }

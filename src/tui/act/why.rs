@@ -4,11 +4,11 @@ use super::feature::known;
 use super::learn::model_fits;
 use super::shelf::set_beside;
 use crate::graph::{FeatureAt, NodeKind};
+use crate::service::explain::{ExplainReply, ExplainRequest};
 use crate::tui::app::{Busy, Popup, State};
 use crate::tui::effect::Effect;
 use crate::tui::features::Known;
-use crate::tui::inquiry::{Inquiry, Reply};
-use crate::tui::popup::why::{Reasons, Writes};
+use crate::tui::popup::why::{InputMode, Reasons};
 use std::sync::Arc;
 
 /// What is said where a graph of several prompts would have to be run.
@@ -51,11 +51,11 @@ fn ask(state: &mut State, lists: bool) {
     let Some(reasons) = reasons(state) else { return };
     let lists = reasons.asked(generation, lists);
     let about = if lists { reasons.named() } else { reasons.chosen() };
-    let inquiry = Inquiry { tokens, search: lists.then(|| reasons.search.clone()), about };
-    state.effects.push(Effect::Inquire { generation, inquiry, knows });
+    let request = ExplainRequest { tokens, search: lists.then(|| reasons.search.clone()), about };
+    state.effects.push(Effect::Explain { generation, request, knows });
 }
 
-pub(in crate::tui) fn take_inquired(state: &mut State, generation: u64, result: Result<Reply, String>) {
+pub(in crate::tui) fn take_explained(state: &mut State, generation: u64, result: Result<ExplainReply, String>) {
     let is_it = reasons(state).is_some_and(|reasons| reasons.take(generation, result));
     state.dirty |= is_it;
 }
@@ -82,9 +82,9 @@ pub(in crate::tui) fn list_closest(state: &mut State) {
     }
 }
 
-pub(in crate::tui) fn write_in_why(state: &mut State, what: Writes) {
+pub(in crate::tui) fn write_in_why(state: &mut State, mode: InputMode) {
     if let Some(reasons) = reasons(state) {
-        reasons.write(what);
+        reasons.write(mode);
     }
 }
 
@@ -99,7 +99,7 @@ pub(in crate::tui) fn close_why(state: &mut State) {
     if reasons(state).is_some_and(Reasons::leave_line) {
         return;
     }
-    state.effects.push(Effect::StopInquiry);
+    state.effects.push(Effect::StopExplaining);
     state.popup = None;
 }
 
@@ -112,7 +112,7 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     if !set_beside(state) {
         return;
     }
-    state.effects.push(Effect::StopInquiry);
+    state.effects.push(Effect::StopExplaining);
     let generation = state.next_generation();
     state.busy = Some(Busy::new(generation, prompt.clone()));
     state.effects.push(Effect::TraceFeature { generation, prompt, tokens, at });

@@ -2,8 +2,8 @@
 
 mod table;
 
+use crate::text::glyph::Charset;
 use crate::tui::app::State;
-use crate::tui::glyph::Charset;
 use crate::tui::keymap::{Context, Key};
 use std::fmt::Write as _;
 

@@ -2,9 +2,9 @@
 
 use crate::tui::act;
 use crate::tui::command::{Command, Group};
+use crate::tui::intervention_panel::View;
 use crate::tui::keymap::Context;
-use crate::tui::lab::View;
-use crate::tui::popup::browse::Writes;
+use crate::tui::popup::browse::InputMode;
 use crate::tui::popup::why;
 use tui_input::InputRequest;
 
@@ -179,8 +179,8 @@ commands! {
     "browse", Contexts, Panes, ["B"], None, |s, _| act::open_browse(s), "Look through all features, without a graph";
     "browse-down", Contexts, Browse, ["Down", "j"], Some("choose"), |s, _| act::move_in_browse(s, 1), "To the next feature";
     "browse-up", Contexts, Browse, ["Up", "k"], Some("choose"), |s, _| act::move_in_browse(s, -1), "To the feature before";
-    "browse-search", Contexts, Browse, ["/"], Some("search"), |s, _| act::write_in_browse(s, Writes::Search), "Search labels, contexts and promoted tokens";
-    "browse-text", Contexts, Browse, ["t"], Some("text"), |s, _| act::write_in_browse(s, Writes::Text), "Type a text and see what fires on it";
+    "browse-search", Contexts, Browse, ["/"], Some("search"), |s, _| act::write_in_browse(s, InputMode::Search), "Search labels, contexts and promoted tokens";
+    "browse-text", Contexts, Browse, ["t"], Some("text"), |s, _| act::write_in_browse(s, InputMode::Text), "Type a text and see what fires on it";
     "browse-near", Contexts, Browse, ["n"], Some("nearest"), |s, _| act::browse_near(s), "Those that write most nearly as this one does";
     "browse-order", Contexts, Browse, ["o"], Some("order"), |s, _| act::turn_order(s), "List by layer, density, maximum or label";
     "browse-token-left", Contexts, Browse, ["Left", "h"], Some("token"), |s, _| act::turn_token(s, -1), "To the token before, of the text";
@@ -252,8 +252,8 @@ commands! {
     "why-page-up", Why, Why, ["PageUp"], None, |s, _| act::move_in_why(s, -10), "Ten features back";
     "why-trace", Why, Why, ["Enter"], Some("trace"), |s, _| act::trace_why(s), "Trace its pre-activation, and walk that graph";
     "why-position", Why, Why, ["Tab"], Some("here/all"), |s, _| act::turn_why_position(s), "List at this position, or at all";
-    "why-prompt", Why, Why, ["p"], Some("other prompt"), |s, _| act::write_in_why(s, why::Writes::Prompt), "List those that fire on another prompt";
-    "why-feature", Why, Why, ["f"], Some("name one"), |s, _| act::write_in_why(s, why::Writes::Feature), "Name a feature and where";
+    "why-prompt", Why, Why, ["p"], Some("other prompt"), |s, _| act::write_in_why(s, why::InputMode::Prompt), "List those that fire on another prompt";
+    "why-feature", Why, Why, ["f"], Some("name one"), |s, _| act::write_in_why(s, why::InputMode::Feature), "Name a feature and where";
     "why-closest", Why, Why, ["c"], Some("closest"), |s, _| act::list_closest(s), "List those that are closest to firing again";
     "why-close", Why, Why, ["Esc", "q"], Some("back"), |s, _| act::close_why(s), "Leave the list";
     "why-line-take", Why, WhyLine, ["Enter"], Some("take"), |s, _| act::take_why_line(s), "Take this prompt, or this feature";

@@ -1,6 +1,6 @@
 //! A question to the person, or what is waited for, over another popup.
 
-use crate::tui::text;
+use crate::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -3,10 +3,10 @@
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::{FeatureAt, Labelled};
 use crate::ids::Position as Place;
+use crate::service::library::Feature;
+use crate::text;
+use crate::text::names::Called as Named;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::Feature;
-use crate::tui::name::Called as Named;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};

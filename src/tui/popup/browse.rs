@@ -2,16 +2,15 @@
 
 use super::line::{self, TextEdit};
 use crate::features::browse::Order;
+use crate::service::browse::{Ask, Browsed, Item};
+use crate::service::library::{Feature, FeatureSet};
+use crate::text;
+use crate::text::names::Called;
 use crate::tui::app::State;
-use crate::tui::browse::{Ask, Browsed, Item};
-use crate::tui::features::{Feature, FeatureSet};
 use crate::tui::keymap::Context;
-use crate::tui::layout;
-use crate::tui::name::Called;
 use crate::tui::strip::Strip;
-use crate::tui::text;
 use crate::tui::theme::Look;
-use crate::tui::view;
+use crate::tui::{layout, view};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
@@ -20,7 +19,7 @@ use tui_input::Input;
 
 /// What a line that is being written is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
+pub enum InputMode {
     /// A search.
     Search,
     /// A text on which features may fire.
@@ -41,7 +40,7 @@ pub struct Browse {
     failure: Option<String>,
     row: usize,
     token: usize,
-    writes: Option<Writes>,
+    input_mode: Option<InputMode>,
     input: Input,
 }
 
@@ -61,14 +60,14 @@ impl Browse {
             failure: None,
             row: 0,
             token: 0,
-            writes: None,
+            input_mode: None,
             input: Input::default(),
         }
     }
 
     /// Where keys go.
     pub fn context(&self) -> Context {
-        if self.writes.is_some() { Context::BrowseLine } else { Context::Browse }
+        if self.input_mode.is_some() { Context::BrowseLine } else { Context::Browse }
     }
 
     /// Something is asked, under the number `generation`.
@@ -122,30 +121,30 @@ impl Browse {
     }
 
     /// Begins a line.
-    pub fn write(&mut self, what: Writes) {
-        self.writes = Some(what);
+    pub fn write(&mut self, mode: InputMode) {
+        self.input_mode = Some(mode);
         self.input.reset();
     }
 
     /// Edits the line; whether there was room for all of it.
     pub fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.writes.is_none() || line::edit(&mut self.input, edit)
+        self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
     /// Leaves the line; gives what it asks, where something stands in it.
     pub fn take_line(&mut self) -> Option<Ask> {
         let text = self.input.value().trim().to_owned();
-        let writes = self.writes.take()?;
-        match writes {
+        let mode = self.input_mode.take()?;
+        match mode {
             _ if text.is_empty() => None,
-            Writes::Search => Some(Ask::Search(text)),
-            Writes::Text => Some(Ask::Fires(text)),
+            InputMode::Search => Some(Ask::Search(text)),
+            InputMode::Text => Some(Ask::Fires(text)),
         }
     }
 
     /// Leaves the line without asking; whether there was one.
     pub fn leave_line(&mut self) -> bool {
-        self.writes.take().is_some()
+        self.input_mode.take().is_some()
     }
 
     /// Where the chosen feature is told of, on a screen of this size.
@@ -191,9 +190,9 @@ impl Browse {
     /// What is asked, or being written; of a text its tokens.
     fn head(&self, state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-        let label = match (self.writes, &self.ask) {
-            (Some(Writes::Search), _) => "search ".to_owned(),
-            (Some(Writes::Text), _) => "text ".to_owned(),
+        let label = match (self.input_mode, &self.ask) {
+            (Some(InputMode::Search), _) => "search ".to_owned(),
+            (Some(InputMode::Text), _) => "text ".to_owned(),
             (None, Ask::List(order)) => format!("by {}", order_name(*order)),
             (None, Ask::Search(pattern)) => format!("that fit {}", glyphs.visible(pattern)),
             (None, Ask::Near((layer, feature))) => format!("that write nearly as L{layer} #{feature}"),
@@ -201,7 +200,7 @@ impl Browse {
         };
         let (x, _) = buf.set_stringn(area.x, area.y, &label, usize::from(area.width), theme.quiet);
         let rest = Rect { x, width: area.right().saturating_sub(x), ..area };
-        if self.writes.is_some() {
+        if self.input_mode.is_some() {
             return Some(line::render(&self.input, rest, theme.strong, &state.look, buf));
         }
         let tokens = self.found.as_ref().map_or(&[][..], Browsed::tokens);

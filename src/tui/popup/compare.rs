@@ -2,11 +2,11 @@
 
 use super::split::Table;
 use crate::graph::Difference;
+use crate::text::names::Names;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::comparison::Comparison;
 use crate::tui::layout;
-use crate::tui::name::Names;
 use crate::tui::occurs::letter;
 use crate::tui::view;
 use ratatui::buffer::Buffer;

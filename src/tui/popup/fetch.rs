@@ -2,7 +2,7 @@
 
 use super::ask;
 use crate::features::Asking;
-use crate::tui::features::Feature;
+use crate::service::library::Feature;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -5,7 +5,7 @@ use super::{
     line::{self, TextEdit},
 };
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
-use crate::tui::text;
+use crate::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

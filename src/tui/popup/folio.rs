@@ -1,8 +1,8 @@
 //! Lines of a popup that are more than fit, and what they are made of.
 
 use super::wrap;
+use crate::text;
 use crate::tui::app::State;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::truth::Wait;
 use crate::tui::view::key_of;

@@ -3,10 +3,10 @@
 use super::folio::{self, Line, left, number, right};
 use crate::attribution::{HeadPart, HeadSplit};
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::layout::inner;
-use crate::tui::text;
 use crate::tui::truth::Shown;
 use crate::tui::view::popup_room;
 use crate::verify::{Answer, Question};

@@ -4,12 +4,12 @@
 use super::grammar;
 use super::line::{self, TextEdit};
 use crate::graph::query::FIELDS;
+use crate::text;
+use crate::text::glyph::Glyphs;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command, Group};
-use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::Context;
 use crate::tui::legend::LEGEND;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;

@@ -3,10 +3,11 @@
 use super::ask::wrap;
 use crate::graph::{Freeze, Intervention, Interventions};
 use crate::intervention::{Sweep, TokenEffect};
+use crate::service::interventions::{LISTED, Measured, ModelReply, Texts};
+use crate::text;
+use crate::text::glyph::Charset;
 use crate::tui::circuit::Circuit;
-use crate::tui::glyph::Charset;
-use crate::tui::lab::{LISTED, Lab, Measured, Texts, Tried, View};
-use crate::tui::text;
+use crate::tui::intervention_panel::{InterventionPanel, View};
 use crate::tui::theme::{Depth, Look};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -24,7 +25,7 @@ const BELOW: u16 = 13;
 /// Draws the panel.
 pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     let set = &circuit.edits.now().interventions;
-    let lab = &circuit.lab;
+    let panel = &circuit.panel;
     let rows = set.list.len().clamp(1, ROWS) as u16;
     let (width, height) = (screen.width.saturating_sub(4).min(112), rows + BELOW + 4);
     let area = super::open(screen, width, height.min(screen.height), "interventions", look, buf);
@@ -37,8 +38,8 @@ pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     if let (Freeze::Direct, Some(layers)) = (set.freeze, &set.layers) {
         mode.push_str(&format!(", layers {}..{}", layers.start, layers.end));
     }
-    if lab.view == View::Continued {
-        mode.push_str(&format!("   continued by {}", lab.drawing.described()));
+    if panel.view == View::Continued {
+        mode.push_str(&format!("   continued by {}", panel.drawing.described()));
     }
     buf.set_stringn(
         head.x,
@@ -47,13 +48,13 @@ pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
         usize::from(head.width),
         look.theme.quiet,
     );
-    render_list(set, lab.row, list, look, buf);
+    render_list(set, panel.row, list, look, buf);
     if below.is_empty() {
         return;
     }
-    if let Some(why) = complaint(lab) {
+    if let Some(why) = complaint(panel) {
         lines(&wrap(&look.glyphs.visible(why), usize::from(below.width)), below, look.theme.alert, buf);
-    } else if lab.trial.is_some_and(|(_, view, _)| view == View::Effects) {
+    } else if panel.request.is_some_and(|(_, view, _)| view == View::Effects) {
         lines(&["running the other prompt".to_owned()], below, look.theme.quiet, buf);
     } else if set.list.is_empty() {
         let says = "There is none yet: open this on a feature or a supernode, or swap the features at this position for \
@@ -62,20 +63,20 @@ pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     } else if set.is_idle() {
         lines(&["all of them are muted".to_owned()], below, look.theme.quiet, buf);
     } else {
-        match (lab.view, &lab.measured, &lab.tried) {
+        match (panel.view, &panel.measured, &panel.reply) {
             (View::Effects, Some(measured), _) => render_effects(measured, below, look, buf),
-            (View::Sweep, _, Some(Ok(Tried::Sweep(sweep, texts)))) => render_sweep(sweep, texts, below, look, buf),
-            (View::Continued, _, Some(Ok(Tried::Continued(sides)))) => render_sides(sides, below, look, buf),
+            (View::Sweep, _, Some(Ok(ModelReply::Sweep(sweep, texts)))) => render_sweep(sweep, texts, below, look, buf),
+            (View::Continued, _, Some(Ok(ModelReply::Continued(sides)))) => render_sides(sides, below, look, buf),
             _ => lines(&["running the model".to_owned()], below, look.theme.quiet, buf),
         }
     }
 }
 
 /// What went wrong, where something did.
-fn complaint(lab: &Lab) -> Option<&str> {
-    match &lab.tried {
+fn complaint(panel: &InterventionPanel) -> Option<&str> {
+    match &panel.reply {
         Some(Err(why)) => Some(why),
-        _ => lab.failed.as_deref(),
+        _ => panel.failed.as_deref(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A line of text that is being edited.
 
-use crate::tui::text;
+use crate::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

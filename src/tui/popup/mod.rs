@@ -57,7 +57,7 @@ pub(super) fn free_left_edge(area: Rect, buf: &mut Buffer) {
     if area.x > 0 {
         for y in area.top()..area.bottom() {
             let left = &mut buf[(area.x - 1, y)];
-            if crate::tui::text::width(left.symbol()) > 1 {
+            if crate::text::width(left.symbol()) > 1 {
                 left.reset();
             }
         }

@@ -2,10 +2,10 @@
 
 use super::line::{self, TextEdit};
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::command::Command;
 use crate::tui::find::{Entry, Found, Haystack, Target};
 use crate::tui::keymap::Key;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

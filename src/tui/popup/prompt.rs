@@ -1,9 +1,10 @@
 //! The prompt, with its tokens and ids as the model will read them.
 
 use super::line::{self, TextEdit};
-use crate::tui::text;
+use crate::service::tracing::Reading;
+use crate::text;
+use crate::tokens::UnknownWord;
 use crate::tui::theme::Look;
-use crate::tui::tracer::{Reading, UnknownWord};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;

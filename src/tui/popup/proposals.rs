@@ -2,8 +2,8 @@
 
 use crate::graph::Proposal;
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::circuit::Circuit;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,7 +1,7 @@
 //! Points over two axes of one scale, and the line on which both are equal.
 
-use crate::tui::glyph::Charset;
-use crate::tui::text;
+use crate::text;
+use crate::text::glyph::Charset;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

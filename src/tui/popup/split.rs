@@ -2,11 +2,11 @@
 
 use super::compare::Laid;
 use crate::graph::{Difference, NodeKind};
+use crate::text;
+use crate::text::names::Called;
 use crate::tui::circuit::Circuit;
 use crate::tui::comparison::{Compared, Comparison};
-use crate::tui::name::Called;
 use crate::tui::occurs::letter;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::view;
 use ratatui::buffer::Buffer;

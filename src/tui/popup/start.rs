@@ -3,12 +3,12 @@
 
 use crate::hub::{Bytes, Offer};
 use crate::job::Progress;
+use crate::service::models::{Choice, Here};
 use crate::session::RecentGraph;
+use crate::text;
 use crate::tui::keymap::Context;
-use crate::tui::models::{Choice, Here};
 use crate::tui::popup::ask;
 use crate::tui::shelf::name_of;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

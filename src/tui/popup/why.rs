@@ -6,11 +6,11 @@ use crate::attribution::{Inactive, Source, Why};
 use crate::graph::FeatureAt;
 use crate::ids::Position as Place;
 use crate::job::Progress;
+use crate::service::explain::{ExplainReply, Search};
+use crate::service::library::Feature;
+use crate::text;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::Feature;
-use crate::tui::inquiry::{Reply, Search};
 use crate::tui::keymap::Context;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::view;
 use ratatui::buffer::Buffer;
@@ -20,7 +20,7 @@ use tui_input::Input;
 
 /// What a line that is being written is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
+pub enum InputMode {
     /// Another prompt, in which features fire.
     Prompt,
     /// A feature at a position.
@@ -46,7 +46,7 @@ pub struct Reasons {
     names: HashMap<Feature, String>,
     failure: Option<String>,
     row: usize,
-    writes: Option<Writes>,
+    input_mode: Option<InputMode>,
     input: Input,
 }
 
@@ -68,14 +68,14 @@ impl Reasons {
             names: HashMap::new(),
             failure: None,
             row: 0,
-            writes: None,
+            input_mode: None,
             input: Input::default(),
         }
     }
 
     /// Where keys go.
     pub fn context(&self) -> Context {
-        if self.writes.is_some() { Context::WhyLine } else { Context::Why }
+        if self.input_mode.is_some() { Context::WhyLine } else { Context::Why }
     }
 
     /// Something is asked, under the number `generation`. Whether a list has to be asked for with it: one that is still
@@ -87,13 +87,13 @@ impl Reasons {
     }
 
     /// Takes an answer, where it is the one that is waited for.
-    pub fn take(&mut self, generation: u64, result: Result<Reply, String>) -> bool {
+    pub fn take(&mut self, generation: u64, result: Result<ExplainReply, String>) -> bool {
         if self.waits.take_if(|waited| *waited == generation).is_none() {
             return false;
         }
         self.lists = false;
         match result {
-            Ok(Reply { listed, why, names }) => {
+            Ok(ExplainReply { listed, why, names }) => {
                 self.names.extend(names);
                 if let Some(listed) = listed {
                     self.listed = listed;
@@ -140,12 +140,12 @@ impl Reasons {
     }
 
     /// Begins a line.
-    pub fn write(&mut self, what: Writes) {
-        self.writes = Some(what);
+    pub fn write(&mut self, mode: InputMode) {
+        self.input_mode = Some(mode);
         self.failure = None;
-        let now = match what {
-            Writes::Prompt => self.search.fires_in.clone(),
-            Writes::Feature => {
+        let now = match mode {
+            InputMode::Prompt => self.search.fires_in.clone(),
+            InputMode::Feature => {
                 self.chosen().map(|FeatureAt { layer, position, feature }| format!("{layer}:{position}:{feature}"))
             }
         };
@@ -154,24 +154,24 @@ impl Reasons {
 
     /// Edits the line; whether there was room for all of it.
     pub fn edit(&mut self, edit: &TextEdit) -> bool {
-        if self.writes.is_some() {
+        if self.input_mode.is_some() {
             self.failure = None;
         }
-        self.writes.is_none() || line::edit(&mut self.input, edit)
+        self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
     /// Takes what is written; whether it asks for a list, and nothing where it asks for nothing.
     pub fn take_line(&mut self) -> Option<bool> {
         let text = self.input.value().trim().to_owned();
-        match self.writes? {
-            Writes::Prompt => {
+        match self.input_mode? {
+            InputMode::Prompt => {
                 self.search = Search { position: None, fires_in: Some(text).filter(|text| !text.is_empty()) };
-                self.writes = None;
+                self.input_mode = None;
                 Some(true)
             }
-            Writes::Feature => match text.parse() {
+            InputMode::Feature => match text.parse() {
                 Ok(at) => {
-                    (self.named, self.row, self.writes) = (Some(at), 0, None);
+                    (self.named, self.row, self.input_mode) = (Some(at), 0, None);
                     Some(false)
                 }
                 Err(why) => {
@@ -185,7 +185,7 @@ impl Reasons {
     /// Leaves the line without asking; whether there was one.
     pub fn leave_line(&mut self) -> bool {
         self.failure = None;
-        self.writes.take().is_some()
+        self.input_mode.take().is_some()
     }
 
     /// Draws it; gives where the cursor is.
@@ -237,10 +237,10 @@ impl Reasons {
     fn head(&self, circuit: &Circuit, area: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
         let room = usize::from(area.width);
-        if let Some(writes) = self.writes {
-            let label = match writes {
-                Writes::Prompt => "fires on the prompt: ",
-                Writes::Feature => "LAYER:POSITION:FEATURE: ",
+        if let Some(mode) = self.input_mode {
+            let label = match mode {
+                InputMode::Prompt => "fires on the prompt: ",
+                InputMode::Feature => "LAYER:POSITION:FEATURE: ",
             };
             let (x, _) = buf.set_stringn(area.x, area.y, label, room, theme.quiet);
             let rest = Rect { x, width: area.right().saturating_sub(x), ..area };

@@ -3,9 +3,9 @@
 use super::{Pen, Side as End, first_line, free, note};
 use crate::graph::{FeatureAt, Flow, NodeKind, Standing};
 use crate::ids::NodeId;
+use crate::text;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, Link, Listed, Order, Side};
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -217,7 +217,7 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     let theme = &state.look.theme;
     let effect = match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => {
-            circuit.lab.activation(FeatureAt { layer, position, feature })
+            circuit.panel.activation(FeatureAt { layer, position, feature })
         }
         _ => None,
     };
@@ -254,7 +254,7 @@ fn row(
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let followed = side == circuit.side;
     let sign = theme.sign(link.edge.weight);
-    let has_activations = circuit.lab.has_activations();
+    let has_activations = circuit.panel.has_activations();
     // The bar says what the share beside it says, and the share what the weight does: where there is little room they
     // give way to what nothing else says.
     let bar_room: usize = match area.width {

@@ -1,8 +1,8 @@
 //! The path that was walked, ending at the selected node.
 
 use super::Pen;
+use crate::text;
 use crate::tui::app::State;
-use crate::tui::text;
 use crate::tui::trail::{Reached, Station};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,14 +1,14 @@
 //! What the selected node is, and what a feature writes.
 
 use super::{Pen, Side as End, attention, note};
+use crate::attribution::Promoted;
 use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, Standing, automatic};
 use crate::ids::{Layer, NodeId, Position};
+use crate::text;
 use crate::tui::app::{Pane, State};
-use crate::tui::circuit::{Circuit, Writes};
+use crate::tui::circuit::{Circuit, PromotedTokens};
 use crate::tui::occurs::letter;
 use crate::tui::popup::wrap;
-use crate::tui::text;
-use crate::tui::tracer::Promoted;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -291,21 +291,21 @@ impl Sheet<'_> {
 
     fn writes(&self, lines: &mut Vec<Line>) {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
-        let Some(writes) = self.circuit.selected_feature().and_then(|key| self.circuit.writes.get(&key)) else {
+        let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
             return;
         };
-        match writes {
-            Writes::Pending => {
+        match promoted {
+            PromotedTokens::Pending => {
                 let spinner = glyphs.spinner[self.state.ticks % glyphs.spinner.len()];
                 let label = format!("{:<LABEL$}", "promotes");
                 lines.push(vec![(label, theme.quiet), (format!("{spinner} "), theme.accent)]);
             }
-            Writes::Failed(why) => {
+            PromotedTokens::Failed(why) => {
                 let label = format!("{:<LABEL$}", "promotes");
                 lines.push(vec![(label, theme.quiet), (glyphs.visible(why), theme.quiet)]);
             }
-            Writes::Known(promoted) if self.tall => self.columns(promoted, lines),
-            Writes::Known(promoted) => {
+            PromotedTokens::Known(promoted) if self.tall => self.columns(promoted, lines),
+            PromotedTokens::Known(promoted) => {
                 lines.extend(self.flow("promotes", self.written(&promoted.top)));
                 lines.extend(self.flow("suppresses", self.written(&promoted.bottom)));
             }

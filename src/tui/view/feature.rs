@@ -2,12 +2,13 @@
 
 use super::{Pen, Side as End, note};
 use crate::features::{Label, LabelOrigin};
+use crate::service::library::{Feature, FeatureSet};
+use crate::text;
 use crate::tui::act;
 use crate::tui::app::{Pane, State};
-use crate::tui::circuit::{Circuit, Writes};
-use crate::tui::features::{Access, Card, Feature, FeatureSet, Known, Reading, on_prompt};
+use crate::tui::circuit::{Circuit, PromotedTokens};
+use crate::tui::features::{Access, Card, Known, Reading, on_prompt};
 use crate::tui::strip::{Strip, sparkline};
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -244,10 +245,10 @@ impl Sheet<'_> {
     fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let [promoted, suppressed] = match (
-            self.circuit.and_then(|circuit| circuit.writes.get(&self.feature)),
+            self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
             card.and_then(|c| c.dashboard()),
         ) {
-            (Some(Writes::Known(written)), _) => [&written.top, &written.bottom]
+            (Some(PromotedTokens::Known(written)), _) => [&written.top, &written.bottom]
                 .map(|tokens| tokens.iter().map(|(token, _)| token.as_str()).collect::<Vec<_>>()),
             (_, Some(dashboard)) => {
                 [&dashboard.promoted, &dashboard.suppressed].map(|tokens| tokens.iter().map(String::as_str).collect())

@@ -2,8 +2,8 @@
 
 use super::Pen;
 use crate::graph::NodeKind;
+use crate::text;
 use crate::tui::app::State;
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

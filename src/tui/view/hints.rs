@@ -1,11 +1,11 @@
 //! The keys of what has the focus, from the command table; or what there is to say.
 
 use super::Pen;
+use crate::text;
+use crate::text::glyph::Charset;
 use crate::tui::app::State;
 use crate::tui::command::COMMANDS;
-use crate::tui::glyph::Charset;
 use crate::tui::keymap::Key;
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

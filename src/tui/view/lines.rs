@@ -1,6 +1,6 @@
 //! Edges as curves through cells: sign by colour and line style, weight by thickness.
 
-use crate::tui::glyph::{Charset, Glyphs};
+use crate::text::glyph::{Charset, Glyphs};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

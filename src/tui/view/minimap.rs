@@ -1,7 +1,7 @@
 //! The whole link graph in a corner of its pane, where it is larger than that, and which part of it is seen.
 
+use crate::text::glyph::Charset;
 use crate::tui::circuit::Circuit;
-use crate::tui::glyph::Charset;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

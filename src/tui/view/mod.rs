@@ -29,10 +29,10 @@ pub(super) use subgraph::{box_at, room as subgraph_room};
 pub(super) use tree::branch_at;
 
 use crate::graph::Standing;
+use crate::text;
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
 use crate::tui::popup::{heads, interventions, truth};
-use crate::tui::text;
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

@@ -1,8 +1,8 @@
 //! How far a trace is, and how to stop it.
 
 use super::{Side as End, hints, note};
+use crate::text;
 use crate::tui::app::{Busy, State};
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

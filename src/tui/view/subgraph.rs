@@ -2,10 +2,10 @@
 
 use super::lines::{self, Curve, Stroke};
 use super::{Pen, Side as End, free, has_focus, hints, note};
+use crate::text;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::{Boxed, Pinned, place};
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;

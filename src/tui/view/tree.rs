@@ -2,10 +2,10 @@
 
 use super::{Side as End, free, has_focus, note};
 use crate::ids::NodeId;
+use crate::text;
+use crate::text::names::Called;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::name::Called;
-use crate::tui::text;
 use crate::tui::theme::Look;
 use crate::tui::tree::{Branch, Fold};
 use ratatui::buffer::Buffer;

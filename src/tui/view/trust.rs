@@ -2,10 +2,10 @@
 
 use super::Pen;
 use crate::graph::{Extent, InfluenceOf};
+use crate::text;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::Pinned;
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

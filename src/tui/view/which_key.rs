@@ -1,10 +1,10 @@
 //! What may follow a key that waits for another.
 
 use super::{Pen, frame};
+use crate::text;
 use crate::tui::app::State;
 use crate::tui::command::COMMANDS;
 use crate::tui::keymap::Context;
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};

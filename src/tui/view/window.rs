@@ -1,9 +1,9 @@
 //! The part of the link graph that its pane shows.
 
 use super::minimap;
+use crate::text;
 use crate::tui::arrange::Place;
 use crate::tui::circuit::Circuit;
-use crate::tui::text;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -58,8 +58,8 @@ impl Workers {
         while let Some((set, result)) = self.library.take(&self.wake) {
             answers.push(Msg::Library { set, result });
         }
-        while let Some((generation, result)) = self.survey.take(&self.wake) {
-            answers.push(Msg::Surveyed { generation, result });
+        while let Some((generation, result)) = self.look_up.take(&self.wake) {
+            answers.push(Msg::LookedUp { generation, result });
         }
         while let Some(((generation, set, feature), result)) = self.read.take(&self.wake) {
             answers.push(Msg::Feature { generation, set, feature, result });
@@ -84,15 +84,15 @@ impl Workers {
             answers.push(Msg::Measured { generation, result });
         }
         if let Some((generation, newest)) = &self.trying
-            && let Some(tried) = lock(newest).take()
+            && let Some(reply) = lock(newest).take()
         {
-            answers.push(Msg::Tried { generation: *generation, result: Ok(tried) });
+            answers.push(Msg::ModelReply { generation: *generation, result: Ok(reply) });
         }
         while let Some((generation, result)) = self.attempt.take(&self.wake) {
-            answers.push(Msg::Tried { generation, result });
+            answers.push(Msg::ModelReply { generation, result });
         }
-        while let Some((generation, result)) = self.inquire.take(&self.wake) {
-            answers.push(Msg::Inquired { generation, result });
+        while let Some((generation, result)) = self.explain.take(&self.wake) {
+            answers.push(Msg::Explained { generation, result });
         }
         while let Some((generation, result)) = self.compare.take(&self.wake) {
             answers.push(Msg::Compared { generation, result });

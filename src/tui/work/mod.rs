@@ -3,6 +3,7 @@
 mod answers;
 mod sessions;
 
+use crate::attribution::Promoted;
 use crate::features::{Asking, Fetched, Library};
 use crate::format;
 use crate::graph::{
@@ -10,21 +11,24 @@ use crate::graph::{
 };
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
+use crate::service::browse::Browsed;
+use crate::service::explain::ExplainReply;
+use crate::service::interventions::{Measured, ModelReply};
+use crate::service::labels::{Arrived, FeatureLabels};
+use crate::service::library::{Feature, FeatureSet, FeatureSource};
+use crate::service::models::Models;
+use crate::service::tracing::{Reading, Tracer};
 use crate::session::SessionFile;
-use crate::tui::browse::Browsed;
 use crate::tui::comparison::{self, Comparison};
 use crate::tui::effect::{Effect, Opening};
-use crate::tui::features::{Card, Feature, FeatureSet, Knows};
+use crate::tui::features::Card;
 use crate::tui::find::Found;
-use crate::tui::inquiry::Reply;
-use crate::tui::lab::{Measured, Tried};
-use crate::tui::models::{Brought, Models};
+use crate::tui::models::Brought;
 use crate::tui::remember::{self, Remembered};
 use crate::tui::sift::Sifted;
 use crate::tui::slot::Slot;
 use crate::tui::subgraph::Subgraph;
-use crate::tui::survey::{Arrived, Named};
-use crate::tui::tracer::{Promoted, Reading, Traced, Tracer};
+use crate::tui::traced::Traced;
 use crate::verify::Answer;
 use sessions::Sessions;
 use std::path::PathBuf;
@@ -86,8 +90,8 @@ pub struct Workers {
     data: Option<PathBuf>,
     sessions: Sessions,
     errand: Slot<u64, Brought>,
-    library: Slot<FeatureSet, Arc<dyn Knows>>,
-    survey: Slot<u64, (Named, bool)>,
+    library: Slot<FeatureSet, Arc<dyn FeatureSource>>,
+    look_up: Slot<u64, (FeatureLabels, bool)>,
     read: Slot<(u64, FeatureSet, Feature), Arc<Card>>,
     allow: Slot<FeatureSet, ()>,
     missing: Slot<u64, Asking>,
@@ -96,11 +100,11 @@ pub struct Workers {
     arriving: Option<(u64, Arc<Mutex<Vec<Arrived>>>)>,
     browse: Slot<u64, Browsed>,
     measure: Slot<u64, Measured>,
-    attempt: Slot<u64, Tried>,
-    inquire: Slot<u64, Reply>,
+    attempt: Slot<u64, ModelReply>,
+    explain: Slot<u64, ExplainReply>,
     compare: Slot<u64, Arc<Comparison>>,
-    /// What there is of the running trial, until it is taken.
-    trying: Option<(u64, Arc<Mutex<Option<Tried>>>)>,
+    /// What there is of the running request, until it is taken.
+    trying: Option<(u64, Arc<Mutex<Option<ModelReply>>>)>,
     check: Slot<u64, Answer>,
     /// What there is of the running check, until it is taken.
     checking: Option<(u64, Arc<Mutex<Option<Answer>>>)>,
@@ -132,7 +136,7 @@ impl Workers {
             sessions: Sessions::default(),
             errand: Slot::new("errand"),
             library: Slot::new("library"),
-            survey: Slot::new("survey"),
+            look_up: Slot::new("labels"),
             read: Slot::new("read"),
             allow: Slot::new("allow"),
             missing: Slot::new("missing"),
@@ -141,7 +145,7 @@ impl Workers {
             browse: Slot::new("browse"),
             measure: Slot::new("measure"),
             attempt: Slot::new("attempt"),
-            inquire: Slot::new("inquire"),
+            explain: Slot::new("explain"),
             compare: Slot::new("compare"),
             trying: None,
             check: Slot::new("check"),
@@ -278,30 +282,30 @@ impl Workers {
                 };
                 self.measure.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::Attempt { generation, tokens, trial } => {
+            Effect::Attempt { generation, tokens, request } => {
                 let (tracer, newest, wake) = (self.tracer.clone(), Arc::default(), Arc::clone(&self.wake));
                 self.trying = Some((generation, Arc::clone(&newest)));
                 let work = move |monitor: &Monitor| {
-                    let mut told = |tried| {
-                        *lock(&newest) = Some(tried);
+                    let mut told = |reply| {
+                        *lock(&newest) = Some(reply);
                         wake();
                     };
                     let tracer = tracer.ok_or("needs the model")?;
-                    tracer.attempt(&tokens, &trial, &mut told, monitor).map_err(|error| format!("{error:#}"))
+                    tracer.attempt(&tokens, &request, &mut told, monitor).map_err(|error| format!("{error:#}"))
                 };
                 self.attempt.ask(generation, Box::new(work), &self.wake);
             }
             Effect::StopAttempt => self.attempt.stop(),
-            Effect::Inquire { generation, inquiry, knows } => {
+            Effect::Explain { generation, request, knows } => {
                 let tracer = self.tracer.clone();
                 let work = move |monitor: &Monitor| {
                     let tracer = tracer.ok_or("needs the model")?;
-                    let reply = tracer.inquire(&inquiry, monitor).map_err(|error| format!("{error:#}"))?;
+                    let reply = tracer.explain(&request, monitor).map_err(|error| format!("{error:#}"))?;
                     reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
                 };
-                self.inquire.ask(generation, Box::new(work), &self.wake);
+                self.explain.ask(generation, Box::new(work), &self.wake);
             }
-            Effect::StopInquiry => self.inquire.stop(),
+            Effect::StopExplaining => self.explain.stop(),
             Effect::Compare { generation, mut sheets } => {
                 let work = move |monitor: &Monitor| Comparison::new(&mut sheets, monitor).map(Arc::new);
                 self.compare.ask(generation, Box::new(work), &self.wake);
@@ -360,13 +364,13 @@ impl Workers {
                 let (models, of) = (self.models.clone(), set.clone());
                 let work = move |monitor: &Monitor| match models {
                     Some(models) => models.library(&of, monitor).map_err(|error| format!("{error:#}")),
-                    None => Ok(Arc::new(Library::default()) as Arc<dyn Knows>),
+                    None => Ok(Arc::new(Library::default()) as Arc<dyn FeatureSource>),
                 };
                 self.library.ask(set, Box::new(work), &self.wake);
             }
-            Effect::Survey { generation, survey } => {
-                let work = move |monitor: &Monitor| survey.run(monitor).map_err(|stop| stop.to_string());
-                self.survey.ask(generation, Box::new(work), &self.wake);
+            Effect::LookUpLabels { generation, lookup } => {
+                let work = move |monitor: &Monitor| lookup.run(monitor).map_err(|stop| stop.to_string());
+                self.look_up.ask(generation, Box::new(work), &self.wake);
             }
             Effect::ReadFeature { generation, set, knows, feature, may_ask } => {
                 let work = move |monitor: &Monitor| {
@@ -445,7 +449,7 @@ impl Workers {
     /// How far traces, openings and errands are, by the numbers of their questions.
     pub fn progress(&self) -> Vec<(u64, Progress)> {
         let all = [self.trace.progress(), self.open.progress(), self.errand.progress()];
-        let all = all.into_iter().chain([self.check.progress(), self.inquire.progress(), self.fetch.progress()]);
+        let all = all.into_iter().chain([self.check.progress(), self.explain.progress(), self.fetch.progress()]);
         let reading = self.read.progress().map(|((generation, ..), progress)| (*generation, progress));
         all.into_iter().flatten().map(|(generation, progress)| (*generation, progress)).chain(reading).collect()
     }
@@ -462,10 +466,10 @@ impl Workers {
         let about_files =
             self.sessions.is_idle() && self.remember.is_idle() && self.export.is_idle() && self.errand.is_idle();
         let about_features =
-            self.library.is_idle() && self.survey.is_idle() && self.read.is_idle() && self.allow.is_idle();
+            self.library.is_idle() && self.look_up.is_idle() && self.read.is_idle() && self.allow.is_idle();
         let about_features = about_features && self.browse.is_idle() && self.missing.is_idle() && self.fetch.is_idle();
         let about_models = self.measure.is_idle() && self.attempt.is_idle() && self.check.is_idle();
-        let about_models = about_models && self.inquire.is_idle();
+        let about_models = about_models && self.explain.is_idle();
         let about_graphs = self.weigh.is_idle() && self.stand.is_idle() && self.compare.is_idle();
         about_traces && about_nodes && about_files && about_features && about_models && about_graphs
     }

@@ -1,7 +1,7 @@
 //! Signs as roles. What stands on the screen for a role is decided once, by what the terminal can show.
 
 use crate::graph::OtherKind;
-use crate::tui::text;
+use crate::text;
 
 /// What a terminal's font and encoding can show, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

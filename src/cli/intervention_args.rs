@@ -3,11 +3,12 @@
 use crate::attribution::Engine;
 use crate::cli::graph::open_session;
 use crate::graph::{
-    Action, Document, Donor, Edited, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Positions, Site, Token,
+    Action, Document, Donor, Edited, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site, Token,
 };
-use crate::ids::{FeatureId, Layer, NodeId, Position};
-use crate::intervention::{Baseline, donors, sites_at};
+use crate::ids::NodeId;
+use crate::intervention::Baseline;
 use crate::job::Monitor;
+use crate::service::swap::Swap;
 use crate::untrusted::{self, json_fault};
 use anyhow::{Context, Result, anyhow, bail};
 use std::ops::Range;
@@ -18,10 +19,10 @@ use std::path::{Path, PathBuf};
 /// A site is `LAYER:POSITION:FEATURE`, or `LAYER:FEATURE` for all positions.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
-pub struct AlterArgs {
+pub struct InterventionArgs {
     /// Set a feature to 0. POS is a position, a range (3..7), all from one on (4..) or all (*), which is also meant
     /// without it; -1 is the prompt's last
-    #[arg(long, value_name = "L[:POS]:F", value_parser = site, allow_hyphen_values = true, group = "change")]
+    #[arg(long, value_name = "L[:POS]:F", value_parser = str::parse::<Site>, allow_hyphen_values = true, group = "change")]
     ablate: Vec<Site>,
     /// Set a feature to a number, or with xN to N times its activation in the base run
     #[arg(long, value_name = "L[:POS]:F=VALUE", value_parser = set, allow_hyphen_values = true, group = "change")]
@@ -34,7 +35,7 @@ pub struct AlterArgs {
     add: Vec<(Site, Action)>,
     /// Set the features at a position to 0 and those of another prompt, at its position POS or the same, to what they
     /// are there; with a list, as in 7[1:42,2:7]=…, of these features alone
-    #[arg(long, value_name = "POS=PROMPT[@POS]", value_parser = swap, allow_hyphen_values = true, group = "change")]
+    #[arg(long, value_name = "POS=PROMPT[@POS]", value_parser = str::parse::<Swap>, allow_hyphen_values = true, group = "change")]
     swap: Vec<Swap>,
     /// The graph of the prompt, for --group
     #[arg(long, value_name = "FILE")]
@@ -72,42 +73,19 @@ impl From<ModeName> for Freeze {
     }
 }
 
-/// A swap as it was typed.
-#[derive(Clone, Debug, PartialEq)]
-struct Swap {
-    text: String,
-    position: i32,
-    /// These features alone; all where there are none.
-    only: Vec<(Layer, FeatureId)>,
-    prompt: String,
-    from: Option<i32>,
-}
-
 /// What was read of the command line before a model is.
 #[derive(Debug)]
 pub struct Asked {
-    args: AlterArgs,
+    args: InterventionArgs,
     saved: Interventions,
     /// The graph and what was done to it.
     pub graph: Option<(Document, Edited)>,
 }
 
-fn site(text: &str) -> Result<Site, String> {
-    let wrong = || "it has to be LAYER:FEATURE or LAYER:POSITION:FEATURE".to_owned();
-    let parts: Vec<&str> = text.split(':').collect();
-    let (layer, positions, feature) = match parts[..] {
-        [layer, feature] => (layer, Positions::All, feature),
-        [layer, positions, feature] => (layer, positions.parse()?, feature),
-        _ => return Err(wrong()),
-    };
-    let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
-    Ok(Site { layer: Layer(number(layer)?), feature: FeatureId(number(feature)?), positions })
-}
-
 /// A site and the number behind its `=`.
 fn valued(text: &str) -> Result<(Site, &str), String> {
     let (place, value) = text.split_once('=').ok_or("it has to be LAYER:POSITION:FEATURE=VALUE")?;
-    Ok((site(place)?, value))
+    Ok((place.parse()?, value))
 }
 
 fn number(text: &str) -> Result<f32, String> {
@@ -129,23 +107,6 @@ fn add(text: &str) -> Result<(Site, Action), String> {
     Ok((site, Action::Add { amount: number(value)? }))
 }
 
-fn swap(text: &str) -> Result<Swap, String> {
-    let (place, prompt) = text.split_once('=').ok_or("it has to be POSITION=PROMPT or POSITION=PROMPT@POSITION")?;
-    let (position, list) = match place.strip_suffix(']').and_then(|place| place.split_once('[')) {
-        Some((position, list)) => (position, list.split(',').collect()),
-        None => (place, Vec::new()),
-    };
-    let only = list.into_iter().map(|feature| match site(feature)? {
-        Site { layer, feature, positions: Positions::All } => Ok((layer, feature)),
-        Site { .. } => Err("a feature of the list has to be LAYER:FEATURE".to_owned()),
-    });
-    let only = only.collect::<Result<_, String>>()?;
-    let position = position.parse().map_err(|_| format!("{position:?} is no position"))?;
-    let at = prompt.rsplit_once('@').and_then(|(prompt, at)| Some((prompt, at.parse().ok()?)));
-    let (prompt, from) = at.map_or((prompt, None), |(prompt, at)| (prompt, Some(at)));
-    Ok(Swap { text: text.to_owned(), position, only, prompt: prompt.to_owned(), from })
-}
-
 /// Reads interventions that were saved as JSON.
 ///
 /// # Errors
@@ -157,7 +118,7 @@ pub fn read_interventions(path: &Path) -> Result<Interventions> {
     serde_json::from_slice(&text).map_err(wrong)
 }
 
-impl AlterArgs {
+impl InterventionArgs {
     /// Whether nothing is asked for that needs a transcoder.
     pub fn is_idle(&self) -> bool {
         let lists = self.ablate.is_empty() && self.set.is_empty() && self.scale.is_empty() && self.add.is_empty();
@@ -229,46 +190,6 @@ impl Asked {
             }
         }
         Ok(Interventions { freeze, layers, list })
-    }
-}
-
-/// A position of a prompt of `count` tokens.
-fn place(position: i32, count: usize) -> Result<Position> {
-    let counted = if position < 0 { i64::from(position) + count as i64 } else { i64::from(position) };
-    let there = usize::try_from(counted).ok().filter(|at| *at < count);
-    let there = there.ok_or_else(|| anyhow!("position {position} is not there: the prompt has {count} tokens"))?;
-    Ok(Position::from(there))
-}
-
-/// The intervention that swaps the features at `position` for those of `prompt`, `PROMPT[@POS]`.
-///
-/// # Errors
-/// The other prompt cannot be read, there is no such position, or the work was stopped.
-pub fn swapped(
-    engine: &Engine,
-    base: &Baseline,
-    position: Position,
-    prompt: &str,
-    monitor: &Monitor,
-) -> Result<Intervention> {
-    swap(&format!("{position}={prompt}")).map_err(|what| anyhow!(what))?.on(engine, base, monitor)
-}
-
-impl Swap {
-    fn on(&self, engine: &Engine, base: &Baseline, monitor: &Monitor) -> Result<Intervention> {
-        let other = engine.capture(&self.prompt, monitor)?;
-        let to = place(self.position, base.capture.n_positions())?;
-        let from = place(self.from.unwrap_or(self.position), other.n_positions()).context("of the other prompt")?;
-        let taken = |layer, feature| self.only.is_empty() || self.only.contains(&(layer, feature));
-        let mut sites = sites_at(&base.capture, to);
-        sites.retain(|site| taken(site.layer, site.feature));
-        let mut features = donors(&other, from, to);
-        features.retain(|donor| taken(donor.at.layer, donor.at.feature));
-        if sites.is_empty() && features.is_empty() {
-            bail!("swap {:?}: no such feature is active there, in neither prompt", self.text);
-        }
-        let action = Action::Swap { features, factor: 1.0 };
-        Ok(Intervention { name: format!("swap {}", self.text), sites, action, muted: false })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which graphs a command on a graph and its model works on: files, or prompts that are traced now.
 
 use crate::attribution::{Engine, TargetChoice, TraceOptions};
-use crate::cli::features::library::NamedArgs;
 use crate::cli::graph::{OpenGraph, open_session, share};
-use crate::graph::{Document, Edited, Settings, Thresholds};
+use crate::graph::{Document, Edited, Settings, Thresholds, Token};
 use crate::job::Monitor;
+use crate::service::library::FeatureFiles;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 #[group(skip)]
-pub struct WhichArgs {
+pub struct GraphOrPromptArgs {
     /// A graph: raw as `trace` wrote it, graph JSON, or circuit-tracer's .pt; its model has to be given as it was then
     #[arg(group = "which", value_name = "GRAPH")]
     pub file: Option<PathBuf>,
@@ -37,7 +37,8 @@ pub struct ThresholdArgs {
 }
 
 impl ThresholdArgs {
-    fn over(self, left: Thresholds) -> Thresholds {
+    /// These thresholds, over those that were left.
+    pub fn over(self, left: Thresholds) -> Thresholds {
         Thresholds {
             node: self.node_threshold.unwrap_or(left.node),
             edge: self.edge_threshold.unwrap_or(left.edge),
@@ -59,40 +60,29 @@ impl ThresholdArgs {
     /// # Errors
     /// It cannot be traced, or the work was stopped.
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
-        let likeliest = TargetChoice::Likeliest { most: 10, probability: 0.95 };
-        let document = traced(engine, prompt, None, likeliest, monitor)?;
+        let likeliest = TargetChoice::likeliest(&Settings::default());
+        let document = traced(engine, prompt, engine.read(prompt)?, likeliest, monitor)?;
         self.pruned(document, Edited::default())
     }
 
     fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
         edited.thresholds = self.over(edited.thresholds);
-        OpenGraph::new(document, edited, &NamedArgs::default())
+        OpenGraph::new(document, edited, &FeatureFiles::default())
     }
 }
 
-/// Traces a prompt with the usual settings.
+/// Traces a prompt of these tokens with the usual settings.
 ///
 /// # Errors
 /// It cannot be traced, or the work was stopped.
 pub fn traced(
     engine: &Engine,
     prompt: &str,
-    tokens: Option<Vec<crate::graph::Token>>,
+    tokens: Vec<Token>,
     targets: TargetChoice,
     monitor: &Monitor,
 ) -> Result<Document> {
-    let settings = Settings {
-        prompt: prompt.to_owned(),
-        max_feature_nodes: Some(FEATURE_NODES),
-        batch_size: 256,
-        update_interval: 4,
-        max_logits: 10,
-        logit_probability: 0.95,
-    };
-    let tokens = match tokens {
-        Some(tokens) => tokens,
-        None => engine.read(prompt)?,
-    };
+    let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
     let options = TraceOptions { settings, targets, cut: None };
     let mut tracing = engine.begin(tokens, &options, |_| {}, monitor)?;
     tracing.run(|_| {}, monitor)?;
@@ -100,10 +90,7 @@ pub fn traced(
     Ok(Document::from_trace(Arc::new(tracing.into_trace()))?)
 }
 
-/// Features that get a row, as of `trace`.
-const FEATURE_NODES: usize = 7500;
-
-impl WhichArgs {
+impl GraphOrPromptArgs {
     /// The graph, from its file or traced.
     ///
     /// # Errors

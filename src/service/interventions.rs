@@ -1,9 +1,15 @@
-//! Interventions on the graph on the screen: what is asked of the model, and what is known of the answers.
+//! Interventions on a prompt's run: what is asked of the model, and its answers.
 
+use crate::attribution::Engine;
 use crate::graph::{FeatureAt, Intervention, Interventions, Token};
 use crate::ids::Position;
-use crate::intervention::{ActivationEffect, Effects, Sampling, Sweep};
+use crate::intervention::{Baseline, Effects, Generation, Next, Sampling, Sweep, generate};
+use crate::job::Monitor;
+use crate::service::swap::Swap;
+use crate::tokens::Tokenizer;
+use anyhow::{Error, Result};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tokens listed of those that rise and fall.
 pub const LISTED: usize = 8;
@@ -33,9 +39,9 @@ pub struct Measured {
     pub texts: Texts,
 }
 
-/// Something else to be tried on the model.
+/// Something else that is asked of the model.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Trial {
+pub enum ModelRequest {
     /// Probabilities of tokens against the dose of one intervention.
     Sweep {
         /// What is done.
@@ -118,49 +124,15 @@ impl Drawing {
     }
 }
 
-/// What came of a trial.
+/// The reply to a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tried {
+pub enum ModelReply {
     /// Of a sweep.
     Sweep(Sweep, Texts),
     /// Of a swap.
     Swap(Box<Intervention>),
     /// Of continuations, as far as they are: without, and with.
     Continued([String; 2]),
-}
-
-/// What the panel shows below the list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum View {
-    /// What changes.
-    #[default]
-    Effects,
-    /// Probabilities against the dose.
-    Sweep,
-    /// Continuations side by side.
-    Continued,
-}
-
-/// The interventions' panel and what is known of their effects.
-#[derive(Default)]
-pub struct Lab {
-    /// The chosen intervention.
-    pub row: usize,
-    /// What is shown below the list.
-    pub view: View,
-    /// How continuations are drawn.
-    pub drawing: Drawing,
-    /// What was measured last: of which question, interventions, and number of nodes.
-    pub asked: Option<(u64, Interventions, usize)>,
-    /// The effects; `None` while they are being measured or where there is nothing to be.
-    pub measured: Option<Measured>,
-    /// Why they cannot be had.
-    pub failed: Option<String>,
-    /// The trial that is waited for, or was made last for this view and row.
-    pub trial: Option<(u64, View, usize)>,
-    /// Its result.
-    pub tried: Option<Result<Tried, String>>,
-    activations: HashMap<FeatureAt, ActivationEffect>,
 }
 
 impl Measured {
@@ -176,44 +148,87 @@ impl Measured {
     }
 }
 
-impl Lab {
-    /// Takes what was measured.
-    pub fn take(&mut self, measured: Result<Measured, String>) {
-        self.failed = None;
-        self.measured = None;
-        match measured {
-            Ok(measured) => {
-                let features = measured.effects.features.iter();
-                self.activations = features.map(|effect| (effect.feature, *effect)).collect();
-                self.measured = Some(measured);
-            }
-            Err(why) => {
-                self.activations.clear();
-                self.failed = Some(why);
-            }
+/// The last prompt's own run, which every experiment on it needs.
+#[derive(Debug, Default)]
+pub struct CachedBaseline(Mutex<Option<Arc<Baseline>>>);
+
+impl CachedBaseline {
+    /// The run of `tokens`, which is made where the last one was of another prompt.
+    ///
+    /// # Errors
+    /// It cannot be made, or the work was stopped.
+    pub fn baseline(&self, engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Arc<Baseline>> {
+        let is_of = |base: &Baseline| base.capture.ids.iter().eq(tokens.iter().map(|token| &token.id));
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(base) = kept.filter(|base| is_of(base)) {
+            return Ok(base);
         }
+        let base = Arc::new(Baseline::run(engine, tokens, monitor)?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&base));
+        Ok(base)
     }
 
-    /// Forgets everything that was measured and tried.
-    pub fn forget(&mut self) {
-        *self = Self { row: self.row, view: self.view, drawing: self.drawing, ..Self::default() };
+    /// Measures what interventions change.
+    ///
+    /// # Errors
+    /// They cannot be made on this model, or the work was stopped.
+    pub fn measure(&self, engine: &Engine, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {
+        let base = self.baseline(engine, &asked.tokens, monitor)?;
+        let altered = base.altered(engine, &asked.interventions, monitor)?;
+        let effects = Effects::of(&base, &altered, &asked.targets, &asked.features, LISTED);
+        let texts = texts(engine, Measured::tokens(&effects));
+        Ok(Measured { effects, texts })
     }
 
-    /// Forgets what went wrong with the last trial, so that it is made again where it is still wanted.
-    pub fn dismiss(&mut self) {
-        if matches!(self.tried, Some(Err(_))) {
-            self.tried = None;
-            self.trial = None;
-        }
+    /// Answers a request on a prompt; `told` is given what there is of the answer on the way.
+    ///
+    /// # Errors
+    /// What is asked for cannot be done on this model, or the work was stopped.
+    pub fn attempt(
+        &self,
+        engine: &Engine,
+        tokens: &[Token],
+        request: &ModelRequest,
+        told: &mut dyn FnMut(ModelReply),
+        monitor: &Monitor,
+    ) -> Result<ModelReply> {
+        let base = self.baseline(engine, tokens, monitor)?;
+        Ok(match request {
+            ModelRequest::Sweep { interventions, which, doses, tokens } => {
+                let sweep = base.sweep(engine, interventions, Some(*which), doses, tokens, monitor)?;
+                ModelReply::Sweep(sweep, texts(engine, tokens.iter().copied()))
+            }
+            ModelRequest::Swap { position, prompt } => {
+                let swap: Swap = format!("{position}={prompt}").parse().map_err(Error::msg)?;
+                ModelReply::Swap(Box::new(swap.on(engine, &base, monitor)?))
+            }
+            ModelRequest::Continue { interventions, drawing } => {
+                let Drawing { sampling, max_tokens } = *drawing;
+                let generation = Generation { max_tokens, sampling, cached: true };
+                let mut sides = [String::new(), String::new()];
+                let none = Interventions::default();
+                for (side, set) in [&none, interventions].into_iter().enumerate() {
+                    let mut ids = Vec::new();
+                    let mut each = |next: Next, _: &[f32]| {
+                        ids.push(next.id);
+                        sides[side] = continued(&engine.tokenizer, &base.capture.ids, &ids);
+                        told(ModelReply::Continued(sides.clone()));
+                    };
+                    generate(engine, &base.capture, set, &generation, &mut each, monitor)?;
+                }
+                ModelReply::Continued(sides)
+            }
+        })
     }
+}
 
-    /// A feature's activation before and after; `None` where nothing is known of it.
-    pub fn activation(&self, feature: FeatureAt) -> Option<&ActivationEffect> {
-        self.activations.get(&feature)
-    }
+fn texts(engine: &Engine, ids: impl Iterator<Item = u32>) -> Texts {
+    ids.map(|id| (id, engine.tokenizer.text(id))).collect()
+}
 
-    /// Whether anything was measured, so that there are activations to show.
-    pub fn has_activations(&self) -> bool {
-        !self.activations.is_empty()
-    }
+/// The text that `ids` add to a prompt's.
+pub fn continued(tokenizer: &Tokenizer, prompt: &[u32], ids: &[u32]) -> String {
+    let before = tokenizer.joined(prompt).len();
+    let whole = tokenizer.joined(&[prompt, ids].concat());
+    whole.get(before..).map_or_else(|| tokenizer.joined(ids), str::to_owned)
 }

@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(60);
 const SHARE: u32 = 20;
 
 /// Where a trace that is on its way is saved, and when next.
-pub struct Keeper {
+pub struct Checkpoint {
     out: PathBuf,
     /// As many rows are in a file already; fewer are not worth saving, and may not replace it.
     held: usize,
@@ -21,7 +21,7 @@ pub struct Keeper {
     pause: Duration,
 }
 
-impl Keeper {
+impl Checkpoint {
     /// Saves at `out` what has more than `held` rows.
     pub fn new(out: &Path, held: usize) -> Self {
         Self { out: out.to_owned(), held, last: Instant::now(), pause: EVERY }
@@ -63,14 +63,7 @@ mod tests {
             row_constants: vec![0.0],
             row_values: vec![1.0],
             wanted_features: 0,
-            settings: Settings {
-                prompt: "a".into(),
-                max_feature_nodes: None,
-                batch_size: 1,
-                update_interval: 1,
-                max_logits: 1,
-                logit_probability: 1.0,
-            },
+            settings: Settings { prompt: "a".into(), max_feature_nodes: None, ..Settings::default() },
             cut: None,
             provenance: Provenance::default(),
         }
@@ -80,13 +73,13 @@ mod tests {
     fn it_saves_when_it_is_time_and_never_less_than_is_held() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("trace.safetensors");
-        let due = |held| Keeper { pause: Duration::ZERO, ..Keeper::new(&out, held) };
-        Keeper::new(&out, 0).seen(&one_row());
+        let due = |held| Checkpoint { pause: Duration::ZERO, ..Checkpoint::new(&out, held) };
+        Checkpoint::new(&out, 0).seen(&one_row());
         due(1).seen(&one_row());
         assert!(!out.exists());
-        let mut keeper = due(0);
-        keeper.seen(&one_row());
+        let mut checkpoint = due(0);
+        checkpoint.seen(&one_row());
         assert_eq!(raw::read(&out).unwrap(), one_row());
-        assert!(keeper.pause >= EVERY);
+        assert!(checkpoint.pause >= EVERY);
     }
 }

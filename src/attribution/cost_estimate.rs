@@ -13,7 +13,7 @@ const ACTIVE_PER_TOKEN: [usize; 2] = [5, 200];
 
 /// What a trace may hold and compute, before its forward pass: from few active features to many.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct CostEstimate {
     /// Tokens of the prompt.
     pub positions: usize,
     /// Active features, where every token has few in every layer, or many.
@@ -26,7 +26,7 @@ pub struct Outlook {
     pub device: Option<[DeviceMemory; 2]>,
 }
 
-impl Outlook {
+impl CostEstimate {
     /// For a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Outlook {
         let (spec, card) = (&model.spec, Card::of(model));
         let before = memory::resident().unwrap_or(0) + transcoder.to_unpack();
         let forward = forward_operations(spec, transcoder, positions);
-        let mut outlook = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
+        let mut estimate = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
         for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {
             let per_token = transcoder.config.k.unwrap_or(per_token);
             let of_layer = |layer| per_token.min(transcoder.n_features(layer)) * positions.saturating_sub(1);
@@ -62,7 +62,7 @@ impl Outlook {
             };
             if let (Some(device), Some(card)) = (plan.device, card) {
                 let device = DeviceMemory { free_bytes: card.free, ..device };
-                outlook.device.get_or_insert([device; 2])[nth] = device;
+                estimate.device.get_or_insert([device; 2])[nth] = device;
             }
             // Few rows that start in the middle, or all of them at the last token in the last layer.
             let (layer, position) = match nth {
@@ -70,15 +70,15 @@ impl Outlook {
                 _ => (spec.n_layers - 1, positions.saturating_sub(1)),
             };
             let row = sizes.row_operations(layer, position, layer * position * per_token);
-            outlook.active[nth] = sizes.n_active();
-            outlook.memory_bytes[nth] = plan.memory_bytes;
-            outlook.operations[nth] = forward + wanted as u64 * row;
+            estimate.active[nth] = sizes.n_active();
+            estimate.memory_bytes[nth] = plan.memory_bytes;
+            estimate.operations[nth] = forward + wanted as u64 * row;
         }
-        Ok(outlook)
+        Ok(estimate)
     }
 }
 
-impl fmt::Display for Outlook {
+impl fmt::Display for CostEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [few, many] = self.active;
         write!(f, "{} tokens: {few} to {many} active features, ", self.positions)?;

@@ -1,4 +1,7 @@
-//! Text on its way to the screen: made harmless, visible, and as wide as there is room.
+//! Text on its way to a terminal: made harmless, visible, and as wide as there is room; signs, and names of nodes.
+
+pub mod glyph;
+pub mod names;
 
 use crate::untrusted::{is_hidden, shorten};
 use std::fmt::Write as _;

@@ -4,14 +4,14 @@ use crate::features::{Label, LabelOrigin};
 use crate::graph::{AttributionGraph, Densities, Kept, Labelled, Labels, NodeKind, automatic};
 use crate::ids::NodeId;
 use crate::job::{Cancelled, Monitor};
-use crate::tui::features::{Card, Feature, Knows};
+use crate::service::library::{Feature, FeatureSource};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a library says of the features of a graph. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Named {
+pub struct FeatureLabels {
     /// What they are called.
     pub labels: Arc<HashMap<Feature, Label>>,
     /// How often they fire.
@@ -24,9 +24,9 @@ pub struct Named {
 
 /// A look at what a library says of a graph's features: first at what it says of all of them, then through the contexts
 /// of those that are kept, a while at a time.
-pub struct Survey {
+pub struct LabelLookup {
     /// The library.
-    pub knows: Arc<dyn Knows>,
+    pub knows: Arc<dyn FeatureSource>,
     /// The graph.
     pub graph: Arc<AttributionGraph>,
     /// What is kept of it.
@@ -34,27 +34,27 @@ pub struct Survey {
     /// The labels of the graph's own file.
     pub file: Arc<Labels>,
     /// What is known already.
-    pub before: Named,
+    pub before: FeatureLabels,
     /// Whether the graph was not looked at yet.
     pub is_new: bool,
 }
 
-/// How long a survey looks through contexts before it tells.
+/// How long a lookup looks through contexts before it tells.
 const A_WHILE: Duration = Duration::from_millis(150);
 
-impl Survey {
+impl LabelLookup {
     /// What a library says of the features of a graph, all that are kept looked at; `file` are the labels of its own file.
     ///
     /// # Errors
     /// The work was stopped.
     pub fn whole(
-        knows: &Arc<dyn Knows>,
+        knows: &Arc<dyn FeatureSource>,
         graph: &Arc<AttributionGraph>,
         kept: &Arc<Kept>,
         file: &Arc<Labels>,
         monitor: &Monitor,
-    ) -> Result<Named, Cancelled> {
-        let (mut before, mut is_new) = (Named::default(), true);
+    ) -> Result<FeatureLabels, Cancelled> {
+        let (mut before, mut is_new) = (FeatureLabels::default(), true);
         loop {
             let (knows, graph, kept, file) = (Arc::clone(knows), Arc::clone(graph), Arc::clone(kept), Arc::clone(file));
             let (named, is_all) = Self { knows, graph, kept, file, before, is_new }.run(monitor)?;
@@ -69,13 +69,13 @@ impl Survey {
     ///
     /// # Errors
     /// The work was stopped.
-    pub fn run(self, monitor: &Monitor) -> Result<(Named, bool), Cancelled> {
+    pub fn run(self, monitor: &Monitor) -> Result<(FeatureLabels, bool), Cancelled> {
         let started = Instant::now();
         let feature_of = |id: NodeId| match self.graph.node(id).kind {
             NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
             _ => None,
         };
-        let Named { mut labels, mut densities, mut looked_at, .. } = self.before.clone();
+        let FeatureLabels { mut labels, mut densities, mut looked_at, .. } = self.before.clone();
         let labels_now = Arc::make_mut(&mut labels);
         let densities_now = Arc::make_mut(&mut densities);
         let looked_at_now = Arc::make_mut(&mut looked_at);
@@ -108,7 +108,7 @@ impl Survey {
             }
         }
         let merged = Arc::new(merge(&self.file, &labels));
-        Ok((Named { labels, densities, merged, looked_at }, is_all))
+        Ok((FeatureLabels { labels, densities, merged, looked_at }, is_all))
     }
 }
 
@@ -124,14 +124,14 @@ pub struct Arrived {
 
 impl Arrived {
     /// What is known of a feature here.
-    pub fn read(knows: &dyn Knows, feature: Feature) -> Self {
+    pub fn read(knows: &dyn FeatureSource, feature: Feature) -> Self {
         let found = knows.read_here(feature);
         let density = found.dashboard.and_then(|(dashboard, _)| dashboard.density);
         Self { feature, label: found.label, density }
     }
 }
 
-impl Named {
+impl FeatureLabels {
     /// What is known as long as no library was asked: the labels of the graph's own file.
     pub fn of_file(file: &Arc<Labels>) -> Self {
         Self { merged: Arc::clone(file), ..Self::default() }
@@ -150,11 +150,11 @@ impl Named {
     }
 
     /// Takes over what was read of a single feature.
-    pub fn note(&mut self, file: &Labels, feature: Feature, card: &Card) {
-        if let Some(density) = card.density {
+    pub fn note(&mut self, file: &Labels, feature: Feature, label: Option<&Label>, density: Option<f32>) {
+        if let Some(density) = density {
             Arc::make_mut(&mut self.densities).note(feature, density);
         }
-        if let Some(label) = &card.found.label
+        if let Some(label) = label
             && self.labels.get(&feature) != Some(label)
         {
             Arc::make_mut(&mut self.labels).insert(feature, label.clone());

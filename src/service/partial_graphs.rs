@@ -61,9 +61,9 @@ fn holds(trace: &RawTrace, had: &mut Vec<u32>) -> bool {
 mod tests {
     use super::*;
     use crate::attribution::{TargetChoice, TraceOptions};
-    use crate::cli::engine::EngineArgs;
     use crate::demo;
     use crate::graph::{Cut, Settings};
+    use crate::service::engine::EngineOptions;
 
     fn options(max_feature_nodes: usize) -> TraceOptions {
         let settings = Settings {
@@ -71,16 +71,15 @@ mod tests {
             max_feature_nodes: Some(max_feature_nodes),
             batch_size: 4,
             update_interval: 1,
-            max_logits: 10,
-            logit_probability: 0.95,
+            ..Settings::default()
         };
-        let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+        let targets = TargetChoice::likeliest(&settings);
         TraceOptions { settings, targets, cut: Some(Cut { block_rows: 2, dropped_share: None }) }
     }
 
     #[test]
     fn a_graph_that_is_shown_never_loses_a_node_and_ends_as_the_trace() {
-        let engine = EngineArgs::default().open().unwrap();
+        let engine = EngineOptions::default().open(|| Ok(demo::places())).unwrap();
         let monitor = Monitor::default();
         let tokens = engine.read(demo::PROMPT).unwrap();
         let mut shown = Vec::new();

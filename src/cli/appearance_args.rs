@@ -1,11 +1,11 @@
 //! How the full-screen program looks, and what it takes of the terminal.
 
-use crate::tui::glyph::Charset;
+use crate::text::glyph::Charset;
 use crate::tui::{Options, ThemeChoice};
 
 /// Colours and signs, where the environment says too little of the terminal.
 #[derive(Clone, Debug, clap::Args)]
-pub struct LookArgs {
+pub struct AppearanceArgs {
     /// Colours for a dark or a light terminal, or none; by what the terminal and the environment say if not
     /// given
     #[arg(long, value_enum, default_value = "auto")]
@@ -34,7 +34,7 @@ enum Glyphs {
     Braille,
 }
 
-impl LookArgs {
+impl AppearanceArgs {
     /// What the program is told.
     pub fn options(&self) -> Options {
         let theme = match self.theme {

@@ -1,8 +1,13 @@
 //! Features without a graph: what is asked of whoever has the transcoder, and what is answered.
 
-use crate::features::browse::{Entry, Fires, Hit, Near, Order};
-use crate::tui::features::Feature;
-use std::collections::HashMap;
+use crate::attribution::Engine;
+use crate::features::Library;
+use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
+use crate::features::build::{Selection, n_features};
+use crate::job::Monitor;
+use crate::service::library::Feature;
+use anyhow::Result;
+use std::collections::{HashMap, HashSet};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +35,42 @@ pub enum Browsed {
     Fires(Vec<Fires>, HashMap<Feature, Entry>),
 }
 
-/// Features at most in a list.
-pub const LISTED: usize = 500;
-/// Features at most of a token.
-pub const OF_TOKEN: usize = 50;
+/// Looks through the features `only` of the transcoder of `engine`, beside what `library` knows of them; gives at most
+/// `most`, of a text as many of each token.
+///
+/// # Errors
+/// The pattern or the text cannot be read, there is no such feature, or the work was stopped.
+pub fn browse(
+    engine: &Engine,
+    library: &Library,
+    ask: &Ask,
+    only: &Selection,
+    most: usize,
+    monitor: &Monitor,
+) -> Result<Browsed> {
+    let sizes = n_features(engine);
+    let catalogue = Catalogue { library, sizes: &sizes };
+    Ok(match ask {
+        Ask::List(order) => {
+            let (entries, all) = catalogue.list(only, *order, most, monitor)?;
+            Browsed::List(entries, all)
+        }
+        Ask::Search(pattern) => {
+            let mut hits = catalogue.search(only, pattern, monitor)?;
+            let all = hits.len();
+            hits.truncate(most);
+            Browsed::Hits(hits, all)
+        }
+        Ask::Near(feature) => Browsed::Near(catalogue.near(engine, *feature, only, most, monitor)?),
+        Ask::Fires(text) => {
+            let tokens = fires(engine, text, only, most, monitor)?;
+            let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
+            let features: HashSet<Feature> = features.collect();
+            let entries = features.into_iter().map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
+            Browsed::Fires(tokens, entries)
+        }
+    })
+}
 
 /// A line of the list.
 pub struct Item<'a> {

@@ -2,8 +2,8 @@
 
 use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind, OtherKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
-use crate::tui::glyph::{Charset, Glyphs};
-use crate::tui::text;
+use crate::text;
+use crate::text::glyph::{Charset, Glyphs};
 use std::collections::HashMap;
 use std::sync::Arc;
 

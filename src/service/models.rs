@@ -1,0 +1,148 @@
+//! Which models there are to trace with, and how they are loaded and fetched.
+
+use crate::demo;
+use crate::features::Library;
+use crate::graph::Settings;
+use crate::hub::{Hub, Offer, Pair, Place, Reference, Request, Source};
+use crate::job::Monitor;
+use crate::service::engine::EngineOptions;
+use crate::service::library::{FeatureFiles, FeatureSet, FeatureSource, KnownTranscoder};
+use crate::service::tracing::{LocalTracer, Tracer};
+use anyhow::{Context, Result};
+use std::sync::Arc;
+
+/// The hub as this process's environment says.
+pub fn hub(offline: bool) -> Hub {
+    Hub::from_env(&|name| std::env::var_os(name), offline)
+}
+
+/// How much of a model and its transcoder is on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    /// All of it: it can be traced with.
+    Whole,
+    /// Some files.
+    Partly,
+    /// Nothing.
+    Nothing,
+}
+
+/// A model with a transcoder, to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// A short name; empty where it has none.
+    pub name: String,
+    /// The model, as `--model` takes it.
+    pub model: String,
+    /// The transcoder, as `--transcoder` takes it.
+    pub transcoder: String,
+    /// Bytes that are here.
+    pub bytes: u64,
+    /// How much of it is here.
+    pub here: Here,
+}
+
+/// Whoever knows which models there are, and can load and fetch them. Errors are chains that say what went wrong and what to do.
+pub trait Models: Send + Sync + 'static {
+    /// What can be chosen. Touches no network.
+    fn list(&self) -> anyhow::Result<Vec<Choice>>;
+
+    /// Who would be asked, in a word: the hub's address.
+    fn server(&self) -> String;
+
+    /// Asks the hub what is missing of a choice, and how large it is.
+    fn offer(&self, choice: &Choice, monitor: &Monitor) -> anyhow::Result<Offer>;
+
+    /// Downloads what was offered.
+    fn download(&self, offer: &Offer, monitor: &Monitor) -> anyhow::Result<()>;
+
+    /// Loads a choice that is here. Touches no network.
+    fn load(&self, choice: &Choice) -> anyhow::Result<Arc<dyn Tracer>>;
+
+    /// What is known of features on this machine. Touches no network.
+    fn library(&self, _set: &FeatureSet, _monitor: &Monitor) -> anyhow::Result<Arc<dyn FeatureSource>> {
+        Ok(Arc::new(Library::default()))
+    }
+}
+
+/// The models of this machine and of the hub.
+pub struct LocalModels {
+    /// How what is loaded computes.
+    pub options: EngineOptions,
+    /// The transcoder that was named, whose features are known by its own files.
+    pub transcoder: Option<Place>,
+    /// Dashboards and labels that were named.
+    pub files: FeatureFiles,
+    /// How far traces go.
+    pub settings: Settings,
+    /// Whether the network is forbidden.
+    pub offline: bool,
+}
+
+impl LocalModels {
+    /// The transcoder that graphs call `name`: the one that was named, else what the name says.
+    fn transcoder(&self, name: &str) -> Result<KnownTranscoder> {
+        let named = self.transcoder.clone().map(KnownTranscoder::of);
+        named.filter(|named| named.name == name).map_or_else(|| KnownTranscoder::called(name), Ok)
+    }
+}
+
+impl Models for LocalModels {
+    fn list(&self) -> Result<Vec<Choice>> {
+        let (model, transcoder) = demo::places();
+        let demo = Choice {
+            name: demo::NAME.to_owned(),
+            model: "part of the program".to_owned(),
+            transcoder: String::new(),
+            bytes: model.bytes() + transcoder.bytes(),
+            here: Here::Whole,
+        };
+        let choice = |pair: Pair| Choice {
+            name: pair.preset.unwrap_or_default().to_owned(),
+            bytes: pair.bytes(),
+            here: match (pair.ready, pair.bytes()) {
+                (true, _) => Here::Whole,
+                (false, 0) => Here::Nothing,
+                (false, _) => Here::Partly,
+            },
+            model: pair.model.reference,
+            transcoder: pair.transcoder.reference,
+        };
+        let mut choices: Vec<Choice> = hub(self.offline).inventory()?.pairs.into_iter().map(choice).collect();
+        // What can be traced now stands first.
+        choices.sort_by_key(|choice| choice.here != Here::Whole);
+        choices.insert(0, demo);
+        Ok(choices)
+    }
+
+    fn server(&self) -> String {
+        hub(self.offline).access.shown()
+    }
+
+    fn offer(&self, choice: &Choice, monitor: &Monitor) -> Result<Offer> {
+        let source = |text: &str| Reference::parse(text).map(Source::Hub).context("this pair has no place on the hub");
+        let request = Request::Pair { model: Some(source(&choice.model)?), transcoder: source(&choice.transcoder)? };
+        Ok(hub(self.offline).offer(&request, false, monitor)?)
+    }
+
+    fn download(&self, offer: &Offer, monitor: &Monitor) -> Result<()> {
+        Ok(hub(self.offline).fetch(offer, monitor)?)
+    }
+
+    fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
+        let places = || {
+            if choice.transcoder.is_empty() {
+                return Ok(demo::places());
+            }
+            let source = |text: &str| Source::parse(text.as_ref());
+            Ok(hub(true).pair(Some(&source(&choice.model)?), &source(&choice.transcoder)?)?)
+        };
+        Ok(Arc::new(LocalTracer::new(self.options.open(places)?, self.settings.clone())))
+    }
+
+    fn library(&self, features: &FeatureSet, monitor: &Monitor) -> Result<Arc<dyn FeatureSource>> {
+        let of = self.transcoder(&features.transcoder)?;
+        let of = KnownTranscoder { source_set: features.source_set.clone(), ..of };
+        Ok(Arc::new(of.library(&self.files, false, &hub(self.offline), monitor)?))
+    }
+}

@@ -1,0 +1,227 @@
+//! Tracing, and everything else that is asked of a loaded model.
+
+use crate::attribution::{Engine, Promoted, Request, TargetChoice, TraceOptions};
+use crate::features::build::Selection;
+use crate::graph::{AttributionGraph, Document, FeatureAt, RawTrace, Settings, Token};
+use crate::ids::{FeatureId, Layer};
+use crate::job::Monitor;
+use crate::service::browse::{Ask, Browsed, browse};
+use crate::service::explain::{ExplainReply, ExplainRequest};
+use crate::service::interventions::{CachedBaseline, Experiment, Measured, ModelReply, ModelRequest};
+use crate::service::library::FeatureSource;
+use crate::service::partial_graphs::grow;
+use crate::tokens::UnknownWord;
+use crate::verify::{self, Answer, Question};
+use anyhow::{Context as _, Result, bail};
+
+/// Features at most in a list on the screen.
+const LISTED: usize = 500;
+/// Features at most of a token of a text.
+const LISTED_OF_TOKEN: usize = 50;
+
+/// How a prompt will be read, leading special token included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The tokens in their order.
+    pub tokens: Vec<Token>,
+    /// The words that are not in the vocabulary.
+    pub unknown: Vec<UnknownWord>,
+}
+
+/// Whoever can trace a prompt. Errors are chains that say what went wrong and what to do.
+pub trait Tracer: Send + Sync + 'static {
+    /// The model's name.
+    fn model_name(&self) -> String;
+
+    /// The transcoder's name.
+    fn transcoder_name(&self) -> String;
+
+    /// How a prompt will be read. Fast: it is called at every keystroke.
+    ///
+    /// # Errors
+    /// A sentence that says why the prompt cannot be traced.
+    fn read_prompt(&self, prompt: &str) -> Result<Reading, String>;
+
+    /// A message as the model's chat template puts it; `None` where the model has no chat template.
+    fn in_chat(&self, _message: &str) -> Option<Result<String, String>> {
+        None
+    }
+
+    /// Traces a prompt. `grown` is given the graph as it grows, from the outputs' rows on; it never loses a node. A
+    /// cancelled trace gives what there is, with [`Extent::Partial`](crate::graph::Extent::Partial) set, or fails.
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document>;
+
+    /// Goes on from a trace to rows of `max_feature_nodes` features, `None` for all; otherwise as [`Tracer::trace`]. What
+    /// `grown` is given has at least the nodes of `from`, and so has the answer.
+    ///
+    /// # Errors
+    /// A chain that says what went wrong and what to do; also where it was cancelled before there was more than in `from`.
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document>;
+
+    /// The tokens that a feature promotes and suppresses most.
+    fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted>;
+
+    /// Looks through the transcoder's features, beside what `knows` knows of them.
+    fn browse(&self, _ask: &Ask, _knows: &dyn FeatureSource, _monitor: &Monitor) -> Result<Browsed> {
+        bail!("the features of this model cannot be looked through")
+    }
+
+    /// What interventions change in the model's run of a prompt.
+    fn measure(&self, _asked: &Experiment, _monitor: &Monitor) -> Result<Measured> {
+        bail!("interventions need a model")
+    }
+
+    /// Answers a request on a prompt; `told` is given what there is of the reply on the way.
+    fn attempt(
+        &self,
+        _tokens: &[Token],
+        _request: &ModelRequest,
+        _told: &mut dyn FnMut(ModelReply),
+        _monitor: &Monitor,
+    ) -> Result<ModelReply> {
+        bail!("interventions need a model")
+    }
+
+    /// Why features of a prompt fire or do not.
+    fn explain(&self, _request: &ExplainRequest, _monitor: &Monitor) -> Result<ExplainReply> {
+        bail!("why a feature fires or does not needs a model")
+    }
+
+    /// Traces what a feature's pre-activation comes from, active or not, as the one output; otherwise as [`Tracer::trace`].
+    fn trace_feature(
+        &self,
+        _prompt: &str,
+        _tokens: &[Token],
+        _at: FeatureAt,
+        _grown: &mut dyn FnMut(Document),
+        _monitor: &Monitor,
+    ) -> Result<Document> {
+        bail!("a feature's inputs cannot be traced without a model")
+    }
+
+    /// Checks a graph, or a part of it, against the model; `told` is given what there is of the answer on the way.
+    fn check(
+        &self,
+        _graph: &AttributionGraph,
+        _question: &Question,
+        _told: &mut dyn FnMut(Answer),
+        _monitor: &Monitor,
+    ) -> Result<Answer> {
+        bail!("a graph is checked against its model, which is not loaded")
+    }
+}
+
+/// A model of this process.
+pub struct LocalTracer {
+    engine: Engine,
+    settings: Settings,
+    base: CachedBaseline,
+}
+
+impl LocalTracer {
+    /// Traces with `engine`, as far as `settings` say; their prompt is not looked at.
+    pub fn new(engine: Engine, settings: Settings) -> Self {
+        Self { engine, settings, base: CachedBaseline::default() }
+    }
+
+    fn options(&self, prompt: &str, targets: TargetChoice) -> TraceOptions {
+        let settings = Settings { prompt: prompt.to_owned(), ..self.settings.clone() };
+        TraceOptions { settings, targets, cut: None }
+    }
+}
+
+impl Tracer for LocalTracer {
+    fn model_name(&self) -> String {
+        self.engine.model.spec.name.clone()
+    }
+
+    fn transcoder_name(&self) -> String {
+        self.engine.transcoder.name()
+    }
+
+    fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
+        let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
+        let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
+        Ok(Reading { tokens, unknown })
+    }
+
+    fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
+        let tokenizer = &self.engine.tokenizer;
+        tokenizer.has_chat().then(|| tokenizer.in_chat(message).map_err(|error| error.to_string()))
+    }
+
+    fn trace(&self, prompt: &str, grown: &mut dyn FnMut(Document), monitor: &Monitor) -> Result<Document> {
+        let options = self.options(prompt, TargetChoice::likeliest(&self.settings));
+        let tracing = self.engine.begin(self.engine.read(prompt)?, &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn resume(
+        &self,
+        from: &RawTrace,
+        max_feature_nodes: Option<usize>,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let had = from.visit_order().collect();
+        let tracing = self.engine.resume(from.clone(), max_feature_nodes, |_| {}, monitor)?;
+        grow(tracing, had, grown, monitor)
+    }
+
+    fn promoted(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Promoted> {
+        Ok(self.engine.promoted(layer.index(), feature.index(), monitor)?)
+    }
+
+    fn browse(&self, ask: &Ask, knows: &dyn FeatureSource, monitor: &Monitor) -> Result<Browsed> {
+        let library = knows.library().context("what is known of these features cannot be looked through")?;
+        let most = if matches!(ask, Ask::Fires(_)) { LISTED_OF_TOKEN } else { LISTED };
+        browse(&self.engine, library, ask, &Selection::ALL, most, monitor)
+    }
+
+    fn measure(&self, asked: &Experiment, monitor: &Monitor) -> Result<Measured> {
+        self.base.measure(&self.engine, asked, monitor)
+    }
+
+    fn attempt(
+        &self,
+        tokens: &[Token],
+        request: &ModelRequest,
+        told: &mut dyn FnMut(ModelReply),
+        monitor: &Monitor,
+    ) -> Result<ModelReply> {
+        self.base.attempt(&self.engine, tokens, request, told, monitor)
+    }
+
+    fn explain(&self, request: &ExplainRequest, monitor: &Monitor) -> Result<ExplainReply> {
+        self.base.explain(&self.engine, request, monitor)
+    }
+
+    fn trace_feature(
+        &self,
+        prompt: &str,
+        tokens: &[Token],
+        at: FeatureAt,
+        grown: &mut dyn FnMut(Document),
+        monitor: &Monitor,
+    ) -> Result<Document> {
+        let options = self.options(prompt, TargetChoice::Given(vec![Request::Feature(at)]));
+        let tracing = self.engine.begin(tokens.to_vec(), &options, |_| {}, monitor)?;
+        grow(tracing, Vec::new(), grown, monitor)
+    }
+
+    fn check(
+        &self,
+        graph: &AttributionGraph,
+        question: &Question,
+        told: &mut dyn FnMut(Answer),
+        monitor: &Monitor,
+    ) -> Result<Answer> {
+        Ok(verify::answer(&self.engine, graph, question, told, monitor)?)
+    }
+}
