@@ -19,19 +19,7 @@ const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui"])];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 5] = [
-    (
-        "candle_core",
-        &[
-            "model",
-            "transcoder",
-            "attribution",
-            "intervention",
-            "verify",
-            "features/build",
-            "features/browse",
-            "session",
-        ],
-    ),
+    ("candle_core", &["model", "transcoder", "attribution", "intervention", "verify", "features/build"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),
