@@ -214,7 +214,8 @@ impl<'a> Probe<'a> {
     /// let probe = Probe::new(&engine, &tokens, &Monitor::default())?;
     /// let split = probe.heads(Asked::Logit(answer.id), Source::Token(Position::from(dallas)), &Monitor::default())?;
     /// let over_heads: f32 = split.heads.iter().map(|part| part.last).sum();
-    /// assert!((split.total - split.stays - over_heads).abs() < 1e-3 * split.total.abs().max(1.0));
+    /// let absolute: f32 = split.heads.iter().map(|part| part.last.abs()).sum();
+    /// assert!((split.total - split.stays - over_heads).abs() < 1e-4 * absolute);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
