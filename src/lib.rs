@@ -1,5 +1,34 @@
 //! circuitscope traces the circuit behind a language model's answer and lets a person walk it, in the terminal.
 //!
+//! ```
+//! use candle_core::Device;
+//! use circuitscope::attribution::{Engine, TargetChoice, TraceOptions};
+//! use circuitscope::graph::{Document, Settings, Thresholds};
+//! use circuitscope::{demo, job::Monitor};
+//! use std::sync::Arc;
+//!
+//! let (model, transcoder) = demo::places();
+//! let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+//! let settings = Settings {
+//!     prompt: demo::PROMPT.to_owned(),
+//!     max_feature_nodes: Some(32),
+//!     batch_size: 32,
+//!     update_interval: 1,
+//!     max_logits: 10,
+//!     logit_probability: 0.95,
+//! };
+//! let targets = TargetChoice::Likeliest { most: 10, probability: 0.95 };
+//! let trace = engine.trace(&TraceOptions { settings, targets, cut: None }, |_| {}, &Monitor::default())?;
+//! assert_eq!(trace.targets[0].text, "Austin");
+//!
+//! let document = Document::from_trace(Arc::new(trace))?;
+//! let kept = document.prune(Thresholds::default());
+//! for edge in kept.incoming(&document.graph, document.graph.logit_nodes().next().unwrap()) {
+//!     println!("{:?} {:+.3}", document.graph.node(edge.source), edge.weight);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The crate is a library with a thin binary. Its floors, lowest first; an import runs downward only
 //! (`tests/floors.rs` reads the `use` lines and fails on one that runs upward):
 //!
@@ -15,6 +44,9 @@
 //! | [`config`] | where the program keeps what is its own |
 //! | [`tui`] | the full-screen program |
 //! | [`cli`] | one file a subcommand |
+
+#[cfg(not(unix))]
+compile_error!("Windows is not supported: build and run circuitscope under WSL, or on another Unix");
 
 pub mod allocator;
 pub mod array;

@@ -28,19 +28,7 @@ const SCREEN: [(&str, &[&str]); 3] = [
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.
 const CRATES: [(&str, &[&str]); 5] = [
-    (
-        "candle_core",
-        &[
-            "model",
-            "transcoder",
-            "attribution",
-            "intervention",
-            "verify",
-            "features/build",
-            "features/browse",
-            "session",
-        ],
-    ),
+    ("candle_core", &["model", "transcoder", "attribution", "intervention", "verify", "features/build"]),
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),

@@ -154,10 +154,13 @@ impl Engine {
         Ok(tracing.into_trace())
     }
 
-    /// Begins to trace `tokens`, whatever the prompt of `options` says; see [`Tracing::begin`].
+    /// Begins to trace the ids of `tokens`; see [`Tracing::begin`].
+    ///
+    /// The trace records the texts that this tokenizer gives them, and the prompt of `options` only where it reads as
+    /// these ids; else their texts one after another.
     ///
     /// # Errors
-    /// As there.
+    /// As there, and as [`Engine::tokens`].
     pub fn begin(
         &self,
         tokens: Vec<Token>,
@@ -166,8 +169,14 @@ impl Engine {
         monitor: &Monitor,
     ) -> Result<Tracing<'_>, TraceError> {
         let text = |id| self.tokenizer.text(id);
+        let tokens = self.tokens(&ids(&tokens))?;
+        let mut options = options.clone();
+        let prompt = &mut options.settings.prompt;
+        if !self.read(prompt).is_ok_and(|read| read == tokens) {
+            *prompt = tokens.iter().map(|token| token.text.as_str()).collect();
+        }
         let mut tracing =
-            Tracing::begin(&self.model, &self.transcoder, tokens, options, &self.limits, text, planned, monitor)?;
+            Tracing::begin(&self.model, &self.transcoder, tokens, &options, &self.limits, text, planned, monitor)?;
         tracing.trace.provenance.file_hashes.clone_from(&self.file_hashes);
         tracing.trace.provenance.warnings.clone_from(&self.warnings);
         Ok(tracing)
@@ -187,8 +196,7 @@ impl Engine {
         if let Some(what) = differing_file(&self.file_hashes, &from.provenance.file_hashes) {
             return Err(TraceError::Resume(format!("it was made from other files: {what}")));
         }
-        let ids: Vec<u32> = from.tokens.iter().map(|token| token.id).collect();
-        if self.tokens(&ids)? != from.tokens {
+        if self.tokens(&ids(&from.tokens))? != from.tokens {
             return Err(TraceError::Resume("its tokens have other texts than this tokenizer gives".to_owned()));
         }
         Tracing::resume(&self.model, &self.transcoder, from, max_feature_nodes, &self.limits, planned, monitor)
@@ -207,8 +215,7 @@ impl Engine {
     /// # Errors
     /// The weights cannot be read, or the work was stopped.
     pub fn capture_tokens(&self, tokens: &[Token], monitor: &Monitor) -> Result<Capture, TraceError> {
-        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        Capture::run(&self.model, &self.transcoder, &ids, monitor)
+        Capture::run(&self.model, &self.transcoder, &ids(tokens), monitor)
     }
 
     /// SHA-256 of the model's and the transcoder's files, by `model/` or `transcoder/` and name.
@@ -292,6 +299,10 @@ impl Engine {
         };
         Promoted { top: listed(1.0), bottom: listed(-1.0) }
     }
+}
+
+fn ids(tokens: &[Token]) -> Vec<u32> {
+    tokens.iter().map(|token| token.id).collect()
 }
 
 /// What is odd about a model and its tokenizer.

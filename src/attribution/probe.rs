@@ -199,6 +199,26 @@ impl<'a> Probe<'a> {
     ///
     /// # Errors
     /// As [`Probe::row`]; the source is not there.
+    ///
+    /// # Examples
+    /// ```
+    /// use candle_core::Device;
+    /// use circuitscope::attribution::Engine;
+    /// use circuitscope::attribution::{Asked, Probe, Source};
+    /// use circuitscope::{demo, ids::Position, job::Monitor};
+    ///
+    /// let (model, transcoder) = demo::places();
+    /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+    /// let tokens = engine.read(demo::PROMPT)?;
+    /// let answer = engine.tokenizer.target("Austin", engine.model.spec.vocab_size)?;
+    /// let dallas = tokens.iter().position(|token| token.text == "Dallas").unwrap();
+    /// let probe = Probe::new(&engine, &tokens, &Monitor::default())?;
+    /// let split = probe.heads(Asked::Logit(answer.id), Source::Token(Position::from(dallas)), &Monitor::default())?;
+    /// let over_heads: f32 = split.heads.iter().map(|part| part.last).sum();
+    /// let absolute: f32 = split.heads.iter().map(|part| part.last.abs()).sum();
+    /// assert!((split.total - split.stays - over_heads).abs() < 1e-4 * absolute);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
         let column = self.column(source).ok_or_else(|| TraceError::Target {
             name: source.to_string(),

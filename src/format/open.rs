@@ -58,6 +58,16 @@ impl Form {
 ///
 /// # Errors
 /// [`FormatError::Read`], [`FormatError::Other`] where it is none of these, or as their readers fail.
+///
+/// # Examples
+/// ```
+/// use circuitscope::format;
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// assert_eq!((document.origin.prompt.as_str(), document.graph.n_nodes()), ("x", 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn open(path: &Path) -> Result<Document, FormatError> {
     let content = Content::of(path).map_err(|error| reading(path, error))?;
     match Form::of(&content, content.len() as u64).map_err(|found| none_of_them(path, found))? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct Token {
     /// Its vocabulary index.
     pub id: u32,
-    /// Its text, with whatever control characters it holds; show it through `tokens::visible`.
+    /// Its text as the tokenizer gives it, control characters included: it is escaped before it is shown.
     pub text: String,
 }
 

@@ -45,6 +45,20 @@ impl Paths {
 ///
 /// # Errors
 /// [`Cancelled`], where the work was asked to stop.
+///
+/// # Examples
+/// ```
+/// use circuitscope::{format, graph::paths, job::Cancel};
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// let graph = &document.graph;
+/// let (token, logit) = (graph.token_nodes().next().unwrap(), graph.logit_nodes().next().unwrap());
+/// let paths = paths(graph, None, token, logit, 10, &Cancel::default())?;
+/// assert_eq!(paths.found.len(), 1);
+/// assert_eq!(paths.found[0].strength, 0.75); // The other quarter of the output comes from an error.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn paths(
     graph: &AttributionGraph,
     within: Option<&Kept>,

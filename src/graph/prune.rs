@@ -37,6 +37,19 @@ impl Default for Thresholds {
 ///
 /// Of a graph [with a cycle](AttributionGraph::is_cyclic) every edge between kept nodes is kept; what is computed of its
 /// influence is NaN.
+///
+/// # Examples
+/// ```
+/// use circuitscope::{format, graph::{Thresholds, prune}};
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// let graph = &document.graph;
+/// let kept = prune(graph, Thresholds { node: 0.5, ..Thresholds::default() });
+/// assert!(graph.logit_nodes().chain(graph.token_nodes()).all(|id| kept.has_node(id)));
+/// assert!(kept.n_nodes() < graph.n_nodes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn prune(graph: &AttributionGraph, thresholds: Thresholds) -> Kept {
     prune_by_density(graph, thresholds, &Densities::default())
 }

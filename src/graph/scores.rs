@@ -98,6 +98,17 @@ pub fn error_share(graph: &AttributionGraph, target: NodeId) -> f64 {
 ///
 /// The completeness runs over all nodes; a node without inputs counts as explained, as in circuit-tracer. A graph in
 /// which nothing flows scores 0; one [with a cycle](AttributionGraph::is_cyclic) has no scores, which are NaN then.
+///
+/// # Examples
+/// ```
+/// use circuitscope::{format, graph::{influence, scores}};
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// let scores = scores(&document.graph, &influence(&document.graph));
+/// assert_eq!(scores.replacement, 0.75);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn scores(graph: &AttributionGraph, influence: &[f64]) -> Scores {
     if graph.is_cyclic() {
         return NO_SCORES;

@@ -41,6 +41,18 @@ pub struct SupernodeGraph {
 /// `weight(S -> T)` is the sum over `t` in `T` of `share_t` times the sum over `s` in `S` of `A[t, s] / ext_t`.
 /// Between two lone nodes that is `A[t, s] / in_t`. All edges of the graph count, kept or not, so that the drawing
 /// does not change with the thresholds.
+///
+/// # Examples
+/// ```
+/// use circuitscope::{format, graph::supernodes};
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// let grouped = supernodes(&document.graph, &document.edited);
+/// assert_eq!(document.edited.groups[0].name, "deep");
+/// assert_eq!((grouped.nodes.len(), grouped.edges[0].weight), (2, 0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn supernodes(graph: &AttributionGraph, edited: &Edited) -> SupernodeGraph {
     let groups = edited.groups.iter().enumerate();
     let mut nodes: Vec<_> =

@@ -119,7 +119,7 @@ pub(super) fn any_graph() -> impl Strategy<Value = AttributionGraph> {
 /// `p^T (N + N^2 + ...)` as it is written, power by power.
 fn by_powers(graph: &AttributionGraph) -> Vec<f64> {
     let mut flow: Vec<f64> =
-        graph.node_ids().map(|id| super::influence::pull(graph, &vec![0.0; graph.n_nodes()], id)).collect();
+        graph.node_ids().map(|id| influence::pull(graph, &vec![0.0; graph.n_nodes()], id)).collect();
     let mut influence = vec![0.0; graph.n_nodes()];
     while flow.iter().any(|part| *part != 0.0) {
         let mut next = vec![0.0; graph.n_nodes()];

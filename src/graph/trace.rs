@@ -147,7 +147,7 @@ pub struct RawTrace {
 /// The choices a trace was made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The prompt as it was typed.
+    /// The prompt as it was typed; of tokens that were given as ids or cut, their texts one after another.
     pub prompt: String,
     /// At most this many features get a row; `None` for all.
     pub max_feature_nodes: Option<usize>,

@@ -47,6 +47,33 @@ impl Baseline {
     ///
     /// # Errors
     /// As [`resolve`] and [`intervene`].
+    ///
+    /// # Examples
+    /// ```
+    /// use candle_core::Device;
+    /// use circuitscope::attribution::Engine;
+    /// use circuitscope::intervention::{Action, Baseline, Effects, Intervention, Interventions, sites_at};
+    /// use circuitscope::{demo, ids::Position, job::Monitor};
+    ///
+    /// let (model, transcoder) = demo::places();
+    /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+    /// let tokens = engine.read(demo::PROMPT)?;
+    /// let base = Baseline::run(&engine, &tokens, &Monitor::default())?;
+    /// let last = Position::from(tokens.len() - 1);
+    /// let ablation = Intervention {
+    ///     name: "every feature of the last token".to_owned(),
+    ///     sites: sites_at(&base.capture, last),
+    ///     action: Action::Ablate,
+    ///     muted: false,
+    /// };
+    /// let interventions = Interventions { list: vec![ablation], ..Interventions::default() };
+    /// let altered = base.altered(&engine, &interventions, &Monitor::default())?;
+    /// let effects = Effects::of(&base, &altered, &[], &[], 1);
+    /// let (answer, fallen) = (effects.before[0], effects.falling[0]);
+    /// assert_eq!(engine.tokenizer.text(answer.id), "Austin");
+    /// assert!(fallen.id == answer.id && fallen.of_probability() < 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn altered(
         &self,
         engine: &Engine,

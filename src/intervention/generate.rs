@@ -100,6 +100,24 @@ impl Sampling {
 ///
 /// # Errors
 /// The interventions cannot be made or are direct ones, the sampling makes no sense, or weights cannot be read.
+///
+/// # Examples
+/// ```
+/// use candle_core::Device;
+/// use circuitscope::attribution::Engine;
+/// use circuitscope::intervention::{Generation, Interventions, Sampling, generate};
+/// use circuitscope::{demo, job::Monitor};
+///
+/// let (model, transcoder) = demo::places();
+/// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
+/// let tokens = engine.read(demo::PROMPT)?;
+/// let base = engine.capture_tokens(&tokens, &Monitor::default())?;
+/// let greedy = Generation { max_tokens: 1, sampling: Sampling::default(), cached: true };
+/// let idle = Interventions::default();
+/// let continuation = generate(&engine, &base, &idle, &greedy, &mut |_, _| {}, &Monitor::default())?;
+/// assert_eq!(engine.tokenizer.text(continuation.tokens[0].id), "Austin");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn generate(
     engine: &Engine,
     base: &Capture,

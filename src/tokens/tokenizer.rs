@@ -233,6 +233,16 @@ impl Tokenizer {
     ///
     /// # Errors
     /// The text is empty, or the tokenizer cannot read it.
+    ///
+    /// # Examples
+    /// ```
+    /// use circuitscope::{demo, tokens::Tokenizer};
+    ///
+    /// let tokens = Tokenizer::open(&demo::places().0)?.read("the capital of Texas")?;
+    /// let texts: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
+    /// assert_eq!(texts, ["<bos>", "the", "capital", "of", "Texas"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read(&self, prompt: &str) -> Result<Vec<Token>, TokenError> {
         let mut ids = self.encode(prompt)?;
         if ids.is_empty() {

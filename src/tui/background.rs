@@ -141,7 +141,7 @@ mod tests {
             before in "[a-z0-9:;/]{0,3}", answer in "(11;rgb:)?[0-9a-z/:;]{0,30}", ends in any::<bool>(),
         ) {
             // Too many digits, or too few channels.
-            prop_assume!(super::ground(&answer).is_none());
+            prop_assume!(ground(&answer).is_none());
             let mut all = [keys(&before), vec![START], keys(&answer)].concat();
             all.extend(ends.then_some(ENDS[0]));
             prop_assert_eq!(hear(&all), (all, None));

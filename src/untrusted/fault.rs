@@ -98,7 +98,7 @@ mod tests {
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
-    #[allow(dead_code, reason = "only what is wrong with it matters")]
+    #[expect(dead_code, reason = "only what is wrong with it matters")]
     struct Cell {
         kind: Kind,
         count: u32,

@@ -116,6 +116,22 @@ pub fn export(
 ///
 /// # Errors
 /// [`FormatError::Unexportable`]; the second is what `out` fails with.
+///
+/// # Examples
+/// ```
+/// use circuitscope::format::{self, Format, Options, Theme};
+/// use circuitscope::graph::Part;
+/// use std::path::Path;
+///
+/// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+/// let edited = &document.edited;
+/// let kept = document.prune(edited.thresholds);
+/// let options = Options { format: Format::Mermaid, part: Part::Pruned, slug: String::new(), scan: None, theme: Theme::Light };
+/// let mut text = Vec::new();
+/// format::export_to(&document, &kept, edited, &options, &mut text)??;
+/// assert!(String::from_utf8(text)?.starts_with("flowchart"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn export_to(
     document: &Document,
     kept: &Kept,

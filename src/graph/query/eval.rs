@@ -177,6 +177,26 @@ impl Matches {
 
 impl Query {
     /// What matches among what is kept.
+    ///
+    /// # Examples
+    /// ```
+    /// use circuitscope::format;
+    /// use circuitscope::graph::{Thresholds, query::{NothingKnown, Query, Subject}};
+    /// use std::path::Path;
+    ///
+    /// let document = format::open(Path::new("tests/formats/data/neuronpedia.json"))?;
+    /// let subject = Subject {
+    ///     graph: &document.graph,
+    ///     kept: &document.prune(Thresholds { node: 1.0, edge: 1.0, density: 1.0 }),
+    ///     labels: &document.labels,
+    ///     edited: &document.edited,
+    ///     selected: None,
+    ///     features: &NothingKnown,
+    /// };
+    /// let matches = Query::parse("type:feature layer:1")?.matches(&subject);
+    /// assert_eq!(matches.n_nodes, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn matches(&self, subject: &Subject<'_>) -> Matches {
         let blocks = block::blocks(subject);
         let plan = Plan::new(self.expr(), subject, &blocks);

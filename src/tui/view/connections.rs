@@ -240,7 +240,7 @@ fn standing(state: &State, standing: Option<Standing>, pen: &mut Pen<'_>) {
     pen.put(state.look.glyphs.standings[standing as usize], style);
 }
 
-#[allow(clippy::too_many_arguments, reason = "a row is what it shows and where")]
+#[expect(clippy::too_many_arguments, reason = "a row is what it shows and where")]
 fn row(
     state: &State,
     circuit: &Circuit,
