@@ -2,8 +2,8 @@
 
 use crate::attribution::{TraceError, sizes};
 use crate::job::Monitor;
-use crate::model::{Divisors, Transformer};
-use crate::transcoder::{Active, FeatureOutput, Transcoder};
+use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::transcoder::{Active, Transcoder};
 use candle_core::Tensor;
 
 /// Positions whose activations and errors count as zero: the leading special token, whose activations are huge and
@@ -57,43 +57,22 @@ impl Capture {
         if transcoder.config.is_dictionary() {
             return Err(TraceError::Dictionary(transcoder.name()));
         }
-        let n_layers = model.spec.n_layers;
         let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
-        let positions = model.positions(ids.len())?;
-        let mut resid = model.start(ids, &positions)?;
-        let mut layers = Vec::with_capacity(n_layers);
-        for layer in 0..n_layers {
-            monitor.report("forward pass", layer as u64, n_layers as u64)?;
-            let pass = model.layer(layer, &resid, &positions, None, None, monitor.cancel())?;
-            let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
-            let (written, after_mlp) = model.after_mlp(layer, output.clone(), None)?;
-            let feature_input = transcoder.input().of(&pass).clone();
-            let encoded = transcoder.encode(layer, &feature_input, monitor.cancel())?;
-            if encoded.pre_activations.iter().any(|x| !x.is_finite()) {
-                return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
-            }
-            resid = pass.resid_mid.add(&written)?;
-            monitor.count(sizes::layer_operations(&model.spec, transcoder.n_features(layer), ids.len()));
-            layers.push(CapturedLayer {
-                active: transcoder.active(layer, &encoded, zeroed),
-                pattern: pass.pattern,
-                divisors: Divisors {
-                    attention: pass.attention_divisor,
-                    after_attention: pass.after_attention_divisor,
-                    mlp: pass.mlp_divisor,
-                    after_mlp,
-                },
-                feature_input,
-                feature_output: match transcoder.output() {
-                    FeatureOutput::MlpOut => output,
-                    _ => written,
-                },
-            });
-        }
-        let norm = model.final_norm()?;
-        let final_divisor = norm.divisor(&resid)?;
-        let final_output = norm.scale(&norm.divide(&resid, &final_divisor)?)?;
-        Ok(Self { ids: ids.to_vec(), zeroed, layers, final_divisor, final_output })
+        let mut kept = Kept {
+            model,
+            transcoder,
+            n_positions: ids.len(),
+            zeroed,
+            monitor,
+            patterns: Vec::new(),
+            divisors: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            active: Vec::new(),
+        };
+        let resid = model.forward(model.prompt(ids)?, &mut kept, monitor.cancel())?;
+        let (final_output, final_divisor) = model.last_normed(&resid, None)?;
+        Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), final_divisor, final_output })
     }
 
     /// Tokens, `P`.
@@ -104,6 +83,72 @@ impl Capture {
     /// Active features of all layers, `A`.
     pub fn n_active(&self) -> usize {
         self.layers.iter().map(|layer| layer.active.len()).sum()
+    }
+}
+
+/// What a pass keeps, by layer.
+struct Kept<'a> {
+    model: &'a Transformer,
+    transcoder: &'a Transcoder,
+    n_positions: usize,
+    zeroed: usize,
+    monitor: &'a Monitor,
+    patterns: Vec<Tensor>,
+    divisors: Vec<Divisors>,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    active: Vec<Vec<Active>>,
+}
+
+impl Kept<'_> {
+    fn layers(self) -> Vec<CapturedLayer> {
+        let features = self.inputs.into_iter().zip(self.outputs).zip(self.active);
+        let layer = |((pattern, divisors), ((feature_input, feature_output), active))| CapturedLayer {
+            pattern,
+            divisors,
+            feature_input,
+            feature_output,
+            active,
+        };
+        self.patterns.into_iter().zip(self.divisors).zip(features).map(layer).collect()
+    }
+}
+
+impl Hooks for Kept<'_> {
+    type Error = TraceError;
+
+    fn resid_pre(&mut self, layer: usize, _: &mut Tensor) -> Result<(), TraceError> {
+        Ok(self.monitor.report("forward pass", layer as u64, self.model.spec.n_layers as u64)?)
+    }
+
+    fn pattern(&mut self, _: usize, _: usize, pattern: &mut Tensor) -> Result<(), TraceError> {
+        self.patterns.push(pattern.clone());
+        Ok(())
+    }
+
+    fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), TraceError> {
+        let input = self.transcoder.input().of(input);
+        let encoded = self.transcoder.encode(layer, input, self.monitor.cancel())?;
+        if encoded.pre_activations.iter().any(|x| !x.is_finite()) {
+            return Err(TraceError::NotFinite(format!("the transcoder of layer {layer}")));
+        }
+        self.active.push(self.transcoder.active(layer, &encoded, self.zeroed));
+        self.inputs.push(input.clone());
+        Ok(())
+    }
+
+    fn mlp_out(&mut self, _: usize, at: MlpOutput, output: &mut Tensor) -> Result<(), TraceError> {
+        if at == self.transcoder.output().of_mlp() {
+            self.outputs.push(output.clone());
+        }
+        Ok(())
+    }
+
+    fn resid_post(&mut self, layer: usize, _: &mut Tensor, divisors: Divisors) -> Result<(), TraceError> {
+        self.divisors.push(divisors);
+        let (spec, n_features) = (&self.model.spec, self.transcoder.n_features(layer));
+        self.monitor.count(sizes::layer_operations(spec, n_features, self.n_positions));
+        Ok(())
     }
 }
 

@@ -112,7 +112,7 @@ impl<'a> Replacement<'a> {
             first_position: Vec::with_capacity(n_layers + 1),
             error_norms: Vec::with_capacity(n_layers * n_positions),
             embeddings: model.embed(&ids)?,
-            learned: model.positions(n_positions)?.learned,
+            learned: model.learned_positions(0..n_positions)?,
             staging: Mutex::default(),
         };
         // Row 0: the embedding of token 0 propagated through the linear model. Row 1: the constants.

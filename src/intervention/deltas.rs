@@ -41,11 +41,11 @@ impl<'a> Deltas<'a> {
         Ok(())
     }
 
-    /// `output` `[P, d]` of a layer with what is added to it.
-    pub fn onto(&self, layer: usize, output: Tensor) -> Result<Tensor, InterventionError> {
-        match &self.layers[layer] {
-            None => Ok(output),
-            Some(sum) => Ok(output.add(&Tensor::from_slice(sum, output.shape(), self.model.device())?)?),
+    /// Adds to the `output` `[P, d]` of a layer what was written into it.
+    pub fn onto(&self, layer: usize, output: &mut Tensor) -> Result<(), InterventionError> {
+        if let Some(sum) = &self.layers[layer] {
+            *output = output.add(&Tensor::from_slice(sum, output.shape(), self.model.device())?)?;
         }
+        Ok(())
     }
 }

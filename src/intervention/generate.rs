@@ -6,9 +6,8 @@ use crate::intervention::deltas::Deltas;
 use crate::intervention::run::{base_activation, check_change, in_hand};
 use crate::intervention::{Change, InterventionError, resolve};
 use crate::job::Monitor;
-use crate::model::{Cache, Transformer};
+use crate::model::{Cache, Hooks, MlpInput, MlpOutput, Transformer};
 use crate::tokens::Tokenizer;
-use crate::transcoder::FeatureOutput;
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling as Draw};
 use std::ops::Range;
@@ -146,15 +145,8 @@ pub fn generate_alone(
     each: &mut dyn FnMut(Next, &[f32]),
     monitor: &Monitor,
 ) -> Result<Continuation, InterventionError> {
-    let cancel = monitor.cancel();
     let read = &mut |cache: &mut Cache, ids: &[u32], unread: Range<usize>| {
-        let positions = model.positions_at(unread.clone())?;
-        let mut resid = model.start(&ids[unread], &positions)?;
-        for layer in 0..model.spec.n_layers {
-            let pass = model.layer_behind(cache, layer, &resid, &positions, None, cancel)?;
-            let output = model.mlp(layer, &pass.mlp_in, cancel)?;
-            resid = pass.resid_mid.add(&model.after_mlp(layer, output, None)?.0)?;
-        }
+        let resid = model.forward(model.unread(ids, unread, cache)?, &mut (), monitor.cancel())?;
         last_logits(model, &resid, monitor)
     };
     continued(model, tokenizer, ids, generation, read, each, monitor)
@@ -208,9 +200,9 @@ fn continued(
 /// Logits `[V]` behind the last position of the residual stream `[n, d]` behind all layers.
 fn last_logits(model: &Transformer, resid: &Tensor, monitor: &Monitor) -> Result<Vec<f32>, InterventionError> {
     let last = resid.narrow(0, resid.dim(0)? - 1, 1)?;
-    let norm = model.final_norm()?;
-    in_hand(&norm.divisor(&last)?)?;
-    let logits = model.logits(&norm.apply(&last)?, monitor.cancel())?.swap_remove(0);
+    let (last, divisor) = model.last_normed(&last, None)?;
+    in_hand(&divisor)?;
+    let logits = model.logits(&last, monitor.cancel())?.swap_remove(0);
     if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(InterventionError::NonFinite) }
 }
 
@@ -230,52 +222,82 @@ impl Reader<'_> {
         unread: Range<usize>,
         monitor: &Monitor,
     ) -> Result<Vec<f32>, InterventionError> {
-        let (model, transcoder, cancel) = (&self.engine.model, &self.engine.transcoder, monitor.cancel());
+        let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
         let changes = resolve(&self.interventions.list, self.base.n_positions(), unread.clone())?;
         changes.iter().try_for_each(|change| check_change(transcoder, change, unread.end))?;
-        let freezes = self.interventions.freeze != Freeze::Free && unread.start == 0 && !self.interventions.is_idle();
-        let positions = model.positions_at(unread.clone())?;
-        let mut resid = model.start(&ids[unread.clone()], &positions)?;
-        let mut deltas = Deltas::new(model, transcoder, None, unread.len());
-        for layer in 0..model.spec.n_layers {
-            let frozen = freezes.then_some(&self.base.layers[layer].pattern);
-            let pass = model.layer_behind(cache, layer, &resid, &positions, frozen, cancel)?;
-            in_hand(&pass.mlp_divisor)?;
-            let here: Vec<_> = changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
-            if !here.is_empty() {
-                self.add(&mut deltas, layer, &here, transcoder.input().of(&pass), unread.start, monitor)?;
-            }
-            let output = model.mlp(layer, &pass.mlp_in, cancel)?;
-            let written = match transcoder.output() {
-                FeatureOutput::MlpOut => model.after_mlp(layer, deltas.onto(layer, output)?, None)?.0,
-                _ => deltas.onto(layer, model.after_mlp(layer, output, None)?.0)?,
-            };
-            resid = pass.resid_mid.add(&written)?;
-        }
+        let mut altered = Altered {
+            engine: self.engine,
+            base: self.base,
+            changes,
+            freezes: self.interventions.freeze != Freeze::Free && unread.start == 0 && !self.interventions.is_idle(),
+            first: unread.start,
+            deltas: Deltas::new(model, transcoder, None, unread.len()),
+            monitor,
+        };
+        let resid = model.forward(model.unread(ids, unread, cache)?, &mut altered, monitor.cancel())?;
         last_logits(model, &resid, monitor)
     }
+}
 
-    /// Adds the changes of a layer, whose features read `input` `[n, d]` at positions `first..`.
-    fn add(
-        &self,
-        deltas: &mut Deltas<'_>,
-        layer: usize,
-        changes: &[&Change],
-        input: &Tensor,
-        first: usize,
-        monitor: &Monitor,
-    ) -> Result<(), InterventionError> {
-        let transcoder = &self.engine.transcoder;
-        let encoded = transcoder.encode(layer, input, monitor.cancel())?;
-        let activations = transcoder.activations(layer, &encoded, self.base.zeroed.saturating_sub(first));
-        for change in changes {
-            let at = change.feature;
-            let position = at.position.index() - first;
-            let own = activations[position * encoded.n_features + at.feature.index()];
-            let is_generated = at.position.index() >= self.base.n_positions();
-            let before = if is_generated { own } else { base_activation(self.base, at) };
-            deltas.add(layer, position, at.feature.index(), change.value.on(before) - own)?;
+/// An altered pass over unread positions under way.
+struct Altered<'a> {
+    engine: &'a Engine,
+    base: &'a Capture,
+    changes: Vec<Change>,
+    /// Whether the prompt's attention stays as it was.
+    freezes: bool,
+    /// The first position that is read.
+    first: usize,
+    deltas: Deltas<'a>,
+    monitor: &'a Monitor,
+}
+
+impl Hooks for Altered<'_> {
+    type Error = InterventionError;
+
+    fn pattern(&mut self, layer: usize, _: usize, pattern: &mut Tensor) -> Result<(), InterventionError> {
+        if self.freezes {
+            *pattern = begun_with(&self.base.layers[layer].pattern, pattern)?;
         }
         Ok(())
     }
+
+    fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), InterventionError> {
+        in_hand(&input.divisor)?;
+        let changes: Vec<_> = self.changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let transcoder = &self.engine.transcoder;
+        let encoded = transcoder.encode(layer, transcoder.input().of(input), self.monitor.cancel())?;
+        let activations = transcoder.activations(layer, &encoded, self.base.zeroed.saturating_sub(self.first));
+        for change in changes {
+            let at = change.feature;
+            let position = at.position.index() - self.first;
+            let own = activations[position * encoded.n_features + at.feature.index()];
+            let is_generated = at.position.index() >= self.base.n_positions();
+            let before = if is_generated { own } else { base_activation(self.base, at) };
+            self.deltas.add(layer, position, at.feature.index(), change.value.on(before) - own)?;
+        }
+        Ok(())
+    }
+
+    fn mlp_out(&mut self, layer: usize, at: MlpOutput, output: &mut Tensor) -> Result<(), InterventionError> {
+        if at == self.engine.transcoder.output().of_mlp() {
+            self.deltas.onto(layer, output)?;
+        }
+        Ok(())
+    }
+}
+
+/// A pattern `[heads, P, P]` whose first `F` rows are those of `frozen` `[heads, F, F]`.
+fn begun_with(frozen: &Tensor, own: &Tensor) -> candle_core::Result<Tensor> {
+    let (heads, n, _) = frozen.dims3()?;
+    let behind = own.dim(1)? - n;
+    if behind == 0 {
+        return Ok(frozen.clone());
+    }
+    let unread = Tensor::zeros((heads, n, behind), frozen.dtype(), frozen.device())?;
+    let first = Tensor::cat(&[frozen, &unread], 2)?;
+    Tensor::cat(&[&first, &own.narrow(1, n, behind)?], 1)
 }

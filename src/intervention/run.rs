@@ -6,8 +6,8 @@ use crate::intervention::InterventionError;
 use crate::intervention::deltas::Deltas;
 use crate::intervention::resolve::name;
 use crate::job::Monitor;
-use crate::model::Transformer;
-use crate::transcoder::{FeatureOutput, Transcoder};
+use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::transcoder::Transcoder;
 use candle_core::Tensor;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -115,76 +115,115 @@ pub fn intervene(
     monitor: &Monitor,
 ) -> Result<Outcome, InterventionError> {
     check(transcoder, base, changes, mode)?;
-    let (n_layers, n_positions) = (model.spec.n_layers, base.n_positions());
     let direct = match mode {
         Mode::Direct(layers) => Some(layers.clone()),
         Mode::FrozenAttention | Mode::Free => None,
     };
-    let all_layers = direct.as_ref().is_some_and(|layers| *layers == (0..n_layers));
-    let positions = model.positions(n_positions)?;
-    let mut resid = model.start(&base.ids, &positions)?;
-    let mut deltas = Deltas::new(model, transcoder, direct.clone(), n_positions);
-    let mut outcome = Outcome {
-        logits: Vec::new(),
-        activations: Vec::new(),
-        pre_activations: Vec::new(),
-        written: Vec::with_capacity(changes.len()),
+    let mut altered = Altered {
+        model,
+        transcoder,
+        base,
+        changes,
+        freezes_attention: *mode != Mode::Free,
+        deltas: Deltas::new(model, transcoder, direct.clone(), base.n_positions()),
+        is_linear: direct.as_ref().is_some_and(|layers| *layers == (0..model.spec.n_layers)),
+        direct,
+        outcome: Outcome {
+            logits: Vec::new(),
+            activations: Vec::new(),
+            pre_activations: Vec::new(),
+            written: Vec::with_capacity(changes.len()),
+        },
+        monitor,
     };
-    for (layer, frozen) in base.layers.iter().enumerate() {
-        monitor.report("altered pass", layer as u64, n_layers as u64)?;
-        let pattern = (*mode != Mode::Free).then_some(&frozen.pattern);
-        let divisors = all_layers.then_some(&frozen.divisors);
-        let pass = model.layer(layer, &resid, &positions, pattern, divisors, monitor.cancel())?;
-        in_hand(&pass.mlp_divisor)?;
-        let input = transcoder.input().of(&pass);
-        let mut encoded = transcoder.encode(layer, input, monitor.cancel())?;
-        let activations = transcoder.activations(layer, &encoded, base.zeroed);
-        let width = encoded.n_features;
-        for change in changes.iter().filter(|change| change.feature.layer.index() == layer) {
-            let (position, feature) = (change.feature.position.index(), change.feature.feature.index());
-            let before = base_activation(base, change.feature);
-            let from = if direct.is_some() { before } else { activations[position * width + feature] };
-            let to = change.value.on(before);
-            outcome.written.push((change.feature, to));
-            deltas.add(layer, position, feature, to - from)?;
-        }
-        let output = match &direct {
-            Some(layers) if layers.contains(&layer) => match transcoder.skip(layer, model.device())? {
-                Some(skip) => {
-                    let change = input.sub(&frozen.feature_input)?.matmul(&skip.t()?)?;
-                    frozen.feature_output.add(&change)?
-                }
-                None => frozen.feature_output.clone(),
-            },
-            _ => {
-                let output = model.mlp(layer, &pass.mlp_in, monitor.cancel())?;
-                match transcoder.output() {
-                    FeatureOutput::MlpOut => output,
-                    _ => model.after_mlp(layer, output, None)?.0,
-                }
-            }
-        };
-        let output = deltas.onto(layer, output)?;
-        let written = match transcoder.output() {
-            FeatureOutput::MlpOut => {
-                let divisor = frozen.divisors.after_mlp.as_ref().filter(|_| all_layers);
-                model.after_mlp(layer, output, divisor)?.0
-            }
-            _ => output,
-        };
-        resid = pass.resid_mid.add(&written)?;
-        encoded.pre_activations[..base.zeroed * width].fill(0.0);
-        outcome.activations.push(activations);
-        outcome.pre_activations.push(encoded.pre_activations);
-    }
-    let norm = model.final_norm()?;
-    let divisor = if all_layers { base.final_divisor.clone() } else { norm.divisor(&resid)? };
+    let resid = model.forward(model.prompt(&base.ids)?, &mut altered, monitor.cancel())?;
+    let (last, divisor) = model.last_normed(&resid, altered.is_linear.then_some(&base.final_divisor))?;
     in_hand(&divisor)?;
-    outcome.logits = model.logits(&norm.scale(&norm.divide(&resid, &divisor)?)?, monitor.cancel())?;
+    let mut outcome = altered.outcome;
+    outcome.logits = model.logits(&last, monitor.cancel())?;
     if outcome.logits.iter().flatten().all(|logit| logit.is_finite()) {
         Ok(outcome)
     } else {
         Err(InterventionError::NonFinite)
+    }
+}
+
+/// An altered pass under way.
+struct Altered<'a> {
+    model: &'a Transformer,
+    transcoder: &'a Transcoder,
+    base: &'a Capture,
+    changes: &'a [Change],
+    freezes_attention: bool,
+    /// The layers in which feature outputs stay, where changes are direct.
+    direct: Option<Range<usize>>,
+    /// Whether those are all, so that norm divisors stay too.
+    is_linear: bool,
+    deltas: Deltas<'a>,
+    outcome: Outcome,
+    monitor: &'a Monitor,
+}
+
+impl Hooks for Altered<'_> {
+    type Error = InterventionError;
+
+    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
+        self.is_linear.then_some(&self.base.layers[layer].divisors)
+    }
+
+    fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {
+        self.freezes_attention.then_some(&self.base.layers[layer].pattern)
+    }
+
+    fn resid_pre(&mut self, layer: usize, _: &mut Tensor) -> Result<(), InterventionError> {
+        Ok(self.monitor.report("altered pass", layer as u64, self.model.spec.n_layers as u64)?)
+    }
+
+    fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), InterventionError> {
+        in_hand(&input.divisor)?;
+        let zeroed = self.base.zeroed;
+        let input = self.transcoder.input().of(input);
+        let mut encoded = self.transcoder.encode(layer, input, self.monitor.cancel())?;
+        let activations = self.transcoder.activations(layer, &encoded, zeroed);
+        let width = encoded.n_features;
+        for change in self.changes.iter().filter(|change| change.feature.layer.index() == layer) {
+            let (position, feature) = (change.feature.position.index(), change.feature.feature.index());
+            let before = base_activation(self.base, change.feature);
+            let from = if self.direct.is_some() { before } else { activations[position * width + feature] };
+            let to = change.value.on(before);
+            self.outcome.written.push((change.feature, to));
+            self.deltas.add(layer, position, feature, to - from)?;
+        }
+        encoded.pre_activations[..zeroed * width].fill(0.0);
+        self.outcome.activations.push(activations);
+        self.outcome.pre_activations.push(encoded.pre_activations);
+        Ok(())
+    }
+
+    fn instead_of_mlp(
+        &mut self,
+        layer: usize,
+        input: &MlpInput,
+    ) -> Result<Option<(MlpOutput, Tensor)>, InterventionError> {
+        if !self.direct.as_ref().is_some_and(|layers| layers.contains(&layer)) {
+            return Ok(None);
+        }
+        let frozen = &self.base.layers[layer];
+        let output = match self.transcoder.skip(layer, self.model.device())? {
+            Some(skip) => {
+                let change = self.transcoder.input().of(input).sub(&frozen.feature_input)?.matmul(&skip.t()?)?;
+                frozen.feature_output.add(&change)?
+            }
+            None => frozen.feature_output.clone(),
+        };
+        Ok(Some((self.transcoder.output().of_mlp(), output)))
+    }
+
+    fn mlp_out(&mut self, layer: usize, at: MlpOutput, output: &mut Tensor) -> Result<(), InterventionError> {
+        if at == self.transcoder.output().of_mlp() {
+            self.deltas.onto(layer, output)?;
+        }
+        Ok(())
     }
 }
 

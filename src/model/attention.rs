@@ -21,97 +21,63 @@ pub struct AttentionWeights<'a> {
     pub head_norms: Option<(Norm, Norm)>,
 }
 
+/// Queries, keys and values of one prompt in one layer.
+#[derive(Debug)]
+pub(super) struct Heads {
+    /// What its attention pattern follows from.
+    pub looks: Looks,
+    /// `[kv_heads, P, head_dim]`
+    pub values: Tensor,
+}
+
+/// What an attention pattern follows from.
+#[derive(Debug)]
+pub(super) enum Looks {
+    /// The pattern `[heads, P, P]` is given.
+    Frozen(Tensor),
+    /// Queries `[heads, n, head_dim]` of the last `n` positions, and keys `[kv_heads, P, head_dim]`; rotated both.
+    At { query: Tensor, keys: Tensor },
+}
+
 impl AttentionWeights<'_> {
-    /// The attention pattern `[heads, P, P]` (query, key) of a layer that attends within `window`, for a normalized
-    /// input `x` `[P, d]`.
+    /// Queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
     ///
     /// # Errors
     /// Weights cannot be read, or the work was stopped.
-    pub fn pattern(
+    pub(super) fn heads(
         &self,
         spec: &ModelSpec,
         x: &Tensor,
         rope: Option<&Rope>,
-        window: Option<usize>,
+        frozen: Option<Tensor>,
         cancel: &Cancel,
-    ) -> Result<Tensor, ModelError> {
-        let key = self.keys(spec, x, rope, cancel)?;
-        self.pattern_over(spec, x, &key, rope, window, cancel)
-    }
-
-    /// The keys `[kv_heads, P, head_dim]` of a normalized input `x` `[P, d]`, rotated.
-    ///
-    /// # Errors
-    /// Weights cannot be read, or the work was stopped.
-    pub(super) fn keys(
-        &self,
-        spec: &ModelSpec,
-        x: &Tensor,
-        rope: Option<&Rope>,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError> {
-        let key = heads(&self.key.apply(x, cancel)?, spec.n_kv_heads)?;
-        let key = match &self.head_norms {
-            Some((_, of_keys)) => of_keys.apply(&key)?,
-            None => key,
+    ) -> Result<Heads, ModelError> {
+        let turned = |linear: &Linear<'_>, n: usize, norm: Option<&Norm>| -> Result<Tensor, ModelError> {
+            let mut projected = heads(&linear.apply(x, cancel)?, n)?;
+            if let Some(norm) = norm {
+                projected = norm.apply(&projected)?;
+            }
+            Ok(match rope {
+                Some(rope) => rope.rotate(&projected)?,
+                None => projected,
+            })
         };
-        Ok(match rope {
-            Some(rope) => rope.rotate(&key)?,
-            None => key,
-        })
-    }
-
-    /// The values `[kv_heads, P, head_dim]` of a normalized input `x` `[P, d]`.
-    ///
-    /// # Errors
-    /// Weights cannot be read, or the work was stopped.
-    pub(super) fn values(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
-        Ok(heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)?)
-    }
-
-    /// The pattern `[heads, n, P]` of the last `n` positions, whose normalized input is `x` `[n, d]`, over `keys`
-    /// `[kv_heads, P, head_dim]`; `rope` is theirs.
-    ///
-    /// # Errors
-    /// Weights cannot be read, or the work was stopped.
-    pub(super) fn pattern_over(
-        &self,
-        spec: &ModelSpec,
-        x: &Tensor,
-        keys: &Tensor,
-        rope: Option<&Rope>,
-        window: Option<usize>,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError> {
-        let mut query = heads(&self.query.apply(x, cancel)?, spec.n_heads)?;
-        if let Some((of_queries, _)) = &self.head_norms {
-            query = of_queries.apply(&query)?;
-        }
-        if let Some(rope) = rope {
-            query = rope.rotate(&query)?;
-        }
-        let keys = for_each_query_head(keys, spec)?;
-        let mut scores = (query.matmul(&keys.t()?)? * spec.attention_scale)?;
-        if let Some(cap) = spec.attention_softcap {
-            scores = softcap(&scores, cap)?;
-        }
-        let (read, n) = (keys.dim(1)?, x.dim(0)?);
-        Ok(softmax(&scores.broadcast_add(&causal_mask(read - n..read, window, x.device())?)?)?)
-    }
-
-    /// What the heads write, `[P, d]`, for a normalized input `x` `[P, d]` under `pattern`.
-    ///
-    /// # Errors
-    /// Weights cannot be read, or the work was stopped.
-    pub fn write(&self, spec: &ModelSpec, x: &Tensor, pattern: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
-        self.write_values(spec, &self.values(spec, x, cancel)?, pattern, cancel)
+        let (of_queries, of_keys) = self.head_norms.as_ref().map(|(queries, keys)| (queries, keys)).unzip();
+        let looks = match frozen {
+            Some(pattern) => Looks::Frozen(pattern),
+            None => Looks::At {
+                query: turned(&self.query, spec.n_heads, of_queries)?,
+                keys: turned(&self.key, spec.n_kv_heads, of_keys)?,
+            },
+        };
+        Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
     }
 
     /// What the heads write, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
     ///
     /// # Errors
     /// Weights cannot be read, or the work was stopped.
-    pub(super) fn write_values(
+    pub(super) fn write(
         &self,
         spec: &ModelSpec,
         values: &Tensor,
@@ -121,6 +87,23 @@ impl AttentionWeights<'_> {
         let read = pattern.matmul(&for_each_query_head(values, spec)?)?.transpose(0, 1)?.contiguous()?;
         self.output.apply(&read.reshape((pattern.dim(1)?, spec.d_attn()))?, cancel)
     }
+}
+
+/// Masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query` `[heads, n, head_dim]`, over
+/// `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
+pub(super) fn scores(
+    spec: &ModelSpec,
+    query: &Tensor,
+    keys: &Tensor,
+    window: Option<usize>,
+) -> Result<Tensor, ModelError> {
+    let keys = for_each_query_head(keys, spec)?;
+    let mut scores = (query.matmul(&keys.t()?)? * spec.attention_scale)?;
+    if let Some(cap) = spec.attention_softcap {
+        scores = softcap(&scores, cap)?;
+    }
+    let (read, n) = (keys.dim(1)?, query.dim(1)?);
+    Ok(scores.broadcast_add(&causal_mask(read - n..read, window, query.device())?)?)
 }
 
 /// cap * tanh(x / cap).
@@ -151,7 +134,8 @@ fn causal_mask(queries: Range<usize>, window: Option<usize>, device: &Device) ->
     Tensor::from_vec(mask, (n, keys), device)
 }
 
-fn softmax(scores: &Tensor) -> candle_core::Result<Tensor> {
+/// The pattern that masked scores make.
+pub(super) fn softmax(scores: &Tensor) -> candle_core::Result<Tensor> {
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
     shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
 }

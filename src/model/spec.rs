@@ -42,6 +42,8 @@ pub struct ModelSpec {
     pub attention_softcap: Option<f64>,
     /// Logits are squeezed into plus and minus this.
     pub final_softcap: Option<f64>,
+    /// Whether the MLP reads the residual stream in front of the layer, beside attention instead of behind it.
+    pub parallel_residual: bool,
     /// How each layer attends, `[L]`.
     pub layers: Vec<LayerSpec>,
     /// How positions are told apart.

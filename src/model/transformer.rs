@@ -1,11 +1,11 @@
-//! A forward pass in steps, so that whoever runs it can capture, freeze and alter what lies between them.
+//! A model's parts: its embeddings, norms, projections, MLPs and logits.
 
 use crate::hub::Place;
 use crate::job::Cancel;
 use crate::model::attention::softcap;
 use crate::model::files::{Files, MlpPart, NormPlace};
-use crate::model::rope::Rope;
-use crate::model::spec::{ActivationKind, LayerSpec, NormKind};
+use crate::model::forward::normed;
+use crate::model::spec::ActivationKind;
 use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Precision, Weights};
 use crate::parallel;
 use candle_core::{Device, Tensor};
@@ -23,58 +23,6 @@ pub struct Transformer {
     files: Files,
     device: Device,
     mean_unembedding: OnceLock<Vec<f32>>,
-}
-
-/// The norms' divisors of one layer, `[P, 1]` each.
-#[derive(Clone, Debug)]
-pub struct Divisors {
-    /// Of the norm in front of attention.
-    pub attention: Tensor,
-    /// Of the norm behind attention, where there is one.
-    pub after_attention: Option<Tensor>,
-    /// Of the norm in front of the MLP.
-    pub mlp: Tensor,
-    /// Of the norm behind the MLP, where there is one.
-    pub after_mlp: Option<Tensor>,
-}
-
-/// What one layer computed up to its MLP's input. Residual widths `[P, d]`.
-#[derive(Clone, Debug)]
-pub struct LayerPass {
-    /// Attention pattern `[heads, P, P]` (query, key).
-    pub pattern: Tensor,
-    /// The divisor of the norm in front of attention.
-    pub attention_divisor: Tensor,
-    /// The divisor of the norm behind attention, where there is one.
-    pub after_attention_divisor: Option<Tensor>,
-    /// The divisor of the norm in front of the MLP.
-    pub mlp_divisor: Tensor,
-    /// The residual stream after attention, before the MLP's norm.
-    pub resid_mid: Tensor,
-    /// What TransformerLens calls `ln2.hook_normalized`: that, divided by the norm's divisor, before the norm's weight;
-    /// for a LayerNorm after weight and bias.
-    pub normalized: Tensor,
-    /// The MLP's input, after the norm's weight.
-    pub mlp_in: Tensor,
-}
-
-/// What a layer's attention computed.
-pub(super) struct Attended {
-    /// `[heads, P, P]`, or over all positions that were read `[heads, n, P]`.
-    pub pattern: Tensor,
-    /// What the heads write, `[P, d]`.
-    pub written: Tensor,
-    /// The divisor of the norm in front, `[P, 1]`.
-    pub attention_divisor: Tensor,
-}
-
-/// What a prompt's positions are told apart by.
-#[derive(Debug)]
-pub(crate) struct Positions {
-    /// Rotary tables by layer.
-    pub(super) ropes: Vec<Option<Rope>>,
-    /// Learned embeddings `[P, d]`.
-    pub learned: Option<Tensor>,
 }
 
 impl Transformer {
@@ -150,47 +98,12 @@ impl Transformer {
         })
     }
 
-    /// What tells a prompt's `count` positions apart.
+    /// Learned embeddings of some of a prompt's positions, `[n, d]`, where there are any.
     ///
     /// # Errors
-    /// Learned positions cannot be read.
-    pub(crate) fn positions(&self, count: usize) -> Result<Positions, ModelError> {
-        self.positions_at(0..count)
-    }
-
-    /// What tells some of a prompt's positions apart.
-    ///
-    /// # Errors
-    /// Learned positions cannot be read.
-    pub(crate) fn positions_at(&self, positions: Range<usize>) -> Result<Positions, ModelError> {
-        let mut known: Vec<(&LayerSpec, Rope)> = Vec::new();
-        let mut ropes = Vec::with_capacity(self.spec.n_layers);
-        for layer in &self.spec.layers {
-            let Some(spec) = &layer.rope else {
-                ropes.push(None);
-                continue;
-            };
-            if let Some((_, rope)) = known.iter().find(|(seen, _)| seen.rope == layer.rope) {
-                ropes.push(Some(rope.clone()));
-                continue;
-            }
-            let rope = Rope::new(spec, self.spec.head_dim, positions.clone(), &self.device)?;
-            ropes.push(Some(rope.clone()));
-            known.push((layer, rope));
-        }
-        Ok(Positions { ropes, learned: self.files.position_embeddings(&self.spec, positions, &self.device)? })
-    }
-
-    /// The residual stream in front of the first layer, `[P, d]`.
-    ///
-    /// # Errors
-    /// As [`Transformer::embed`].
-    pub(crate) fn start(&self, ids: &[u32], positions: &Positions) -> Result<Tensor, ModelError> {
-        let tokens = self.embed(ids)?;
-        Ok(match &positions.learned {
-            Some(learned) => tokens.add(learned)?,
-            None => tokens,
-        })
+    /// They cannot be read.
+    pub(crate) fn learned_positions(&self, positions: Range<usize>) -> Result<Option<Tensor>, ModelError> {
+        self.files.position_embeddings(&self.spec, positions, &self.device)
     }
 
     /// The norm in front of attention.
@@ -243,79 +156,6 @@ impl Transformer {
         self.files.attention(&self.spec, layer, &self.device)
     }
 
-    /// A layer up to its MLP's input, from the residual stream `[P, d]` in front of it. What is frozen replaces what
-    /// this pass would compute.
-    ///
-    /// # Errors
-    /// Weights cannot be read, or the work was stopped.
-    pub(crate) fn layer(
-        &self,
-        layer: usize,
-        resid: &Tensor,
-        positions: &Positions,
-        pattern: Option<&Tensor>,
-        divisors: Option<&Divisors>,
-        cancel: &Cancel,
-    ) -> Result<LayerPass, ModelError> {
-        let (input, attention_divisor) = self.attention_input(layer, resid, divisors)?;
-        let attention = self.attention(layer)?;
-        let pattern = match pattern {
-            Some(frozen) => frozen.clone(),
-            None => {
-                let window = self.spec.layers[layer].window;
-                attention.pattern(&self.spec, &input, positions.ropes[layer].as_ref(), window, cancel)?
-            }
-        };
-        let written = attention.write(&self.spec, &input, &pattern, cancel)?;
-        self.behind_attention(layer, resid, Attended { pattern, written, attention_divisor }, divisors)
-    }
-
-    /// A layer's normalized residual stream, which its attention reads, and the norm's divisor.
-    pub(super) fn attention_input(
-        &self,
-        layer: usize,
-        resid: &Tensor,
-        divisors: Option<&Divisors>,
-    ) -> Result<(Tensor, Tensor), ModelError> {
-        let norm = self.attention_norm(layer)?;
-        let divisor = match divisors {
-            Some(frozen) => frozen.attention.clone(),
-            None => norm.divisor(resid)?,
-        };
-        Ok((norm.scale(&norm.divide(resid, &divisor)?)?, divisor))
-    }
-
-    /// From what a layer's attention wrote up to its MLP's input.
-    pub(super) fn behind_attention(
-        &self,
-        layer: usize,
-        resid: &Tensor,
-        attended: Attended,
-        divisors: Option<&Divisors>,
-    ) -> Result<LayerPass, ModelError> {
-        let Attended { pattern, written, attention_divisor } = attended;
-        let frozen = divisors.and_then(|frozen| frozen.after_attention.as_ref());
-        let (written, after_attention_divisor) = through(self.after_attention_norm(layer)?, written, frozen)?;
-        let resid_mid = resid.add(&written)?;
-        let norm = self.mlp_norm(layer)?;
-        let mlp_divisor = match divisors {
-            Some(frozen) => frozen.mlp.clone(),
-            None => norm.divisor(&resid_mid)?,
-        };
-        let divided = norm.divide(&resid_mid, &mlp_divisor)?;
-        let mlp_in = norm.scale(&divided)?;
-        let normalized = if self.spec.norm == NormKind::Layer { mlp_in.clone() } else { divided };
-        Ok(LayerPass {
-            pattern,
-            attention_divisor,
-            after_attention_divisor,
-            mlp_divisor,
-            resid_mid,
-            normalized,
-            mlp_in,
-        })
-    }
-
     /// The MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
     ///
     /// # Errors
@@ -337,33 +177,22 @@ impl Transformer {
         project(MlpPart::Down, &hidden)
     }
 
-    /// What a layer adds to the residual stream for its MLP's output `[P, d]`, and the divisor of the norm between
-    /// them, where there is one.
-    ///
-    /// # Errors
-    /// Weights cannot be read.
-    pub fn after_mlp(
-        &self,
-        layer: usize,
-        output: Tensor,
-        frozen: Option<&Tensor>,
-    ) -> Result<(Tensor, Option<Tensor>), ModelError> {
-        through(self.after_mlp_norm(layer)?, output, frozen)
-    }
-
     /// The model's own run on `ids`: logits `[P, V]`.
     ///
     /// # Errors
     /// Weights cannot be read, an id is past the vocabulary, or the work was stopped.
     pub fn run(&self, ids: &[u32], cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
-        let positions = self.positions(ids.len())?;
-        let mut resid = self.start(ids, &positions)?;
-        for layer in 0..self.spec.n_layers {
-            let pass = self.layer(layer, &resid, &positions, None, None, cancel)?;
-            let (written, _) = self.after_mlp(layer, self.mlp(layer, &pass.mlp_in, cancel)?, None)?;
-            resid = pass.resid_mid.add(&written)?;
-        }
-        self.logits(&self.final_norm()?.apply(&resid)?, cancel)
+        let resid = self.forward(self.prompt(ids)?, &mut (), cancel)?;
+        self.logits(&self.last_normed(&resid, None)?.0, cancel)
+    }
+
+    /// The final norm's output for the residual stream `[n, d]` behind all layers, and its divisor `[n, 1]`, which may be
+    /// frozen.
+    ///
+    /// # Errors
+    /// Its weights cannot be read.
+    pub(crate) fn last_normed(&self, resid: &Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Tensor), ModelError> {
+        normed(&self.final_norm()?, resid, frozen)
     }
 
     /// Logits `[n, V]` of rows `x` `[n, d]` that passed the final norm, after the final softcap where there is one.
@@ -428,14 +257,4 @@ impl Transformer {
         let mean = (0..d).map(|i| (sums.iter().map(|s| s[i]).sum::<f64>() / v as f64) as f32).collect();
         Ok(self.mean_unembedding.get_or_init(|| mean))
     }
-}
-
-/// `x` through a norm that may be there, with its divisor.
-fn through(norm: Option<Norm>, x: Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>), ModelError> {
-    let Some(norm) = norm else { return Ok((x, None)) };
-    let divisor = match frozen {
-        Some(frozen) => frozen.clone(),
-        None => norm.divisor(&x)?,
-    };
-    Ok((norm.scale(&norm.divide(&x, &divisor)?)?, Some(divisor)))
 }

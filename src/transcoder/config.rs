@@ -1,7 +1,7 @@
 //! `config.yaml` of a transcoder set: what it reads, what it writes, and for which model.
 
 use crate::hub::{CONFIG_BYTES, Place};
-use crate::model::LayerPass;
+use crate::model::{MlpInput, MlpOutput};
 use crate::transcoder::TranscoderError;
 use crate::untrusted::{excerpt, yaml_fault};
 use candle_core::Tensor;
@@ -50,16 +50,18 @@ impl FeatureInput {
         }
     }
 
-    /// What the features of a layer read, `[P, d]`, where that lies between attention and MLP.
+    /// What the features of a layer read, `[P, d]`, where that lies in front of its MLP.
     ///
     /// # Panics
-    /// For a dictionary's stream in front of the layer or behind it, which the pass does not hold.
-    pub fn of(self, pass: &LayerPass) -> &Tensor {
+    /// For a dictionary's stream in front of the layer or behind it.
+    pub fn of(self, input: &MlpInput) -> &Tensor {
         match self {
-            Self::ResidPre | Self::ResidPost => panic!("the residual stream at a layer's ends is not part of its pass"),
-            Self::ResidMid => &pass.resid_mid,
-            Self::Normalized => &pass.normalized,
-            Self::MlpIn => &pass.mlp_in,
+            Self::ResidPre | Self::ResidPost => {
+                panic!("the residual stream at a layer's ends is not what its MLP reads")
+            }
+            Self::ResidMid => &input.resid,
+            Self::Normalized => &input.normalized,
+            Self::MlpIn => &input.mlp_in,
         }
     }
 }
@@ -85,6 +87,11 @@ pub enum FeatureOutput {
 }
 
 impl FeatureOutput {
+    /// The same among an MLP's outputs.
+    pub fn of_mlp(self) -> MlpOutput {
+        if self == Self::MlpOut { MlpOutput::BeforeNorm } else { MlpOutput::AfterNorm }
+    }
+
     /// What `config.yaml` calls it.
     fn name(self) -> &'static str {
         match self {

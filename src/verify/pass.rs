@@ -1,9 +1,9 @@
 //! A run of the model with transcoders in place of some of its MLPs.
 
-use crate::attribution::{Capture, Engine};
-use crate::job::Monitor;
-use crate::model::Transformer;
-use crate::transcoder::{FeatureOutput, Transcoder};
+use crate::attribution::{Capture, CapturedLayer, Engine};
+use crate::job::{Cancel, Monitor};
+use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::transcoder::Transcoder;
 use crate::verify::VerifyError;
 use candle_core::Tensor;
 
@@ -32,61 +32,81 @@ pub(super) struct Ran {
 
 impl Pass<'_> {
     pub fn run(&self, monitor: &Monitor) -> Result<Ran, VerifyError> {
-        let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
-        let (n_layers, n_positions) = (model.spec.n_layers, self.base.n_positions());
-        let positions = model.positions(n_positions)?;
-        let mut stream = model.start(&self.base.ids, &positions)?;
-        let mut decoded = Decoded::new(model, transcoder, n_positions);
-        let mut ran = Ran { streams: Vec::with_capacity(n_layers), logits: Vec::new() };
-        for (layer, captured) in self.base.layers.iter().enumerate() {
-            let frozen = self.errors.is_some().then_some(captured);
-            let (pattern, divisors) = (frozen.map(|it| &it.pattern), frozen.map(|it| &it.divisors));
-            let pass = model.layer(layer, &stream, &positions, pattern, divisors, monitor.cancel())?;
-            let input = transcoder.input().of(&pass);
-            if transcoder.writes_to(layer).any(|to| self.replaced[to]) {
-                let encoded = transcoder.encode(layer, input, monitor.cancel())?;
-                for active in transcoder.active(layer, &encoded, self.base.zeroed) {
-                    decoded.add(layer, active.position as usize, active.feature as usize, active.activation)?;
-                }
-                transcoder.release_decoders(layer);
-            }
-            let reconstruction = if self.replaced[layer] { Some(decoded.at(layer, input)?) } else { None };
-            let mut output = match (&reconstruction, self.errors) {
-                (Some(made), Some(errors)) => made.add(&errors[layer])?,
-                (Some(made), None) => {
-                    let real = self.mlp(layer, &pass.mlp_in, monitor)?;
-                    let zeroed = self.base.zeroed;
-                    let rest = made.narrow(0, zeroed, n_positions - zeroed)?;
-                    Tensor::cat(&[&real.narrow(0, 0, zeroed)?, &rest], 0)?
-                }
-                (None, _) => self.mlp(layer, &pass.mlp_in, monitor)?,
-            };
-            if let Some(added) = &self.added[layer] {
-                output = output.add(added)?;
-            }
-            let written = match transcoder.output() {
-                FeatureOutput::MlpOut => {
-                    model.after_mlp(layer, output, divisors.and_then(|it| it.after_mlp.as_ref()))?.0
-                }
-                _ => output,
-            };
-            stream = pass.resid_mid.add(&written)?;
-            ran.streams.push(stream.clone());
-        }
-        let norm = model.final_norm()?;
-        let divisor = if self.errors.is_some() { self.base.final_divisor.clone() } else { norm.divisor(&stream)? };
-        ran.logits = model.logits(&norm.scale(&norm.divide(&stream, &divisor)?)?, monitor.cancel())?;
-        Ok(ran)
+        let (model, base) = (&self.engine.model, self.base);
+        let decoded = Decoded::new(model, &self.engine.transcoder, base.n_positions());
+        let streams = Vec::with_capacity(model.spec.n_layers);
+        let mut running = Running { pass: self, decoded, made: None, streams, cancel: monitor.cancel() };
+        let resid = model.forward(model.prompt(&base.ids)?, &mut running, monitor.cancel())?;
+        let (last, _) = model.last_normed(&resid, self.errors.is_some().then_some(&base.final_divisor))?;
+        Ok(Ran { streams: running.streams, logits: model.logits(&last, monitor.cancel())? })
+    }
+}
+
+/// A run under way.
+struct Running<'a> {
+    pass: &'a Pass<'a>,
+    decoded: Decoded<'a>,
+    /// The reconstruction at the layer that is being passed, where the transcoder stands in there.
+    made: Option<Tensor>,
+    streams: Vec<Tensor>,
+    cancel: &'a Cancel,
+}
+
+impl Running<'_> {
+    /// What was captured of a layer, where it is frozen.
+    fn frozen(&self, layer: usize) -> Option<&CapturedLayer> {
+        self.pass.errors.is_some().then_some(&self.pass.base.layers[layer])
+    }
+}
+
+impl Hooks for Running<'_> {
+    type Error = VerifyError;
+
+    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
+        self.frozen(layer).map(|layer| &layer.divisors)
     }
 
-    /// The real MLP's feature output.
-    fn mlp(&self, layer: usize, input: &Tensor, monitor: &Monitor) -> Result<Tensor, VerifyError> {
-        let model = &self.engine.model;
-        let output = model.mlp(layer, input, monitor.cancel())?;
-        Ok(match self.engine.transcoder.output() {
-            FeatureOutput::MlpOut => output,
-            _ => model.after_mlp(layer, output, None)?.0,
-        })
+    fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {
+        self.frozen(layer).map(|layer| &layer.pattern)
+    }
+
+    fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), VerifyError> {
+        let (transcoder, replaced) = (&self.pass.engine.transcoder, self.pass.replaced);
+        let input = transcoder.input().of(input);
+        if transcoder.writes_to(layer).any(|to| replaced[to]) {
+            let encoded = transcoder.encode(layer, input, self.cancel)?;
+            for active in transcoder.active(layer, &encoded, self.pass.base.zeroed) {
+                self.decoded.add(layer, active.position as usize, active.feature as usize, active.activation)?;
+            }
+            transcoder.release_decoders(layer);
+        }
+        self.made = if replaced[layer] { Some(self.decoded.at(layer, input)?) } else { None };
+        Ok(())
+    }
+
+    fn instead_of_mlp(&mut self, layer: usize, _: &MlpInput) -> Result<Option<(MlpOutput, Tensor)>, VerifyError> {
+        let (Some(made), Some(errors)) = (&self.made, self.pass.errors) else { return Ok(None) };
+        Ok(Some((self.pass.engine.transcoder.output().of_mlp(), made.add(&errors[layer])?)))
+    }
+
+    fn mlp_out(&mut self, layer: usize, at: MlpOutput, output: &mut Tensor) -> Result<(), VerifyError> {
+        if at != self.pass.engine.transcoder.output().of_mlp() {
+            return Ok(());
+        }
+        if let (Some(made), None) = (&self.made, self.pass.errors) {
+            let zeroed = self.pass.base.zeroed;
+            let rest = made.narrow(0, zeroed, made.dim(0)? - zeroed)?;
+            *output = Tensor::cat(&[&output.narrow(0, 0, zeroed)?, &rest], 0)?;
+        }
+        if let Some(added) = &self.pass.added[layer] {
+            *output = output.add(added)?;
+        }
+        Ok(())
+    }
+
+    fn resid_post(&mut self, _: usize, resid: &mut Tensor, _: Divisors) -> Result<(), VerifyError> {
+        self.streams.push(resid.clone());
+        Ok(())
     }
 }
 

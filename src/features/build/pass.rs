@@ -4,8 +4,7 @@ use crate::attribution::{Engine, TraceError};
 use crate::features::build::piece::{CONTEXT, Piece, ROWS};
 use crate::features::build::tally::Placed;
 use crate::job::Cancel;
-use crate::model::LayerPass;
-use crate::parallel;
+use crate::model::{Divisors, End, Hooks, MlpInput};
 use crate::transcoder::FeatureInput;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -83,52 +82,17 @@ impl<'a> Reader<'a> {
     pub fn run(
         &self,
         batch: &[Arc<Piece>],
-        mut each: impl FnMut(usize, Vec<f32>),
+        each: impl FnMut(usize, Vec<f32>),
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
-        let (model, transcoder) = (&self.engine.model, &self.engine.transcoder);
-        let mut starts = Vec::with_capacity(batch.len());
-        let mut resid = Vec::with_capacity(batch.len());
-        let mut end = 0;
-        for piece in batch {
-            let ids: Vec<u32> = self.lead.iter().chain(&piece.tokens).copied().collect();
-            let positions = model.positions(ids.len())?;
-            resid.push(model.start(&ids, &positions)?);
-            starts.push((end, ids.len(), positions));
-            end += ids.len();
-        }
-        let mut resid = self.stacked(resid.iter().collect())?;
-        let input = transcoder.input();
         let Some(last) = self.wanted.iter().rposition(|wanted| *wanted) else { return Ok(()) };
-        for layer in 0..=last {
-            cancel.check()?;
-            let passes: Vec<LayerPass> = parallel::map(starts.len(), |nth| -> Result<_, TraceError> {
-                let (start, length, positions) = &starts[nth];
-                let own = resid.narrow(0, *start, *length)?;
-                Ok(model.layer(layer, &own, positions, None, None, cancel)?)
-            })?;
-            let all = |of: fn(&LayerPass) -> &Tensor| self.stacked(passes.iter().map(of).collect());
-            let mlp_in = all(|pass| &pass.mlp_in)?;
-            let mid = all(|pass| &pass.resid_mid)?;
-            let inner = match input {
-                FeatureInput::ResidPre => Some(resid.clone()),
-                FeatureInput::MlpIn => Some(mlp_in.clone()),
-                FeatureInput::ResidMid => Some(mid.clone()),
-                FeatureInput::Normalized => Some(all(|pass| &pass.normalized)?),
-                FeatureInput::ResidPost => None,
-            };
-            if let Some(inner) = inner.filter(|_| self.wanted[layer]) {
-                each(layer, self.activations(layer, &inner, end, cancel)?);
-            }
-            if layer < last || input == FeatureInput::ResidPost {
-                let output = model.mlp(layer, &mlp_in, cancel)?;
-                let (written, _) = model.after_mlp(layer, output, None)?;
-                resid = mid.add(&written)?;
-            }
-            if self.wanted[layer] && input == FeatureInput::ResidPost {
-                each(layer, self.activations(layer, &resid, end, cancel)?);
-            }
-        }
+        let (model, reads) = (&self.engine.model, self.engine.transcoder.input());
+        let with_lead = |piece: &Arc<Piece>| self.lead.iter().chain(&piece.tokens).copied().collect();
+        let prompts: Vec<Vec<u32>> = batch.iter().map(with_lead).collect();
+        let used = prompts.iter().map(Vec::len).sum();
+        let end = if reads == FeatureInput::ResidPost { End::Layer(last) } else { End::Mlp(last) };
+        let input = model.prompts(&prompts, self.rows)?.until(end);
+        model.forward(input, &mut Encoding { reader: self, used, each, cancel }, cancel)?;
         Ok(())
     }
 
@@ -143,10 +107,47 @@ impl<'a> Reader<'a> {
         }
         Ok(transcoder.activations(layer, &encoded, 0))
     }
+}
 
-    /// The rows of all pieces of a batch, filled up with zeros.
-    fn stacked(&self, parts: Vec<&Tensor>) -> Result<Tensor, TraceError> {
-        let all = Tensor::cat(&parts, 0)?;
-        Ok(all.pad_with_zeros(0, 0, self.rows.saturating_sub(all.dim(0)?))?)
+/// Encodes what the features of each layer that is wanted read.
+struct Encoding<'a, Each> {
+    reader: &'a Reader<'a>,
+    /// Rows that are of a piece.
+    used: usize,
+    each: Each,
+    cancel: &'a Cancel,
+}
+
+impl<Each: FnMut(usize, Vec<f32>)> Encoding<'_, Each> {
+    fn reads(&self) -> FeatureInput {
+        self.reader.engine.transcoder.input()
+    }
+
+    /// Encodes what the features of a layer read, `[rows, d]`.
+    fn encode(&mut self, layer: usize, input: &Tensor) -> Result<(), TraceError> {
+        if self.reader.wanted[layer] {
+            (self.each)(layer, self.reader.activations(layer, input, self.used, self.cancel)?);
+        }
+        Ok(())
+    }
+}
+
+impl<Each: FnMut(usize, Vec<f32>)> Hooks for Encoding<'_, Each> {
+    type Error = TraceError;
+
+    fn resid_pre(&mut self, layer: usize, resid: &mut Tensor) -> Result<(), TraceError> {
+        self.cancel.check()?;
+        if self.reads() == FeatureInput::ResidPre { self.encode(layer, resid) } else { Ok(()) }
+    }
+
+    fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), TraceError> {
+        match self.reads() {
+            FeatureInput::ResidPre | FeatureInput::ResidPost => Ok(()),
+            reads => self.encode(layer, reads.of(input)),
+        }
+    }
+
+    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), TraceError> {
+        if self.reads() == FeatureInput::ResidPost { self.encode(layer, resid) } else { Ok(()) }
     }
 }

@@ -1,0 +1,260 @@
+//! The walk through the layers, the only one there is: every pass over a model is this one with other [`Hooks`].
+
+use crate::job::Cancel;
+use crate::model::attention::{Heads, Looks, scores, softmax};
+use crate::model::rope::Rope;
+use crate::model::spec::NormKind;
+use crate::model::{Cache, Divisors, Hooks, MlpInput, MlpOutput, ModelError, Norm, Transformer};
+use crate::parallel;
+use candle_core::Tensor;
+use std::ops::Range;
+
+/// What a pass reads: one prompt, what follows a cache, or several prompts whose rows lie one after another.
+#[derive(Debug)]
+pub(crate) struct Input<'a> {
+    /// The residual stream in front of the first layer, `[rows, d]`.
+    resid: Tensor,
+    prompts: Vec<Prompt<'a>>,
+    end: End,
+}
+
+/// How far a pass goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Up to a layer's MLP, which is not computed.
+    Mlp(usize),
+    /// Through a layer.
+    Layer(usize),
+}
+
+/// One prompt, or what of it was not read yet, among the rows of a pass.
+#[derive(Debug)]
+struct Prompt<'a> {
+    rows: Range<usize>,
+    /// Rotary tables by layer.
+    ropes: Vec<Option<Rope>>,
+    cache: Option<&'a mut Cache>,
+}
+
+impl Input<'_> {
+    /// The same, for a pass that ends early.
+    #[must_use]
+    pub fn until(self, end: End) -> Self {
+        Self { end, ..self }
+    }
+}
+
+impl Transformer {
+    /// One prompt.
+    ///
+    /// # Errors
+    /// As [`Transformer::embed`].
+    pub(crate) fn prompt(&self, ids: &[u32]) -> Result<Input<'static>, ModelError> {
+        self.prompts(&[ids], 0)
+    }
+
+    /// Several prompts, each of which attends to itself alone; with rows of zeros behind them, up to `rows`.
+    ///
+    /// # Errors
+    /// As [`Transformer::embed`].
+    pub(crate) fn prompts(&self, all: &[impl AsRef<[u32]>], rows: usize) -> Result<Input<'static>, ModelError> {
+        let (mut prompts, mut resid, mut end) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()), 0);
+        for ids in all {
+            let ids = ids.as_ref();
+            resid.push(self.embedded(ids, 0..ids.len())?);
+            prompts.push(Prompt { rows: end..end + ids.len(), ropes: self.ropes(0..ids.len())?, cache: None });
+            end += ids.len();
+        }
+        Ok(Input { resid: stacked(resid, rows)?, prompts, end: End::Layer(self.spec.n_layers - 1) })
+    }
+
+    /// The positions `unread` of the prompt `ids`, behind those in `cache`, which takes them in.
+    ///
+    /// # Errors
+    /// As [`Transformer::embed`].
+    pub(crate) fn unread<'a>(
+        &self,
+        ids: &[u32],
+        unread: Range<usize>,
+        cache: &'a mut Cache,
+    ) -> Result<Input<'a>, ModelError> {
+        let (resid, ropes) = (self.embedded(&ids[unread.clone()], unread.clone())?, self.ropes(unread.clone())?);
+        let prompts = vec![Prompt { rows: 0..unread.len(), ropes, cache: Some(cache) }];
+        Ok(Input { resid, prompts, end: End::Layer(self.spec.n_layers - 1) })
+    }
+
+    /// The embeddings of `ids` at `positions`, learned positions included, `[n, d]`.
+    fn embedded(&self, ids: &[u32], positions: Range<usize>) -> Result<Tensor, ModelError> {
+        let tokens = self.embed(ids)?;
+        Ok(match self.learned_positions(positions)? {
+            Some(learned) => tokens.add(&learned)?,
+            None => tokens,
+        })
+    }
+
+    /// Rotary tables of `positions` by layer; layers with the same frequencies share theirs.
+    fn ropes(&self, positions: Range<usize>) -> Result<Vec<Option<Rope>>, ModelError> {
+        let mut ropes: Vec<Option<Rope>> = Vec::with_capacity(self.spec.n_layers);
+        for layer in &self.spec.layers {
+            let known = self.spec.layers[..ropes.len()].iter().position(|seen| seen.rope == layer.rope);
+            ropes.push(match (&layer.rope, known) {
+                (None, _) => None,
+                (Some(_), Some(known)) => ropes[known].clone(),
+                (Some(rope), None) => Some(Rope::new(rope, self.spec.head_dim, positions.clone(), self.device())?),
+            });
+        }
+        Ok(ropes)
+    }
+
+    /// Walks the layers, and gives the residual stream `[rows, d]` at the pass's end.
+    ///
+    /// # Errors
+    /// Those of the hooks; weights cannot be read, or the work was stopped.
+    pub(crate) fn forward<H: Hooks>(
+        &self,
+        input: Input<'_>,
+        hooks: &mut H,
+        cancel: &Cancel,
+    ) -> Result<Tensor, H::Error> {
+        let Input { mut resid, mut prompts, end } = input;
+        let (End::Mlp(last) | End::Layer(last)) = end;
+        for layer in 0..=last {
+            hooks.resid_pre(layer, &mut resid)?;
+            let (written, attention, after_attention) = self.attend(layer, &resid, &mut prompts, hooks, cancel)?;
+            let resid_pre = resid;
+            resid = add(&resid_pre, &written)?;
+            drop(written);
+            hooks.resid_mid(layer, &mut resid)?;
+            let reads = if self.spec.parallel_residual { resid_pre } else { resid.clone() };
+            let mut input = self.mlp_input(layer, reads, hooks.frozen_divisors(layer))?;
+            hooks.mlp_in(layer, &mut input)?;
+            if end == End::Mlp(layer) {
+                break;
+            }
+            let (written, after_mlp) = self.through_mlp(layer, &input, hooks, cancel)?;
+            resid = add(&resid, &written)?;
+            let divisors = Divisors { attention, after_attention, mlp: input.divisor, after_mlp };
+            hooks.resid_post(layer, &mut resid, divisors)?;
+        }
+        Ok(resid)
+    }
+
+    /// What a layer's attention adds to the residual stream `[rows, d]`, and the divisors of the norms around it.
+    fn attend<H: Hooks>(
+        &self,
+        layer: usize,
+        resid: &Tensor,
+        prompts: &mut [Prompt<'_>],
+        hooks: &mut H,
+        cancel: &Cancel,
+    ) -> Result<(Tensor, Tensor, Option<Tensor>), H::Error> {
+        let (weights, norm) = (self.attention(layer)?, self.attention_norm(layer)?);
+        let frozen = hooks.frozen_divisors(layer);
+        let (input, divisor) = normed(&norm, resid, frozen.map(|frozen| &frozen.attention))?;
+        let frozen: Vec<Option<Tensor>> =
+            (0..prompts.len()).map(|nth| hooks.frozen_pattern(layer, nth).cloned()).collect();
+        let project = |nth: usize| {
+            let Prompt { rows, ropes, cache } = &prompts[nth];
+            let own = input.narrow(0, rows.start, rows.len())?;
+            let frozen = frozen[nth].clone().filter(|_| cache.is_none());
+            weights.heads(&self.spec, &own, ropes[layer].as_ref(), frozen, cancel)
+        };
+        let mut heads = parallel::map(prompts.len(), project)?;
+        drop(input);
+        for (heads, prompt) in heads.iter_mut().zip(prompts) {
+            if let Some(cache) = &mut prompt.cache {
+                cache.extend(layer, heads)?;
+            }
+        }
+        let patterns = self.patterns(layer, &heads, hooks)?;
+        let write = |nth: usize| weights.write(&self.spec, &heads[nth].values, &patterns[nth], cancel);
+        let written = stacked(parallel::map(heads.len(), write)?, resid.dim(0).map_err(ModelError::from)?)?;
+        let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_attention.as_ref());
+        let (mut written, after) = through(self.after_attention_norm(layer)?, written, frozen)?;
+        hooks.attention_out(layer, &mut written)?;
+        Ok((written, divisor, after))
+    }
+
+    /// The attention patterns of a layer, one a prompt.
+    fn patterns<H: Hooks>(&self, layer: usize, heads: &[Heads], hooks: &mut H) -> Result<Vec<Tensor>, H::Error> {
+        let window = self.spec.layers[layer].window;
+        let scored = |nth: usize| match &heads[nth].looks {
+            Looks::Frozen(pattern) => Ok(pattern.clone()),
+            Looks::At { query, keys } => scores(&self.spec, query, keys, window),
+        };
+        let mut patterns = parallel::map(heads.len(), scored)?;
+        let is_open = |nth: usize| matches!(heads[nth].looks, Looks::At { .. });
+        for nth in (0..heads.len()).filter(|nth| is_open(*nth)) {
+            hooks.scores(layer, nth, &mut patterns[nth])?;
+        }
+        patterns = parallel::map(heads.len(), |nth| -> Result<_, ModelError> {
+            Ok(if is_open(nth) { softmax(&patterns[nth])? } else { patterns[nth].clone() })
+        })?;
+        for (nth, pattern) in patterns.iter_mut().enumerate() {
+            hooks.pattern(layer, nth, pattern)?;
+        }
+        Ok(patterns)
+    }
+
+    /// What a layer's MLP reads of the residual stream `[rows, d]`.
+    fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&Divisors>) -> Result<MlpInput, ModelError> {
+        let norm = self.mlp_norm(layer)?;
+        let divisor = match frozen {
+            Some(frozen) => frozen.mlp.clone(),
+            None => norm.divisor(&resid)?,
+        };
+        let divided = norm.divide(&resid, &divisor)?;
+        let mlp_in = norm.scale(&divided)?;
+        let normalized = if self.spec.norm == NormKind::Layer { mlp_in.clone() } else { divided };
+        Ok(MlpInput { resid, divisor, normalized, mlp_in })
+    }
+
+    /// What a layer adds to the residual stream for what its MLP reads, `[rows, d]`, and the divisor of the norm between.
+    fn through_mlp<H: Hooks>(
+        &self,
+        layer: usize,
+        input: &MlpInput,
+        hooks: &mut H,
+        cancel: &Cancel,
+    ) -> Result<(Tensor, Option<Tensor>), H::Error> {
+        let (from, mut output) = match hooks.instead_of_mlp(layer, input)? {
+            Some(given) => given,
+            None => (MlpOutput::BeforeNorm, self.mlp(layer, &input.mlp_in, cancel)?),
+        };
+        let mut divisor = None;
+        if from == MlpOutput::BeforeNorm {
+            hooks.mlp_out(layer, MlpOutput::BeforeNorm, &mut output)?;
+            let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_mlp.as_ref());
+            (output, divisor) = through(self.after_mlp_norm(layer)?, output, frozen)?;
+        }
+        hooks.mlp_out(layer, MlpOutput::AfterNorm, &mut output)?;
+        Ok((output, divisor))
+    }
+}
+
+/// A norm's output for `x` `[rows, d]`, and its divisor, which may be frozen.
+pub(super) fn normed(norm: &Norm, x: &Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Tensor), ModelError> {
+    let divisor = match frozen {
+        Some(frozen) => frozen.clone(),
+        None => norm.divisor(x)?,
+    };
+    Ok((norm.scale(&norm.divide(x, &divisor)?)?, divisor))
+}
+
+/// `x` through a norm that may be there, with its divisor.
+fn through(norm: Option<Norm>, x: Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>), ModelError> {
+    let Some(norm) = norm else { return Ok((x, None)) };
+    let (x, divisor) = normed(&norm, &x, frozen)?;
+    Ok((x, Some(divisor)))
+}
+
+fn add(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(a.add(b)?)
+}
+
+/// Rows one below the other, filled up with zeros to `rows`.
+fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
+    let all = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 0)? };
+    let missing = rows.saturating_sub(all.dim(0)?);
+    Ok(if missing == 0 { all } else { all.pad_with_zeros(0, 0, missing)? })
+}
