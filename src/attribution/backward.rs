@@ -53,6 +53,16 @@ struct Flow<'a> {
 }
 
 impl Flow<'_> {
+    /// All rows, those that are spread in front.
+    fn all_rows(&self) -> Result<Option<Tensor>, TraceError> {
+        let parts: Vec<&Tensor> = self.rows.iter().chain(&self.fresh_rows).collect();
+        Ok(match parts.as_slice() {
+            [] => None,
+            [one] => Some((*one).clone()),
+            several => Some(Tensor::cat(several, 0)?),
+        })
+    }
+
     /// Rows of one position, and whose they are.
     fn by_position(&self, n_positions: usize) -> Result<Vec<(usize, Tensor, Vec<usize>)>, TraceError> {
         let mut parts = Vec::new();
@@ -124,11 +134,23 @@ impl Replacement<'_> {
         for layer in (0..=top).rev() {
             cancel.check()?;
             self.contract_writes(&flow, layer, block, cancel)?;
-            self.pass_skip(&mut flow, layer, block, cancel)?;
-            self.join(&mut flow, layer)?;
-            self.contract_first_position(&flow, layer, block)?;
+            let mut beside_skip = None;
+            if self.parallel_residual {
+                self.contract_first_position(&flow, layer, block)?;
+                if self.layers[layer].skip.is_some() {
+                    beside_skip = flow.all_rows()?;
+                    self.pass_skip(&mut flow, layer, block, cancel)?;
+                }
+            } else {
+                self.pass_skip(&mut flow, layer, block, cancel)?;
+                self.join(&mut flow, layer)?;
+                self.contract_first_position(&flow, layer, block)?;
+            }
             cancel.check()?;
-            self.pass_attention(&mut flow, layer, block, cancel)?;
+            self.pass_attention(&mut flow, layer, beside_skip, block, cancel)?;
+            if self.parallel_residual {
+                self.join(&mut flow, layer)?;
+            }
         }
         self.contract_tokens(&flow, block)
     }
@@ -149,7 +171,7 @@ impl Replacement<'_> {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
-    /// Lets the targets that read in front of `layer`'s MLP (or the final norm) enter.
+    /// Lets the targets that read what `layer`'s MLP does (or the final norm) enter.
     fn join(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
         let targets = flow.targets;
         let joins = |target: &TargetRow| target.layer == layer && target.position > 0;
@@ -254,21 +276,19 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread.
+    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread. The
+    /// gradients at what attention writes are `beside_skip`, where a skip connection has been added to the residual branch
+    /// beside it.
     fn pass_attention(
         &self,
         flow: &mut Flow<'_>,
         layer: usize,
+        beside_skip: Option<Tensor>,
         block: &mut Block<'_>,
         cancel: &Cancel,
     ) -> Result<(), TraceError> {
         let frozen = &self.layers[layer];
-        let inputs: Vec<&Tensor> = flow.rows.iter().chain(&flow.fresh_rows).collect();
-        let input = match inputs.as_slice() {
-            [] => return Ok(()),
-            [one] => (*one).clone(),
-            several => Tensor::cat(several, 0)?,
-        };
+        let Some(input) = flow.all_rows()? else { return Ok(()) };
         let position = |target: usize| flow.targets[target].position;
         let spread = flow.spread.iter().enumerate().map(|(rank, t)| (*t, Source::Spread(rank)));
         let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Fresh(row)));
@@ -277,7 +297,8 @@ impl Replacement<'_> {
         // Stable: where nothing is fresh the order stays, and rows need no moving.
         members.sort_by_key(|member| std::cmp::Reverse(member.position));
         let merged = Blocks::new(self.n_positions, members.iter().map(|member| member.position));
-        let at_queries = product(&input, &frozen.output, self.precision, cancel)?;
+        let at_queries = product(beside_skip.as_ref().unwrap_or(&input), &frozen.output, self.precision, cancel)?;
+        drop(beside_skip);
         let heads = Heads {
             pattern: &frozen.pattern,
             n_heads: self.n_heads,

@@ -239,10 +239,18 @@ impl<'a> Flow<'a> {
         for layer in (0..=top).rev() {
             cancel.check()?;
             self.contract_writes(layer)?;
-            self.pass_skip(layer)?;
-            self.join(layer)?;
-            self.contract_first_position(layer)?;
-            self.pass_attention(layer)?;
+            if self.frozen.parallel_residual {
+                self.contract_first_position(layer)?;
+                let beside_skip = self.gradients.clone();
+                self.pass_skip(layer)?;
+                self.pass_attention(layer, beside_skip)?;
+                self.join(layer)?;
+            } else {
+                self.pass_skip(layer)?;
+                self.join(layer)?;
+                self.contract_first_position(layer)?;
+                self.pass_attention(layer, None)?;
+            }
         }
         self.contract_tokens()?;
         let effects = match self.effects.as_slice() {
@@ -340,15 +348,17 @@ impl<'a> Flow<'a> {
         self.push(Of::FirstPosition, &effects)
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. All members are spread then.
-    fn pass_attention(&mut self, layer: usize) -> Result<(), TraceError> {
+    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. All members are spread then. The
+    /// gradients at what attention writes are `beside_skip`, where the residual branch holds a skip connection's beside it.
+    fn pass_attention(&mut self, layer: usize, beside_skip: Option<Tensor>) -> Result<(), TraceError> {
         let Some(gradients) = self.gradients.take() else { return Ok(()) };
         let (whole, frozen) = (self.frozen, &self.frozen.layers[layer]);
         let (last, n, d) = gradients.dims3()?;
         let (rows, heads, kv) = (last * n, whole.n_heads, whole.n_kv_heads);
         let (d_attn, d_kv) = frozen.widths()?;
         let width = d_attn / heads;
-        let at_queries = whole.precision.product(&gradients.reshape((rows, d))?, &frozen.output)?;
+        let written = beside_skip.as_ref().unwrap_or(&gradients).reshape((rows, d))?;
+        let at_queries = whole.precision.product(&written, &frozen.output)?;
         // [positions * members, heads, width] to [kv heads, group * positions, members * width]
         let at_queries = at_queries.reshape((rows, heads, width))?.transpose(0, 1)?.contiguous()?;
         let at_queries = at_queries.reshape((kv, heads / kv * last, n * width))?;
@@ -388,7 +398,8 @@ mod tests {
     use candle_core::Device;
     use std::path::Path;
 
-    const CASES: [&str; 4] = ["gemma2_clt_jumprelu", "gemma3_plt_jumprelu_skip", "gpt2_plt_relu", "llama_plt_topk"];
+    const CASES: [&str; 5] =
+        ["gemma2_clt_jumprelu", "gemma3_plt_jumprelu_skip", "gpt2_plt_relu", "llama_plt_topk", "neox_plt_relu_skip"];
 
     /// Targets at every layer and position, `of_each` of them, in no order.
     fn targets(n_layers: usize, n_positions: usize, d: usize, of_each: usize) -> Vec<TargetRow> {
@@ -406,8 +417,8 @@ mod tests {
         (0..count).map(|i| nth(i * step % count)).collect()
     }
 
-    /// The CPU's form and this one, on models with skip connections, norms behind, learned positions, features that write
-    /// into several layers; with decoders held and read again.
+    /// The CPU's form and this one, on models with skip connections, norms behind, learned positions, a parallel residual,
+    /// features that write into several layers; with decoders held and read again.
     #[test]
     fn rows_are_those_of_the_form_for_the_cpu() {
         for case in CASES {

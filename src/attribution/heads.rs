@@ -92,12 +92,13 @@ impl Replacement<'_> {
     pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
         let (n_layers, d) = (self.layers.len(), self.d_model);
         let (position, mut written) = self.written_by(column)?;
-        let top = target.layer.min(n_layers - 1);
+        // What it reads has passed the attention of its own layer, unless the two stand side by side.
+        let end = (target.layer + usize::from(!self.parallel_residual)).min(n_layers);
         let mut all = Tensor::zeros((self.n_positions, d), candle_core::DType::F32, &self.device)?;
         let mut stays = all.clone();
         let mut begun = false;
-        let mut below: Vec<Option<Below>> = Vec::with_capacity(top + 1);
-        for layer in 0..=top {
+        let mut below: Vec<Option<Below>> = Vec::with_capacity(end);
+        for layer in 0..end {
             cancel.check()?;
             if let Some(row) = take(&mut written, layer) {
                 let added = self.placed(&row, position)?;
@@ -105,6 +106,7 @@ impl Replacement<'_> {
                 begun = true;
             }
             let frozen = &self.layers[layer];
+            let before = (all.clone(), stays.clone());
             if begun {
                 let reads =
                     Below { of_all: self.head_reads(frozen, &all)?, of_stays: self.head_reads(frozen, &stays)? };
@@ -117,11 +119,12 @@ impl Replacement<'_> {
                 break;
             }
             if let Some(skip) = &frozen.skip {
-                all = all.add(&skip.over(&all)?)?;
-                stays = stays.add(&skip.over(&stays)?)?;
+                let (of_all, of_stays) = if self.parallel_residual { before } else { (all.clone(), stays.clone()) };
+                all = all.add(&skip.over(&of_all)?)?;
+                stays = stays.add(&skip.over(&of_stays)?)?;
             }
         }
-        if let Some(row) = take(&mut written, top + 1).filter(|_| target.layer > top) {
+        if let Some(row) = take(&mut written, end).filter(|_| target.layer >= end) {
             let added = self.placed(&row, position)?;
             (all, stays) = (all.add(&added)?, stays.add(&added)?);
         }
@@ -132,18 +135,20 @@ impl Replacement<'_> {
 
         // The gradient behind each attention layer: over all paths, and over those that pass no head above it.
         let (mut of_all, mut of_stays) = (read.clone(), read);
-        for layer in (0..=top).rev() {
+        for layer in (0..end).rev() {
             cancel.check()?;
             let frozen = &self.layers[layer];
+            let behind = (of_all.clone(), of_stays.clone());
             if layer < target.layer
                 && let Some(skip) = &frozen.skip
             {
                 of_all = of_all.add(&skip.back(&of_all)?)?;
                 of_stays = of_stays.add(&skip.back(&of_stays)?)?;
             }
-            let at_heads = self.at_heads(frozen, &of_all)?;
+            let (at_all, at_stays) = if self.parallel_residual { behind } else { (of_all.clone(), of_stays.clone()) };
+            let at_heads = self.at_heads(frozen, &at_all)?;
             if let Some(below) = &below[layer] {
-                let last = self.at_heads(frozen, &of_stays)?;
+                let last = self.at_heads(frozen, &at_stays)?;
                 let of =
                     |a: &Tensor, b: &Tensor| -> Result<Vec<f32>, TraceError> { Ok(a.mul(b)?.sum((1, 2))?.to_vec1()?) };
                 let alone = of(&last, &below.of_stays)?;

@@ -23,13 +23,15 @@ pub struct Replacement<'a> {
     pub(super) decoders: Decoders<'a>,
     pub(super) n_heads: usize,
     pub(super) n_kv_heads: usize,
+    /// Whether MLPs read the stream in front of the layer, so that what they read passes none of its attention.
+    pub(super) parallel_residual: bool,
     pub(super) layers: Vec<FrozenLayer>,
     /// Token embeddings `[P, d]`.
     pub(super) embeddings: Tensor,
     /// Learned position embeddings `[P, d]`: constants.
     pub(super) learned: Option<Tensor>,
-    /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', in front
-    /// of each layer's MLP; the last entry is in front of the final norm. `[2, d]` each.
+    /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', as each
+    /// layer's MLP reads it; the last entry is in front of the final norm. `[2, d]` each.
     pub(super) first_position: Vec<Tensor>,
     /// L2 norms of the error vectors, `[L * P]`.
     pub(super) error_norms: Vec<f32>,
@@ -108,6 +110,7 @@ impl<'a> Replacement<'a> {
             decoders: Decoders::new(transcoder, active, zeroed, held, model.device().clone()),
             n_heads: model.spec.n_heads,
             n_kv_heads: model.spec.n_kv_heads,
+            parallel_residual: model.spec.parallel_residual,
             layers: Vec::with_capacity(n_layers),
             first_position: Vec::with_capacity(n_layers + 1),
             error_norms: Vec::with_capacity(n_layers * n_positions),
@@ -138,11 +141,12 @@ impl<'a> Replacement<'a> {
             frozen.error_norms.extend(error_norms);
             let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
             let FrozenAttention { output, value, pattern, from_first, mid } = attention;
+            let read = if frozen.parallel_residual { stream } else { mid.clone() };
             stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&first)?], 0)?;
             if let Some(skip) = &skip {
-                stream = stream.add(&skip.frozen.read(&mid, 0)?)?;
+                stream = stream.add(&skip.frozen.read(&read, 0)?)?;
             }
-            frozen.first_position.push(mid);
+            frozen.first_position.push(read);
             let skip = skip.map(|skip| skip.frozen);
             frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, runs, behind });
         }

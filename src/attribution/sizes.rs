@@ -2,7 +2,7 @@
 
 use crate::attribution::Capture;
 use crate::attribution::dense::group_rows;
-use crate::model::{Layout, ModelSpec};
+use crate::model::ModelSpec;
 use crate::transcoder::Transcoder;
 
 /// The sizes that memory and work follow from.
@@ -162,10 +162,7 @@ pub(crate) fn forward_operations(spec: &ModelSpec, transcoder: &Transcoder, posi
 /// `n_features` included.
 pub(super) fn layer_operations(spec: &ModelSpec, n_features: usize, positions: usize) -> u64 {
     let (d, d_attn, d_kv) = (spec.d_model, spec.n_heads * spec.head_dim, spec.n_kv_heads * spec.head_dim);
-    let mlp = match spec.layout {
-        Layout::Llama => 3 * d * spec.d_mlp,
-        Layout::Gpt2 | Layout::Gpt2ByOutput => 2 * d * spec.d_mlp,
-    };
+    let mlp = if spec.has_gate() { 3 } else { 2 } * d * spec.d_mlp;
     let weights = 2 * d * (d_attn + d_kv) + mlp + d * n_features;
     2 * (positions * (weights + 2 * d_attn * positions)) as u64
 }

@@ -1,23 +1,14 @@
 //! Where a model's weight files keep what, under which names and in which shapes.
 
 use crate::job::Cancel;
+use crate::model::layout::{HeadTensors, Layout, THIRDS};
 use crate::model::linear::Kept;
 use crate::model::resident::Resident;
-use crate::model::spec::{Layout, NormKind, PositionKind};
+use crate::model::spec::{NormKind, PositionKind};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// The norms of a layer, and the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NormPlace {
-    Attention(usize),
-    AfterAttention(usize),
-    Mlp(usize),
-    AfterMlp(usize),
-    Final,
-}
 
 /// An MLP's projections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +25,7 @@ pub(super) enum MlpPart {
 #[derive(Debug)]
 pub(super) struct Files {
     weights: Weights,
-    layout: Layout,
+    layout: &'static Layout,
     /// In front of every name but the unembedding's.
     prefix: &'static str,
     /// What its projections are multiplied in.
@@ -45,28 +36,34 @@ pub(super) struct Files {
     unembedded: AtomicUsize,
 }
 
-/// Prefixes that are seen in the wild: plain, the base model alone, and inside multimodal models.
-const LLAMA_PREFIXES: [&str; 4] = ["model.", "", "language_model.model.", "model.language_model."];
-const GPT2_PREFIXES: [&str; 2] = ["", "transformer."];
-
-/// What GPT-2's queries, keys and values are called where they lie apart.
-const THIRDS: [&str; 3] = ["q", "k", "v"];
-
 impl Files {
-    pub fn new(weights: Weights, layout: Layout) -> Self {
-        let (prefixes, probe): (&[&'static str], &str) = match layout {
-            Layout::Llama => (&LLAMA_PREFIXES, "embed_tokens.weight"),
-            Layout::Gpt2 | Layout::Gpt2ByOutput => (&GPT2_PREFIXES, "wte.weight"),
-        };
-        let found = prefixes.iter().find(|prefix| weights.get(&format!("{prefix}{probe}")).is_some());
-        Self {
-            prefix: found.unwrap_or(&prefixes[0]),
+    /// The weight files of a model, every tensor that a pass reads being there and of its shape, so that a bad file shows
+    /// before any work.
+    ///
+    /// # Errors
+    /// A tensor is missing, or of another shape or type.
+    pub fn new(weights: Weights, spec: &ModelSpec) -> Result<Self, ModelError> {
+        let layout = spec.layout;
+        let is_there = |prefix: &&&str| weights.get(&format!("{prefix}{}.weight", layout.embedding)).is_some();
+        let mut files = Self {
+            prefix: layout.prefixes.iter().find(is_there).unwrap_or(&layout.prefixes[0]),
             weights,
             layout,
             precision: Precision::F32,
             resident: Resident::default(),
             unembedded: AtomicUsize::new(0),
+        };
+        files.check(spec)?;
+        if let HeadTensors::ByHead(name) = layout.heads {
+            for layer in 0..spec.n_layers {
+                let name = files.name(&files.in_layer(layer, name));
+                for part in if spec.biases.attention_in { &["weight", "bias"][..] } else { &["weight"] } {
+                    let thirds = THIRDS.map(|third| format!("{name}.{third}.{part}"));
+                    files.weights.split_by_head(&format!("{name}.{part}"), spec.n_heads, thirds);
+                }
+            }
         }
+        Ok(files)
     }
 
     /// The types of quantised tensors, where there are some.
@@ -77,7 +74,7 @@ impl Files {
     /// Bytes of the projections and the unembedding in a type that they could be multiplied in.
     pub fn weight_bytes(&self, spec: &ModelSpec, precision: Precision) -> u64 {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
-        let of_mlp = if self.has_gate() { 3 } else { 2 };
+        let of_mlp = if spec.has_gate() { 3 } else { 2 };
         let of_layer = 2 * d * (a + kv) + of_mlp * d * spec.d_mlp;
         ((spec.n_layers * of_layer + spec.vocab_size * d) * precision.bytes()) as u64
     }
@@ -102,42 +99,35 @@ impl Files {
         format!("{}{rest}", self.prefix)
     }
 
+    fn in_layer(&self, layer: usize, name: &str) -> String {
+        format!("{}.{layer}.{name}", self.layout.layers)
+    }
+
     fn embedding(&self) -> String {
-        self.name(match self.layout {
-            Layout::Llama => "embed_tokens.weight",
-            Layout::Gpt2 | Layout::Gpt2ByOutput => "wte.weight",
-        })
+        self.name(&format!("{}.weight", self.layout.embedding))
+    }
+
+    fn positions(&self) -> String {
+        self.name(&format!("{}.weight", self.layout.positions))
     }
 
     fn unembedding(&self, spec: &ModelSpec) -> String {
         if spec.tied_embeddings {
             return self.embedding();
         }
-        // Multimodal models keep it beside their language model.
-        let inside = "language_model.lm_head.weight";
-        if self.weights.get(inside).is_some() { inside.to_owned() } else { "lm_head.weight".to_owned() }
+        let mut names = self.layout.unembedding.iter().map(|name| format!("{name}.weight"));
+        let usual = names.next_back().unwrap_or_default();
+        names.find(|name| self.weights.get(name).is_some()).unwrap_or(usual)
     }
 
-    fn norm_name(&self, spec: &ModelSpec, place: NormPlace) -> String {
-        let rest = match (self.layout, place) {
-            (Layout::Gpt2 | Layout::Gpt2ByOutput, NormPlace::Attention(layer)) => format!("h.{layer}.ln_1"),
-            (Layout::Gpt2 | Layout::Gpt2ByOutput, NormPlace::Mlp(layer)) => format!("h.{layer}.ln_2"),
-            (Layout::Gpt2 | Layout::Gpt2ByOutput, _) => "ln_f".to_owned(),
-            (Layout::Llama, NormPlace::Attention(layer)) => format!("layers.{layer}.input_layernorm"),
-            // Llama calls the norm in front of its MLP what Gemma calls the one after its attention.
-            (Layout::Llama, NormPlace::Mlp(layer)) if !spec.post_norms => {
-                format!("layers.{layer}.post_attention_layernorm")
-            }
-            (Layout::Llama, NormPlace::AfterAttention(layer)) => format!("layers.{layer}.post_attention_layernorm"),
-            (Layout::Llama, NormPlace::Mlp(layer)) => format!("layers.{layer}.pre_feedforward_layernorm"),
-            (Layout::Llama, NormPlace::AfterMlp(layer)) => format!("layers.{layer}.post_feedforward_layernorm"),
-            (Layout::Llama, NormPlace::Final) => "norm".to_owned(),
-        };
-        self.name(&rest)
+    /// One of a layer's norms.
+    pub fn norm(&self, spec: &ModelSpec, layer: usize, name: &str, device: &Device) -> Result<Norm, ModelError> {
+        self.norm_of(spec, &self.name(&self.in_layer(layer, name)), spec.d_model, device)
     }
 
-    pub fn norm(&self, spec: &ModelSpec, place: NormPlace, device: &Device) -> Result<Norm, ModelError> {
-        self.norm_of(spec, &self.norm_name(spec, place), spec.d_model, device)
+    /// The last norm.
+    pub fn final_norm(&self, spec: &ModelSpec, device: &Device) -> Result<Norm, ModelError> {
+        self.norm_of(spec, &self.name(self.layout.final_norm), spec.d_model, device)
     }
 
     fn norm_of(&self, spec: &ModelSpec, name: &str, width: usize, device: &Device) -> Result<Norm, ModelError> {
@@ -169,10 +159,7 @@ impl Files {
             }
             false => None,
         };
-        let kept = match self.layout {
-            Layout::Llama | Layout::Gpt2ByOutput => Kept::ByOutput(shape),
-            Layout::Gpt2 => Kept::ByInput([input, all], columns),
-        };
+        let kept = if self.layout.by_input { Kept::ByInput([input, all], columns) } else { Kept::ByOutput(shape) };
         let name = self.name(&format!("{name}.weight"));
         let (weights, resident, precision) = (&self.weights, &self.resident, self.precision);
         Ok(Linear { weights, resident, device, precision, name, kept, bias })
@@ -185,40 +172,27 @@ impl Files {
         device: &'a Device,
     ) -> Result<AttentionWeights<'a>, ModelError> {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
-        let (into, out) = (spec.biases.attention_in, spec.biases.attention_out);
-        if self.layout != Layout::Llama {
-            let name = format!("h.{layer}.attn.c_attn");
-            let third = |nth: usize| match self.layout {
-                Layout::Gpt2ByOutput => self.linear(&format!("{name}.{}", THIRDS[nth]), [d, d], into, None, device),
-                _ => self.linear(&name, [d, d], into, Some((3 * d, nth * d..(nth + 1) * d)), device),
+        let project = |nth: usize| {
+            let (width, bias) = ([a, kv, kv][nth], spec.biases.attention_in);
+            let (name, columns) = match self.layout.heads {
+                HeadTensors::Apart(names) => (names[nth].to_owned(), None),
+                HeadTensors::Joined(name) => (name.to_owned(), Some((3 * d, nth * d..(nth + 1) * d))),
+                HeadTensors::ByHead(name) => (format!("{name}.{}", THIRDS[nth]), None),
             };
-            return Ok(AttentionWeights {
-                query: third(0)?,
-                key: third(1)?,
-                value: third(2)?,
-                output: self.linear(&format!("h.{layer}.attn.c_proj"), [d, d], out, None, device)?,
-                head_norms: None,
-            });
-        }
-        let project = |which: &str, shape: [usize; 2], bias: bool| {
-            self.linear(&format!("layers.{layer}.self_attn.{which}_proj"), shape, bias, None, device)
+            self.linear(&self.in_layer(layer, &name), [width, d], bias, columns, device)
         };
-        let head_norm = |which: &str| {
-            let name = self.name(&format!("layers.{layer}.self_attn.{which}_norm"));
+        let head_norm = |nth: usize| {
+            let name = self.name(&self.in_layer(layer, self.layout.head_norms[nth]));
             self.norm_of(spec, &name, spec.head_dim, device)
         };
+        let output = self.in_layer(layer, self.layout.attention_out);
         Ok(AttentionWeights {
-            query: project("q", [a, d], into)?,
-            key: project("k", [kv, d], into)?,
-            value: project("v", [kv, d], into)?,
-            output: project("o", [d, a], out)?,
-            head_norms: if spec.query_key_norms { Some((head_norm("q")?, head_norm("k")?)) } else { None },
+            query: project(0)?,
+            key: project(1)?,
+            value: project(2)?,
+            output: self.linear(&output, [d, a], spec.biases.attention_out, None, device)?,
+            head_norms: if spec.query_key_norms { Some((head_norm(0)?, head_norm(1)?)) } else { None },
         })
-    }
-
-    /// Whether MLPs have a gate.
-    pub fn has_gate(&self) -> bool {
-        self.layout == Layout::Llama
     }
 
     /// A projection of an MLP.
@@ -229,15 +203,13 @@ impl Files {
         part: MlpPart,
         device: &'a Device,
     ) -> Result<Linear<'a>, ModelError> {
-        let (into, out) = ([spec.d_mlp, spec.d_model], [spec.d_model, spec.d_mlp]);
-        let (name, shape) = match (self.layout, part) {
-            (Layout::Llama, MlpPart::Gate) => (format!("layers.{layer}.mlp.gate_proj"), into),
-            (Layout::Llama, MlpPart::Up) => (format!("layers.{layer}.mlp.up_proj"), into),
-            (Layout::Llama, MlpPart::Down) => (format!("layers.{layer}.mlp.down_proj"), out),
-            (_, MlpPart::Gate | MlpPart::Up) => (format!("h.{layer}.mlp.c_fc"), into),
-            (_, MlpPart::Down) => (format!("h.{layer}.mlp.c_proj"), out),
+        let (layout, into) = (self.layout, [spec.d_mlp, spec.d_model]);
+        let (name, shape) = match part {
+            MlpPart::Gate => (layout.gate.unwrap_or(layout.up), into),
+            MlpPart::Up => (layout.up, into),
+            MlpPart::Down => (layout.down, [spec.d_model, spec.d_mlp]),
         };
-        self.linear(&name, shape, spec.biases.mlp, None, device)
+        self.linear(&self.in_layer(layer, name), shape, spec.biases.mlp, None, device)
     }
 
     /// Rows of the embedding into `out`.
@@ -258,7 +230,7 @@ impl Files {
         let count = positions.len();
         let mut rows = vec![0.0; count * spec.d_model];
         let shape = [spec.max_positions, spec.d_model];
-        self.weights.read_rows(&self.name("wpe.weight"), &shape, positions, &mut rows)?;
+        self.weights.read_rows(&self.positions(), &shape, positions, &mut rows)?;
         Ok(Some(Tensor::from_vec(rows, (count, spec.d_model), device)?))
     }
 
@@ -282,64 +254,46 @@ impl Files {
         self.weights.read_rows(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], rows, out)
     }
 
-    /// Every tensor that a pass reads is there and has its shape, so that a bad file shows before any work.
-    pub fn check(&self, spec: &ModelSpec) -> Result<(), ModelError> {
+    fn check(&self, spec: &ModelSpec) -> Result<(), ModelError> {
         let (d, a, kv, m) = (spec.d_model, spec.d_attn(), spec.d_kv(), spec.d_mlp);
-        let layer_norm = spec.norm == NormKind::Layer;
-        let mut wanted: Vec<(String, Vec<usize>)> =
+        let (layout, biases) = (self.layout, spec.biases);
+        let has_bias = spec.norm == NormKind::Layer;
+        let mut wanted =
             vec![(self.embedding(), vec![spec.vocab_size, d]), (self.unembedding(spec), vec![spec.vocab_size, d])];
         if spec.positions == PositionKind::Learned {
-            wanted.push((self.name("wpe.weight"), vec![spec.max_positions, d]));
+            wanted.push((self.positions(), vec![spec.max_positions, d]));
         }
-        let mut norms = vec![NormPlace::Final];
+        let mut projections = match layout.heads {
+            HeadTensors::Apart([query, key, value]) => vec![
+                (query, [a, d], biases.attention_in),
+                (key, [kv, d], biases.attention_in),
+                (value, [kv, d], biases.attention_in),
+            ],
+            HeadTensors::Joined(name) | HeadTensors::ByHead(name) => vec![(name, [3 * d, d], biases.attention_in)],
+        };
+        projections.push((layout.attention_out, [d, a], biases.attention_out));
+        projections.extend(layout.gate.map(|gate| (gate, [m, d], biases.mlp)));
+        projections.extend([(layout.up, [m, d], biases.mlp), (layout.down, [d, m], biases.mlp)]);
+        let norms =
+            [Some(layout.attention_norm), layout.after_attention_norm, Some(layout.mlp_norm), layout.after_mlp_norm];
         for layer in 0..spec.n_layers {
-            norms.extend([NormPlace::Attention(layer), NormPlace::Mlp(layer)]);
-            if spec.post_norms {
-                norms.extend([NormPlace::AfterAttention(layer), NormPlace::AfterMlp(layer)]);
-            }
-            let projections: &[(&str, [usize; 2], bool)] = match self.layout {
-                Layout::Llama => &[
-                    ("self_attn.q_proj", [a, d], spec.biases.attention_in),
-                    ("self_attn.k_proj", [kv, d], spec.biases.attention_in),
-                    ("self_attn.v_proj", [kv, d], spec.biases.attention_in),
-                    ("self_attn.o_proj", [d, a], spec.biases.attention_out),
-                    ("mlp.gate_proj", [m, d], spec.biases.mlp),
-                    ("mlp.up_proj", [m, d], spec.biases.mlp),
-                    ("mlp.down_proj", [d, m], spec.biases.mlp),
-                ],
-                Layout::Gpt2ByOutput => &[
-                    ("attn.c_attn.q", [d, d], true),
-                    ("attn.c_attn.k", [d, d], true),
-                    ("attn.c_attn.v", [d, d], true),
-                    ("attn.c_proj", [d, d], true),
-                    ("mlp.c_fc", [m, d], true),
-                    ("mlp.c_proj", [d, m], true),
-                ],
-                Layout::Gpt2 => &[
-                    ("attn.c_attn", [3 * d, d], true),
-                    ("attn.c_proj", [d, d], true),
-                    ("mlp.c_fc", [m, d], true),
-                    ("mlp.c_proj", [d, m], true),
-                ],
-            };
-            for (name, [out, input], bias) in projections {
-                let part = if self.layout == Layout::Llama { "layers" } else { "h" };
-                let name = self.name(&format!("{part}.{layer}.{name}"));
-                let shape = if self.layout == Layout::Gpt2 { vec![*input, *out] } else { vec![*out, *input] };
+            for (name, [out, input], bias) in &projections {
+                let name = self.name(&self.in_layer(layer, name));
+                let shape = if layout.by_input { vec![*input, *out] } else { vec![*out, *input] };
                 wanted.push((format!("{name}.weight"), shape));
                 wanted.extend(bias.then(|| (format!("{name}.bias"), vec![*out])));
             }
-            if spec.query_key_norms {
-                for which in ["q", "k"] {
-                    let name = self.name(&format!("layers.{layer}.self_attn.{which}_norm.weight"));
-                    wanted.push((name, vec![spec.head_dim]));
-                }
+            for name in layout.head_norms.iter().filter(|_| spec.query_key_norms) {
+                let name = self.name(&self.in_layer(layer, name));
+                wanted.push((format!("{name}.weight"), vec![spec.head_dim]));
             }
         }
-        for place in norms {
-            let name = self.norm_name(spec, place);
+        let in_layers = (0..spec.n_layers).flat_map(|layer| norms.into_iter().flatten().map(move |name| (layer, name)));
+        let norms = in_layers.map(|(layer, name)| self.in_layer(layer, name));
+        for name in norms.chain([layout.final_norm.to_owned()]) {
+            let name = self.name(&name);
             wanted.push((format!("{name}.weight"), vec![d]));
-            wanted.extend(layer_norm.then(|| (format!("{name}.bias"), vec![d])));
+            wanted.extend(has_bias.then(|| (format!("{name}.bias"), vec![d])));
         }
         wanted.iter().try_for_each(|(name, shape)| self.weights.expect(name, shape).map(drop))
     }

@@ -100,7 +100,7 @@ impl Transformer {
             ropes.push(match (&layer.rope, known) {
                 (None, _) => None,
                 (Some(_), Some(known)) => ropes[known].clone(),
-                (Some(rope), None) => Some(Rope::new(rope, self.spec.head_dim, positions.clone(), self.device())?),
+                (Some(rope), None) => Some(Rope::new(rope, self.spec.rotary_dim, positions.clone(), self.device())?),
             });
         }
         Ok(ropes)
@@ -257,4 +257,117 @@ fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
     let all = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 0)? };
     let missing = rows.saturating_sub(all.dim(0)?);
     Ok(if missing == 0 { all } else { all.pad_with_zeros(0, 0, missing)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Place;
+    use candle_core::Device;
+    use std::collections::HashMap;
+    use std::path::Path;
+
+    /// What a pass read, by layer and point, and what it replaced.
+    #[derive(Default)]
+    struct Points {
+        read: HashMap<(usize, &'static str), Tensor>,
+        /// Whether all scores were raised by the same, which changes no pattern.
+        raises: bool,
+        /// Whether nothing was written into the residual stream.
+        silences: bool,
+    }
+
+    impl Points {
+        fn keep(&mut self, layer: usize, point: &'static str, x: &Tensor) -> Result<(), ModelError> {
+            assert!(self.read.insert((layer, point), x.clone()).is_none(), "{point} is passed once");
+            Ok(())
+        }
+    }
+
+    impl Hooks for Points {
+        type Error = ModelError;
+
+        fn resid_pre(&mut self, layer: usize, resid: &mut Tensor) -> Result<(), ModelError> {
+            self.keep(layer, "resid_pre", resid)
+        }
+
+        fn scores(&mut self, layer: usize, _: usize, scores: &mut Tensor) -> Result<(), ModelError> {
+            if self.raises {
+                *scores = (&*scores + 1.0)?;
+            }
+            self.keep(layer, "scores", scores)
+        }
+
+        fn pattern(&mut self, layer: usize, _: usize, pattern: &mut Tensor) -> Result<(), ModelError> {
+            self.keep(layer, "pattern", pattern)
+        }
+
+        fn attention_out(&mut self, layer: usize, written: &mut Tensor) -> Result<(), ModelError> {
+            if self.silences {
+                *written = written.zeros_like()?;
+            }
+            self.keep(layer, "attention_out", written)
+        }
+
+        fn resid_mid(&mut self, layer: usize, resid: &mut Tensor) -> Result<(), ModelError> {
+            self.keep(layer, "resid_mid", resid)
+        }
+
+        fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), ModelError> {
+            self.keep(layer, "mlp reads", &input.resid)?;
+            self.keep(layer, "mlp_in", &input.mlp_in)
+        }
+
+        fn mlp_out(&mut self, layer: usize, at: MlpOutput, output: &mut Tensor) -> Result<(), ModelError> {
+            if self.silences && at == MlpOutput::AfterNorm {
+                *output = output.zeros_like()?;
+            }
+            self.keep(layer, if at == MlpOutput::AfterNorm { "mlp_out" } else { "before norm" }, output)
+        }
+
+        fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), ModelError> {
+            self.keep(layer, "resid_post", resid)
+        }
+    }
+
+    fn numbers(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// On a model with norms behind attention and MLP, and on one whose MLPs read beside attention.
+    #[test]
+    fn each_point_follows_from_those_before_it() {
+        for case in ["gemma2_plt_jumprelu", "neox_plt_relu_skip"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case).join("model");
+            let model = Transformer::open(&Place::directory(&folder).unwrap(), &Device::Cpu).unwrap();
+            let run = |mut points: Points| {
+                let end = model.forward(model.prompt(&[7, 300, 21, 5]).unwrap(), &mut points, &Cancel::default());
+                (numbers(&end.unwrap()), points.read)
+            };
+            let (end, read) = run(Points::default());
+            let n_layers = model.spec.n_layers;
+            for layer in 0..n_layers {
+                let at = |point: &'static str| read[&(layer, point)].clone();
+                let sum = |a: &'static str, b: &'static str| numbers(&at(a).add(&at(b)).unwrap());
+                assert_eq!(numbers(&softmax(&at("scores")).unwrap()), numbers(&at("pattern")), "{case}");
+                assert_eq!(sum("resid_pre", "attention_out"), numbers(&at("resid_mid")), "{case}");
+                let reads = if model.spec.parallel_residual { "resid_pre" } else { "resid_mid" };
+                assert_eq!(numbers(&at(reads)), numbers(&at("mlp reads")), "{case}");
+                let own = model.mlp_norm(layer).unwrap().apply(&at(reads)).unwrap();
+                assert_eq!(numbers(&own), numbers(&at("mlp_in")), "{case}");
+                let own = model.mlp(layer, &at("mlp_in"), &Cancel::default()).unwrap();
+                assert_eq!(numbers(&own), numbers(&at("before norm")), "{case}");
+                let (own, _) = through(model.after_mlp_norm(layer).unwrap(), own, None).unwrap();
+                assert_eq!(numbers(&own), numbers(&at("mlp_out")), "{case}");
+                assert_eq!(sum("resid_mid", "mlp_out"), numbers(&at("resid_post")), "{case}");
+                let next = read.get(&(layer + 1, "resid_pre")).map_or_else(|| end.clone(), numbers);
+                assert_eq!(next, numbers(&at("resid_post")), "{case}");
+            }
+            let (raised, _) = run(Points { raises: true, ..Points::default() });
+            assert!(raised.iter().zip(&end).all(|(a, b)| (a - b).abs() <= 1e-4 * (1.0 + b.abs())), "{case}");
+            let (silenced, read) = run(Points { silences: true, ..Points::default() });
+            assert_eq!(silenced, numbers(&read[&(0, "resid_pre")]), "{case}");
+            assert_ne!(silenced, end, "{case}");
+        }
+    }
 }

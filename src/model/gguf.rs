@@ -163,7 +163,9 @@ impl Gguf {
             // The one is part of what the file holds.
             spec.norm = NormKind::Rms;
         }
-        spec.layout = Rename::layout(architecture);
+        if architecture == "gpt2" {
+            spec.layout = &families::GPT2_BY_OUTPUT;
+        }
         if let Some(factors) = self.rope_factors(place, spec.head_dim / 2)? {
             spec.layers.iter_mut().filter_map(|layer| layer.rope.as_mut()).for_each(|rope| {
                 rope.scaling = RopeScaling::Factors(factors.clone());

@@ -1,7 +1,5 @@
 //! What GGUF files call tensors, and what the Hugging Face layout calls them.
 
-use crate::model::spec::Layout;
-
 /// What becomes of a tensor of a GGUF file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rename {
@@ -53,11 +51,6 @@ const GPT2: [(&str, &str); 6] = [
 ];
 
 impl Rename {
-    /// How an architecture's tensors are named and shaped once they are renamed.
-    pub fn layout(architecture: &str) -> Layout {
-        if architecture == "gpt2" { Layout::Gpt2ByOutput } else { Layout::Llama }
-    }
-
     /// What becomes of the tensor `name` of an architecture; `None` where it is not known.
     pub fn of(architecture: &str, name: &str) -> Option<Self> {
         let (stem, part) = name.rsplit_once('.')?;

@@ -42,7 +42,7 @@ pub enum MlpOutput {
 
 /// Reads or replaces what a forward pass computes. A method that is not given does nothing and costs nothing. Widths are
 /// `[rows, d]`, the rows being those of all prompts of the pass; attention is computed for each `prompt` apart.
-#[allow(unused_variables)]
+#[expect(unused_variables, reason = "a method that does nothing names what it is given")]
 pub(crate) trait Hooks {
     /// What can go wrong at a point.
     type Error: From<ModelError>;

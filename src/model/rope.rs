@@ -5,7 +5,7 @@ use candle_core::{D, Device, Result, Tensor};
 use std::f64::consts::PI;
 use std::ops::Range;
 
-/// Cosines and sines of positions, each `[P, head_dim]`.
+/// Cosines and sines of positions, `[P, width]` each.
 #[derive(Clone, Debug)]
 pub struct Rope {
     cos: Tensor,
@@ -13,12 +13,12 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// The tables of these positions.
+    /// The tables of these positions, for heads of which `width` numbers are rotated.
     ///
     /// # Errors
     /// The device refuses the tensors.
-    pub fn new(spec: &RopeSpec, head_dim: usize, positions: Range<usize>, device: &Device) -> Result<Self> {
-        let frequencies = frequencies(spec, head_dim);
+    pub fn new(spec: &RopeSpec, width: usize, positions: Range<usize>, device: &Device) -> Result<Self> {
+        let frequencies = frequencies(spec, width);
         let half = frequencies.len();
         let count = positions.len();
         let mut cos = Vec::with_capacity(count * half * 2);
@@ -37,21 +37,26 @@ impl Rope {
         })
     }
 
-    /// Rotates `x` `[heads, P, head_dim]`.
+    /// Rotates the first numbers of each head of `x` `[heads, P, head_dim]`, as many as the tables are wide.
     ///
     /// # Errors
     /// The tensors do not fit.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
-        let half = x.dim(D::Minus1)? / 2;
+        let (width, rotated) = (x.dim(D::Minus1)?, self.cos.dim(D::Minus1)?);
+        if rotated < width {
+            let rest = x.narrow(D::Minus1, rotated, width - rotated)?;
+            return Tensor::cat(&[self.rotate(&x.narrow(D::Minus1, 0, rotated)?)?, rest], D::Minus1);
+        }
+        let half = width / 2;
         let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
         let turned = Tensor::cat(&[second.neg()?, first], D::Minus1)?;
         x.broadcast_mul(&self.cos)? + turned.broadcast_mul(&self.sin)?
     }
 }
 
-/// Inverse wavelengths of the `head_dim / 2` pairs, rescaled where the model says so.
-fn frequencies(spec: &RopeSpec, head_dim: usize) -> Vec<f32> {
-    let plain = (0..head_dim / 2).map(|i| spec.theta.powf(-(2.0 * i as f64) / head_dim as f64));
+/// Inverse wavelengths of the `width / 2` pairs, rescaled where the model says so.
+fn frequencies(spec: &RopeSpec, width: usize) -> Vec<f32> {
+    let plain = (0..width / 2).map(|i| spec.theta.powf(-(2.0 * i as f64) / width as f64));
     plain.enumerate().map(|(pair, frequency)| rescaled(pair, frequency, &spec.scaling) as f32).collect()
 }
 

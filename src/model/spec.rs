@@ -2,8 +2,7 @@
 
 use crate::hub::Place;
 use crate::model::config::Config;
-use crate::model::families;
-use crate::model::{Gguf, ModelError};
+use crate::model::{Gguf, Layout, ModelError, families};
 
 /// Everything about a model that changes its numbers. One implementation serves every family through it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +23,8 @@ pub struct ModelSpec {
     pub n_kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
+    /// How much of a head is rotated, where positions are told apart so: its first numbers.
+    pub rotary_dim: usize,
     /// Width of the MLP.
     pub d_mlp: usize,
     /// Longest prompt in tokens.
@@ -57,7 +58,7 @@ pub struct ModelSpec {
     /// The MLP's activation function.
     pub activation: ActivationKind,
     /// How the weight files name and shape their tensors.
-    pub layout: Layout,
+    pub layout: &'static Layout,
     /// Options of its configuration that nothing is known of, as `name = value`; they were passed over.
     pub unknown_options: Vec<String>,
 }
@@ -147,17 +148,6 @@ pub enum ActivationKind {
     GeluTanh,
 }
 
-/// How the weight files name and shape their tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `model.layers.N.self_attn.q_proj.weight` `[out, in]` and so on; a gated MLP.
-    Llama,
-    /// `h.N.attn.c_attn.weight` `[in, out]`, queries, keys and values in one; a plain MLP.
-    Gpt2,
-    /// The same as `[out, in]`, queries, keys and values apart: `h.N.attn.c_attn.q.weight` and so on. Of GGUF files.
-    Gpt2ByOutput,
-}
-
 impl ModelSpec {
     /// Reads `config.json`, or the metadata of the GGUF file that the place holds.
     ///
@@ -188,6 +178,11 @@ impl ModelSpec {
         let last = |name: &str| name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
         let Some(directory) = &self.directory else { return true };
         [&self.name, directory].iter().any(|own| last(own) == last(name))
+    }
+
+    /// Whether MLPs have a gate.
+    pub fn has_gate(&self) -> bool {
+        self.layout.gate.is_some()
     }
 
     /// Width of the concatenated heads, d_attn.

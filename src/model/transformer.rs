@@ -3,7 +3,7 @@
 use crate::hub::Place;
 use crate::job::Cancel;
 use crate::model::attention::softcap;
-use crate::model::files::{Files, MlpPart, NormPlace};
+use crate::model::files::{Files, MlpPart};
 use crate::model::forward::normed;
 use crate::model::spec::ActivationKind;
 use crate::model::{AttentionWeights, ModelError, ModelSpec, Norm, Precision, Weights};
@@ -32,8 +32,7 @@ impl Transformer {
     /// No or unknown configuration, no or damaged weights, or a tensor that is missing or of the wrong shape.
     pub fn open(place: &Place, device: &Device) -> Result<Self, ModelError> {
         let spec = ModelSpec::read(place)?;
-        let files = Files::new(Weights::open_model(place)?, spec.layout);
-        files.check(&spec)?;
+        let files = Files::new(Weights::open_model(place)?, &spec)?;
         Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })
     }
 
@@ -111,7 +110,7 @@ impl Transformer {
     /// # Errors
     /// Its weights cannot be read.
     pub fn attention_norm(&self, layer: usize) -> Result<Norm, ModelError> {
-        self.files.norm(&self.spec, NormPlace::Attention(layer), &self.device)
+        self.files.norm(&self.spec, layer, self.spec.layout.attention_norm, &self.device)
     }
 
     /// The norm behind attention, where there is one.
@@ -119,8 +118,8 @@ impl Transformer {
     /// # Errors
     /// Its weights cannot be read.
     pub fn after_attention_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = || self.files.norm(&self.spec, NormPlace::AfterAttention(layer), &self.device);
-        self.spec.post_norms.then(read).transpose()
+        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        self.spec.layout.after_attention_norm.map(read).transpose()
     }
 
     /// The norm in front of the MLP.
@@ -128,7 +127,7 @@ impl Transformer {
     /// # Errors
     /// Its weights cannot be read.
     pub fn mlp_norm(&self, layer: usize) -> Result<Norm, ModelError> {
-        self.files.norm(&self.spec, NormPlace::Mlp(layer), &self.device)
+        self.files.norm(&self.spec, layer, self.spec.layout.mlp_norm, &self.device)
     }
 
     /// The norm behind the MLP, where there is one.
@@ -136,8 +135,8 @@ impl Transformer {
     /// # Errors
     /// Its weights cannot be read.
     pub fn after_mlp_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = || self.files.norm(&self.spec, NormPlace::AfterMlp(layer), &self.device);
-        self.spec.post_norms.then(read).transpose()
+        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        self.spec.layout.after_mlp_norm.map(read).transpose()
     }
 
     /// The norm in front of the unembedding.
@@ -145,7 +144,7 @@ impl Transformer {
     /// # Errors
     /// Its weights cannot be read.
     pub fn final_norm(&self) -> Result<Norm, ModelError> {
-        self.files.norm(&self.spec, NormPlace::Final, &self.device)
+        self.files.final_norm(&self.spec, &self.device)
     }
 
     /// The projections of a layer's attention.
@@ -169,7 +168,7 @@ impl Transformer {
             ActivationKind::Gelu => x.gelu_erf(),
             ActivationKind::GeluTanh => x.gelu(),
         };
-        let hidden = if self.files.has_gate() {
+        let hidden = if self.spec.has_gate() {
             (act(project(MlpPart::Gate, input)?)? * project(MlpPart::Up, input)?)?
         } else {
             act(project(MlpPart::Up, input)?)?

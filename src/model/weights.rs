@@ -1,15 +1,14 @@
 //! Tensors in memory-mapped safetensors files, kept in the type that they have on disk and converted as they are read.
 
 use crate::hub::{Blob, Place};
-use crate::job::Cancel;
+use crate::model::entry::{Entry, RowOrder};
 use crate::model::npz::{self, Packed};
-use crate::model::product::{self, COLUMNS, FEW, Padded, Stored, convert};
-use crate::model::{Gguf, ModelError, Precision};
+use crate::model::product::convert;
+use crate::model::{Gguf, ModelError};
 use crate::parallel;
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use candle_core::quantized::GgmlDType;
 use candle_core::{CpuStorage, DType, Device, Tensor};
-use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,64 +18,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
-
-/// Numbers of a weight that one thread multiplies with between two looks at whether to stop.
-const BLOCK: usize = 1 << 18;
-
-/// Bytes of a page of memory, and of pages that a thread brings in at a time.
-const PAGE: usize = 4096;
-/// See [`PAGE`].
-const PAGES: usize = 1 << 20;
-
-/// Numbers of a weight that pass a device at a time.
-const UPLOAD: usize = 1 << 26;
-
-/// Where a tensor lies.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    file: usize,
-    bytes: Range<usize>,
-    dtype: Dtype,
-    /// The type of its blocks, where it is quantised; `dtype` is then that of what they are made into.
-    blocks: Option<GgmlDType>,
-    /// Heads whose rows lie with the two halves of each rotated pair next to each other, instead of half a head apart.
-    paired_heads: Option<usize>,
-    shape: Vec<usize>,
-}
-
-impl Entry {
-    /// A tensor whose numbers lie one after another.
-    fn plain(file: usize, bytes: Range<usize>, dtype: Dtype, shape: Vec<usize>) -> Self {
-        Self { file, bytes, dtype, blocks: None, paired_heads: None, shape }
-    }
-
-    /// Whether its bytes are its numbers, in their order.
-    fn is_plain(&self) -> bool {
-        self.blocks.is_none() && self.paired_heads.is_none()
-    }
-
-    /// Bytes that so many numbers, whole rows of them, take in the file.
-    fn length(&self, numbers: usize) -> usize {
-        match self.blocks {
-            Some(blocks) => numbers / blocks.block_size() * blocks.type_size(),
-            None => numbers * self.dtype.bitsize() / 8,
-        }
-    }
-
-    /// Where in the file a row of the tensor is.
-    fn row(&self, row: usize) -> usize {
-        let Some(heads) = self.paired_heads else { return row };
-        let width = self.shape[0] / heads;
-        let (head, within) = (row / width, row % width);
-        let (half, pair) = (within / (width / 2), within % (width / 2));
-        head * width + 2 * pair + half
-    }
-
-    /// The shape on disk.
-    pub fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-}
 
 /// The tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
@@ -166,8 +107,9 @@ impl Weights {
                 GgmlDType::F32 => (Dtype::F32, None),
                 blocks => (Dtype::F32, Some(blocks)),
             };
-            let (bytes, shape, paired_heads) = (tensor.bytes.clone(), tensor.shape.clone(), tensor.paired_heads);
-            Entry { file: 0, bytes, dtype, blocks, paired_heads, shape }
+            let (bytes, shape) = (tensor.bytes.clone(), tensor.shape.clone());
+            let order = tensor.paired_heads.map_or(RowOrder::Plain, RowOrder::Paired);
+            Entry { file: 0, bytes, dtype, blocks, order, shape }
         };
         let entries = gguf.tensors()?.into_iter().map(|tensor| (tensor.name.clone(), entry(&tensor))).collect();
         Ok(Self {
@@ -223,6 +165,16 @@ impl Weights {
         Self::open(place, &names)
     }
 
+    /// Gives the three parts of a tensor that holds queries, keys and values head after head names of their own, where it
+    /// is there.
+    pub(super) fn split_by_head(&mut self, name: &str, heads: usize, thirds: [String; 3]) {
+        if let Some(entry) = self.entries.get(name) {
+            let thirds: Vec<_> =
+                thirds.into_iter().enumerate().map(|(nth, name)| (name, entry.third(heads, nth))).collect();
+            self.entries.extend(thirds);
+        }
+    }
+
     /// Where a tensor lies, if it is there.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
@@ -259,7 +211,7 @@ impl Weights {
     }
 
     /// [`Weights::expect`], for what reads parts of rows.
-    fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
+    pub(super) fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry = self.expect(name, shape)?;
         match entry.blocks {
             Some(blocks) => Err(ModelError::Dtype {
@@ -275,7 +227,7 @@ impl Weights {
     fn made_plain(&self, entry: &Entry, rows: Range<usize>, width: usize, out: &mut [f32]) -> Result<(), ModelError> {
         let (bytes, row_bytes) = (self.bytes(entry)?, entry.length(width));
         // What keeps its order is made plain many rows at a time.
-        let step = if entry.paired_heads.is_some() { 1 } else { (PIECE / width.max(1)).max(1) };
+        let step = if entry.order == RowOrder::Plain { (PIECE / width.max(1)).max(1) } else { 1 };
         let failed = Mutex::new(None);
         let pieces = out.chunks_mut((step * width).max(1)).zip(rows.clone().step_by(step)).collect();
         parallel::each(pieces, rows.len() * width, |(out, row): (&mut [f32], usize)| {
@@ -292,7 +244,7 @@ impl Weights {
     }
 
     /// The bytes of a tensor, unpacked where they are not yet.
-    fn bytes(&self, entry: &Entry) -> Result<&[u8], ModelError> {
+    pub(super) fn bytes(&self, entry: &Entry) -> Result<&[u8], ModelError> {
         let content = match &self.files[entry.file] {
             (_, Content::File(blob)) => &**blob,
             (name, Content::Packed { archive, packed, unpacked }) => match unpacked.get() {
@@ -346,7 +298,7 @@ impl Weights {
         let width: usize = shape[1..].iter().product();
         assert_eq!(out.len(), rows.len() * width, "the buffer holds the rows that are read");
         let file = &self.files[entry.file].0;
-        let within = entry.length(rows.start * width)..entry.length(rows.end * width);
+        let within = entry.span(rows.clone(), width);
         let first_bad = AtomicUsize::new(usize::MAX);
         if entry.is_plain() {
             let size = entry.dtype.bitsize() / 8;
@@ -441,119 +393,8 @@ impl Weights {
         Ok(turned.collect())
     }
 
-    /// `x` `[m, d]`, on the CPU, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row. The tensor is read
-    /// once, converted a block at a time, on all cores, and its pages are given back.
-    ///
-    /// # Errors
-    /// As [`Weights::read_rows`]; or the work was stopped.
-    pub fn product(
-        &self,
-        name: &str,
-        shape: &[usize; 2],
-        x: &Tensor,
-        precision: Precision,
-        cancel: &Cancel,
-    ) -> Result<Vec<f32>, ModelError> {
-        let entry = self.expect(name, shape)?;
-        let x = &precision.rounded(x)?;
-        let ([n, d], m) = (*shape, x.dim(0)?);
-        let few = self.few(x)?;
-        let step = (BLOCK / d.max(1)).clamp(1, n.max(1));
-        let row_bytes = entry.length(d);
-        let bytes = self.bytes(entry)?;
-        let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(step), |block| -> Result<_, ModelError> {
-            cancel.check()?;
-            let rows = block * step..n.min((block + 1) * step);
-            let made = || -> Result<Vec<f32>, ModelError> {
-                let mut weight = vec![0.0; rows.len() * d];
-                self.read_rows(name, shape, rows.clone(), &mut weight)?;
-                Ok(weight)
-            };
-            let Some(few) = &few else {
-                let mut weight = made()?;
-                precision.round(&mut weight);
-                let weight = Tensor::from_vec(weight, (rows.len(), d), &Device::Cpu)?;
-                return Ok(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
-            };
-            if !entry.is_plain() {
-                let weight = made()?;
-                let weight = Stored { dtype: Dtype::F32, precision, bytes: bytemuck::cast_slice(&weight) };
-                return Ok(product::by_output(few, m, weight));
-            }
-            let within = rows.start * row_bytes..rows.end * row_bytes;
-            let weight = Stored { dtype: entry.dtype, precision, bytes: &bytes[within.clone()] };
-            let out = product::by_output(few, m, weight);
-            self.release(entry, within);
-            Ok(out)
-        })?;
-        let mut out = side_by_side(blocks, m, n, step);
-        precision.round(&mut out);
-        self.explain(name, shape, few.is_some(), &out)?;
-        Ok(out)
-    }
-
-    /// `x` `[m, d]`, on the CPU, times `columns` of a tensor `[d, n]`: `[m, columns]`, row after row, as
-    /// [`Weights::product`] does it.
-    ///
-    /// # Errors
-    /// As [`Weights::product`].
-    pub fn product_by_input(
-        &self,
-        name: &str,
-        shape: &[usize; 2],
-        columns: Range<usize>,
-        x: &Tensor,
-        precision: Precision,
-        cancel: &Cancel,
-    ) -> Result<Vec<f32>, ModelError> {
-        let entry = self.expect_plain(name, shape)?;
-        let x = &precision.rounded(x)?;
-        let ([d, all], m, n) = (*shape, x.dim(0)?, columns.len());
-        let Some(few) = self.few(x)? else {
-            let step = (4 * BLOCK / all.max(1)).clamp(1, d.max(1));
-            let mut sum = Tensor::zeros((m, n), x.dtype(), &Device::Cpu)?;
-            for start in (0..d).step_by(step) {
-                cancel.check()?;
-                let inputs = step.min(d - start);
-                let mut weight = vec![0.0; inputs * all];
-                self.read_rows(name, shape, start..start + inputs, &mut weight)?;
-                precision.round(&mut weight);
-                let weight = Tensor::from_vec(weight, (inputs, all), &Device::Cpu)?;
-                let weight = weight.narrow(1, columns.start, n)?.contiguous()?;
-                sum = (sum + x.narrow(1, start, inputs)?.contiguous()?.matmul(&weight)?)?;
-            }
-            return Ok(precision.rounded(&sum)?.flatten_all()?.to_vec1()?);
-        };
-        let bytes = self.bytes(entry)?;
-        let blocks: Vec<Vec<f32>> = parallel::map(n.div_ceil(COLUMNS), |block| -> Result<_, ModelError> {
-            cancel.check()?;
-            let start = block * COLUMNS;
-            let place = [all, columns.start + start, COLUMNS.min(n - start)];
-            Ok(product::by_input(&few, m, Stored { dtype: entry.dtype, precision, bytes }, place))
-        })?;
-        self.release(entry, 0..bytes.len());
-        let mut out = side_by_side(blocks, m, n, COLUMNS);
-        precision.round(&mut out);
-        self.explain(name, shape, true, &out)?;
-        Ok(out)
-    }
-
-    /// Rows laid out for a product of few, where they are few.
-    fn few(&self, x: &Tensor) -> Result<Option<Padded>, ModelError> {
-        let (m, d) = x.dims2()?;
-        Ok(if m > FEW { None } else { Some(Padded::new(m, d, &x.flatten_all()?.to_vec1()?)) })
-    }
-
-    /// Blames a weight that is not finite for a product that is not. Products of few rows do not look at each weight.
-    fn explain(&self, name: &str, shape: &[usize; 2], unseen: bool, out: &[f32]) -> Result<(), ModelError> {
-        if unseen && first_not_finite(out).is_some() {
-            self.read(name, shape)?;
-        }
-        Ok(())
-    }
-
     /// Gives the pages of a part of a tensor back to the system.
-    fn release(&self, entry: &Entry, part: Range<usize>) {
+    pub(super) fn release(&self, entry: &Entry, part: Range<usize>) {
         let start = entry.bytes.start;
         if let Content::File(blob) = &self.files[entry.file].1 {
             blob.release(start + part.start..start + part.end);
@@ -580,111 +421,10 @@ impl Weights {
         }
         Ok(self.upload(name, shape, 0..shape[0], device)?.to_dtype(DType::F32)?)
     }
-
-    /// Slices `rows` of the first dimension on a device with memory of its own, in the type that they have on disk: no
-    /// more bytes go there than there are.
-    ///
-    /// # Errors
-    /// As [`Weights::read_rows`].
-    pub fn upload(
-        &self,
-        name: &str,
-        shape: &[usize],
-        rows: Range<usize>,
-        device: &Device,
-    ) -> Result<Tensor, ModelError> {
-        let entry = self.expect(name, shape)?;
-        let width: usize = shape[1..].iter().product();
-        let mut part = shape.to_vec();
-        part[0] = rows.len();
-        if !entry.is_plain() {
-            let mut numbers = vec![0.0; rows.len() * width];
-            self.read_rows(name, shape, rows, &mut numbers)?;
-            return Ok(Tensor::from_vec(numbers, part, device)?);
-        }
-        let row_bytes = width * entry.dtype.bitsize() / 8;
-        let within = rows.start * row_bytes..rows.end * row_bytes;
-        let bytes = &self.bytes(entry)?[within.clone()];
-        let dtype = match entry.dtype {
-            Dtype::BF16 => DType::BF16,
-            Dtype::F16 => DType::F16,
-            _ => DType::F32,
-        };
-        // All cores bring the pages in; the copy would meet them one by one.
-        bytes.par_chunks(PAGES).for_each(|pages| {
-            std::hint::black_box(pages.iter().step_by(PAGE).fold(0u8, |all, byte| all | byte));
-        });
-        let tensor = Tensor::from_raw_buffer(bytes, dtype, &part, device)?;
-        self.release(entry, within);
-        // 0 * x is 0 for every finite x and NaN else.
-        let poison: f32 = tensor.to_dtype(DType::F32)?.affine(0.0, 0.0)?.sum_all()?.to_scalar()?;
-        if poison.is_nan() {
-            self.read(name, shape)?;
-        }
-        Ok(tensor)
-    }
-
-    /// `x` `[m, d]`, on a device with memory of its own, times the transpose of a tensor `[n, d]`: `[m, n]`, row after row.
-    /// The tensor passes the device in blocks.
-    ///
-    /// # Errors
-    /// As [`Weights::product`].
-    pub fn product_on_device(
-        &self,
-        name: &str,
-        shape: &[usize; 2],
-        x: &Tensor,
-        cancel: &Cancel,
-    ) -> Result<Vec<f32>, ModelError> {
-        let ([n, d], m) = (*shape, x.dim(0)?);
-        let step = (UPLOAD / d.max(1)).clamp(1, n.max(1));
-        let mut blocks = Vec::with_capacity(n.div_ceil(step));
-        for start in (0..n).step_by(step) {
-            cancel.check()?;
-            let weight = self.upload(name, shape, start..n.min(start + step), x.device())?.to_dtype(DType::F32)?;
-            blocks.push(x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?);
-        }
-        Ok(side_by_side(blocks, m, n, step))
-    }
-
-    /// `x` `[m, d]`, on a device with memory of its own, times a tensor `[d, n]`: `[m, n]`, row after row, as
-    /// [`Weights::product_on_device`] does it.
-    ///
-    /// # Errors
-    /// As [`Weights::product`].
-    pub fn product_by_input_on_device(
-        &self,
-        name: &str,
-        shape: &[usize; 2],
-        x: &Tensor,
-        cancel: &Cancel,
-    ) -> Result<Vec<f32>, ModelError> {
-        let ([d, n], m) = (*shape, x.dim(0)?);
-        let step = (UPLOAD / n.max(1)).clamp(1, d.max(1));
-        let mut sum = Tensor::zeros((m, n), DType::F32, x.device())?;
-        for start in (0..d).step_by(step) {
-            cancel.check()?;
-            let inputs = step.min(d - start);
-            let weight = self.upload(name, shape, start..start + inputs, x.device())?.to_dtype(DType::F32)?;
-            sum = (sum + x.narrow(1, start, inputs)?.contiguous()?.matmul(&weight)?)?;
-        }
-        Ok(sum.flatten_all()?.to_vec1()?)
-    }
-}
-
-/// Blocks of columns, `step` each, as rows `[m, n]`.
-fn side_by_side(blocks: Vec<Vec<f32>>, m: usize, n: usize, step: usize) -> Vec<f32> {
-    let mut out = vec![0.0; m * n];
-    for (nth, row) in out.chunks_mut(n.max(1)).enumerate() {
-        for (block, out) in blocks.iter().zip(row.chunks_mut(step)) {
-            out.copy_from_slice(&block[nth * out.len()..(nth + 1) * out.len()]);
-        }
-    }
-    out
 }
 
 /// The first NaN or infinity. The common case, none, is one branchless pass: 0 * x is 0 for every finite x and NaN else.
-fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
     let poisoned = values.chunks(1024).any(|chunk| chunk.iter().fold(0.0f32, |sum, v| sum + v * 0.0).is_nan());
     if poisoned { values.iter().position(|v| !v.is_finite()) } else { None }
 }

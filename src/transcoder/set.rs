@@ -93,6 +93,14 @@ impl Transcoder {
         let config = TranscoderConfig::read(place)?;
         let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
         let files = schema::open(place, &config)?;
+        if model.parallel_residual
+            && (config.feature_input_hook == FeatureInput::ResidMid
+                || config.feature_output_hook == FeatureOutput::ResidMid)
+        {
+            let what = "it reads or writes hook_resid_mid, and the model's attention and MLP stand side by side, with \
+                        nothing between them";
+            return Err(other(what.to_owned()));
+        }
         if files.len() != model.n_layers {
             return Err(other(format!("it has {} layers, the model has {}", files.len(), model.n_layers)));
         }

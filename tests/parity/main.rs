@@ -11,6 +11,7 @@ mod independent;
 mod interventions;
 mod json;
 mod memory;
+mod neox;
 mod provenance;
 mod published;
 mod real;

@@ -144,6 +144,24 @@ fn gpt2() {
 }
 
 #[test]
+fn neox() {
+    let pythia = spec("pythia-70m");
+    assert_eq!(sizes(&pythia), [512, 6, 8, 8, 64, 2048, 50_304, 2048]);
+    assert!(pythia.parallel_residual && !pythia.tied_embeddings && pythia.norm == NormKind::Layer);
+    assert_eq!((pythia.rotary_dim, pythia.activation), (16, ActivationKind::Gelu));
+    // What newer versions write for the same.
+    let mut newer = published("pythia-70m");
+    let options = newer.as_object_mut().unwrap();
+    options.remove("rotary_pct");
+    options.remove("rotary_emb_base");
+    newer["rope_parameters"] = json!({ "rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5 });
+    newer["use_parallel_residual"] = false.into();
+    let newer = read(&newer).unwrap();
+    assert_eq!((newer.rotary_dim, newer.layers[5].rope.as_ref().unwrap().theta), (32, 500.0));
+    assert!(!newer.parallel_residual);
+}
+
+#[test]
 fn what_would_change_the_numbers_is_refused_by_name() {
     let refused = |name: &str, key: &str, value: Value, part: &str| {
         let mut config = published(name);
@@ -159,6 +177,8 @@ fn what_would_change_the_numbers_is_refused_by_name() {
     refused("llama-3.2-1b", "partial_rotary_factor", json!(0.5), "partial_rotary_factor");
     refused("llama-3.2-1b", "hidden_act", json!("relu2"), "relu2");
     refused("llama-3.2-1b", "mlp_bias", json!(true), "mlp_bias");
+    refused("pythia-70m", "rotary_pct", json!(1.5), "rotary_pct");
+    refused("pythia-70m", "hidden_act", json!("relu"), "relu");
     refused("gemma-3-4b-pt", "num_experts", json!(8), "num_experts");
     refused("smollm2-135m", "rope_interleaved", json!(true), "rope_interleaved");
     refused("yi-6b", "embedding_multiplier", json!(12.0), "embedding_multiplier");
@@ -188,7 +208,9 @@ fn what_is_not_known_is_told() {
 /// The reference goes by the family's name; some files have no architectures.
 #[test]
 fn a_family_is_known_without_its_class() {
-    for name in ["gpt2-xl", "yi-6b", "zephyr-7b-beta", "qwen2-0.5b", "qwen3-0.6b", "gemma-2-9b", "gemma-3-270m"] {
+    for name in
+        ["gpt2-xl", "pythia-70m", "yi-6b", "zephyr-7b-beta", "qwen2-0.5b", "qwen3-0.6b", "gemma-2-9b", "gemma-3-270m"]
+    {
         let mut config = published(name);
         config.as_object_mut().unwrap().remove("architectures");
         let whole = spec(name);
@@ -232,6 +254,7 @@ fn each_published_configuration_is_known_whole() {
         ("mistral-7b-v0.3", [32, 4096, 32, 8, 128, 7248]),
         ("mistral-nemo-12b", [40, 5120, 32, 8, 128, 12248]),
         ("open-llama-3b", [26, 3200, 32, 32, 100, 3426]),
+        ("pythia-70m", [6, 512, 8, 8, 64, 70]),
         ("qwen2-0.5b", [24, 896, 14, 2, 64, 494]),
         ("qwen2.5-0.5b-instruct", [24, 896, 14, 2, 64, 494]),
         ("qwen2.5-7b", [28, 3584, 28, 4, 128, 7616]),

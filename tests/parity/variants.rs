@@ -18,10 +18,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A copy of a case, to be changed.
-struct Variant(tempfile::TempDir);
+pub struct Variant(tempfile::TempDir);
 
 impl Variant {
-    fn of(case: &str) -> Self {
+    pub fn of(case: &str) -> Self {
         let folder_of_copy = tempfile::tempdir().unwrap();
         for which in ["model", "transcoder"] {
             fs::create_dir(folder_of_copy.path().join(which)).unwrap();
@@ -33,18 +33,18 @@ impl Variant {
         Self(folder_of_copy)
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
-    fn edit(&self, file: &str, from: &str, to: &str) {
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(file)).unwrap();
         assert!(text.contains(from), "{file} has no {from}");
         fs::write(self.path(file), text.replace(from, to)).unwrap();
     }
 
     /// Changes the tensors of a file; they are f32 afterwards.
-    fn tensors(&self, file: &str, change: impl FnOnce(&mut HashMap<String, Tensor>)) {
+    pub fn tensors(&self, file: &str, change: impl FnOnce(&mut HashMap<String, Tensor>)) {
         let path = self.path(file);
         let stored = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
         let mut tensors: HashMap<String, Tensor> =
@@ -59,7 +59,7 @@ impl Variant {
 
     /// Traces a prompt over all features, and holds every row to its sum and the strongest feature's column to a direct
     /// intervention.
-    fn check(&self, what: &str, prompt: &str) -> RawTrace {
+    pub fn check(&self, what: &str, prompt: &str) -> RawTrace {
         let case = self.case();
         let trace = case.trace_all(prompt);
         assert!(trace.active.len() > 10, "{what}: {} active features", trace.active.len());

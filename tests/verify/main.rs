@@ -14,8 +14,8 @@ use circuitscope::job::Monitor;
 use std::fs;
 use std::path::Path;
 
-/// Every reference case.
-const CASES: [&str; 9] = [
+/// Every reference case, and a model with a parallel residual.
+const CASES: [&str; 10] = [
     "gemma2_clt_jumprelu",
     "gemma2_plt_jumprelu",
     "gemma3_plt_jumprelu_skip",
@@ -24,6 +24,7 @@ const CASES: [&str; 9] = [
     "llama_plt_relu",
     "llama_plt_relu_skip",
     "llama_plt_topk",
+    "neox_plt_relu_skip",
     "qwen3_plt_relu",
 ];
 

@@ -1,92 +1,51 @@
-//! What each architecture's `config.json` says, and what it leaves to its defaults.
+//! Llama and the families that share its layout: Mistral, Qwen, Gemma.
 
 use crate::model::ModelError;
 use crate::model::config::Config;
-use crate::model::spec::{
-    ActivationKind, Biases, LayerSpec, Layout, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec,
-};
-use crate::untrusted::excerpt;
+use crate::model::families::{Names, activation};
+use crate::model::layout::{HeadTensors, Layout};
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
 use serde_json::{Value, json};
 
-const KNOWN: &str = "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Gemma2ForCausalLM, \
-                     Gemma3ForCausalLM, Gemma3ForConditionalGeneration, GPT2LMHeadModel";
+const LAYOUT: Layout = Layout {
+    // Plain, the base model alone, and inside multimodal models.
+    prefixes: &["model.", "", "language_model.model.", "model.language_model."],
+    embedding: "embed_tokens",
+    positions: "",
+    // Multimodal models keep it beside their language model.
+    unembedding: &["language_model.lm_head", "lm_head"],
+    final_norm: "norm",
+    layers: "layers",
+    attention_norm: "input_layernorm",
+    after_attention_norm: None,
+    mlp_norm: "post_attention_layernorm",
+    after_mlp_norm: None,
+    heads: HeadTensors::Apart(["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]),
+    head_norms: ["self_attn.q_norm", "self_attn.k_norm"],
+    attention_out: "self_attn.o_proj",
+    gate: Some("mlp.gate_proj"),
+    up: "mlp.up_proj",
+    down: "mlp.down_proj",
+    by_input: false,
+};
 
-/// The class that each name of a family leads to.
-const MODEL_TYPES: [(&str, &str); 8] = [
-    ("llama", "LlamaForCausalLM"),
-    ("mistral", "MistralForCausalLM"),
-    ("qwen2", "Qwen2ForCausalLM"),
-    ("qwen3", "Qwen3ForCausalLM"),
-    ("gemma2", "Gemma2ForCausalLM"),
-    ("gemma3_text", "Gemma3ForCausalLM"),
-    ("gemma3", "Gemma3ForConditionalGeneration"),
-    ("gpt2", "GPT2LMHeadModel"),
-];
+/// Gemma calls the norm behind its attention what Llama calls the one in front of its MLP.
+const GEMMA: Layout = Layout {
+    after_attention_norm: Some("post_attention_layernorm"),
+    mlp_norm: "pre_feedforward_layernorm",
+    after_mlp_norm: Some("post_feedforward_layernorm"),
+    ..LAYOUT
+};
 
 /// Which of the families that share Llama's layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     Llama,
     Mistral,
     Qwen2,
     Qwen3,
     Gemma2,
     Gemma3,
-}
-
-/// What a model is called.
-struct Names {
-    name: String,
-    directory: Option<String>,
-}
-
-/// Reads the options of a model, whatever its family; `directory` names it where it has no name of its own.
-pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, ModelError> {
-    let architecture = config.architecture();
-    let own_name = config.text("_name_or_path").filter(|name| !name.is_empty());
-    let names = match own_name {
-        Some(name) => Names { name, directory: Some(directory) },
-        None => Names { name: directory, directory: None },
-    };
-    // The reference goes by the family's name; architectures are told beside it, by most.
-    let named = architecture.or_else(|| {
-        let model_type = config.model_type()?;
-        let class = MODEL_TYPES.iter().find(|(name, _)| *name == model_type).map(|(_, class)| (*class).to_owned());
-        class.or(Some(model_type))
-    });
-    let family = match named.as_deref() {
-        Some("LlamaForCausalLM") => Family::Llama,
-        Some("MistralForCausalLM") => Family::Mistral,
-        Some("Qwen2ForCausalLM") => Family::Qwen2,
-        Some("Qwen3ForCausalLM") => Family::Qwen3,
-        Some("Gemma2ForCausalLM") => Family::Gemma2,
-        Some("Gemma3ForCausalLM" | "Gemma3ForConditionalGeneration") => {
-            config.enter_text_config()?;
-            Family::Gemma3
-        }
-        Some("GPT2LMHeadModel") => return gpt2(config, names),
-        other => {
-            let found = other.map_or("no architecture".to_owned(), |name| format!("architecture {:?}", excerpt(name)));
-            return Err(config.wrong(format!("names {found}; known: {KNOWN}")));
-        }
-    };
-    let spec = llama_like(config, names, family)?;
-    finish(config, spec)
-}
-
-fn finish(config: &mut Config, mut spec: ModelSpec) -> Result<ModelSpec, ModelError> {
-    config.finish()?;
-    spec.unknown_options = config.take_unknown();
-    if !spec.n_heads.is_multiple_of(spec.n_kv_heads) {
-        return Err(config.wrong(format!(
-            "num_attention_heads {} is not a multiple of num_key_value_heads {}",
-            spec.n_heads, spec.n_kv_heads
-        )));
-    }
-    if spec.head_dim == 0 || (spec.positions == PositionKind::Rotary && !spec.head_dim.is_multiple_of(2)) {
-        return Err(config.wrong(format!("head_dim {} is odd or zero; rotary positions need pairs", spec.head_dim)));
-    }
-    Ok(spec)
 }
 
 /// What transformers takes for options that are not there at all, where it is not what their null means: published
@@ -115,7 +74,10 @@ fn usual(family: Family) -> Value {
     }
 }
 
-fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<ModelSpec, ModelError> {
+pub(super) fn read(config: &mut Config, names: Names, family: Family) -> Result<ModelSpec, ModelError> {
+    if family == Family::Gemma3 {
+        config.enter_text_config()?;
+    }
     config.fill(usual(family));
     let gemma = matches!(family, Family::Gemma2 | Family::Gemma3);
     let d_model = config.size("hidden_size")?;
@@ -137,6 +99,9 @@ fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<Model
     }
     let scale = if gemma { config.optional_number("query_pre_attn_scalar")?.unwrap_or(256.0) } else { head_dim as f64 };
     let (vocab_size, d_mlp) = (config.size("vocab_size")?, config.size("intermediate_size")?);
+    // Gemma-2's `hidden_act` is a remnant that the reference ignores where `hidden_activation` stands beside it.
+    let (newer, older) = (config.text("hidden_activation"), config.text("hidden_act"));
+    let act = newer.or(older).unwrap_or_else(|| if gemma { "gelu_pytorch_tanh" } else { "silu" }.to_owned());
     Ok(ModelSpec {
         name: names.name,
         directory: names.directory,
@@ -146,6 +111,7 @@ fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<Model
         n_heads,
         n_kv_heads: config.optional_size("num_key_value_heads")?.unwrap_or(n_heads),
         head_dim,
+        rotary_dim: head_dim,
         d_mlp,
         max_positions: config.optional_size("max_position_embeddings")?.unwrap_or(2048),
         norm: if gemma { NormKind::RmsPlusOne } else { NormKind::Rms },
@@ -165,24 +131,10 @@ fn llama_like(config: &mut Config, names: Names, family: Family) -> Result<Model
             attention_out: attention_bias,
             mlp: false,
         },
-        activation: activation(config, if gemma { "gelu_pytorch_tanh" } else { "silu" })?,
-        layout: Layout::Llama,
+        activation: activation(config, &act)?,
+        layout: if gemma { &GEMMA } else { &LAYOUT },
         unknown_options: Vec::new(),
     })
-}
-
-fn activation(config: &mut Config, usual: &str) -> Result<ActivationKind, ModelError> {
-    // Gemma-2's `hidden_act` is a remnant that the reference ignores where `hidden_activation` stands beside it.
-    let (newer, older) = (config.text("hidden_activation"), config.text("hidden_act"));
-    match newer.or(older).as_deref().unwrap_or(usual) {
-        "silu" | "swish" => Ok(ActivationKind::Silu),
-        "gelu" => Ok(ActivationKind::Gelu),
-        "gelu_pytorch_tanh" | "gelu_new" => Ok(ActivationKind::GeluTanh),
-        other => {
-            let other = excerpt(other);
-            Err(config.wrong(format!("activation {other:?} is not understood; known: silu, gelu, gelu_new")))
-        }
-    }
 }
 
 /// Windows and rotary frequencies of each layer.
@@ -259,54 +211,4 @@ fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Resul
             Family::Llama => false,
         })
         .collect())
-}
-
-fn gpt2(config: &mut Config, names: Names) -> Result<ModelSpec, ModelError> {
-    let (d_model, n_heads, n_layers) = (config.size("n_embd")?, config.size("n_head")?, config.layers("n_layer")?);
-    if !d_model.is_multiple_of(n_heads) {
-        return Err(config.wrong(format!("n_embd {d_model} is not a multiple of n_head {n_heads}")));
-    }
-    if !config.flag("scale_attn_weights", true)? || config.flag("scale_attn_by_inverse_layer_idx", false)? {
-        return Err(config.wrong("scale_attn_weights false and scale_attn_by_inverse_layer_idx are not understood"));
-    }
-    if config.flag("add_cross_attention", false)? {
-        return Err(config.wrong("add_cross_attention true is not understood"));
-    }
-    let act = match config.text("activation_function").as_deref().unwrap_or("gelu_new") {
-        "gelu_new" | "gelu_pytorch_tanh" => ActivationKind::GeluTanh,
-        "gelu" => ActivationKind::Gelu,
-        other => {
-            return Err(config.wrong(format!("activation_function {:?} is not understood", excerpt(other))));
-        }
-    };
-    let head_dim = d_model / n_heads;
-    let spec = ModelSpec {
-        name: names.name,
-        directory: names.directory,
-        vocab_size: config.size("vocab_size")?,
-        d_model,
-        n_layers,
-        n_heads,
-        n_kv_heads: n_heads,
-        head_dim,
-        d_mlp: config.optional_size("n_inner")?.unwrap_or(4 * d_model),
-        max_positions: config.optional_size("n_positions")?.unwrap_or(1024),
-        norm: NormKind::Layer,
-        norm_eps: config.optional_number("layer_norm_epsilon")?.unwrap_or(1e-5),
-        post_norms: false,
-        query_key_norms: false,
-        attention_scale: (head_dim as f64).powf(-0.5),
-        attention_softcap: None,
-        final_softcap: None,
-        parallel_residual: false,
-        layers: vec![LayerSpec { window: None, rope: None }; n_layers],
-        positions: PositionKind::Learned,
-        embedding_scale: None,
-        tied_embeddings: config.flag("tie_word_embeddings", true)?,
-        biases: Biases { attention_in: true, attention_out: true, mlp: true },
-        activation: act,
-        layout: Layout::Gpt2,
-        unknown_options: Vec::new(),
-    };
-    finish(config, spec)
 }
