@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the archive of a release for Linux: a program that runs with any glibc from 2.17 on, its manual pages, completions
-# and licences. No part of the usual check; it builds everything anew, which takes a quarter of an hour.
+# and licences. No part of the usual check; it builds everything anew: half an hour on two cores.
 #
 #   bash tests/release.sh [FOLDER]      the archive and its SHA-256 go there; to target/release-archive by default
 #
@@ -19,7 +19,7 @@ name=circuitscope-$version-$machine-linux
 command -v objdump >/dev/null || { echo "release: objdump is missing; install binutils" >&2; exit 1; }
 if ! command -v cargo-zigbuild >/dev/null; then
     tools=$PWD/target/tools
-    python3 -m pip install --quiet --upgrade --target "$tools" cargo-zigbuild ziglang
+    python3 -m pip install --quiet --root-user-action=ignore --upgrade --target "$tools" cargo-zigbuild ziglang
     export PATH=$tools/bin:$PATH PYTHONPATH=$tools
 fi
 

@@ -139,9 +139,6 @@ pub fn export_to(
     options: &Options,
     out: &mut dyn Write,
 ) -> Result<io::Result<()>, FormatError> {
-    if options.format == Format::Dense {
-        return Err(unexportable("dense tensors are written to a file; name one"));
-    }
     Ok(checked(document, kept, edited, options)?(out))
 }
 
@@ -172,37 +169,42 @@ fn checked<'a>(
     if part == Part::Pinned && edited.pins.is_empty() {
         return Err(unexportable("nothing is pinned; pin nodes, or export what pruning keeps"));
     }
-    if format == Format::Json {
-        return Ok(Box::new(move |out| {
+    let sheet = |slug| Sheet::new(document, kept, edited, part, slug);
+    Ok(match format {
+        Format::Json => Box::new(move |out| {
             let called = Called { slug: &slug, scan: scan.as_deref() };
             json::write(&mut JsonOut::new(out), called, document, kept, edited, part)
-        }));
-    }
-    if format == Format::Interventions {
-        if edited.interventions.list.is_empty() {
+        }),
+        Format::Interventions if edited.interventions.list.is_empty() => {
             return Err(unexportable("there are no interventions on this graph; make some first"));
         }
-        return Ok(Box::new(move |out| {
+        Format::Interventions => Box::new(move |out| {
             serde_json::to_writer_pretty(JsonOut::new(&mut *out), &edited.interventions)?;
             out.write_all(b"\n")
-        }));
-    }
-    if format == Format::Url && slug.is_empty() {
-        return Err(unexportable(
-            "a link names the graph, and this one has no name; give it one, or write a file of its name",
-        ));
-    }
-    let sheet = Sheet::new(document, kept, edited, part, slug);
-    if format == Format::Svg {
-        let figure = svg::figure(&sheet, theme).map_err(unexportable)?;
-        return Ok(Box::new(move |out| out.write_all(figure.as_bytes())));
-    }
-    Ok(Box::new(move |out| match format {
-        Format::Url => url::write(out, &sheet, scan.as_deref()),
-        Format::Dot => dot::write(out, &sheet),
-        Format::Mermaid => mermaid::write(out, &sheet),
-        Format::Markdown => markdown::write(out, &sheet),
-        Format::CsvEdges => csv::edges(out, &sheet),
-        _ => csv::nodes(out, &sheet),
-    }))
+        }),
+        Format::Url if slug.is_empty() => {
+            return Err(unexportable(
+                "a link names the graph, and this one has no name; give it one, or write a file of its name",
+            ));
+        }
+        Format::Url => {
+            let sheet = sheet(slug);
+            Box::new(move |out| url::write(out, &sheet, scan.as_deref()))
+        }
+        Format::Svg => {
+            let figure = svg::figure(&sheet(slug), theme).map_err(unexportable)?;
+            Box::new(move |out| out.write_all(figure.as_bytes()))
+        }
+        Format::Dense => return Err(unexportable("dense tensors are written to a file; name one")),
+        Format::Dot => of_sheet(sheet(slug), dot::write),
+        Format::Mermaid => of_sheet(sheet(slug), mermaid::write),
+        Format::Markdown => of_sheet(sheet(slug), markdown::write),
+        Format::CsvNodes => of_sheet(sheet(slug), csv::nodes),
+        Format::CsvEdges => of_sheet(sheet(slug), csv::edges),
+    })
+}
+
+/// What writes a form that is made of the sheet alone.
+fn of_sheet<'a>(sheet: Sheet<'a>, write: fn(&mut dyn Write, &Sheet<'_>) -> io::Result<()>) -> Writing<'a> {
+    Box::new(move |out| write(out, &sheet))
 }

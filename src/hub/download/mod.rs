@@ -1,6 +1,8 @@
 //! Downloads: what would come and how large it is, and then the coming of it.
 
 #[cfg(feature = "hub")]
+mod address;
+#[cfg(feature = "hub")]
 mod exchange;
 #[cfg(feature = "hub")]
 mod file;
