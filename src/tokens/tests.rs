@@ -160,28 +160,25 @@ fn what_templates_nest_is_paid_for_wherever_it_is_walked() {
     }
 }
 
-/// What is put in between a template's instructions leads everywhere where they lead.
+/// What is put in between a template's instructions changes nothing about where they lead.
 #[test]
 fn templates_make_what_they_make_without_being_paid_for() {
-    for (template, wanted) in [
-        ("{% macro g(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ g(1, *[3]) }} {{ g(1, **{'b': 4}) }}", "13 14"),
-        (
-            "{% for i in [1, [2, [3]], []] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}{% endif %}\
-             {% else %}-{% endfor %}",
-            "1(2(3))(-)",
-        ),
-        ("{% for k, v in {'z': [1], 'y': 2} | items %}{{ k }}{{ v }}{% break %}{% endfor %}", "z[1]"),
-        ("{% filter upper %}abc{{ 'd' if 1 < 2 < 3 else 'e' }}{% endfilter %}", "ABCD"),
-        ("{{ [1] == [1] and 'a' in ['a'] or [2] }} {{ {'x': [1]} }}", "True {'x': [1]}"),
-        ("{% block b %}{{ [2] }}{% endblock %} {{ self.b() }}", "[2] [2]"),
-        ("{% macro w() %}[{{ caller() }}]{% endmacro %}{% call w() %}{{ [4][0] ~ 'q' }}{% endcall %}", "[4q]"),
-        (
-            "{% set ns = namespace(l=[]) %}{% for m in messages %}{% set ns.l = ns.l + [m.role] %}{% endfor %}\
-             {{ ns.l | join(',') }} {{ messages[0]['content'] is defined }}",
-            "user True",
-        ),
+    for template in [
+        "{% macro g(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ g(1, *[3]) }} {{ g(1, **{'b': 4}) }}",
+        "{% for i in [1, [2, [3]], []] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}{% endif %}\
+         {% else %}-{% endfor %}",
+        "{% for k, v in {'z': [1], 'y': 2} | items %}{{ k }}{{ v }}{% break %}{% else %}none{% endfor %}",
+        "{% filter upper %}abc{{ 'd' if 1 < 2 < 3 else 'e' }}{% endfilter %}",
+        "{{ [1] == [1] and 'a' in ['a'] or [2] }} {{ {'x': [1]} }} {{ {(1, 2): 3}[(1, 2)] }}",
+        "{% block b %}{{ [2] }}{% endblock %} {{ self.b() }}",
+        "{% macro w() %}[{{ caller() }}]{% endmacro %}{% call w() %}{{ [4][0] ~ 'q' }}{% endcall %}",
+        "{% set ns = namespace(l=[]) %}{% for m in messages %}{% set ns.l = ns.l + [m.role] %}{% endfor %}\
+         {{ ns.l | join(',') }} {{ messages[0]['content'] is defined }}",
     ] {
-        assert_eq!(in_chat(template, "hello").as_deref(), Ok(wanted), "{template}");
+        let message = minijinja::context! { role => "user", content => "hello" };
+        let plain = minijinja::Environment::new().render_str(template, minijinja::context! { messages => [message] });
+        assert_eq!(in_chat(template, "hello"), plain.map_err(|error| error.to_string()), "{template}");
+        assert!(in_chat(template, "hello").is_ok_and(|text| text.len() > 3), "{template}");
     }
 }
 
