@@ -180,7 +180,11 @@ impl Tracer for LocalTracer {
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
-        Ok(Reading { tokens, unknown })
+        Ok(Reading { prompt: prompt.to_owned(), tokens, unknown })
+    }
+
+    fn has_chat(&self) -> bool {
+        self.engine.tokenizer.has_chat()
     }
 
     fn in_chat(&self, message: &str) -> Option<Result<String, String>> {
