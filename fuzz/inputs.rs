@@ -106,11 +106,14 @@ impl Drop for Folder {
 
 /// A model's `config.json`.
 pub fn config(data: &[u8]) {
-    let folder = Folder::with(&[("config.json", data)]);
-    if let Ok(spec) = ModelSpec::read(&folder.place()) {
-        assert!(spec.n_layers == spec.layers.len() && spec.n_layers <= 1 << 12);
-        assert!(spec.head_dim > 0 && spec.n_heads.is_multiple_of(spec.n_kv_heads));
+    if let Ok(spec) = ModelSpec::read(&Folder::with(&[("config.json", data)]).place()) {
+        check_spec(&spec);
     }
+}
+
+fn check_spec(spec: &ModelSpec) {
+    assert!(spec.n_layers == spec.layers.len() && spec.n_layers <= 1 << 12);
+    assert!(spec.head_dim > 0 && spec.n_heads.is_multiple_of(spec.n_kv_heads));
 }
 
 /// A transcoder's `config.yaml`.
@@ -124,8 +127,12 @@ pub fn set(data: &[u8]) {
 
 /// A tokenizer, and how it reads a prompt.
 pub fn tokenizer(data: &[u8]) {
-    let folder = Folder::with(&[("tokenizer.json", data)]);
-    let Ok(tokenizer) = Tokenizer::open(&folder.place()) else { return };
+    if let Ok(tokenizer) = Tokenizer::open(&Folder::with(&[("tokenizer.json", data)]).place()) {
+        check_tokenizer(&tokenizer);
+    }
+}
+
+fn check_tokenizer(tokenizer: &Tokenizer) {
     if let Ok(ids) = tokenizer.encode("the capital of France is, 2 é\u{200d}") {
         drop(tokenizer.joined(&ids));
         ids.iter().for_each(|id| assert!(tokenizer.text(*id).len() <= 1 << 18));
@@ -148,13 +155,36 @@ pub fn template(data: &[u8]) {
 /// A NumPy archive of weights.
 pub fn npz(data: &[u8]) {
     let folder = Folder::with(&[("weights.npz", data)]);
-    let Ok(weights) = Weights::open(&folder.place(), &["weights.npz".to_owned()]) else { return };
-    for name in ["W_enc", "b_enc", "W_dec", "threshold", "a"] {
+    if let Ok(weights) = Weights::open(&folder.place(), &["weights.npz".to_owned()]) {
+        read_weights(&weights, &["W_enc", "b_enc", "W_dec", "threshold", "a"]);
+    }
+}
+
+/// Reads those of some weights that are small.
+fn read_weights(weights: &Weights, names: &[&str]) {
+    for name in names {
         let Some(shape) = weights.get(name).map(|entry| entry.shape().to_vec()) else { continue };
         let numbers = shape.iter().try_fold(1usize, |all, n| all.checked_mul(*n));
         if numbers.is_some_and(|numbers| numbers <= 1 << 20) && !shape.is_empty() {
             drop(weights.read(name, &shape));
         }
+    }
+}
+
+/// A GGUF file: the model's description, its weights, and the tokenizer that its metadata describes.
+pub fn gguf(data: &[u8]) {
+    const NAMES: [&str; 4] =
+        ["lm_head.weight", "model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight", "wte.weight"];
+    let folder = Folder::with(&[("model.gguf", data)]);
+    let place = folder.place();
+    if let Ok(spec) = ModelSpec::read(&place) {
+        check_spec(&spec);
+    }
+    if let Ok(weights) = Weights::open_model(&place) {
+        read_weights(&weights, &NAMES);
+    }
+    if let Ok(tokenizer) = Tokenizer::open(&place) {
+        check_tokenizer(&tokenizer);
     }
 }
 

@@ -22,6 +22,12 @@ pub fn peak() -> Option<u64> {
     field(STATUS, "VmHWM:").or_else(peak_by_usage)
 }
 
+/// How many addresses the process's own limit (`ulimit -v`) leaves it; `None` where there is no limit.
+pub fn addresses_left() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    Some(soft_limit(&limits, "Max address space")?.saturating_sub(field(STATUS, "VmSize:")?))
+}
+
 const STATUS: &str = "/proc/self/status";
 
 /// A line such as `VmHWM:   1234 kB` of a file that Linux has.

@@ -325,7 +325,8 @@ impl Gguf {
         // The blocks' numbers lie at multiples of their size.
         let Some(start) = start.filter(|start| start.is_multiple_of(4)) else { return Err(damaged("lies askew")) };
         let rows = dims[..dims.len() - 1].iter().try_fold(1usize, |all, n| all.checked_mul(*n));
-        let length = rows.and_then(|rows| rows.checked_mul(width / block * info.ggml_dtype.type_size()));
+        let row = (width / block).checked_mul(info.ggml_dtype.type_size());
+        let length = rows.zip(row).and_then(|(rows, row)| rows.checked_mul(row));
         let end = length.and_then(|length| start.checked_add(length)).filter(|end| *end <= self.length);
         end.map(|end| start..end).ok_or_else(|| damaged("ends past the end of the file"))
     }

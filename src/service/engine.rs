@@ -1,6 +1,6 @@
 //! Models, with a transcoder or alone, made ready to compute with.
 
-use crate::attribution::{Engine, model_warnings};
+use crate::attribution::{Engine, memory, model_warnings};
 use crate::graph::Token;
 use crate::hub::Place;
 use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
@@ -8,7 +8,7 @@ use crate::tokens::Tokenizer;
 use anyhow::{Result, bail};
 use std::error::Error as _;
 use std::sync::Mutex;
-use std::{io, thread};
+use std::{env, io, thread};
 
 /// Where and how models compute.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,18 +82,33 @@ impl EngineOptions {
 /// Starts the threads to compute on, where they are not there yet. They would otherwise be started at their first use,
 /// and end the program where the system has none left.
 fn start_threads() -> Result<()> {
-    let cause = match rayon::ThreadPoolBuilder::new().build_global() {
-        Err(error) if error.source().is_some() => error.source().map_or_else(String::new, ToString::to_string),
-        // Without a cause in the system it says that they are there.
-        _ => match can_start(rayon::current_num_threads()) {
-            Ok(()) => return Ok(()),
-            Err(error) => error.to_string(),
-        },
+    let cause = if lack_addresses() {
+        "their stacks need more addresses than are left".to_owned()
+    } else {
+        match rayon::ThreadPoolBuilder::new().build_global() {
+            Err(error) if error.source().is_some() => error.source().map_or_else(String::new, ToString::to_string),
+            // Without a cause in the system it says that they are there.
+            _ => match can_start(rayon::current_num_threads()) {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            },
+        }
     };
     bail!(
         "the threads to compute on cannot be started ({cause}); ask for fewer with --threads, or allow more processes or \
          memory (ulimit -u, ulimit -v)"
     )
+}
+
+/// Whether the stacks of rayon's threads and of candle's, as many again, need more addresses than the process may have. A
+/// thread that is started and has no room for the stack of its signal handlers ends the program, so this is known before.
+fn lack_addresses() -> bool {
+    /// What a thread is given, with what its signal handlers and its heap start with.
+    const ADDRESSES_PER_THREAD: u64 = (2 << 20) + (256 << 10);
+    let asked =
+        env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok()).filter(|&threads| threads > 0);
+    let threads = asked.or_else(|| thread::available_parallelism().ok().map(|cores| cores.get() as u64)).unwrap_or(1);
+    memory::addresses_left().is_some_and(|left| left < threads.saturating_mul(2 * ADDRESSES_PER_THREAD))
 }
 
 /// Whether the system has room for so many threads more. candle starts as many of its own at their first use, and does not

@@ -22,6 +22,8 @@ const LISTED_OF_TOKEN: usize = 50;
 /// How a prompt will be read, leading special token included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
+    /// The prompt; of a message what the chat template makes of it.
+    pub prompt: String,
     /// The tokens in their order.
     pub tokens: Vec<Token>,
     /// The words that are not in the vocabulary.
@@ -42,7 +44,13 @@ pub trait Tracer: Send + Sync + 'static {
     /// A sentence that says why the prompt cannot be traced.
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String>;
 
-    /// A message as the model's chat template puts it; `None` where the model has no chat template.
+    /// Whether the model has a chat template.
+    fn has_chat(&self) -> bool {
+        false
+    }
+
+    /// A message as the model's chat template puts it; `None` where the model has no chat template. Templates may take
+    /// their time.
     fn in_chat(&self, _message: &str) -> Option<Result<String, String>> {
         None
     }
@@ -148,7 +156,11 @@ impl Tracer for LocalTracer {
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
         let tokens = self.engine.read(prompt).map_err(|error| error.to_string())?;
         let unknown = self.engine.tokenizer.unknown_words(prompt).map_err(|error| error.to_string())?;
-        Ok(Reading { tokens, unknown })
+        Ok(Reading { prompt: prompt.to_owned(), tokens, unknown })
+    }
+
+    fn has_chat(&self) -> bool {
+        self.engine.tokenizer.has_chat()
     }
 
     fn in_chat(&self, message: &str) -> Option<Result<String, String>> {

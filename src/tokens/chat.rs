@@ -2,13 +2,16 @@
 
 use crate::hub::Place;
 use crate::tokens::settings::{self, Settings, Template};
-use crate::tokens::{TokenError, clock};
+use crate::tokens::{TokenError, chat_fuel, clock};
 use crate::untrusted::excerpt;
+use minijinja::machinery::{eval, get_compiled_template, make_string_output};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, ErrorKind, State, Value, context, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 const FILE: &str = "chat_template.jinja";
 const NAME: &str = "chat";
@@ -16,10 +19,13 @@ const NAME: &str = "chat";
 /// Bytes of the longest template that is read, some ten times the longest that is published.
 const MOST_BYTES: usize = 1 << 18;
 /// What a template may compute and hold for one message: that many steps, and 64 bytes for each. The longest that is
-/// published takes a hundredth.
+/// published takes some hundredths.
 const FUEL: u64 = 500_000;
 /// Bytes that one unit of fuel pays for.
-const BYTES_A_FUEL: usize = 64;
+pub(super) const BYTES_A_FUEL: usize = 64;
+/// Bytes of the stack that templates are read and run on, four times what the deepest values take that fuel can make and
+/// the longest chain of conditions: both are taken apart by recursion.
+const STACK: usize = 128 << 20;
 /// Bytes of the longest line of a template: the template engine counts columns in sixteen bits.
 const LONGEST_LINE: usize = 60_000;
 /// The widest indentation of JSON.
@@ -28,6 +34,9 @@ const WIDEST_INDENT: usize = 64;
 /// The template, with what it is told besides the messages.
 #[derive(Debug)]
 pub struct ChatTemplate {
+    /// Holds the template and runs nothing.
+    source: Environment<'static>,
+    /// What it is run with: functions, filters and fuel, and no template that it could include unpaid.
     environment: Environment<'static>,
     /// `bos_token`, `eos_token` and their like.
     tokens: BTreeMap<String, Value>,
@@ -65,20 +74,29 @@ impl ChatTemplate {
         if source.lines().any(|line| line.len() > LONGEST_LINE) {
             return Err(wrong(format!("a line of the chat template has more than {LONGEST_LINE} bytes")));
         }
-        let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|e| wrong(e.to_string()))?);
+        let syntax = syntax.map_err(|e| wrong(e.to_string()))?;
+        let source = on_large_stack(&path, || {
+            let mut environment = Environment::new();
+            environment.set_debug(false);
+            environment.set_syntax(syntax.clone());
+            chat_fuel::check_length(&source, syntax)
+                .and_then(|()| environment.add_template_owned(NAME, source))
+                .map_err(|error| wrong(format!("the chat template is not understood{}", said(&error))))?;
+            Ok(environment)
+        })?;
+        let mut environment = Environment::new();
+        // Errors would hold the template's values.
+        environment.set_debug(false);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(method);
         environment.add_function("raise_exception", raise);
         environment.add_function("strftime_now", date);
         environment.add_filter("tojson", to_json);
         environment.add_filter("format", format);
-        environment
-            .add_template_owned(NAME, source)
-            .map_err(|error| wrong(format!("the chat template is not understood{}", said(&error))))?;
+        chat_fuel::add_filters(&mut environment);
         let tokens = settings.tokens.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
-        Ok(Some(Self { environment, tokens, path }))
+        Ok(Some(Self { source, environment, tokens, path }))
     }
 
     /// A user's message as the template puts it, up to where the model's answer begins.
@@ -86,22 +104,46 @@ impl ChatTemplate {
     /// # Errors
     /// The template refuses it.
     pub fn apply(&self, message: &str) -> Result<String, TokenError> {
+        on_large_stack(&self.path, || self.run(message).map_err(|error| self.refused(&error)))
+    }
+
+    fn run(&self, message: &str) -> Result<String, Error> {
         let messages = vec![context! { role => "user", content => message }];
         let none = Value::from(());
         let given = context! {
             messages => messages, tools => &none, documents => &none, add_generation_prompt => true, ..self.tokens.clone()
         };
-        let wrong = |error: Error| {
-            let what = match error.kind() {
-                ErrorKind::OutOfFuel => "it computes or writes more than a chat template may".to_owned(),
-                _ => error
-                    .detail()
-                    .map_or_else(|| excerpt(&error.to_string()).into_owned(), |it| excerpt(it).into_owned()),
-            };
-            TokenError::Chat { path: self.path.clone(), what }
-        };
-        self.environment.get_template(NAME).and_then(|template| template.render(given)).map_err(wrong)
+        let template = self.source.get_template(NAME)?;
+        let plain = get_compiled_template(&template);
+        let instructions = chat_fuel::paid(&plain.instructions);
+        let blocks = plain.blocks.iter().map(|(name, plain)| (*name, chat_fuel::paid(plain))).collect();
+        let mut text = String::new();
+        let escape = plain.initial_auto_escape.clone();
+        eval(&self.environment, &instructions, given, &blocks, &mut make_string_output(&mut text), escape)?;
+        Ok(text)
     }
+
+    fn refused(&self, error: &Error) -> TokenError {
+        let what = match (error.kind(), error.detail()) {
+            (ErrorKind::OutOfFuel, _) => "it computes or writes more than a chat template may".to_owned(),
+            (_, Some(detail)) => excerpt(detail).into_owned(),
+            (_, None) => excerpt(&error.to_string()).into_owned(),
+        };
+        TokenError::Chat { path: self.path.clone(), what }
+    }
+}
+
+/// Runs what recurses as deep as the template of the file `path` says.
+fn on_large_stack<T: Send>(path: &str, task: impl FnOnce() -> Result<T, TokenError> + Send) -> Result<T, TokenError> {
+    thread::scope(|scope| {
+        let started =
+            thread::Builder::new().name("chat template".to_owned()).stack_size(STACK).spawn_scoped(scope, task);
+        let started = started.map_err(|error| {
+            let what = format!("no thread with a stack of {} MiB can be started ({error})", STACK >> 20);
+            TokenError::Chat { path: path.to_owned(), what }
+        })?;
+        started.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 /// Where a template's text is not understood, and why.

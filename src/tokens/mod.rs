@@ -1,6 +1,7 @@
 //! The tokenizer, how a prompt is read, and how a message becomes one.
 
 mod chat;
+mod chat_fuel;
 mod clock;
 mod error;
 mod gguf;

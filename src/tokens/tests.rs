@@ -125,6 +125,63 @@ fn templates_run_on_fuel() {
     }
 }
 
+#[test]
+fn what_templates_nest_is_paid_for_wherever_it_is_walked() {
+    let twice = "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}\
+        {% set ns.b = {'b': ns.b, 'c': ns.b} %}{% endfor %}{% set ns.c = ns.a[0] + [] %}";
+    let deep = "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(9000) %}{% set ns.a = [ns.a] %}\
+        {% set ns.b = (ns.b,) %}{% endfor %}{% set ns.c = [ns.a[0]] %}";
+    let cyclic = "{% set ns = namespace() %}{% set ns.a = [ns] %}{% set ns.b = ns %}{% set ns.c = [ns] %}";
+    for made in [twice, deep, cyclic] {
+        for used in [
+            "{{ ns.a == ns.c }}",
+            "{{ 1 < 2 <= [ns.a] > [ns.c] }}",
+            "{{ ns.a in [ns.c] }}",
+            "{{ ns.a in 'text' }}",
+            "{{ ns.a ~ '' }}",
+            "{{ ns.b }}",
+            "{{ ns.b | tojson }}",
+            "{{ [ns.a, ns.c] | sort }}",
+            "{{ [ns.a, ns.c] | unique | list }}",
+            "{{ [[ns.a], [ns.b]] | map('string') | list }}",
+            "{{ '%s' | format(ns.b) }}",
+            "{{ '{}'.format(ns.b) }}",
+            "{{ ', '.join([ns.b]) }}",
+            "{{ ns.a is eq(ns.c) }}",
+            "{{ {ns.a: 1, ns.c: 2} }}",
+            "{{ {'a': 1}[ns.b] }}",
+            "{% block inner %}{% set c = [ns.a] ~ '' %}{% endblock %}",
+            "{% macro m(x, y) %}{{ x == y }}{% endmacro %}{{ m(ns.a, ns.c) }}",
+            "{% filter replace('', ns.b) %}text{% endfilter %}",
+        ] {
+            let said = in_chat(&format!("{made}{used}"), "hello").unwrap_err();
+            assert!(said.contains("chat_template.jinja"), "{made}{used}: {said}");
+        }
+    }
+}
+
+/// What is put in between a template's instructions changes nothing about where they lead.
+#[test]
+fn templates_make_what_they_make_without_being_paid_for() {
+    for template in [
+        "{% macro g(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ g(1, *[3]) }} {{ g(1, **{'b': 4}) }}",
+        "{% for i in [1, [2, [3]], []] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}{% endif %}\
+         {% else %}-{% endfor %}",
+        "{% for k, v in {'z': [1], 'y': 2} | items %}{{ k }}{{ v }}{% break %}{% else %}none{% endfor %}",
+        "{% filter upper %}abc{{ 'd' if 1 < 2 < 3 else 'e' }}{% endfilter %}",
+        "{{ [1] == [1] and 'a' in ['a'] or [2] }} {{ {'x': [1]} }} {{ {(1, 2): 3}[(1, 2)] }}",
+        "{% block b %}{{ [2] }}{% endblock %} {{ self.b() }}",
+        "{% macro w() %}[{{ caller() }}]{% endmacro %}{% call w() %}{{ [4][0] ~ 'q' }}{% endcall %}",
+        "{% set ns = namespace(l=[]) %}{% for m in messages %}{% set ns.l = ns.l + [m.role] %}{% endfor %}\
+         {{ ns.l | join(',') }} {{ messages[0]['content'] is defined }}",
+    ] {
+        let message = minijinja::context! { role => "user", content => "hello" };
+        let plain = minijinja::Environment::new().render_str(template, minijinja::context! { messages => [message] });
+        assert_eq!(in_chat(template, "hello"), plain.map_err(|error| error.to_string()), "{template}");
+        assert!(in_chat(template, "hello").is_ok_and(|text| text.len() > 3), "{template}");
+    }
+}
+
 /// The crate that reads tokenizers gives up on some of them in its own way; that is an error like others here.
 #[test]
 fn a_tokenizer_that_breaks_on_a_text_is_an_error() {

@@ -3,7 +3,9 @@
 use crate::text::glyph::Charset;
 use crate::tui::app::Pane;
 use crate::tui::command::{COMMANDS, Command};
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -316,10 +318,11 @@ impl Context {
 
 /// The command that `key` leads to where `focus` has the focus.
 pub fn lookup(focus: Context, key: Key) -> Option<&'static Command> {
-    focus
-        .chain()
-        .iter()
-        .find_map(|context| COMMANDS.iter().find(|command| command.context == *context && command.bound_to(key)))
+    static BOUND: LazyLock<HashMap<(Context, Key), &Command>> = LazyLock::new(|| {
+        let keys = |command: &'static Command| command.keys.iter().filter_map(|text| Key::parse(text));
+        COMMANDS.iter().flat_map(|command| keys(command).map(move |key| ((command.context, key), command))).collect()
+    });
+    focus.chain().iter().find_map(|context| BOUND.get(&(*context, key)).copied())
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ use std::sync::Arc;
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// Text was typed into a line, by as many keys as it has characters.
+    Typed(String),
     /// Something was done with the mouse.
     Mouse(Mouse),
     /// Text was pasted.

@@ -11,7 +11,7 @@ use crate::tui::event::{self, Event, Signal};
 use crate::tui::message::Msg;
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
-use crate::tui::update::update;
+use crate::tui::update::{update, update_all};
 use crate::tui::wire::Wire;
 use crate::tui::work::{Closing, Workers};
 use crate::tui::{act, view};
@@ -157,11 +157,11 @@ fn live<W: Write>(
     loop {
         // However much is typed or pasted, signals and answers get their turn, and the screen follows.
         let turn = Instant::now();
-        while turn.elapsed() < screen.frame
-            && let Ok(event) = sources.events.try_recv()
-        {
-            take(state, event)?;
-        }
+        let waiting = std::iter::from_fn(|| {
+            let event = (turn.elapsed() < screen.frame).then(|| sources.events.try_recv());
+            event.and_then(Result::ok)
+        });
+        take(state, waiting)?;
         for signal in sources.signals.try_iter() {
             if let ControlFlow::Break(signal) = obey(state, workers, screen, signal)? {
                 return Ok(Some(signal));
@@ -201,7 +201,7 @@ fn live<W: Write>(
         }
         select! {
             recv(sources.events) -> event => {
-                take(state, event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned())))?;
+                take(state, [event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned()))])?;
             }
             recv(sources.signals) -> signal => {
                 // The one who listens for them stays.
@@ -221,16 +221,24 @@ fn live<W: Write>(
 ///
 /// # Errors
 /// Nothing can come from it any more.
-fn take(state: &mut State, event: Event) -> anyhow::Result<()> {
-    match event {
-        Event::Key(key) => update(state, Msg::Key(key)),
-        Event::Mouse(mouse) => update(state, Msg::Mouse(mouse)),
-        Event::Paste(text) => update(state, Msg::Paste(text)),
-        Event::Resize(width, height) => update(state, Msg::Resize(width, height)),
-        Event::Background(ground) => update(state, Msg::Background(ground)),
-        Event::Lost(why) => anyhow::bail!("the terminal cannot be read any more: {why}"),
+fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::Result<()> {
+    let mut lost = None;
+    let msgs = events.into_iter().map_while(|event| match event {
+        Event::Key(key) => Some(Msg::Key(key)),
+        Event::Mouse(mouse) => Some(Msg::Mouse(mouse)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(width, height) => Some(Msg::Resize(width, height)),
+        Event::Background(ground) => Some(Msg::Background(ground)),
+        Event::Lost(why) => {
+            lost = Some(why);
+            None
+        }
+    });
+    update_all(state, msgs);
+    match lost {
+        Some(why) => anyhow::bail!("the terminal cannot be read any more: {why}"),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Does what a signal asks for, until one says to end.

@@ -7,6 +7,7 @@ use crate::tui::circuit::{Circuit, PromotedTokens};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::message::Msg;
+use crate::tui::popup::TextEdit;
 use crate::tui::shelf::{Aside, Shelved};
 use crate::tui::traced::Traced;
 use crate::tui::{act, view};
@@ -23,6 +24,49 @@ pub fn update(state: &mut State, msg: Msg) {
         take(state, held_back);
     }
     settle(state);
+}
+
+/// The same for all that happened by now. What was typed into a line is put in at once: it is read, searched for and
+/// saved once, however much it is.
+pub fn update_all(state: &mut State, msgs: impl IntoIterator<Item = Msg>) {
+    let mut typed = String::new();
+    for msg in msgs {
+        if let Msg::Key(key) = &msg {
+            match meaning(state, *key) {
+                Meaning::Types(c) => {
+                    typed.push(c);
+                    continue;
+                }
+                Meaning::Nothing if state.notice.is_none() || !typed.is_empty() => continue,
+                Meaning::Nothing | Meaning::Does => {}
+            }
+        }
+        if !typed.is_empty() {
+            update(state, Msg::Typed(std::mem::take(&mut typed)));
+        }
+        update(state, msg);
+    }
+    if !typed.is_empty() {
+        update(state, Msg::Typed(typed));
+    }
+}
+
+/// What a key is for.
+enum Meaning {
+    /// A character of the line that is being written.
+    Types(char),
+    /// A command, or one of two keys.
+    Does,
+    /// Nothing, but that it has been pressed.
+    Nothing,
+}
+
+fn meaning(state: &State, key: Key) -> Meaning {
+    let context = state.context();
+    if state.remembering.is_some() || state.prefix.is_some() || lookup(context, key).is_some() {
+        return Meaning::Does;
+    }
+    key.typed().filter(|_| context.chain().contains(&Context::Text)).map_or(Meaning::Nothing, Meaning::Types)
 }
 
 /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
@@ -50,6 +94,10 @@ fn take(state: &mut State, msg: Msg) {
             state.held_back = Some(msg);
         }
         Msg::Key(key) => press(state, key),
+        Msg::Typed(text) => {
+            state.notice = None;
+            act::edit_text(state, TextEdit::Insert(text));
+        }
         Msg::Mouse(mouse) => act::take_mouse(state, mouse),
         Msg::Paste(text) => act::paste(state, &text),
         Msg::Resize(width, height) => {

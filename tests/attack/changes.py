@@ -55,6 +55,9 @@ def places(value, path=()):
 def change_json(value, chance, times):
     """Replaces, removes, doubles and renames values."""
     for _ in range(times):
+        # What is made here must not outgrow what the program is allowed: the system counts it with what is started.
+        if len(json.dumps(value)) > 1 << 17:
+            break
         path = chance.choice([path for path in places(value) if path] or [()])
         if not path:
             return odd_value(chance)

@@ -456,12 +456,27 @@ def tokenizers(campaign):
         "{% include '/etc/passwd' %}",
         "{{ strftime_now('%Q') }}",
     ]
+    # What they nest, and what walks it.
+    made = [
+        "{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}",
+        "{% for i in range(99999) %}{% set ns.a = [[[[ns.a]]]] %}{% set ns.b = {'b': ns.b} %}{% endfor %}",
+        "{% for i in range(9000) %}{% set ns.a = [ns.a] %}{% set ns.b = [ns.b] %}{% endfor %}",
+        "{% set ns.a = [ns] %}{% set ns.b = ns %}",
+        "{% set s = 'x' * 900000 %}{% set ns.a = [s] * 9000 %}{% set ns.b = [s] * 9000 %}",
+    ]
+    used = ["{{ ns.a == ns.b }}", "{{ ns.a < ns.b }}", "{{ ns.a in [ns.b] }}", "{{ ns.a ~ ns.b }}", "{{ ns.a }}",
+            "{{ ns.a | tojson }}", "{{ [ns.a, ns.b] | sort }}", "{{ {ns.a: 1, ns.b: 2} }}", "{{ ','.join([ns.a]) }}",
+            "{{ ns.a | pprint }}", "{{ [ns.a, ns.b] | unique | list }}", "{{ '%s' | format(ns.a) }}",
+            "{% macro m(x, y) %}{{ x == y }}{% endmacro %}{{ m(ns.a, ns.b) }}"]
+    templates += ["{% set ns = namespace(a=[1], b=[1]) %}" + first + then for first in made for then in used]
+    templates += ["{{ x" + part * 50_000 + " }}" for part in ("~x", "|e", ".a", "+x")] + ["{{ " + "not " * 50_000 + "x }}"]
+    templates.append("{% if x %}" + "{%elif x%}" * 26_000 + "{% endif %}")
 
     def case(nth, chance, folder):
         model, more = {}, []
-        if chance.random() < 0.3:
-            template = chance.choice(templates)
-            if chance.random() < 0.5:
+        if nth < len(templates) or chance.random() < 0.3:
+            template = templates[nth] if nth < len(templates) else chance.choice(templates)
+            if nth >= len(templates) and chance.random() < 0.5:
                 template = changed_bytes(template.encode(), chance).decode("utf-8", "replace")
             model["chat_template.jinja"] = template.encode()
             more = ["--chat"]

@@ -124,6 +124,24 @@ fn a_tokenizer_and_its_template_are_quoted_safely() {
     }
 }
 
+/// The program outlives templates whose values overflow a stack, fill the memory or are compared for years.
+#[test]
+fn templates_that_nest_without_end_are_refused() {
+    for template in [
+        "{% set ns = namespace() %}{% for i in range(20000) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a }}".to_owned(),
+        "{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns ~ '' }}".to_owned(),
+        "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns | tojson }}"
+            .to_owned(),
+        // Nothing is done with these but to make and to drop them.
+        "{% set ns = namespace() %}{% for i in range(99999) %}{% set ns.a = [[[[[[[[[ns.a]]]]]]]]] %}{% endfor %}".to_owned(),
+        format!("{{{{ x{} }}}}", "~x".repeat(20_000)),
+        format!("{{% if messages %}}{}{{% endif %}}{{{{ raise_exception('') }}}}", "{%elif x%}".repeat(26_000)),
+    ] {
+        let said = trace(|folder| fs::write(folder.join("model/chat_template.jinja"), &template).unwrap());
+        assert!(said.contains("chat_template.jinja"), "{said}");
+    }
+}
+
 #[test]
 fn a_graphs_texts_are_shown_safely_and_are_the_same_in_json() {
     let folder = tempfile::tempdir().unwrap();

@@ -84,7 +84,7 @@ const WORDS: [&[u8]; 64] = [
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 14] = [
     ("store", inputs::store),
     ("dashboard", inputs::dashboard),
     ("graph", inputs::graph),
@@ -95,6 +95,7 @@ const TARGETS: [Target; 13] = [
     ("tokenizer", inputs::tokenizer),
     ("template", inputs::template),
     ("npz", inputs::npz),
+    ("gguf", inputs::gguf),
     ("session", inputs::session),
     ("file", inputs::file),
     ("label", inputs::label),

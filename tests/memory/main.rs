@@ -182,6 +182,8 @@ fn tokenizers() {
         "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
         "{% set l = 'x' * 90000 %}{{ l.replace('', l) }}",
         "{% for a in range(100000) %}{% for b in range(100000) %}xxxxxxxxxxxxxxxx{% endfor %}{% endfor %}",
+        "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
+        "{% set s = 'x' * 900000 %}{% set l = [s] * 900 %}{{ [l, l] | tojson }}",
     ] {
         let files = Files::new(&[("tokenizer.json", WORDS.as_bytes()), ("chat_template.jinja", template.as_bytes())]);
         reading("a template", files.bytes(), || Tokenizer::open(&files.place()).unwrap().in_chat("hello"));

@@ -298,6 +298,21 @@ fn traced() -> Traced {
     Traced { path, _folder: folder }
 }
 
+/// What is typed, or pasted where the terminal does not mark it, comes in pieces of any size.
+#[test]
+fn keys_behind_a_megabyte_of_keys_are_obeyed() {
+    let mut session = Session::start(&[]);
+    session.until_shows("→ Austin");
+    session.press("/");
+    session.press(&"ab".repeat(1 << 19));
+    session.press("\x15found");
+    session.until_shows("found");
+    session.press("\x1b");
+    session.until("the end of the search", |screen| !screen.contents().contains("found"));
+    session.press("q");
+    assert!(session.wait().success());
+}
+
 #[test]
 fn nothing_is_written_while_nothing_happens() {
     let mut session = Session::start(&[]);

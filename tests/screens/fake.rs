@@ -166,7 +166,11 @@ impl Tracer for Fake {
                 .take(2)
                 .collect(),
         });
-        Ok(Reading { unknown: unknown.collect(), tokens })
+        Ok(Reading { prompt: prompt.to_owned(), unknown: unknown.collect(), tokens })
+    }
+
+    fn has_chat(&self) -> bool {
+        true
     }
 
     fn in_chat(&self, message: &str) -> Option<Result<String, String>> {

@@ -8,10 +8,12 @@ use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::{Monitor, Progress};
 use circuitscope::service::tracing::{Reading, Tracer};
 use circuitscope::tui::app::Busy;
-use circuitscope::tui::keymap::Context;
+use circuitscope::tui::keymap::{Code, Context, Key};
 use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::update;
+use circuitscope::tui::update::{update, update_all};
 use circuitscope::tui::{start_chat, start_open, start_trace};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -251,4 +253,39 @@ fn a_prompt_is_traced_once_it_is_read() {
     desk.settle();
     desk.expect("containing Oakland is");
     assert!(desk.state.popup.is_none());
+}
+
+/// Keys that wait are taken together: they leave the screen as they would one by one.
+#[test]
+fn what_is_typed_faster_than_it_is_drawn_is_what_is_typed() {
+    let mut random = StdRng::seed_from_u64(0x4e7);
+    let edits =
+        ["a", "b", "é", "東", "Space", "Left", "Right", "Home", "End", "Backspace", "Delete", "Ctrl-w", "PageUp"];
+    for field in ["i", "?", "/", ":", "f", "x", "e l", "e t", "t", "B /"] {
+        let keys: Vec<&str> = (0..60).map(|_| edits[random.random_range(0..edits.len())]).collect();
+        let (mut one_by_one, mut at_once) = (Desk::traced((120, 40)), Desk::traced((120, 40)));
+        one_by_one.press(field).press(&keys.join(" "));
+        at_once.press(field);
+        update_all(&mut at_once.state, keys.iter().filter_map(|key| Key::parse(key)).map(Msg::Key));
+        at_once.start();
+        at_once.settle();
+        assert_eq!(at_once.screen(), one_by_one.screen(), "{field}: {keys:?}");
+    }
+}
+
+/// A megabyte is read, searched for and drawn as often as a word is, and as much of it stays as there is room for.
+#[test]
+fn however_much_is_typed_is_asked_about_once() {
+    let mut desk = Desk::traced((120, 40));
+    for field in ["/", "i", "f"] {
+        desk.press(field).press("Ctrl-u");
+        let asked = desk.state.generation;
+        // Among the keys are some that do nothing there.
+        let keys = [Key::plain(Code::Char('a')), Key { ctrl: true, alt: true, ..Key::plain(Code::Char('a')) }];
+        update_all(&mut desk.state, (0..1 << 20).map(|at| Msg::Key(keys[usize::from(at % 7 == 6)])));
+        assert!(desk.state.generation <= asked + 1 && desk.state.effects.len() <= 1, "{field}");
+        desk.settle();
+        desk.press("Ctrl-u").type_text("containing").expect("containing");
+        desk.press("Esc");
+    }
 }

@@ -270,7 +270,7 @@ impl Tracer for Demo {
 
     fn read_prompt(&self, prompt: &str) -> Result<Reading, String> {
         let tokens = self.0.read(prompt).map_err(|error| error.to_string())?;
-        Ok(Reading { tokens, unknown: Vec::new() })
+        Ok(Reading { prompt: prompt.to_owned(), tokens, unknown: Vec::new() })
     }
 
     fn trace(&self, prompt: &str, _: &mut dyn FnMut(Document), monitor: &Monitor) -> anyhow::Result<Document> {

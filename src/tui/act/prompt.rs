@@ -18,7 +18,7 @@ pub fn start_trace(state: &mut State, prompt: String) {
     state.file = None;
 }
 
-/// Traces a message in the model's chat template.
+/// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
 pub fn start_chat(state: &mut State, typed: String) {
     match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
         Some(Ok(prompt)) => {
@@ -66,7 +66,7 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
 }
 
 pub(in crate::tui) fn toggle_chat(state: &mut State) {
-    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.in_chat("").is_some());
+    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
     match &mut state.popup {
         Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
         _ => state.warn(NO_CHAT),
@@ -100,14 +100,13 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
     if !prompt.accept() {
         return;
     }
-    if let Some((text, is_message)) = prompt.ready() {
+    if let Some((prompt, message)) = prompt.ready() {
         state.popup = None;
         state.focus = Pane::Graph;
-        if is_message {
-            start_chat(state, text);
-        } else {
-            start_trace(state, text);
+        if let Some(typed) = message {
+            state.message = Some(Message { typed, prompt: prompt.clone() });
         }
+        start_trace(state, prompt);
     }
 }
 

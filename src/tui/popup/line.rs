@@ -38,7 +38,9 @@ pub fn edit(input: &mut Input, edit: &TextEdit) -> bool {
     };
     let room = LONGEST.saturating_sub(input.value().chars().count());
     let end = text.char_indices().nth(room).map_or(text.len(), |(at, _)| at);
-    insert(input, &text[..end]);
+    if end > 0 {
+        insert(input, &text[..end]);
+    }
     end == text.len()
 }
 

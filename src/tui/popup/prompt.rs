@@ -78,11 +78,11 @@ impl Prompt {
         self.is_message = !self.is_message;
     }
 
-    /// The text, where it can be traced, and whether it is a message for the chat template.
-    pub fn ready(&self) -> Option<(String, bool)> {
+    /// The prompt, where it can be traced, and the message that the chat template made it of.
+    pub fn ready(&self) -> Option<(String, Option<String>)> {
         let reading = self.reading()?;
         let is_ready = reading.unknown.is_empty() && !self.input.value().trim().is_empty();
-        is_ready.then(|| (self.input.value().to_owned(), self.is_message))
+        is_ready.then(|| (reading.prompt.clone(), self.is_message.then(|| self.input.value().to_owned())))
     }
 
     /// Replaces the first unknown word by the nearest known one.
@@ -219,7 +219,7 @@ mod tests {
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dalas and Dalasville", "it is not read yet");
         assert!(prompt.ask(1).is_some() && prompt.ask(2).is_none());
-        assert_eq!(prompt.take(1, Ok(Reading { tokens: Vec::new(), unknown })), Some(false));
+        assert_eq!(prompt.take(1, Ok(Reading { unknown, ..Reading::default() })), Some(false));
         assert_eq!(prompt.ready(), None);
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dallas and Dalasville");
