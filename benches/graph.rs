@@ -4,7 +4,7 @@
 use circuitscope::format::{self, Format, Options, Theme as FigureTheme};
 use circuitscope::graph::query::{NothingKnown, Query, Subject};
 use circuitscope::graph::{
-    AttributionGraph, Document, Edited, GraphInfo, Labels, Likeness, Node, NodeKind, Part, Thresholds, Token,
+    AttributionGraph, Document, Edited, GraphInfo, Labels, Node, NodeKind, Part, SimilarityBounds, Thresholds, Token,
     influence, paths, proposals, prune, subgraph_scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
@@ -102,7 +102,7 @@ fn benches(criterion: &mut Criterion) {
     let pins: Vec<_> = kept.node_ids().collect();
     group.bench_function("scores of a subgraph", |bencher| bencher.iter(|| subgraph_scores(&graph, &pins)));
     group.bench_function("proposals", |bencher| {
-        bencher.iter(|| proposals(&graph, &kept, &edited, &[], Likeness::default(), &cancel));
+        bencher.iter(|| proposals(&graph, &kept, &edited, &[], SimilarityBounds::default(), &cancel));
     });
     group.finish();
 }

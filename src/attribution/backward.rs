@@ -5,7 +5,7 @@
 //! would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
 
 use crate::attribution::TraceError;
-use crate::attribution::mix::{Blocks, Heads, Member, Source, mix};
+use crate::attribution::attention_backward::{ActiveTarget, Blocks, Heads, Source, through_attention};
 use crate::attribution::replacement::Replacement;
 use crate::job::Cancel;
 use crate::model::Precision;
@@ -276,7 +276,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Fresh targets become spread. The
+    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Unspread targets become spread. The
     /// gradients at what attention writes are `beside_skip`, where a skip connection has been added to the residual branch
     /// beside it.
     fn pass_attention(
@@ -291,9 +291,11 @@ impl Replacement<'_> {
         let Some(input) = flow.all_rows()? else { return Ok(()) };
         let position = |target: usize| flow.targets[target].position;
         let spread = flow.spread.iter().enumerate().map(|(rank, t)| (*t, Source::Spread(rank)));
-        let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Fresh(row)));
-        let mut members: Vec<Member> =
-            spread.chain(fresh).map(|(target, source)| Member { target, position: position(target), source }).collect();
+        let fresh = flow.fresh.iter().enumerate().map(|(row, t)| (*t, Source::Unspread(row)));
+        let mut members: Vec<ActiveTarget> = spread
+            .chain(fresh)
+            .map(|(target, source)| ActiveTarget { target, position: position(target), source })
+            .collect();
         // Stable: where nothing is fresh the order stays, and rows need no moving.
         members.sort_by_key(|member| std::cmp::Reverse(member.position));
         let merged = Blocks::new(self.n_positions, members.iter().map(|member| member.position));
@@ -305,13 +307,13 @@ impl Replacement<'_> {
             n_kv_heads: self.n_kv_heads,
             n_positions: self.n_positions,
         };
-        let at_values = mix(&heads, &at_queries, &members, &flow.blocks, &merged, cancel)?;
+        let at_values = through_attention(&heads, &at_queries, &members, &flow.blocks, &merged, cancel)?;
         let (d_attn, d_kv) = (at_queries.dim(1)?, at_values.dim(1)?);
         drop(at_queries);
         let carried = product(&at_values, &frozen.value, self.precision, cancel)?;
         drop(at_values);
         block.operations += 2 * (self.d_model * (input.dim(0)? * d_attn + merged.rows() * d_kv)) as u64;
-        let pairs: usize = members.iter().map(Member::pairs).sum();
+        let pairs: usize = members.iter().map(ActiveTarget::pairs).sum();
         block.operations += 2 * (pairs * d_attn) as u64;
         let stays = if flow.fresh.is_empty() { input } else { self.spread_out(&input, &members, flow, &merged)? };
         flow.rows = Some(stays.add(&carried)?);
@@ -327,7 +329,7 @@ impl Replacement<'_> {
     fn spread_out(
         &self,
         input: &Tensor,
-        members: &[Member],
+        members: &[ActiveTarget],
         flow: &Flow<'_>,
         merged: &Blocks,
     ) -> Result<Tensor, TraceError> {
@@ -337,8 +339,8 @@ impl Replacement<'_> {
         for k in 1..self.n_positions {
             from.extend(members[..merged.block(k).1].iter().map(|member| match member.source {
                 Source::Spread(rank) => (flow.blocks.block(k).0 + rank) as u32,
-                Source::Fresh(row) if member.position == k => (flow.blocks.rows() + row) as u32,
-                Source::Fresh(_) => zero,
+                Source::Unspread(row) if member.position == k => (flow.blocks.rows() + row) as u32,
+                Source::Unspread(_) => zero,
             }));
         }
         Ok(padded.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?)
@@ -382,7 +384,7 @@ fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel
 mod tests {
     use super::*;
     use crate::attribution::{Capture, Engine};
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use crate::job::Monitor;
     use candle_core::Device;
     use std::path::Path;
@@ -392,7 +394,7 @@ mod tests {
     #[test]
     fn rows_do_not_depend_on_what_is_held() {
         let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemma2_clt_jumprelu");
-        let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+        let place = |which: &str| FileSource::directory(&case.join(which)).unwrap();
         let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
         let ids: Vec<u32> = engine.read("the capital of France is").unwrap().iter().map(|token| token.id).collect();
         let (d, n_layers, monitor) = (engine.model.spec.d_model, engine.model.spec.n_layers, Monitor::default());

@@ -2,7 +2,7 @@
 
 use crate::attribution::{TraceError, sizes};
 use crate::job::Monitor;
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::{Active, Transcoder};
 use candle_core::Tensor;
 
@@ -18,8 +18,8 @@ const ZEROED_OF_GEMMA_3_IT: usize = 4;
 pub struct CapturedLayer {
     /// Attention pattern `[heads, P, P]` (query, key).
     pub pattern: Tensor,
-    /// The norms' divisors, `[P, 1]` each.
-    pub divisors: Divisors,
+    /// The norms' norm_scales, `[P, 1]` each.
+    pub norm_scales: NormScales,
     /// What the layer's features read, `[P, d]`.
     pub feature_input: Tensor,
     /// What they reconstruct, `[P, d]`.
@@ -37,7 +37,7 @@ pub struct Capture {
     pub zeroed: usize,
     /// The layers.
     pub layers: Vec<CapturedLayer>,
-    /// The final norm's divisors, `[P, 1]`.
+    /// The final norm's norm_scales, `[P, 1]`.
     pub final_divisor: Tensor,
     /// The final norm's output, `[P, d]`.
     pub final_output: Tensor,
@@ -58,14 +58,14 @@ impl Capture {
             return Err(TraceError::Dictionary(transcoder.name()));
         }
         let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
-        let mut kept = Kept {
+        let mut kept = Recorder {
             model,
             transcoder,
             n_positions: ids.len(),
             zeroed,
             monitor,
             patterns: Vec::new(),
-            divisors: Vec::new(),
+            norm_scales: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             active: Vec::new(),
@@ -87,34 +87,34 @@ impl Capture {
 }
 
 /// What a pass keeps, by layer.
-struct Kept<'a> {
+struct Recorder<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
     n_positions: usize,
     zeroed: usize,
     monitor: &'a Monitor,
     patterns: Vec<Tensor>,
-    divisors: Vec<Divisors>,
+    norm_scales: Vec<NormScales>,
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     active: Vec<Vec<Active>>,
 }
 
-impl Kept<'_> {
+impl Recorder<'_> {
     fn layers(self) -> Vec<CapturedLayer> {
         let features = self.inputs.into_iter().zip(self.outputs).zip(self.active);
-        let layer = |((pattern, divisors), ((feature_input, feature_output), active))| CapturedLayer {
+        let layer = |((pattern, norm_scales), ((feature_input, feature_output), active))| CapturedLayer {
             pattern,
-            divisors,
+            norm_scales,
             feature_input,
             feature_output,
             active,
         };
-        self.patterns.into_iter().zip(self.divisors).zip(features).map(layer).collect()
+        self.patterns.into_iter().zip(self.norm_scales).zip(features).map(layer).collect()
     }
 }
 
-impl Hooks for Kept<'_> {
+impl Hooks for Recorder<'_> {
     type Error = TraceError;
 
     fn resid_pre(&mut self, layer: usize, _: &mut Tensor) -> Result<(), TraceError> {
@@ -144,8 +144,8 @@ impl Hooks for Kept<'_> {
         Ok(())
     }
 
-    fn resid_post(&mut self, layer: usize, _: &mut Tensor, divisors: Divisors) -> Result<(), TraceError> {
-        self.divisors.push(divisors);
+    fn resid_post(&mut self, layer: usize, _: &mut Tensor, norm_scales: NormScales) -> Result<(), TraceError> {
+        self.norm_scales.push(norm_scales);
         let (spec, n_features) = (&self.model.spec, self.transcoder.n_features(layer));
         self.monitor.count(sizes::layer_operations(spec, n_features, self.n_positions));
         Ok(())

@@ -1,6 +1,6 @@
 //! Memory and work of a trace before anything is known but its prompt.
 
-use crate::attribution::plan::{Card, Room, free, gib};
+use crate::attribution::plan::{Accelerator, Room, free, gib};
 use crate::attribution::sizes::{Sizes, forward_operations};
 use crate::attribution::{DeviceMemory, Limits, Plan, TraceError, memory};
 use crate::model::Transformer;
@@ -38,7 +38,7 @@ impl CostEstimate {
         max_feature_nodes: Option<usize>,
         limits: &Limits,
     ) -> Result<Self, TraceError> {
-        let (spec, card) = (&model.spec, Card::of(model));
+        let (spec, card) = (&model.spec, Accelerator::of(model));
         let before = memory::resident().unwrap_or(0) + transcoder.to_unpack();
         let forward = forward_operations(spec, transcoder, positions);
         let mut estimate = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
@@ -49,13 +49,13 @@ impl CostEstimate {
             let wanted = max_feature_nodes.unwrap_or(usize::MAX).min(sizes.n_active());
             // The forward pass keeps what it captures where it computes.
             let capture = sizes.capture_bytes();
-            let card = card.map(|card| Card { peak: capture + sizes.card_passing_bytes(), ..card });
+            let card = card.map(|card| Accelerator { peak: capture + sizes.card_passing_bytes(), ..card });
             let peak = before + sizes.passing_bytes() + sizes.active_bytes() + if card.is_none() { capture } else { 0 };
             let room = Room { before, peak, most: limits.most(), card };
             let plan = match Plan::within(&sizes, wanted, wanted, None, limits, room) {
                 // Many features may not fit; few have to.
                 Err(_) if nth > 0 => {
-                    let card = card.map(|card| Card { free: None, ..card });
+                    let card = card.map(|card| Accelerator { free: None, ..card });
                     Plan::within(&sizes, wanted, wanted, None, limits, Room { most: None, card, ..room })?
                 }
                 plan => plan?,

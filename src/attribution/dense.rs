@@ -7,8 +7,8 @@
 
 use crate::attribution::TraceError;
 use crate::attribution::backward::{Block, TargetRow};
+use crate::attribution::decoder_rows::DecoderRows;
 use crate::attribution::replacement::Replacement;
-use crate::attribution::written::Writes;
 use crate::job::Cancel;
 use crate::model::{Precision, Staging};
 use crate::parallel;
@@ -60,7 +60,7 @@ fn groups(targets: &[TargetRow], most_rows: usize) -> Vec<Group> {
 #[derive(Clone, Copy)]
 enum Of {
     /// What a layer wrote at positions from `first` on, padded to the most rows that one of them has.
-    Writes { layer: usize, first: usize },
+    DecoderRows { layer: usize, first: usize },
     /// What attention carried from position 0: of token 0, and of constants.
     FirstPosition,
     /// The embeddings, and learned positions where there are any.
@@ -196,7 +196,7 @@ impl Replacement<'_> {
         for nth in 0..found.positions {
             let effects = found.at(effects, nth, member);
             match found.of {
-                Of::Writes { layer, first } => {
+                Of::DecoderRows { layer, first } => {
                     let Some(writes) = &self.layers[layer].writes[first + nth] else { continue };
                     writes.add(&effects[..writes.n_rows()], out, constant);
                 }
@@ -314,10 +314,10 @@ impl<'a> Flow<'a> {
             let positions = run.rows.dim(0)?.min(last + 1 - run.first);
             let at = gradients.narrow(0, run.first - 1, positions)?;
             let effects = at.matmul(&run.rows.narrow(0, 0, positions)?.t()?)?;
-            self.push(Of::Writes { layer, first: run.first }, &effects)?;
+            self.push(Of::DecoderRows { layer, first: run.first }, &effects)?;
         }
         let written = of_layer.writes.iter().take(last + 1);
-        let counts: Vec<usize> = written.map(|writes| writes.as_ref().map_or(0, Writes::n_rows)).collect();
+        let counts: Vec<usize> = written.map(|writes| writes.as_ref().map_or(0, DecoderRows::n_rows)).collect();
         let up_to = |position: usize| counts[..=position].iter().sum::<usize>();
         let met = self.members().map(|(position, spread)| if spread { up_to(position) } else { counts[position] });
         self.operations += 2 * (met.sum::<usize>() * frozen.d_model) as u64;
@@ -393,7 +393,7 @@ impl<'a> Flow<'a> {
 mod tests {
     use super::*;
     use crate::attribution::{Capture, Engine};
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use crate::job::Monitor;
     use candle_core::Device;
     use std::path::Path;
@@ -423,7 +423,7 @@ mod tests {
     fn rows_are_those_of_the_form_for_the_cpu() {
         for case in CASES {
             let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case);
-            let place = |which: &str| Place::directory(&case.join(which)).unwrap();
+            let place = |which: &str| FileSource::directory(&case.join(which)).unwrap();
             let engine = Engine::open(&place("model"), &place("transcoder"), &Device::Cpu).unwrap();
             let monitor = Monitor::default();
             let tokens = engine.read("the capital of France is").unwrap();

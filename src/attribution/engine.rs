@@ -3,7 +3,7 @@
 use crate::attribution::capture::zeroed_positions;
 use crate::attribution::{Capture, Limits, Plan, TraceError, TraceOptions, Tracing};
 use crate::graph::{RawTrace, Token};
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::job::Monitor;
 use crate::model::{DeviceChoice, DeviceName, ModelError, Precision, Transformer, free_memory};
 use crate::parallel;
@@ -60,7 +60,7 @@ impl Engine {
     ///
     /// # Errors
     /// Either is incomplete, damaged or not understood, or they do not fit each other.
-    pub fn open(model: &Place, transcoder: &Place, device: &Device) -> Result<Self, TraceError> {
+    pub fn open(model: &FileSource, transcoder: &FileSource, device: &Device) -> Result<Self, TraceError> {
         let (tokenizer, place) = (Tokenizer::open(model)?, model);
         let model = Transformer::open(place, device)?;
         let transcoder = Transcoder::open(transcoder, &model.spec)?;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 ///
 /// # Errors
 /// Any other error of `work` as it is; [`TraceError::DeviceFull`] where there is no room even for one.
-pub(super) fn halving<T>(
+pub(super) fn retry_halved<T>(
     most: usize,
     mut work: impl FnMut(usize) -> Result<T, TraceError>,
 ) -> Result<(T, usize), TraceError> {
@@ -55,7 +55,7 @@ mod tests {
             let mut blocks: VecDeque<Vec<usize>> = rows.chunks(512).map(<[usize]>::to_vec).collect();
             let (mut done, mut tried, mut largest) = (Vec::new(), 0, 512);
             while let Some(block) = blocks.front() {
-                let (rows, n) = halving(block.len(), |n| {
+                let (rows, n) = retry_halved(block.len(), |n| {
                     tried += 1;
                     assert!(n <= largest);
                     if n > room { Err(full(tried)) } else { Ok(block[..n].to_vec()) }
@@ -77,14 +77,14 @@ mod tests {
     #[test]
     fn no_room_for_one_is_said_and_other_errors_are_not_tried_again() {
         let mut tried = Vec::new();
-        let error = halving(8, |n| -> Result<(), _> {
+        let error = retry_halved(8, |n| -> Result<(), _> {
             tried.push(n);
             Err(full(n))
         });
         assert!(matches!(error, Err(TraceError::DeviceFull)));
         assert_eq!(tried, [8, 4, 2, 1]);
         let mut tries = 0;
-        let error = halving(8, |_| -> Result<(), _> {
+        let error = retry_halved(8, |_| -> Result<(), _> {
             tries += 1;
             Err(TraceError::NotFinite("here".to_owned()))
         });

@@ -1,16 +1,17 @@
 //! The local replacement model and its attribution graph (Ameisen et al. 2025, "Circuit Tracing"): how much every
 //! active feature, error node and token contributes directly to every other feature and to the outputs.
 
+mod attention_backward;
 mod backward;
 mod capture;
 mod cost_estimate;
+mod decoder_rows;
 mod dense;
 mod engine;
 mod error;
 mod fit;
 mod heads;
 pub mod memory;
-mod mix;
 mod plan;
 mod probe;
 mod ranking;
@@ -23,7 +24,6 @@ mod spill;
 mod targets;
 mod trace;
 mod why;
-mod written;
 
 pub use backward::TargetRow;
 pub use capture::{Capture, CapturedLayer};

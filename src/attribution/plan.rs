@@ -49,7 +49,7 @@ impl Limits {
 
 /// A device with memory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Card {
+pub(super) struct Accelerator {
     /// Bytes that are free there, where it says so.
     pub free: Option<u64>,
     /// Bytes that a weight takes there.
@@ -58,7 +58,7 @@ pub(super) struct Card {
     pub peak: u64,
 }
 
-impl Card {
+impl Accelerator {
     /// The one that `model` computes on; `None` for the CPU.
     pub fn of(model: &Transformer) -> Option<Self> {
         let device = model.device();
@@ -92,7 +92,7 @@ pub(super) struct Room {
     /// The most that it may hold, where that is known.
     pub most: Option<u64>,
     /// Where it computes, if that has its own memory.
-    pub card: Option<Card>,
+    pub card: Option<Accelerator>,
 }
 
 /// What a trace will hold and compute, and how it is cut to fit.
@@ -126,12 +126,12 @@ impl Plan {
         wanted: usize,
         cut: Option<&Cut>,
         limits: &Limits,
-        card: Option<Card>,
+        card: Option<Accelerator>,
     ) -> Result<Self, TraceError> {
         let resident = memory::resident().unwrap_or(0);
         // The captured layers are let go of as they are frozen, wherever they are.
         let (captured, card) = match card {
-            Some(card) => (0, Some(Card { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
+            Some(card) => (0, Some(Accelerator { free: card.free.map(|free| free + sizes.capture_bytes()), ..card })),
             None => (sizes.capture_bytes(), None),
         };
         let before = resident.saturating_sub(captured + sizes.active_bytes()) + sizes.to_unpack;
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn a_plan_fits_into_a_card_or_says_what_it_needs() {
         let plan = |free, weight_bytes| {
-            let room = Room { card: Some(Card { free: Some(free), weight_bytes, peak: 0 }), ..Room::default() };
+            let room = Room { card: Some(Accelerator { free: Some(free), weight_bytes, peak: 0 }), ..Room::default() };
             Plan::within(&sizes(), 4096, 4096, None, &Limits::default(), room)
         };
         let roomy = plan(1 << 40, 4).unwrap();

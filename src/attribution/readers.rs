@@ -93,7 +93,7 @@ impl Readers {
     pub fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {
         let mut layers = Vec::with_capacity(capture.layers.len());
         for (layer, captured) in capture.layers.iter().enumerate() {
-            let divisor = &captured.divisors.mlp;
+            let divisor = &captured.norm_scales.mlp;
             layers.push(match transcoder.input() {
                 FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => FrozenRead::default(),
                 FeatureInput::Normalized if norm_is_plain(model) => {

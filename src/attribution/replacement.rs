@@ -1,13 +1,13 @@
-//! The local replacement model: linear in the residual stream once attention patterns, norm divisors and MLP outputs
+//! The local replacement model: linear in the residual stream once attention patterns, norm norm_scales and MLP outputs
 //! are frozen at their captured values (Ameisen et al. 2025, "The local replacement model").
 //!
 //! Whatever is frozen is folded into the weights here, so that the backward pass knows nothing of model families: norm
-//! weights into `W_V`, divisors into the attention pattern, activations into decoder rows.
+//! weights into `W_V`, norm_scales into the attention pattern, activations into decoder rows.
 
-use crate::attribution::written::{Decoders, Fixed, Run, Writes, WrittenLayer};
+use crate::attribution::decoder_rows::{DecoderRows, Decoders, Fixed, Run, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
 use crate::job::{Cancel, Monitor};
-use crate::model::{AttentionWeights, Divisors, Norm, NormKind, Precision, Staging, Transformer};
+use crate::model::{AttentionWeights, Norm, NormKind, NormScales, Precision, Staging, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
 use std::sync::Mutex;
@@ -39,7 +39,7 @@ pub struct Replacement<'a> {
     pub(super) staging: Mutex<[Staging; 2]>,
 }
 
-/// One layer with its divisors and activations folded in.
+/// One layer with its norm_scales and activations folded in.
 #[derive(Debug)]
 pub(super) struct FrozenLayer {
     /// `[d, d_attn]`, for products in the model's precision.
@@ -53,11 +53,11 @@ pub(super) struct FrozenLayer {
     /// A transcoder's skip connection.
     pub skip: Option<FrozenSkip>,
     /// What is written at the feature output, by position; `None` at position 0.
-    pub writes: Vec<Option<Writes>>,
+    pub writes: Vec<Option<DecoderRows>>,
     /// The same for batched products, where rows are held on a device with memory of its own.
     pub runs: Vec<Run>,
     /// The norm that it passes.
-    pub behind: Behind,
+    pub behind: PostMlpNorm,
 }
 
 impl FrozenLayer {
@@ -128,13 +128,13 @@ impl<'a> Replacement<'a> {
         for (layer, captured) in layers.into_iter().enumerate() {
             monitor.report("freezing", layer as u64, n_layers as u64)?;
             let attention = frozen.freeze_attention(model, &captured, layer, &stream, monitor.cancel())?;
-            let CapturedLayer { divisors, feature_input, feature_output, .. } = captured;
-            let skip = Skip::new(model, transcoder, &divisors, layer)?;
+            let CapturedLayer { norm_scales, feature_input, feature_output, .. } = captured;
+            let skip = Skip::new(model, transcoder, &norm_scales, layer)?;
             let output = match &skip {
                 Some(skip) => feature_output.sub(&feature_input.matmul(&skip.raw.t()?)?)?,
                 None => feature_output,
             };
-            let behind = Behind::new(model, transcoder, &divisors, layer)?;
+            let behind = PostMlpNorm::new(model, transcoder, &norm_scales, layer)?;
             let constant = skip.as_ref().and_then(|skip| skip.constant.clone());
             let fixed = Fixed { output: &output, constant, behind: &behind };
             let WrittenLayer { writes, runs, error_norms, first } = frozen.decoders.layer(layer, fixed)?;
@@ -168,10 +168,11 @@ impl<'a> Replacement<'a> {
         let weights = model.attention(layer)?;
         let norm = model.attention_norm(layer)?;
         let value = norm.pull_back(&weights.value.weight()?)?;
-        let mut divided = captured.pattern.broadcast_div(&captured.divisors.attention.reshape((1, 1, n))?)?;
+        let mut divided = captured.pattern.broadcast_div(&captured.norm_scales.attention.reshape((1, 1, n))?)?;
         let mut constant = attention_constant(&weights, &norm, group, head_dim, cancel)?;
         let mut output = weights.output.weight()?;
-        if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.divisors.after_attention) {
+        if let (Some(norm), Some(divisor)) = (model.after_attention_norm(layer)?, &captured.norm_scales.after_attention)
+        {
             output = output.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
             divided = divided.broadcast_div(&divisor.reshape((1, n, 1))?)?;
             constant = match constant {
@@ -224,21 +225,21 @@ fn attention_constant(
 
 /// A norm behind the feature output: what it makes of what is written there.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(super) struct PostMlpNorm {
     /// `[d]`
     weight: Option<Vec<f32>>,
     /// `[P]`
     divisor: Vec<f32>,
 }
 
-impl Behind {
+impl PostMlpNorm {
     fn new(
         model: &Transformer,
         transcoder: &Transcoder,
-        divisors: &Divisors,
+        norm_scales: &NormScales,
         layer: usize,
     ) -> Result<Self, TraceError> {
-        match (transcoder.output(), model.after_mlp_norm(layer)?, &divisors.after_mlp) {
+        match (transcoder.output(), model.after_mlp_norm(layer)?, &norm_scales.after_mlp) {
             (FeatureOutput::MlpOut, Some(norm), Some(divisor)) => {
                 Ok(Self { weight: Some(norm.weight.to_vec1()?), divisor: divisor.flatten_all()?.to_vec1()? })
             }
@@ -268,7 +269,7 @@ impl Skip {
     fn new(
         model: &Transformer,
         transcoder: &Transcoder,
-        divisors: &Divisors,
+        norm_scales: &NormScales,
         layer: usize,
     ) -> Result<Option<Self>, TraceError> {
         let Some(raw) = transcoder.skip(layer, model.device())? else { return Ok(None) };
@@ -276,16 +277,16 @@ impl Skip {
         let mut constant = None;
         let (mut weight, mut divisor) = match transcoder.input() {
             FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => (raw.clone(), None),
-            FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(divisors.mlp.clone())),
+            FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(norm_scales.mlp.clone())),
             FeatureInput::Normalized | FeatureInput::MlpIn => {
                 if let Some(bias) = &norm.bias {
                     constant = Some(bias.unsqueeze(0)?.matmul(&raw.t()?)?.flatten_all()?.to_vec1()?);
                 }
-                (norm.pull_back(&raw)?, Some(divisors.mlp.clone()))
+                (norm.pull_back(&raw)?, Some(norm_scales.mlp.clone()))
             }
         };
         if transcoder.output() == FeatureOutput::MlpOut
-            && let (Some(norm), Some(behind)) = (model.after_mlp_norm(layer)?, &divisors.after_mlp)
+            && let (Some(norm), Some(behind)) = (model.after_mlp_norm(layer)?, &norm_scales.after_mlp)
         {
             weight = weight.broadcast_mul(&norm.weight.unsqueeze(1)?)?;
             divisor = Some(match divisor {

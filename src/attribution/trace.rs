@@ -5,8 +5,8 @@
 //! of what a raw graph records (settings, block size, the rows before), and only whole blocks are ever kept.
 
 use crate::attribution::backward::TargetRow;
-use crate::attribution::fit::{halving, take};
-use crate::attribution::plan::Card;
+use crate::attribution::fit::{retry_halved, take};
+use crate::attribution::plan::Accelerator;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
 use crate::attribution::targets::resolve;
@@ -147,7 +147,7 @@ impl<'a> Tracing<'a> {
             .collect();
         let wanted = settings.max_feature_nodes.unwrap_or(usize::MAX).min(active.len());
         let sizes = sizes(&model.spec, transcoder, &capture);
-        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits, Card::of(model))?;
+        let plan = Plan::new(&sizes, wanted + targets.len(), wanted, cut.as_ref(), limits, Accelerator::of(model))?;
         let cut = plan.cut();
         let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor);
         let frozen = frozen.map_err(TraceError::explained)?;
@@ -239,7 +239,7 @@ impl<'a> Tracing<'a> {
         let (targets, mut values): (Vec<TargetRow>, Vec<f32>) = targets.into_iter().unzip();
         let (frozen, trace) = (&self.frozen, &mut self.trace);
         let (width, share) = (frozen.n_columns(), self.cut.dropped_share);
-        let (((constants, operations), sums), fitted) = halving(targets.len(), |n| {
+        let (((constants, operations), sums), fitted) = retry_halved(targets.len(), |n| {
             let compute = |zeros: &mut [f32]| frozen.rows(&targets[..n], zeros, monitor.cancel());
             rows::append(&mut trace.rows, (n * width, width), share, compute)
         })?;

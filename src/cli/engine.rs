@@ -4,7 +4,7 @@ use crate::attribution::Engine;
 use crate::cli::output::note;
 use crate::cli::pull;
 use crate::demo;
-use crate::hub::{HubError, PRESETS, Place, PlaceError, Preset, Request, Source};
+use crate::hub::{FileSource, FileSourceError, HubError, PRESETS, Preset, Request, Source};
 use crate::model::{DeviceChoice, DeviceName, Precision};
 use crate::service::engine::{EngineOptions, ModelAlone};
 use crate::service::models::hub;
@@ -143,13 +143,15 @@ impl EngineArgs {
     }
 
     /// Where they lie; with `--download` what is missing is fetched first.
-    pub fn places(&self) -> Result<(Place, Place)> {
+    pub fn places(&self) -> Result<(FileSource, FileSource)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
         let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
         let hub = hub(self.offline);
         match hub.pair(model.as_ref(), transcoder) {
             Err(
-                HubError::NotHere { .. } | HubError::Incomplete { .. } | HubError::Place(PlaceError::Elsewhere { .. }),
+                HubError::NotHere { .. }
+                | HubError::Incomplete { .. }
+                | HubError::FileSource(FileSourceError::Elsewhere { .. }),
             ) if self.download => {}
             places => return Ok(places?),
         }
@@ -161,7 +163,7 @@ impl EngineArgs {
     ///
     /// # Errors
     /// They are not here, or what was named is none.
-    pub fn places_here(&self) -> Result<(Place, Place)> {
+    pub fn places_here(&self) -> Result<(FileSource, FileSource)> {
         Self { download: false, offline: true, ..self.clone() }.places()
     }
 

@@ -1,7 +1,7 @@
 //! Dashboards and labels that cannot be had.
 
 use crate::format::FormatError;
-use crate::hub::{HubError, PlaceError};
+use crate::hub::{FileSourceError, HubError};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Cancelled;
 use std::io;
@@ -62,7 +62,7 @@ pub enum FeatureError {
     Format(#[from] FormatError),
     /// A file of a place cannot be had.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// The hub does not give it.
     #[error(transparent)]
     Hub(#[from] HubError),

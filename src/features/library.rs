@@ -9,7 +9,7 @@ use crate::features::site::{Kept, Site};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError};
 use crate::graph::SourceSet;
-use crate::hub::{Hub, Place, Reference};
+use crate::hub::{FileSource, Hub, Reference};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use std::collections::HashMap;
@@ -59,7 +59,7 @@ impl Library {
         }
         for path in search.folders {
             monitor.cancel().check()?;
-            let place = Place::directory(path)?;
+            let place = FileSource::directory(path)?;
             let source = match search.any(&place, Some(path), "")? {
                 Some(source) => source,
                 None => search.any(&place, Some(&path.join("features")), "features/")?.ok_or_else(|| {

@@ -3,7 +3,7 @@
 use crate::features::origin::{Kind, Origin};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError, Folder, Sizes};
-use crate::hub::Place;
+use crate::hub::FileSource;
 use std::path::{Path, PathBuf};
 
 /// Where to look.
@@ -14,7 +14,7 @@ pub struct Search<'a> {
     /// Files of labels that the person named.
     pub labels: &'a [PathBuf],
     /// The transcoder's files, where they are here.
-    pub transcoder: Option<&'a Place>,
+    pub transcoder: Option<&'a FileSource>,
     /// What the transcoder is called: its `scan`, or else its folder's name.
     pub name: &'a str,
     /// How many features it has, where that is known.
@@ -26,11 +26,11 @@ pub struct Search<'a> {
 #[derive(Debug)]
 pub(super) struct Source {
     pub origin: Origin,
-    pub shelf: Shelf,
+    pub shelf: Backing,
 }
 
 #[derive(Debug)]
-pub(super) enum Shelf {
+pub(super) enum Backing {
     Store(Box<Store>),
     Folder(Folder),
 }
@@ -38,7 +38,7 @@ pub(super) enum Shelf {
 impl Source {
     /// Where the bars of a histogram begin, if the source says. The last bar is that of the bin with the maximum.
     pub fn bins(&self, dashboard: &Dashboard) -> Option<Vec<f32>> {
-        let Shelf::Store(store) = &self.shelf else { return None };
+        let Backing::Store(store) = &self.shelf else { return None };
         let bins = &store.manifest()?.bins;
         let end = bins.partition_point(|begin| *begin <= dashboard.max);
         let bars = bins.get(end.checked_sub(dashboard.histogram.len())?..end)?;
@@ -70,7 +70,12 @@ pub fn imported_folder(data: &Path, transcoder: &str) -> PathBuf {
 
 impl Search<'_> {
     /// What lies in a folder: a store, or files of features.
-    pub(super) fn any(&self, place: &Place, path: Option<&Path>, prefix: &str) -> Result<Option<Source>, FeatureError> {
+    pub(super) fn any(
+        &self,
+        place: &FileSource,
+        path: Option<&Path>,
+        prefix: &str,
+    ) -> Result<Option<Source>, FeatureError> {
         if let Some(store) = Store::open(place, prefix, self.sizes)? {
             self.check_name(&store)?;
             let kind = match store.manifest() {
@@ -79,11 +84,11 @@ impl Search<'_> {
                 None => Kind::Published,
             };
             let origin = Origin { kind, path: store.path() };
-            return Ok(Some(Source { origin, shelf: Shelf::Store(Box::new(store)) }));
+            return Ok(Some(Source { origin, shelf: Backing::Store(Box::new(store)) }));
         }
         Ok(path.and_then(|path| Folder::open(path, self.name)).map(|folder| {
             let origin = Origin { kind: Kind::Files, path: folder.path().display().to_string() };
-            Source { origin, shelf: Shelf::Folder(folder) }
+            Source { origin, shelf: Backing::Folder(folder) }
         }))
     }
 
@@ -94,7 +99,7 @@ impl Search<'_> {
         let Some(manifest) = store.manifest().filter(|manifest| manifest.corpus.is_some()) else { return Ok(()) };
         let own = &manifest.transcoder;
         // A set that has no name of its own is called by its folder, which may since lie elsewhere.
-        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(Place::short_name);
+        let folder = self.transcoder.filter(|place| place.reference().is_none()).map(FileSource::short_name);
         let is_folder = folder.is_some_and(|folder| Path::new(own).file_name() == Some(folder.as_ref()));
         if own.is_empty() || self.name.is_empty() || own == self.name || is_folder {
             return Ok(());
@@ -109,7 +114,7 @@ impl Search<'_> {
         let made = own.map(|data| own_folder(data, self.name));
         let imported = own.map(|data| imported_folder(data, self.name));
         let own = made.into_iter().chain(imported).filter_map(|path| {
-            let place = Place::directory(&path).ok()?;
+            let place = FileSource::directory(&path).ok()?;
             Some(self.any(&place, Some(&path), ""))
         });
         let beside = self.transcoder.map(|place| {

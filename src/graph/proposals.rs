@@ -6,14 +6,14 @@ use crate::job::{Cancel, Cancelled};
 
 /// How alike features have to be to be proposed as one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likeness {
+pub struct SimilarityBounds {
     /// The least cosine, of the inputs and of the outputs both.
     pub cosine: f64,
     /// How many tokens a proposal may span.
     pub span: usize,
 }
 
-impl Default for Likeness {
+impl Default for SimilarityBounds {
     fn default() -> Self {
         Self { cosine: 0.6, span: 2 }
     }
@@ -42,7 +42,7 @@ pub fn proposals(
     kept: &Kept,
     edited: &Edited,
     refused: &[Vec<NodeId>],
-    likeness: Likeness,
+    likeness: SimilarityBounds,
     cancel: &Cancel,
 ) -> Result<Vec<Proposal>, Cancelled> {
     let grouped: Vec<NodeId> = edited.groups.iter().flat_map(|group| group.members.iter().copied()).collect();
@@ -176,7 +176,7 @@ mod tests {
         let graph = graph(&edges);
         let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let propose = |edits: &Edits, refused: &[Vec<NodeId>]| {
-            let likeness = Likeness::default();
+            let likeness = SimilarityBounds::default();
             proposals(&graph, &kept, edits.now(), refused, likeness, &Cancel::default()).unwrap()
         };
         let mut edits = Edits::default();
@@ -194,7 +194,7 @@ mod tests {
         let graph = graph(&[(4, 0, 1.0), (4, 1, 1.0), (0, 7, 1.0), (1, 7, -1.0)]);
         let kept = prune(&graph, Thresholds { node: 1.0, edge: 1.0, ..Thresholds::default() });
         let edited = Edited::default();
-        let found = proposals(&graph, &kept, &edited, &[], Likeness::default(), &Cancel::default());
+        let found = proposals(&graph, &kept, &edited, &[], SimilarityBounds::default(), &Cancel::default());
         assert_eq!(found, Ok(Vec::new()));
     }
 }

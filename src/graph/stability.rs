@@ -18,7 +18,7 @@ const EDGE_GRID: [f64; 5] = [0.9, 0.95, 0.97, 0.98, 0.99];
 
 /// How far a part of a graph can be relied on to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum StabilityClass {
     /// Kept by at least [`CORE`] of the settings.
     Core,
     /// Kept by some.
@@ -27,7 +27,7 @@ pub enum Standing {
     Noise,
 }
 
-impl Standing {
+impl StabilityClass {
     /// Of a share of settings.
     pub fn of(share: f32) -> Self {
         match share {
@@ -102,7 +102,7 @@ impl Stability {
     pub fn counts(&self) -> [usize; 3] {
         let mut counts = [0; 3];
         for (at, _) in self.edges.iter().enumerate().filter(|(_, count)| **count > 0) {
-            counts[Standing::of(self.edge(EdgeId::from(at))) as usize] += 1;
+            counts[StabilityClass::of(self.edge(EdgeId::from(at))) as usize] += 1;
         }
         counts
     }
@@ -123,9 +123,12 @@ mod tests {
         let found = stability(&graph, &grid, &Monitor::default()).unwrap();
         let standing = |source: u32| {
             let edge = graph.edges().find(|edge| edge.source == NodeId(source)).unwrap();
-            Standing::of(found.edge(edge.id))
+            StabilityClass::of(found.edge(edge.id))
         };
-        assert_eq!((standing(3), standing(0), standing(2)), (Standing::Core, Standing::Core, Standing::Noise));
+        assert_eq!(
+            (standing(3), standing(0), standing(2)),
+            (StabilityClass::Core, StabilityClass::Core, StabilityClass::Noise)
+        );
         assert_eq!(found.counts(), [2, 0, 1]);
         assert_eq!((found.node(NodeId(4)), found.node(NodeId(1)), found.n_settings()), (1.0, 0.0, 5));
     }

@@ -1,9 +1,9 @@
 //! Which files a model or a transcoder consists of, told by the names that are there and by its small files. The same
 //! rules say what is missing of one on this machine and what is to be downloaded of one that is not.
 
-use crate::hub::place::is_gguf;
+use crate::hub::file_source::is_gguf;
 use crate::hub::reference::is_inside;
-use crate::hub::{HubError, Place, Reference};
+use crate::hub::{FileSource, HubError, Reference};
 use crate::untrusted::{excerpt, json_fault, yaml_fault};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub const CONFIG_BYTES: usize = 1 << 20;
 pub(super) const INDEX_BYTES: usize = 64 << 20;
 
 /// What is looked at to tell: the names of the files in a folder and below it, and the content of the small ones.
-pub(super) trait Shelf {
+pub(super) trait FileListing {
     fn has(&self, name: &str) -> bool;
     /// The names on top.
     fn top(&self) -> Result<Vec<String>, HubError>;
@@ -85,7 +85,7 @@ impl Role {
     }
 
     /// The files that one consists of, whether they are there or not.
-    pub(super) fn needs(self, shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+    pub(super) fn needs(self, shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
         match self {
             Self::Model => model(shelf),
             Self::Transcoder => transcoder(shelf),
@@ -93,7 +93,7 @@ impl Role {
     }
 }
 
-fn model(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+fn model(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
     if let Some(gguf) = only_gguf(&shelf.top()?) {
         return Ok(Needed { files: vec![gguf], ..Needed::default() });
     }
@@ -129,7 +129,7 @@ fn only_gguf(top: &[String]) -> Option<String> {
     files.next().filter(|_| files.next().is_none()).cloned()
 }
 
-fn transcoder(shelf: &mut dyn Shelf) -> Result<Needed, HubError> {
+fn transcoder(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
     const CONFIG: &str = "config.yaml";
     let mut needed = Needed { files: vec![CONFIG.to_owned()], ..Needed::default() };
     if !shelf.has(CONFIG) {
@@ -182,7 +182,7 @@ impl Listed {
     }
 }
 
-impl Place {
+impl FileSource {
     /// The file that an entry of the list in this transcoder's `config.yaml` stands for: the one beside it, else the one
     /// in the hub cache. `None` where the entry names no file, or one outside the folder.
     pub fn listed(&self, entry: &str) -> Option<String> {
@@ -212,7 +212,7 @@ impl Contents {
     ///
     /// # Errors
     /// The folder cannot be listed, or a file that says what else belongs to it is damaged.
-    pub fn of(place: &Place, role: Role) -> Result<Self, HubError> {
+    pub fn of(place: &FileSource, role: Role) -> Result<Self, HubError> {
         let needed = role.needs(&mut OnDisk(place))?;
         let names = needed.files.into_iter().chain(needed.elsewhere.iter().map(Reference::uri));
         let mut contents = Self { role, bytes: 0, missing: Vec::new(), model_name: needed.model_name };
@@ -227,9 +227,9 @@ impl Contents {
 }
 
 /// A place as a shelf.
-struct OnDisk<'a>(&'a Place);
+struct OnDisk<'a>(&'a FileSource);
 
-impl Shelf for OnDisk<'_> {
+impl FileListing for OnDisk<'_> {
     fn has(&self, name: &str) -> bool {
         self.0.size(name).is_some()
     }

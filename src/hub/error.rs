@@ -1,6 +1,6 @@
 //! What can keep a model or a transcoder from being had.
 
-use crate::hub::{PlaceError, Reference};
+use crate::hub::{FileSourceError, Reference};
 use crate::job::Cancelled;
 use std::borrow::Cow;
 use std::io;
@@ -53,7 +53,7 @@ pub enum HubError {
     },
     /// A file of a place cannot be had.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// A file that says what else is needed is not understood.
     #[error("{path}: {what}")]
     Unreadable {

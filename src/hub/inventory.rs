@@ -1,7 +1,7 @@
 //! What is on this machine: presets and what the hub cache holds, in pairs that can be traced or lack something.
 
 use crate::hub::cache::files_below;
-use crate::hub::{Contents, Hub, HubError, PRESETS, Place, Reference, Role, Source};
+use crate::hub::{Contents, FileSource, Hub, HubError, PRESETS, Reference, Role, Source};
 use serde::Serialize;
 
 /// A model or a transcoder, and how much of it is here.
@@ -108,7 +108,7 @@ impl Pair {
     }
 }
 
-impl Place {
+impl FileSource {
     /// Bytes of all of its files on top.
     pub fn bytes(&self) -> u64 {
         self.files().unwrap_or_default().iter().filter_map(|name| self.size(name)).sum()

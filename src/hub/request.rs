@@ -1,6 +1,6 @@
 //! What is wanted: a model with its transcoder, to be traced with, or repositories, to be had.
 
-use crate::hub::{Contents, Hub, HubError, Place, PlaceError, Preset, Reference, Role, Source};
+use crate::hub::{Contents, FileSource, FileSourceError, Hub, HubError, Preset, Reference, Role, Source};
 use std::fmt;
 
 /// What is wanted.
@@ -49,13 +49,13 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::NotHere`].
-    pub fn place(&self, source: &Source) -> Result<Place, HubError> {
+    pub fn place(&self, source: &Source) -> Result<FileSource, HubError> {
         let reference = match source {
-            Source::Directory(path) => return Ok(Place::directory(path)?.with_cache(&self.cache)),
+            Source::Directory(path) => return Ok(FileSource::directory(path)?.with_cache(&self.cache)),
             Source::Hub(reference) => reference,
         };
         match self.cache.find(reference).filter(|path| path.is_dir()) {
-            Some(path) => Ok(Place::snapshot(reference.clone(), path, &self.cache)),
+            Some(path) => Ok(FileSource::snapshot(reference.clone(), path, &self.cache)),
             None => Err(HubError::NotHere { reference: reference.clone(), cache: self.cache.root().to_owned() }),
         }
     }
@@ -65,7 +65,7 @@ impl Hub {
     ///
     /// # Errors
     /// One is not here or not complete, or the transcoder does not say for which model it is.
-    pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(Place, Place), HubError> {
+    pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(FileSource, FileSource), HubError> {
         let transcoder = self.complete(transcoder, Role::Transcoder)?;
         let model = match model {
             Some(model) => self.complete(model, Role::Model)?,
@@ -81,11 +81,11 @@ impl Hub {
     ///
     /// # Errors
     /// It is not here or not complete.
-    pub fn model(&self, source: &Source) -> Result<Place, HubError> {
+    pub fn model(&self, source: &Source) -> Result<FileSource, HubError> {
         self.complete(source, Role::Model)
     }
 
-    fn complete(&self, source: &Source, role: Role) -> Result<Place, HubError> {
+    fn complete(&self, source: &Source, role: Role) -> Result<FileSource, HubError> {
         let place = self.place(source)?;
         let missing = Contents::of(&place, role)?.missing;
         match (place.reference(), missing.iter().find_map(|name| elsewhere(name))) {
@@ -93,7 +93,7 @@ impl Hub {
                 Err(HubError::Incomplete { reference: reference.clone(), files: missing })
             }
             (None, Some(file)) => {
-                Err(PlaceError::Elsewhere { place: place.name(), reference: file.to_string() }.into())
+                Err(FileSourceError::Elsewhere { place: place.name(), reference: file.to_string() }.into())
             }
             _ => Ok(place),
         }

@@ -6,7 +6,7 @@ use crate::intervention::InterventionError;
 use crate::intervention::deltas::Deltas;
 use crate::intervention::resolve::name;
 use crate::job::Monitor;
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::Transcoder;
 use candle_core::Tensor;
 use std::collections::HashSet;
@@ -47,7 +47,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Attention patterns everywhere, and feature outputs inside these layers (but for skip connections, which carry
-    /// the change of their input); where the range is all layers, norm divisors too. Changes are measured from the base
+    /// the change of their input); where the range is all layers, norm norm_scales too. Changes are measured from the base
     /// activations and written only inside the range.
     Direct(Range<usize>),
     /// Attention patterns alone. Changes are measured from the activations of the altered run.
@@ -157,7 +157,7 @@ struct Altered<'a> {
     freezes_attention: bool,
     /// The layers in which feature outputs stay, where changes are direct.
     direct: Option<Range<usize>>,
-    /// Whether those are all, so that norm divisors stay too.
+    /// Whether those are all, so that norm norm_scales stay too.
     is_linear: bool,
     deltas: Deltas<'a>,
     outcome: Outcome,
@@ -167,8 +167,8 @@ struct Altered<'a> {
 impl Hooks for Altered<'_> {
     type Error = InterventionError;
 
-    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
-        self.is_linear.then_some(&self.base.layers[layer].divisors)
+    fn frozen_norm_scales(&self, layer: usize) -> Option<&NormScales> {
+        self.is_linear.then_some(&self.base.layers[layer].norm_scales)
     }
 
     fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {

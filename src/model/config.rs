@@ -1,6 +1,6 @@
 //! A `config.json` whose options are taken one by one, so that what is left over can be named.
 
-use crate::hub::{CONFIG_BYTES, Place};
+use crate::hub::{CONFIG_BYTES, FileSource};
 use crate::model::ModelError;
 use crate::model::spec::{RopeScaling, RopeSpec};
 use crate::untrusted::{excerpt, json_fault};
@@ -163,7 +163,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Reads `config.json`.
-    pub fn read(place: &Place) -> Result<Self, ModelError> {
+    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
         let blob = place.open_within(FILE, CONFIG_BYTES, "a Hugging Face model directory has one")?;
         let path = place.path(FILE);
         let options = serde_json::from_slice(&blob)

@@ -1,6 +1,6 @@
 //! What can be wrong with a model or its weights.
 
-use crate::hub::PlaceError;
+use crate::hub::FileSourceError;
 use crate::model::DeviceName;
 use crate::untrusted::excerpt;
 use thiserror::Error;
@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum ModelError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// `config.json` is not understood.
     #[error("{path}: {what}")]
     Config {

@@ -4,7 +4,7 @@ use crate::job::Cancel;
 use crate::model::attention::{Heads, Looks, scores, softmax};
 use crate::model::rope::Rope;
 use crate::model::spec::NormKind;
-use crate::model::{Cache, Divisors, Hooks, MlpInput, MlpOutput, ModelError, Norm, Transformer};
+use crate::model::{Cache, Hooks, MlpInput, MlpOutput, ModelError, Norm, NormScales, Transformer};
 use crate::parallel;
 use candle_core::Tensor;
 use std::ops::Range;
@@ -126,20 +126,20 @@ impl Transformer {
             drop(written);
             hooks.resid_mid(layer, &mut resid)?;
             let reads = if self.spec.parallel_residual { resid_pre } else { resid.clone() };
-            let mut input = self.mlp_input(layer, reads, hooks.frozen_divisors(layer))?;
+            let mut input = self.mlp_input(layer, reads, hooks.frozen_norm_scales(layer))?;
             hooks.mlp_in(layer, &mut input)?;
             if end == End::Mlp(layer) {
                 break;
             }
             let (written, after_mlp) = self.through_mlp(layer, &input, hooks, cancel)?;
             resid = add(&resid, &written)?;
-            let divisors = Divisors { attention, after_attention, mlp: input.divisor, after_mlp };
-            hooks.resid_post(layer, &mut resid, divisors)?;
+            let norm_scales = NormScales { attention, after_attention, mlp: input.divisor, after_mlp };
+            hooks.resid_post(layer, &mut resid, norm_scales)?;
         }
         Ok(resid)
     }
 
-    /// What a layer's attention adds to the residual stream `[rows, d]`, and the divisors of the norms around it.
+    /// What a layer's attention adds to the residual stream `[rows, d]`, and the norm_scales of the norms around it.
     fn attend<H: Hooks>(
         &self,
         layer: usize,
@@ -149,7 +149,7 @@ impl Transformer {
         cancel: &Cancel,
     ) -> Result<(Tensor, Tensor, Option<Tensor>), H::Error> {
         let (weights, norm) = (self.attention(layer)?, self.attention_norm(layer)?);
-        let frozen = hooks.frozen_divisors(layer);
+        let frozen = hooks.frozen_norm_scales(layer);
         let (input, divisor) = normed(&norm, resid, frozen.map(|frozen| &frozen.attention))?;
         let frozen: Vec<Option<Tensor>> =
             (0..prompts.len()).map(|nth| hooks.frozen_pattern(layer, nth).cloned()).collect();
@@ -169,7 +169,7 @@ impl Transformer {
         let patterns = self.patterns(layer, &heads, hooks)?;
         let write = |nth: usize| weights.write(&self.spec, &heads[nth].values, &patterns[nth], cancel);
         let written = stacked(parallel::map(heads.len(), write)?, resid.dim(0).map_err(ModelError::from)?)?;
-        let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_attention.as_ref());
+        let frozen = hooks.frozen_norm_scales(layer).and_then(|frozen| frozen.after_attention.as_ref());
         let (mut written, after) = through(self.after_attention_norm(layer)?, written, frozen)?;
         hooks.attention_out(layer, &mut written)?;
         Ok((written, divisor, after))
@@ -197,7 +197,7 @@ impl Transformer {
     }
 
     /// What a layer's MLP reads of the residual stream `[rows, d]`.
-    fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&Divisors>) -> Result<MlpInput, ModelError> {
+    fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&NormScales>) -> Result<MlpInput, ModelError> {
         let norm = self.mlp_norm(layer)?;
         let divisor = match frozen {
             Some(frozen) => frozen.mlp.clone(),
@@ -224,7 +224,7 @@ impl Transformer {
         let mut divisor = None;
         if from == MlpOutput::BeforeNorm {
             hooks.mlp_out(layer, MlpOutput::BeforeNorm, &mut output)?;
-            let frozen = hooks.frozen_divisors(layer).and_then(|frozen| frozen.after_mlp.as_ref());
+            let frozen = hooks.frozen_norm_scales(layer).and_then(|frozen| frozen.after_mlp.as_ref());
             (output, divisor) = through(self.after_mlp_norm(layer)?, output, frozen)?;
         }
         hooks.mlp_out(layer, MlpOutput::AfterNorm, &mut output)?;
@@ -262,7 +262,7 @@ fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use candle_core::Device;
     use std::collections::HashMap;
     use std::path::Path;
@@ -325,7 +325,7 @@ mod tests {
             self.keep(layer, if at == MlpOutput::AfterNorm { "mlp_out" } else { "before norm" }, output)
         }
 
-        fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), ModelError> {
+        fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: NormScales) -> Result<(), ModelError> {
             self.keep(layer, "resid_post", resid)
         }
     }
@@ -339,7 +339,7 @@ mod tests {
     fn each_point_follows_from_those_before_it() {
         for case in ["gemma2_plt_jumprelu", "neox_plt_relu_skip"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case).join("model");
-            let model = Transformer::open(&Place::directory(&folder).unwrap(), &Device::Cpu).unwrap();
+            let model = Transformer::open(&FileSource::directory(&folder).unwrap(), &Device::Cpu).unwrap();
             let run = |mut points: Points| {
                 let end = model.forward(model.prompt(&[7, 300, 21, 5]).unwrap(), &mut points, &Cancel::default());
                 (numbers(&end.unwrap()), points.read)

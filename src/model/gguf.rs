@@ -1,7 +1,7 @@
 //! A GGUF file: its metadata, told as a `config.json` would, and where its tensors lie, by the names of the Hugging Face
 //! layout. candle reads the header and dequantises the blocks.
 
-use crate::hub::{Blob, Place};
+use crate::hub::{Blob, FileSource};
 use crate::model::ModelError;
 use crate::model::config::Config;
 use crate::model::gguf_names::{Kept, Rename};
@@ -83,12 +83,12 @@ impl Gguf {
     ///
     /// # Errors
     /// It is missing, truncated, or no GGUF file.
-    pub fn read(place: &Place, file: &str) -> Result<Self, ModelError> {
+    pub fn read(place: &FileSource, file: &str) -> Result<Self, ModelError> {
         Ok(Self::open(place, file)?.0)
     }
 
     /// The same, with the file's bytes.
-    pub(super) fn open(place: &Place, file: &str) -> Result<(Self, Blob), ModelError> {
+    pub(super) fn open(place: &FileSource, file: &str) -> Result<(Self, Blob), ModelError> {
         let blob = place.open(file, HINT)?;
         let path = place.path(file);
         if !blob.starts_with(b"GGUF") {
@@ -154,7 +154,7 @@ impl Gguf {
     ///
     /// # Errors
     /// Its architecture is not known, or its metadata lacks something or holds what is not supported.
-    pub fn spec(&self, place: &Place) -> Result<ModelSpec, ModelError> {
+    pub fn spec(&self, place: &FileSource) -> Result<ModelSpec, ModelError> {
         let (architecture, class) = self.architecture()?;
         let options = self.options(architecture, class)?;
         let mut config = Config::of(self.path.clone(), options);
@@ -250,7 +250,7 @@ impl Gguf {
     }
 
     /// What each rotated pair's frequency is divided by, `[half]`: so a file holds Llama 3's rescaling.
-    fn rope_factors(&self, place: &Place, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
+    fn rope_factors(&self, place: &FileSource, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
         let Some(info) = self.tensor("rope_freqs.weight") else { return Ok(None) };
         if (info.ggml_dtype, info.shape.dims()) != (GgmlDType::F32, &[half]) {
             return Err(self.wrong(format!("rope_freqs.weight is not {half} numbers of type F32")));

@@ -4,7 +4,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rename {
     /// It is another one's name, with rows as they are or in pairs.
-    To(String, Kept),
+    To(String, HeadRowOrder),
     /// Its rows are three tensors, one after another.
     Thirds([String; 3]),
     /// It is no weight.
@@ -13,7 +13,7 @@ pub(super) enum Rename {
 
 /// In which order a tensor's rows lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum HeadRowOrder {
     /// As in the Hugging Face layout.
     Plain,
     /// Those of query heads with the two halves of each rotated pair next to each other.
@@ -58,7 +58,7 @@ impl Rename {
             return None;
         }
         let gpt2 = architecture == "gpt2";
-        let plain = |name: String| Some(Self::To(format!("{name}.{part}"), Kept::Plain));
+        let plain = |name: String| Some(Self::To(format!("{name}.{part}"), HeadRowOrder::Plain));
         let Some(block) = stem.strip_prefix("blk.") else {
             return match (stem, gpt2) {
                 ("rope_freqs", false) => Some(Self::Nothing),
@@ -88,8 +88,8 @@ impl Rename {
         let name = format!("model.layers.{layer}.{name}");
         match (architecture, stem) {
             (_, "rope_freqs") => Some(Self::Nothing),
-            ("llama", "attn_q") => Some(Self::To(format!("{name}.{part}"), Kept::PairedQueries)),
-            ("llama", "attn_k") => Some(Self::To(format!("{name}.{part}"), Kept::PairedKeys)),
+            ("llama", "attn_q") => Some(Self::To(format!("{name}.{part}"), HeadRowOrder::PairedQueries)),
+            ("llama", "attn_k") => Some(Self::To(format!("{name}.{part}"), HeadRowOrder::PairedKeys)),
             _ => plain(name),
         }
     }

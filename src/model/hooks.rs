@@ -3,9 +3,9 @@
 use crate::model::ModelError;
 use candle_core::Tensor;
 
-/// The norms' divisors of one layer, `[P, 1]` each.
+/// The norms' norm_scales of one layer, `[P, 1]` each.
 #[derive(Clone, Debug)]
-pub struct Divisors {
+pub struct NormScales {
     /// Of the norm in front of attention.
     pub attention: Tensor,
     /// Of the norm behind attention, where there is one.
@@ -48,7 +48,7 @@ pub(crate) trait Hooks {
     type Error: From<ModelError>;
 
     /// Gives what a layer's norms divide by, in place of what they would of what they read.
-    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
+    fn frozen_norm_scales(&self, layer: usize) -> Option<&NormScales> {
         None
     }
 
@@ -100,7 +100,7 @@ pub(crate) trait Hooks {
     }
 
     /// The residual stream behind a layer, and what the layer's norms divided by.
-    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, divisors: Divisors) -> Result<(), Self::Error> {
+    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, norm_scales: NormScales) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -14,14 +14,14 @@ pub struct Linear<'a> {
     pub(super) device: &'a Device,
     pub(super) precision: Precision,
     pub(super) name: String,
-    pub(super) kept: Kept,
+    pub(super) kept: WeightLayout,
     /// `[out]`
     pub bias: Option<Tensor>,
 }
 
 /// How a weight lies on disk.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
+pub(super) enum WeightLayout {
     /// `[out, in]`
     ByOutput([usize; 2]),
     /// `[in, all]`, of which the columns are the outputs: GPT-2.
@@ -37,16 +37,16 @@ impl Linear<'_> {
         let held = !self.device.is_cpu() && self.precision == Precision::F32;
         let weight = if held { self.brought()? } else { self.read()? };
         Ok(match &self.kept {
-            Kept::ByOutput(_) => weight,
-            Kept::ByInput(..) => weight.t()?.contiguous()?,
+            WeightLayout::ByOutput(_) => weight,
+            WeightLayout::ByInput(..) => weight.t()?.contiguous()?,
         })
     }
 
     /// The weight in f32 as it lies on disk: `[out, in]`, or `[in, out]`.
     fn read(&self) -> Result<Tensor, ModelError> {
         match &self.kept {
-            Kept::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
-            Kept::ByInput(shape, columns) => {
+            WeightLayout::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
+            WeightLayout::ByInput(shape, columns) => {
                 let all = self.weights.tensor(&self.name, shape, self.device)?;
                 Ok(all.narrow(1, columns.start, columns.len())?.contiguous()?)
             }
@@ -56,12 +56,12 @@ impl Linear<'_> {
     /// The weight on the device, in the type that it is multiplied in, as it lies on disk.
     fn brought(&self) -> Result<Tensor, ModelError> {
         let name = match &self.kept {
-            Kept::ByOutput(_) => self.name.clone(),
-            Kept::ByInput(_, columns) => format!("{} {}", self.name, columns.start),
+            WeightLayout::ByOutput(_) => self.name.clone(),
+            WeightLayout::ByInput(_, columns) => format!("{} {}", self.name, columns.start),
         };
         self.resident.get(&name, || match &self.kept {
             // Without the way over f32, which would take twice the room.
-            Kept::ByOutput(shape) if self.precision == Precision::Bf16 && !self.device.is_cpu() => {
+            WeightLayout::ByOutput(shape) if self.precision == Precision::Bf16 && !self.device.is_cpu() => {
                 Ok(self.weights.upload(&self.name, shape, 0..shape[0], self.device)?.to_dtype(DType::BF16)?)
             }
             _ => Ok(self.precision.weight(&self.read()?)?),
@@ -77,8 +77,8 @@ impl Linear<'_> {
         let y = if self.device.is_cpu() {
             let (weights, name, precision) = (self.weights, &self.name, self.precision);
             let (y, outputs) = match &self.kept {
-                Kept::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
-                Kept::ByInput(shape, columns) => {
+                WeightLayout::ByOutput(shape) => (weights.product(name, shape, x, precision, cancel)?, shape[0]),
+                WeightLayout::ByInput(shape, columns) => {
                     let y = weights.product_by_input(name, shape, columns.clone(), x, precision, cancel)?;
                     (y, columns.len())
                 }
@@ -96,7 +96,7 @@ impl Linear<'_> {
     /// The product out of tensor operations alone, for any device, with the weight brought there first.
     fn on_device(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let weight = self.brought()?;
-        let weight = if matches!(self.kept, Kept::ByOutput(_)) { weight.t()? } else { weight };
+        let weight = if matches!(self.kept, WeightLayout::ByOutput(_)) { weight.t()? } else { weight };
         Ok(self.precision.product(x, &weight)?)
     }
 }
@@ -104,7 +104,7 @@ impl Linear<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Place;
+    use crate::hub::FileSource;
     use std::collections::HashMap;
 
     fn noise(n: usize, shape: (usize, usize)) -> Tensor {
@@ -119,9 +119,12 @@ mod tests {
         let (input, outputs, all) = (70, 37, 90);
         let weights = HashMap::from([("w", noise(7, (outputs, input))), ("t", noise(9, (input, all)))]);
         candle_core::safetensors::save(&weights, folder.path().join("w.safetensors")).unwrap();
-        let place = Place::directory(folder.path()).unwrap();
+        let place = FileSource::directory(folder.path()).unwrap();
         let weights = Weights::open(&place, &["w.safetensors".to_owned()]).unwrap();
-        let kinds = [("w", Kept::ByOutput([outputs, input])), ("t", Kept::ByInput([input, all], outputs..2 * outputs))];
+        let kinds = [
+            ("w", WeightLayout::ByOutput([outputs, input])),
+            ("t", WeightLayout::ByInput([input, all], outputs..2 * outputs)),
+        ];
         for (name, kept) in kinds {
             for rows in [5, 100] {
                 let x = noise(1, (rows, input));

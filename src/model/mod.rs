@@ -36,7 +36,7 @@ pub use error::{ModelError, TensorError};
 pub(crate) use forward::End;
 pub use gguf::Gguf;
 pub(crate) use hooks::Hooks;
-pub use hooks::{Divisors, MlpInput, MlpOutput};
+pub use hooks::{MlpInput, MlpOutput, NormScales};
 pub use layout::{HeadTensors, Layout};
 pub use linear::Linear;
 pub use norm::Norm;

@@ -1,6 +1,6 @@
 //! What a model is: everything that changes its numbers.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::config::Config;
 use crate::model::{Gguf, Layout, ModelError, families};
 
@@ -154,7 +154,7 @@ impl ModelSpec {
     /// # Errors
     /// It is missing or damaged, names an architecture that is not known, or holds an option that changes the
     /// numbers in a way that is not supported.
-    pub fn read(place: &Place) -> Result<Self, ModelError> {
+    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
         if let Some(file) = place.gguf()? {
             return Gguf::read(place, &file)?.spec(place);
         }

@@ -1,6 +1,6 @@
 //! A model's parts: its embeddings, norms, projections, MLPs and logits.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::job::Cancel;
 use crate::model::attention::softcap;
 use crate::model::files::{Files, MlpPart};
@@ -30,7 +30,7 @@ impl Transformer {
     ///
     /// # Errors
     /// No or unknown configuration, no or damaged weights, or a tensor that is missing or of the wrong shape.
-    pub fn open(place: &Place, device: &Device) -> Result<Self, ModelError> {
+    pub fn open(place: &FileSource, device: &Device) -> Result<Self, ModelError> {
         let spec = ModelSpec::read(place)?;
         let files = Files::new(Weights::open_model(place)?, &spec)?;
         Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })

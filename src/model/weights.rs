@@ -1,6 +1,6 @@
 //! Tensors in memory-mapped safetensors files, kept in the type that they have on disk and converted as they are read.
 
-use crate::hub::{Blob, Place};
+use crate::hub::{Blob, FileSource};
 use crate::model::entry::{Entry, RowOrder};
 use crate::model::npz::{self, Packed};
 use crate::model::product::convert;
@@ -22,7 +22,7 @@ const PIECE: usize = 1 << 16;
 /// The tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
 pub struct Weights {
-    place: Place,
+    place: FileSource,
     /// By name; of an archive first the archive itself, then each array that it holds compressed.
     files: Vec<(String, Content)>,
     entries: HashMap<String, Entry>,
@@ -52,7 +52,7 @@ impl Weights {
     ///
     /// # Errors
     /// A file that is missing, truncated, or not safetensors.
-    pub fn open(place: &Place, names: &[String]) -> Result<Self, ModelError> {
+    pub fn open(place: &FileSource, names: &[String]) -> Result<Self, ModelError> {
         let mut weights = Self {
             place: place.clone(),
             files: Vec::new(),
@@ -98,7 +98,7 @@ impl Weights {
     ///
     /// # Errors
     /// It is missing, truncated, no GGUF file, or holds tensors that are not known.
-    pub fn open_gguf(place: &Place, file: &str) -> Result<Self, ModelError> {
+    pub fn open_gguf(place: &FileSource, file: &str) -> Result<Self, ModelError> {
         let (gguf, blob) = Gguf::open(place, file)?;
         let entry = |tensor: &crate::model::gguf::GgufTensor| {
             let (dtype, blocks) = match tensor.dtype {
@@ -131,7 +131,7 @@ impl Weights {
     ///
     /// # Errors
     /// As [`Weights::open`]; and a directory without weights.
-    pub fn open_model(place: &Place) -> Result<Self, ModelError> {
+    pub fn open_model(place: &FileSource) -> Result<Self, ModelError> {
         const INDEX: &str = "model.safetensors.index.json";
         const SINGLE: &str = "model.safetensors";
         if let Some(file) = place.gguf()? {
@@ -155,7 +155,7 @@ impl Weights {
             files.into_iter().filter(|name| name.ends_with(".safetensors")).collect()
         };
         if names.is_empty() {
-            return Err(crate::hub::PlaceError::Missing {
+            return Err(crate::hub::FileSourceError::Missing {
                 place: place.name(),
                 file: SINGLE.to_owned(),
                 hint: "a model directory holds its weights as safetensors",

@@ -2,7 +2,7 @@
 
 use crate::attribution::{Engine, memory, model_warnings};
 use crate::graph::Token;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::{DeviceChoice, DeviceName, Precision, Transformer};
 use crate::tokens::Tokenizer;
 use anyhow::{Result, bail};
@@ -37,7 +37,7 @@ impl EngineOptions {
     ///
     /// # Errors
     /// There are no threads or no device, `places` fails, or what is there cannot be loaded.
-    pub fn open(self, places: impl FnOnce() -> Result<(Place, Place)>) -> Result<Engine> {
+    pub fn open(self, places: impl FnOnce() -> Result<(FileSource, FileSource)>) -> Result<Engine> {
         let device = self.ready()?.open()?;
         let (model, transcoder) = places()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
@@ -52,7 +52,7 @@ impl EngineOptions {
     ///
     /// # Errors
     /// As [`EngineOptions::open`].
-    pub fn open_model(self, place: impl FnOnce() -> Result<Place>) -> Result<ModelAlone> {
+    pub fn open_model(self, place: impl FnOnce() -> Result<FileSource>) -> Result<ModelAlone> {
         let device = self.ready()?.open()?;
         let place = place()?;
         let (tokenizer, model) = (Tokenizer::open(&place)?, Transformer::open(&place, &device)?);

@@ -5,7 +5,7 @@ use crate::demo;
 use crate::features::remote::Consents;
 use crate::features::{Asking, Fetched, Found, Label, Library, Search, Sizes};
 use crate::graph::{Origin, SourceSet};
-use crate::hub::{Hub, HubError, Place, Reference, Source};
+use crate::hub::{FileSource, Hub, HubError, Reference, Source};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::service::models::hub;
@@ -159,7 +159,7 @@ impl FeatureFiles {
 #[derive(Clone, Debug, Default)]
 pub struct KnownTranscoder {
     /// Its files.
-    pub place: Option<Place>,
+    pub place: Option<FileSource>,
     /// What it is called.
     pub name: String,
     /// How many features it has.
@@ -172,7 +172,7 @@ pub struct KnownTranscoder {
 
 impl KnownTranscoder {
     /// The transcoder in a place.
-    pub fn of(place: Place) -> Self {
+    pub fn of(place: FileSource) -> Self {
         let scan = TranscoderConfig::read(&place).map(|config| config.scan).unwrap_or_default();
         let reference = place.reference().cloned().or_else(|| Reference::parse(&scan));
         // Without a name of its own it is called by where it lies, the same from everywhere.

@@ -3,7 +3,7 @@
 use crate::demo;
 use crate::features::Library;
 use crate::graph::Settings;
-use crate::hub::{Hub, Offer, Pair, Place, Reference, Request, Source};
+use crate::hub::{FileSource, Hub, Offer, Pair, Reference, Request, Source};
 use crate::job::Monitor;
 use crate::service::engine::EngineOptions;
 use crate::service::library::{FeatureFiles, FeatureSet, FeatureSource, KnownTranscoder};
@@ -70,7 +70,7 @@ pub struct LocalModels {
     /// How what is loaded computes.
     pub options: EngineOptions,
     /// The transcoder that was named, whose features are known by its own files.
-    pub transcoder: Option<Place>,
+    pub transcoder: Option<FileSource>,
     /// Dashboards and labels that were named.
     pub files: FeatureFiles,
     /// How far traces go.

@@ -1,6 +1,6 @@
 //! A model's chat template: the Jinja text that turns messages into a prompt, as transformers applies it.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::settings::{self, Settings, Template};
 use crate::tokens::{TokenError, chat_fuel, clock};
 use crate::untrusted::excerpt;
@@ -49,7 +49,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// It is no template that can be read.
-    pub fn find(place: &Place, settings: Settings) -> Result<Option<Self>, TokenError> {
+    pub fn find(place: &FileSource, settings: Settings) -> Result<Option<Self>, TokenError> {
         let blob = place.find_within(FILE, MOST_BYTES)?;
         let path = place.path(if blob.is_some() { FILE } else { settings::FILE });
         let wrong = |what: String| TokenError::Damaged { path: path.clone(), what };

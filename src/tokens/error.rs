@@ -1,7 +1,7 @@
 //! What can be wrong with a tokenizer or with what it is to read.
 
 use crate::graph::Token;
-use crate::hub::PlaceError;
+use crate::hub::FileSourceError;
 use crate::untrusted::excerpt;
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum TokenError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// A file is damaged.
     #[error("{path}: {what}")]
     Damaged {

@@ -1,6 +1,6 @@
 //! The tokenizer that a GGUF file's metadata describes, put as a `tokenizer.json` and a `tokenizer_config.json` would.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::Gguf;
 use crate::tokens::settings::{Settings, Template};
 use crate::tokens::{TokenError, tokenizer};
@@ -64,7 +64,7 @@ struct Parts {
 ///
 /// # Errors
 /// The metadata describes none, or one of a kind that is not known.
-pub(super) fn read(place: &Place, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
+pub(super) fn read(place: &FileSource, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
     let gguf = Gguf::read(place, file)
         .map_err(|error| TokenError::Damaged { path: place.path(file), what: error.to_string() })?;
     let wrong = |what: String| TokenError::Damaged {

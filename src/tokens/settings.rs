@@ -1,6 +1,6 @@
 //! `tokenizer_config.json`: the tokens that have a part of their own, and the chat template.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::TokenError;
 use crate::untrusted::json_fault;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ impl Settings {
     ///
     /// # Errors
     /// It cannot be read, or is no JSON object.
-    pub fn read(place: &Place) -> Result<Self, TokenError> {
+    pub fn read(place: &FileSource) -> Result<Self, TokenError> {
         let Some(blob) = place.find_within(FILE, MOST_BYTES)? else { return Ok(Self::default()) };
         let wrong = |error| TokenError::Damaged { path: place.path(FILE), what: json_fault(&error) };
         serde_json::from_slice(&blob).map_err(wrong)

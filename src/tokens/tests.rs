@@ -1,7 +1,7 @@
 //! Tokenizers and templates as they are found in the wild, and as they were made to do harm.
 
 use super::*;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -22,7 +22,7 @@ fn open(tokenizer: &Value, beside: &[(&str, &str)]) -> Result<Tokenizer, TokenEr
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
     beside.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
-    Tokenizer::open(&Place::directory(folder.path()).unwrap())
+    Tokenizer::open(&FileSource::directory(folder.path()).unwrap())
 }
 
 fn in_chat(template: &str, message: &str) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! The tokenizer, and how a prompt is read.
 
 use crate::graph::Token;
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::tokens::growth::Rewriting;
 use crate::tokens::{ChatTemplate, Settings, TokenError, gguf};
 use crate::untrusted::{data_fault, excerpt, json_fault};
@@ -100,7 +100,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// `tokenizer.json` is missing and there is nothing to rebuild it from, or one of the files is damaged.
-    pub fn open(place: &Place) -> Result<Self, TokenError> {
+    pub fn open(place: &FileSource) -> Result<Self, TokenError> {
         if let Some(file) = place.gguf()? {
             match gguf::read(place, &file) {
                 Ok((content, settings)) => return Self::of(place, &file, &content, settings),
@@ -114,7 +114,7 @@ impl Tokenizer {
     }
 
     /// The tokenizer that `content` describes, which stands in `file` or was made of it.
-    fn of(place: &Place, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
+    fn of(place: &FileSource, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
         let wrong =
             |what: String| TokenError::Damaged { path: place.path(file), what: format!("no tokenizer: {what}") };
         let rules = rules(content).map_err(wrong)?;

@@ -1,6 +1,6 @@
 //! `config.yaml` of a transcoder set: what it reads, what it writes, and for which model.
 
-use crate::hub::{CONFIG_BYTES, Place};
+use crate::hub::{CONFIG_BYTES, FileSource};
 use crate::model::{MlpInput, MlpOutput};
 use crate::transcoder::TranscoderError;
 use crate::untrusted::{excerpt, yaml_fault};
@@ -118,7 +118,7 @@ pub struct TranscoderConfig {
     /// What the set calls itself.
     #[serde(default)]
     pub scan: String,
-    /// Where each layer's file lies, as `hf://org/repo/path`: see [`Place::listed`].
+    /// Where each layer's file lies, as `hf://org/repo/path`: see [`FileSource::listed`].
     #[serde(default)]
     pub transcoders: Option<Vec<String>>,
     /// `topk` where it is not told by the tensors.
@@ -147,7 +147,7 @@ impl TranscoderConfig {
     ///
     /// # Errors
     /// It is missing, is no YAML, or names a kind, a hook or an activation that is not known.
-    pub fn read(place: &Place) -> Result<Self, TranscoderError> {
+    pub fn read(place: &FileSource) -> Result<Self, TranscoderError> {
         const FILE: &str = "config.yaml";
         let hint = "a transcoder directory in circuit-tracer's layout has one";
         let blob = place.open_within(FILE, CONFIG_BYTES, hint)?;

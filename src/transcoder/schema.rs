@@ -1,6 +1,6 @@
 //! Under which names and in which orientation a layer's tensors lie, in each of the layouts of the field.
 
-use crate::hub::Place;
+use crate::hub::FileSource;
 use crate::model::{Entry, Weights};
 use crate::transcoder::{Kind, TranscoderConfig, TranscoderError};
 use crate::untrusted::excerpt;
@@ -97,7 +97,7 @@ impl LayerFiles {
 }
 
 /// Opens the files of each layer: those that `config.yaml` lists, or else circuit-tracer's own names.
-pub(super) fn open(place: &Place, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
+pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
     let kind = config.model_kind;
     let files: Vec<(String, Option<String>)> = match &config.transcoders {
         Some(_) => listed(place, config)?.into_iter().map(|path| (path, None)).collect(),
@@ -131,17 +131,17 @@ pub(super) fn open(place: &Place, config: &TranscoderConfig) -> Result<Vec<Layer
 ///
 /// # Errors
 /// It is incomplete or damaged.
-pub fn feature_counts(place: &Place) -> Result<Vec<usize>, TranscoderError> {
+pub fn feature_counts(place: &FileSource) -> Result<Vec<usize>, TranscoderError> {
     let layers = open(place, &TranscoderConfig::read(place)?)?;
     Ok(layers.iter().map(|layer| layer.n_features).collect())
 }
 
-fn empty(place: &Place) -> TranscoderError {
+fn empty(place: &FileSource) -> TranscoderError {
     TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
 }
 
 /// The files that the list in `config.yaml` stands for, beside it or in the hub cache.
-pub(super) fn listed(place: &Place, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
+pub(super) fn listed(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
     let file = |entry: &String| {
         place.listed(entry).ok_or_else(|| TranscoderError::Config {
             path: place.path("config.yaml"),

@@ -1,6 +1,6 @@
 //! A transcoder set: encoders streamed a block at a time, decoder rows read only for active features.
 
-use crate::hub::{Place, PlaceError};
+use crate::hub::{FileSource, FileSourceError};
 use crate::job::Cancel;
 use crate::model::{Entry, ModelError, ModelSpec, Precision, TensorError, Weights};
 use crate::parallel;
@@ -19,7 +19,7 @@ const FEW: usize = 64;
 pub enum TranscoderError {
     /// A file is missing or cannot be read.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    FileSource(#[from] FileSourceError),
     /// `config.yaml` is not understood.
     #[error("{path}: {what}")]
     Config {
@@ -71,7 +71,7 @@ pub struct Encoded {
 pub struct Transcoder {
     /// What its `config.yaml` says.
     pub config: TranscoderConfig,
-    place: Place,
+    place: FileSource,
     d_model: usize,
     n_layers: usize,
     layers: Vec<Layer>,
@@ -89,7 +89,7 @@ impl Transcoder {
     ///
     /// # Errors
     /// It is incomplete or damaged, or its sizes are not those of the model.
-    pub fn open(place: &Place, model: &ModelSpec) -> Result<Self, TranscoderError> {
+    pub fn open(place: &FileSource, model: &ModelSpec) -> Result<Self, TranscoderError> {
         let config = TranscoderConfig::read(place)?;
         let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
         let files = schema::open(place, &config)?;
@@ -158,7 +158,7 @@ impl Transcoder {
         self.layers[layer].files.decoder_shape(self.config.model_kind, layer, self.n_layers, self.d_model)
     }
 
-    /// SHA-256 of the set's files; see [`Place::hashes`].
+    /// SHA-256 of the set's files; see [`FileSource::hashes`].
     ///
     /// # Errors
     /// A file cannot be read.

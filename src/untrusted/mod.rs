@@ -6,7 +6,7 @@
 //! before they are read (`attribution::Plan`). To that end
 //!
 //! * only regular files are opened ([`open`]), and a file that is parsed as a whole has a length beyond which it is
-//!   refused ([`read`], `Place::find_within`),
+//!   refused ([`read`], `FileSource::find_within`),
 //! * sizes that a file promises are compared with what it has before anything is allocated for them,
 //! * what is packed is unpacked only up to a multiple of its packed length, and weights only once their shape is known to
 //!   be wanted,

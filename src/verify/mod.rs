@@ -5,7 +5,7 @@
 //!
 //! - the *graph*: direct effects, and influence computed from them;
 //! - the *local replacement model*, of which the graph is the linear part: transcoders in place of the MLPs, errors added,
-//!   attention patterns and norm divisors frozen;
+//!   attention patterns and norm norm_scales frozen;
 //! - the *model* itself, with features ablated in it ([`intervene`](crate::intervention::intervene)).
 //!
 //! | | what is compared | unit |

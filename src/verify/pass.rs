@@ -2,7 +2,7 @@
 
 use crate::attribution::{Capture, CapturedLayer, Engine};
 use crate::job::{Cancel, Monitor};
-use crate::model::{Divisors, Hooks, MlpInput, MlpOutput, Transformer};
+use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::Transcoder;
 use crate::verify::VerifyError;
 use candle_core::Tensor;
@@ -16,7 +16,7 @@ pub(super) struct Pass<'a> {
     /// stays.
     pub replaced: &'a [bool],
     /// What is added to the transcoder's outputs, by layer `[P, d]`. With them the run is one of the local replacement
-    /// model: the MLP stays nowhere, and attention patterns and norm divisors are those of `base`.
+    /// model: the MLP stays nowhere, and attention patterns and norm norm_scales are those of `base`.
     pub errors: Option<&'a [Tensor]>,
     /// What is added at each layer's feature output, by layer `[P, d]`.
     pub added: &'a [Option<Tensor>],
@@ -62,8 +62,8 @@ impl Running<'_> {
 impl Hooks for Running<'_> {
     type Error = VerifyError;
 
-    fn frozen_divisors(&self, layer: usize) -> Option<&Divisors> {
-        self.frozen(layer).map(|layer| &layer.divisors)
+    fn frozen_norm_scales(&self, layer: usize) -> Option<&NormScales> {
+        self.frozen(layer).map(|layer| &layer.norm_scales)
     }
 
     fn frozen_pattern(&self, layer: usize, _: usize) -> Option<&Tensor> {
@@ -104,7 +104,7 @@ impl Hooks for Running<'_> {
         Ok(())
     }
 
-    fn resid_post(&mut self, _: usize, resid: &mut Tensor, _: Divisors) -> Result<(), VerifyError> {
+    fn resid_post(&mut self, _: usize, resid: &mut Tensor, _: NormScales) -> Result<(), VerifyError> {
         self.streams.push(resid.clone());
         Ok(())
     }

@@ -31,7 +31,7 @@ pub struct Perturbations {
 impl Bench<'_> {
     /// Takes what each of `sources` writes away, in the local replacement model and in the model, and compares how the
     /// residual stream changes behind each later layer, over all positions. In the one, features answer with their
-    /// activation functions, errors stay, and attention patterns and norm divisors are frozen; in the other nothing is.
+    /// activation functions, errors stay, and attention patterns and norm norm_scales are frozen; in the other nothing is.
     ///
     /// # Errors
     /// There are no sources or one is no feature, weights cannot be read, or the work was stopped.

@@ -8,7 +8,7 @@ use circuitscope::demo;
 use circuitscope::features::browse::{Catalogue, Order, fires};
 use circuitscope::features::build::{Options, Selection, n_features};
 use circuitscope::features::{Library, Search};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::Monitor;
 use std::fs;
@@ -104,7 +104,7 @@ fn with_hooks(input: &str, output: &str) -> (tempfile::TempDir, Result<Engine, S
     };
     let lines: Vec<String> = config.lines().map(other).collect();
     fs::write(folder.path().join("config.yaml"), lines.join("\n")).unwrap();
-    let places = [case.join("model"), folder.path().to_owned()].map(|path| Place::directory(&path).unwrap());
+    let places = [case.join("model"), folder.path().to_owned()].map(|path| FileSource::directory(&path).unwrap());
     let engine = Engine::open(&places[0], &places[1], &candle_core::Device::Cpu).map_err(|error| error.to_string());
     (folder, engine)
 }

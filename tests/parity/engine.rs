@@ -3,7 +3,7 @@
 use crate::fixture::{CASES, Tensors, assert_close, device, folder, wide};
 use circuitscope::attribution::{Request, TargetChoice, TraceError, TraceOptions, trace};
 use circuitscope::graph::{AttributionGraph, RawTrace, RowTarget, Rows, Settings, Thresholds, prune, scores};
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::ids::NodeId;
 use circuitscope::job::Monitor;
 use circuitscope::model::Transformer;
@@ -40,7 +40,7 @@ impl Case {
     }
 
     fn in_folder(folder: &Path, transcoder: &str) -> Self {
-        let directory = |which: &str| Place::directory(&folder.join(which)).unwrap();
+        let directory = |which: &str| FileSource::directory(&folder.join(which)).unwrap();
         let model = Transformer::open(&directory("model"), &device()).unwrap();
         let transcoder = Transcoder::open(&directory(transcoder), &model.spec).unwrap();
         Self { transcoder, tokenizer: Tokenizer::open(&directory("model")).unwrap(), description: Value::Null, model }

@@ -1,6 +1,6 @@
 //! Configurations as they are published for each family: read, and every number of them honoured.
 
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::model::{ActivationKind, ModelSpec, NormKind, PositionKind, RopeScaling};
 use serde_json::{Value, json};
 use std::fs;
@@ -14,7 +14,7 @@ fn published(name: &str) -> Value {
 fn read(config: &Value) -> Result<ModelSpec, String> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    ModelSpec::read(&Place::directory(folder.path()).unwrap()).map_err(|error| error.to_string())
+    ModelSpec::read(&FileSource::directory(folder.path()).unwrap()).map_err(|error| error.to_string())
 }
 
 fn spec(name: &str) -> ModelSpec {

@@ -2,7 +2,7 @@
 //! folder or its GGUF file, `CIRCUITSCOPE_TEST_DEVICE` where to compute.
 
 use crate::fixture::device;
-use circuitscope::hub::Place;
+use circuitscope::hub::FileSource;
 use circuitscope::job::Cancel;
 use circuitscope::model::Transformer;
 use circuitscope::tokens::Tokenizer;
@@ -23,7 +23,7 @@ fn a_real_model_computes_what_the_reference_library_does() {
         return;
     };
     let expected: Value = serde_json::from_slice(&expected).unwrap();
-    let place = Place::directory(model.as_ref()).unwrap();
+    let place = FileSource::directory(model.as_ref()).unwrap();
     let model = Transformer::open(&place, &device()).unwrap();
     assert_eq!(model.spec.doubt(), None);
     let tokenizer = Tokenizer::open(&place).unwrap();

@@ -132,14 +132,14 @@ fn thresholds_are_typed() {
 
 #[test]
 fn proposals_are_accepted_and_refused_one_by_one() {
-    use circuitscope::graph::{Likeness, proposals};
+    use circuitscope::graph::{SimilarityBounds, proposals};
     use circuitscope::job::Cancel;
     let mut desk = Desk::traced((160, 48));
     desk.press("t Ctrl-u").type_text("1 1").press("Enter");
     let found = {
         let circuit = circuit(&desk);
         let graph = &circuit.traced.document.graph;
-        proposals(graph, circuit.kept(), edited(&desk), &[], Likeness::default(), &Cancel::default()).unwrap()
+        proposals(graph, circuit.kept(), edited(&desk), &[], SimilarityBounds::default(), &Cancel::default()).unwrap()
     };
     desk.press("e p");
     if found.is_empty() {

@@ -3,7 +3,9 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::attribution::{Engine, Promoted, TargetChoice, TraceOptions};
-use circuitscope::graph::{AttributionGraph, Document, Freeze, RawTrace, Settings, Standing, stability, usual_grid};
+use circuitscope::graph::{
+    AttributionGraph, Document, Freeze, RawTrace, Settings, StabilityClass, stability, usual_grid,
+};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::intervention::Mode;
 use circuitscope::job::Monitor;
@@ -206,7 +208,7 @@ fn what_hangs_on_the_thresholds_is_marked() {
     assert_eq!(circuit(&desk).standings.found.as_deref(), Some(&found));
     desk.press("j k").expect("█ core ▒ contingent ░ noise");
     for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
-        let mark = desk.state.look.glyphs.standings[Standing::of(found.edge(link.edge.id)) as usize];
+        let mark = desk.state.look.glyphs.standings[StabilityClass::of(found.edge(link.edge.id)) as usize];
         let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
         desk.expect(&format!("{} {mark} {name}", row + 1)).expect(&text::weight(link.edge.weight));
         if row < 5 {
@@ -216,7 +218,7 @@ fn what_hangs_on_the_thresholds_is_marked() {
     }
     desk.press("Esc").go_to_feature();
     let share = found.node(circuit(&desk).selected());
-    desk.expect(&format!("standing    {}", Standing::of(share).name())).expect("of 25 prunings");
+    desk.expect(&format!("standing    {}", StabilityClass::of(share).name())).expect("of 25 prunings");
     desk.press("K");
     assert!(!desk.shows("█ core") && !desk.shows("standing"));
 

@@ -4,7 +4,7 @@ use crate::attribution::{Engine, TraceError};
 use crate::features::build::piece::{CONTEXT, Piece, ROWS};
 use crate::features::build::tally::Placed;
 use crate::job::Cancel;
-use crate::model::{Divisors, End, Hooks, MlpInput};
+use crate::model::{End, Hooks, MlpInput, NormScales};
 use crate::transcoder::FeatureInput;
 use candle_core::Tensor;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl<Each: FnMut(usize, Vec<f32>)> Hooks for Encoding<'_, Each> {
         }
     }
 
-    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: Divisors) -> Result<(), TraceError> {
+    fn resid_post(&mut self, layer: usize, resid: &mut Tensor, _: NormScales) -> Result<(), TraceError> {
         if self.reads() == FeatureInput::ResidPost { self.encode(layer, resid) } else { Ok(()) }
     }
 }

@@ -4,7 +4,7 @@ use crate::features::inflate::inflate;
 use crate::features::record;
 use crate::features::store::{INDEX, MANIFEST, Manifest, SUMMARY};
 use crate::features::{Dashboard, FeatureError, Sizes};
-use crate::hub::{Blob, Place, is_inside};
+use crate::hub::{Blob, FileSource, is_inside};
 use crate::ids::{FeatureId, Layer};
 use crate::untrusted::{excerpt, json_fault, safetensors_fault};
 use safetensors::{Dtype, SafeTensors};
@@ -28,7 +28,7 @@ const MOST_MANIFEST: u64 = 1 << 24;
 /// A folder of dashboards in circuit-tracer's binary form.
 #[derive(Debug)]
 pub struct Store {
-    place: Place,
+    place: FileSource,
     prefix: String,
     index: Index,
     manifest: Option<Manifest>,
@@ -106,7 +106,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn open(place: &Place, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
+    fn open(place: &FileSource, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{SUMMARY}");
         let Some(blob) = place.find(&name)? else { return Ok(None) };
         let wrong = |what: String| FeatureError::Source { file: place.path(&name), what };
@@ -138,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     /// The index, the manifest or the summary is damaged, or the store is for another transcoder.
-    pub fn open(place: &Place, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
+    pub fn open(place: &FileSource, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{INDEX}");
         let Some(packed) = place.find(&name)? else { return Ok(None) };
         let file = place.path(&name);
@@ -189,7 +189,7 @@ impl Store {
     /// A feature's dashboard; `None` where the store has none of it.
     ///
     /// # Errors
-    /// [`FeatureError::Record`] where the record is damaged, [`FeatureError::Place`] where its file cannot be read.
+    /// [`FeatureError::Record`] where the record is damaged, [`FeatureError::FileSource`] where its file cannot be read.
     pub fn read(&self, layer: Layer, feature: FeatureId) -> Result<Option<Dashboard>, FeatureError> {
         let Some((file, range)) = self.index.record(layer, feature) else { return Ok(None) };
         let name = format!("{}{file}", self.prefix);
@@ -207,7 +207,7 @@ impl Store {
     }
 }
 
-fn read_manifest(place: &Place, name: &str) -> Result<Option<Manifest>, FeatureError> {
+fn read_manifest(place: &FileSource, name: &str) -> Result<Option<Manifest>, FeatureError> {
     let Some(bytes) = place.part(name, 0..MOST_MANIFEST)? else { return Ok(None) };
     let wrong = |what: String| FeatureError::Source { file: place.path(name), what };
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| wrong(json_fault(&e)))?;

@@ -32,7 +32,7 @@ pub fn complete(text: &str, cursor: usize, known: &dyn Fn(TextField) -> Vec<Stri
         }
         _ => (String::new(), cursor..cursor),
     };
-    let at = Place { typed: &typed.0, span: typed.1 };
+    let at = CursorContext { typed: &typed.0, span: typed.1 };
     match field_before(&tokens) {
         Some(field) => at.values(field, known),
         None => at.terms(&tokens),
@@ -51,12 +51,12 @@ fn field_before(tokens: &[Token]) -> Option<&'static Field> {
     }
 }
 
-struct Place<'a> {
+struct CursorContext<'a> {
     typed: &'a str,
     span: Range<usize>,
 }
 
-impl Place<'_> {
+impl CursorContext<'_> {
     fn offer(&self, insert: impl Into<String>, doc: impl Into<String>) -> Completion {
         Completion { span: self.span.clone(), insert: insert.into(), doc: doc.into() }
     }

@@ -2,7 +2,7 @@
 
 use super::remote::{Listed, Listing, Remote};
 use super::store::Store;
-use crate::hub::contents::Shelf;
+use crate::hub::contents::FileListing;
 use crate::hub::request::{elsewhere, model_of};
 use crate::hub::{Access, Contents, Hub, HubError, Offer, OfferedFile, Reference, RepoOffer, Request, Role, Source};
 use crate::job::Monitor;
@@ -159,7 +159,7 @@ struct OnServer<'a> {
     names: BTreeSet<String>,
 }
 
-impl Shelf for OnServer<'_> {
+impl FileListing for OnServer<'_> {
     fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }

@@ -7,7 +7,8 @@ use crate::attribution::Promoted;
 use crate::features::{Asking, Fetched, Library};
 use crate::format;
 use crate::graph::{
-    Document, Edited, Kept, Likeness, Paths, Proposal, Stability, Thresholds, paths, proposals, stability, usual_grid,
+    Document, Edited, Kept, Paths, Proposal, SimilarityBounds, Stability, Thresholds, paths, proposals, stability,
+    usual_grid,
 };
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Monitor, Progress};
@@ -257,7 +258,8 @@ impl Workers {
             }
             Effect::Propose { generation, graph, kept, edited, refused } => {
                 let work = move |monitor: &Monitor| {
-                    let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+                    let found =
+                        proposals(&graph, &kept, &edited, &refused, SimilarityBounds::default(), monitor.cancel());
                     found.map_err(|stop| stop.to_string())
                 };
                 self.propose.ask(generation, Box::new(work), &self.wake);

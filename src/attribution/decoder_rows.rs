@@ -1,7 +1,7 @@
 //! What is written at each feature output: decoder rows of active features times their activations, errors, constants.
 
 use crate::attribution::TraceError;
-use crate::attribution::replacement::Behind;
+use crate::attribution::replacement::PostMlpNorm;
 use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use candle_core::{Device, Tensor};
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// What is written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
 #[derive(Debug)]
-pub(super) struct Writes {
+pub(super) struct DecoderRows {
     position: usize,
     rows: Rows,
     /// Where the features are.
@@ -41,7 +41,7 @@ enum Rows {
     OnDisk(Vec<f32>),
 }
 
-impl Writes {
+impl DecoderRows {
     /// Rows in all.
     pub fn n_rows(&self) -> usize {
         self.n_features() + 1 + usize::from(self.error.is_some())
@@ -76,7 +76,7 @@ impl Writes {
 pub(super) struct Run {
     /// The first of the positions.
     pub first: usize,
-    /// `[positions, most rows of one of them, d]`: rows as in [`Writes`], then zeros.
+    /// `[positions, most rows of one of them, d]`: rows as in [`DecoderRows`], then zeros.
     pub rows: Tensor,
 }
 
@@ -134,14 +134,14 @@ pub(super) struct Fixed<'a> {
     /// What the skip term holds of constants, `[d]`.
     pub constant: Option<Vec<f32>>,
     /// The norm that what is written passes.
-    pub behind: &'a Behind,
+    pub behind: &'a PostMlpNorm,
 }
 
 /// What is written at one layer.
 #[derive(Debug, Default)]
 pub(super) struct WrittenLayer {
     /// By position; `None` at position 0.
-    pub writes: Vec<Option<Writes>>,
+    pub writes: Vec<Option<DecoderRows>>,
     /// The same for batched products, where rows are held on a device with memory of its own.
     pub runs: Vec<Run>,
     /// L2 norms of the error vectors, `[P]`.
@@ -230,7 +230,8 @@ impl<'a> Decoders<'a> {
             each.collect::<Result<_, _>>()?
         };
         let writes = rows.into_iter().zip(at);
-        let writes = writes.map(|(rows, (position, segments, error))| Some(Writes { position, rows, segments, error }));
+        let writes =
+            writes.map(|(rows, (position, segments, error))| Some(DecoderRows { position, rows, segments, error }));
         all.writes = std::iter::once(None).chain(writes).collect();
         Ok(all)
     }
@@ -239,18 +240,24 @@ impl<'a> Decoders<'a> {
     pub fn runs(
         &self,
         layer: usize,
-        writes: &[Option<Writes>],
-        behind: &Behind,
+        writes: &[Option<DecoderRows>],
+        behind: &PostMlpNorm,
         d: usize,
     ) -> Result<Vec<Run>, TraceError> {
-        let later: Vec<&Writes> = writes.iter().flatten().collect();
+        let later: Vec<&DecoderRows> = writes.iter().flatten().collect();
         let rows = parallel::map(later.len(), |nth| self.plain_rows(layer, later[nth], behind, d))?;
         self.release(layer);
         runs(&rows, d, &self.device)
     }
 
     /// The rows `[n, d]` of what is written at `layer`, through the norm `behind`.
-    pub fn rows(&self, layer: usize, writes: &Writes, behind: &Behind, d: usize) -> Result<Tensor, TraceError> {
+    pub fn rows(
+        &self,
+        layer: usize,
+        writes: &DecoderRows,
+        behind: &PostMlpNorm,
+        d: usize,
+    ) -> Result<Tensor, TraceError> {
         match &writes.rows {
             Rows::Held(rows) => Ok(rows.clone()),
             Rows::OnDisk(_) => {
@@ -261,7 +268,13 @@ impl<'a> Decoders<'a> {
     }
 
     /// The same as numbers, row after row.
-    fn plain_rows(&self, layer: usize, writes: &Writes, behind: &Behind, d: usize) -> Result<Vec<f32>, TraceError> {
+    fn plain_rows(
+        &self,
+        layer: usize,
+        writes: &DecoderRows,
+        behind: &PostMlpNorm,
+        d: usize,
+    ) -> Result<Vec<f32>, TraceError> {
         let rest = match &writes.rows {
             Rows::Held(rows) => return Ok(rows.flatten_all()?.to_vec1()?),
             Rows::OnDisk(rest) => rest,

@@ -23,12 +23,12 @@ pub(super) enum Source {
     /// Spread over positions 1..=p, this far into each position's block.
     Spread(usize),
     /// At its own position alone, in this row.
-    Fresh(usize),
+    Unspread(usize),
 }
 
 /// A target whose gradient passes attention.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
+pub(super) struct ActiveTarget {
     /// Which target.
     pub target: usize,
     /// Its position, at least 1.
@@ -37,12 +37,12 @@ pub(super) struct Member {
     pub source: Source,
 }
 
-impl Member {
+impl ActiveTarget {
     /// Pairs of a query and a key, not counting key 0, that its gradient passes.
     pub fn pairs(&self) -> usize {
         match self.source {
             Source::Spread(_) => self.position * (self.position + 1) / 2,
-            Source::Fresh(_) => self.position,
+            Source::Unspread(_) => self.position,
         }
     }
 }
@@ -78,7 +78,7 @@ impl Blocks {
 
 /// One layer's pattern and how its heads lie.
 pub(super) struct Heads<'a> {
-    /// `[heads, P, P]` (query, key), divisors folded in. Contiguous, and on the device of the gradients.
+    /// `[heads, P, P]` (query, key), norm_scales folded in. Contiguous, and on the device of the gradients.
     pub pattern: &'a Tensor,
     pub n_heads: usize,
     pub n_kv_heads: usize,
@@ -88,10 +88,10 @@ pub(super) struct Heads<'a> {
 /// Carries gradients at what the heads read, `at_queries` `[rows, d_attn]`, to the value vectors: `[merged rows, d_kv]`.
 /// `spread` tells where the spread members' rows stand, `merged` where all members' rows go; fresh rows follow the
 /// spread ones.
-pub(super) fn mix(
+pub(super) fn through_attention(
     heads: &Heads<'_>,
     at_queries: &Tensor,
-    members: &[Member],
+    members: &[ActiveTarget],
     spread: &Blocks,
     merged: &Blocks,
     cancel: &Cancel,
@@ -100,10 +100,10 @@ pub(super) fn mix(
 }
 
 /// The rows of a member's gradient: (query, row).
-fn rows_of(member: &Member, spread: &Blocks) -> Vec<(usize, usize)> {
+fn rows_of(member: &ActiveTarget, spread: &Blocks) -> Vec<(usize, usize)> {
     match member.source {
         Source::Spread(rank) => (1..=member.position).map(|q| (q, spread.block(q).0 + rank)).collect(),
-        Source::Fresh(row) => vec![(member.position, spread.rows() + row)],
+        Source::Unspread(row) => vec![(member.position, spread.rows() + row)],
     }
 }
 
@@ -123,11 +123,11 @@ fn numbers<'a>(storage: &'a Storage, layout: &Layout) -> candle_core::Result<&'a
     }
 }
 
-/// [`mix`], in matrix products where prompts are longer than `long`.
+/// [`through_attention`], in matrix products where prompts are longer than `long`.
 fn mix_with(
     heads: &Heads<'_>,
     at_queries: &Tensor,
-    members: &[Member],
+    members: &[ActiveTarget],
     spread: &Blocks,
     merged: &Blocks,
     long: usize,
@@ -155,11 +155,11 @@ fn mix_with(
             }
         }
         let kernel = Kernel::detect();
-        let queries = |member: &Member| -> Vec<(usize, &[f32])> {
+        let queries = |member: &ActiveTarget| -> Vec<(usize, &[f32])> {
             let rows = rows_of(member, spread).into_iter();
             rows.map(|(query, row)| (query, &input[row * d_attn..(row + 1) * d_attn])).collect()
         };
-        let is_long = |member: &Member| heads.n_positions > long && matches!(member.source, Source::Spread(_));
+        let is_long = |member: &ActiveTarget| heads.n_positions > long && matches!(member.source, Source::Spread(_));
         let (long, short): (Vec<_>, Vec<_>) = keys.iter_mut().zip(members).partition(|(_, member)| is_long(member));
         parallel::each(short, merged.rows() * d_attn, |(keys, member)| kernel.run(heads, &queries(member), keys));
         let mut long = long.into_iter();
@@ -344,7 +344,7 @@ mod tests {
     fn mix_by_tensors(
         heads: &Heads<'_>,
         at_queries: &Tensor,
-        members: &[Member],
+        members: &[ActiveTarget],
         spread: &Blocks,
         merged: &Blocks,
     ) -> Result<Tensor, TraceError> {
@@ -383,12 +383,12 @@ mod tests {
         for (target, position) in positions.iter().copied().enumerate() {
             let source = if target % 3 == 1 {
                 fresh += 1;
-                Source::Fresh(fresh - 1)
+                Source::Unspread(fresh - 1)
             } else {
                 of_spread.push(position);
                 Source::Spread(of_spread.len() - 1)
             };
-            members.push(Member { target, position, source });
+            members.push(ActiveTarget { target, position, source });
         }
         let spread = Blocks::new(n_positions, of_spread.into_iter());
         let merged = Blocks::new(n_positions, positions.iter().copied());

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 /// A file that cannot be had.
 #[derive(Debug, Error)]
-pub enum PlaceError {
+pub enum FileSourceError {
     /// Not there, or not a directory.
     #[error("{0}: no such directory; give the folder that holds the model's or transcoder's files")]
     NoDirectory(PathBuf),
@@ -112,7 +112,7 @@ pub type Embedded = &'static [(&'static str, &'static [u8])];
 /// A folder of files. A file of another repository of the hub is named `hf://org/repo@revision/path`
 /// ([`Reference::uri`]).
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum FileSource {
     /// A directory on this machine.
     Directory(Folder),
     /// Files that are part of the program, under a name to show.
@@ -130,12 +130,12 @@ pub struct Folder {
     cache: Option<Cache>,
 }
 
-impl Place {
+impl FileSource {
     /// A directory on this machine, or a GGUF file with the directory that it lies in.
     ///
     /// # Errors
-    /// [`PlaceError::NoDirectory`] or [`PlaceError::NoFile`] where there is none.
-    pub fn directory(path: &Path) -> Result<Self, PlaceError> {
+    /// [`FileSourceError::NoDirectory`] or [`FileSourceError::NoFile`] where there is none.
+    pub fn directory(path: &Path) -> Result<Self, FileSourceError> {
         let folder = |path: &Path, gguf| Folder { path: path.to_owned(), gguf, reference: None, cache: None };
         if path.is_dir() {
             return Ok(Self::Directory(folder(path, None)));
@@ -146,8 +146,8 @@ impl Place {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 Ok(Self::Directory(folder(parent.unwrap_or(Path::new(".")), Some(name))))
             }
-            Some(_) => Err(PlaceError::NoFile(path.to_owned())),
-            None => Err(PlaceError::NoDirectory(path.to_owned())),
+            Some(_) => Err(FileSourceError::NoFile(path.to_owned())),
+            None => Err(FileSourceError::NoDirectory(path.to_owned())),
         }
     }
 
@@ -155,7 +155,7 @@ impl Place {
     ///
     /// # Errors
     /// There are several, or the folder cannot be listed.
-    pub fn gguf(&self) -> Result<Option<String>, PlaceError> {
+    pub fn gguf(&self) -> Result<Option<String>, FileSourceError> {
         if let Self::Directory(Folder { gguf: Some(named), .. }) = self {
             return Ok(Some(named.clone()));
         }
@@ -168,7 +168,7 @@ impl Place {
             0 | 1 => Ok(files.pop()),
             _ => {
                 files.truncate(SHOWN);
-                Err(PlaceError::Several { place: self.name(), files })
+                Err(FileSourceError::Several { place: self.name(), files })
             }
         }
     }
@@ -237,8 +237,8 @@ impl Place {
     /// A file's bytes; `None` where there is no such file.
     ///
     /// # Errors
-    /// [`PlaceError::Io`] where it is there and cannot be read.
-    pub fn find(&self, file: &str) -> Result<Option<Blob>, PlaceError> {
+    /// [`FileSourceError::Io`] where it is there and cannot be read.
+    pub fn find(&self, file: &str) -> Result<Option<Blob>, FileSourceError> {
         match self {
             Self::Directory(folder) => map(&folder.locate(file)),
             Self::Embedded(_, files) => {
@@ -247,15 +247,15 @@ impl Place {
         }
     }
 
-    /// [`Place::find`], for a file that is parsed as a whole, which takes many times its length: it has at most `most`
+    /// [`FileSource::find`], for a file that is parsed as a whole, which takes many times its length: it has at most `most`
     /// bytes.
     ///
     /// # Errors
     /// As there; or it is longer.
-    pub fn find_within(&self, file: &str, most: usize) -> Result<Option<Blob>, PlaceError> {
+    pub fn find_within(&self, file: &str, most: usize) -> Result<Option<Blob>, FileSourceError> {
         match self.find(file)? {
             Some(blob) if blob.len() > most => {
-                Err(PlaceError::Io { path: self.path(file), error: untrusted::too_long(most as u64) })
+                Err(FileSourceError::Io { path: self.path(file), error: untrusted::too_long(most as u64) })
             }
             blob => Ok(blob),
         }
@@ -277,8 +277,8 @@ impl Place {
     /// mapped bytes would. Fewer where the file ends before; `None` where there is no such file.
     ///
     /// # Errors
-    /// [`PlaceError::Io`] where it is there and cannot be read.
-    pub fn part(&self, file: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {
+    /// [`FileSourceError::Io`] where it is there and cannot be read.
+    pub fn part(&self, file: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, FileSourceError> {
         match self {
             Self::Directory(folder) => read_part(&folder.locate(file), range),
             Self::Embedded(_, files) => {
@@ -294,38 +294,38 @@ impl Place {
     /// A file's bytes.
     ///
     /// # Errors
-    /// Where there is no such file [`PlaceError::Missing`] with `hint`, or what is to be fetched from the hub;
-    /// [`PlaceError::Io`] where it cannot be read.
-    pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, PlaceError> {
+    /// Where there is no such file [`FileSourceError::Missing`] with `hint`, or what is to be fetched from the hub;
+    /// [`FileSourceError::Io`] where it cannot be read.
+    pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find(file)?.ok_or_else(|| self.missing(file, hint))
     }
 
-    /// [`Place::open`], for a file of at most `most` bytes, as [`Place::find_within`].
+    /// [`FileSource::open`], for a file of at most `most` bytes, as [`FileSource::find_within`].
     ///
     /// # Errors
     /// As both.
-    pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, PlaceError> {
+    pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find_within(file, most)?.ok_or_else(|| self.missing(file, hint))
     }
 
-    fn missing(&self, file: &str, hint: &'static str) -> PlaceError {
+    fn missing(&self, file: &str, hint: &'static str) -> FileSourceError {
         match (Reference::parse(file).filter(|_| is_elsewhere(file)), self.reference()) {
-            (Some(reference), _) => PlaceError::Elsewhere { place: self.name(), reference: reference.to_string() },
+            (Some(reference), _) => FileSourceError::Elsewhere { place: self.name(), reference: reference.to_string() },
             (None, Some(reference)) => {
-                PlaceError::NotFetched { reference: reference.to_string(), file: file.to_owned() }
+                FileSourceError::NotFetched { reference: reference.to_string(), file: file.to_owned() }
             }
-            (None, None) => PlaceError::Missing { place: self.name(), file: file.to_owned(), hint },
+            (None, None) => FileSourceError::Missing { place: self.name(), file: file.to_owned(), hint },
         }
     }
 
     /// The names of its files, sorted; folders within it are not entered.
     ///
     /// # Errors
-    /// [`PlaceError::Io`] where the directory cannot be listed.
-    pub fn files(&self) -> Result<Vec<String>, PlaceError> {
+    /// [`FileSourceError::Io`] where the directory cannot be listed.
+    pub fn files(&self) -> Result<Vec<String>, FileSourceError> {
         let mut names: Vec<String> = match self {
             Self::Directory(Folder { path, .. }) => {
-                let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+                let io = |error| FileSourceError::Io { path: path.display().to_string(), error };
                 let mut names = Vec::new();
                 for entry in fs::read_dir(path).map_err(io)? {
                     let entry = entry.map_err(io)?;
@@ -349,8 +349,8 @@ impl Place {
     /// SHA-256 by name of `files` and of every configuration, tokenizer and weight file on top.
     ///
     /// # Errors
-    /// [`PlaceError::Io`] where a file cannot be read.
-    pub fn hashes(&self, files: &[String]) -> Result<BTreeMap<String, String>, PlaceError> {
+    /// [`FileSourceError::Io`] where a file cannot be read.
+    pub fn hashes(&self, files: &[String]) -> Result<BTreeMap<String, String>, FileSourceError> {
         let named = match self {
             Self::Directory(folder) => folder.gguf.as_ref(),
             Self::Embedded(..) => None,
@@ -420,8 +420,8 @@ fn hash(name: &str, content: &[u8]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {
-    let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, FileSourceError> {
+    let io = |error| FileSourceError::Io { path: path.display().to_string(), error };
     let mut file = match untrusted::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -433,8 +433,8 @@ fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceErr
     Ok(Some(bytes))
 }
 
-fn map(path: &Path) -> Result<Option<Blob>, PlaceError> {
-    let io = |error| PlaceError::Io { path: path.display().to_string(), error };
+fn map(path: &Path) -> Result<Option<Blob>, FileSourceError> {
+    let io = |error| FileSourceError::Io { path: path.display().to_string(), error };
     let file = match untrusted::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
