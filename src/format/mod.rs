@@ -3,6 +3,7 @@
 pub mod dense;
 pub mod json;
 pub mod raw;
+pub(crate) mod svg;
 pub mod tensors;
 pub mod torch;
 
