@@ -265,8 +265,8 @@ fn node(out: &mut Svg, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Pale
             let y = top + 5.0 + 14.0 * nth as f64 + 10.5;
             let is_last = nth + 1 == spot.lines.len() && nth > 0;
             let (size, fill) = if is_last { (SMALL, palette.quiet) } else { (TEXT, palette.text) };
-            out.put(format_args!(r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="middle" fill="{fill}" xml:space="preserve">{}</text>"#,
-                xml(line)));
+            let attributes = format!(r#" font-size="{size}" text-anchor="middle" fill="{fill}" xml:space="preserve""#);
+            out.text((x, y), &attributes, line);
         }
     } else {
         out.put(format_args!("{}", sign(shape, x, y, stroke, palette)));
