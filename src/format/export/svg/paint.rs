@@ -238,9 +238,11 @@ fn weights(out: &mut Svg, layout: &Layout, ports: &Ports, palette: &Palette) {
         let Some((x, y)) = places.into_iter().find(is_free) else { continue };
         taken.push(around((x, y)));
         let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
-        out.put(format_args!(r#"<text x="{x:.1}" y="{:.1}" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke">{weight}</text>"#,
-            y + SIZE / 3.0,
-            palette.paper));
+        let attributes = format!(
+            r#" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke""#,
+            palette.paper
+        );
+        out.text((x, y + SIZE / 3.0), &attributes, &weight);
     }
 }
 
@@ -258,9 +260,11 @@ fn node(out: &mut Svg, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Pale
             Shape::Token => (0.0, 1.0, "", palette.token),
             Shape::Logit => (14.0, 1.5, "", palette.logit),
         };
-        out.put(format_args!(r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="{corner}" fill="{fill}" stroke="{stroke}" stroke-width="{line}"{dash}/>"#,
+        out.put(format_args!(
+            r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="{corner}" fill="{fill}" stroke="{stroke}" stroke-width="{line}"{dash}/>"#,
             spot.width,
-            spot.height));
+            spot.height
+        ));
         for (nth, line) in spot.lines.iter().enumerate() {
             let y = top + 5.0 + 14.0 * nth as f64 + 10.5;
             let is_last = nth + 1 == spot.lines.len() && nth > 0;
