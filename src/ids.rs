@@ -11,7 +11,7 @@ macro_rules! id {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The value as an index.
+            /// Returns the value as an index.
             pub const fn index(self) -> usize {
                 self.0 as usize
             }
@@ -37,7 +37,7 @@ id! {
     Layer
 }
 id! {
-    /// A place in the prompt, counted in tokens; 0 is the leading special token.
+    /// A position in the prompt, counted in tokens; 0 is the leading special token.
     Position
 }
 id! {
