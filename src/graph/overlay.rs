@@ -189,7 +189,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// Returns the difference between the first two graphs in a node: of a feature by its activation, of a logit by its
-    /// probability, of a token by its text.
+    /// probability, of a token by its id.
     pub fn node_difference(&self, node: usize) -> Difference {
         let value = |graph: usize| {
             let node = self.graphs[graph].node(self.nodes[node].nodes[graph]?);
