@@ -81,7 +81,6 @@ struct AboutVersion {
 /// # Errors
 /// Fails with [`FormatError::Unsound`] where the trace's parts do not fit each other; with [`FormatError::DiskFull`] or
 /// [`FormatError::Write`] where it cannot be written, and then nothing is left behind.
-/// [`FormatError::Write`], and then nothing is left behind.
 pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
     trace.validate().map_err(|error| FormatError::Unsound { path: path.to_owned(), error })?;
     let about = About {
@@ -149,6 +148,7 @@ fn split(target: RowTarget) -> (u8, i64) {
 }
 
 /// Reads a trace and checks every part of it.
+///
 /// # Errors
 /// Fails with [`FormatError::Read`]; with [`FormatError::Other`] where it is no raw graph; with
 /// [`FormatError::Version`]; with [`FormatError::Damaged`] where anything in it is missing, cut off, out of range or

@@ -43,6 +43,7 @@ pub(super) struct Pickle<'a> {
 
 impl<'a> Pickle<'a> {
     /// Runs a pickle.
+    ///
     /// # Errors
     /// Fails where it is broken, and says how and at which byte.
     pub fn run(bytes: &'a [u8]) -> Result<Self, String> {
