@@ -26,6 +26,8 @@ impl Cancel {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Checks for a request to stop.
+    ///
     /// # Errors
     /// Fails with [`Cancelled`] once [`Cancel::cancel`] was called, so that `?` unwinds the work.
     pub fn check(&self) -> Result<(), Cancelled> {
