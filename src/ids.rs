@@ -18,7 +18,7 @@ macro_rules! id {
         }
 
         impl From<usize> for $name {
-            /// Coordinates beyond `u32` do not occur: every count they index is checked when it is read.
+            /// Converts an index. None exceeds `u32`: every count that they index is checked when it is read.
             fn from(value: usize) -> Self {
                 Self(u32::try_from(value).expect("a coordinate fits into 32 bits"))
             }

@@ -162,7 +162,7 @@ pub struct Job<T> {
 }
 
 impl<T: Send + 'static> Job<T> {
-    /// Starts `work` on a new thread and calls `done` there once its result can be taken, to wake whoever waits.
+    /// Starts `work` on a new thread and calls `done` there once its result can be taken, to wake a waiting thread.
     pub fn spawn(
         name: &str,
         work: impl FnOnce(&Monitor) -> T + Send + 'static,

@@ -154,8 +154,8 @@ impl Kept {
     /// features without inputs. A candidate edge has both ends among the candidate nodes. Nodes of kinds that this
     /// program does not trace are treated as errors are: they need no inputs.
     ///
-    /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles what survives that
-    /// is what lies on a path from a token or an error to a logit: two searches, and no rounds.
+    /// circuit-tracer drops nodes without an edge out or in until nothing changes. Without cycles the survivors are the
+    /// nodes on a path from a token or an error to a logit: two searches, and no rounds.
     pub(super) fn without_dangling(
         graph: &AttributionGraph,
         candidate_nodes: Vec<bool>,

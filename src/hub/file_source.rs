@@ -304,7 +304,7 @@ impl FileSource {
     /// Returns the same as [`FileSource::open`] for a file of at most `most` bytes, as [`FileSource::find_within`].
     ///
     /// # Errors
-    /// As both.
+    /// As [`FileSource::open`] and [`FileSource::find_within`].
     pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find_within(file, most)?.ok_or_else(|| self.missing(file, hint))
     }

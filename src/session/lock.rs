@@ -40,7 +40,7 @@ impl Lock {
                     Err(TryLockError::WouldBlock) => {}
                     Err(TryLockError::Error(_)) => return Ok(Self { path, file: None }),
                 },
-                // Another person's, for the moment that they write.
+                // Another user's, for the moment that they write.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {}
                 Err(error) => return Err(error),
             }

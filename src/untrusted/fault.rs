@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(fault("budget breached"), "budget breached");
     }
 
-    /// Checks it however much of a file serde quotes, and whatever that holds.
+    /// Checks messages of serde that quote much of a file, whatever that holds.
     #[test]
     fn a_fault_quotes_little_and_nothing_raw() {
         let long = "\u{1b}`, expected é\\u009b".repeat(10_000);

@@ -253,7 +253,7 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
-/// Reads a JSON list item by item, without keeping it.
+/// Reader of a JSON list, item by item, that does not keep it.
 pub(super) struct Each<T, F> {
     what: &'static str,
     take: F,

@@ -3,7 +3,7 @@
 //! Only nodes and links are kept while reading, and of links only their ends and weights: ids are held once, as they
 //! lie in the file. The other fields of a file are kept as they stand, so that they are written again.
 //!
-//! A file of which some nodes or links are broken is read without those, and says so.
+//! A file of which some nodes or links are broken is read without those, with a warning.
 
 use super::fields::Each;
 use super::metadata::{Metadata, QParams};

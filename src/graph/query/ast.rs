@@ -85,7 +85,7 @@ pub enum Kind {
     Logit,
     /// Any kind that only other programs' files hold.
     Other,
-    /// A feature of a sparse attention layer, one of the others.
+    /// A feature of a sparse attention layer.
     Attention,
     /// An error node of a sparse attention layer.
     AttentionError,

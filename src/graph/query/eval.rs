@@ -123,7 +123,7 @@ pub enum Lacking {
     Activation,
     /// Influence that the file leaves out.
     Influence,
-    /// Influence that was not computed anew.
+    /// Recomputed influence.
     Recomputed,
     /// Densities of features.
     Density,

@@ -51,7 +51,7 @@ impl Plan<'_> {
     fn add(&mut self, source: &Source, role: Option<Role>) -> Result<Option<String>, HubError> {
         if let Some(contents) = self.on_disk(source, role)? {
             let elsewhere: Vec<_> = contents.missing.iter().filter_map(|name| elsewhere(name)).collect();
-            // What a directory of the person's own lacks is not in any repository; its loader says so.
+            // What a directory of the user's own lacks is not in any repository; its loader says so.
             let is_directory = matches!(source, Source::Directory(_));
             if contents.missing.is_empty() || is_directory {
                 self.add_files(&elsewhere)?;

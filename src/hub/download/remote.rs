@@ -35,7 +35,7 @@ const AT_ONCE: usize = 4;
 /// Phase that is reported while a busy server is left alone.
 const WAITING: &str = "waiting, as the server asks";
 
-/// The server.
+/// Client of the hub's server.
 pub(super) struct Remote<'a> {
     access: &'a Access,
     agent: Agent,
