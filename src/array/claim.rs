@@ -101,7 +101,7 @@ impl Record {
         if self.seconds > 0.0 { self.tokens_of_run as f64 / self.seconds } else { 0.0 }
     }
 
-    /// Returns where the task runs, for the user to find it.
+    /// Returns job, process and machine of the task, for the user to find it.
     pub fn task(&self) -> String {
         let job = self.job.as_ref().map(|job| format!("job {job}, ")).unwrap_or_default();
         format!("{job}process {} on {}", self.process, self.host)

@@ -45,7 +45,7 @@ pub struct Session {
     pub marks: BTreeMap<char, NodeId>,
     /// Nodes of the walk.
     pub walk: Vec<Station>,
-    /// Index of the node that the walk stands on; those behind it are the ones that going back left.
+    /// Index of the node that the walk stands on; going back left those behind it.
     pub walk_at: usize,
     /// Proposed groups that the user refused.
     pub refused: Vec<Vec<NodeId>>,

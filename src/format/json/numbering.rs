@@ -6,7 +6,7 @@
 //! rule decides the way for all features of a kind in a file:
 //!
 //! 1. A way that finds every number's own layer in it cannot do so by chance, once there are enough numbers: it is
-//!   taken, whatever the ids say.
+//!    taken, whatever the ids say.
 //! 2. Else the way that agrees with the ids of the most features, where it does with more than half of them.
 //! 3. Else a way that finds the layers, though that could be chance once in a while.
 //! 4. Else the numbers tell nothing.

@@ -26,7 +26,7 @@ impl Store {
         self.folder.join("blobs").join(id)
     }
 
-    /// Returns the path of the part of it that has come.
+    /// Returns the path of an incomplete content.
     pub fn incomplete(&self, id: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{id}.incomplete"))
     }
@@ -35,8 +35,8 @@ impl Store {
         self.folder.join("snapshots").join(commit).join(name)
     }
 
-    /// Returns the bytes of a file on this machine: in the snapshot, as a blob of another snapshot, or as an incomplete
-    /// one.
+    /// Returns the bytes of a file on this machine: in the snapshot, as another snapshot's blob, or as an incomplete
+    /// blob.
     pub fn here(&self, commit: &str, name: &str, blob: &str, size: u64) -> u64 {
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
         if length(self.in_snapshot(commit, name)) == size || length(self.blob(blob)) == size {

@@ -65,7 +65,7 @@ pub(super) struct Layout {
     pub edges: Vec<SuperEdge>,
     /// Number of edges left out.
     pub edges_left_out: usize,
-    /// True for a layout of boxes, whose edges have arrowheads and weights.
+    /// True for a layout of boxes, whose edges have markers and weights.
     pub is_of_boxes: bool,
     pub captions: Vec<Caption>,
     /// Columns of token positions, as left and right ends.

@@ -218,7 +218,7 @@ impl Curve {
         )
     }
 
-    /// Returns the point at a share of the curve's length.
+    /// Returns the point at parameter `t`, from 0 at the source to 1 at the target.
     fn at(&self, t: f64) -> (f64, f64) {
         let ((x1, y1), (x2, y2)) = (self.from, self.to);
         let (c1, c2) = (y1 - self.bend, y2 + self.bend);
