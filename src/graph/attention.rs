@@ -1,53 +1,52 @@
-//! Why heads looked where they looked, as a file tells it: which nodes on the side of the query and on that of the key
-//! raised the score of an attention feature (Kamath et al. 2025, "Tracing Attention Computation Through Feature
-//! Interactions").
+//! QK attributions that a file gives: the nodes on the side of the query and on that of the key that raised the score
+//! of an attention feature (Kamath et al. 2025, "Tracing Attention Computation Through Feature Interactions").
 
 use crate::ids::NodeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// What a file says of attention features.
+/// QK attributions of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
-    /// By attention feature, what raised its score.
+    /// QK attributions by attention feature.
     pub traced: HashMap<NodeId, QkTrace>,
-    /// The nodes that are named there and stand in no edge, by their ids.
+    /// Nodes that are named there and stand in no edge, by id.
     pub only: BTreeMap<Arc<str>, QkOnly>,
 }
 
-/// What raised the score of an attention feature, in the order of the file.
+/// Contributions to the score of an attention feature, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QkTrace {
-    /// A node on the side of the query with one on that of the key, and what the two contribute together.
+    /// Pairs of a node on the side of the query with one on that of the key, and their joint contribution.
     pub pairs: Vec<(QkNode, QkNode, f32)>,
-    /// What nodes on the side of the query contribute, summed over keys.
+    /// Contributions of nodes on the side of the query, summed over keys.
     pub queries: Vec<(QkNode, f32)>,
-    /// What nodes on the side of the key contribute, summed over queries.
+    /// Contributions of nodes on the side of the key, summed over queries.
     pub keys: Vec<(QkNode, f32)>,
 }
 
-/// A node that is named there.
+/// A node named in a QK attribution.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QkNode {
-    /// It stands in the graph.
+    /// Node of the graph.
     InGraph(NodeId),
-    /// It does not; this is its id.
+    /// Node that is not in the graph, by its id.
     Only(Arc<str>),
 }
 
-/// A node that is named there and stands in no edge.
+/// A node that QK attributions name and that stands in no edge.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QkOnly {
-    /// What it is, as the file calls it.
+    /// Kind, as the file calls it.
     pub kind: String,
-    /// Its place in the prompt, where the file gives one.
+    /// Position in the prompt, where the file gives one.
     pub position: Option<u32>,
-    /// Its label.
+    /// Label.
     pub label: String,
 }
 
 impl QkTrace {
-    /// Whether nothing is said.
+    /// Returns true where the file gives none.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty() && self.queries.is_empty() && self.keys.is_empty()
     }

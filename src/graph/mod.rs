@@ -1,4 +1,4 @@
-//! The attribution graph and everything that can be said of it without files, tensors or a terminal.
+//! The attribution graph and all computations on it without files, tensors or a terminal.
 
 mod align;
 mod attention;

@@ -1,15 +1,15 @@
-//! Supernodes that a person may want: features of one token span with alike inputs and outputs.
+//! Proposals of supernodes: features of one token span with alike inputs and outputs.
 
 use crate::graph::{AttributionGraph, Edited, Kept};
 use crate::ids::NodeId;
 use crate::job::{Cancel, Cancelled};
 
-/// How alike features have to be to be proposed as one.
+/// Bounds on the likeness of features that are proposed as one supernode.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimilarityBounds {
-    /// The least cosine, of the inputs and of the outputs both.
+    /// Least cosine, of the inputs and of the outputs both.
     pub cosine: f64,
-    /// How many tokens a proposal may span.
+    /// Tokens that a proposal spans, at most.
     pub span: usize,
 }
 
@@ -19,24 +19,24 @@ impl Default for SimilarityBounds {
     }
 }
 
-/// Features that could be one supernode.
+/// Proposed supernode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// At least two, the most influential one first; the others are alike to that one.
+    /// Members, at least two, the most influential one first; the others are alike to that one.
     pub members: Vec<NodeId>,
-    /// The cosine of the member that is least like the first.
+    /// Cosine of the member that is least like the first.
     pub likeness: f64,
 }
 
-/// Groups of alike features among what is kept, those around the most influential features first.
+/// Proposes groups of alike features among the kept ones, those around the most influential features first.
 ///
 /// The inputs of two features are compared by the cosine of their kept rows, the outputs by that of their kept columns,
-/// each entry normalised by what flows into its target. Features are gone through by influence; each that is not taken
-/// yet takes what is alike to it. Features that are in a group already are left out, and so are proposals of which
-/// `refused` holds every member, so that what was refused is not proposed again.
+/// each entry normalised by the input of its target. Features are taken by influence; each that is not in a proposal
+/// yet takes those alike to it. Features that are in a group already are left out, and so are proposals of which
+/// `refused` holds every member, so that a refused proposal does not return.
 ///
 /// # Errors
-/// [`Cancelled`], where the work was asked to stop.
+/// Fails with [`Cancelled`] where the work was asked to stop.
 pub fn proposals(
     graph: &AttributionGraph,
     kept: &Kept,
@@ -89,7 +89,7 @@ pub fn proposals(
     Ok(found)
 }
 
-/// A run of positions.
+/// A range of positions.
 #[derive(Clone, Copy)]
 struct Span {
     first: usize,
@@ -153,7 +153,7 @@ mod tests {
     use crate::graph::{Edit, Edits, GraphInfo, Node, NodeKind, Thresholds, Token, prune};
     use crate::ids::{FeatureId, Layer, Position};
 
-    /// Features 0 to 3 at positions 0, 1, 2 and 0, tokens 4 to 6, logits 7 and 8.
+    /// Builds a graph of features 0 to 3 at positions 0, 1, 2 and 0, tokens 4 to 6, logits 7 and 8.
     fn graph(edges: &[(u32, u32, f32)]) -> AttributionGraph {
         let feature = |at: u32, position: u32| Node {
             kind: NodeKind::Feature { layer: Layer(at), position: Position(position), feature: FeatureId(at) },

@@ -1,5 +1,5 @@
-//! Which files a model or a transcoder consists of, told by the names that are there and by its small files. The same
-//! rules say what is missing of one on this machine and what is to be downloaded of one that is not.
+//! Files of a model or a transcoder, told by the names in its folder and by its small files. The same rules give the
+//! files that are missing on this machine and those to be downloaded.
 
 use crate::hub::file_source::is_gguf;
 use crate::hub::reference::is_inside;
@@ -8,7 +8,7 @@ use crate::untrusted::{excerpt, json_fault, yaml_fault};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// What a folder holds.
+/// Role of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A language model in the Hugging Face layout, or as a GGUF file.
@@ -17,7 +17,7 @@ pub enum Role {
     Transcoder,
 }
 
-/// Files of a model that are used where they are there.
+/// Optional files of a model.
 const BESIDE: [&str; 6] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -29,34 +29,34 @@ const BESIDE: [&str; 6] = [
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Layers of the deepest model. A file that is numbered higher is not one of its layers.
+/// Layers of the deepest model. A file with a higher number is not one of its layers.
 const MOST_LAYERS: u16 = 1 << 12;
 /// Bytes of the largest configuration that is read.
 pub const CONFIG_BYTES: usize = 1 << 20;
 /// Bytes of the largest index of shards that is read.
 pub(super) const INDEX_BYTES: usize = 64 << 20;
 
-/// What is looked at to tell: the names of the files in a folder and below it, and the content of the small ones.
+/// Listing of a folder: the names of the files in it and below it, and the content of the small ones.
 pub(super) trait FileListing {
     fn has(&self, name: &str) -> bool;
-    /// The names on top.
+    /// Returns the names in the folder itself.
     fn top(&self) -> Result<Vec<String>, HubError>;
-    /// A file's content, at most so many bytes, and what to call it in a message.
+    /// Returns a file's content, of at most `most` bytes, and its name for messages.
     fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError>;
 }
 
-/// The files that are needed.
+/// Needed files of a model or a transcoder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needed {
     /// Names within the folder.
     pub files: Vec<String>,
     /// Files of other repositories.
     pub elsewhere: Vec<Reference>,
-    /// The model that a transcoder was trained for.
+    /// Model that a transcoder was trained for.
     pub model_name: Option<String>,
 }
 
-/// The part of `config.yaml` that says what belongs to a set.
+/// Fields of `config.yaml` that name the files of a set.
 #[derive(Deserialize)]
 struct SetConfig {
     #[serde(default)]
@@ -67,14 +67,14 @@ struct SetConfig {
     transcoders: Option<Vec<String>>,
 }
 
-/// The part of a shard index that names files.
+/// Fields of a shard index that name files.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
 impl Role {
-    /// What a folder with these names on top is; `None` where it is neither.
+    /// Returns the role of a folder with these names in it; `None` where it has neither.
     pub fn of(top: &[String]) -> Option<Self> {
         let has = |name: &str| top.iter().any(|there| there == name);
         match (has("config.yaml"), has("config.json")) {
@@ -84,7 +84,7 @@ impl Role {
         }
     }
 
-    /// The files that one consists of, whether they are there or not.
+    /// Returns the files that a folder of this role needs, whether they are there or not.
     pub(super) fn needs(self, shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
         match self {
             Self::Model => model(shelf),
@@ -120,7 +120,7 @@ fn model(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
     Ok(Needed { files, ..Needed::default() })
 }
 
-/// The GGUF file among these names, where there is one and no other weights.
+/// Returns the GGUF file among these names, where there is one and no other weights.
 fn only_gguf(top: &[String]) -> Option<String> {
     if top.iter().any(|name| name.ends_with(".safetensors") || name == INDEX) {
         return None;
@@ -165,9 +165,9 @@ fn transcoder(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
 
 /// An entry of the list in a `config.yaml`.
 pub(super) struct Listed {
-    /// The file beside `config.yaml` that stands for it.
+    /// File beside `config.yaml` that stands for it.
     pub beside: String,
-    /// The file of the repository that it names.
+    /// File of the repository that it names.
     pub elsewhere: Option<Reference>,
 }
 
@@ -183,8 +183,8 @@ impl Listed {
 }
 
 impl FileSource {
-    /// The file that an entry of the list in this transcoder's `config.yaml` stands for: the one beside it, else the one
-    /// in the hub cache. `None` where the entry names no file, or one outside the folder.
+    /// Returns the file for an entry of the list in this transcoder's `config.yaml`: the one beside it, else the one in
+    /// the hub cache. `None` where the entry names no file, or one outside the folder.
     pub fn listed(&self, entry: &str) -> Option<String> {
         let listed = Listed::parse(entry)?;
         match listed.elsewhere {
@@ -194,24 +194,24 @@ impl FileSource {
     }
 }
 
-/// What there is of a model or transcoder on this machine.
+/// Contents of a model or transcoder on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// What it is.
+    /// Role of the folder.
     pub role: Role,
     /// Bytes of the files that are there.
     pub bytes: u64,
-    /// Files that are not there; those of other repositories as `hf://…`.
+    /// Missing files; those of other repositories as `hf://…`.
     pub missing: Vec<String>,
-    /// The model that a transcoder was trained for.
+    /// Model that a transcoder was trained for.
     pub model_name: Option<String>,
 }
 
 impl Contents {
-    /// Looks; nothing large is read.
+    /// Lists the contents; nothing large is read.
     ///
     /// # Errors
-    /// The folder cannot be listed, or a file that says what else belongs to it is damaged.
+    /// Fails where the folder cannot be listed, or a file that names further files is damaged.
     pub fn of(place: &FileSource, role: Role) -> Result<Self, HubError> {
         let needed = role.needs(&mut OnDisk(place))?;
         let names = needed.files.into_iter().chain(needed.elsewhere.iter().map(Reference::uri));
@@ -226,7 +226,7 @@ impl Contents {
     }
 }
 
-/// A place as a shelf.
+/// Listing of a folder on this machine.
 struct OnDisk<'a>(&'a FileSource);
 
 impl FileListing for OnDisk<'_> {

@@ -1,4 +1,4 @@
-//! The files of a model or a transcoder, wherever they lie.
+//! Files of a model or a transcoder, in a directory, in the hub cache or embedded.
 
 use crate::hub::{Cache, Reference};
 use crate::untrusted;
@@ -11,70 +11,70 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A file that cannot be had.
+/// Error of opening a file.
 #[derive(Debug, Error)]
 pub enum FileSourceError {
-    /// Not there, or not a directory.
+    /// Directory that does not exist, or a path that is none.
     #[error("{0}: no such directory; give the folder that holds the model's or transcoder's files")]
     NoDirectory(PathBuf),
-    /// A model's file is not there.
+    /// File of a model that does not exist.
     #[error("{0}: no such file; give the GGUF file of a model, or a folder")]
     NoFile(PathBuf),
-    /// A folder with several GGUF files.
+    /// Folder with several GGUF files.
     #[error("{place} holds several GGUF files ({}); give one of them", files.join(", "))]
     Several {
-        /// The directory.
+        /// Path of the directory.
         place: String,
         /// Some of the files.
         files: Vec<String>,
     },
-    /// A file of the place is missing.
+    /// Missing file of a directory.
     #[error("{place}: {file} is missing; {hint}")]
     Missing {
-        /// The directory.
+        /// Path of the directory.
         place: String,
-        /// The file within it.
+        /// Name of the file within it.
         file: String,
-        /// What it is for, or what to do.
+        /// Purpose of the file, or the remedy.
         hint: &'static str,
     },
-    /// A file of a repository that the cache has only in part.
+    /// Missing file of a repository that the cache has only in part.
     #[error(
         "{reference}: {file} is not in the hub cache; fetch it with `circuitscope pull {reference}` or add --download"
     )]
     NotFetched {
         /// The repository, or a folder of it.
         reference: String,
-        /// The file within it.
+        /// Name of the file within it.
         file: String,
     },
-    /// A file of another repository, which a list refers to.
+    /// Missing file of another repository, to which a list refers.
     #[error(
         "{place} refers to {reference}, which is neither beside it nor in the hub cache; put it there, or add --download \
          to fetch it"
     )]
     Elsewhere {
-        /// Who refers to it.
+        /// Path of the list's directory.
         place: String,
-        /// The file.
+        /// Reference of the file.
         reference: String,
     },
-    /// The system refuses it.
+    /// File that the system refuses to open.
     #[error("{path}: {error}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
 }
 
-/// The bytes of a file: mapped into memory, or part of the program.
+/// Bytes of a file: mapped into memory, or part of the program.
 #[derive(Debug)]
 pub enum Blob {
-    /// Read by the system as it is touched.
+    /// Mapped file, read by the system as it is touched.
     Mapped(Mmap),
-    /// Embedded in the program.
+    /// Bytes embedded in the program.
     Embedded(&'static [u8]),
 }
 
@@ -90,7 +90,7 @@ impl Deref for Blob {
 }
 
 impl Blob {
-    /// Takes the pages of `range` out of this process's memory; the system reads them again where they are touched.
+    /// Releases the pages of `range` from this process's memory; the system reads them again where they are touched.
     pub fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {
@@ -106,7 +106,7 @@ impl Blob {
     }
 }
 
-/// Files of the program itself: name and content.
+/// Files embedded in the program: name and content.
 pub type Embedded = &'static [(&'static str, &'static [u8])];
 
 /// A folder of files. A file of another repository of the hub is named `hf://org/repo@revision/path`
@@ -115,26 +115,26 @@ pub type Embedded = &'static [(&'static str, &'static [u8])];
 pub enum FileSource {
     /// A directory on this machine.
     Directory(Folder),
-    /// Files that are part of the program, under a name to show.
+    /// Files embedded in the program, under a name to show.
     Embedded(&'static str, Embedded),
 }
 
-/// A directory, and where files of other repositories that it refers to may lie.
+/// A directory, and the places of files of other repositories that it refers to.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The GGUF file that was named.
+    /// GGUF file that was named.
     gguf: Option<String>,
-    /// What it is a snapshot of.
+    /// Reference that it is a snapshot of.
     reference: Option<Reference>,
     cache: Option<Cache>,
 }
 
 impl FileSource {
-    /// A directory on this machine, or a GGUF file with the directory that it lies in.
+    /// Opens a directory on this machine, or a GGUF file with the directory that it lies in.
     ///
     /// # Errors
-    /// [`FileSourceError::NoDirectory`] or [`FileSourceError::NoFile`] where there is none.
+    /// Fails with [`FileSourceError::NoDirectory`] or [`FileSourceError::NoFile`] where there is none.
     pub fn directory(path: &Path) -> Result<Self, FileSourceError> {
         let folder = |path: &Path, gguf| Folder { path: path.to_owned(), gguf, reference: None, cache: None };
         if path.is_dir() {
@@ -151,10 +151,11 @@ impl FileSource {
         }
     }
 
-    /// The GGUF file that holds the model: the one that was named, or the only one of a folder without other weights.
+    /// Returns the GGUF file that holds the model: the one that was named, or the only one of a folder without other
+    /// weights.
     ///
     /// # Errors
-    /// There are several, or the folder cannot be listed.
+    /// Fails where there are several, or the folder cannot be listed.
     pub fn gguf(&self) -> Result<Option<String>, FileSourceError> {
         if let Self::Directory(Folder { gguf: Some(named), .. }) = self {
             return Ok(Some(named.clone()));
@@ -173,12 +174,12 @@ impl FileSource {
         }
     }
 
-    /// The folder of the hub cache that holds what `reference` names.
+    /// Creates the source of the folder of the hub cache that holds the files of `reference`.
     pub(super) fn snapshot(reference: Reference, path: PathBuf, cache: &Cache) -> Self {
         Self::Directory(Folder { path, gguf: None, reference: Some(reference), cache: Some(cache.clone()) })
     }
 
-    /// Looks in `cache` for files of other repositories.
+    /// Sets the `cache` that holds files of other repositories.
     pub(super) fn with_cache(self, cache: &Cache) -> Self {
         match self {
             Self::Directory(folder) => Self::Directory(Folder { cache: Some(cache.clone()), ..folder }),
@@ -186,7 +187,7 @@ impl FileSource {
         }
     }
 
-    /// What it is a snapshot of, if it comes from the hub.
+    /// Returns the reference that it is a snapshot of, if it comes from the hub.
     pub fn reference(&self) -> Option<&Reference> {
         match self {
             Self::Directory(folder) => folder.reference.as_ref(),
@@ -194,7 +195,7 @@ impl FileSource {
         }
     }
 
-    /// Where it lies on this machine; `None` for what is part of the program.
+    /// Returns its path on this machine; `None` for embedded files.
     pub fn directory_path(&self) -> Option<&Path> {
         match self {
             Self::Directory(folder) => Some(&folder.path),
@@ -202,7 +203,7 @@ impl FileSource {
         }
     }
 
-    /// What to call it in a message.
+    /// Returns its name for messages.
     pub fn name(&self) -> String {
         match self {
             Self::Directory(Folder { reference: Some(reference), .. }) => reference.to_string(),
@@ -212,7 +213,7 @@ impl FileSource {
         }
     }
 
-    /// What to call what lies in it: the repository, or the directory's own name.
+    /// Returns the name of the model or transcoder in it: the repository, or the directory's own name.
     pub fn short_name(&self) -> String {
         match self {
             Self::Directory(Folder { gguf: Some(file), .. }) => {
@@ -226,7 +227,7 @@ impl FileSource {
         }
     }
 
-    /// The path of a file, for messages.
+    /// Returns the path of a file, for messages.
     pub fn path(&self, file: &str) -> String {
         match self {
             Self::Directory(folder) => folder.locate(file).display().to_string(),
@@ -234,10 +235,10 @@ impl FileSource {
         }
     }
 
-    /// A file's bytes; `None` where there is no such file.
+    /// Returns a file's bytes; `None` where there is no such file.
     ///
     /// # Errors
-    /// [`FileSourceError::Io`] where it is there and cannot be read.
+    /// Fails with [`FileSourceError::Io`] where it is there and cannot be read.
     pub fn find(&self, file: &str) -> Result<Option<Blob>, FileSourceError> {
         match self {
             Self::Directory(folder) => map(&folder.locate(file)),
@@ -247,11 +248,11 @@ impl FileSource {
         }
     }
 
-    /// [`FileSource::find`], for a file that is parsed as a whole, which takes many times its length: it has at most `most`
-    /// bytes.
+    /// Returns the same as [`FileSource::find`] for a file that is parsed as a whole, which takes many times its
+    /// length: it has at most `most` bytes.
     ///
     /// # Errors
-    /// As there; or it is longer.
+    /// As [`FileSource::find`]; or where it is longer.
     pub fn find_within(&self, file: &str, most: usize) -> Result<Option<Blob>, FileSourceError> {
         match self.find(file)? {
             Some(blob) if blob.len() > most => {
@@ -261,7 +262,7 @@ impl FileSource {
         }
     }
 
-    /// A file's length in bytes; `None` where there is no such file.
+    /// Returns a file's length in bytes; `None` where there is no such file.
     pub fn size(&self, file: &str) -> Option<u64> {
         match self {
             Self::Directory(folder) => {
@@ -273,11 +274,11 @@ impl FileSource {
         }
     }
 
-    /// The bytes `range` of a file, read when asked for: what is cut off later costs an error and not the program, as
-    /// mapped bytes would. Fewer where the file ends before; `None` where there is no such file.
+    /// Reads the bytes `range` of a file at once: a file that is cut off later causes an error and does not end the
+    /// program, as mapped bytes would. Fewer where the file ends before; `None` where there is no such file.
     ///
     /// # Errors
-    /// [`FileSourceError::Io`] where it is there and cannot be read.
+    /// Fails with [`FileSourceError::Io`] where it is there and cannot be read.
     pub fn part(&self, file: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, FileSourceError> {
         match self {
             Self::Directory(folder) => read_part(&folder.locate(file), range),
@@ -291,19 +292,19 @@ impl FileSource {
         }
     }
 
-    /// A file's bytes.
+    /// Returns a file's bytes.
     ///
     /// # Errors
-    /// Where there is no such file [`FileSourceError::Missing`] with `hint`, or what is to be fetched from the hub;
-    /// [`FileSourceError::Io`] where it cannot be read.
+    /// Fails where there is no such file, with [`FileSourceError::Missing`] and `hint`, or with the file to be fetched
+    /// from the hub; with [`FileSourceError::Io`] where it cannot be read.
     pub fn open(&self, file: &str, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find(file)?.ok_or_else(|| self.missing(file, hint))
     }
 
-    /// [`FileSource::open`], for a file of at most `most` bytes, as [`FileSource::find_within`].
+    /// Returns the same as [`FileSource::open`] for a file of at most `most` bytes, as [`FileSource::find_within`].
     ///
     /// # Errors
-    /// As both.
+    /// As [`FileSource::open`] and [`FileSource::find_within`].
     pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find_within(file, most)?.ok_or_else(|| self.missing(file, hint))
     }
@@ -318,10 +319,10 @@ impl FileSource {
         }
     }
 
-    /// The names of its files, sorted; folders within it are not entered.
+    /// Returns the names of its files, sorted; folders within it are not entered.
     ///
     /// # Errors
-    /// [`FileSourceError::Io`] where the directory cannot be listed.
+    /// Fails with [`FileSourceError::Io`] where the directory cannot be listed.
     pub fn files(&self) -> Result<Vec<String>, FileSourceError> {
         let mut names: Vec<String> = match self {
             Self::Directory(Folder { path, .. }) => {
@@ -346,10 +347,10 @@ impl FileSource {
         Ok(names)
     }
 
-    /// SHA-256 by name of `files` and of every configuration, tokenizer and weight file on top.
+    /// Returns SHA-256 by name of `files` and of every configuration, tokenizer and weight file in the folder itself.
     ///
     /// # Errors
-    /// [`FileSourceError::Io`] where a file cannot be read.
+    /// Fails with [`FileSourceError::Io`] where a file cannot be read.
     pub fn hashes(&self, files: &[String]) -> Result<BTreeMap<String, String>, FileSourceError> {
         let named = match self {
             Self::Directory(folder) => folder.gguf.as_ref(),
@@ -371,7 +372,7 @@ impl FileSource {
 }
 
 impl Folder {
-    /// Where a file lies or would lie.
+    /// Returns the path of a file, which need not exist.
     fn locate(&self, file: &str) -> PathBuf {
         let elsewhere = || self.cache.as_ref()?.find(&Reference::parse(file)?);
         let beside = self.path.join(file);
@@ -379,21 +380,22 @@ impl Folder {
     }
 }
 
-/// Files of a folder that a message names.
+/// Files of a folder named in a message, at most.
 const SHOWN: usize = 4;
 
-/// Whether a file is named as a GGUF file.
+/// Returns true where a file is named as a GGUF file.
 pub(super) fn is_gguf(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with(".gguf")
 }
 
-/// Whether a file is named as one of another repository.
+/// Returns true where a file is named as one of another repository.
 fn is_elsewhere(file: &str) -> bool {
     file.starts_with("hf://")
 }
 
-/// SHA-256 of a small file; of a weight file its length and its header, so that hashing does not read gigabytes. An
-/// archive keeps its header at its end, and of a file that is larger than any configuration the ends have to do.
+/// Hashes a small file by SHA-256; of a weight file its length and its header, so that hashing does not read gigabytes.
+/// An archive keeps its header at its end, and of a file that is larger than any configuration only the ends are
+/// hashed.
 fn hash(name: &str, content: &[u8]) -> String {
     const ENDS: usize = 4096;
     const LONGEST_HEADER: usize = 100_000_000;

@@ -3,15 +3,15 @@
 /// A model and a transcoder that was trained on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// What a person types.
+    /// Name that the user types.
     pub name: &'static str,
-    /// The model's repository.
+    /// Repository of the model.
     pub model: &'static str,
-    /// The transcoder's repository.
+    /// Repository of the transcoder.
     pub transcoder: &'static str,
 }
 
-/// All of them, the smallest model first within its family.
+/// All presets, the smallest model first within its family.
 pub const PRESETS: [Preset; 5] = [
     Preset { name: "gemma-2-2b", model: "google/gemma-2-2b", transcoder: "mntss/gemma-scope-transcoders" },
     Preset { name: "llama-3.2-1b", model: "meta-llama/Llama-3.2-1B", transcoder: "mntss/transcoder-Llama-3.2-1B" },
@@ -21,7 +21,7 @@ pub const PRESETS: [Preset; 5] = [
 ];
 
 impl Preset {
-    /// The one of this name.
+    /// Returns the preset of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)
     }

@@ -1,24 +1,24 @@
-//! What is wanted: a model with its transcoder, to be traced with, or repositories, to be had.
+//! Requests: a model with its transcoder, to be traced with, or repositories, to be downloaded.
 
 use crate::hub::{Contents, FileSource, FileSourceError, Hub, HubError, Preset, Reference, Role, Source};
 use std::fmt;
 
-/// What is wanted.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A model and a transcoder.
     Pair {
-        /// The model; where none is said, the one that the transcoder was trained for.
+        /// Model; where none is given, the one that the transcoder was trained for.
         model: Option<Source>,
-        /// The transcoder.
+        /// Transcoder.
         transcoder: Source,
     },
-    /// Repositories, or folders of them, whatever they are.
+    /// Repositories, or folders of them, of any role.
     Each(Vec<Reference>),
 }
 
 impl Request {
-    /// The pair of a preset.
+    /// Returns the pair of a preset.
     pub fn preset(preset: &Preset) -> Self {
         // The table's references are references: a test reads them all.
         let source = |text: &str| Reference::parse(text).map(Source::Hub);
@@ -44,11 +44,10 @@ impl fmt::Display for Request {
 }
 
 impl Hub {
-    /// The files behind a directory or a reference, if they are on this machine. Whether they are complete is not
-    /// looked at.
+    /// Returns the files behind a directory or a reference, if they are on this machine, complete or not.
     ///
     /// # Errors
-    /// [`HubError::NotHere`].
+    /// Fails with [`HubError::NotHere`] where they are not.
     pub fn place(&self, source: &Source) -> Result<FileSource, HubError> {
         let reference = match source {
             Source::Directory(path) => return Ok(FileSource::directory(path)?.with_cache(&self.cache)),
@@ -60,11 +59,11 @@ impl Hub {
         }
     }
 
-    /// The files of a model and of a transcoder, on this machine. What the hub could give is looked for; what else a
-    /// directory lacks is left to whoever loads it.
+    /// Returns the files of a model and of a transcoder on this machine. Files that the hub could give have to be
+    /// there; others that a directory lacks are left to its loader.
     ///
     /// # Errors
-    /// One is not here or not complete, or the transcoder does not say for which model it is.
+    /// Fails where one is not there or not complete, or the transcoder does not name its model.
     pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(FileSource, FileSource), HubError> {
         let transcoder = self.complete(transcoder, Role::Transcoder)?;
         let model = match model {
@@ -77,10 +76,10 @@ impl Hub {
         Ok((model, transcoder))
     }
 
-    /// The files of a model alone, on this machine, as [`Hub::pair`].
+    /// Returns the files of a model alone on this machine, as [`Hub::pair`].
     ///
     /// # Errors
-    /// It is not here or not complete.
+    /// Fails where it is not there or not complete.
     pub fn model(&self, source: &Source) -> Result<FileSource, HubError> {
         self.complete(source, Role::Model)
     }
@@ -100,12 +99,12 @@ impl Hub {
     }
 }
 
-/// The file of another repository that a missing file is.
+/// Returns the file of another repository for which a missing file stands.
 pub(super) fn elsewhere(name: &str) -> Option<Reference> {
     Reference::parse(name).filter(|_| name.starts_with("hf://"))
 }
 
-/// The model that a transcoder names.
+/// Returns the model that a transcoder names.
 pub(super) fn model_of(transcoder: &str, name: Option<&str>) -> Result<Source, HubError> {
     let unusable = |what: String| HubError::NoModel { transcoder: transcoder.to_owned(), what };
     let name = name.ok_or_else(|| unusable("does not say for which model it was trained".to_owned()))?;

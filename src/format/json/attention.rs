@@ -1,4 +1,4 @@
-//! What a file says of why heads looked where they looked: `qk_tracing_results` of a node, and `qk_only_nodes` at the top.
+//! QK attributions of a file: `qk_tracing_results` of a node, and `qk_only_nodes` at the top.
 
 use super::fields::{Number, Text, Whole};
 use super::names::Names;
@@ -19,7 +19,7 @@ struct Traced<'a> {
     top_k_marginal_contributors: Option<Vec<(Text<'a>, Number)>>,
 }
 
-/// What a node's `qk_tracing_results` say; `None` where they cannot be read.
+/// Reads a node's `qk_tracing_results`; `None` where they cannot be read.
 pub(super) fn trace(raw: &RawValue, names: &Names<'_>) -> Option<QkTrace> {
     let traced: Traced<'_> = serde_json::from_str(raw.get()).ok()?;
     let node = |id: Text<'_>| match names.find(&id.0).first() {
@@ -41,7 +41,7 @@ pub(super) fn trace(raw: &RawValue, names: &Names<'_>) -> Option<QkTrace> {
     })
 }
 
-/// The nodes of `qk_only_nodes`, an object by their ids. What cannot be read of them is left out.
+/// Reads the nodes of `qk_only_nodes`, an object by their ids, without those that cannot be read.
 pub(super) fn only(raw: &RawValue) -> BTreeMap<Arc<str>, QkOnly> {
     let nodes = Object::of(raw).unwrap_or_default();
     let node = |raw: &RawValue| {

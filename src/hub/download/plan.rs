@@ -1,4 +1,4 @@
-//! What would have to come, asked of the server: listings, and the small files that say what else belongs to it.
+//! Plan of a download, asked of the server: listings, and the small files that name further files.
 
 use super::remote::{Listed, Listing, Remote};
 use super::store::Store;
@@ -41,17 +41,17 @@ struct Plan<'a> {
     hub: &'a Hub,
     remote: Remote<'a>,
     anew: bool,
-    /// By repository and revision.
+    /// Listings by repository and revision.
     listings: BTreeMap<(String, String), Listing>,
     offer: Offer,
 }
 
 impl Plan<'_> {
-    /// Adds what is missing of a model or transcoder; gives the model that a transcoder names.
+    /// Adds the missing files of a model or transcoder; returns the model that a transcoder names.
     fn add(&mut self, source: &Source, role: Option<Role>) -> Result<Option<String>, HubError> {
         if let Some(contents) = self.on_disk(source, role)? {
             let elsewhere: Vec<_> = contents.missing.iter().filter_map(|name| elsewhere(name)).collect();
-            // What a directory of the person's own lacks is not in any repository; its loader says so.
+            // What a directory of the user's own lacks is not in any repository; its loader says so.
             let is_directory = matches!(source, Source::Directory(_));
             if contents.missing.is_empty() || is_directory {
                 self.add_files(&elsewhere)?;
@@ -88,7 +88,7 @@ impl Plan<'_> {
         Ok(needed.model_name)
     }
 
-    /// What is on this machine; `None` where there is nothing of it, or where the server is to be asked anyway.
+    /// Returns the contents on this machine; `None` where there are none, or where the server is to be asked anyway.
     fn on_disk(&self, source: &Source, role: Option<Role>) -> Result<Option<Contents>, HubError> {
         if self.anew && matches!(source, Source::Hub(_)) {
             return Ok(None);
@@ -149,7 +149,7 @@ impl Plan<'_> {
     }
 }
 
-/// A repository on the server as a shelf.
+/// Listing of a repository on the server.
 struct OnServer<'a> {
     remote: &'a Remote<'a>,
     access: &'a Access,

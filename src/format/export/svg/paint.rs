@@ -1,4 +1,4 @@
-//! The figure's marks.
+//! Drawing of the figure's elements.
 
 use super::super::Theme;
 use super::super::escape::xml;
@@ -8,7 +8,7 @@ use crate::format::svg::{Page, Svg};
 use crate::graph::{Part, SuperEdge};
 use std::fmt::Write as _;
 
-/// Colours that are told apart by whoever sees few; what they say is said by form too.
+/// Colours that remain distinct under colour blindness; shapes repeat all that they tell.
 struct Palette {
     paper: &'static str,
     column: &'static str,
@@ -124,9 +124,9 @@ fn heading(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette)
     out.text((24.0, 52.0), &quiet, &format!("{}: {line}", sheet.part_name()));
 }
 
-/// Where edges meet the boxes: side by side, in the order of where they lead, so that few of them cross.
+/// Points where edges meet the boxes: side by side, in the order of their other ends, so that few edges cross.
 struct Ports {
-    /// Of each edge, as a share of the box's width from its middle: at the source, at the target.
+    /// Offsets of each edge, as shares of the box's width from its middle: at the source, at the target.
     at: Vec<(f64, f64)>,
 }
 
@@ -155,7 +155,7 @@ impl Ports {
         Self { at }
     }
 
-    /// The two ends of an edge: the upper side of its source, the lower side of its target.
+    /// Returns the two ends of an edge: on the upper side of its source, on the lower side of its target.
     fn ends(&self, layout: &Layout, nth: usize) -> [(f64, f64); 2] {
         let edge = &layout.edges[nth];
         let (source, target) = (&layout.spots[edge.source], &layout.spots[edge.target]);
@@ -167,7 +167,7 @@ impl Ports {
     }
 }
 
-/// An edge's curve: straight up out of its source, and straight up into its target.
+/// Curve of an edge: straight up out of its source, and straight up into its target.
 struct Curve {
     from: (f64, f64),
     to: (f64, f64),
@@ -199,7 +199,7 @@ impl Curve {
         )
     }
 
-    /// The point at a share of its way.
+    /// Returns the point at parameter `t`, from 0 at the source to 1 at the target.
     fn at(&self, t: f64) -> (f64, f64) {
         let ((x1, y1), (x2, y2)) = (self.from, self.to);
         let (c1, c2) = (y1 - self.bend, y2 + self.bend);
@@ -209,8 +209,8 @@ impl Curve {
     }
 }
 
-/// The weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one for
-/// which there is no such place is left out.
+/// Draws the weights of edges, strongest first, each on its curve where it hides neither a box nor another weight; one
+/// for which there is no such place is left out.
 fn weights(out: &mut Svg, layout: &Layout, ports: &Ports, palette: &Palette) {
     const SIZE: f64 = 9.0;
     let mut taken: Vec<[f64; 4]> = layout
@@ -278,7 +278,7 @@ fn node(out: &mut Svg, sheet: &Sheet<'_>, at: usize, spot: &Spot, palette: &Pale
     out.put(format_args!("</g>"));
 }
 
-/// A node's sign: a disc for a feature, a diamond for an error, a square for a token, a bar for an output.
+/// Draws a node's sign: a disc for a feature, a diamond for an error, a square for a token, a bar for a logit.
 fn sign(shape: Shape, x: f64, y: f64, stroke: &str, palette: &Palette) -> String {
     let r = RADIUS;
     let points = |list: &[(f64, f64)], fill: &str| {
