@@ -28,7 +28,7 @@ pub struct Asking {
     pub missing: Vec<Feature>,
     /// Servers, and what the download discloses to each: a sentence each.
     pub told: Vec<String>,
-    /// Setting that forbids the network, where it is the only reason that nothing can be fetched.
+    /// Setting that forbids the network, if one does.
     pub forbidden: Option<&'static str>,
 }
 

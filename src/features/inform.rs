@@ -15,6 +15,7 @@ impl Library {
     /// Adds densities and labels to a graph's features. A dashboard is read only where no summary has the density, and
     /// the hub is not asked. Labels of files that the user named take precedence over those of the graph's own file,
     /// others do not; none is made from contexts.
+    ///
     /// # Errors
     /// The work was stopped.
     pub fn inform(&self, document: &mut Document, monitor: &Monitor) -> Result<(), FeatureError> {
