@@ -86,9 +86,9 @@ pub(super) struct Heads<'a> {
     pub n_positions: usize,
 }
 
-/// Carries the gradients at the heads' outputs, `at_queries` `[rows, d_attn]`, to the value vectors: `[merged rows,
-/// d_kv]`. `spread` is the layout of the spread members' rows, which the fresh ones follow; `merged` that of all
-/// members' rows in the result.
+/// Carries the gradients at the heads' outputs, `at_queries` `[rows, d_attn]`, to the value vectors:
+/// `[merged rows, d_kv]`. `spread` is the layout of the spread members' rows, which the fresh ones follow; `merged`
+/// that of all members' rows in the result.
 pub(super) fn through_attention(
     heads: &Heads<'_>,
     at_queries: &Tensor,

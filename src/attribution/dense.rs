@@ -155,8 +155,8 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Uploads the members' read vectors, `[members, d]`, and their positions from 1 on as one-hot columns, `[last
-    /// position, members]`.
+    /// Uploads the members' read vectors, `[members, d]`, and their positions from 1 on as one-hot columns,
+    /// `[last position, members]`.
     fn send_reads(
         &self,
         targets: &[TargetRow],

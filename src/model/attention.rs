@@ -89,8 +89,8 @@ impl AttentionWeights<'_> {
     }
 }
 
-/// Returns the masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query` `[heads, n,
-/// head_dim]`, over `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
+/// Returns the masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query`
+/// `[heads, n, head_dim]`, over `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
 pub(super) fn scores(
     spec: &ModelSpec,
     query: &Tensor,
