@@ -27,7 +27,7 @@ pub struct PathsArgs {
     json: bool,
 }
 
-/// Opens, searches, and tells: the strongest first.
+/// Opens the graph, and prints the paths, the strongest first.
 ///
 /// # Errors
 /// The file cannot be read, or has no such nodes.
