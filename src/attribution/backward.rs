@@ -95,7 +95,7 @@ impl Replacement<'_> {
     /// constant part and the floating-point operations.
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub fn rows(
         &self,
         targets: &[TargetRow],

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 /// and say nothing.
 const ZEROED: usize = 1;
 
-/// The same for Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
+/// Such positions of Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
 const ZEROED_OF_GEMMA_3_IT: usize = 4;
 
 /// Intermediates of one layer for a prompt of `P` tokens.
@@ -31,11 +31,11 @@ pub struct CapturedLayer {
 /// One forward pass.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// The prompt, leading special token included, `[P]`.
+    /// Ids of the prompt, leading special token included, `[P]`.
     pub ids: Vec<u32>,
     /// Number of leading positions whose activations and errors count as zero.
     pub zeroed: usize,
-    /// The layers.
+    /// Layers.
     pub layers: Vec<CapturedLayer>,
     /// Divisor of the final norm, `[P, 1]`.
     pub final_divisor: Tensor,
@@ -47,7 +47,7 @@ impl Capture {
     /// Runs `model` on `ids` and encodes each layer's feature input.
     ///
     /// # Errors
-    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(
         model: &Transformer,
         transcoder: &Transcoder,

@@ -114,7 +114,7 @@ fn runs(rows: &[Vec<f32>], d: usize, device: &Device) -> Result<Vec<Run>, TraceE
     stretches(&counts).into_iter().map(run).collect()
 }
 
-/// The active features and their decoders.
+/// Active features and their decoders.
 #[derive(Debug)]
 pub(super) struct Decoders<'a> {
     pub transcoder: &'a Transcoder,

@@ -117,7 +117,7 @@ impl Replacement<'_> {
     /// Adds the direct effects on `targets` to `block`, except for those at position 0.
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub(super) fn rows_in_full(
         &self,
         targets: &[TargetRow],

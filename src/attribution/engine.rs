@@ -28,7 +28,7 @@ pub const HALF_PROBABILITIES_OFF: f64 = 0.06;
 /// A model with its transcoder and tokenizer.
 #[derive(Debug)]
 pub struct Engine {
-    /// The language model.
+    /// Language model.
     pub model: Transformer,
     /// Transcoder that replaces its MLPs.
     pub transcoder: Transcoder,
@@ -144,7 +144,7 @@ impl Engine {
     /// Traces the prompt of `options`, returning a partial trace if it is stopped; see [`Tracing`].
     ///
     /// # Errors
-    /// As [`Engine::begin`], and a prompt that cannot be read.
+    /// Fails as [`Engine::begin`] does, and where the prompt cannot be read.
     pub fn trace(
         &self,
         options: &TraceOptions,
@@ -207,7 +207,7 @@ impl Engine {
     /// Runs the model on a prompt, to intervene on the run.
     ///
     /// # Errors
-    /// The prompt or the weights cannot be read, or the work was stopped.
+    /// Fails where the prompt or the weights cannot be read, or the work was stopped.
     pub fn capture(&self, prompt: &str, monitor: &Monitor) -> Result<Capture, TraceError> {
         self.capture_tokens(&self.read(prompt)?, monitor)
     }
@@ -215,7 +215,7 @@ impl Engine {
     /// Runs the model on tokens, to intervene on the run.
     ///
     /// # Errors
-    /// The weights cannot be read, or the work was stopped.
+    /// Fails where the weights cannot be read, or the work was stopped.
     pub fn capture_tokens(&self, tokens: &[Token], monitor: &Monitor) -> Result<Capture, TraceError> {
         Capture::run(&self.model, &self.transcoder, &ids(tokens), monitor)
     }
@@ -237,7 +237,7 @@ impl Engine {
     /// writes into, through the final norm's weight and the unembedding. Attention and later MLPs are left out.
     ///
     /// # Errors
-    /// The feature is not there, weights cannot be read, or the work was stopped.
+    /// Fails where there is no such feature, weights cannot be read, or the work was stopped.
     pub fn promoted(&self, layer: usize, feature: usize, monitor: &Monitor) -> Result<Promoted, TraceError> {
         monitor.report("promoted tokens", 0, 1)?;
         Ok(self.promoted_all(layer, &[feature], monitor)?.swap_remove(0))
@@ -246,7 +246,7 @@ impl Engine {
     /// Does the same for several features of a layer, in one product with the unembedding.
     ///
     /// # Errors
-    /// As [`Engine::promoted`].
+    /// Fails as [`Engine::promoted`] does.
     pub fn promoted_all(
         &self,
         layer: usize,
@@ -265,7 +265,7 @@ impl Engine {
     /// `[n, d]`, row after row.
     ///
     /// # Errors
-    /// A feature is not there, or the decoders cannot be read.
+    /// Fails where there is no such feature, or the decoders cannot be read.
     pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TraceError> {
         let here = |feature: usize| layer < self.transcoder.n_layers() && feature < self.transcoder.n_features(layer);
         if let Some(feature) = features.iter().find(|feature| !here(**feature)) {

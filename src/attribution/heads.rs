@@ -79,7 +79,7 @@ impl HeadSplit {
 struct Below {
     /// Input of each head at each query, of the whole stream, `[heads, P, head_dim]`.
     of_all: Tensor,
-    /// The same of the part of the stream that passed no head so far.
+    /// Input of each head at each query, of the part of the stream that passed no head so far, `[heads, P, head_dim]`.
     of_stays: Tensor,
 }
 
@@ -87,7 +87,7 @@ impl Replacement<'_> {
     /// Splits the edge from the source in `column` to `target` by heads.
     ///
     /// # Errors
-    /// Decoders cannot be read, or the work was stopped.
+    /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
         let (n_layers, d) = (self.layers.len(), self.d_model);
         let (position, mut written) = self.written_by(column)?;

@@ -128,7 +128,7 @@ impl<'a> Probe<'a> {
     /// Freezes the model at `capture`, a run of it.
     ///
     /// # Errors
-    /// As [`Probe::new`].
+    /// Fails as [`Probe::new`] does.
     pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
         let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
         let layers = capture.layers.iter().enumerate();
@@ -251,7 +251,7 @@ impl<'a> Probe<'a> {
     /// Returns a feature's margin at a position, and whether it is active there.
     ///
     /// # Errors
-    /// As [`Probe::row`].
+    /// Fails as [`Probe::row`] does.
     pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
         let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
         let layer = at.layer.index();
@@ -272,7 +272,7 @@ impl<'a> Probe<'a> {
     /// the closest first.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn closest(
         &self,
         most: usize,

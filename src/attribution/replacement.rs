@@ -92,7 +92,7 @@ impl<'a> Replacement<'a> {
     /// of active features in memory; else they are read again at each use.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(
         model: &Transformer,
         transcoder: &'a Transcoder,

@@ -31,7 +31,7 @@ pub struct FindArgs {
 /// Opens and searches the graph, and prints the matches, the best first.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails where the file cannot be read.
 pub fn run(args: &FindArgs) -> Result<()> {
     let open = args.graph.open()?;
     let found = find(&open, &args.text, args.all);

@@ -56,7 +56,7 @@ pub struct GenerateArgs {
 /// Loads the model, generates, and streams the text.
 ///
 /// # Errors
-/// The model cannot be loaded, the prompt cannot be read, or the interventions cannot be made.
+/// Fails where the model cannot be loaded, the prompt cannot be read, or the interventions cannot be made.
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let asked = args.alter.read()?;
     let stop = Cancel::default();

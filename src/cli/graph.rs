@@ -61,7 +61,7 @@ pub fn share(text: &str) -> Result<f64, String> {
 /// Opens a graph's file and its session. Notices of the session go to stderr.
 ///
 /// # Errors
-/// The file cannot be read, or holds no graph.
+/// Fails where the file cannot be read, or holds no graph.
 pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
     let document = format::open(file)?;
     let place = SessionPlace::beside(file, config::data_folder().as_deref());

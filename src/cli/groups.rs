@@ -28,7 +28,7 @@ pub struct GroupsArgs {
 /// Opens the graph, and prints its supernodes, their edges and proposals.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails where the file cannot be read.
 pub fn run(args: &GroupsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let graph = &open.document.graph;

@@ -32,7 +32,7 @@ pub struct CompletionsArgs {
 /// Prints a manual page.
 ///
 /// # Errors
-/// There is no such subcommand, or stdout cannot be written to.
+/// Fails where there is no such subcommand, or stdout cannot be written to.
 pub fn manual(args: &ManualArgs) -> Result<()> {
     let page = match &args.subcommand {
         Some(name) => page_of(name)?,
@@ -44,7 +44,7 @@ pub fn manual(args: &ManualArgs) -> Result<()> {
 /// Prints a completion script.
 ///
 /// # Errors
-/// Stdout cannot be written to.
+/// Fails where stdout cannot be written to.
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);

@@ -17,7 +17,7 @@ pub struct ModelsArgs {
 /// Lists the models; the network is not touched.
 ///
 /// # Errors
-/// The cache cannot be listed, or stdout cannot be written.
+/// Fails where the cache cannot be listed, or stdout cannot be written to.
 pub fn run(args: &ModelsArgs) -> Result<()> {
     let hub = hub(true);
     let inventory = hub.inventory()?;

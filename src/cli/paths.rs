@@ -30,7 +30,7 @@ pub struct PathsArgs {
 /// Opens the graph, and prints the paths, the strongest first.
 ///
 /// # Errors
-/// The file cannot be read, or has no such nodes.
+/// Fails where the file cannot be read, or has no such nodes.
 pub fn run(args: &PathsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let (from, to) = (node_named(&open.document, &args.from)?, node_named(&open.document, &args.to)?);

@@ -21,11 +21,11 @@ const READ: &str = "{msg:14} {bar:40} {decimal_bytes}/{decimal_total_bytes} {dec
 /// Outcome of work that is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenStopped {
-    /// It is abandoned at once.
+    /// Abandoned at once.
     Abandon,
-    /// It returns its result so far.
+    /// Asked for its result so far.
     Keep,
-    /// It is abandoned at once, and the next run continues there.
+    /// Abandoned at once; the next run continues there.
     Resume,
 }
 

@@ -79,7 +79,7 @@ pub struct TokensArgs {
 /// Loads the tokenizer and prints the tokens.
 ///
 /// # Errors
-/// The model cannot be loaded or the prompt cannot be read.
+/// Fails where the model cannot be loaded, or the prompt cannot be read.
 pub fn run(args: &TokensArgs) -> Result<()> {
     let ((text, tokens), warnings) = match args.engine.open_model()? {
         Some(alone) => (args.prompt.read(&alone)?, alone.warnings),

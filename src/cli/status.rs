@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The ending of a task's record.
+/// File ending of a task's record.
 const RECORD: &str = "run";
 
 /// Show how far an array of tasks is: which shards are done, running, stopped or missing, and tokens a second.

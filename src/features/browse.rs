@@ -150,7 +150,7 @@ impl Catalogue<'_> {
     /// Returns the first `limit` features of a selection in an order, and their number.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn list(
         &self,
         selection: &Selection,
@@ -185,7 +185,7 @@ impl Catalogue<'_> {
     /// best first.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn search(&self, selection: &Selection, pattern: &str, monitor: &Monitor) -> Result<Vec<Hit>, Cancelled> {
         let matcher = SkimMatcherV2::default();
         let words: Vec<&str> = pattern.split_whitespace().collect();

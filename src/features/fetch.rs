@@ -119,7 +119,7 @@ impl Library {
     /// something may have come. Failures are part of the outcome; features that came are not asked for again.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn fetch(
         &self,
         features: &[Feature],

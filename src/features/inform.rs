@@ -17,7 +17,7 @@ impl Library {
     /// others do not; none is made from contexts.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn inform(&self, document: &mut Document, monitor: &Monitor) -> Result<(), FeatureError> {
         let features: BTreeSet<(Layer, FeatureId)> = document
             .graph

@@ -167,7 +167,7 @@ impl Library {
     /// while it is asked, [`ASKING`](crate::features::remote::ASKING) is reported.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn read(&self, layer: Layer, feature: FeatureId, monitor: &Monitor) -> Result<Found, Cancelled> {
         let mut found = self.read_here(layer, feature);
         if found.dashboard.is_some() {

@@ -93,6 +93,8 @@ impl Search<'_> {
         }))
     }
 
+    /// Checks that a store was built for this transcoder, by its name.
+    ///
     /// # Errors
     /// Fails where a store built by this program names another transcoder, which sizes alone need not show. An imported
     /// store has the other program's name of it.

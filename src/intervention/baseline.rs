@@ -30,7 +30,7 @@ impl Baseline {
     /// Runs the model on a prompt.
     ///
     /// # Errors
-    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(engine: &Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, InterventionError> {
         let capture = engine.capture_tokens(tokens, monitor)?;
         let last = capture.final_output.narrow(0, capture.n_positions() - 1, 1)?;

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 pub struct Effects {
     /// Requested outputs, in that order.
     pub targets: Vec<TokenEffect>,
-    /// The likeliest tokens of the base run, most likely first.
+    /// Likeliest tokens of the base run, most likely first.
     pub before: Vec<TokenEffect>,
-    /// The likeliest tokens of the altered run, most likely first.
+    /// Likeliest tokens of the altered run, most likely first.
     pub after: Vec<TokenEffect>,
     /// Tokens whose probability rose, the largest rise first.
     pub rising: Vec<TokenEffect>,

@@ -48,13 +48,13 @@ pub struct Next {
 /// Reason that a continuation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It has the requested length.
+    /// Requested length reached.
     Long,
-    /// It fills the model's context.
+    /// Context of the model full.
     Full,
-    /// The last token is a special one, such as that of the text's end.
+    /// Last token special, such as that of the text's end.
     Special,
-    /// It was stopped on request.
+    /// Stopped on request.
     Stopped,
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Linear, ModelError, ModelSpec, Norm};
 use candle_core::{D, Device, Tensor};
 use std::ops::Range;
 
-/// The projections of one layer's attention, with biases and norms where the model has them.
+/// Projections of one layer's attention, with biases and norms where the model has them.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights<'a> {
     /// Query weight, `[d_attn, d]`.
@@ -43,7 +43,7 @@ impl AttentionWeights<'_> {
     /// Returns queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn heads(
         &self,
         spec: &ModelSpec,
@@ -76,7 +76,7 @@ impl AttentionWeights<'_> {
     /// Returns the attention output, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn write(
         &self,
         spec: &ModelSpec,

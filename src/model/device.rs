@@ -30,7 +30,7 @@ impl DeviceName {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where this build or this machine does not have it.
+    /// Fails with [`ModelError::Device`] where this build or this machine does not have it.
     pub fn open(self) -> Result<Device, ModelError> {
         let refuse = |what: String| Err(ModelError::Device { name: self, what });
         let (is_built, feature) = match self {
@@ -54,7 +54,7 @@ impl DeviceName {
 /// Choice of the device: one by name, or `auto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The card of this machine where there is one and the model is worth it and fits, else the CPU.
+    /// Card of this machine where there is one and the model is worth it and fits, else the CPU.
     #[default]
     Auto,
     /// The named device.

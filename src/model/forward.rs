@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Input of a pass: one prompt, the positions after a cache, or several prompts whose rows lie one after another.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    /// The residual stream in front of the first layer, `[rows, d]`.
+    /// Residual stream in front of the first layer, `[rows, d]`.
     resid: Tensor,
     prompts: Vec<Prompt<'a>>,
     end: End,

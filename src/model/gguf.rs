@@ -69,7 +69,7 @@ pub(super) struct GgufTensor {
     pub paired_heads: Option<usize>,
 }
 
-/// The header of a GGUF file.
+/// Header of a GGUF file.
 #[derive(Debug)]
 pub struct Gguf {
     path: String,

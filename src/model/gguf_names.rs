@@ -14,11 +14,11 @@ pub(super) enum Rename {
 /// Order of a tensor's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadRowOrder {
-    /// As in the Hugging Face layout.
+    /// Order of the Hugging Face layout.
     Plain,
     /// Rows of query heads with the two halves of each rotated pair adjacent.
     PairedQueries,
-    /// The same for key heads.
+    /// Rows of key heads with the two halves of each rotated pair adjacent.
     PairedKeys,
 }
 

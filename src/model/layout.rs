@@ -6,35 +6,35 @@
 pub struct Layout {
     /// Prefixes in use, the usual one first.
     pub prefixes: &'static [&'static str],
-    /// The token embedding, `[V, d]`.
+    /// Token embedding, `[V, d]`.
     pub embedding: &'static str,
-    /// The embedding of positions, `[P, d]`, where they are learned.
+    /// Embedding of positions, `[P, d]`, where they are learned.
     pub positions: &'static str,
-    /// The unembedding, `[V, d]`, where it is not the embedding: its full names, the usual one last.
+    /// Unembedding, `[V, d]`, where it is not the embedding: its full names, the usual one last.
     pub unembedding: &'static [&'static str],
-    /// The last norm.
+    /// Final norm.
     pub final_norm: &'static str,
     /// Prefix of a layer's number.
     pub layers: &'static str,
-    /// The norm in front of attention.
+    /// Norm in front of attention.
     pub attention_norm: &'static str,
-    /// The norm behind attention, where there is one.
+    /// Norm behind attention, where there is one.
     pub after_attention_norm: Option<&'static str>,
-    /// The norm in front of the MLP.
+    /// Norm in front of the MLP.
     pub mlp_norm: &'static str,
-    /// The norm behind the MLP, where there is one.
+    /// Norm behind the MLP, where there is one.
     pub after_mlp_norm: Option<&'static str>,
     /// Queries, keys and values.
     pub heads: HeadTensors,
-    /// The norms over each head of the queries and of the keys, where there are any.
+    /// Norms over each head of the queries and of the keys, where there are any.
     pub head_norms: [&'static str; 2],
-    /// Attention's output.
+    /// Output of attention.
     pub attention_out: &'static str,
-    /// The part of the MLP that the activation function is applied to, where there is a gate.
+    /// Gate projection, whose output the activation function is applied to, where there is one.
     pub gate: Option<&'static str>,
-    /// The MLP's first projection.
+    /// First projection of the MLP.
     pub up: &'static str,
-    /// The MLP's last projection.
+    /// Last projection of the MLP.
     pub down: &'static str,
     /// True where projections are stored as `[in, out]` instead of `[out, in]`.
     pub by_input: bool,

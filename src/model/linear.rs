@@ -71,7 +71,7 @@ impl Linear<'_> {
     /// Applies the projection to `x` `[P, in]`: `[P, out]`.
     ///
     /// # Errors
-    /// The weight cannot be read, or the work was stopped.
+    /// Fails where the weight cannot be read, or the work was stopped.
     pub fn apply(&self, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         cancel.check()?;
         let y = if self.device.is_cpu() {

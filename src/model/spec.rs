@@ -29,7 +29,7 @@ pub struct ModelSpec {
     pub d_mlp: usize,
     /// Longest prompt in tokens.
     pub max_positions: usize,
-    /// The norms between the layers.
+    /// Norms between the layers.
     pub norm: NormKind,
     /// Term added to the mean square or the variance under the norms' root.
     pub norm_eps: f64,
@@ -69,7 +69,7 @@ pub struct ModelSpec {
 pub struct LayerSpec {
     /// Sliding window: key j is visible to query i where i - j is less than this.
     pub window: Option<usize>,
-    /// Its rotary frequencies; `None` where positions are learned.
+    /// Rotary frequencies; `None` where positions are learned.
     pub rope: Option<RopeSpec>,
 }
 

@@ -159,7 +159,7 @@ impl Transformer {
     /// Returns the MLP's output for its input, both `[P, d]`, in front of a norm that may follow.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn mlp(&self, layer: usize, input: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         let project = |part: MlpPart, x: &Tensor| -> Result<Tensor, ModelError> {
             self.files.mlp(&self.spec, layer, part, &self.device)?.apply(x, cancel)
@@ -180,7 +180,7 @@ impl Transformer {
     /// Runs the model on `ids`, unaltered: logits `[P, V]`.
     ///
     /// # Errors
-    /// Weights cannot be read, an id is past the vocabulary, or the work was stopped.
+    /// Fails where weights cannot be read, an id is past the vocabulary, or the work was stopped.
     pub fn run(&self, ids: &[u32], cancel: &Cancel) -> Result<Vec<Vec<f32>>, ModelError> {
         let resid = self.forward(self.prompt(ids)?, &mut (), cancel)?;
         self.logits(&self.last_normed(&resid, None)?.0, cancel)

@@ -19,7 +19,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Numbers that are converted at a time by one thread.
 const PIECE: usize = 1 << 16;
 
-/// The tensors of one or more safetensors files, npz archives or GGUF files.
+/// Tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
 pub struct Weights {
     place: FileSource,

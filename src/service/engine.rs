@@ -23,7 +23,7 @@ pub struct EngineOptions {
 
 /// Model without a transcoder.
 pub struct ModelAlone {
-    /// The language model.
+    /// Language model.
     pub model: Transformer,
     /// Tokenizer of the model.
     pub tokenizer: Tokenizer,

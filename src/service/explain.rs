@@ -49,7 +49,7 @@ impl ExplainReply {
     /// it.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn named(mut self, knows: Option<&dyn FeatureSource>, monitor: &Monitor) -> Result<Self, Cancelled> {
         let Some(knows) = knows else { return Ok(self) };
         let listed = self.listed.iter().flatten().chain(self.why.iter().map(|why| &why.margin));

@@ -46,7 +46,7 @@ impl LabelLookup {
     /// Looks up the features of a graph, the contexts of all kept ones included; `file` are the labels of its own file.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn whole(
         knows: &Arc<dyn FeatureSource>,
         graph: &Arc<AttributionGraph>,
@@ -68,7 +68,7 @@ impl LabelLookup {
     /// Runs one slice. Returns the results so far, and whether they are complete.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     pub fn run(self, monitor: &Monitor) -> Result<(FeatureLabels, bool), Cancelled> {
         let started = Instant::now();
         let feature_of = |id: NodeId| match self.graph.node(id).kind {

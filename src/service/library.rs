@@ -40,7 +40,7 @@ pub trait FeatureSource: Send + Sync + 'static {
     /// Does the same, and asks the hub for a feature that is not known here, if allowed.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     fn read(&self, feature: Feature, monitor: &Monitor) -> Result<Found, Cancelled>;
 
     /// Returns the label of a feature, without its dashboard.
@@ -68,7 +68,7 @@ pub trait FeatureSource: Send + Sync + 'static {
     /// Fetches what is missing of features; `told` is called with features for which something may have come.
     ///
     /// # Errors
-    /// The work was stopped.
+    /// Fails where the work was stopped.
     fn fetch(
         &self,
         _features: &[Feature],

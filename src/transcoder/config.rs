@@ -21,19 +21,19 @@ pub enum Kind {
 /// Hook of the feature input (TransformerLens names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum FeatureInput {
-    /// The residual stream in front of the layer; of a dictionary alone.
+    /// Residual stream in front of the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_pre")]
     ResidPre,
-    /// The residual stream behind the layer; of a dictionary alone.
+    /// Residual stream behind the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_post")]
     ResidPost,
-    /// The residual stream between attention and the MLP's norm.
+    /// Residual stream between attention and the MLP's norm.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
     /// Residual stream there divided by the norm's divisor, before the norm's weight.
     #[serde(rename = "ln2.hook_normalized")]
     Normalized,
-    /// The MLP's input.
+    /// Input of the MLP.
     #[serde(rename = "mlp.hook_in")]
     MlpIn,
 }
@@ -69,20 +69,20 @@ impl FeatureInput {
 /// Hook of the feature output (TransformerLens names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum FeatureOutput {
-    /// The MLP's output, in front of a norm that may follow it.
+    /// Output of the MLP, in front of a norm that may follow it.
     #[serde(rename = "mlp.hook_out")]
     MlpOut,
     /// MLP's output as added to the residual stream. The same as [`MlpOut`](Self::MlpOut) for models without such a
     /// norm.
     #[serde(rename = "hook_mlp_out")]
     HookMlpOut,
-    /// As [`FeatureInput::ResidPre`].
+    /// Residual stream in front of the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_pre")]
     ResidPre,
-    /// The residual stream between attention and the MLP's norm; of a dictionary alone.
+    /// Residual stream between attention and the MLP's norm; of a dictionary alone.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
-    /// As [`FeatureInput::ResidPost`].
+    /// Residual stream behind the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_post")]
     ResidPost,
 }

@@ -6,11 +6,11 @@ use crate::intervention::Mode;
 use crate::job::Monitor;
 use crate::verify::{Ablation, Bench, Correlation, VerifyError};
 
-/// What a change of a node is measured in.
+/// Sentence on the unit of a node's change.
 pub const UNIT: &str = "The unit is that of the target: of a feature its pre-activation, of an output its demeaned logit before \
                         a final softcap.";
 
-/// What a prediction is, in a sentence; [`predicted`] says it exactly.
+/// Sentence on predictions; [`predicted`] defines them exactly.
 pub const PREDICTED: &str =
     "Predicted is, in the direct mode, the edge alone, and in the others the sum over all paths of the graph.";
 

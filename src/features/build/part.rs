@@ -191,7 +191,7 @@ impl Part {
     /// Writes the part, whole or not at all.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails where the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), BuildError> {
         Ok(write_atomically(path, |out| {
             let mut out = BufWriter::with_capacity(BUFFER, Hashing { inner: out, hasher: Sha256::new() });

@@ -16,7 +16,7 @@ const LONGEST: usize = 3;
 const PIECES: usize = 6;
 /// Share of all contexts that counts as most of them.
 const MOST: (usize, usize) = (3, 4);
-/// The same share where several tokens are named.
+/// Share that counts as most contexts where several tokens are named.
 const MANY: (usize, usize) = (2, 3);
 
 /// Context with its peak.
