@@ -240,7 +240,7 @@ fn for_entry(args: &TraceArgs, entry: &Entry) -> TraceArgs {
     own
 }
 
-/// Returns the index with five digits, followed by a slug of ASCII letters.
+/// Returns the index with five digits, followed by a slug of ASCII letters and digits.
 fn file_name(index: usize, line: &Line) -> String {
     let named = line.entry.as_ref().ok().and_then(|entry| entry.slug.as_ref().or(entry.prompt.as_ref()));
     let slug = slug(named.map_or("", String::as_str));

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 /// Asks for consent to what `lines` say, unless `yes` was given beforehand.
 ///
 /// # Errors
-/// Fails where the user declines, or stdin is not interactive.
+/// Fails where the user declines, or stdin or stderr is no terminal.
 pub fn ask(lines: &[String], yes: bool) -> Result<()> {
     if yes {
         return Ok(());

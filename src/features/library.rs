@@ -135,7 +135,7 @@ impl Library {
         self.sources.iter().map(|source| source.origin.clone()).chain(hub).collect()
     }
 
-    /// Returns true where there is no source, and no hub to ask either.
+    /// Returns true where there is no source, and no server to ask.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty() && self.labels.is_empty() && self.remote.is_none() && self.site.is_none()
     }

@@ -133,7 +133,7 @@ pub fn finish(engine: &Engine, part: &Part, out: &Path, monitor: &Monitor) -> Re
     Ok(built)
 }
 
-/// Writer of dashboards, with the texts and effects that they need.
+/// Settings and token texts that dashboards are written with.
 struct Sheet {
     transcoder: String,
     texts: BTreeMap<u32, String>,
