@@ -1,5 +1,5 @@
-//! The attention pattern, transposed: what gradients at queries give to keys. The one step of the CPU's backward pass that
-//! is no large matrix product.
+//! Gradients carried through the transposed attention pattern, from queries to keys: the one step of the CPU's backward
+//! pass that is no large matrix product.
 
 use crate::attribution::TraceError;
 use crate::job::Cancel;
@@ -7,20 +7,20 @@ use crate::parallel;
 use candle_core::{Device, Layout, Storage, Tensor};
 use gemm::Parallelism;
 
-/// Prompts longer than this are mixed in matrix products of pieces of the pattern; shorter ones entry by entry.
+/// Prompt length above which the pattern is applied in matrix products of pieces, not entry by entry.
 const LONG: usize = 96;
 
 /// Queries, and keys, of a piece of the pattern.
 const PIECE: usize = 128;
 
-/// Members whose gradients one thread mixes at a time. Theirs are neighbouring positions, so that little of what is
+/// Members whose gradients one thread mixes at a time. They have neighbouring positions, so that little of what is
 /// multiplied is padding.
 const TOGETHER: usize = 4;
 
-/// Where a target's gradient stands in the rows in front of attention.
+/// Place of a target's gradient in the rows in front of attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Spread over positions 1..=p, this far into each position's block.
+    /// Spread over positions 1..=p, at this offset in each position's block.
     Spread(usize),
     /// At its own position alone, in this row.
     Unspread(usize),
@@ -29,11 +29,11 @@ pub(super) enum Source {
 /// A target whose gradient passes attention.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ActiveTarget {
-    /// Which target.
+    /// Index of the target.
     pub target: usize,
     /// Its position, at least 1.
     pub position: usize,
-    /// Where its gradient stands.
+    /// Place of its gradient.
     pub source: Source,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Blocks for targets at `positions`, which descend.
+    /// Builds the blocks of targets at `positions`, which descend.
     pub fn new(n_positions: usize, positions: impl Iterator<Item = usize> + Clone) -> Self {
         let mut offsets = vec![0];
         for k in 1..n_positions {
@@ -65,29 +65,30 @@ impl Blocks {
         Self { offsets }
     }
 
-    /// First row and number of rows of block `k`, from 1.
+    /// Returns the first row and the number of rows of block `k`, from 1.
     pub fn block(&self, k: usize) -> (usize, usize) {
         (self.offsets[k - 1], self.offsets[k] - self.offsets[k - 1])
     }
 
-    /// Rows of all blocks.
+    /// Returns the number of rows of all blocks.
     pub fn rows(&self) -> usize {
         self.offsets.last().copied().unwrap_or(0)
     }
 }
 
-/// One layer's pattern and how its heads lie.
+/// One layer's attention pattern and head counts.
 pub(super) struct Heads<'a> {
-    /// `[heads, P, P]` (query, key), norm_scales folded in. Contiguous, and on the device of the gradients.
+    /// Attention pattern `[heads, P, P]` (query, key), norm scales folded in. Contiguous, and on the device of the
+    /// gradients.
     pub pattern: &'a Tensor,
     pub n_heads: usize,
     pub n_kv_heads: usize,
     pub n_positions: usize,
 }
 
-/// Carries gradients at what the heads read, `at_queries` `[rows, d_attn]`, to the value vectors: `[merged rows, d_kv]`.
-/// `spread` tells where the spread members' rows stand, `merged` where all members' rows go; fresh rows follow the
-/// spread ones.
+/// Carries the gradients at the heads' outputs, `at_queries` `[rows, d_attn]`, to the value vectors:
+/// `[merged rows, d_kv]`. `spread` is the layout of the spread members' rows, which the fresh ones follow; `merged`
+/// that of all members' rows in the result.
 pub(super) fn through_attention(
     heads: &Heads<'_>,
     at_queries: &Tensor,
@@ -99,7 +100,7 @@ pub(super) fn through_attention(
     mix_with(heads, at_queries, members, spread, merged, LONG, cancel)
 }
 
-/// The rows of a member's gradient: (query, row).
+/// Returns the rows of a member's gradient: (query, row).
 fn rows_of(member: &ActiveTarget, spread: &Blocks) -> Vec<(usize, usize)> {
     match member.source {
         Source::Spread(rank) => (1..=member.position).map(|q| (q, spread.block(q).0 + rank)).collect(),
@@ -107,7 +108,7 @@ fn rows_of(member: &ActiveTarget, spread: &Blocks) -> Vec<(usize, usize)> {
     }
 }
 
-/// A [`Heads`] whose pattern is at hand as numbers.
+/// [`Heads`] with the pattern as a slice.
 struct PlainHeads<'a> {
     pattern: &'a [f32],
     n_heads: usize,
@@ -115,7 +116,7 @@ struct PlainHeads<'a> {
     n_positions: usize,
 }
 
-/// The numbers of a contiguous tensor on the CPU.
+/// Returns the numbers of a contiguous tensor on the CPU.
 fn numbers<'a>(storage: &'a Storage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
     match storage {
         Storage::Cpu(storage) => Ok(&storage.as_slice::<f32>()?[layout.start_offset()..]),
@@ -123,7 +124,7 @@ fn numbers<'a>(storage: &'a Storage, layout: &Layout) -> candle_core::Result<&'a
     }
 }
 
-/// [`through_attention`], in matrix products where prompts are longer than `long`.
+/// Does what [`through_attention`] does, in matrix products where prompts are longer than `long`.
 fn mix_with(
     heads: &Heads<'_>,
     at_queries: &Tensor,
@@ -177,8 +178,8 @@ fn mix_with(
     Ok(Tensor::from_vec(out, (merged.rows(), d_kv), &Device::Cpu)?)
 }
 
-/// Adds the mixed `queries` of some members, all of whose positions from 1 on are there, to their `keys`: for each piece
-/// of the pattern one matrix product over all of them. Gives up halfway when it is cancelled.
+/// Adds the mixed `queries` of some members, which all have every position from 1 on, to their `keys`: one matrix
+/// product over all members for each piece of the pattern. Returns halfway when it is cancelled.
 fn mix_by_products(
     heads: &PlainHeads<'_>,
     queries: &[Vec<(usize, &[f32])>],
@@ -227,7 +228,7 @@ fn mix_by_products(
     }
 }
 
-/// `sum` `[m, n]` += the transpose of `left` `[k, m]` times `right` `[k, n]`, each with the distance of its rows.
+/// Adds the transpose of `left` `[k, m]` times `right` `[k, n]` to `sum` `[m, n]`; the strides are of rows.
 fn add_product(
     sum: &mut [f32],
     (left, left_stride): (&[f32], usize),
@@ -261,7 +262,7 @@ fn add_product(
     }
 }
 
-/// The widest vector instructions that this processor has.
+/// Widest vector instructions of this processor.
 #[derive(Clone, Copy)]
 enum Kernel {
     Plain,
@@ -310,8 +311,8 @@ fn accumulate_avx512(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: 
     accumulate(heads, queries, keys);
 }
 
-/// keys[k] += pattern[h, q, k] * queries[q] for each head h, into the key-value head that it reads. Inlined into its
-/// callers, so that each is compiled for its own instructions.
+/// Adds pattern[h, q, k] * queries[q] to keys[k] for each head h, into the key-value head that it reads. Inlined into
+/// its callers, so that each is compiled for its own instructions.
 #[inline(always)]
 fn accumulate(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&mut [f32]]) {
     let (n, group) = (heads.n_positions, heads.n_heads / heads.n_kv_heads);
@@ -334,13 +335,13 @@ fn accumulate(heads: &PlainHeads<'_>, queries: &[(usize, &[f32])], keys: &mut [&
 mod tests {
     use super::*;
 
-    /// Noise in [-1, 1].
+    /// Returns noise in [-1, 1].
     fn noise(i: usize) -> f32 {
         ((i as f32 * 12.9898).sin() * 43758.547).fract()
     }
 
-    /// The same out of tensor operations alone: rows are laid out in full, padded with zeros, and each head's pattern is one
-    /// batched product.
+    /// Computes the same by tensor operations alone: rows are laid out in full, padded with zeros, and each head's
+    /// pattern is one batched product.
     fn mix_by_tensors(
         heads: &Heads<'_>,
         at_queries: &Tensor,
@@ -371,7 +372,7 @@ mod tests {
         Ok(at_keys.index_select(&Tensor::from_vec(ragged, merged.rows(), device)?, 0)?)
     }
 
-    /// Both forms against that out of tensor operations, for members at `positions`, every third of them fresh.
+    /// Compares both forms with [`mix_by_tensors`], for members at `positions`, every third of them fresh.
     fn compare(n_positions: usize, positions: &[usize]) {
         let (n_heads, n_kv_heads, width) = (4, 2, 3);
         let pattern: Vec<f32> = (0..n_heads * n_positions * n_positions)

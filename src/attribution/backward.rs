@@ -1,8 +1,8 @@
 //! The linear backward pass: rows of the attribution graph, many targets at a time.
 //!
 //! Each target starts at its own layer and reaches no position after its own. Rows lie in blocks by position, so that
-//! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: what
-//! would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
+//! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: the
+//! gradient that would flow into it is contracted with what the forward pass propagated there (see `Replacement`).
 
 use crate::attribution::TraceError;
 use crate::attribution::attention_backward::{ActiveTarget, Blocks, Heads, Source, through_attention};
@@ -12,48 +12,48 @@ use crate::model::Precision;
 use crate::parallel;
 use candle_core::Tensor;
 
-/// Operations of a matrix product between two looks at whether to stop: at 100 GFLOP/s 20 ms.
+/// Operations of a matrix product between two checks of the cancel flag: 20 ms at 100 GFLOP/s.
 const PIECE_OPERATIONS: usize = 2_000_000_000;
 
 /// A target of the backward pass.
 #[derive(Clone, Debug)]
 pub struct TargetRow {
-    /// The layer in front of whose MLP it reads; the number of layers for an output.
+    /// Layer whose feature input it reads; the number of layers for an output.
     pub layer: usize,
-    /// Where it reads.
+    /// Position that it reads.
     pub position: usize,
-    /// What its value multiplies the residual stream with, norms included. `[d]`
+    /// Read vector at the residual stream, norms included, `[d]`.
     pub read: Vec<f32>,
-    /// What its value has besides: an encoder's bias.
+    /// Constant part of its value: an encoder's bias.
     pub constant: f32,
 }
 
-/// Rows of the attribution graph on their way.
+/// Rows of the attribution graph that are being computed.
 pub(super) struct Block<'a> {
     /// `[targets, columns]`: active features, errors, tokens.
     pub values: &'a mut [f32],
-    /// What flows from constants into each target.
+    /// Constant part of each target's value.
     pub constants: Vec<f32>,
-    /// Floating-point operations of the matrix products, and of the patterns' that are none.
+    /// Floating-point operations of the matrix products and of the entry-by-entry attention patterns.
     pub operations: u64,
 }
 
-/// Gradients on their way down.
+/// Gradients at the layer that the backward pass has reached.
 struct Flow<'a> {
     targets: &'a [TargetRow],
     /// Targets whose gradient is spread over positions, by descending position.
     spread: Vec<usize>,
     blocks: Blocks,
-    /// `[blocks.rows(), d]`
+    /// Gradients of the spread targets, `[blocks.rows(), d]`.
     rows: Option<Tensor>,
     /// Targets whose gradient stands at their own position alone, by descending position.
     fresh: Vec<usize>,
-    /// `[fresh, d]`
+    /// Gradients of the fresh targets, `[fresh, d]`.
     fresh_rows: Option<Tensor>,
 }
 
 impl Flow<'_> {
-    /// All rows, those that are spread in front.
+    /// Returns all rows, the spread ones first.
     fn all_rows(&self) -> Result<Option<Tensor>, TraceError> {
         let parts: Vec<&Tensor> = self.rows.iter().chain(&self.fresh_rows).collect();
         Ok(match parts.as_slice() {
@@ -63,7 +63,7 @@ impl Flow<'_> {
         })
     }
 
-    /// Rows of one position, and whose they are.
+    /// Returns the rows of each position with the targets that they belong to.
     fn by_position(&self, n_positions: usize) -> Result<Vec<(usize, Tensor, Vec<usize>)>, TraceError> {
         let mut parts = Vec::new();
         for k in 1..n_positions {
@@ -86,16 +86,16 @@ impl Flow<'_> {
 }
 
 impl Replacement<'_> {
-    /// Columns of a row: active features, errors, tokens.
+    /// Returns the number of columns of a row: active features, errors, tokens.
     pub fn n_columns(&self) -> usize {
         self.decoders.n_active() + (self.layers.len() + 1) * self.n_positions
     }
 
-    /// Adds the direct effects on `targets` to `values`, zeros before, `[targets, columns]`; gives what flows from constants
-    /// into each target, and the floating-point operations.
+    /// Adds the direct effects on `targets` to `values` `[targets, columns]`, which hold zeros; returns each target's
+    /// constant part and the floating-point operations.
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub fn rows(
         &self,
         targets: &[TargetRow],
@@ -113,7 +113,7 @@ impl Replacement<'_> {
         Ok((block.constants, block.operations))
     }
 
-    /// [`Replacement::rows`] on the CPU, but for targets at position 0.
+    /// Does what [`Replacement::rows`] does on the CPU, except for targets at position 0.
     pub(super) fn rows_by_position(
         &self,
         targets: &[TargetRow],
@@ -155,7 +155,7 @@ impl Replacement<'_> {
         self.contract_tokens(&flow, block)
     }
 
-    /// Targets at position 0, which a prompt of one token has.
+    /// Computes the targets at position 0, which a prompt of one token has.
     fn read_first_position(&self, targets: &[TargetRow], block: &mut Block<'_>) -> Result<(), TraceError> {
         for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
             let streams: Vec<Vec<f32>> = self.first_position[target.layer].to_vec2()?;
@@ -166,12 +166,12 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// The column of a token.
+    /// Returns the column of a token.
     pub(super) fn token_column(&self, position: usize) -> usize {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
-    /// Lets the targets that read what `layer`'s MLP does (or the final norm) enter.
+    /// Adds the targets that read `layer`'s feature input (or the final norm) to the flow.
     fn join(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
         let targets = flow.targets;
         let joins = |target: &TargetRow| target.layer == layer && target.position > 0;
@@ -228,7 +228,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// The skip connection of `layer`: feature output to feature input.
+    /// Carries the gradient through the skip connection of `layer`, from feature output to feature input.
     fn pass_skip(
         &self,
         flow: &mut Flow<'_>,
@@ -261,7 +261,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Contracts the gradient at `layer`'s attention output with what came there from position 0.
+    /// Contracts the gradient at `layer`'s attention output with what attention carries there from position 0.
     fn contract_first_position(&self, flow: &Flow<'_>, layer: usize, block: &mut Block<'_>) -> Result<(), TraceError> {
         let (columns, token) = (self.n_columns(), self.token_column(0));
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
@@ -276,9 +276,9 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T. Unspread targets become spread. The
-    /// gradients at what attention writes are `beside_skip`, where a skip connection has been added to the residual branch
-    /// beside it.
+    /// Carries the gradient through attention of `layer`: residual branch, and W_O^T, the pattern transposed, W_V^T.
+    /// Unspread targets become spread. `beside_skip` holds the gradients at attention's output where a skip connection
+    /// beside it has been added to the residual branch.
     fn pass_attention(
         &self,
         flow: &mut Flow<'_>,
@@ -324,8 +324,8 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Lays `input` (spread rows, then fresh ones) out in the blocks of all members; a fresh member's rows are 0 but at
-    /// its own position.
+    /// Lays `input` (spread rows, then fresh ones) out in the blocks of all members; a fresh member's rows are 0 except
+    /// at its own position.
     fn spread_out(
         &self,
         input: &Tensor,
@@ -346,7 +346,7 @@ impl Replacement<'_> {
         Ok(padded.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?)
     }
 
-    /// Contracts what reached the embeddings.
+    /// Contracts the gradients that reached the embeddings.
     fn contract_tokens(&self, flow: &Flow<'_>, block: &mut Block<'_>) -> Result<(), TraceError> {
         let columns = self.n_columns();
         for (position, rows, whose) in flow.by_position(self.n_positions)? {
@@ -364,7 +364,7 @@ impl Replacement<'_> {
     }
 }
 
-/// `rows` `[n, k]` times `weight` `[k, m]`, looking now and then whether to stop.
+/// Multiplies `rows` `[n, k]` by `weight` `[k, m]`, checking now and then whether to stop.
 fn product(rows: &Tensor, weight: &Tensor, precision: Precision, cancel: &Cancel) -> Result<Tensor, TraceError> {
     let ((n, k), m) = (rows.dims2()?, weight.dim(1)?);
     let step = (PIECE_OPERATIONS / (2 * k * m).max(1)).max(1);
@@ -389,8 +389,8 @@ mod tests {
     use candle_core::Device;
     use std::path::Path;
 
-    /// Decoders read again for each block, and blocks of other sizes, on a model whose features write into several
-    /// layers and through a norm behind them.
+    /// Compares held decoders with decoders read again for each block, and block sizes, on a model whose features write
+    /// into several layers and through a norm behind them.
     #[test]
     fn rows_do_not_depend_on_what_is_held() {
         let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemma2_clt_jumprelu");

@@ -1,4 +1,4 @@
-//! One forward pass of the real model, with everything kept that the local replacement model freezes.
+//! Forward pass of the real model that keeps everything the local replacement model freezes.
 
 use crate::attribution::{TraceError, sizes};
 use crate::job::Monitor;
@@ -6,23 +6,23 @@ use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::{Active, Transcoder};
 use candle_core::Tensor;
 
-/// Positions whose activations and errors count as zero: the leading special token, whose activations are huge and
-/// say nothing.
+/// Leading positions whose activations and errors count as zero: the leading special token, whose activations are huge
+/// and say nothing.
 const ZEROED: usize = 1;
 
-/// The same for Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
+/// Such positions of Gemma-3 instruction models, whose every prompt begins `<bos><start_of_turn>user` and a newline.
 const ZEROED_OF_GEMMA_3_IT: usize = 4;
 
-/// What one layer computed for a prompt of `P` tokens.
+/// Intermediates of one layer for a prompt of `P` tokens.
 #[derive(Clone, Debug)]
 pub struct CapturedLayer {
     /// Attention pattern `[heads, P, P]` (query, key).
     pub pattern: Tensor,
-    /// The norms' norm_scales, `[P, 1]` each.
+    /// Norm scales, `[P, 1]` each.
     pub norm_scales: NormScales,
-    /// What the layer's features read, `[P, d]`.
+    /// Feature input, `[P, d]`.
     pub feature_input: Tensor,
-    /// What they reconstruct, `[P, d]`.
+    /// Feature output, which the features reconstruct, `[P, d]`.
     pub feature_output: Tensor,
     /// Features with a non-zero activation, by position, then feature.
     pub active: Vec<Active>,
@@ -31,15 +31,15 @@ pub struct CapturedLayer {
 /// One forward pass.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// The prompt, leading special token included, `[P]`.
+    /// Ids of the prompt, leading special token included, `[P]`.
     pub ids: Vec<u32>,
-    /// Positions, from the first, whose activations and errors count as zero.
+    /// Number of leading positions whose activations and errors count as zero.
     pub zeroed: usize,
-    /// The layers.
+    /// Layers.
     pub layers: Vec<CapturedLayer>,
-    /// The final norm's norm_scales, `[P, 1]`.
+    /// Divisor of the final norm, `[P, 1]`.
     pub final_divisor: Tensor,
-    /// The final norm's output, `[P, d]`.
+    /// Output of the final norm, `[P, d]`.
     pub final_output: Tensor,
 }
 
@@ -47,7 +47,7 @@ impl Capture {
     /// Runs `model` on `ids` and encodes each layer's feature input.
     ///
     /// # Errors
-    /// Weights cannot be read, a value leaves the range of f32, or the work was stopped.
+    /// Fails where weights cannot be read, a value leaves the range of f32, or the work was stopped.
     pub fn run(
         model: &Transformer,
         transcoder: &Transcoder,
@@ -75,18 +75,18 @@ impl Capture {
         Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), final_divisor, final_output })
     }
 
-    /// Tokens, `P`.
+    /// Returns the number of tokens, `P`.
     pub fn n_positions(&self) -> usize {
         self.ids.len()
     }
 
-    /// Active features of all layers, `A`.
+    /// Returns the number of active features of all layers, `A`.
     pub fn n_active(&self) -> usize {
         self.layers.iter().map(|layer| layer.active.len()).sum()
     }
 }
 
-/// What a pass keeps, by layer.
+/// Hooks that record a pass, layer by layer.
 struct Recorder<'a> {
     model: &'a Transformer,
     transcoder: &'a Transcoder,
@@ -152,7 +152,7 @@ impl Hooks for Recorder<'_> {
     }
 }
 
-/// How many positions count as zero for a transcoder of the model that is called so.
+/// Returns how many leading positions count as zero for a transcoder of the model of this name.
 pub(super) fn zeroed_positions(model_name: &str) -> usize {
     if model_name.contains("gemma-3") && model_name.ends_with("-it") { ZEROED_OF_GEMMA_3_IT } else { ZEROED }
 }

@@ -1,4 +1,4 @@
-//! Memory and work of a trace before anything is known but its prompt.
+//! Memory and work of a trace, estimated from its prompt alone.
 
 use crate::attribution::plan::{Accelerator, Room, free, gib};
 use crate::attribution::sizes::{Sizes, forward_operations};
@@ -7,27 +7,26 @@ use crate::model::Transformer;
 use crate::transcoder::Transcoder;
 use std::fmt;
 
-/// Features that fire for a token in a layer, where only the forward pass can tell: from few to many, of published
-/// transcoders.
+/// Active features of a token in a layer, few to many, of published transcoders: only the forward pass can tell.
 const ACTIVE_PER_TOKEN: [usize; 2] = [5, 200];
 
-/// What a trace may hold and compute, before its forward pass: from few active features to many.
+/// Memory and work of a trace before its forward pass, each for few and for many active features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostEstimate {
     /// Tokens of the prompt.
     pub positions: usize,
     /// Active features, where every token has few in every layer, or many.
     pub active: [usize; 2],
-    /// The most that the process will hold at any time, in bytes.
+    /// Peak memory of the process, in bytes.
     pub memory_bytes: [u64; 2],
     /// Floating-point operations.
     pub operations: [u64; 2],
-    /// The most that will be held on the device, where it has memory of its own.
+    /// Peak memory of the device, where it has memory of its own.
     pub device: Option<[DeviceMemory; 2]>,
 }
 
 impl CostEstimate {
-    /// For a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
+    /// Estimates the cost for a prompt of `positions` tokens, of which at most `max_feature_nodes` features get a row.
     ///
     /// # Errors
     /// [`TraceError::Memory`] or [`TraceError::DeviceMemory`] where even few active features would not fit.

@@ -1,4 +1,4 @@
-//! What is written at each feature output: decoder rows of active features times their activations, errors, constants.
+//! Vectors written at each feature output: decoder rows of active features times their activations, errors, constants.
 
 use crate::attribution::TraceError;
 use crate::attribution::replacement::PostMlpNorm;
@@ -7,42 +7,42 @@ use crate::transcoder::{Active, Transcoder};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
-/// What is written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
+/// Vectors written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
 #[derive(Debug)]
 pub(super) struct DecoderRows {
     position: usize,
     rows: Rows,
-    /// Where the features are.
+    /// Places of the features.
     pub segments: Vec<Segment>,
-    /// The error's column.
+    /// Column of the error node.
     pub error: Option<usize>,
 }
 
 /// Features of one source layer at one position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    /// The layer that they read from.
+    /// Layer whose feature input they read.
     source: usize,
-    /// The first of them among that layer's active features.
+    /// Index of the first among that layer's active features.
     first: usize,
-    /// Their first column.
+    /// Column of the first.
     pub column: usize,
-    /// Their first row.
+    /// Row of the first.
     pub row: usize,
-    /// How many.
+    /// Number of features.
     pub count: usize,
 }
 
 #[derive(Debug)]
 enum Rows {
-    /// `[features + 1 or 2, d]`
+    /// Rows in memory, `[features + 1 or 2, d]`.
     Held(Tensor),
-    /// The features' rows are read anew each time that they are used; error and constants `[1 or 2, d]` are held.
+    /// Error and constants `[1 or 2, d]` in memory; the features' rows are read again at each use.
     OnDisk(Vec<f32>),
 }
 
 impl DecoderRows {
-    /// Rows in all.
+    /// Returns the number of rows.
     pub fn n_rows(&self) -> usize {
         self.n_features() + 1 + usize::from(self.error.is_some())
     }
@@ -51,12 +51,12 @@ impl DecoderRows {
         self.segments.iter().map(|segment| segment.count).sum()
     }
 
-    /// Whether the features' rows are in memory.
+    /// Returns true where the features' rows are in memory.
     pub fn is_held(&self) -> bool {
         matches!(self.rows, Rows::Held(_))
     }
 
-    /// Adds the effects `[rows]` of what is written here to their columns of a target's row, and to its constant.
+    /// Adds the effects `[rows]` of these vectors to their columns of a target's row, and to its constant.
     pub fn add(&self, effects: &[f32], out: &mut [f32], constant: &mut f32) {
         let n = self.n_rows();
         for segment in &self.segments {
@@ -71,16 +71,17 @@ impl DecoderRows {
     }
 }
 
-/// What is written at one layer and neighbouring positions, for one batched product.
+/// Rows written at one layer and neighbouring positions, for one batched product.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// The first of the positions.
+    /// First of the positions.
     pub first: usize,
     /// `[positions, most rows of one of them, d]`: rows as in [`DecoderRows`], then zeros.
     pub rows: Tensor,
 }
 
-/// Neighbouring positions whose rows, padded to the most of them, take at most half as much again as they are.
+/// Splits positions into stretches of neighbours whose rows, padded to the most of them, take at most half as much
+/// again.
 fn stretches(counts: &[usize]) -> Vec<Range<usize>> {
     let (mut found, mut start) = (Vec::new(), 0);
     let (mut sum, mut most) = (0, 0);
@@ -99,7 +100,7 @@ fn stretches(counts: &[usize]) -> Vec<Range<usize>> {
     found
 }
 
-/// Rows of positions from 1 on, `d` numbers each, as [`Run`]s on a device.
+/// Uploads rows of positions from 1 on, `d` numbers each, as [`Run`]s to a device.
 fn runs(rows: &[Vec<f32>], d: usize, device: &Device) -> Result<Vec<Run>, TraceError> {
     let counts: Vec<usize> = rows.iter().map(|rows| rows.len() / d).collect();
     let run = |positions: Range<usize>| -> Result<Run, TraceError> {
@@ -113,40 +114,40 @@ fn runs(rows: &[Vec<f32>], d: usize, device: &Device) -> Result<Vec<Run>, TraceE
     stretches(&counts).into_iter().map(run).collect()
 }
 
-/// The active features and their decoders.
+/// Active features and their decoders.
 #[derive(Debug)]
 pub(super) struct Decoders<'a> {
     pub transcoder: &'a Transcoder,
-    /// By layer; by position, then feature.
+    /// Active features by layer; in a layer by position, then feature.
     pub active: Vec<Vec<Active>>,
-    /// First column of each layer's active features; the number of all at the end.
+    /// First column of each layer's active features, then their total.
     columns: Vec<usize>,
-    /// Whether the rows of active features are held, in f32.
+    /// True where the rows of active features are held, in f32.
     held: bool,
     zeroed: usize,
     device: Device,
 }
 
-/// What is written at a layer apart from features.
+/// Vectors written at a layer apart from features.
 pub(super) struct Fixed<'a> {
-    /// The feature output minus its skip term, `[P, d]`.
+    /// Feature output minus its skip term, `[P, d]`.
     pub output: &'a Tensor,
-    /// What the skip term holds of constants, `[d]`.
+    /// Constant part of the skip term, `[d]`.
     pub constant: Option<Vec<f32>>,
-    /// The norm that what is written passes.
+    /// Norm behind the feature output.
     pub behind: &'a PostMlpNorm,
 }
 
-/// What is written at one layer.
+/// Vectors written at one layer.
 #[derive(Debug, Default)]
 pub(super) struct WrittenLayer {
-    /// By position; `None` at position 0.
+    /// Rows by position; `None` at position 0.
     pub writes: Vec<Option<DecoderRows>>,
-    /// The same for batched products, where rows are held on a device with memory of its own.
+    /// The same rows for batched products, where they are held on a device with memory of its own.
     pub runs: Vec<Run>,
     /// L2 norms of the error vectors, `[P]`.
     pub error_norms: Vec<f32>,
-    /// The constants written at position 0, `[d]`.
+    /// Constants written at position 0, `[d]`.
     pub first: Vec<f32>,
 }
 
@@ -165,12 +166,12 @@ impl<'a> Decoders<'a> {
         Self { transcoder, active, columns, held, zeroed, device }
     }
 
-    /// Active features of all layers.
+    /// Returns the number of active features of all layers.
     pub fn n_active(&self) -> usize {
         self.columns.last().copied().unwrap_or(0)
     }
 
-    /// What is written at `layer`.
+    /// Returns the vectors written at `layer`.
     pub fn layer(&self, layer: usize, fixed: Fixed<'_>) -> Result<WrittenLayer, TraceError> {
         let (n_positions, d) = fixed.output.dims2()?;
         let bias = self.transcoder.decoder_bias(layer)?;
@@ -236,7 +237,7 @@ impl<'a> Decoders<'a> {
         Ok(all)
     }
 
-    /// What is written at `layer`, read again for batched products on the device.
+    /// Reads the vectors written at `layer` again, for batched products on the device.
     pub fn runs(
         &self,
         layer: usize,
@@ -250,7 +251,7 @@ impl<'a> Decoders<'a> {
         runs(&rows, d, &self.device)
     }
 
-    /// The rows `[n, d]` of what is written at `layer`, through the norm `behind`.
+    /// Returns the vectors written at `layer`, carried through the norm `behind`, `[n, d]`.
     pub fn rows(
         &self,
         layer: usize,
@@ -267,7 +268,7 @@ impl<'a> Decoders<'a> {
         }
     }
 
-    /// The same as numbers, row after row.
+    /// Returns the same as numbers, row after row.
     fn plain_rows(
         &self,
         layer: usize,
@@ -285,7 +286,7 @@ impl<'a> Decoders<'a> {
         Ok(rows)
     }
 
-    /// Gives back the pages of all decoders that write at `layer`.
+    /// Releases the pages of all decoders that write at `layer`.
     pub fn release(&self, layer: usize) {
         for source in self.sources(layer) {
             self.transcoder.release_decoders(source);
@@ -310,7 +311,7 @@ impl<'a> Decoders<'a> {
         segments
     }
 
-    /// Decoder rows of the features of `segments` into `layer`, times their activations.
+    /// Reads the decoder rows of the features of `segments` into `layer`, times their activations.
     fn feature_rows(&self, layer: usize, segments: &[Segment], d: usize) -> Result<Vec<f32>, TraceError> {
         let features = segments.iter().flat_map(|segment| {
             let active = &self.active[segment.source][segment.first..segment.first + segment.count];

@@ -1,13 +1,13 @@
-//! Work that a device's memory turns out too small for, on half as much at a time.
+//! Retries of work that the device's memory is too small for, on half as much at a time.
 
 use crate::attribution::TraceError;
 use std::collections::VecDeque;
 
-/// Does `work` on `most` at a time, or on half as many as long as the device runs out of memory; gives what came of it, and
-/// how many it was done on.
+/// Does `work` on `most` items at a time, halving the number while the device runs out of memory; returns the result
+/// and the number of items that fitted.
 ///
 /// # Errors
-/// Any other error of `work` as it is; [`TraceError::DeviceFull`] where there is no room even for one.
+/// Returns any other error of `work` as it is; fails with [`TraceError::DeviceFull`] where not even one fits.
 pub(super) fn retry_halved<T>(
     most: usize,
     mut work: impl FnMut(usize) -> Result<T, TraceError>,
@@ -22,8 +22,7 @@ pub(super) fn retry_halved<T>(
     }
 }
 
-/// Takes the first `n` of the first block. Where that is not all of it, what is left is cut into blocks of `n`, in the same
-/// order.
+/// Takes the first `n` of the first block. The rest of that block is cut into blocks of `n`, in the same order.
 pub(super) fn take<T: Clone>(blocks: &mut VecDeque<Vec<T>>, n: usize) -> Vec<T> {
     let mut block = blocks.pop_front().unwrap_or_default();
     if n < block.len() {
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
     use crate::model::ModelError;
 
-    /// What candle says of a full card, at one floor or another.
+    /// Returns candle's error for a full card, of one of its kinds.
     fn full(nth: usize) -> TraceError {
         let error = |text: &str| candle_core::Error::Msg(text.to_owned());
         match nth % 2 {
@@ -47,7 +46,7 @@ mod tests {
         }
     }
 
-    /// Every row once and in order, in blocks no larger than what has room, and never tried again in larger ones.
+    /// Checks that every row is done once and in order, in blocks no larger than what fitted before.
     #[test]
     fn blocks_are_halved_until_they_fit_and_everything_is_done() {
         for room in [1, 2, 7, 10, 512, 1000] {

@@ -1,9 +1,8 @@
-//! An edge split by the attention heads that it passes.
+//! Edges split by the attention heads that they pass.
 //!
-//! The local replacement model is linear, and what flows from a source to a target does so over paths that at each
-//! attention layer in between either stay in the residual stream or pass one of its heads. So an edge is a sum over such
-//! paths, and may be split by the first head on the way or by the last one. Skip connections of transcoders count as
-//! residual stream.
+//! The local replacement model is linear, and a source acts on a target over paths that at each attention layer in
+//! between either stay in the residual stream or pass one of its heads. So an edge is a sum over such paths, and may be
+//! split by the first head on the way or by the last one. Skip connections of transcoders count as residual stream.
 
 use crate::attribution::TraceError;
 use crate::attribution::backward::TargetRow;
@@ -11,76 +10,76 @@ use crate::attribution::replacement::{FrozenLayer, Replacement};
 use crate::job::Cancel;
 use candle_core::Tensor;
 
-/// Half precision and a file's digits move an edge by at most this share.
+/// Largest share by which half precision and a file's rounding change an edge.
 const ROUNDED: f32 = 0.01;
 
-/// What of an edge passes one head.
+/// Parts of an edge that pass one head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadPart {
-    /// The attention layer.
+    /// Layer of the head.
     pub layer: usize,
-    /// The head.
+    /// Index of the head in its layer.
     pub head: usize,
-    /// Over the path that passes this head and no other.
+    /// Part over the path that passes this head and no other.
     pub alone: f32,
-    /// Over all paths whose first head, from the source up, is this one.
+    /// Part over all paths whose first head, from the source up, is this one.
     pub first: f32,
-    /// Over all paths whose last head, in front of the target, is this one.
+    /// Part over all paths whose last head, in front of the target, is this one.
     pub last: f32,
 }
 
 impl HeadPart {
-    /// The larger of what passes it first and what passes it last, sign aside.
+    /// Returns the larger of `first` and `last` in absolute value.
     pub fn size(&self) -> f32 {
         self.first.abs().max(self.last.abs())
     }
 }
 
-/// An edge, split. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
+/// Split of an edge by heads. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadSplit {
-    /// The whole edge.
+    /// Whole edge.
     pub total: f32,
-    /// What passes no head: only where source and target are at one position.
+    /// Part that passes no head: 0 unless source and target are at one position.
     pub stays: f32,
-    /// By layer, then head: every head between source and target.
+    /// Every head between source and target, by layer, then head.
     pub heads: Vec<HeadPart>,
 }
 
 impl HeadSplit {
-    /// What passes two heads or more. 0 where one attention layer lies between.
+    /// Returns the part that passes two heads or more. 0 where one attention layer lies between.
     pub fn chained(&self) -> f32 {
         self.total - self.stays - self.alone()
     }
 
-    /// What passes one head and no other, over all heads.
+    /// Returns the part that passes exactly one head, over all heads.
     pub fn alone(&self) -> f32 {
         self.heads.iter().map(|part| part.alone).sum()
     }
 
-    /// The heads, by the larger of what passes them first and what passes them last, the largest first.
+    /// Returns the heads by [`HeadPart::size`], the largest first.
     pub fn strongest(&self) -> Vec<HeadPart> {
         let mut heads = self.heads.clone();
         heads.sort_by(|a, b| b.size().total_cmp(&a.size()));
         heads
     }
 
-    /// Whether an edge of this weight, which a file may have rounded, can be the one that was split.
+    /// Returns true where an edge of this weight, which a file may have rounded, can be the one that was split.
     pub fn is_of(&self, weight: f32) -> bool {
         (weight - self.total).abs() <= ROUNDED * weight.abs().max(self.total.abs())
     }
 
-    /// How many attention layers lie between source and target.
+    /// Returns the number of attention layers between source and target.
     pub fn n_layers(&self) -> usize {
         self.heads.chunk_by(|a, b| a.layer == b.layer).count()
     }
 }
 
-/// What a layer's heads read of what comes from the source.
+/// Head inputs of one layer that come from the source.
 struct Below {
-    /// `[heads, P, head_dim]`: what each head reads at each query of the whole stream.
+    /// Input of each head at each query, of the whole stream, `[heads, P, head_dim]`.
     of_all: Tensor,
-    /// The same of the stream that passed no head so far.
+    /// Input of each head at each query, of the part of the stream that passed no head so far, `[heads, P, head_dim]`.
     of_stays: Tensor,
 }
 
@@ -88,7 +87,7 @@ impl Replacement<'_> {
     /// Splits the edge from the source in `column` to `target` by heads.
     ///
     /// # Errors
-    /// Decoders cannot be read, or the work was stopped.
+    /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
         let (n_layers, d) = (self.layers.len(), self.d_model);
         let (position, mut written) = self.written_by(column)?;
@@ -167,8 +166,8 @@ impl Replacement<'_> {
         Ok(split)
     }
 
-    /// What a source writes into the residual stream: its position, and by the layer in front of whose attention it then
-    /// stands, rows `[1, d]`.
+    /// Returns the position of a source and the rows `[1, d]` that it writes into the residual stream, each with the
+    /// layer in front of whose attention it is added.
     fn written_by(&self, column: usize) -> Result<(usize, Vec<(usize, Tensor)>), TraceError> {
         let first_token = self.n_columns() - self.n_positions;
         if column >= first_token {
@@ -194,13 +193,13 @@ impl Replacement<'_> {
         Ok((at, written))
     }
 
-    /// `row` `[1, d]` at a position, nothing at the others: `[P, d]`.
+    /// Returns `[P, d]` with `row` `[1, d]` at `position` and zeros elsewhere.
     fn placed(&self, row: &Tensor, position: usize) -> Result<Tensor, TraceError> {
         let zeros = |n: usize| Tensor::zeros((n, self.d_model), row.dtype(), &self.device);
         Ok(Tensor::cat(&[&zeros(position)?, row, &zeros(self.n_positions - position - 1)?], 0)?)
     }
 
-    /// What each head reads of a stream `[P, d]`: `[heads, P, head_dim]`.
+    /// Returns the pattern-weighted values of each head for a stream `[P, d]`: `[heads, P, head_dim]`.
     fn head_reads(&self, frozen: &FrozenLayer, stream: &Tensor) -> Result<Tensor, TraceError> {
         let values = self.precision.product(stream, &frozen.value.t()?)?;
         let head_dim = values.dim(1)? / self.n_kv_heads;
@@ -211,20 +210,20 @@ impl Replacement<'_> {
         Ok(frozen.pattern.matmul(&values)?)
     }
 
-    /// What all heads write for what they read: `[P, d]`.
+    /// Returns the attention output of all heads for `reads`: `[P, d]`.
     fn head_writes(&self, frozen: &FrozenLayer, reads: &Tensor) -> Result<Tensor, TraceError> {
         let joined = reads.transpose(0, 1)?.contiguous()?.flatten_from(1)?;
         Ok(self.precision.product(&joined, &frozen.output.t()?)?)
     }
 
-    /// Gradients at what each head reads, of those at what attention writes `[P, d]`: `[heads, P, head_dim]`.
+    /// Carries gradients at the attention output `[P, d]` to each head: `[heads, P, head_dim]`.
     fn at_heads(&self, frozen: &FrozenLayer, gradients: &Tensor) -> Result<Tensor, TraceError> {
         let joined = self.precision.product(gradients, &frozen.output)?;
         let head_dim = joined.dim(1)? / self.n_heads;
         Ok(joined.reshape((self.n_positions, self.n_heads, head_dim))?.transpose(0, 1)?.contiguous()?)
     }
 
-    /// Gradients in front of attention, of those at what each head reads: `[P, d]`.
+    /// Carries gradients at each head to the stream in front of attention: `[P, d]`.
     fn head_gradients(&self, frozen: &FrozenLayer, at_heads: &Tensor) -> Result<Tensor, TraceError> {
         let head_dim = at_heads.dim(2)?;
         let group = self.n_heads / self.n_kv_heads;

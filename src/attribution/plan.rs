@@ -7,41 +7,41 @@ use crate::model::{Transformer, free_memory};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Matrix products of one layer over one block of rows are kept below this. Larger blocks gain little, and lose on small
+/// Most operations of one layer's matrix products over one block of rows. Larger blocks gain little, and lose on small
 /// models, whose gradients then outgrow the cache.
 const LAYER_OPERATIONS: usize = 4_000_000_000;
 
-/// More rows at a time gain nothing: the weights are reused enough.
+/// Most rows of a block: beyond this the weights are reused enough.
 const MOST_ROWS: usize = 512;
 
-/// The same on a card, which wants large blocks: as many as are ranked at a time by default.
+/// Most rows of a block on a card, which wants large blocks: as many as are ranked at a time by default.
 const MOST_ROWS_OF_A_CARD: usize = 1024;
 
-/// As many rows are computed at a time even of long prompts, where memory allows: decoders are read once for all.
+/// Fewest rows of a block even of long prompts, where memory allows: decoders are read once for all of them.
 const FEWEST_ROWS: usize = 32;
 
-/// What sparse rows leave out at most, where nothing else is asked for, as a share of each row's absolute sum.
+/// Default share of each row's absolute sum that sparse rows leave out.
 const DROPPED_SHARE: f64 = 0.01;
 
-/// What is planned may be short by one part in this many: an allocator keeps more than it was asked for.
+/// Safety margin of a plan, one part in this many: an allocator keeps more than it was asked for.
 const MARGIN: u64 = 12;
 
-/// Bytes that an edge of the finished graph takes while it is made.
+/// Bytes of an edge of the finished graph while it is made.
 const EDGE_BYTES: usize = 28;
 
-/// What a trace may spend.
+/// Limits of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Bytes that the process may hold; what the system has free by default.
+    /// Bytes that the process may hold; the system's free memory by default.
     pub memory: Option<u64>,
-    /// Keeps rows sparse: without at most this share of each row's absolute sum. Else they are whole where they fit.
+    /// Largest share of each row's absolute sum that sparse rows leave out. By default rows are whole where they fit.
     pub dropped_share: Option<f64>,
-    /// Where rows that do not fit are kept while they are computed; the system's folder for temporary files by default.
+    /// Folder of the rows that do not fit into memory; the system's folder for temporary files by default.
     pub folder: Option<PathBuf>,
 }
 
 impl Limits {
-    /// What may be held, and what is held already.
+    /// Returns the bytes that the process may hold, those held already included.
     pub(super) fn most(&self) -> Option<u64> {
         self.memory.or_else(memory::most)
     }
@@ -50,16 +50,16 @@ impl Limits {
 /// A device with memory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accelerator {
-    /// Bytes that are free there, where it says so.
+    /// Free bytes there, where the device tells.
     pub free: Option<u64>,
-    /// Bytes that a weight takes there.
+    /// Bytes of a weight there.
     pub weight_bytes: usize,
-    /// The most that it holds before there are any rows.
+    /// Peak memory before there are any rows.
     pub peak: u64,
 }
 
 impl Accelerator {
-    /// The one that `model` computes on; `None` for the CPU.
+    /// Returns the accelerator that `model` computes on; `None` for the CPU.
     pub fn of(model: &Transformer) -> Option<Self> {
         let device = model.device();
         let card = || Self { free: free_memory(device), weight_bytes: model.precision().bytes(), peak: 0 };
@@ -67,12 +67,12 @@ impl Accelerator {
     }
 }
 
-/// Memory of a device of its own, in bytes.
+/// Memory of a device with memory of its own, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceMemory {
-    /// The most that will be held there.
+    /// Peak memory there.
     pub needed_bytes: u64,
-    /// What can be had there; `None` where the device does not say.
+    /// Free memory there; `None` where the device does not tell.
     pub free_bytes: Option<u64>,
 }
 
@@ -82,44 +82,44 @@ impl DeviceMemory {
     }
 }
 
-/// What there is to plan with.
+/// Memory available to a plan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
-    /// What the process holds beside what is planned.
+    /// Bytes that the process holds beside what is planned.
     pub before: u64,
-    /// The most that it held so far.
+    /// Peak so far.
     pub peak: u64,
-    /// The most that it may hold, where that is known.
+    /// Most that the process may hold, where that is known.
     pub most: Option<u64>,
-    /// Where it computes, if that has its own memory.
+    /// Accelerator that computes, if any.
     pub card: Option<Accelerator>,
 }
 
-/// What a trace will hold and compute, and how it is cut to fit.
+/// Memory and work of a trace, and its division into blocks that fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Rows of the graph.
+    /// Number of rows of the graph.
     pub rows: usize,
-    /// Columns of a row.
+    /// Number of columns of a row.
     pub columns: usize,
-    /// Targets that are traced at a time.
+    /// Number of targets that are traced at a time.
     pub block_rows: usize,
-    /// Whether the decoder rows of active features are held, or read again for each block.
+    /// True where the decoder rows of active features are held, false where they are read again for each block.
     pub decoders_held: bool,
-    /// What sparse rows leave out at most; `None` where rows are kept in full. Sparse rows wait in a temporary file.
+    /// Share that sparse rows leave out; `None` where rows are kept in full. Sparse rows are kept in a temporary file.
     pub dropped_share: Option<f64>,
-    /// The most that the process will hold at any time.
+    /// Peak memory of the process.
     pub memory_bytes: u64,
     /// Floating-point operations of everything, the forward pass included; 0 until that is known.
     pub operations: u64,
-    /// The most that it may hold, where that is known.
+    /// Most that the process may hold, where that is known.
     pub limit_bytes: Option<u64>,
-    /// The same of the device, where it has memory of its own.
+    /// Memory of the device, where it has memory of its own.
     pub device: Option<DeviceMemory>,
 }
 
 impl Plan {
-    /// Plans `rows` rows after the forward pass. A `cut` that is taken over from another trace stays as it is.
+    /// Plans `rows` rows after the forward pass. A `cut` taken over from another trace is kept.
     pub(super) fn new(
         sizes: &Sizes,
         rows: usize,
@@ -210,7 +210,7 @@ impl Plan {
         }
     }
 
-    /// How the work is cut.
+    /// Returns the block size and kind of rows.
     pub fn cut(&self) -> Cut {
         Cut { block_rows: self.block_rows, dropped_share: self.dropped_share }
     }
@@ -220,7 +220,7 @@ fn with_margin(bytes: u64) -> u64 {
     bytes + bytes / MARGIN
 }
 
-/// What is free, in brackets.
+/// Formats the free memory, in brackets.
 pub(super) fn free(device: &DeviceMemory) -> String {
     device.free_bytes.map_or_else(String::new, |free| format!(" ({:.1} GiB are free)", gib(free)))
 }
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// Less and less memory gives smaller plans, each within what is allowed, until there is none.
+    /// Checks that less memory gives smaller plans, each within what is allowed, until there is none.
     #[test]
     fn a_plan_fits_into_what_is_allowed_or_says_what_it_needs() {
         let plan = |limit| {
@@ -303,7 +303,7 @@ mod tests {
         assert!(plan(needed).is_ok() && plan(needed - 1).is_err());
     }
 
-    /// The same of a card, whatever the machine has; and half precision needs less there.
+    /// Checks the same of a card, whatever the machine has; and that half precision needs less there.
     #[test]
     fn a_plan_fits_into_a_card_or_says_what_it_needs() {
         let plan = |free, weight_bytes| {

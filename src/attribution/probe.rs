@@ -10,7 +10,7 @@ use crate::job::Monitor;
 use candle_core::Tensor;
 use std::fmt;
 
-/// What a row is asked of.
+/// Target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// A feature's pre-activation, whether it is active or not.
@@ -19,23 +19,23 @@ pub enum Asked {
     Logit(u32),
 }
 
-/// What has a direct effect.
+/// Source of a direct effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An active feature.
     Feature(FeatureAt),
-    /// What the transcoder misses of a layer's MLP.
+    /// Error node: the part of a layer's MLP output that the transcoder does not reconstruct.
     Error(Layer, Position),
     /// A token's embedding.
     Token(Position),
 }
 
 impl Asked {
-    /// What an edge to this node of a graph is a part of.
+    /// Returns the row target of this node of a graph.
     ///
     /// # Errors
-    /// The node is neither a feature nor a logit. One that is a direction in place of a token is found out when it is asked
-    /// for: its id lies past the vocabulary.
+    /// Fails where the node is neither a feature nor a logit. A direction in place of a token passes; it fails in
+    /// [`Probe::row`], since its id lies past the vocabulary.
     pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
         match graph.node(id).kind {
             NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
@@ -49,10 +49,10 @@ impl Asked {
 }
 
 impl Source {
-    /// Where an edge from this node of a graph comes from.
+    /// Returns the source that this node of a graph stands for.
     ///
     /// # Errors
-    /// The node has no direct effects.
+    /// Fails where the node has no direct effects.
     pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
         match graph.node(id).kind {
             NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
@@ -76,37 +76,37 @@ impl fmt::Display for Source {
     }
 }
 
-/// A row of direct effects. `value = constant + sum of effects`, to rounding.
+/// Row of direct effects. `value = constant + sum of effects`, to rounding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeRow {
-    /// The value in the forward pass.
+    /// Value in the forward pass.
     pub value: f32,
-    /// What flows from constants: biases and zeroed positions.
+    /// Sum of what flows from constants: biases and zeroed positions.
     pub constant: f32,
-    /// By column: see [`Probe::source`].
+    /// Direct effects by column; see [`Probe::source`].
     pub effects: Vec<f32>,
 }
 
-/// A feature that is not active at a position.
+/// Feature that is not active at a position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inactive {
-    /// Which, where.
+    /// Feature and position.
     pub at: FeatureAt,
-    /// What its encoder gives.
+    /// Pre-activation, as its encoder gives it.
     pub pre_activation: f32,
-    /// By how much that lies below (negative) what it has to exceed; see
+    /// Distance of the pre-activation from the threshold, negative below it; see
     /// [`Activation::margins`](crate::transcoder::Activation::margins).
     pub margin: f32,
 }
 
 impl Inactive {
-    /// What the pre-activation has to exceed. Not finite where nothing would do.
+    /// Returns the value that the pre-activation has to exceed. Not finite where none is enough.
     pub fn threshold(&self) -> f32 {
         self.pre_activation - self.margin
     }
 }
 
-/// A prompt's local replacement model.
+/// Local replacement model of a prompt.
 #[derive(Debug)]
 pub struct Probe<'a> {
     engine: &'a Engine,
@@ -117,18 +117,18 @@ pub struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// Runs the model on `tokens` and freezes it there. Decoders are read as they are needed.
+    /// Runs the model on `tokens` and freezes it at that run. Decoders are read as they are needed.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(engine: &'a Engine, tokens: &[Token], monitor: &Monitor) -> Result<Self, TraceError> {
         Self::of(engine, engine.capture_tokens(tokens, monitor)?, monitor)
     }
 
-    /// Freezes the model at a run that was made of it.
+    /// Freezes the model at `capture`, a run of it.
     ///
     /// # Errors
-    /// As [`Probe::new`].
+    /// Fails as [`Probe::new`] does.
     pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
         let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
         let layers = capture.layers.iter().enumerate();
@@ -145,20 +145,21 @@ impl<'a> Probe<'a> {
         Ok(Self { engine, capture, frozen, readers, active })
     }
 
-    /// The active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens follow.
+    /// Returns the active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens
+    /// follow.
     pub fn active(&self) -> &[FeatureAt] {
         &self.active
     }
 
-    /// Positions, from the first, at which no feature counts as active.
+    /// Returns the number of leading positions at which no feature counts as active.
     pub fn zeroed(&self) -> usize {
         self.capture.zeroed
     }
 
-    /// What a column of a row stands for.
+    /// Returns the source that a column of a row stands for.
     ///
     /// # Panics
-    /// Where there is no such column.
+    /// Panics where there is no such column.
     pub fn source(&self, column: usize) -> Source {
         let n_positions = self.capture.n_positions();
         match column.checked_sub(self.active.len()) {
@@ -170,7 +171,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The column of a source; `None` where it is not there, such as a feature that is not active.
+    /// Returns the column of a source; `None` where it has none, such as a feature that is not active.
     pub fn column(&self, source: Source) -> Option<usize> {
         let (n_layers, n_positions) = (self.capture.layers.len(), self.capture.n_positions());
         let within = |position: Position| (position.index() < n_positions).then_some(position.index());
@@ -184,10 +185,10 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The direct effects on what is asked for.
+    /// Returns the direct effects on `asked`.
     ///
     /// # Errors
-    /// There is no such feature or token, weights cannot be read, or the work was stopped.
+    /// Fails where there is no such feature or token, weights cannot be read, or the work was stopped.
     pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
         let (target, value) = self.target(asked, monitor)?;
         let mut effects = vec![0.0; self.frozen.n_columns()];
@@ -195,10 +196,10 @@ impl<'a> Probe<'a> {
         Ok(ProbeRow { value, constant: constants[0], effects })
     }
 
-    /// The direct effect of one source, split by attention heads.
+    /// Returns the direct effect of one source, split by attention heads.
     ///
     /// # Errors
-    /// As [`Probe::row`]; the source is not there.
+    /// Fails as [`Probe::row`] does, and where the source has no column.
     ///
     /// # Examples
     /// ```
@@ -247,10 +248,10 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// A feature's margin at a position, and whether it is active there.
+    /// Returns a feature's margin at a position, and whether it is active there.
     ///
     /// # Errors
-    /// As [`Probe::row`].
+    /// Fails as [`Probe::row`] does.
     pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
         let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
         let layer = at.layer.index();
@@ -259,7 +260,7 @@ impl<'a> Probe<'a> {
         Ok((Inactive { at, pre_activation, margin }, self.active.binary_search(&at).is_ok()))
     }
 
-    /// Pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
+    /// Returns the pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
     fn margins(&self, layer: usize, input: &Tensor, monitor: &Monitor) -> Result<(Vec<f32>, Vec<f32>), TraceError> {
         let transcoder = &self.engine.transcoder;
         let encoded = transcoder.encode(layer, input, monitor.cancel())?;
@@ -267,11 +268,11 @@ impl<'a> Probe<'a> {
         Ok((encoded.pre_activations, margins))
     }
 
-    /// The features that came closest to being active where they are not: at most `most`, of those that `wanted` takes, the
-    /// closest first.
+    /// Returns the inactive features that came closest to being active: at most `most`, of those that `wanted` accepts,
+    /// the closest first.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn closest(
         &self,
         most: usize,

@@ -1,5 +1,5 @@
-//! Which outputs are traced (section "Output nodes" of Ameisen et al. 2025): tokens, or directions of the final norm's
-//! output.
+//! Choice of the traced outputs (section "Output nodes" of Ameisen et al. 2025): tokens, or directions of the final
+//! norm's output.
 
 use crate::attribution::TraceError;
 use crate::graph::{FeatureAt, Settings, Target, TargetKind, Token};
@@ -8,35 +8,35 @@ use crate::model::{ModelError, Transformer};
 use crate::transcoder::Transcoder;
 use std::borrow::Cow;
 
-/// An output asked for by the person.
+/// Target requested by the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// A token's logit.
+    /// Logit of a token.
     Token(Token),
-    /// The difference of two tokens' unembedding vectors.
+    /// Difference of two tokens' unembedding vectors.
     Difference {
-        /// What counts up.
+        /// Token that counts positively.
         plus: Token,
-        /// What counts down.
+        /// Token that counts negatively.
         minus: Token,
-        /// What it weighs among the targets.
+        /// Weight among the targets.
         weight: f32,
     },
-    /// A direction as given.
+    /// Custom direction, used as given.
     Vector {
-        /// What to call it.
+        /// Name of the direction.
         name: String,
-        /// `[d]`
+        /// Direction at the final norm's output, `[d]`.
         vector: Vec<f32>,
-        /// What it weighs among the targets.
+        /// Weight among the targets.
         weight: f32,
     },
-    /// The pre-activation of a feature, active or not, for the question why it is what it is.
+    /// Pre-activation of a feature, active or not, to explain its value.
     Feature(FeatureAt),
 }
 
 impl Request {
-    /// What the target is called in a trace.
+    /// Returns the name of the target in a trace.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             Self::Token(token) => token.text.as_str().into(),
@@ -47,31 +47,31 @@ impl Request {
     }
 }
 
-/// Which outputs are traced.
+/// Choice of the traced outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetChoice {
-    /// The likeliest tokens: the smallest set whose probability reaches `probability`, at most `most`.
+    /// Likeliest tokens: the smallest set whose probability reaches `probability`, at most `most`.
     Likeliest {
-        /// At most this many.
+        /// Most tokens.
         most: usize,
-        /// Until their probabilities add up to this.
+        /// Cumulative probability to reach.
         probability: f32,
     },
-    /// These, in this order, with their raw probabilities or given weights.
+    /// Given targets, in this order, with their raw probabilities or given weights.
     Given(Vec<Request>),
 }
 
 impl TargetChoice {
-    /// The likeliest tokens, as many as `settings` say.
+    /// Returns the choice of the likeliest tokens, as many as `settings` say.
     pub fn likeliest(settings: &Settings) -> Self {
         Self::Likeliest { most: settings.max_logits, probability: settings.logit_probability }
     }
 }
 
-/// That the transcoder has this feature.
+/// Checks that the transcoder has this feature.
 ///
 /// # Errors
-/// [`TraceError::Target`], with how many layers and features there are.
+/// Fails with [`TraceError::Target`], naming the numbers of layers and features, where it has not.
 pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<(), TraceError> {
     let n_layers = transcoder.n_layers();
     let what = if at.layer.index() >= n_layers {
@@ -84,7 +84,7 @@ pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<()
     Err(TraceError::Target { name: Request::Feature(at).name().into_owned(), what })
 }
 
-/// Softmax of `logits` in f64.
+/// Returns the softmax of `logits`, in f64.
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let raised: Vec<f64> = logits.iter().map(|x| f64::from(x - top).exp()).collect();
@@ -92,8 +92,8 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     raised.into_iter().map(|x| x / sum).collect()
 }
 
-/// The likeliest tokens, the likeliest first: as many as it takes for their probabilities to add up to `reach`, at most
-/// `most`.
+/// Returns the likeliest tokens, the likeliest first: as many as it takes for their probabilities to add up to `reach`,
+/// at most `most`.
 pub fn likeliest(probabilities: &[f64], most: usize, reach: f64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..probabilities.len() as u32).collect();
     order.sort_by(|a, b| probabilities[*b as usize].total_cmp(&probabilities[*a as usize]));
@@ -106,8 +106,8 @@ pub fn likeliest(probabilities: &[f64], most: usize, reach: f64) -> Vec<u32> {
     order
 }
 
-/// The targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus the mean
-/// over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
+/// Returns the targets and their directions `[d]` at the final norm's output: for tokens the unembedding vector minus
+/// the mean over the vocabulary, for others as given; for a feature its encoder's row, at the feature input.
 pub(super) fn resolve(
     choice: &TargetChoice,
     model: &Transformer,

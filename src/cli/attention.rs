@@ -1,4 +1,4 @@
-//! Why an attention feature looked where it looked, as a graph's file tells it.
+//! Attributed attention of a node, from a graph's file.
 
 use crate::cli::graph::OpenGraph;
 use crate::graph::QkNode;
@@ -6,7 +6,7 @@ use crate::ids::NodeId;
 use crate::text::visible;
 use serde_json::{Value, json};
 
-/// What the file says of a node's attention; `None` where it says nothing.
+/// Returns the attention of a node as JSON; `None` where the file has none.
 pub fn json(open: &OpenGraph, id: NodeId) -> Option<Value> {
     let trace = open.document.foreign.attention.traced.get(&id)?;
     let node = |node: &QkNode| named(open, node).0;
@@ -21,7 +21,7 @@ pub fn json(open: &OpenGraph, id: NodeId) -> Option<Value> {
     }))
 }
 
-/// The same in lines, at most `top` of a kind.
+/// Formats the same in lines, at most `top` of a kind.
 pub fn lines(open: &OpenGraph, id: NodeId, top: usize) -> Vec<String> {
     let Some(trace) = open.document.foreign.attention.traced.get(&id) else { return Vec::new() };
     let line = |node: &QkNode| named(open, node).1;
@@ -44,7 +44,7 @@ pub fn lines(open: &OpenGraph, id: NodeId, top: usize) -> Vec<String> {
     lines
 }
 
-/// A contributor's id, and a line on it.
+/// Returns a contributor's id, and a line on it.
 fn named(open: &OpenGraph, node: &QkNode) -> (String, String) {
     match node {
         QkNode::InGraph(id) => (open.name(*id), open.node_line(*id)),

@@ -1,4 +1,4 @@
-//! Which model and transcoder a command works with.
+//! Options of the model and transcoder of a command.
 
 use crate::attribution::Engine;
 use crate::cli::output::note;
@@ -58,31 +58,31 @@ pub struct DeviceArgs {
 }
 
 impl EngineArgs {
-    /// Whether it is the embedded demo.
+    /// Returns true for the embedded demo.
     pub fn is_demo(&self) -> bool {
         self.model.is_none() && self.transcoder.is_none() && self.preset.is_none()
     }
 
-    /// How the model computes.
+    /// Returns the options of computing.
     pub fn options(&self) -> EngineOptions {
         EngineOptions { device: self.device.device, precision: self.device.dtype, strict: self.strict }
     }
 
-    /// Loads them, and says on stderr what is odd about them.
+    /// Loads model and transcoder, and prints their warnings on stderr.
     ///
     /// # Errors
-    /// One cannot be had, or cannot be loaded.
+    /// Fails where one cannot be found or loaded.
     pub fn open(&self) -> Result<Engine> {
         let engine = self.options().open(|| self.places())?;
         warn(&engine.warnings);
         Ok(engine)
     }
 
-    /// Loads a model alone, where one was named and no transcoder, and says on stderr what is odd about it; on the CPU
-    /// unless another device is asked for.
+    /// Loads a model alone, where one was named and no transcoder, and prints its warnings on stderr; on the CPU unless
+    /// another device is requested.
     ///
     /// # Errors
-    /// It cannot be had, or cannot be loaded.
+    /// Fails where it cannot be found or loaded.
     pub fn open_model(&self) -> Result<Option<ModelAlone>> {
         let (Some(model), None) = (&self.model, &self.transcoder) else { return Ok(None) };
         let place = || {
@@ -102,7 +102,7 @@ impl EngineArgs {
         Ok(Some(alone))
     }
 
-    /// The same, computing where a trace was made that is gone on from, unless a device was asked for.
+    /// Sets the device of the trace to resume, unless a device was requested.
     #[must_use]
     pub fn as_before(&self, device: &str) -> Self {
         let mut args = self.clone();
@@ -112,7 +112,7 @@ impl EngineArgs {
         args
     }
 
-    /// The same on the processor, to look at sizes where the card that was asked for is not at hand.
+    /// Sets the device to the CPU, to read sizes where the requested card is not in this machine.
     #[must_use]
     pub fn on_processor(&self) -> Self {
         let mut args = self.clone();
@@ -120,12 +120,12 @@ impl EngineArgs {
         args
     }
 
-    /// Whether a card was asked for by name.
+    /// Returns true where a card was requested by name.
     pub fn wants_card(&self) -> bool {
         matches!(self.device.device, DeviceChoice::Named(name) if name != DeviceName::Cpu)
     }
 
-    /// The options that name the same model, transcoder, device and numbers, for another command.
+    /// Returns the options that select the same model, transcoder, device and precision, for another command.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
@@ -142,7 +142,7 @@ impl EngineArgs {
         words
     }
 
-    /// Where they lie; with `--download` what is missing is fetched first.
+    /// Returns the places of their files; with `--download` missing files are fetched first.
     pub fn places(&self) -> Result<(FileSource, FileSource)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
         let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
@@ -159,15 +159,15 @@ impl EngineArgs {
         Ok(hub.pair(model.as_ref(), transcoder)?)
     }
 
-    /// Where they lie on this machine.
+    /// Returns the places of their files on this machine.
     ///
     /// # Errors
-    /// They are not here, or what was named is none.
+    /// Fails where they are not on this machine, or the names are not valid.
     pub fn places_here(&self) -> Result<(FileSource, FileSource)> {
         Self { download: false, offline: true, ..self.clone() }.places()
     }
 
-    /// What was asked for; `None` for the embedded demo.
+    /// Returns the request of the options; `None` for the embedded demo.
     fn request(&self) -> Result<Option<Request>> {
         let source = |path: &PathBuf| Source::parse(path);
         Ok(match (&self.preset, &self.model, &self.transcoder) {

@@ -1,4 +1,4 @@
-//! `circuitscope groups`: supernodes, and what could be one.
+//! `circuitscope groups`: supernodes, and proposals of new ones.
 
 use crate::cli::graph::{GraphArgs, OpenGraph, add_scores};
 use crate::cli::output::tell;
@@ -25,10 +25,10 @@ pub struct GroupsArgs {
     json: bool,
 }
 
-/// Opens, weighs, proposes, and tells.
+/// Opens the graph, and prints its supernodes, their edges and proposals.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails where the file cannot be read.
 pub fn run(args: &GroupsArgs) -> Result<()> {
     let open = args.graph.open()?;
     let graph = &open.document.graph;
@@ -79,7 +79,7 @@ pub fn run(args: &GroupsArgs) -> Result<()> {
     )
 }
 
-/// What a supernode is called: a lone node by its id.
+/// Returns the name of a supernode; for a lone node its id.
 fn title(open: &OpenGraph, groups: &SupernodeGraph, at: usize) -> String {
     let node = &groups.nodes[at];
     node.group.map_or_else(|| open.name(node.members[0]), |group| open.edited.groups[group].name.clone())

@@ -27,10 +27,10 @@ pub struct HeadsArgs {
     json: bool,
 }
 
-/// Loads, splits, and tells.
+/// Loads graph and model, splits the edge, and prints the parts.
 ///
 /// # Errors
-/// The graph or the model cannot be read, they do not belong together, or there is no such node.
+/// Fails where graph or model cannot be read, they do not belong together, or there is no such node.
 pub fn run(args: &HeadsArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let wanted = args.clone();

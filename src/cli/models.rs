@@ -1,4 +1,4 @@
-//! `circuitscope models`: what is on this machine, and can be traced now.
+//! `circuitscope models`: models on this machine, and those that can be traced now.
 
 use crate::cli::output::{print_json, print_lines};
 use crate::demo;
@@ -14,10 +14,10 @@ pub struct ModelsArgs {
     json: bool,
 }
 
-/// Looks and lists; the network is not touched.
+/// Lists the models; the network is not touched.
 ///
 /// # Errors
-/// The cache cannot be listed, or stdout cannot be written.
+/// Fails where the cache cannot be listed, or stdout cannot be written to.
 pub fn run(args: &ModelsArgs) -> Result<()> {
     let hub = hub(true);
     let inventory = hub.inventory()?;

@@ -75,10 +75,10 @@ impl GraphsArgs {
     }
 }
 
-/// Opens, compares, and tells.
+/// Opens and compares the graphs, and prints the differences.
 ///
 /// # Errors
-/// There are not two graphs, they cannot be read, or they are of different models.
+/// Fails where there are not two graphs, they cannot be read, or they are of different models.
 pub fn diff(args: &DiffArgs) -> Result<()> {
     if args.graphs.n() != 2 {
         bail!("diff compares two graphs, and {} were given; union takes any number", args.graphs.n());
@@ -86,10 +86,10 @@ pub fn diff(args: &DiffArgs) -> Result<()> {
     run(&args.graphs)
 }
 
-/// Opens, lays over each other, and tells.
+/// Opens and overlays the graphs, and prints the union.
 ///
 /// # Errors
-/// There are fewer than two graphs, they cannot be read, or they are of different models.
+/// Fails where there are fewer than two graphs, they cannot be read, or they are of different models.
 pub fn union(args: &UnionArgs) -> Result<()> {
     run(&args.graphs)
 }
@@ -114,7 +114,7 @@ fn run(args: &GraphsArgs) -> Result<()> {
     tell(args.json, || told.json(), || told.lines(args.top))
 }
 
-/// An overlay, and as a graph of its own.
+/// Overlay, and its form as a graph of its own.
 struct Laid<'a> {
     overlay: Overlay<'a>,
     merged: Document,
@@ -180,7 +180,7 @@ impl<'a> Laid<'a> {
         all
     }
 
-    /// How many edges stand so.
+    /// Returns the number of edges with this difference.
     fn n_edges(&self, difference: Difference) -> usize {
         self.overlay.edges.iter().filter(|edge| self.overlay.edge_difference(edge) == difference).count()
     }
@@ -248,7 +248,7 @@ impl<'a> Laid<'a> {
     }
 }
 
-/// How many of the graphs hold something.
+/// Returns how many of the graphs have something.
 fn held<T>(of: &[Option<T>]) -> usize {
     of.iter().flatten().count()
 }

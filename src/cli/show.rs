@@ -31,10 +31,10 @@ pub struct ShowArgs {
     json: bool,
 }
 
-/// Opens, prunes, and tells.
+/// Opens and prunes the graph, and prints it or one of its nodes.
 ///
 /// # Errors
-/// The file cannot be read, or the node or the filter is none.
+/// Fails where the file cannot be read, there is no such node, or the filter is not valid.
 pub fn run(args: &ShowArgs) -> Result<()> {
     let wanted = args.filter.as_deref().map(query).transpose()?;
     let open = args.graph.open()?;
@@ -52,7 +52,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     }
 }
 
-/// A graph as a whole.
+/// Summary of a graph.
 struct Summary<'a> {
     open: &'a OpenGraph,
     scores: Scores,
@@ -174,7 +174,7 @@ fn extent(extent: Extent) -> &'static str {
     }
 }
 
-/// The thresholds at which a graph was pruned before it was written, of nodes and of edges, where it says.
+/// Returns the thresholds, of nodes and of edges, at which a graph was pruned before it was written, where it says.
 fn pruned_at(extent: Extent) -> Option<[Option<f64>; 2]> {
     match extent {
         Extent::PrePruned { node, edge } => Some([node, edge]),
@@ -182,16 +182,16 @@ fn pruned_at(extent: Extent) -> Option<[Option<f64>; 2]> {
     }
 }
 
-/// A node with what flows into and out of it.
+/// Node with the edges into and out of it.
 struct Around<'a> {
     open: &'a OpenGraph,
     node: NodeId,
     totals: InputTotals,
     inputs: Vec<Edge>,
     outputs: Vec<Edge>,
-    /// What takes away from the node most, kept or not.
+    /// Edges that inhibit the node most, kept or not.
     inhibitors: Vec<Edge>,
-    /// How many of a kind are listed.
+    /// Number of edges of a kind to list.
     top: usize,
 }
 

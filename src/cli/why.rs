@@ -1,4 +1,4 @@
-//! `circuitscope why`: why a feature did not fire.
+//! `circuitscope why`: explains why a feature did not fire.
 
 use crate::attribution::{Inactive, Probe, Request, Source, TargetChoice, Why};
 use crate::cli::engine::EngineArgs;
@@ -51,10 +51,10 @@ pub struct WhyArgs {
     json: bool,
 }
 
-/// Loads, asks, and tells.
+/// Loads the model, explains the feature, and prints the explanation.
 ///
 /// # Errors
-/// The model cannot be loaded, the prompt cannot be read, or there is no such feature.
+/// Fails where the model cannot be loaded, the prompt cannot be read, or there is no such feature.
 pub fn run(args: &WhyArgs) -> Result<()> {
     if let Some(out) = &args.out {
         args.force.allow(out, [])?;
@@ -108,13 +108,13 @@ pub fn run(args: &WhyArgs) -> Result<()> {
     }
 }
 
-/// What was found out.
+/// Result to print.
 enum Told {
     Listed(Vec<Token>, Vec<Inactive>),
     Asked(Box<Answer>),
 }
 
-/// Why a feature of a prompt is as active as it is.
+/// Explanation of a feature's pre-activation on a prompt.
 struct Answer {
     tokens: Vec<Token>,
     why: Why,
@@ -180,7 +180,7 @@ fn inactive(tokens: &[Token], it: &Inactive) -> Value {
     })
 }
 
-/// A source's id in graph JSON.
+/// Returns a source's id in graph JSON.
 fn name(tokens: &[Token], source: Source) -> String {
     match source {
         Source::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),

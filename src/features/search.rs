@@ -1,4 +1,4 @@
-//! Where dashboards of a transcoder are looked for, and what is found there.
+//! Search for the dashboards of a transcoder, in named folders and in the usual ones.
 
 use crate::features::origin::{Kind, Origin};
 use crate::features::store::Store;
@@ -6,20 +6,20 @@ use crate::features::{Dashboard, FeatureError, Folder, Sizes};
 use crate::hub::FileSource;
 use std::path::{Path, PathBuf};
 
-/// Where to look.
+/// Places to search.
 #[derive(Clone, Debug, Default)]
 pub struct Search<'a> {
-    /// Folders that the person named. They go before all others, in the order in which they are named.
+    /// Folders that the user named, in that order. They take precedence over all others.
     pub folders: &'a [PathBuf],
-    /// Files of labels that the person named.
+    /// Files of labels that the user named.
     pub labels: &'a [PathBuf],
-    /// The transcoder's files, where they are here.
+    /// Files of the transcoder, where they are here.
     pub transcoder: Option<&'a FileSource>,
-    /// What the transcoder is called: its `scan`, or else its folder's name.
+    /// Name of the transcoder: its `scan`, or else its folder's name.
     pub name: &'a str,
-    /// How many features it has, where that is known.
+    /// Number of features of each layer, where known.
     pub sizes: Option<&'a Sizes>,
-    /// The folder of what is the program's own.
+    /// Data folder of this program.
     pub data: Option<&'a Path>,
 }
 
@@ -36,7 +36,8 @@ pub(super) enum Backing {
 }
 
 impl Source {
-    /// Where the bars of a histogram begin, if the source says. The last bar is that of the bin with the maximum.
+    /// Returns the lower ends of a histogram's bars, where the source has them. The last bar is that of the bin with
+    /// the maximum.
     pub fn bins(&self, dashboard: &Dashboard) -> Option<Vec<f32>> {
         let Backing::Store(store) = &self.shelf else { return None };
         let bins = &store.manifest()?.bins;
@@ -46,7 +47,7 @@ impl Source {
     }
 }
 
-/// A name made safe as that of a folder: what is neither a letter, a digit, `.`, `_` nor `-` becomes `--`.
+/// Converts a name to a safe one for a folder: any character but letters, digits, `.`, `_` and `-` becomes `--`.
 pub fn folder_name(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.trim_matches('/').chars() {
@@ -58,18 +59,18 @@ pub fn folder_name(name: &str) -> String {
     if out.chars().all(|c| c == '.') { format!("-{out}") } else { out }
 }
 
-/// Where a store that is made here lies if nobody says otherwise, by the name of its transcoder.
+/// Returns the default folder of a store built by this program, by the name of its transcoder.
 pub fn own_folder(data: &Path, transcoder: &str) -> PathBuf {
     data.join("features").join(folder_name(transcoder))
 }
 
-/// Where what is imported lies if nobody says otherwise.
+/// Returns the default folder of an imported store.
 pub fn imported_folder(data: &Path, transcoder: &str) -> PathBuf {
     own_folder(data, transcoder).join("imported")
 }
 
 impl Search<'_> {
-    /// What lies in a folder: a store, or files of features.
+    /// Opens the source in a folder: a store, or files of features.
     pub(super) fn any(
         &self,
         place: &FileSource,
@@ -92,9 +93,11 @@ impl Search<'_> {
         }))
     }
 
+    /// Checks that a store was built for this transcoder, by its name.
+    ///
     /// # Errors
-    /// A store that was made here says that it is for another transcoder, which sizes alone need not show. What was
-    /// imported has the other program's name for it.
+    /// Fails where a store built by this program names another transcoder, which sizes alone need not show. An imported
+    /// store has the other program's name of it.
     fn check_name(&self, store: &Store) -> Result<(), FeatureError> {
         let Some(manifest) = store.manifest().filter(|manifest| manifest.corpus.is_some()) else { return Ok(()) };
         let own = &manifest.transcoder;
@@ -108,7 +111,7 @@ impl Search<'_> {
         Err(FeatureError::OtherTranscoder { file: store.path(), what })
     }
 
-    /// What lies where it is looked for without being told.
+    /// Opens the sources in the usual places, which the user did not name.
     pub(super) fn unnamed(&self) -> impl Iterator<Item = Result<Option<Source>, FeatureError>> {
         let own = self.data.filter(|_| !self.name.is_empty());
         let made = own.map(|data| own_folder(data, self.name));

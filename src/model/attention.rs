@@ -6,16 +6,16 @@ use crate::model::{Linear, ModelError, ModelSpec, Norm};
 use candle_core::{D, Device, Tensor};
 use std::ops::Range;
 
-/// The projections of one layer's attention, with biases and norms where the model has them.
+/// Projections of one layer's attention, with biases and norms where the model has them.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights<'a> {
-    /// `[d_attn, d]`
+    /// Query weight, `[d_attn, d]`.
     pub query: Linear<'a>,
-    /// `[d_kv, d]`
+    /// Key weight, `[d_kv, d]`.
     pub key: Linear<'a>,
-    /// `[d_kv, d]`
+    /// Value weight, `[d_kv, d]`.
     pub value: Linear<'a>,
-    /// `[d, d_attn]`
+    /// Output weight, `[d, d_attn]`.
     pub output: Linear<'a>,
     /// Norms over each head of the queries and of the keys.
     pub head_norms: Option<(Norm, Norm)>,
@@ -24,26 +24,26 @@ pub struct AttentionWeights<'a> {
 /// Queries, keys and values of one prompt in one layer.
 #[derive(Debug)]
 pub(super) struct Heads {
-    /// What its attention pattern follows from.
+    /// Pattern, or the queries and keys that it is computed from.
     pub looks: Looks,
-    /// `[kv_heads, P, head_dim]`
+    /// Values, `[kv_heads, P, head_dim]`.
     pub values: Tensor,
 }
 
-/// What an attention pattern follows from.
+/// Attention pattern, or what it is computed from.
 #[derive(Debug)]
 pub(super) enum Looks {
-    /// The pattern `[heads, P, P]` is given.
+    /// Frozen pattern, `[heads, P, P]`.
     Frozen(Tensor),
-    /// Queries `[heads, n, head_dim]` of the last `n` positions, and keys `[kv_heads, P, head_dim]`; rotated both.
+    /// Queries `[heads, n, head_dim]` of the last `n` positions, and keys `[kv_heads, P, head_dim]`; both rotated.
     At { query: Tensor, keys: Tensor },
 }
 
 impl AttentionWeights<'_> {
-    /// Queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
+    /// Returns queries, keys and values of a normalized input `x` `[n, d]`, whose pattern may be `frozen`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn heads(
         &self,
         spec: &ModelSpec,
@@ -73,10 +73,10 @@ impl AttentionWeights<'_> {
         Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
     }
 
-    /// What the heads write, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
+    /// Returns the attention output, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn write(
         &self,
         spec: &ModelSpec,
@@ -89,8 +89,8 @@ impl AttentionWeights<'_> {
     }
 }
 
-/// Masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query` `[heads, n, head_dim]`, over
-/// `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
+/// Returns the masked attention scores `[heads, n, P]` of the last `n` positions, whose queries are `query`
+/// `[heads, n, head_dim]`, over `keys` `[kv_heads, P, head_dim]`, in a layer that attends within `window`.
 pub(super) fn scores(
     spec: &ModelSpec,
     query: &Tensor,
@@ -106,12 +106,12 @@ pub(super) fn scores(
     Ok(scores.broadcast_add(&causal_mask(read - n..read, window, query.device())?)?)
 }
 
-/// cap * tanh(x / cap).
+/// Returns cap * tanh(x / cap).
 pub(super) fn softcap(x: &Tensor, cap: f64) -> candle_core::Result<Tensor> {
     (x / cap)?.tanh()? * cap
 }
 
-/// `[P, heads * head_dim]` to `[heads, P, head_dim]`.
+/// Reshapes `[P, heads * head_dim]` to `[heads, P, head_dim]`.
 fn heads(x: &Tensor, n: usize) -> candle_core::Result<Tensor> {
     let (positions, width) = x.dims2()?;
     x.reshape((positions, n, width / n))?.transpose(0, 1)?.contiguous()
@@ -124,7 +124,7 @@ fn for_each_query_head(x: &Tensor, spec: &ModelSpec) -> candle_core::Result<Tens
     x.unsqueeze(1)?.expand((kv, group, positions, width))?.contiguous()?.reshape((kv * group, positions, width))
 }
 
-/// What is added to the scores of `queries`, over all positions up to the last of them.
+/// Returns the mask added to the scores of `queries`, over all positions up to the last of them.
 fn causal_mask(queries: Range<usize>, window: Option<usize>, device: &Device) -> candle_core::Result<Tensor> {
     let visible = |query: usize, key: usize| key <= query && window.is_none_or(|window| query - key < window);
     let (n, keys) = (queries.len(), queries.end);
@@ -134,7 +134,7 @@ fn causal_mask(queries: Range<usize>, window: Option<usize>, device: &Device) ->
     Tensor::from_vec(mask, (n, keys), device)
 }
 
-/// The pattern that masked scores make.
+/// Returns the attention pattern of masked scores.
 pub(super) fn softmax(scores: &Tensor) -> candle_core::Result<Tensor> {
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
     shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)

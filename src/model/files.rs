@@ -1,4 +1,4 @@
-//! Where a model's weight files keep what, under which names and in which shapes.
+//! Names, shapes and layout of the tensors in a model's weight files.
 
 use crate::job::Cancel;
 use crate::model::layout::{HeadTensors, Layout, THIRDS};
@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// An MLP's projections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MlpPart {
-    /// `[d_mlp, d]`: what the activation function is applied to, where there is a gate.
+    /// Gate projection, whose output the activation function is applied to, `[d_mlp, d]`.
     Gate,
-    /// `[d_mlp, d]`
+    /// Up projection, `[d_mlp, d]`.
     Up,
-    /// `[d, d_mlp]`
+    /// Down projection, `[d, d_mlp]`.
     Down,
 }
 
@@ -26,22 +26,22 @@ pub(super) enum MlpPart {
 pub(super) struct Files {
     weights: Weights,
     layout: &'static Layout,
-    /// In front of every name but the unembedding's.
+    /// Prefix of every name but the unembedding's.
     prefix: &'static str,
-    /// What its projections are multiplied in.
+    /// Type in which its projections are multiplied.
     pub precision: Precision,
-    /// Those of its weights that stay on a device.
+    /// Weights that stay on a device.
     resident: Resident,
-    /// Products with the unembedding so far.
+    /// Number of products with the unembedding so far.
     unembedded: AtomicUsize,
 }
 
 impl Files {
-    /// The weight files of a model, every tensor that a pass reads being there and of its shape, so that a bad file shows
-    /// before any work.
+    /// Checks that every tensor of a pass is in the weight files and of its shape, so that a bad file shows before any
+    /// work.
     ///
     /// # Errors
-    /// A tensor is missing, or of another shape or type.
+    /// Fails where a tensor is missing, or of another shape or type.
     pub fn new(weights: Weights, spec: &ModelSpec) -> Result<Self, ModelError> {
         let layout = spec.layout;
         let is_there = |prefix: &&&str| weights.get(&format!("{prefix}{}.weight", layout.embedding)).is_some();
@@ -66,12 +66,12 @@ impl Files {
         Ok(files)
     }
 
-    /// The types of quantised tensors, where there are some.
+    /// Returns the types of quantised tensors, where there are some.
     pub fn quantised(&self) -> Option<&str> {
         self.weights.quantised()
     }
 
-    /// Bytes of the projections and the unembedding in a type that they could be multiplied in.
+    /// Returns the bytes of the projections and the unembedding if they were multiplied in this type.
     pub fn weight_bytes(&self, spec: &ModelSpec, precision: Precision) -> u64 {
         let (d, a, kv) = (spec.d_model, spec.d_attn(), spec.d_kv());
         let of_mlp = if spec.has_gate() { 3 } else { 2 };
@@ -79,17 +79,17 @@ impl Files {
         ((spec.n_layers * of_layer + spec.vocab_size * d) * precision.bytes()) as u64
     }
 
-    /// Lets go of what stays on a device: it is another one from now on.
+    /// Drops the weights that stay on a device, because the device changes.
     pub fn leave(&mut self) {
         self.resident = Resident::default();
     }
 
-    /// Whether its weights stay on `device` once they are there.
+    /// Returns true where its weights stay on `device` once they are there.
     fn stays(&self, spec: &ModelSpec, device: &Device) -> bool {
         self.resident.stays(device, self.weight_bytes(spec, self.precision))
     }
 
-    /// A small tensor in f32, which stays on a device with memory of its own.
+    /// Reads a small tensor in f32, which stays on a device with memory of its own.
     fn small(&self, name: &str, width: usize, device: &Device) -> Result<Tensor, ModelError> {
         let read = || self.weights.tensor(name, &[width], device);
         if device.is_cpu() { read() } else { self.resident.get(name, read) }
@@ -120,12 +120,12 @@ impl Files {
         names.find(|name| self.weights.get(name).is_some()).unwrap_or(usual)
     }
 
-    /// One of a layer's norms.
+    /// Reads one of a layer's norms.
     pub fn norm(&self, spec: &ModelSpec, layer: usize, name: &str, device: &Device) -> Result<Norm, ModelError> {
         self.norm_of(spec, &self.name(&self.in_layer(layer, name)), spec.d_model, device)
     }
 
-    /// The last norm.
+    /// Reads the final norm.
     pub fn final_norm(&self, spec: &ModelSpec, device: &Device) -> Result<Norm, ModelError> {
         self.norm_of(spec, &self.name(self.layout.final_norm), spec.d_model, device)
     }
@@ -141,7 +141,7 @@ impl Files {
         Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps })
     }
 
-    /// A projection kept as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
+    /// Opens a projection stored as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
     fn linear<'a>(
         &'a self,
         name: &str,
@@ -195,7 +195,7 @@ impl Files {
         })
     }
 
-    /// A projection of an MLP.
+    /// Opens a projection of an MLP.
     pub fn mlp<'a>(
         &'a self,
         spec: &ModelSpec,
@@ -212,12 +212,12 @@ impl Files {
         self.linear(&self.in_layer(layer, name), shape, spec.biases.mlp, None, device)
     }
 
-    /// Rows of the embedding into `out`.
+    /// Reads a row of the embedding into `out`.
     pub fn embedding_row(&self, spec: &ModelSpec, id: usize, out: &mut [f32]) -> Result<(), ModelError> {
         self.weights.read_rows(&self.embedding(), &[spec.vocab_size, spec.d_model], id..id + 1, out)
     }
 
-    /// Embeddings of positions `0..positions`, where they are learned.
+    /// Reads the learned embeddings of `positions`, where there are any.
     pub fn position_embeddings(
         &self,
         spec: &ModelSpec,
@@ -234,8 +234,8 @@ impl Files {
         Ok(Some(Tensor::from_vec(rows, (count, spec.d_model), device)?))
     }
 
-    /// `x` `[n, d]` times the unembedding: `[n, V]`, row after row. On the CPU, unless weights stay on the device of `x`
-    /// and it is needed again: one product costs less than bringing it there.
+    /// Multiplies `x` `[n, d]` by the unembedding: `[n, V]`, row after row. On the CPU, unless weights stay on the
+    /// device of `x` and it was used before: one product costs less than the upload.
     pub fn unembed(&self, spec: &ModelSpec, x: &Tensor, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
         let (name, shape) = (self.unembedding(spec), [spec.vocab_size, spec.d_model]);
         let again = self.unembedded.fetch_add(1, Ordering::Relaxed) > 0;
@@ -249,7 +249,7 @@ impl Files {
         self.weights.product(&name, &shape, &x.to_device(&Device::Cpu)?, self.precision, cancel)
     }
 
-    /// Rows of the unembedding into `out`.
+    /// Reads rows of the unembedding into `out`.
     pub fn unembedding_rows(&self, spec: &ModelSpec, rows: Range<usize>, out: &mut [f32]) -> Result<(), ModelError> {
         self.weights.read_rows(&self.unembedding(spec), &[spec.vocab_size, spec.d_model], rows, out)
     }

@@ -1,4 +1,4 @@
-//! The walk through the layers, the only one there is: every pass over a model is this one with other [`Hooks`].
+//! The only forward pass through the layers: every pass over a model is this one with other [`Hooks`].
 
 use crate::job::Cancel;
 use crate::model::attention::{Heads, Looks, scores, softmax};
@@ -9,25 +9,25 @@ use crate::parallel;
 use candle_core::Tensor;
 use std::ops::Range;
 
-/// What a pass reads: one prompt, what follows a cache, or several prompts whose rows lie one after another.
+/// Input of a pass: one prompt, the positions after a cache, or several prompts whose rows lie one after another.
 #[derive(Debug)]
 pub(crate) struct Input<'a> {
-    /// The residual stream in front of the first layer, `[rows, d]`.
+    /// Residual stream in front of the first layer, `[rows, d]`.
     resid: Tensor,
     prompts: Vec<Prompt<'a>>,
     end: End,
 }
 
-/// How far a pass goes.
+/// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Up to a layer's MLP, which is not computed.
+    /// In front of a layer's MLP, which is not computed.
     Mlp(usize),
-    /// Through a layer.
+    /// Behind a layer.
     Layer(usize),
 }
 
-/// One prompt, or what of it was not read yet, among the rows of a pass.
+/// Prompt, or the part of it that was not read yet, among the rows of a pass.
 #[derive(Debug)]
 struct Prompt<'a> {
     rows: Range<usize>,
@@ -37,7 +37,7 @@ struct Prompt<'a> {
 }
 
 impl Input<'_> {
-    /// The same, for a pass that ends early.
+    /// Sets an early end of the pass.
     #[must_use]
     pub fn until(self, end: End) -> Self {
         Self { end, ..self }
@@ -45,18 +45,19 @@ impl Input<'_> {
 }
 
 impl Transformer {
-    /// One prompt.
+    /// Returns the input for one prompt.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn prompt(&self, ids: &[u32]) -> Result<Input<'static>, ModelError> {
         self.prompts(&[ids], 0)
     }
 
-    /// Several prompts, each of which attends to itself alone; with rows of zeros behind them, up to `rows`.
+    /// Returns the input for several prompts, each of which attends to itself alone; padded with rows of zeros to
+    /// `rows`.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn prompts(&self, all: &[impl AsRef<[u32]>], rows: usize) -> Result<Input<'static>, ModelError> {
         let (mut prompts, mut resid, mut end) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()), 0);
         for ids in all {
@@ -68,10 +69,11 @@ impl Transformer {
         Ok(Input { resid: stacked(resid, rows)?, prompts, end: End::Layer(self.spec.n_layers - 1) })
     }
 
-    /// The positions `unread` of the prompt `ids`, behind those in `cache`, which takes them in.
+    /// Returns the input for the positions `unread` of the prompt `ids`, which follow those in `cache` and are added to
+    /// it.
     ///
     /// # Errors
-    /// As [`Transformer::embed`].
+    /// Fails as [`Transformer::embed`] does.
     pub(crate) fn unread<'a>(
         &self,
         ids: &[u32],
@@ -83,7 +85,7 @@ impl Transformer {
         Ok(Input { resid, prompts, end: End::Layer(self.spec.n_layers - 1) })
     }
 
-    /// The embeddings of `ids` at `positions`, learned positions included, `[n, d]`.
+    /// Returns the embeddings of `ids` at `positions`, learned positions included, `[n, d]`.
     fn embedded(&self, ids: &[u32], positions: Range<usize>) -> Result<Tensor, ModelError> {
         let tokens = self.embed(ids)?;
         Ok(match self.learned_positions(positions)? {
@@ -92,7 +94,7 @@ impl Transformer {
         })
     }
 
-    /// Rotary tables of `positions` by layer; layers with the same frequencies share theirs.
+    /// Returns the rotary tables of `positions` by layer; layers with the same frequencies share theirs.
     fn ropes(&self, positions: Range<usize>) -> Result<Vec<Option<Rope>>, ModelError> {
         let mut ropes: Vec<Option<Rope>> = Vec::with_capacity(self.spec.n_layers);
         for layer in &self.spec.layers {
@@ -106,10 +108,10 @@ impl Transformer {
         Ok(ropes)
     }
 
-    /// Walks the layers, and gives the residual stream `[rows, d]` at the pass's end.
+    /// Runs the layers, and returns the residual stream `[rows, d]` at the pass's end.
     ///
     /// # Errors
-    /// Those of the hooks; weights cannot be read, or the work was stopped.
+    /// Fails as the hooks do, where weights cannot be read, or the work was stopped.
     pub(crate) fn forward<H: Hooks>(
         &self,
         input: Input<'_>,
@@ -139,7 +141,8 @@ impl Transformer {
         Ok(resid)
     }
 
-    /// What a layer's attention adds to the residual stream `[rows, d]`, and the norm_scales of the norms around it.
+    /// Returns the attention output of a layer for the residual stream `[rows, d]`, and the divisors of the norms
+    /// around it.
     fn attend<H: Hooks>(
         &self,
         layer: usize,
@@ -175,7 +178,7 @@ impl Transformer {
         Ok((written, divisor, after))
     }
 
-    /// The attention patterns of a layer, one a prompt.
+    /// Returns the attention patterns of a layer, one a prompt.
     fn patterns<H: Hooks>(&self, layer: usize, heads: &[Heads], hooks: &mut H) -> Result<Vec<Tensor>, H::Error> {
         let window = self.spec.layers[layer].window;
         let scored = |nth: usize| match &heads[nth].looks {
@@ -196,7 +199,7 @@ impl Transformer {
         Ok(patterns)
     }
 
-    /// What a layer's MLP reads of the residual stream `[rows, d]`.
+    /// Returns the MLP input of a layer for the residual stream `[rows, d]`.
     fn mlp_input(&self, layer: usize, resid: Tensor, frozen: Option<&NormScales>) -> Result<MlpInput, ModelError> {
         let norm = self.mlp_norm(layer)?;
         let divisor = match frozen {
@@ -209,7 +212,7 @@ impl Transformer {
         Ok(MlpInput { resid, divisor, normalized, mlp_in })
     }
 
-    /// What a layer adds to the residual stream for what its MLP reads, `[rows, d]`, and the divisor of the norm between.
+    /// Returns a layer's MLP output for its MLP input, `[rows, d]`, and the divisor of the norm behind it.
     fn through_mlp<H: Hooks>(
         &self,
         layer: usize,
@@ -232,7 +235,7 @@ impl Transformer {
     }
 }
 
-/// A norm's output for `x` `[rows, d]`, and its divisor, which may be frozen.
+/// Returns a norm's output for `x` `[rows, d]`, and its divisor, which may be frozen.
 pub(super) fn normed(norm: &Norm, x: &Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Tensor), ModelError> {
     let divisor = match frozen {
         Some(frozen) => frozen.clone(),
@@ -241,7 +244,7 @@ pub(super) fn normed(norm: &Norm, x: &Tensor, frozen: Option<&Tensor>) -> Result
     Ok((norm.scale(&norm.divide(x, &divisor)?)?, divisor))
 }
 
-/// `x` through a norm that may be there, with its divisor.
+/// Applies a norm, where there is one, to `x`; returns its divisor too.
 fn through(norm: Option<Norm>, x: Tensor, frozen: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>), ModelError> {
     let Some(norm) = norm else { return Ok((x, None)) };
     let (x, divisor) = normed(&norm, &x, frozen)?;
@@ -252,7 +255,7 @@ fn add(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
     Ok(a.add(b)?)
 }
 
-/// Rows one below the other, filled up with zeros to `rows`.
+/// Concatenates rows, padded with zeros to `rows`.
 fn stacked(mut parts: Vec<Tensor>, rows: usize) -> Result<Tensor, ModelError> {
     let all = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 0)? };
     let missing = rows.saturating_sub(all.dim(0)?);
@@ -267,13 +270,13 @@ mod tests {
     use std::collections::HashMap;
     use std::path::Path;
 
-    /// What a pass read, by layer and point, and what it replaced.
+    /// Values read in a pass, by layer and point, and values replaced.
     #[derive(Default)]
     struct Points {
         read: HashMap<(usize, &'static str), Tensor>,
-        /// Whether all scores were raised by the same, which changes no pattern.
+        /// True to raise all scores by the same amount, which changes no pattern.
         raises: bool,
-        /// Whether nothing was written into the residual stream.
+        /// True to write nothing into the residual stream.
         silences: bool,
     }
 
@@ -334,7 +337,7 @@ mod tests {
         x.flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// On a model with norms behind attention and MLP, and on one whose MLPs read beside attention.
+    /// Checks a model with norms behind attention and MLP, and one with a parallel residual.
     #[test]
     fn each_point_follows_from_those_before_it() {
         for case in ["gemma2_plt_jumprelu", "neox_plt_relu_skip"] {

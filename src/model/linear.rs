@@ -1,4 +1,4 @@
-//! A projection whose weight stays on disk, or on a device with memory of its own.
+//! Projections whose weight stays on disk, or on a device with memory of its own.
 
 use crate::job::Cancel;
 use crate::model::resident::Resident;
@@ -6,7 +6,7 @@ use crate::model::{ModelError, Precision, Weights};
 use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 
-/// y = x W^T + b. The weight is read anew each time that it is used, unless it stays on a device.
+/// Projection y = x W^T + b. The weight is read again at each use, unless it stays on a device.
 #[derive(Clone, Debug)]
 pub struct Linear<'a> {
     pub(super) weights: &'a Weights,
@@ -15,24 +15,24 @@ pub struct Linear<'a> {
     pub(super) precision: Precision,
     pub(super) name: String,
     pub(super) kept: WeightLayout,
-    /// `[out]`
+    /// Bias, `[out]`.
     pub bias: Option<Tensor>,
 }
 
-/// How a weight lies on disk.
+/// Layout of a weight on disk.
 #[derive(Clone, Debug)]
 pub(super) enum WeightLayout {
-    /// `[out, in]`
+    /// `[out, in]`.
     ByOutput([usize; 2]),
-    /// `[in, all]`, of which the columns are the outputs: GPT-2.
+    /// `[in, all]`, of whose columns these are the outputs: GPT-2.
     ByInput([usize; 2], Range<usize>),
 }
 
 impl Linear<'_> {
-    /// The weight in f32, `[out, in]`.
+    /// Reads the weight in f32, `[out, in]`.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// Fails where it cannot be read.
     pub fn weight(&self) -> Result<Tensor, ModelError> {
         let held = !self.device.is_cpu() && self.precision == Precision::F32;
         let weight = if held { self.brought()? } else { self.read()? };
@@ -42,7 +42,7 @@ impl Linear<'_> {
         })
     }
 
-    /// The weight in f32 as it lies on disk: `[out, in]`, or `[in, out]`.
+    /// Reads the weight in f32 in its layout on disk: `[out, in]`, or `[in, out]`.
     fn read(&self) -> Result<Tensor, ModelError> {
         match &self.kept {
             WeightLayout::ByOutput(shape) => self.weights.tensor(&self.name, shape, self.device),
@@ -53,7 +53,7 @@ impl Linear<'_> {
         }
     }
 
-    /// The weight on the device, in the type that it is multiplied in, as it lies on disk.
+    /// Returns the weight on the device, in the type that it is multiplied in, in its layout on disk.
     fn brought(&self) -> Result<Tensor, ModelError> {
         let name = match &self.kept {
             WeightLayout::ByOutput(_) => self.name.clone(),
@@ -68,10 +68,10 @@ impl Linear<'_> {
         })
     }
 
-    /// `x` `[P, in]` to `[P, out]`.
+    /// Applies the projection to `x` `[P, in]`: `[P, out]`.
     ///
     /// # Errors
-    /// The weight cannot be read, or the work was stopped.
+    /// Fails where the weight cannot be read, or the work was stopped.
     pub fn apply(&self, x: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         cancel.check()?;
         let y = if self.device.is_cpu() {
@@ -93,7 +93,7 @@ impl Linear<'_> {
         })
     }
 
-    /// The product out of tensor operations alone, for any device, with the weight brought there first.
+    /// Applies the projection by tensor operations alone, on any device, uploading the weight first.
     fn on_device(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let weight = self.brought()?;
         let weight = if matches!(self.kept, WeightLayout::ByOutput(_)) { weight.t()? } else { weight };
@@ -112,7 +112,7 @@ mod tests {
         Tensor::from_vec((0..shape.0 * shape.1).map(noise).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
     }
 
-    /// Few rows and many, either orientation, in either precision: what a card multiplies, on the CPU.
+    /// Compares few rows and many, in both layouts and precisions, with the device's form run on the CPU.
     #[test]
     fn the_product_from_disk_is_that_of_the_form_for_any_device() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `config.yaml` of a transcoder set: what it reads, what it writes, and for which model.
+//! Reader of `config.yaml`: the hooks and the model of a transcoder set.
 
 use crate::hub::{CONFIG_BYTES, FileSource};
 use crate::model::{MlpInput, MlpOutput};
@@ -7,7 +7,7 @@ use crate::untrusted::{excerpt, yaml_fault};
 use candle_core::Tensor;
 use serde::Deserialize;
 
-/// Whether a feature writes into its own layer alone or into all from its own on.
+/// Kind of transcoder: a feature writes into its own layer alone, or into all from its own on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Kind {
     /// A transcoder for each layer.
@@ -18,28 +18,28 @@ pub enum Kind {
     CrossLayer,
 }
 
-/// Where features read (TransformerLens names).
+/// Hook of the feature input (TransformerLens names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum FeatureInput {
-    /// The residual stream in front of the layer; of a dictionary alone.
+    /// Residual stream in front of the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_pre")]
     ResidPre,
-    /// The residual stream behind the layer; of a dictionary alone.
+    /// Residual stream behind the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_post")]
     ResidPost,
-    /// The residual stream between attention and the MLP's norm.
+    /// Residual stream between attention and the MLP's norm.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
-    /// That, divided by the norm's divisor, before the norm's weight.
+    /// Residual stream there divided by the norm's divisor, before the norm's weight.
     #[serde(rename = "ln2.hook_normalized")]
     Normalized,
-    /// The MLP's input.
+    /// Input of the MLP.
     #[serde(rename = "mlp.hook_in")]
     MlpIn,
 }
 
 impl FeatureInput {
-    /// What `config.yaml` calls it.
+    /// Returns its name in `config.yaml`.
     fn name(self) -> &'static str {
         match self {
             Self::ResidPre => "hook_resid_pre",
@@ -50,10 +50,10 @@ impl FeatureInput {
         }
     }
 
-    /// What the features of a layer read, `[P, d]`, where that lies in front of its MLP.
+    /// Returns the feature input of a layer, `[P, d]`, where that lies in front of its MLP.
     ///
     /// # Panics
-    /// For a dictionary's stream in front of the layer or behind it.
+    /// Panics for a dictionary's stream in front of the layer or behind it.
     pub fn of(self, input: &MlpInput) -> &Tensor {
         match self {
             Self::ResidPre | Self::ResidPost => {
@@ -66,33 +66,34 @@ impl FeatureInput {
     }
 }
 
-/// Where features write (TransformerLens names).
+/// Hook of the feature output (TransformerLens names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum FeatureOutput {
-    /// The MLP's output, in front of a norm that may follow it.
+    /// Output of the MLP, in front of a norm that may follow it.
     #[serde(rename = "mlp.hook_out")]
     MlpOut,
-    /// What is added to the residual stream. The same, for models without such a norm.
+    /// MLP's output as added to the residual stream. The same as [`MlpOut`](Self::MlpOut) for models without such a
+    /// norm.
     #[serde(rename = "hook_mlp_out")]
     HookMlpOut,
-    /// As [`FeatureInput::ResidPre`].
+    /// Residual stream in front of the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_pre")]
     ResidPre,
-    /// The residual stream between attention and the MLP's norm; of a dictionary alone.
+    /// Residual stream between attention and the MLP's norm; of a dictionary alone.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
-    /// As [`FeatureInput::ResidPost`].
+    /// Residual stream behind the layer; of a dictionary alone.
     #[serde(rename = "hook_resid_post")]
     ResidPost,
 }
 
 impl FeatureOutput {
-    /// The same among an MLP's outputs.
+    /// Returns the point of the MLP's output.
     pub fn of_mlp(self) -> MlpOutput {
         if self == Self::MlpOut { MlpOutput::BeforeNorm } else { MlpOutput::AfterNorm }
     }
 
-    /// What `config.yaml` calls it.
+    /// Returns its name in `config.yaml`.
     fn name(self) -> &'static str {
         match self {
             Self::MlpOut => "mlp.hook_out",
@@ -104,34 +105,34 @@ impl FeatureOutput {
     }
 }
 
-/// What `config.yaml` says.
+/// Contents of `config.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TranscoderConfig {
-    /// The model that it was trained for, as the hub calls it.
+    /// Model that it was trained for, by its name on the hub.
     pub model_name: String,
-    /// Per layer or across layers.
+    /// Kind: per layer or across layers.
     pub model_kind: Kind,
-    /// Where features read.
+    /// Hook of the feature input.
     pub feature_input_hook: FeatureInput,
-    /// Where features write.
+    /// Hook of the feature output.
     pub feature_output_hook: FeatureOutput,
-    /// What the set calls itself.
+    /// Name of the set.
     #[serde(default)]
     pub scan: String,
-    /// Where each layer's file lies, as `hf://org/repo/path`: see [`FileSource::listed`].
+    /// Address of each layer's file, as `hf://org/repo/path`: see [`FileSource::listed`].
     #[serde(default)]
     pub transcoders: Option<Vec<String>>,
-    /// `topk` where it is not told by the tensors.
+    /// `topk`, where the tensors do not tell.
     #[serde(default)]
     pub activation: Option<String>,
-    /// Features kept by `topk`.
+    /// Number of features kept by `topk`.
     #[serde(default)]
     pub k: Option<usize>,
 }
 
 impl TranscoderConfig {
-    /// Whether it reads and writes one residual stream (a sparse autoencoder): it replaces nothing, so that there is
-    /// nothing to trace, but its features can be looked at.
+    /// Returns true where it reads and writes one residual stream (a sparse autoencoder): it replaces nothing, so that
+    /// there is nothing to trace, but its features can be browsed.
     pub fn is_dictionary(&self) -> bool {
         use {FeatureInput as In, FeatureOutput as Out};
         let hooks = (self.feature_input_hook, self.feature_output_hook);
@@ -146,7 +147,7 @@ impl TranscoderConfig {
     /// Reads `config.yaml`.
     ///
     /// # Errors
-    /// It is missing, is no YAML, or names a kind, a hook or an activation that is not known.
+    /// Fails where it is missing, is no YAML, or names a kind, a hook or an activation that is not known.
     pub fn read(place: &FileSource) -> Result<Self, TranscoderError> {
         const FILE: &str = "config.yaml";
         let hint = "a transcoder directory in circuit-tracer's layout has one";

@@ -1,21 +1,21 @@
-//! Under which names and in which orientation a layer's tensors lie, in each of the layouts of the field.
+//! Names and orientation of a layer's tensors, in each of the layouts of the field.
 
 use crate::hub::FileSource;
 use crate::model::{Entry, Weights};
 use crate::transcoder::{Kind, TranscoderConfig, TranscoderError};
 use crate::untrusted::excerpt;
 
-/// The files of one layer.
+/// Files of one layer.
 #[derive(Debug)]
 pub(super) struct LayerFiles {
     pub encoder: Weights,
-    /// circuit-tracer's cross-layer transcoders keep their decoders in files of their own.
+    /// Decoders in a file of their own, as of circuit-tracer's cross-layer transcoders.
     pub decoder: Option<Weights>,
     pub names: Names,
     pub n_features: usize,
 }
 
-/// The names of a layer's tensors, and how they lie.
+/// Names of a layer's tensors, and their orientation.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub encoder: String,
@@ -24,11 +24,12 @@ pub(super) struct Names {
     pub decoder_bias: String,
     pub threshold: String,
     pub skip: String,
-    /// `[d, F]` instead of `[F, d]`: GemmaScope's encoders.
+    /// True for encoders `[d, F]` instead of `[F, d]`: GemmaScope's.
     pub encoder_by_input: bool,
-    /// `[d in, d out]` instead of `[d out, d in]`: all but circuit-tracer's per-layer transcoders.
+    /// True for skip connections `[d in, d out]` instead of `[d out, d in]`: all but circuit-tracer's per-layer
+    /// transcoders.
     pub skip_by_input: bool,
-    /// A decoder row for every layer of the model, those below the feature's own among them.
+    /// True where there is a decoder row for every layer of the model, also below the feature's own.
     pub decodes_all_layers: bool,
 }
 
@@ -77,7 +78,7 @@ impl Names {
 }
 
 impl LayerFiles {
-    /// The shape of the decoder on disk.
+    /// Returns the shape of the decoder on disk.
     pub fn decoder_shape(&self, kind: Kind, layer: usize, n_layers: usize, d: usize) -> Vec<usize> {
         match kind {
             Kind::PerLayer => vec![self.n_features, d],
@@ -86,7 +87,7 @@ impl LayerFiles {
         }
     }
 
-    /// The shape of the encoder on disk.
+    /// Returns the shape of the encoder on disk.
     pub fn encoder_shape(&self, d: usize) -> [usize; 2] {
         if self.names.encoder_by_input { [d, self.n_features] } else { [self.n_features, d] }
     }
@@ -96,7 +97,7 @@ impl LayerFiles {
     }
 }
 
-/// Opens the files of each layer: those that `config.yaml` lists, or else circuit-tracer's own names.
+/// Opens the files of each layer: those that `config.yaml` lists, or else those of circuit-tracer's names.
 pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
     let kind = config.model_kind;
     let files: Vec<(String, Option<String>)> = match &config.transcoders {
@@ -127,10 +128,10 @@ pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<
     files.into_iter().enumerate().map(open_one).collect()
 }
 
-/// Features of each layer of the transcoder in `place`, `[L]`, told by its files alone, without its model.
+/// Returns the number of features of each layer of the transcoder in `place`, `[L]`, from its files alone.
 ///
 /// # Errors
-/// It is incomplete or damaged.
+/// Fails where it is incomplete or damaged.
 pub fn feature_counts(place: &FileSource) -> Result<Vec<usize>, TranscoderError> {
     let layers = open(place, &TranscoderConfig::read(place)?)?;
     Ok(layers.iter().map(|layer| layer.n_features).collect())
@@ -140,7 +141,7 @@ fn empty(place: &FileSource) -> TranscoderError {
     TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
 }
 
-/// The files that the list in `config.yaml` stands for, beside it or in the hub cache.
+/// Returns the files listed in `config.yaml`, beside it or in the hub cache.
 pub(super) fn listed(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
     let file = |entry: &String| {
         place.listed(entry).ok_or_else(|| TranscoderError::Config {

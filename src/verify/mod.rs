@@ -1,11 +1,11 @@
-//! Whether a graph tells the truth: what it predicts against what the model does (Ameisen et al. 2025, "Evaluating
-//! attribution graphs" and "Validating attribution graph hypotheses with interventions").
+//! Checks of a graph's predictions against the model (Ameisen et al. 2025, "Evaluating attribution graphs" and
+//! "Validating attribution graph hypotheses with interventions").
 //!
-//! Every figure here compares two of three things, and says which:
+//! Every figure here compares two of three things:
 //!
 //! - the *graph*: direct effects, and influence computed from them;
-//! - the *local replacement model*, of which the graph is the linear part: transcoders in place of the MLPs, errors added,
-//!   attention patterns and norm norm_scales frozen;
+//! - the *local replacement model*, of which the graph is the linear part: transcoders in place of the MLPs, errors
+//!   added, attention patterns and norm divisors frozen;
 //! - the *model* itself, with features ablated in it ([`intervene`](crate::intervention::intervene)).
 //!
 //! | | what is compared | unit |
@@ -15,7 +15,7 @@
 //! | [`replacement()`] | next-token distributions of the model and of the model with transcoders in place of MLPs, errors left out | share of positions; nats |
 //! | [`Bench::perturbations`] | changes of the residual stream in the local replacement model and in the model | cosine; share of the change's norm |
 //!
-//! [`answer()`] makes these checks, and splits edges by heads, for whoever asks a [`Question`] and keeps the answer.
+//! [`answer()`] makes these checks, and splits edges by heads: it takes a [`Question`] and returns an [`Answer`].
 
 mod bench;
 mod correlation;

@@ -1,4 +1,4 @@
-//! Small figures for reports, as SVG with its texts as text.
+//! Small figures for reports, as SVG with selectable text.
 
 use crate::format::svg::{Page, Svg};
 
@@ -12,39 +12,39 @@ const BOTTOM: f64 = 52.0;
 /// Attribute that centres a text.
 const MIDDLE: &str = r#" text-anchor="middle""#;
 
-/// About how many marks an axis has.
+/// Approximate number of ticks of an axis.
 const TICKS: f64 = 5.0;
 
-/// Colours of the series, told apart by whoever sees few; their marks differ too.
+/// Colours of the series, distinct under colour blindness; their marks differ too.
 const COLOURS: [&str; 3] = ["#1667b0", "#b8500f", "#3d7a3d"];
 
-/// Points of one kind.
+/// Series of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// What they are.
+    /// Name.
     pub name: String,
-    /// Where they lie; those that are not finite are left out.
+    /// Points; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A figure of points over two axes.
+/// Scatter or line plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plot {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// What the horizontal axis measures.
+    /// Label of the horizontal axis.
     pub x: String,
-    /// What the vertical axis measures.
+    /// Label of the vertical axis.
     pub y: String,
-    /// At most three.
+    /// Series, at most three.
     pub series: Vec<Series>,
-    /// Whether a line is drawn where both are equal.
+    /// True to draw a line where both are equal.
     pub diagonal: bool,
-    /// Whether each series' points are joined, in their order.
+    /// True to join each series' points, in their order.
     pub joined: bool,
 }
 
-/// The range of an axis, and where its marks are.
+/// Range of an axis, and its ticks.
 struct Axis {
     low: f64,
     high: f64,
@@ -73,7 +73,7 @@ impl Axis {
         (value - self.low) / (self.high - self.low)
     }
 
-    /// Marks and what they are called.
+    /// Returns the ticks with their labels.
     fn marks(&self) -> Vec<(f64, String)> {
         let first = (self.low / self.step).ceil() as i64;
         let last = (self.high / self.step).floor() as i64;
@@ -84,7 +84,7 @@ impl Axis {
 }
 
 impl Plot {
-    /// The figure.
+    /// Renders the figure.
     pub fn svg(&self) -> String {
         let finite = |(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
         let points = || self.series.iter().flat_map(|series| series.points.iter().filter(finite));
@@ -151,7 +151,7 @@ impl Plot {
     }
 }
 
-/// A circle, a square or a triangle.
+/// Draws a circle, a square or a triangle.
 fn mark(out: &mut Svg, nth: usize, x: f64, y: f64, colour: &str) {
     match nth % 3 {
         0 => {

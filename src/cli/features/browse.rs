@@ -71,10 +71,10 @@ fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
     Ok((Layer(layer), FeatureId(feature)))
 }
 
-/// Looks, and prints what it found.
+/// Browses the features, and prints the result.
 ///
 /// # Errors
-/// The model or a source that was named cannot be used; there is no such feature; it was stopped.
+/// Fails where the model or a named source cannot be used, there is no such feature, or it was stopped.
 pub fn run(args: &BrowseArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let (_, transcoder) = args.engine.places()?;
@@ -119,7 +119,7 @@ fn entry_json(entry: &Entry) -> Value {
     })
 }
 
-/// An entry with further fields.
+/// Returns an entry as JSON with further fields.
 fn with(entry: &Entry, more: &[(&str, Value)]) -> Value {
     let mut json = entry_json(entry);
     more.iter().for_each(|(key, value)| json[*key] = value.clone());
@@ -184,7 +184,7 @@ fn as_lines(found: &Browsed) -> Vec<String> {
     }
 }
 
-/// Cells of a label.
+/// Width of a label in cells.
 const LABEL: usize = 32;
 
 fn entry_line(entry: &Entry) -> String {
@@ -194,7 +194,7 @@ fn entry_line(entry: &Entry) -> String {
     format!("{}  {name:<10} density {density:>7}  max {maximum:>8}", padded(&label(entry), LABEL))
 }
 
-/// What a feature is called, an automatic name marked; of one without a name, its number.
+/// Returns a feature's label, an automatic one marked; without a label, its index.
 fn label(entry: &Entry) -> String {
     entry.label.as_ref().map_or_else(|| format!("#{}", entry.feature), |label| visible(&shown(label)))
 }

@@ -1,4 +1,4 @@
-//! Where a command looks for what is known of features.
+//! Options of the sources of dashboards and labels.
 
 use crate::hub::{PRESETS, Preset, Source};
 use crate::service::library::{FeatureFiles, KnownTranscoder};
@@ -20,7 +20,7 @@ pub struct NamedArgs {
 }
 
 impl NamedArgs {
-    /// What the person named.
+    /// Returns the files and folders that the user named.
     pub fn files(&self) -> FeatureFiles {
         FeatureFiles { folders: self.folders.clone(), labels: self.labels.clone() }
     }
@@ -46,10 +46,10 @@ pub struct SetArgs {
 }
 
 impl SetArgs {
-    /// The transcoder that is meant. `is_named` says that dashboards are named, which may be of any.
+    /// Returns the transcoder of the options. `is_named` says that dashboards are named, which may be of any.
     ///
     /// # Errors
-    /// There is no such directory, and it is no reference either.
+    /// Fails where there is no such directory, and it is no reference either.
     pub fn set(&self, is_named: bool) -> Result<KnownTranscoder> {
         let source = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
             (Some(path), _) => Source::parse(path)?,

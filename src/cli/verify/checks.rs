@@ -1,4 +1,4 @@
-//! Each check, told.
+//! Sections of the report, one for each check.
 
 use crate::cli::graph::OpenGraph;
 use crate::cli::verify::Checked;

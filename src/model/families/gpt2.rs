@@ -1,4 +1,4 @@
-//! GPT-2: learned positions, queries, keys and values in one tensor, projections kept the other way round.
+//! GPT-2: learned positions, queries, keys and values in one tensor, projections stored as `[in, out]`.
 
 use crate::model::ModelError;
 use crate::model::config::Config;
@@ -26,7 +26,7 @@ const LAYOUT: Layout = Layout {
     by_input: true,
 };
 
-/// The same in GGUF files.
+/// Layout of GPT-2 in GGUF files.
 pub const BY_OUTPUT: Layout = Layout {
     heads: HeadTensors::Apart(["attn.c_attn.q", "attn.c_attn.k", "attn.c_attn.v"]),
     by_input: false,

@@ -29,7 +29,7 @@ const LAYOUT: Layout = Layout {
     by_input: false,
 };
 
-/// Gemma calls the norm behind its attention what Llama calls the one in front of its MLP.
+/// Layout of Gemma, whose name for the norm behind its attention is Llama's for the one in front of its MLP.
 const GEMMA: Layout = Layout {
     after_attention_norm: Some("post_attention_layernorm"),
     mlp_norm: "pre_feedforward_layernorm",
@@ -37,7 +37,7 @@ const GEMMA: Layout = Layout {
     ..LAYOUT
 };
 
-/// Which of the families that share Llama's layout.
+/// Family that shares Llama's layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Llama,
@@ -48,8 +48,8 @@ pub(super) enum Family {
     Gemma3,
 }
 
-/// What transformers takes for options that are not there at all, where it is not what their null means: published
-/// configurations leave out what is usual in their family.
+/// Returns transformers' defaults for absent options, where they differ from those for null: published configurations
+/// leave out what is usual in their family.
 fn usual(family: Family) -> Value {
     match family {
         Family::Llama => json!({}),
@@ -137,7 +137,7 @@ pub(super) fn read(config: &mut Config, names: Names, family: Family) -> Result<
     })
 }
 
-/// Windows and rotary frequencies of each layer.
+/// Takes windows and rotary frequencies of each layer.
 fn layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<LayerSpec>, ModelError> {
     let theta = config.optional_number("rope_theta")?;
     let local = config.optional_number("rope_local_base_freq")?;
@@ -180,7 +180,7 @@ fn layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<La
     Ok(sliding.into_iter().map(layer).collect())
 }
 
-/// Which layers slide.
+/// Takes which layers have a sliding window.
 fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<bool>, ModelError> {
     let uses = config.flag("use_sliding_window", false)?;
     let pattern = config.optional_size("sliding_window_pattern")?.unwrap_or(6);

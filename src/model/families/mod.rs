@@ -1,4 +1,4 @@
-//! Families of models: what each one's `config.json` says, what it leaves to its defaults, and what its tensors are called.
+//! Families of models: the options of each `config.json`, their defaults, and the names of the tensors.
 
 mod gpt2;
 mod llama;
@@ -12,10 +12,10 @@ use crate::model::{ActivationKind, ModelError};
 use crate::untrusted::excerpt;
 use llama::Family;
 
-/// Reads the options of a model.
+/// Function that reads the options of a model.
 type Read = fn(&mut Config, Names) -> Result<ModelSpec, ModelError>;
 
-/// Each class of models, what its `model_type` is, and how its options are read.
+/// Classes of models, with their `model_type` and the function that reads their options.
 static FAMILIES: [(&str, &str, Read); 9] = [
     ("LlamaForCausalLM", "llama", |config, names| llama::read(config, names, Family::Llama)),
     ("MistralForCausalLM", "mistral", |config, names| llama::read(config, names, Family::Mistral)),
@@ -28,7 +28,7 @@ static FAMILIES: [(&str, &str, Read); 9] = [
     ("GPTNeoXForCausalLM", "gpt_neox", neox::read),
 ];
 
-/// What a model is called.
+/// Names of a model.
 struct Names {
     name: String,
     directory: Option<String>,
@@ -73,7 +73,7 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
     Ok(spec)
 }
 
-/// The activation function that is called so.
+/// Returns the activation function of this name.
 fn activation(config: &Config, name: &str) -> Result<ActivationKind, ModelError> {
     match name {
         "silu" | "swish" => Ok(ActivationKind::Silu),
@@ -86,7 +86,7 @@ fn activation(config: &Config, name: &str) -> Result<ActivationKind, ModelError>
     }
 }
 
-/// The width of each of the heads that share the model's.
+/// Returns the width of each head, where the model's width is divided among them.
 fn head_width(config: &Config, d_model: usize, n_heads: usize) -> Result<usize, ModelError> {
     if d_model.is_multiple_of(n_heads) {
         return Ok(d_model / n_heads);
