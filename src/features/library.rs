@@ -4,7 +4,7 @@ use crate::features::label::{Label, LabelOrigin};
 use crate::features::labels::{self, LABELS, LabelMap};
 use crate::features::origin::{Kind, Origin};
 use crate::features::remote::{Consents, Remote};
-use crate::features::search::{Search, Shelf, Source};
+use crate::features::search::{Backing, Search, Source};
 use crate::features::site::{Kept, Site};
 use crate::features::store::Store;
 use crate::features::{Dashboard, FeatureError};
@@ -87,7 +87,7 @@ impl Library {
     }
 
     fn add(&mut self, source: Source, monitor: &Monitor) -> Result<(), FeatureError> {
-        if let Shelf::Store(store) = &source.shelf
+        if let Backing::Store(store) = &source.shelf
             && let Some(path) = store.file(LABELS).filter(|path| path.is_file())
         {
             self.labels.push((LabelOrigin::Source(source.origin.path.clone()), labels::read(&path, monitor)?));
@@ -197,8 +197,8 @@ impl Library {
         let mut found = Found { label, hub_may_know: self.remote.is_some(), ..Found::default() };
         for source in &self.sources {
             let read = match &source.shelf {
-                Shelf::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
-                Shelf::Folder(folder) => {
+                Backing::Store(store) => store.read(layer, feature).map(|dashboard| dashboard.map(|it| (it, None))),
+                Backing::Folder(folder) => {
                     folder.read(layer, feature).map(|record| record.map(|it| (it.dashboard, it.label)))
                 }
             };
@@ -277,8 +277,8 @@ impl Library {
     /// Returns the stores among the sources, in their order.
     pub fn stores(&self) -> impl Iterator<Item = &Store> {
         self.sources.iter().filter_map(|source| match &source.shelf {
-            Shelf::Store(store) => Some(store.as_ref()),
-            Shelf::Folder(_) => None,
+            Backing::Store(store) => Some(store.as_ref()),
+            Backing::Folder(_) => None,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::job::Cancel;
 use crate::model::layout::{HeadTensors, Layout, THIRDS};
-use crate::model::linear::Kept;
+use crate::model::linear::WeightLayout;
 use crate::model::resident::Resident;
 use crate::model::spec::{NormKind, PositionKind};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
@@ -159,7 +159,11 @@ impl Files {
             }
             false => None,
         };
-        let kept = if self.layout.by_input { Kept::ByInput([input, all], columns) } else { Kept::ByOutput(shape) };
+        let kept = if self.layout.by_input {
+            WeightLayout::ByInput([input, all], columns)
+        } else {
+            WeightLayout::ByOutput(shape)
+        };
         let name = self.name(&format!("{name}.weight"));
         let (weights, resident, precision) = (&self.weights, &self.resident, self.precision);
         Ok(Linear { weights, resident, device, precision, name, kept, bias })

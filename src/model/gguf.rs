@@ -4,7 +4,7 @@
 use crate::hub::{Blob, FileSource};
 use crate::model::ModelError;
 use crate::model::config::Config;
-use crate::model::gguf_names::{Kept, Rename};
+use crate::model::gguf_names::{HeadRowOrder, Rename};
 use crate::model::spec::{NormKind, RopeScaling};
 use crate::model::{ModelSpec, families};
 use crate::untrusted::excerpt;
@@ -288,9 +288,9 @@ impl Gguf {
             };
             match rename {
                 Rename::Nothing => {}
-                Rename::To(name, Kept::Plain) => tensors.push(tensor(name, bytes, shape, None)),
+                Rename::To(name, HeadRowOrder::Plain) => tensors.push(tensor(name, bytes, shape, None)),
                 Rename::To(name, kept) => {
-                    let heads = if kept == Kept::PairedQueries { queries } else { keys };
+                    let heads = if kept == HeadRowOrder::PairedQueries { queries } else { keys };
                     let fits = |heads: &usize| *heads > 0 && shape[0].is_multiple_of(2 * heads);
                     let heads = heads.filter(fits).ok_or_else(|| self.wrong(format!("{name} has no whole heads")))?;
                     tensors.push(tensor(name, bytes, shape, Some(heads)));

@@ -1,6 +1,6 @@
 //! Which parts of the graph on the screen hang on where the pruning thresholds stand.
 
-use crate::graph::{Stability, Standing};
+use crate::graph::{Stability, StabilityClass};
 use crate::ids::EdgeId;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Standings {
     }
 
     /// An edge's standing, where it is to be marked.
-    pub fn of_edge(&self, edge: EdgeId) -> Option<Standing> {
-        self.marked().map(|found| Standing::of(found.edge(edge)))
+    pub fn of_edge(&self, edge: EdgeId) -> Option<StabilityClass> {
+        self.marked().map(|found| StabilityClass::of(found.edge(edge)))
     }
 }

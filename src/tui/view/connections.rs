@@ -1,7 +1,7 @@
 //! The selected node's inputs and outputs, strongest first.
 
 use super::{Pen, Side as End, first_line, free, note};
-use crate::graph::{FeatureAt, Flow, NodeKind, Standing};
+use crate::graph::{FeatureAt, Flow, NodeKind, StabilityClass};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::app::{Pane, State};
@@ -161,8 +161,9 @@ fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
     if circuit.standings.marked().is_none() {
         return;
     }
-    let of = |standing: Standing| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
-    let signs = [Standing::Core, Standing::Contingent, Standing::Noise].map(of).join(" ");
+    let of =
+        |standing: StabilityClass| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
+    let signs = [StabilityClass::Core, StabilityClass::Contingent, StabilityClass::Noise].map(of).join(" ");
     if text::width(&signs) + 2 + rest <= pen.room() {
         pen.put(&format!("  {signs}"), state.look.theme.quiet);
     }
@@ -233,7 +234,7 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
 }
 
 /// Whether an edge hangs on the thresholds.
-fn standing(state: &State, standing: Option<Standing>, pen: &mut Pen<'_>) {
+fn standing(state: &State, standing: Option<StabilityClass>, pen: &mut Pen<'_>) {
     let Some(standing) = standing else { return };
     let style = super::of_standing(standing, &state.look);
     pen.put(" ", style);

@@ -2,7 +2,7 @@
 
 use super::{Pen, Side as End, attention, note};
 use crate::attribution::Promoted;
-use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, Standing, automatic};
+use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, StabilityClass, automatic};
 use crate::ids::{Layer, NodeId, Position};
 use crate::text;
 use crate::tui::app::{Pane, State};
@@ -225,7 +225,7 @@ impl Sheet<'_> {
             let (share, settings) = (found.node(id), found.n_settings());
             let kept = (share * settings as f32).round();
             let says = format!("kept by {kept} of {settings} prunings");
-            fact("standing", Standing::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
+            fact("standing", StabilityClass::of(share).name().to_owned(), &[says, format!("{kept} of {settings}")]);
         }
         if circuit.is_pinned(id) {
             fact("pinned", "yes".to_owned(), &[]);

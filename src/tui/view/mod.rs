@@ -28,7 +28,7 @@ pub(in crate::tui) use hints::key_of;
 pub(super) use subgraph::{box_at, room as subgraph_room};
 pub(super) use tree::branch_at;
 
-use crate::graph::Standing;
+use crate::graph::StabilityClass;
 use crate::text;
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::layout::{self, LEAST, Slot};
@@ -255,8 +255,8 @@ pub(super) fn first_line(at: usize, lines: usize, n: usize) -> usize {
 }
 
 /// How the sign of an edge's standing looks.
-fn of_standing(standing: Standing, look: &Look) -> Style {
-    if standing == Standing::Noise { look.theme.faint } else { look.theme.text }
+fn of_standing(standing: StabilityClass, look: &Look) -> Style {
+    if standing == StabilityClass::Noise { look.theme.faint } else { look.theme.text }
 }
 
 fn has_focus(state: &State, pane: Pane) -> bool {
