@@ -35,8 +35,8 @@ pub struct ModelSpec {
     pub norm_eps: f64,
     /// Whether attention's and the MLP's outputs pass a norm of their own before they are added to the residual stream.
     pub post_norms: bool,
-    /// Whether queries and keys are normalized head by head.
-    pub query_key_norms: bool,
+    /// How queries and keys are normalized.
+    pub query_key_norms: QueryKeyNorms,
     /// What attention scores are multiplied with.
     pub attention_scale: f64,
     /// Scores are squeezed into plus and minus this.
@@ -117,6 +117,17 @@ pub enum NormKind {
     Layer,
 }
 
+/// How queries and keys are normalized, where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryKeyNorms {
+    /// Not.
+    None,
+    /// Head by head.
+    ByHead,
+    /// Over all heads at once.
+    Whole,
+}
+
 /// How positions are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionKind {
@@ -183,6 +194,14 @@ impl ModelSpec {
     /// Whether MLPs have a gate.
     pub fn has_gate(&self) -> bool {
         self.layout.gate.is_some()
+    }
+
+    /// What the norm over queries (0) or keys (1) spans.
+    pub(super) fn head_norm_width(&self, nth: usize) -> usize {
+        match self.query_key_norms {
+            QueryKeyNorms::Whole => [self.d_attn(), self.d_kv()][nth],
+            QueryKeyNorms::None | QueryKeyNorms::ByHead => self.head_dim,
+        }
     }
 
     /// Width of the concatenated heads, d_attn.
