@@ -62,6 +62,14 @@ pub enum HubError {
         /// What is wrong with it.
         what: String,
     },
+    /// A transcoder that is not there in any layout.
+    #[error("{place}: {what}")]
+    NoLayout {
+        /// The folder.
+        place: String,
+        /// What was looked for, and what was missing for the nearest.
+        what: String,
+    },
     /// The environment cannot be used.
     #[error("{0}")]
     Environment(String),

@@ -10,16 +10,18 @@ mod contents;
 mod download;
 mod error;
 mod inventory;
+mod layout;
 mod link;
 mod place;
 mod preset;
 mod published;
 mod reference;
 mod request;
+mod set_options;
 
 pub use access::{Access, Patience};
 pub use cache::Cache;
-pub use contents::{CONFIG_BYTES, Contents, Role};
+pub use contents::{CONFIG_BYTES, Contents, Role, drop_repeated};
 pub use download::{Bytes, ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 pub use error::HubError;
 pub use inventory::{Inventory, Pair, Part};
@@ -29,6 +31,7 @@ pub use preset::{PRESETS, Preset};
 pub use published::Published;
 pub use reference::{Reference, Source, is_inside};
 pub use request::Request;
+pub use set_options::{KeyValue, SetOptions};
 
 use std::ffi::OsString;
 

@@ -1,14 +1,15 @@
 //! The files of a model or a transcoder, wherever they lie.
 
-use crate::hub::{Cache, Reference};
+use crate::hub::{Cache, Reference, SetOptions};
 use crate::untrusted;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use thiserror::Error;
 
 /// A file that cannot be had.
@@ -128,6 +129,8 @@ pub struct Folder {
     /// What it is a snapshot of.
     reference: Option<Reference>,
     cache: Option<Cache>,
+    /// What the person says of it, where it is a transcoder.
+    said: SetOptions,
 }
 
 impl Place {
@@ -136,7 +139,13 @@ impl Place {
     /// # Errors
     /// [`PlaceError::NoDirectory`] or [`PlaceError::NoFile`] where there is none.
     pub fn directory(path: &Path) -> Result<Self, PlaceError> {
-        let folder = |path: &Path, gguf| Folder { path: path.to_owned(), gguf, reference: None, cache: None };
+        let folder = |path: &Path, gguf| Folder {
+            path: path.to_owned(),
+            gguf,
+            reference: None,
+            cache: None,
+            said: SetOptions::default(),
+        };
         if path.is_dir() {
             return Ok(Self::Directory(folder(path, None)));
         }
@@ -175,7 +184,8 @@ impl Place {
 
     /// The folder of the hub cache that holds what `reference` names.
     pub(super) fn snapshot(reference: Reference, path: PathBuf, cache: &Cache) -> Self {
-        Self::Directory(Folder { path, gguf: None, reference: Some(reference), cache: Some(cache.clone()) })
+        let (reference, cache) = (Some(reference), Some(cache.clone()));
+        Self::Directory(Folder { path, gguf: None, reference, cache, said: SetOptions::default() })
     }
 
     /// Looks in `cache` for files of other repositories.
@@ -183,6 +193,24 @@ impl Place {
         match self {
             Self::Directory(folder) => Self::Directory(Folder { cache: Some(cache.clone()), ..folder }),
             embedded => embedded,
+        }
+    }
+
+    /// The same transcoder, of which the person says something.
+    #[must_use]
+    pub fn with_options(self, said: &SetOptions) -> Self {
+        match self {
+            Self::Directory(folder) => Self::Directory(Folder { said: said.clone(), ..folder }),
+            embedded => embedded,
+        }
+    }
+
+    /// What the person says of it, where it is a transcoder.
+    pub fn said(&self) -> &SetOptions {
+        static NOTHING: LazyLock<SetOptions> = LazyLock::new(SetOptions::default);
+        match self {
+            Self::Directory(folder) => &folder.said,
+            Self::Embedded(..) => &NOTHING,
         }
     }
 
@@ -323,27 +351,28 @@ impl Place {
     /// # Errors
     /// [`PlaceError::Io`] where the directory cannot be listed.
     pub fn files(&self) -> Result<Vec<String>, PlaceError> {
-        let mut names: Vec<String> = match self {
+        match self {
             Self::Directory(Folder { path, .. }) => {
-                let io = |error| PlaceError::Io { path: path.display().to_string(), error };
-                let mut names = Vec::new();
-                for entry in fs::read_dir(path).map_err(io)? {
-                    let entry = entry.map_err(io)?;
-                    if entry.path().is_file()
-                        && let Ok(name) = entry.file_name().into_string()
-                    {
-                        names.push(name);
-                    }
-                }
-                names
+                entries(path, false).map_err(|error| PlaceError::Io { path: path.display().to_string(), error })
             }
+            Self::Embedded(..) => Ok(self.entries("", false)),
+        }
+    }
+
+    /// The names of the files in a folder of it, or of the folders there, sorted; none where there is no such folder.
+    pub(super) fn entries(&self, folder: &str, folders: bool) -> Vec<String> {
+        match self {
+            Self::Directory(Folder { path, .. }) => entries(&path.join(folder), folders).unwrap_or_default(),
             Self::Embedded(_, files) => {
-                let on_top = files.iter().filter(|(name, _)| !name.contains('/'));
-                on_top.map(|(name, _)| (*name).to_owned()).collect()
+                let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+                let within = files.iter().filter_map(|(name, _)| name.strip_prefix(&prefix));
+                let names = within.filter_map(|name| match name.split_once('/') {
+                    Some((folder, _)) => folders.then_some(folder),
+                    None => (!folders).then_some(name),
+                });
+                names.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
             }
-        };
-        names.sort();
-        Ok(names)
+        }
     }
 
     /// SHA-256 by name of `files` and of every configuration, tokenizer and weight file on top.
@@ -418,6 +447,20 @@ fn hash(name: &str, content: &[u8]) -> String {
         hasher.update(content);
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names of the files in a directory, or of the directories there, sorted.
+fn entries(path: &Path, folders: bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let is_wanted = if folders { entry.path().is_dir() } else { entry.path().is_file() };
+        if is_wanted && let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, PlaceError> {

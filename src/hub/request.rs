@@ -1,6 +1,6 @@
 //! What is wanted: a model with its transcoder, to be traced with, or repositories, to be had.
 
-use crate::hub::{Contents, Hub, HubError, Place, PlaceError, Preset, Reference, Role, Source};
+use crate::hub::{Contents, Hub, HubError, Place, PlaceError, Preset, Reference, Role, SetOptions, Source};
 use std::fmt;
 
 /// What is wanted.
@@ -12,9 +12,11 @@ pub enum Request {
         model: Option<Source>,
         /// The transcoder.
         transcoder: Source,
+        /// What is said of the transcoder.
+        said: SetOptions,
     },
-    /// Repositories, or folders of them, whatever they are.
-    Each(Vec<Reference>),
+    /// Repositories, or folders of them, whatever they are, and what is said of the transcoders among them.
+    Each(Vec<Reference>, SetOptions),
 }
 
 impl Request {
@@ -23,8 +25,8 @@ impl Request {
         // The table's references are references: a test reads them all.
         let source = |text: &str| Reference::parse(text).map(Source::Hub);
         match (source(preset.model), source(preset.transcoder)) {
-            (model, Some(transcoder)) => Self::Pair { model, transcoder },
-            (_, None) => Self::Each(Vec::new()),
+            (model, Some(transcoder)) => Self::Pair { model, transcoder, said: preset.said() },
+            (_, None) => Self::Each(Vec::new(), SetOptions::default()),
         }
     }
 }
@@ -36,8 +38,8 @@ impl fmt::Display for Request {
             Source::Hub(reference) => reference.to_string(),
         };
         let names: Vec<String> = match self {
-            Self::Pair { model, transcoder } => model.iter().chain([transcoder]).map(name).collect(),
-            Self::Each(references) => references.iter().map(Reference::to_string).collect(),
+            Self::Pair { model, transcoder, .. } => model.iter().chain([transcoder]).map(name).collect(),
+            Self::Each(references, _) => references.iter().map(Reference::to_string).collect(),
         };
         f.write_str(&names.join(" and "))
     }
@@ -60,21 +62,34 @@ impl Hub {
         }
     }
 
-    /// The files of a model and of a transcoder, on this machine. What the hub could give is looked for; what else a
-    /// directory lacks is left to whoever loads it.
+    /// The files of a model and of a transcoder of which something is `said`, on this machine. What the hub could give is
+    /// looked for; what else a directory lacks is left to whoever loads it.
     ///
     /// # Errors
     /// One is not here or not complete, or the transcoder does not say for which model it is.
-    pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(Place, Place), HubError> {
-        let transcoder = self.complete(transcoder, Role::Transcoder)?;
+    pub fn pair(
+        &self,
+        model: Option<&Source>,
+        transcoder: &Source,
+        said: &SetOptions,
+    ) -> Result<(Place, Place), HubError> {
+        let transcoder = self.transcoder(transcoder, said)?;
         let model = match model {
-            Some(model) => self.complete(model, Role::Model)?,
+            Some(model) => self.model(model)?,
             None => {
                 let name = Contents::of(&transcoder, Role::Transcoder)?.model_name;
-                self.complete(&model_of(&transcoder.name(), name.as_deref())?, Role::Model)?
+                self.model(&model_of(&transcoder.name(), name.as_deref())?)?
             }
         };
         Ok((model, transcoder))
+    }
+
+    /// The files of a transcoder alone, of which something is `said`, on this machine, as [`Hub::pair`].
+    ///
+    /// # Errors
+    /// It is not here or not complete.
+    pub fn transcoder(&self, source: &Source, said: &SetOptions) -> Result<Place, HubError> {
+        self.complete(self.place(source)?.with_options(said), Role::Transcoder)
     }
 
     /// The files of a model alone, on this machine, as [`Hub::pair`].
@@ -82,11 +97,10 @@ impl Hub {
     /// # Errors
     /// It is not here or not complete.
     pub fn model(&self, source: &Source) -> Result<Place, HubError> {
-        self.complete(source, Role::Model)
+        self.complete(self.place(source)?, Role::Model)
     }
 
-    fn complete(&self, source: &Source, role: Role) -> Result<Place, HubError> {
-        let place = self.place(source)?;
+    fn complete(&self, place: Place, role: Role) -> Result<Place, HubError> {
         let missing = Contents::of(&place, role)?.missing;
         match (place.reference(), missing.iter().find_map(|name| elsewhere(name))) {
             (Some(reference), _) if !missing.is_empty() => {
@@ -121,7 +135,7 @@ mod tests {
     #[test]
     fn every_preset_names_two_repositories() {
         for preset in PRESETS {
-            let Request::Pair { model: Some(Source::Hub(model)), transcoder: Source::Hub(transcoder) } =
+            let Request::Pair { model: Some(Source::Hub(model)), transcoder: Source::Hub(transcoder), .. } =
                 Request::preset(&preset)
             else {
                 panic!("{preset:?}");

@@ -5,7 +5,7 @@ use crate::demo;
 use crate::features::remote::Consents;
 use crate::features::{Asking, Fetched, Found, Label, Library, Search, Sizes};
 use crate::graph::{Origin, SourceSet};
-use crate::hub::{Hub, HubError, Place, Reference, Source};
+use crate::hub::{Hub, HubError, Place, Reference, SetOptions, Source};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::service::models::hub;
@@ -185,13 +185,13 @@ impl KnownTranscoder {
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
-    /// The transcoder behind a directory or a reference. Dashboards can be read where its weights are not here.
+    /// The transcoder behind a directory or a reference, of which something is `said`. Dashboards can be read where its weights are not here.
     ///
     /// # Errors
     /// The environment or the directory cannot be used.
-    pub fn at(source: Source, hub: &Hub) -> Result<Self> {
+    pub fn at(source: Source, said: &SetOptions, hub: &Hub) -> Result<Self> {
         match (hub.place(&source), source) {
-            (Ok(place), _) => Ok(Self::of(place)),
+            (Ok(place), _) => Ok(Self::of(place.with_options(said))),
             (Err(HubError::NotHere { .. }), Source::Hub(reference)) => {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
             }
@@ -210,7 +210,7 @@ impl KnownTranscoder {
             return Ok(demo);
         }
         match Source::parse(name.as_ref()) {
-            Ok(source) => Self::at(source, &hub(true)),
+            Ok(source) => Self::at(source, &SetOptions::default(), &hub(true)),
             Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
         }
     }
