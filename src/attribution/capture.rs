@@ -57,7 +57,7 @@ impl Capture {
         if transcoder.config.is_dictionary() {
             return Err(TraceError::Dictionary(transcoder.name()));
         }
-        let zeroed = zeroed_positions(&transcoder.config.model_name).min(ids.len());
+        let zeroed = zeroed_positions(transcoder.trained_on()).min(ids.len());
         let mut kept = Recorder {
             model,
             transcoder,

@@ -42,7 +42,7 @@ impl CostEstimate {
         let forward = forward_operations(spec, transcoder, positions);
         let mut estimate = Self { positions, active: [0; 2], memory_bytes: [0; 2], operations: [0; 2], device: None };
         for (nth, per_token) in ACTIVE_PER_TOKEN.into_iter().enumerate() {
-            let per_token = transcoder.config.k.unwrap_or(per_token);
+            let per_token = transcoder.top_k(0).unwrap_or(per_token);
             let of_layer = |layer| per_token.min(transcoder.n_features(layer)) * positions.saturating_sub(1);
             let sizes = Sizes::new(spec, transcoder, positions, (0..spec.n_layers).map(of_layer).collect());
             let wanted = max_feature_nodes.unwrap_or(usize::MAX).min(sizes.n_active());

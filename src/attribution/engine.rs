@@ -70,7 +70,7 @@ impl Engine {
         let of_transcoder = transcoder.hashes()?.into_iter().map(named("transcoder"));
         let file_hashes = of_model.into_iter().map(named("model")).chain(of_transcoder).collect();
         let warnings = warnings(&model, &transcoder, &tokenizer);
-        let prefix = match zeroed_positions(&transcoder.config.model_name) {
+        let prefix = match zeroed_positions(transcoder.trained_on()) {
             1 => Vec::new(),
             // A tokenizer that reads the prefix otherwise is not Gemma's, and there is nothing to compare with.
             zeroed => Some(tokenizer.encode(CHAT_PREFIX)?).filter(|ids| ids.len() == zeroed).unwrap_or_default(),
@@ -227,7 +227,7 @@ impl Engine {
 
     /// Returns the required first ids of a prompt, and the number of leading positions whose activations count as zero.
     pub fn lead(&self) -> (Vec<u32>, usize) {
-        let zeroed = zeroed_positions(&self.transcoder.config.model_name);
+        let zeroed = zeroed_positions(self.transcoder.trained_on());
         let lead =
             if self.prefix.is_empty() { self.tokenizer.lead().into_iter().collect() } else { self.prefix.clone() };
         (lead, zeroed)
@@ -272,17 +272,7 @@ impl Engine {
             let what = "the transcoder has no such feature; the graph was made with another one".to_owned();
             return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
         }
-        let d = self.model.spec.d_model;
-        let mut sums = vec![0.0f32; features.len() * d];
-        let mut row = vec![0.0f32; d];
-        for (sum, feature) in sums.chunks_mut(d).zip(features) {
-            for to in self.transcoder.writes_to(layer) {
-                self.transcoder.decoder_row(layer, *feature, to, &mut row)?;
-                sum.iter_mut().zip(&row).for_each(|(s, w)| *s += w);
-            }
-        }
-        self.transcoder.release_decoders(layer);
-        Ok(sums)
+        Ok(self.transcoder.written(layer, features)?)
     }
 
     /// Returns the tokens of the largest and of the smallest of a feature's effects `[V]`, minus their mean.
@@ -325,7 +315,13 @@ pub fn model_warnings(model: &Transformer, tokenizer: &Tokenizer) -> Vec<String>
 /// Returns warnings about a model and a transcoder that fit each other in size.
 fn warnings(model: &Transformer, transcoder: &Transcoder, tokenizer: &Tokenizer) -> Vec<String> {
     let mut warnings = model_warnings(model, tokenizer);
-    let trained_on = &transcoder.config.model_name;
+    let trained_on = transcoder.trained_on();
+    if transcoder.config.model_name.is_none() {
+        warnings.push(format!(
+            "the transcoder does not say for which model it was trained: {trained_on:?} is taken for that one, by whose name \
+             the first positions are counted"
+        ));
+    }
     if !model.spec.may_be(trained_on) {
         let name = &model.spec.name;
         warnings.push(format!(

@@ -36,6 +36,6 @@ pub use plan::{DeviceMemory, Limits, Plan};
 pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
 pub use replacement::Replacement;
 pub(crate) use sizes::forward_operations;
-pub use targets::{Request, TargetChoice, likeliest, softmax};
+pub use targets::{Request, Spelling, TargetChoice, likeliest, softmax};
 pub use trace::{TraceOptions, Tracing, trace};
 pub use why::{Why, firing};

@@ -266,10 +266,25 @@ mod tests {
             positions: 1024,
             features: 32_768,
             has_skip: false,
+            parallel_residual: false,
             active: vec![40_000; 28],
             written: 28 * 40_000,
             to_unpack: 0,
         }
+    }
+
+    /// What reads in front of a layer passes one attention less than what reads behind that layer's; what is behind the
+    /// last layer passes all of them either way.
+    #[test]
+    fn a_row_costs_the_attentions_that_it_passes() {
+        let (behind, beside) = (sizes(), Sizes { parallel_residual: true, ..sizes() });
+        let of = |sizes: &Sizes, layer| sizes.row_operations(layer, 100, 7);
+        let each = of(&behind, 5) - of(&beside, 5);
+        assert_eq!(of(&behind, 9) - of(&beside, 9), each);
+        assert!(of(&behind, 0) > of(&beside, 0));
+        assert_eq!(of(&behind, 28), of(&beside, 28));
+        let one_more = of(&behind, 6) - of(&behind, 5);
+        assert!((each..each + each / 100).contains(&one_more), "{each} {one_more}");
     }
 
     /// Checks that less memory gives smaller plans, each within what is allowed, until there is none.

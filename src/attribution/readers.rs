@@ -96,7 +96,10 @@ impl Readers {
         for (layer, captured) in capture.layers.iter().enumerate() {
             let divisor = &captured.norm_scales.mlp;
             layers.push(match transcoder.input() {
-                FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => FrozenRead::default(),
+                FeatureInput::ResidPre
+                | FeatureInput::ResidMid
+                | FeatureInput::BeforeNorm
+                | FeatureInput::ResidPost => FrozenRead::default(),
                 FeatureInput::Normalized if norm_is_plain(model) => {
                     FrozenRead { divisor: Some(divisor.flatten_all()?.to_vec1()?), ..FrozenRead::default() }
                 }

@@ -277,7 +277,9 @@ impl Skip {
         let norm = model.mlp_norm(layer)?;
         let mut constant = None;
         let (mut weight, mut divisor) = match transcoder.input() {
-            FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::ResidPost => (raw.clone(), None),
+            FeatureInput::ResidPre | FeatureInput::ResidMid | FeatureInput::BeforeNorm | FeatureInput::ResidPost => {
+                (raw.clone(), None)
+            }
             FeatureInput::Normalized if norm_is_plain(model) => (raw.clone(), Some(norm_scales.mlp.clone())),
             FeatureInput::Normalized | FeatureInput::MlpIn => {
                 if let Some(bias) = &norm.bias {

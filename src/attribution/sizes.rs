@@ -18,6 +18,8 @@ pub(super) struct Sizes {
     /// Number of features of the widest layer.
     pub features: usize,
     pub has_skip: bool,
+    /// Whether an MLP reads in front of its layer's attention.
+    pub parallel_residual: bool,
     /// Number of active features by layer.
     pub active: Vec<usize>,
     /// Number of decoder rows of active features, one for each layer that they write into.
@@ -38,6 +40,7 @@ impl Sizes {
             heads: spec.n_heads,
             positions,
             features: (0..spec.n_layers).map(|layer| transcoder.n_features(layer)).max().unwrap_or(0),
+            parallel_residual: spec.parallel_residual,
             has_skip: (0..spec.n_layers).any(|layer| transcoder.has_skip(layer)),
             active,
             written,
@@ -131,7 +134,7 @@ impl Sizes {
         4 * (2 * self.d * widest + 3 * p * widest + 3 * self.heads * p * p) as u64
     }
 
-    /// Returns the operations of a row that reads in front of the MLP of `layer`, behind its attention, at `position`,
+    /// Operations of one row that reads at `position` what the MLP of `layer` reads, or behind the last layer, with
     /// with `features` written at the layers and positions that it reads.
     pub fn row_operations(&self, layer: usize, position: usize, features: usize) -> u64 {
         if position == 0 {
@@ -141,10 +144,13 @@ impl Sizes {
         // The first attention that a gradient meets has it at one position only, and spreads it over those before.
         let first = d * (self.d_attn + p * self.d_kv) + self.d_attn * p;
         let each = p * d * (self.d_attn + self.d_kv) + self.d_attn * p * (p + 1) / 2;
+        // An MLP reads behind its layer's attention, unless they stand side by side.
+        let attentions = if self.parallel_residual { layer } else { layer + 1 }.min(self.layers);
+        let attended = if attentions == 0 { 0 } else { first + (attentions - 1) * each };
         let skip = if self.has_skip { p * d * d } else { 0 };
         // Errors and constants beside the features, and token 0's share and the constants' behind attention.
         let written = d * (features + 2 * layer * p) + 2 * d * (1 + layer * p);
-        2 * (first + layer * (each + skip) + written) as u64
+        2 * (attended + layer * skip + written) as u64
     }
 }
 

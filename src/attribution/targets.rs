@@ -5,6 +5,7 @@ use crate::attribution::TraceError;
 use crate::graph::{FeatureAt, Settings, Target, TargetKind, Token};
 use crate::job::Cancel;
 use crate::model::{ModelError, Transformer};
+use crate::tokens::{TokenError, Tokenizer};
 use crate::transcoder::Transcoder;
 use std::borrow::Cow;
 
@@ -13,6 +14,8 @@ use std::borrow::Cow;
 pub enum Request {
     /// Logit of a token.
     Token(Token),
+    /// The logit of one of two tokens that a text may mean.
+    Spelled(Spelling),
     /// Difference of two tokens' unembedding vectors.
     Difference {
         /// Token that counts positively.
@@ -35,11 +38,80 @@ pub enum Request {
     Feature(FeatureAt),
 }
 
+/// The two tokens that a text may mean: itself, and itself behind a space, as words inside a text are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spelling {
+    /// The text as it was given.
+    pub as_given: Token,
+    /// With a space in front of it.
+    pub spaced: Token,
+    /// Whether the likelier is wanted, and not what was given.
+    pub takes_likelier: bool,
+}
+
+/// How much likelier what begins with a space has to be, and how likely, for what was given to be taken for a slip.
+const FAR_LIKELIER: f64 = 10.0;
+const LIKELY: f64 = 0.01;
+
+impl Spelling {
+    /// The one that is meant, by the `probabilities` of all tokens.
+    ///
+    /// # Errors
+    /// [`TraceError::Target`] where what was given is unlikely and the other is not.
+    fn meant(&self, probabilities: &[f64]) -> Result<&Token, TraceError> {
+        let [given, spaced] = [&self.as_given, &self.spaced].map(|token| probabilities[token.id as usize]);
+        if self.takes_likelier {
+            return Ok(if spaced > given { &self.spaced } else { &self.as_given });
+        }
+        if spaced < LIKELY || spaced < FAR_LIKELIER * given {
+            return Ok(&self.as_given);
+        }
+        let Token { id, text } = &self.as_given;
+        let other = &self.spaced.text;
+        let what = format!(
+            "its probability is {given:.3}, and that of {other:?}, with a space in front, {spaced:.3}; give \
+             --target={other:?}, or --target ~{text} for the likelier of the two, or --target id:{id} for this one"
+        );
+        Err(TraceError::Target { name: format!("{text:?}"), what })
+    }
+}
+
 impl Request {
+    /// A token by what a person writes: a text that is one token, `~` and a text for the likelier of that and the same
+    /// behind a space, or `id:N`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::target`].
+    pub fn written(text: &str, tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self, TokenError> {
+        let (text, takes_likelier) = match text.strip_prefix('~') {
+            Some(rest) if !rest.is_empty() => (rest, true),
+            _ => (text, false),
+        };
+        let given = tokenizer.target(text, vocab_size);
+        let is_word = !text.starts_with("id:") && !text.starts_with(char::is_whitespace);
+        let spaced = if is_word { tokenizer.target(&format!(" {text}"), vocab_size).ok() } else { None };
+        Ok(match (given, spaced) {
+            (Ok(as_given), Some(spaced)) if as_given.id != spaced.id => {
+                Self::Spelled(Spelling { as_given, spaced, takes_likelier })
+            }
+            (Err(_), Some(spaced)) if takes_likelier => Self::Token(spaced),
+            (given, _) => Self::Token(given?),
+        })
+    }
+
+    /// Whether the target may be called so in a trace.
+    pub fn may_be(&self, name: &str) -> bool {
+        match self {
+            Self::Spelled(spelling) if spelling.takes_likelier && name == spelling.spaced.text => true,
+            _ => self.name() == name,
+        }
+    }
+
     /// Returns the name of the target in a trace.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             Self::Token(token) => token.text.as_str().into(),
+            Self::Spelled(spelling) => spelling.as_given.text.as_str().into(),
             Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
             Self::Vector { name, .. } => name.as_str().into(),
             Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}:{position}:{feature}").into(),
@@ -149,6 +221,10 @@ pub(super) fn resolve(
         };
         targets.push(match request {
             Request::Token(asked) => token(asked.id, asked.text.clone())?,
+            Request::Spelled(spelling) => {
+                let meant = spelling.meant(&probabilities)?;
+                token(meant.id, meant.text.clone())?
+            }
             Request::Difference { plus, minus, weight } => {
                 let (up, down) = (model.unembedding(plus.id)?, model.unembedding(minus.id)?);
                 let vector = up.iter().zip(&down).map(|(a, b)| a - b).collect();
@@ -168,4 +244,46 @@ pub(super) fn resolve(
         return Err(TraceError::Model(ModelError::Config { path: "targets".to_owned(), what }));
     }
     Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::FileSource;
+    use std::path::Path;
+
+    fn tokenizer(case: &str) -> Tokenizer {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(case).join("model");
+        Tokenizer::open(&FileSource::directory(&folder).unwrap()).unwrap()
+    }
+
+    /// What a written target means where the word is this likely, and this likely behind a space.
+    fn meant(text: &str, [given, spaced]: [f64; 2]) -> Result<String, String> {
+        let tokenizer = tokenizer("llama_plt_relu");
+        let mut probabilities = vec![0.0; 384];
+        for (text, probability) in [("Paris", given), (" Paris", spaced)] {
+            probabilities[tokenizer.target(text, 384).unwrap().id as usize] = probability;
+        }
+        match Request::written(text, &tokenizer, 384).unwrap() {
+            Request::Token(token) => Ok(token.text),
+            Request::Spelled(spelling) => {
+                let meant = spelling.meant(&probabilities).map_err(|error| error.to_string())?;
+                Ok(meant.text.clone())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_far_likelier_behind_a_space_is_asked_for_again() {
+        let refusal = meant("Paris", [0.002, 0.749]).unwrap_err();
+        assert!(["0.002", "0.749", "\" Paris\"", "~Paris"].iter().all(|part| refusal.contains(part)), "{refusal}");
+        // Where it is little likelier, or neither is likely, what was given is meant.
+        for probabilities in [[0.2, 0.7], [0.7, 0.002], [1e-9, 1e-4]] {
+            assert_eq!(meant("Paris", probabilities).as_deref(), Ok("Paris"));
+        }
+        assert_eq!(meant("~Paris", [0.2, 0.7]).as_deref(), Ok(" Paris"));
+        assert_eq!(meant("~Paris", [0.7, 0.2]).as_deref(), Ok("Paris"));
+        assert_eq!(meant(" Paris", [0.9, 0.0]).as_deref(), Ok(" Paris"));
+    }
 }

@@ -317,7 +317,7 @@ impl<'a> Tracing<'a> {
             let at = trace.active[*index as usize];
             operations(at.layer.index(), at.position.index())
         };
-        let output = operations(trace.n_layers - 1, n_positions - 1);
+        let output = operations(trace.n_layers, n_positions - 1);
         let mut sum = self.forward_operations as f64 + output * self.outputs.len() as f64;
         let visited: Vec<u32> = trace.visit_order().collect();
         sum += visited.iter().map(of_feature).sum::<f64>();

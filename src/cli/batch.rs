@@ -13,7 +13,6 @@ use crate::untrusted::{self, excerpt};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -203,7 +202,8 @@ fn difference(there: &Summary, options: &TraceOptions, engine: &Engine) -> Optio
     let same_targets = match &options.targets {
         TargetChoice::Likeliest { .. } => there.targets.iter().all(|(kind, _)| *kind == TargetKind::Token),
         TargetChoice::Given(requests) => {
-            requests.iter().map(Request::name).eq(there.targets.iter().map(|(_, text)| Cow::from(text)))
+            let may_be = |(request, (_, text)): (&Request, &(TargetKind, String))| request.may_be(text);
+            requests.len() == there.targets.len() && requests.iter().zip(&there.targets).all(may_be)
         }
     };
     let Provenance { program_version, model, transcoder, file_hashes, .. } = &there.provenance;
@@ -233,9 +233,9 @@ fn for_entry(args: &TraceArgs, entry: &Entry) -> TraceArgs {
         target_position: entry.target_position.or(args.prompt.target_position),
     };
     if !(entry.targets.is_empty() && entry.target_diffs.is_empty()) {
-        own.target = entry.targets.clone();
-        own.target_diff = entry.target_diffs.clone();
-        own.target_vector = Vec::new();
+        own.targets.target = entry.targets.clone();
+        own.targets.target_diff = entry.target_diffs.clone();
+        own.targets.target_vector = Vec::new();
     }
     own
 }

@@ -3,8 +3,9 @@
 use crate::attribution::Engine;
 use crate::cli::output::note;
 use crate::cli::pull;
+use crate::cli::set_args::SetOptionArgs;
 use crate::demo;
-use crate::hub::{FileSource, FileSourceError, HubError, PRESETS, Preset, Request, Source};
+use crate::hub::{FileSource, FileSourceError, HubError, PRESETS, Preset, Request, SetOptions, Source};
 use crate::model::{DeviceChoice, DeviceName, Precision};
 use crate::service::engine::{EngineOptions, ModelAlone};
 use crate::service::models::hub;
@@ -19,9 +20,12 @@ pub struct EngineArgs {
     /// that --transcoder was trained for. With neither, the embedded demo
     #[arg(long, value_name = "DIR|FILE|REF")]
     pub model: Option<PathBuf>,
-    /// The transcoder: a directory in circuit-tracer's layout, or a hub reference, ORG/REPO[/FOLDER][@REVISION]
+    /// The transcoder: a directory in circuit-tracer's layout or one of Gemma Scope's, or a hub reference,
+    /// ORG/REPO[/FOLDER][@REVISION]
     #[arg(long, value_name = "DIR|REF")]
     pub transcoder: Option<PathBuf>,
+    #[command(flatten)]
+    pub said: SetOptionArgs,
     /// A published model with its transcoder, instead of --model and --transcoder
     #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "transcoder"],
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
@@ -91,7 +95,7 @@ impl EngineArgs {
                 (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference))
                     if self.download =>
                 {
-                    pull::fetch(&hub, &Request::Each(vec![reference.clone()]), false)?;
+                    pull::fetch(&hub, &Request::Each(vec![reference.clone()], SetOptions::default()), false)?;
                     hub.model(&source)?
                 }
                 (place, _) => place?,
@@ -139,15 +143,16 @@ impl EngineArgs {
         }
         add("--device", self.device.device.to_string());
         add("--dtype", self.device.dtype.to_string());
+        words.extend(self.said.options().words());
         words
     }
 
     /// Returns the places of their files; with `--download` missing files are fetched first.
     pub fn places(&self) -> Result<(FileSource, FileSource)> {
         let Some(request) = self.request()? else { return Ok(demo::places()) };
-        let Request::Pair { model, transcoder } = &request else { bail!("a command works on a pair") };
+        let Request::Pair { model, transcoder, said } = &request else { bail!("a command works on a pair") };
         let hub = hub(self.offline);
-        match hub.pair(model.as_ref(), transcoder) {
+        match hub.pair(model.as_ref(), transcoder, said) {
             Err(
                 HubError::NotHere { .. }
                 | HubError::Incomplete { .. }
@@ -156,7 +161,23 @@ impl EngineArgs {
             places => return Ok(places?),
         }
         pull::fetch(&hub, &request, false)?;
-        Ok(hub.pair(model.as_ref(), transcoder)?)
+        Ok(hub.pair(model.as_ref(), transcoder, said)?)
+    }
+
+    /// Where the transcoder lies, for what needs no model; with `--download` it is fetched first where it is missing.
+    ///
+    /// # Errors
+    /// It cannot be had, or none was named.
+    pub fn transcoder_place(&self) -> Result<FileSource> {
+        let Some(Request::Pair { transcoder, said, .. }) = self.request()? else { return Ok(demo::places().1) };
+        let hub = hub(self.offline);
+        match (hub.transcoder(&transcoder, &said), &transcoder) {
+            (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
+                pull::fetch(&hub, &Request::Each(vec![reference.clone()], said.clone()), false)?;
+                Ok(hub.transcoder(&transcoder, &said)?)
+            }
+            (place, _) => Ok(place?),
+        }
     }
 
     /// Returns the places of their files on this machine.
@@ -170,10 +191,20 @@ impl EngineArgs {
     /// Returns the request of the options; `None` for the embedded demo.
     fn request(&self) -> Result<Option<Request>> {
         let source = |path: &PathBuf| Source::parse(path);
+        let said = self.said.options();
+        if self.transcoder.is_none() && self.preset.is_none() && !said.is_empty() {
+            bail!("--transcoder-option, --topk, --width and --l0 are about a transcoder; give it with --transcoder");
+        }
         Ok(match (&self.preset, &self.model, &self.transcoder) {
-            (Some(name), ..) => Preset::named(name).map(Request::preset),
+            (Some(name), ..) => match Preset::named(name).map(Request::preset) {
+                Some(Request::Pair { model, transcoder, said: known }) => {
+                    Some(Request::Pair { model, transcoder, said: known.and(&said) })
+                }
+                other => other,
+            },
             (None, model, Some(transcoder)) => {
-                Some(Request::Pair { model: model.as_ref().map(source).transpose()?, transcoder: source(transcoder)? })
+                let model = model.as_ref().map(source).transpose()?;
+                Some(Request::Pair { model, transcoder: source(transcoder)?, said })
             }
             (None, Some(model), None) => {
                 let made_for = |preset: &&Preset| model.as_os_str() == preset.model || model.as_os_str() == preset.name;

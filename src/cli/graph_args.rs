@@ -60,29 +60,33 @@ impl ThresholdArgs {
     /// # Errors
     /// Fails where it cannot be traced, or the work was stopped.
     pub fn trace(self, engine: &Engine, prompt: &str, monitor: &Monitor) -> Result<OpenGraph> {
-        let likeliest = TargetChoice::likeliest(&Settings::default());
-        let document = traced(engine, prompt, engine.read(prompt)?, likeliest, monitor)?;
+        let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
+        let likeliest = TargetChoice::likeliest(&settings);
+        let document = traced(engine, settings, engine.read(prompt)?, likeliest, monitor)?;
         self.pruned(document, Edited::default())
     }
 
-    fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
+    /// The graph, pruned, with what is known of its features.
+    ///
+    /// # Errors
+    /// As [`OpenGraph::new`].
+    pub fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
         edited.thresholds = self.over(edited.thresholds);
         OpenGraph::new(document, edited, &FeatureFiles::default())
     }
 }
 
-/// Traces a prompt of these tokens with the default settings.
+/// Traces a prompt of these tokens.
 ///
 /// # Errors
 /// Fails where it cannot be traced, or the work was stopped.
 pub fn traced(
     engine: &Engine,
-    prompt: &str,
+    settings: Settings,
     tokens: Vec<Token>,
     targets: TargetChoice,
     monitor: &Monitor,
 ) -> Result<Document> {
-    let settings = Settings { prompt: prompt.to_owned(), ..Settings::default() };
     let options = TraceOptions { settings, targets, cut: None };
     let mut tracing = engine.begin(tokens, &options, |_| {}, monitor)?;
     tracing.run(|_| {}, monitor)?;

@@ -31,6 +31,7 @@ mod plan;
 mod progress;
 mod prompt;
 mod pull;
+mod set_args;
 mod show;
 mod status;
 mod submit;

@@ -16,10 +16,6 @@ pub struct LimitArgs {
     /// whole where they fit, else all but 0.01
     #[arg(long, value_name = "SHARE", value_parser = share)]
     drop: Option<f64>,
-    /// Say what the trace would take instead of tracing: before the forward pass as a range, or with --plan=full after it
-    /// to about 15 %
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "before")]
-    pub plan: Option<When>,
 }
 
 /// When a plan is made.

@@ -2,6 +2,7 @@
 
 use crate::cli::output::{note, print_json};
 use crate::cli::progress::{WhenStopped, watch};
+use crate::cli::set_args::ChoiceArgs;
 use crate::hub::{Bytes, Hub, Offer, Preset, Reference, Request, Source};
 use crate::service::models::hub;
 use anyhow::{Result, bail};
@@ -12,6 +13,8 @@ pub struct PullArgs {
     /// ORG/REPO or ORG/REPO/FOLDER, each with @REVISION, or the name of a preset for its model and transcoder
     #[arg(required = true, value_name = "REF")]
     references: Vec<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Say what would be downloaded and how large it is, and leave it at that
     #[arg(long)]
     dry_run: bool,
@@ -30,7 +33,7 @@ pub fn run(args: &PullArgs) -> Result<()> {
     for text in &args.references {
         references.extend(named(text)?);
     }
-    let request = Request::Each(references);
+    let request = Request::Each(references, args.choice.options());
     let offer = if args.dry_run { look(&hub, &request, true)? } else { fetch(&hub, &request, true)? };
     if args.json {
         let cache = hub.cache.root();

@@ -33,18 +33,12 @@ pub struct TraceArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     limits: LimitArgs,
-    /// An output to trace instead of the likeliest: a text that is one token, or id:N
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    pub target: Vec<String>,
-    /// The difference of two tokens' logits, as an output to trace
-    #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    pub target_diff: Vec<String>,
-    /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
-    #[arg(long, value_name = "FILE[:TENSOR]")]
-    pub target_vector: Vec<String>,
-    /// What --target-diff and --target-vector weigh among the outputs
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    target_weight: f32,
+    /// Say what the trace would take instead of tracing: before the forward pass as a range, or with --plan=full after it
+    /// to about 15 %
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "before")]
+    plan: Option<When>,
+    #[command(flatten)]
+    pub targets: TargetArgs,
     /// Go on from a raw graph: one that was stopped, or a finished one with a larger --max-feature-nodes. Prompt, outputs
     /// and settings are the file's; model and transcoder have to be the same
     #[arg(long, value_name = "FILE", group = "source", conflicts_with_all = FROM_THE_FILE)]
@@ -60,6 +54,24 @@ pub struct TraceArgs {
     /// Print what was traced on stdout as JSON; with --prompts, a line a prompt
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which outputs are traced.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TargetArgs {
+    /// An output to trace instead of the likeliest: a text that is one token, ~TEXT for the likelier of the text and the
+    /// same behind a space, or id:N
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub target: Vec<String>,
+    /// The difference of two tokens' logits, as an output to trace
+    #[arg(long, num_args = 2, value_names = ["A", "B"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
+    pub target_diff: Vec<String>,
+    /// A direction at the final norm's output, as an output to trace: a tensor of a safetensors file
+    #[arg(long, value_name = "FILE[:TENSOR]")]
+    pub target_vector: Vec<String>,
+    /// What --target-diff and --target-vector weigh among the outputs
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub target_weight: f32,
 }
 
 /// Options that a resumed trace takes from its file.
@@ -162,7 +174,7 @@ impl Start {
     pub fn fresh(args: &TraceArgs, engine: &Engine) -> Result<Self> {
         let (prompt, tokens) = args.prompt.read(engine)?;
         let settings = args.settings.settings(&prompt);
-        let targets = targets(args, engine, &settings)?;
+        let targets = args.targets.choice(engine, &settings)?;
         Ok(Self::Fresh { tokens, options: TraceOptions { settings, targets, cut: None } })
     }
 
@@ -195,7 +207,7 @@ impl Start {
 /// Fails where any step fails; no file is left then.
 pub fn run(args: &TraceArgs) -> Result<()> {
     let begun = Instant::now();
-    if let Some(when) = args.limits.plan {
+    if let Some(when) = args.plan {
         return tell(args, when);
     }
     // Clap asks for one of the two.
@@ -289,20 +301,27 @@ pub(super) fn write(
     Ok((trace, cost))
 }
 
-fn targets(args: &TraceArgs, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
-    let token = |text: &String| engine.tokenizer.target(text, engine.model.spec.vocab_size);
-    let weight = args.target_weight;
-    let mut requests = Vec::new();
-    for text in &args.target {
-        requests.push(Request::Token(token(text)?));
+impl TargetArgs {
+    /// The outputs, as many of the likeliest as `settings` say where none is named.
+    ///
+    /// # Errors
+    /// One cannot be understood.
+    pub fn choice(&self, engine: &Engine, settings: &Settings) -> Result<TargetChoice> {
+        let vocab_size = engine.model.spec.vocab_size;
+        let token = |text: &String| engine.tokenizer.target(text, vocab_size);
+        let weight = self.target_weight;
+        let mut requests = Vec::new();
+        for text in &self.target {
+            requests.push(Request::written(text, &engine.tokenizer, vocab_size)?);
+        }
+        for pair in self.target_diff.chunks_exact(2) {
+            requests.push(Request::Difference { plus: token(&pair[0])?, minus: token(&pair[1])?, weight });
+        }
+        for reference in &self.target_vector {
+            requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
+        }
+        Ok(if requests.is_empty() { TargetChoice::likeliest(settings) } else { TargetChoice::Given(requests) })
     }
-    for pair in args.target_diff.chunks_exact(2) {
-        requests.push(Request::Difference { plus: token(&pair[0])?, minus: token(&pair[1])?, weight });
-    }
-    for reference in &args.target_vector {
-        requests.push(Request::Vector { name: reference.clone(), vector: direction(reference)?, weight });
-    }
-    Ok(if requests.is_empty() { TargetChoice::likeliest(settings) } else { TargetChoice::Given(requests) })
 }
 
 /// Reads the tensor that FILE or FILE:TENSOR names.

@@ -8,7 +8,7 @@ use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::raw;
-use crate::graph::{FeatureAt, Token};
+use crate::graph::{FeatureAt, Settings, Token};
 use crate::ids::Position;
 use crate::service::explain::closest;
 use crate::text::visible;
@@ -76,7 +76,8 @@ pub fn run(args: &WhyArgs) -> Result<()> {
         let why = probe.why(at, monitor)?;
         if let Some(out) = &wanted.out {
             let target = TargetChoice::Given(vec![Request::Feature(at)]);
-            let document = traced(&engine, &text, tokens.clone(), target, monitor)?;
+            let settings = Settings { prompt: text.clone(), ..Settings::default() };
+            let document = traced(&engine, settings, tokens.clone(), target, monitor)?;
             if let Some(trace) = &document.trace {
                 raw::write(out, trace)?;
             }

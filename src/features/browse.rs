@@ -8,6 +8,7 @@ use crate::features::{Dashboard, Label, Library, Sizes};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::parallel;
+use crate::transcoder::Transcoder;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::sync::Arc;
@@ -211,20 +212,24 @@ impl Catalogue<'_> {
     /// Fails where there is no such feature, a decoder cannot be read, or the work was stopped.
     pub fn near(
         &self,
-        engine: &Engine,
+        transcoder: &Transcoder,
         of: (Layer, FeatureId),
         selection: &Selection,
         limit: usize,
         monitor: &Monitor,
     ) -> Result<Vec<Near>, TraceError> {
         let (layer, feature) = (of.0.index(), of.1.index());
-        let direction = engine.written(layer, &[feature])?;
+        if self.sizes.get(layer).is_none_or(|n| feature >= *n) {
+            let what = "the transcoder has no such feature".to_owned();
+            return Err(TraceError::Target { name: format!("feature {feature} of layer {layer}"), what });
+        }
+        let direction = transcoder.written(layer, &[feature])?;
         let ids: Vec<_> = self.ids(selection).into_iter().filter(|id| *id != of).collect();
         let mut cosines = Vec::with_capacity(ids.len());
         for block in ids.chunk_by(|a, b| a.0 == b.0).flat_map(|layer| layer.chunks(BLOCK)) {
             monitor.report("decoders", cosines.len() as u64, ids.len() as u64)?;
             let features: Vec<usize> = block.iter().map(|(_, feature)| feature.index()).collect();
-            let rows = engine.written(block[0].0.index(), &features)?;
+            let rows = transcoder.written(block[0].0.index(), &features)?;
             let own = rows.chunks(direction.len()).map(|row| cosine(&direction, row));
             cosines.extend(block.iter().copied().zip(own));
         }

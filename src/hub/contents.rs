@@ -2,18 +2,21 @@
 //! files that are missing on this machine and those to be downloaded.
 
 use crate::hub::file_source::is_gguf;
+use crate::hub::layout::{self, CONFIG};
 use crate::hub::reference::is_inside;
-use crate::hub::{FileSource, HubError, Reference};
-use crate::untrusted::{excerpt, json_fault, yaml_fault};
+use crate::hub::{FileSource, HubError, Reference, SetOptions};
+use crate::untrusted::{excerpt, json_fault};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Role of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A language model in the Hugging Face layout, or as a GGUF file.
     Model,
-    /// A transcoder set with a `config.yaml`.
+    /// A transcoder set, with a `config.yaml` or in a layout that does without.
     Transcoder,
 }
 
@@ -41,8 +44,20 @@ pub(super) trait FileListing {
     fn has(&self, name: &str) -> bool;
     /// Returns the names in the folder itself.
     fn top(&self) -> Result<Vec<String>, HubError>;
+    /// The names of the files in a folder below it, and not in folders of that; none where there is no such folder.
+    fn files(&self, folder: &str) -> Vec<String>;
+    /// The names of the folders in it or in a folder below it.
+    fn folders(&self, within: &str) -> Vec<String>;
     /// Returns a file's content, of at most `most` bytes, and its name for messages.
     fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError>;
+    /// What to call a file in a message, or the folder itself where that is empty.
+    fn name(&self, file: &str) -> String;
+    /// What to call one of several sets that it holds.
+    fn set_name(&self, set: &str) -> String;
+    /// Whether files are at hand, without a server to be asked for each.
+    fn is_on_disk(&self) -> bool;
+    /// Whether a list in it may name files anywhere on this machine.
+    fn is_own(&self) -> bool;
 }
 
 /// Needed files of a model or a transcoder.
@@ -77,18 +92,20 @@ impl Role {
     /// Returns the role of a folder with these names in it; `None` where it has neither.
     pub fn of(top: &[String]) -> Option<Self> {
         let has = |name: &str| top.iter().any(|there| there == name);
-        match (has("config.yaml"), has("config.json")) {
+        match (has(CONFIG), has("config.json")) {
             (true, _) => Some(Self::Transcoder),
+            (false, _) if has("params_layer_0.safetensors") => Some(Self::Transcoder),
             (false, true) => Some(Self::Model),
+            (false, false) if has("layer_0.safetensors") => Some(Self::Transcoder),
             (false, false) => only_gguf(top).map(|_| Self::Model),
         }
     }
 
     /// Returns the files that a folder of this role needs, whether they are there or not.
-    pub(super) fn needs(self, shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
+    pub(super) fn needs(self, shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Needed, HubError> {
         match self {
             Self::Model => model(shelf),
-            Self::Transcoder => transcoder(shelf),
+            Self::Transcoder => transcoder(shelf, said),
         }
     }
 }
@@ -129,24 +146,35 @@ fn only_gguf(top: &[String]) -> Option<String> {
     files.next().filter(|_| files.next().is_none()).cloned()
 }
 
-fn transcoder(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
-    const CONFIG: &str = "config.yaml";
-    let mut needed = Needed { files: vec![CONFIG.to_owned()], ..Needed::default() };
-    if !shelf.has(CONFIG) {
-        return Ok(needed);
+fn transcoder(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Needed, HubError> {
+    let has_config = shelf.has(CONFIG);
+    let (config, path): (SetConfig, String) = match layout::config(shelf, said) {
+        // A folder of the hub of which this machine has a part; the server knows the rest.
+        Err(HubError::NoLayout { .. }) if shelf.is_on_disk() && !shelf.is_own() => {
+            return Ok(Needed { files: vec![CONFIG.to_owned()], ..Needed::default() });
+        }
+        found => found?,
+    };
+    let mut needed = Needed::default();
+    if has_config {
+        needed.files.push(CONFIG.to_owned());
     }
-    let (text, path) = shelf.text(CONFIG, CONFIG_BYTES)?;
     let unreadable = |what: String| HubError::Unreadable { path: path.clone(), what };
-    let config: SetConfig = serde_saphyr::from_str(&text).map_err(|e| unreadable(yaml_fault(&e.to_string())))?;
     needed.model_name = config.model_name.filter(|name| !name.is_empty());
-    if let Some(list) = config.transcoders {
+    if let Some(mut list) = config.transcoders {
+        drop_repeated(&mut list);
         for entry in &list {
-            let listed = Listed::parse(entry)
+            let listed = Listed::parse(entry, shelf.is_own())
                 .ok_or_else(|| unreadable(format!("transcoders: {:?} names no file", excerpt(entry))))?;
             match listed.elsewhere {
                 Some(reference) if !shelf.has(&listed.beside) => needed.elsewhere.push(reference),
                 _ => needed.files.push(listed.beside),
             }
+        }
+        if !has_config {
+            let mut beside: Vec<String> = list.iter().map(|file| layout::beside(file)).collect();
+            beside.dedup();
+            needed.files.extend(beside.into_iter().filter(|file| shelf.has(file)));
         }
         return Ok(needed);
     }
@@ -163,6 +191,16 @@ fn transcoder(shelf: &mut dyn FileListing) -> Result<Needed, HubError> {
     Ok(needed)
 }
 
+/// Takes away the last of a list's files where it is named twice, as the lists of Gemma Scope 2's cross-layer transcoders
+/// do.
+pub fn drop_repeated(list: &mut Vec<String>) {
+    if let [.., one, other] = list.as_slice()
+        && one == other
+    {
+        list.pop();
+    }
+}
+
 /// An entry of the list in a `config.yaml`.
 pub(super) struct Listed {
     /// File beside `config.yaml` that stands for it.
@@ -172,10 +210,13 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Reads `hf://org/repo/path?revision=…`, or a path within the set's own folder.
-    pub fn parse(entry: &str) -> Option<Self> {
+    /// Reads `hf://org/repo/path?revision=…`, or a path within the set's own folder; of a person's own folder also one
+    /// that begins at the root.
+    pub fn parse(entry: &str, is_own: bool) -> Option<Self> {
         if !entry.starts_with("hf://") {
-            return is_inside(entry).then(|| Self { beside: entry.to_owned(), elsewhere: None });
+            let is_absolute = |entry: &str| Path::new(entry).is_absolute() && !entry.contains(char::is_control);
+            let is_file = is_inside(entry) || is_own && is_absolute(entry);
+            return is_file.then(|| Self { beside: entry.to_owned(), elsewhere: None });
         }
         let reference = Reference::parse(entry).filter(|reference| !reference.path().is_empty())?;
         Some(Self { beside: reference.path().to_owned(), elsewhere: Some(reference) })
@@ -184,13 +225,28 @@ impl Listed {
 
 impl FileSource {
     /// Returns the file for an entry of the list in this transcoder's `config.yaml`: the one beside it, else the one in
-    /// the hub cache. `None` where the entry names no file, or one outside the folder.
+    /// in the hub cache. `None` where the entry names no file, or, in what comes from the hub, one outside the folder.
     pub fn listed(&self, entry: &str) -> Option<String> {
-        let listed = Listed::parse(entry)?;
+        let listed = Listed::parse(entry, self.reference().is_none())?;
         match listed.elsewhere {
             Some(reference) if self.size(&listed.beside).is_none() => Some(reference.uri()),
             _ => Some(listed.beside),
         }
+    }
+
+    /// What this transcoder's `config.yaml` says, or would say in a layout that does without, with what the person says
+    /// in place of it; and what to call it in a message.
+    ///
+    /// # Errors
+    /// It is damaged, or the folder is in none of the layouts.
+    pub fn set_config<T: DeserializeOwned>(&self) -> Result<(T, String), HubError> {
+        layout::config(&mut OnDisk(self), self.said())
+    }
+
+    /// Whether it has a `config.yaml`, or the person says what that would.
+    pub fn says_hooks(&self) -> bool {
+        self.size(CONFIG).is_some()
+            || (self.said().says("feature_input_hook") && self.said().says("feature_output_hook"))
     }
 }
 
@@ -213,7 +269,7 @@ impl Contents {
     /// # Errors
     /// Fails where the folder cannot be listed, or a file that names further files is damaged.
     pub fn of(place: &FileSource, role: Role) -> Result<Self, HubError> {
-        let needed = role.needs(&mut OnDisk(place))?;
+        let needed = role.needs(&mut OnDisk(place), place.said())?;
         let names = needed.files.into_iter().chain(needed.elsewhere.iter().map(Reference::uri));
         let mut contents = Self { role, bytes: 0, missing: Vec::new(), model_name: needed.model_name };
         for name in names {
@@ -236,6 +292,33 @@ impl FileListing for OnDisk<'_> {
 
     fn top(&self) -> Result<Vec<String>, HubError> {
         Ok(self.0.files()?)
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        self.0.entries(folder, false)
+    }
+
+    fn folders(&self, within: &str) -> Vec<String> {
+        self.0.entries(within, true)
+    }
+
+    fn name(&self, file: &str) -> String {
+        if file.is_empty() { self.0.name() } else { self.0.path(file) }
+    }
+
+    fn set_name(&self, set: &str) -> String {
+        match self.0.reference() {
+            Some(reference) => reference.join(set).to_string(),
+            None => format!("{} {set}", self.0.short_name()),
+        }
+    }
+
+    fn is_on_disk(&self) -> bool {
+        true
+    }
+
+    fn is_own(&self) -> bool {
+        self.0.reference().is_none()
     }
 
     fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError> {

@@ -62,6 +62,14 @@ pub enum HubError {
         /// Description of the fault.
         what: String,
     },
+    /// A transcoder that is not there in any layout.
+    #[error("{place}: {what}")]
+    NoLayout {
+        /// The folder.
+        place: String,
+        /// What was looked for, and what was missing for the nearest.
+        what: String,
+    },
     /// Environment that cannot be used.
     #[error("{0}")]
     Environment(String),

@@ -1,14 +1,15 @@
 //! Files of a model or a transcoder, in a directory, in the hub cache or embedded.
 
-use crate::hub::{Cache, Reference};
+use crate::hub::{Cache, Reference, SetOptions};
 use crate::untrusted;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use thiserror::Error;
 
 /// Error of opening a file.
@@ -128,6 +129,8 @@ pub struct Folder {
     /// Reference that it is a snapshot of.
     reference: Option<Reference>,
     cache: Option<Cache>,
+    /// What the person says of it, where it is a transcoder.
+    said: SetOptions,
 }
 
 impl FileSource {
@@ -136,7 +139,13 @@ impl FileSource {
     /// # Errors
     /// Fails with [`FileSourceError::NoDirectory`] or [`FileSourceError::NoFile`] where there is none.
     pub fn directory(path: &Path) -> Result<Self, FileSourceError> {
-        let folder = |path: &Path, gguf| Folder { path: path.to_owned(), gguf, reference: None, cache: None };
+        let folder = |path: &Path, gguf| Folder {
+            path: path.to_owned(),
+            gguf,
+            reference: None,
+            cache: None,
+            said: SetOptions::default(),
+        };
         if path.is_dir() {
             return Ok(Self::Directory(folder(path, None)));
         }
@@ -176,7 +185,8 @@ impl FileSource {
 
     /// Creates the source of the folder of the hub cache that holds the files of `reference`.
     pub(super) fn snapshot(reference: Reference, path: PathBuf, cache: &Cache) -> Self {
-        Self::Directory(Folder { path, gguf: None, reference: Some(reference), cache: Some(cache.clone()) })
+        let (reference, cache) = (Some(reference), Some(cache.clone()));
+        Self::Directory(Folder { path, gguf: None, reference, cache, said: SetOptions::default() })
     }
 
     /// Sets the `cache` that holds files of other repositories.
@@ -184,6 +194,24 @@ impl FileSource {
         match self {
             Self::Directory(folder) => Self::Directory(Folder { cache: Some(cache.clone()), ..folder }),
             embedded => embedded,
+        }
+    }
+
+    /// The same transcoder, of which the person says something.
+    #[must_use]
+    pub fn with_options(self, said: &SetOptions) -> Self {
+        match self {
+            Self::Directory(folder) => Self::Directory(Folder { said: said.clone(), ..folder }),
+            embedded => embedded,
+        }
+    }
+
+    /// What the person says of it, where it is a transcoder.
+    pub fn said(&self) -> &SetOptions {
+        static NOTHING: LazyLock<SetOptions> = LazyLock::new(SetOptions::default);
+        match self {
+            Self::Directory(folder) => &folder.said,
+            Self::Embedded(..) => &NOTHING,
         }
     }
 
@@ -324,27 +352,28 @@ impl FileSource {
     /// # Errors
     /// Fails with [`FileSourceError::Io`] where the directory cannot be listed.
     pub fn files(&self) -> Result<Vec<String>, FileSourceError> {
-        let mut names: Vec<String> = match self {
+        match self {
             Self::Directory(Folder { path, .. }) => {
-                let io = |error| FileSourceError::Io { path: path.display().to_string(), error };
-                let mut names = Vec::new();
-                for entry in fs::read_dir(path).map_err(io)? {
-                    let entry = entry.map_err(io)?;
-                    if entry.path().is_file()
-                        && let Ok(name) = entry.file_name().into_string()
-                    {
-                        names.push(name);
-                    }
-                }
-                names
+                entries(path, false).map_err(|error| FileSourceError::Io { path: path.display().to_string(), error })
             }
+            Self::Embedded(..) => Ok(self.entries("", false)),
+        }
+    }
+
+    /// The names of the files in a folder of it, or of the folders there, sorted; none where there is no such folder.
+    pub(super) fn entries(&self, folder: &str, folders: bool) -> Vec<String> {
+        match self {
+            Self::Directory(Folder { path, .. }) => entries(&path.join(folder), folders).unwrap_or_default(),
             Self::Embedded(_, files) => {
-                let on_top = files.iter().filter(|(name, _)| !name.contains('/'));
-                on_top.map(|(name, _)| (*name).to_owned()).collect()
+                let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+                let within = files.iter().filter_map(|(name, _)| name.strip_prefix(&prefix));
+                let names = within.filter_map(|name| match name.split_once('/') {
+                    Some((folder, _)) => folders.then_some(folder),
+                    None => (!folders).then_some(name),
+                });
+                names.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
             }
-        };
-        names.sort();
-        Ok(names)
+        }
     }
 
     /// Returns SHA-256 by name of `files` and of every configuration, tokenizer and weight file in the folder itself.
@@ -420,6 +449,20 @@ fn hash(name: &str, content: &[u8]) -> String {
         hasher.update(content);
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names of the files in a directory, or of the directories there, sorted.
+fn entries(path: &Path, folders: bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let is_wanted = if folders { entry.path().is_dir() } else { entry.path().is_file() };
+        if is_wanted && let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn read_part(path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, FileSourceError> {

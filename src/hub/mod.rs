@@ -11,15 +11,17 @@ mod download;
 mod error;
 mod file_source;
 mod inventory;
+mod layout;
 mod link;
 mod preset;
 mod published;
 mod reference;
 mod request;
+mod set_options;
 
 pub use access::{Access, Patience};
 pub use cache::Cache;
-pub use contents::{CONFIG_BYTES, Contents, Role};
+pub use contents::{CONFIG_BYTES, Contents, Role, drop_repeated};
 pub use download::{Bytes, ContentId, DOWNLOADING, Offer, OfferedFile, RepoOffer};
 pub use error::HubError;
 pub use file_source::{Blob, Embedded, FileSource, FileSourceError, Folder};
@@ -29,6 +31,7 @@ pub use preset::{PRESETS, Preset};
 pub use published::Published;
 pub use reference::{Reference, Source, is_inside};
 pub use request::Request;
+pub use set_options::{KeyValue, SetOptions};
 
 use std::ffi::OsString;
 

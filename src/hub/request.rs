@@ -1,6 +1,6 @@
 //! Requests: a model with its transcoder, to be traced with, or repositories, to be downloaded.
 
-use crate::hub::{Contents, FileSource, FileSourceError, Hub, HubError, Preset, Reference, Role, Source};
+use crate::hub::{Contents, FileSource, FileSourceError, Hub, HubError, Preset, Reference, Role, SetOptions, Source};
 use std::fmt;
 
 /// A request.
@@ -12,9 +12,11 @@ pub enum Request {
         model: Option<Source>,
         /// Transcoder.
         transcoder: Source,
+        /// What is said of the transcoder.
+        said: SetOptions,
     },
-    /// Repositories, or folders of them, of any role.
-    Each(Vec<Reference>),
+    /// Repositories, or folders of them, whatever they are, and what is said of the transcoders among them.
+    Each(Vec<Reference>, SetOptions),
 }
 
 impl Request {
@@ -23,8 +25,8 @@ impl Request {
         // The table's references are references: a test reads them all.
         let source = |text: &str| Reference::parse(text).map(Source::Hub);
         match (source(preset.model), source(preset.transcoder)) {
-            (model, Some(transcoder)) => Self::Pair { model, transcoder },
-            (_, None) => Self::Each(Vec::new()),
+            (model, Some(transcoder)) => Self::Pair { model, transcoder, said: preset.said() },
+            (_, None) => Self::Each(Vec::new(), SetOptions::default()),
         }
     }
 }
@@ -36,8 +38,8 @@ impl fmt::Display for Request {
             Source::Hub(reference) => reference.to_string(),
         };
         let names: Vec<String> = match self {
-            Self::Pair { model, transcoder } => model.iter().chain([transcoder]).map(name).collect(),
-            Self::Each(references) => references.iter().map(Reference::to_string).collect(),
+            Self::Pair { model, transcoder, .. } => model.iter().chain([transcoder]).map(name).collect(),
+            Self::Each(references, _) => references.iter().map(Reference::to_string).collect(),
         };
         f.write_str(&names.join(" and "))
     }
@@ -59,21 +61,34 @@ impl Hub {
         }
     }
 
-    /// Returns the files of a model and of a transcoder on this machine. Files that the hub could give have to be
-    /// there; others that a directory lacks are left to its loader.
+    /// The files of a model and of a transcoder of which something is `said`, on this machine. What the hub could give is
+    /// looked for; what else a directory lacks is left to whoever loads it.
     ///
     /// # Errors
     /// Fails where one is not there or not complete, or the transcoder does not name its model.
-    pub fn pair(&self, model: Option<&Source>, transcoder: &Source) -> Result<(FileSource, FileSource), HubError> {
-        let transcoder = self.complete(transcoder, Role::Transcoder)?;
+    pub fn pair(
+        &self,
+        model: Option<&Source>,
+        transcoder: &Source,
+        said: &SetOptions,
+    ) -> Result<(FileSource, FileSource), HubError> {
+        let transcoder = self.transcoder(transcoder, said)?;
         let model = match model {
-            Some(model) => self.complete(model, Role::Model)?,
+            Some(model) => self.model(model)?,
             None => {
                 let name = Contents::of(&transcoder, Role::Transcoder)?.model_name;
-                self.complete(&model_of(&transcoder.name(), name.as_deref())?, Role::Model)?
+                self.model(&model_of(&transcoder.name(), name.as_deref())?)?
             }
         };
         Ok((model, transcoder))
+    }
+
+    /// The files of a transcoder alone, of which something is `said`, on this machine, as [`Hub::pair`].
+    ///
+    /// # Errors
+    /// It is not here or not complete.
+    pub fn transcoder(&self, source: &Source, said: &SetOptions) -> Result<FileSource, HubError> {
+        self.complete(self.place(source)?.with_options(said), Role::Transcoder)
     }
 
     /// Returns the files of a model alone on this machine, as [`Hub::pair`].
@@ -81,11 +96,10 @@ impl Hub {
     /// # Errors
     /// Fails where it is not there or not complete.
     pub fn model(&self, source: &Source) -> Result<FileSource, HubError> {
-        self.complete(source, Role::Model)
+        self.complete(self.place(source)?, Role::Model)
     }
 
-    fn complete(&self, source: &Source, role: Role) -> Result<FileSource, HubError> {
-        let place = self.place(source)?;
+    fn complete(&self, place: FileSource, role: Role) -> Result<FileSource, HubError> {
         let missing = Contents::of(&place, role)?.missing;
         match (place.reference(), missing.iter().find_map(|name| elsewhere(name))) {
             (Some(reference), _) if !missing.is_empty() => {
@@ -120,7 +134,7 @@ mod tests {
     #[test]
     fn every_preset_names_two_repositories() {
         for preset in PRESETS {
-            let Request::Pair { model: Some(Source::Hub(model)), transcoder: Source::Hub(transcoder) } =
+            let Request::Pair { model: Some(Source::Hub(model)), transcoder: Source::Hub(transcoder), .. } =
                 Request::preset(&preset)
             else {
                 panic!("{preset:?}");

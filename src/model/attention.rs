@@ -2,6 +2,7 @@
 
 use crate::job::Cancel;
 use crate::model::rope::Rope;
+use crate::model::spec::QueryKeyNorms;
 use crate::model::{Linear, ModelError, ModelSpec, Norm};
 use candle_core::{D, Device, Tensor};
 use std::ops::Range;
@@ -17,7 +18,7 @@ pub struct AttentionWeights<'a> {
     pub value: Linear<'a>,
     /// Output weight, `[d, d_attn]`.
     pub output: Linear<'a>,
-    /// Norms over each head of the queries and of the keys.
+    /// Norms over the queries and over the keys.
     pub head_norms: Option<(Norm, Norm)>,
 }
 
@@ -53,10 +54,12 @@ impl AttentionWeights<'_> {
         cancel: &Cancel,
     ) -> Result<Heads, ModelError> {
         let turned = |linear: &Linear<'_>, n: usize, norm: Option<&Norm>| -> Result<Tensor, ModelError> {
-            let mut projected = heads(&linear.apply(x, cancel)?, n)?;
-            if let Some(norm) = norm {
-                projected = norm.apply(&projected)?;
-            }
+            let projected = linear.apply(x, cancel)?;
+            let projected = match (norm, spec.query_key_norms) {
+                (Some(norm), QueryKeyNorms::Whole) => heads(&norm.apply(&projected)?, n)?,
+                (Some(norm), _) => norm.apply(&heads(&projected, n)?)?,
+                (None, _) => heads(&projected, n)?,
+            };
             Ok(match rope {
                 Some(rope) => rope.rotate(&projected)?,
                 None => projected,

@@ -280,6 +280,14 @@ impl Config {
         }
     }
 
+    /// Rotary frequencies in the newer form where it is there, else in the older with the base `theta`.
+    pub fn newest_rope(&mut self, theta: f64) -> Result<RopeSpec, ModelError> {
+        match self.take("rope_parameters") {
+            Some(newer) => self.rope_of("rope_parameters", newer, Some(theta)),
+            None => self.rope(theta),
+        }
+    }
+
     /// Reads rotary frequencies from one object: the older `rope_scaling`, or the newer `rope_parameters` with the base
     /// among them.
     pub fn rope_of(&self, name: &str, value: Value, theta: Option<f64>) -> Result<RopeSpec, ModelError> {

@@ -69,6 +69,16 @@ impl Entry {
         third
     }
 
+    /// Rows of it that lie together, as a tensor of their own.
+    pub(super) fn part(&self, rows: Range<usize>) -> Self {
+        let mut part = self.clone();
+        let width: usize = self.shape[1..].iter().product();
+        part.bytes =
+            self.bytes.start + self.length(rows.start * width)..self.bytes.start + self.length(rows.end * width);
+        part.shape[0] = rows.len();
+        part
+    }
+
     /// Returns the shape.
     pub fn shape(&self) -> &[usize] {
         &self.shape

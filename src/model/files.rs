@@ -4,9 +4,9 @@ use crate::job::Cancel;
 use crate::model::layout::{HeadTensors, Layout, THIRDS};
 use crate::model::linear::WeightLayout;
 use crate::model::resident::Resident;
-use crate::model::spec::{NormKind, PositionKind};
+use crate::model::spec::{NormKind, PositionKind, QueryKeyNorms};
 use crate::model::{AttentionWeights, Linear, ModelError, ModelSpec, Norm, Precision, Weights};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,16 +54,34 @@ impl Files {
             unembedded: AtomicUsize::new(0),
         };
         files.check(spec)?;
-        if let HeadTensors::ByHead(name) = layout.heads {
-            for layer in 0..spec.n_layers {
-                let name = files.name(&files.in_layer(layer, name));
+        files.split(spec);
+        Ok(files)
+    }
+
+    /// Gives the parts of tensors that hold several projections names of their own.
+    fn split(&mut self, spec: &ModelSpec) {
+        for layer in 0..spec.n_layers {
+            if let HeadTensors::Stacked(name) = self.layout.heads {
+                let name = self.name(&self.in_layer(layer, name));
+                let rows = [spec.d_attn(), spec.d_kv(), spec.d_kv()];
+                let parts: Vec<_> =
+                    THIRDS.iter().zip(rows).map(|(third, rows)| (format!("{name}.{third}.weight"), rows)).collect();
+                self.weights.split_rows(&format!("{name}.weight"), &parts);
+            }
+            if let (Some(whole), Some(gate)) = (self.layout.gate_and_up, self.layout.gate) {
+                let [whole, gate, up] = [whole, gate, self.layout.up]
+                    .map(|part| format!("{}.weight", self.name(&self.in_layer(layer, part))));
+                let parts = [(gate, spec.d_mlp), (up, spec.d_mlp)];
+                self.weights.split_rows(&whole, &parts);
+            }
+            if let HeadTensors::ByHead(name) = self.layout.heads {
+                let name = self.name(&self.in_layer(layer, name));
                 for part in if spec.biases.attention_in { &["weight", "bias"][..] } else { &["weight"] } {
                     let thirds = THIRDS.map(|third| format!("{name}.{third}.{part}"));
-                    files.weights.split_by_head(&format!("{name}.{part}"), spec.n_heads, thirds);
+                    self.weights.split_by_head(&format!("{name}.{part}"), spec.n_heads, thirds);
                 }
             }
         }
-        Ok(files)
     }
 
     /// Returns the types of quantised tensors, where there are some.
@@ -120,8 +138,18 @@ impl Files {
         names.find(|name| self.weights.get(name).is_some()).unwrap_or(usual)
     }
 
-    /// Reads one of a layer's norms.
-    pub fn norm(&self, spec: &ModelSpec, layer: usize, name: &str, device: &Device) -> Result<Norm, ModelError> {
+    /// One of a layer's norms; where there is none, one that changes nothing.
+    pub fn norm(
+        &self,
+        spec: &ModelSpec,
+        layer: usize,
+        name: Option<&str>,
+        device: &Device,
+    ) -> Result<Norm, ModelError> {
+        let Some(name) = name else {
+            let weight = Tensor::ones(spec.d_model, DType::F32, device)?;
+            return Ok(Norm { weight, bias: None, centres: false, eps: 0.0, divides: false });
+        };
         self.norm_of(spec, &self.name(&self.in_layer(layer, name)), spec.d_model, device)
     }
 
@@ -138,7 +166,7 @@ impl Files {
             NormKind::Rms | NormKind::RmsPlusOne => None,
         };
         let weight = if spec.norm == NormKind::RmsPlusOne { (weight + 1.0)? } else { weight };
-        Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps })
+        Ok(Norm { weight, bias, centres: spec.norm == NormKind::Layer, eps: spec.norm_eps, divides: true })
     }
 
     /// Opens a projection stored as `[out, in]`, or by GPT-2 as `[in, out]`, of whose outputs `columns` are taken.
@@ -181,13 +209,13 @@ impl Files {
             let (name, columns) = match self.layout.heads {
                 HeadTensors::Apart(names) => (names[nth].to_owned(), None),
                 HeadTensors::Joined(name) => (name.to_owned(), Some((3 * d, nth * d..(nth + 1) * d))),
-                HeadTensors::ByHead(name) => (format!("{name}.{}", THIRDS[nth]), None),
+                HeadTensors::ByHead(name) | HeadTensors::Stacked(name) => (format!("{name}.{}", THIRDS[nth]), None),
             };
             self.linear(&self.in_layer(layer, &name), [width, d], bias, columns, device)
         };
         let head_norm = |nth: usize| {
             let name = self.name(&self.in_layer(layer, self.layout.head_norms[nth]));
-            self.norm_of(spec, &name, spec.head_dim, device)
+            self.norm_of(spec, &name, spec.head_norm_width(nth), device)
         };
         let output = self.in_layer(layer, self.layout.attention_out);
         Ok(AttentionWeights {
@@ -195,7 +223,10 @@ impl Files {
             key: project(1)?,
             value: project(2)?,
             output: self.linear(&output, [d, a], spec.biases.attention_out, None, device)?,
-            head_norms: if spec.query_key_norms { Some((head_norm(0)?, head_norm(1)?)) } else { None },
+            head_norms: match spec.query_key_norms {
+                QueryKeyNorms::None => None,
+                QueryKeyNorms::ByHead | QueryKeyNorms::Whole => Some((head_norm(0)?, head_norm(1)?)),
+            },
         })
     }
 
@@ -274,12 +305,18 @@ impl Files {
                 (value, [kv, d], biases.attention_in),
             ],
             HeadTensors::Joined(name) | HeadTensors::ByHead(name) => vec![(name, [3 * d, d], biases.attention_in)],
+            HeadTensors::Stacked(name) => vec![(name, [a + 2 * kv, d], biases.attention_in)],
         };
         projections.push((layout.attention_out, [d, a], biases.attention_out));
-        projections.extend(layout.gate.map(|gate| (gate, [m, d], biases.mlp)));
-        projections.extend([(layout.up, [m, d], biases.mlp), (layout.down, [d, m], biases.mlp)]);
-        let norms =
-            [Some(layout.attention_norm), layout.after_attention_norm, Some(layout.mlp_norm), layout.after_mlp_norm];
+        match layout.gate_and_up {
+            Some(both) => projections.push((both, [2 * m, d], biases.mlp)),
+            None => {
+                projections.extend(layout.gate.map(|gate| (gate, [m, d], biases.mlp)));
+                projections.push((layout.up, [m, d], biases.mlp));
+            }
+        }
+        projections.push((layout.down, [d, m], biases.mlp));
+        let norms = [layout.attention_norm, layout.after_attention_norm, layout.mlp_norm, layout.after_mlp_norm];
         for layer in 0..spec.n_layers {
             for (name, [out, input], bias) in &projections {
                 let name = self.name(&self.in_layer(layer, name));
@@ -287,9 +324,11 @@ impl Files {
                 wanted.push((format!("{name}.weight"), shape));
                 wanted.extend(bias.then(|| (format!("{name}.bias"), vec![*out])));
             }
-            for name in layout.head_norms.iter().filter(|_| spec.query_key_norms) {
-                let name = self.name(&self.in_layer(layer, name));
-                wanted.push((format!("{name}.weight"), vec![spec.head_dim]));
+            for (nth, name) in layout.head_norms.iter().enumerate() {
+                if spec.query_key_norms != QueryKeyNorms::None {
+                    let name = self.name(&self.in_layer(layer, name));
+                    wanted.push((format!("{name}.weight"), vec![spec.head_norm_width(nth)]));
+                }
             }
         }
         let in_layers = (0..spec.n_layers).flat_map(|layer| norms.into_iter().flatten().map(move |name| (layer, name)));

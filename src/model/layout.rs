@@ -16,17 +16,17 @@ pub struct Layout {
     pub final_norm: &'static str,
     /// Prefix of a layer's number.
     pub layers: &'static str,
-    /// Norm in front of attention.
-    pub attention_norm: &'static str,
+    /// The norm in front of attention, where there is one.
+    pub attention_norm: Option<&'static str>,
     /// Norm behind attention, where there is one.
     pub after_attention_norm: Option<&'static str>,
-    /// Norm in front of the MLP.
-    pub mlp_norm: &'static str,
+    /// The norm in front of the MLP, where there is one.
+    pub mlp_norm: Option<&'static str>,
     /// Norm behind the MLP, where there is one.
     pub after_mlp_norm: Option<&'static str>,
     /// Queries, keys and values.
     pub heads: HeadTensors,
-    /// Norms over each head of the queries and of the keys, where there are any.
+    /// The norms over the queries and over the keys, where there are any.
     pub head_norms: [&'static str; 2],
     /// Output of attention.
     pub attention_out: &'static str,
@@ -34,6 +34,9 @@ pub struct Layout {
     pub gate: Option<&'static str>,
     /// First projection of the MLP.
     pub up: &'static str,
+    /// One tensor that holds the rows of the gate in front of those of the first projection, where these are no tensors of
+    /// their own; their names are then those that the parts are given.
+    pub gate_and_up: Option<&'static str>,
     /// Last projection of the MLP.
     pub down: &'static str,
     /// True where projections are stored as `[in, out]` instead of `[out, in]`.
@@ -45,11 +48,13 @@ pub struct Layout {
 pub enum HeadTensors {
     /// One tensor each.
     Apart([&'static str; 3]),
-    /// One tensor: all queries, then all keys, then all values.
+    /// In one tensor, all queries in front of all keys and those in front of all values, as many of each.
     Joined(&'static str),
+    /// In one tensor by output, all queries in front of all keys and those in front of all values.
+    Stacked(&'static str),
     /// One tensor, head after head: each head's query, then its key, then its value.
     ByHead(&'static str),
 }
 
-/// Names of queries, keys and values once a tensor of all three is split.
+/// What queries, keys and values are called behind the name of the tensor that held them all, once it is split.
 pub(super) const THIRDS: [&str; 3] = ["q", "k", "v"];

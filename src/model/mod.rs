@@ -41,7 +41,9 @@ pub use layout::{HeadTensors, Layout};
 pub use linear::Linear;
 pub use norm::Norm;
 pub use precision::Precision;
-pub use spec::{ActivationKind, Biases, LayerSpec, ModelSpec, NormKind, PositionKind, RopeScaling, RopeSpec};
+pub use spec::{
+    ActivationKind, Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling, RopeSpec,
+};
 pub use staging::Staging;
 pub use transformer::Transformer;
 pub use weights::Weights;

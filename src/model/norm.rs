@@ -13,6 +13,8 @@ pub struct Norm {
     pub centres: bool,
     /// Term added to the mean square under the root.
     pub eps: f64,
+    /// Whether it divides; one that does not stands where a model has no norm, and changes nothing.
+    pub divides: bool,
 }
 
 impl Norm {
@@ -25,7 +27,8 @@ impl Norm {
     /// # Errors
     /// Fails where the shapes do not fit.
     pub fn divisor(&self, x: &Tensor) -> Result<Tensor> {
-        (self.centred(x)?.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()
+        let mean_square = self.centred(x)?.sqr()?.mean_keepdim(D::Minus1)?;
+        if self.divides { (mean_square + self.eps)?.sqrt() } else { mean_square.ones_like() }
     }
 
     /// Returns (x - mean) / divisor, before the weight. `[.., d]`

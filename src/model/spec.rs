@@ -36,8 +36,8 @@ pub struct ModelSpec {
     /// True where attention's and the MLP's outputs pass a norm of their own before they are added to the residual
     /// stream.
     pub post_norms: bool,
-    /// True where queries and keys are normalized head by head.
-    pub query_key_norms: bool,
+    /// How queries and keys are normalized.
+    pub query_key_norms: QueryKeyNorms,
     /// Factor of attention scores.
     pub attention_scale: f64,
     /// Softcap of attention scores, which limits them to plus and minus this.
@@ -118,6 +118,17 @@ pub enum NormKind {
     Layer,
 }
 
+/// How queries and keys are normalized, where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryKeyNorms {
+    /// Not.
+    None,
+    /// Head by head.
+    ByHead,
+    /// Over all heads at once.
+    Whole,
+}
+
 /// Kind of position encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionKind {
@@ -184,6 +195,14 @@ impl ModelSpec {
     /// Returns true where MLPs have a gate.
     pub fn has_gate(&self) -> bool {
         self.layout.gate.is_some()
+    }
+
+    /// What the norm over queries (0) or keys (1) spans.
+    pub(super) fn head_norm_width(&self, nth: usize) -> usize {
+        match self.query_key_norms {
+            QueryKeyNorms::Whole => [self.d_attn(), self.d_kv()][nth],
+            QueryKeyNorms::None | QueryKeyNorms::ByHead => self.head_dim,
+        }
     }
 
     /// Returns the width of the concatenated heads, d_attn.

@@ -106,7 +106,7 @@ impl Transformer {
         self.files.position_embeddings(&self.spec, positions, &self.device)
     }
 
-    /// Returns the norm in front of attention.
+    /// The norm in front of attention; where there is none, one that changes nothing.
     ///
     /// # Errors
     /// Fails where its weights cannot be read.
@@ -119,11 +119,11 @@ impl Transformer {
     /// # Errors
     /// Fails where its weights cannot be read.
     pub fn after_attention_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        let read = |name| self.files.norm(&self.spec, layer, Some(name), &self.device);
         self.spec.layout.after_attention_norm.map(read).transpose()
     }
 
-    /// Returns the norm in front of the MLP.
+    /// The norm in front of the MLP; where there is none, one that changes nothing.
     ///
     /// # Errors
     /// Fails where its weights cannot be read.
@@ -136,7 +136,7 @@ impl Transformer {
     /// # Errors
     /// Fails where its weights cannot be read.
     pub fn after_mlp_norm(&self, layer: usize) -> Result<Option<Norm>, ModelError> {
-        let read = |name| self.files.norm(&self.spec, layer, name, &self.device);
+        let read = |name| self.files.norm(&self.spec, layer, Some(name), &self.device);
         self.spec.layout.after_mlp_norm.map(read).transpose()
     }
 

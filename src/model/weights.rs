@@ -175,9 +175,47 @@ impl Weights {
         }
     }
 
+    /// Gives parts of a tensor's rows, one below the other, names of their own, where it is there: each part by its name and
+    /// how many rows it has.
+    pub(super) fn split_rows(&mut self, name: &str, parts: &[(String, usize)]) {
+        let Some(entry) = self.entries.get(name).cloned() else { return };
+        let mut start = 0;
+        for (name, rows) in parts {
+            self.entries.insert(name.clone(), entry.part(start..start + rows));
+            start += rows;
+        }
+    }
+
     /// Returns the entry of a tensor, if it is there.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// The names of the tensors, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// A tensor of one whole number, if it is there.
+    ///
+    /// # Errors
+    /// It is no such number.
+    pub fn count(&self, name: &str) -> Result<Option<usize>, ModelError> {
+        let Some(entry) = self.get(name) else { return Ok(None) };
+        let wrong = |what: &str| ModelError::Damaged {
+            path: self.place.path(&self.files[entry.file].0),
+            what: format!("tensor {} {what}", excerpt(name)),
+        };
+        if entry.shape.iter().product::<usize>() != 1 {
+            return Err(wrong("is not one number"));
+        }
+        let bytes = self.bytes(entry)?;
+        let number = match entry.dtype {
+            Dtype::I64 => bytes.try_into().ok().and_then(|bytes| usize::try_from(i64::from_le_bytes(bytes)).ok()),
+            Dtype::I32 => bytes.try_into().ok().and_then(|bytes| usize::try_from(i32::from_le_bytes(bytes)).ok()),
+            _ => return Err(wrong(&format!("is {:?}, expected a whole number", entry.dtype))),
+        };
+        number.map(Some).ok_or_else(|| wrong("is below zero"))
     }
 
     /// Returns the error for a missing tensor.

@@ -6,7 +6,8 @@ use crate::features::browse::{Catalogue, Entry, Fires, Hit, Near, Order, fires};
 use crate::features::build::{Selection, n_features};
 use crate::job::Monitor;
 use crate::service::library::Feature;
-use anyhow::Result;
+use crate::transcoder::Transcoder;
+use anyhow::{Result, bail};
 use std::collections::{HashMap, HashSet};
 
 /// Request for features.
@@ -49,6 +50,32 @@ pub fn browse(
     monitor: &Monitor,
 ) -> Result<Browsed> {
     let sizes = n_features(engine);
+    match ask {
+        Ask::Fires(text) => {
+            let catalogue = Catalogue { library, sizes: &sizes };
+            let tokens = fires(engine, text, only, most, monitor)?;
+            let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
+            let features: HashSet<Feature> = features.collect();
+            let entries = features.into_iter().map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
+            Ok(Browsed::Fires(tokens, entries))
+        }
+        Ask::List(_) | Ask::Search(_) | Ask::Near(_) => look(&engine.transcoder, library, ask, only, most, monitor),
+    }
+}
+
+/// [`browse`], for what a transcoder alone can answer.
+///
+/// # Errors
+/// As there; and a text, which a model has to read.
+pub fn look(
+    transcoder: &Transcoder,
+    library: &Library,
+    ask: &Ask,
+    only: &Selection,
+    most: usize,
+    monitor: &Monitor,
+) -> Result<Browsed> {
+    let sizes = (0..transcoder.n_layers()).map(|layer| transcoder.n_features(layer)).collect();
     let catalogue = Catalogue { library, sizes: &sizes };
     Ok(match ask {
         Ask::List(order) => {
@@ -61,14 +88,8 @@ pub fn browse(
             hits.truncate(most);
             Browsed::Hits(hits, all)
         }
-        Ask::Near(feature) => Browsed::Near(catalogue.near(engine, *feature, only, most, monitor)?),
-        Ask::Fires(text) => {
-            let tokens = fires(engine, text, only, most, monitor)?;
-            let features = tokens.iter().flat_map(|token| &token.features).map(|(l, f, _)| (*l, *f));
-            let features: HashSet<Feature> = features.collect();
-            let entries = features.into_iter().map(|(l, f)| ((l, f), catalogue.entry(l, f))).collect();
-            Browsed::Fires(tokens, entries)
-        }
+        Ask::Near(feature) => Browsed::Near(catalogue.near(transcoder, *feature, only, most, monitor)?),
+        Ask::Fires(_) => bail!("what fires on a text is the model's to say; give --model"),
     })
 }
 

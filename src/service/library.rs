@@ -5,7 +5,7 @@ use crate::demo;
 use crate::features::remote::Consents;
 use crate::features::{Asking, Fetched, Found, Label, Library, Search, Sizes};
 use crate::graph::{Origin, SourceSet};
-use crate::hub::{FileSource, Hub, HubError, Reference, Source};
+use crate::hub::{FileSource, Hub, HubError, Reference, SetOptions, Source};
 use crate::ids::{FeatureId, Layer};
 use crate::job::{Cancelled, Monitor};
 use crate::service::models::hub;
@@ -187,13 +187,13 @@ impl KnownTranscoder {
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
-    /// Returns the transcoder of a directory or a reference. Dashboards can be read where its weights are not here.
+    /// The transcoder behind a directory or a reference, of which something is `said`. Dashboards can be read where its weights are not here.
     ///
     /// # Errors
     /// Fails where the environment or the directory cannot be used.
-    pub fn at(source: Source, hub: &Hub) -> Result<Self> {
+    pub fn at(source: Source, said: &SetOptions, hub: &Hub) -> Result<Self> {
         match (hub.place(&source), source) {
-            (Ok(place), _) => Ok(Self::of(place)),
+            (Ok(place), _) => Ok(Self::of(place.with_options(said))),
             (Err(HubError::NotHere { .. }), Source::Hub(reference)) => {
                 Ok(Self { name: reference.to_string(), reference: Some(reference), ..Self::default() })
             }
@@ -212,7 +212,7 @@ impl KnownTranscoder {
             return Ok(demo);
         }
         match Source::parse(name.as_ref()) {
-            Ok(source) => Self::at(source, &hub(true)),
+            Ok(source) => Self::at(source, &SetOptions::default(), &hub(true)),
             Err(_) => Ok(Self { name: name.to_owned(), ..Self::default() }),
         }
     }

@@ -3,7 +3,7 @@
 use crate::demo;
 use crate::features::Library;
 use crate::graph::Settings;
-use crate::hub::{FileSource, Hub, Offer, Pair, Reference, Request, Source};
+use crate::hub::{FileSource, Hub, Offer, Pair, Preset, Reference, Request, SetOptions, Source};
 use crate::job::Monitor;
 use crate::service::engine::EngineOptions;
 use crate::service::library::{FeatureFiles, FeatureSet, FeatureSource, KnownTranscoder};
@@ -40,6 +40,13 @@ pub struct Choice {
     pub bytes: u64,
     /// Availability on this machine.
     pub here: Here,
+}
+
+impl Choice {
+    /// What has to be said of its transcoder.
+    fn said(&self) -> SetOptions {
+        Preset::named(&self.name).map(Preset::said).unwrap_or_default()
+    }
 }
 
 /// Source of models, which lists, loads and fetches them. Errors are chains that say what went wrong and what to do.
@@ -121,7 +128,8 @@ impl Models for LocalModels {
 
     fn offer(&self, choice: &Choice, monitor: &Monitor) -> Result<Offer> {
         let source = |text: &str| Reference::parse(text).map(Source::Hub).context("this pair has no place on the hub");
-        let request = Request::Pair { model: Some(source(&choice.model)?), transcoder: source(&choice.transcoder)? };
+        let (model, transcoder) = (Some(source(&choice.model)?), source(&choice.transcoder)?);
+        let request = Request::Pair { model, transcoder, said: choice.said() };
         Ok(hub(self.offline).offer(&request, false, monitor)?)
     }
 
@@ -135,7 +143,8 @@ impl Models for LocalModels {
                 return Ok(demo::places());
             }
             let source = |text: &str| Source::parse(text.as_ref());
-            Ok(hub(true).pair(Some(&source(&choice.model)?), &source(&choice.transcoder)?)?)
+            let (model, transcoder) = (source(&choice.model)?, source(&choice.transcoder)?);
+            Ok(hub(true).pair(Some(&model), &transcoder, &choice.said())?)
         };
         Ok(Arc::new(LocalTracer::new(self.options.open(places)?, self.settings.clone())))
     }

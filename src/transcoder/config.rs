@@ -1,9 +1,9 @@
 //! Reader of `config.yaml`: the hooks and the model of a transcoder set.
 
-use crate::hub::{CONFIG_BYTES, FileSource};
+use crate::hub::{FileSource, HubError, drop_repeated};
 use crate::model::{MlpInput, MlpOutput};
 use crate::transcoder::TranscoderError;
-use crate::untrusted::{excerpt, yaml_fault};
+use crate::untrusted::excerpt;
 use candle_core::Tensor;
 use serde::Deserialize;
 
@@ -30,6 +30,9 @@ pub enum FeatureInput {
     /// Residual stream between attention and the MLP's norm.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
+    /// What the MLP's norm reads: the same stream, and in front of attention where both stand side by side.
+    #[serde(rename = "hook_mlp_in")]
+    BeforeNorm,
     /// Residual stream there divided by the norm's divisor, before the norm's weight.
     #[serde(rename = "ln2.hook_normalized")]
     Normalized,
@@ -45,6 +48,7 @@ impl FeatureInput {
             Self::ResidPre => "hook_resid_pre",
             Self::ResidPost => "hook_resid_post",
             Self::ResidMid => "hook_resid_mid",
+            Self::BeforeNorm => "hook_mlp_in",
             Self::Normalized => "ln2.hook_normalized",
             Self::MlpIn => "mlp.hook_in",
         }
@@ -59,7 +63,7 @@ impl FeatureInput {
             Self::ResidPre | Self::ResidPost => {
                 panic!("the residual stream at a layer's ends is not what its MLP reads")
             }
-            Self::ResidMid => &input.resid,
+            Self::ResidMid | Self::BeforeNorm => &input.resid,
             Self::Normalized => &input.normalized,
             Self::MlpIn => &input.mlp_in,
         }
@@ -108,8 +112,9 @@ impl FeatureOutput {
 /// Contents of `config.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TranscoderConfig {
-    /// Model that it was trained for, by its name on the hub.
-    pub model_name: String,
+    /// The model that it was trained for, as the hub calls it, where it says so.
+    #[serde(default)]
+    pub model_name: Option<String>,
     /// Kind: per layer or across layers.
     pub model_kind: Kind,
     /// Hook of the feature input.
@@ -125,7 +130,7 @@ pub struct TranscoderConfig {
     /// `topk`, where the tensors do not tell.
     #[serde(default)]
     pub activation: Option<String>,
-    /// Number of features kept by `topk`.
+    /// Features kept by `topk`, where it is not told by the tensors.
     #[serde(default)]
     pub k: Option<usize>,
 }
@@ -144,17 +149,21 @@ impl TranscoderConfig {
             && matches!(self.feature_output_hook, FeatureOutput::MlpOut | FeatureOutput::HookMlpOut)
     }
 
-    /// Reads `config.yaml`.
+    /// Reads `config.yaml`, or what a layout without one stands for, and what the person says in place of it.
     ///
     /// # Errors
-    /// Fails where it is missing, is no YAML, or names a kind, a hook or an activation that is not known.
+    /// It is no YAML, names a kind, a hook or an activation that is not known, or is missing where it is needed.
     pub fn read(place: &FileSource) -> Result<Self, TranscoderError> {
-        const FILE: &str = "config.yaml";
-        let hint = "a transcoder directory in circuit-tracer's layout has one";
-        let blob = place.open_within(FILE, CONFIG_BYTES, hint)?;
-        let wrong = |what: String| TranscoderError::Config { path: place.path(FILE), what };
-        let text = std::str::from_utf8(&blob).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
-        let config: Self = serde_saphyr::from_str(text).map_err(|e| wrong(yaml_fault(&e.to_string())))?;
+        let (mut config, path): (Self, String) = place.set_config().map_err(|error| match error {
+            HubError::FileSource(error) => TranscoderError::FileSource(error),
+            HubError::Unreadable { path, what } | HubError::NoLayout { place: path, what } => {
+                TranscoderError::Config { path, what }
+            }
+            other => TranscoderError::Config { path: place.name(), what: other.to_string() },
+        })?;
+        config.model_name = config.model_name.filter(|name| !name.is_empty());
+        config.transcoders.iter_mut().for_each(drop_repeated);
+        let wrong = |what: String| TranscoderError::Config { path: path.clone(), what };
         if !config.is_dictionary() && !config.replaces_mlps() {
             let (reads, writes) = (config.feature_input_hook.name(), config.feature_output_hook.name());
             return Err(wrong(format!(
@@ -165,6 +174,8 @@ impl TranscoderConfig {
         match (config.activation.as_deref(), config.k) {
             (None | Some("relu" | "jumprelu"), None) => Ok(config),
             (None | Some("topk"), Some(1..)) => Ok(config),
+            // The layers' files may say how many.
+            (Some("topk"), None) => Ok(config),
             (Some("topk"), _) => Err(wrong("activation topk needs k, the features kept, above 0".to_owned())),
             (activation, k) => Err(wrong(format!(
                 "activation {} with k {k:?} is not understood; known: relu, jumprelu, topk with k",

@@ -24,6 +24,8 @@ pub(super) struct Names {
     pub decoder_bias: String,
     pub threshold: String,
     pub skip: String,
+    /// The features that are kept, where the activation function is TopK and the files say so.
+    pub top_k: &'static str,
     /// True for encoders `[d, F]` instead of `[F, d]`: GemmaScope's.
     pub encoder_by_input: bool,
     /// True for skip connections `[d in, d out]` instead of `[d out, d in]`: all but circuit-tracer's per-layer
@@ -45,20 +47,25 @@ impl Names {
                 decoder_bias: own("b_dec"),
                 threshold: own("threshold"),
                 skip: own("affine_skip_connection"),
+                top_k: "k",
                 encoder_by_input: true,
                 skip_by_input: true,
                 decodes_all_layers: kind == Kind::CrossLayer,
             };
         }
+        let threshold =
+            ["activation_function.threshold", "threshold"].into_iter().find(|name| encoder.get(name).is_some());
+        let threshold = threshold.unwrap_or("threshold");
         match kind {
             Kind::PerLayer => Self {
                 encoder: own("W_enc"),
                 encoder_bias: own("b_enc"),
                 decoder: own("W_dec"),
                 decoder_bias: own("b_dec"),
-                threshold: own(if is_archive { "threshold" } else { "activation_function.threshold" }),
+                threshold: own(threshold),
                 skip: own("W_skip"),
-                encoder_by_input: is_archive,
+                top_k: "k",
+                encoder_by_input: is_archive || lies_by_input(encoder, threshold),
                 skip_by_input: false,
                 decodes_all_layers: false,
             },
@@ -69,6 +76,7 @@ impl Names {
                 decoder_bias: numbered("b_dec"),
                 threshold: numbered("threshold"),
                 skip: numbered("W_skip"),
+                top_k: "k",
                 encoder_by_input: false,
                 skip_by_input: true,
                 decodes_all_layers: false,
@@ -77,7 +85,26 @@ impl Names {
     }
 }
 
+/// Whether an encoder lies as `[d, F]` beside a decoder `[F, d]`. Of a square one the threshold's name tells: it is the
+/// module's own in circuit-tracer's layout, where encoders are `[F, d]`.
+fn lies_by_input(layer: &Weights, threshold: &str) -> bool {
+    let shape = |name: &str| layer.get(name).map(Entry::shape);
+    match (shape("W_enc"), shape("W_dec")) {
+        (Some([rows, columns]), Some([features, d])) if rows != columns => rows == d && columns == features,
+        (Some([rows, columns]), _) if rows == columns => threshold == "threshold" && layer.get(threshold).is_some(),
+        _ => false,
+    }
+}
+
 impl LayerFiles {
+    /// The shape of the thresholds on disk, of which some write a row.
+    pub fn threshold_shape(&self) -> Vec<usize> {
+        match self.encoder.get(&self.names.threshold).map(Entry::shape) {
+            Some([1, _]) => vec![1, self.n_features],
+            _ => vec![self.n_features],
+        }
+    }
+
     /// Returns the shape of the decoder on disk.
     pub fn decoder_shape(&self, kind: Kind, layer: usize, n_layers: usize, d: usize) -> Vec<usize> {
         match kind {
@@ -116,6 +143,22 @@ pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<
         let encoder = Weights::open(place, &[encoder])?;
         let decoder = decoder.map(|name| Weights::open(place, &[name])).transpose()?;
         let names = Names::of(layer, kind, &encoder, is_archive);
+        let is_plain = !place.says_hooks() && kind == Kind::PerLayer && config.transcoders.is_none();
+        if is_plain && encoder.get(&names.encoder).is_some() && !names.encoder_by_input {
+            return Err(TranscoderError::Config {
+                path: place.name(),
+                what: "config.yaml is missing, and W_enc lies as in circuit-tracer's layout, where that says what features \
+                       read and write; put it there, or give --transcoder-option feature_input_hook=HOOK and \
+                       --transcoder-option feature_output_hook=HOOK"
+                    .to_owned(),
+            });
+        }
+        if let Some(other) = encoder.names().find(|name| name.contains("threshold") && *name != names.threshold) {
+            return Err(TranscoderError::Config {
+                path: place.name(),
+                what: format!("tensor {} is not understood; thresholds are called {}", excerpt(other), names.threshold),
+            });
+        }
         // The bias tells how many features there are, whichever way the encoder lies.
         let n_features = match encoder.get(&names.encoder_bias).map(Entry::shape) {
             Some([n]) if *n > 0 => *n,

@@ -2,11 +2,12 @@
 
 use crate::hub::{FileSource, FileSourceError};
 use crate::job::Cancel;
-use crate::model::{Entry, ModelError, ModelSpec, Precision, TensorError, Weights};
+use crate::model::{ModelError, ModelSpec, Precision, TensorError, Weights};
 use crate::parallel;
 use crate::transcoder::schema::{self, LayerFiles};
 use crate::transcoder::{Activation, Active, FeatureInput, FeatureOutput, Kind, TranscoderConfig};
 use candle_core::{Device, Tensor};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use thiserror::Error;
@@ -71,6 +72,8 @@ pub struct Encoded {
 pub struct Transcoder {
     /// Contents of its `config.yaml`.
     pub config: TranscoderConfig,
+    /// The model that it was trained for: as it says itself, else the one that it was opened for.
+    trained_on: String,
     place: FileSource,
     d_model: usize,
     n_layers: usize,
@@ -101,18 +104,55 @@ impl Transcoder {
                         nothing between them";
             return Err(other(what.to_owned()));
         }
+        if config.feature_input_hook == FeatureInput::Normalized && model.layout.mlp_norm.is_none() {
+            let what = "it reads ln2.hook_normalized, and the model has no norm in front of its MLPs; mlp.hook_in is what \
+                        they read";
+            return Err(other(what.to_owned()));
+        }
         if files.len() != model.n_layers {
             return Err(other(format!("it has {} layers, the model has {}", files.len(), model.n_layers)));
         }
-        let mut set =
-            Self { config, place: place.clone(), d_model: model.d_model, n_layers: model.n_layers, layers: Vec::new() };
-        for files in files {
-            if let Some([rows, columns]) = files.encoder.get(&files.names.encoder).map(Entry::shape) {
-                let width = if files.names.encoder_by_input { rows } else { columns };
-                if *width != model.d_model {
-                    return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
-                }
+        let width = |files: &LayerFiles| {
+            let [rows, columns] = files.encoder.get(&files.names.encoder)?.shape() else { return None };
+            Some(if files.names.encoder_by_input { *rows } else { *columns })
+        };
+        if let Some(width) = files.iter().filter_map(width).find(|width| *width != model.d_model) {
+            return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
+        }
+        let trained_on = config.model_name.clone().unwrap_or_else(|| model.name.clone());
+        Self::checked(place, config, files, model.d_model, trained_on)
+    }
+
+    /// Opens a transcoder directory for what needs no model.
+    ///
+    /// # Errors
+    /// It is incomplete or damaged.
+    pub fn alone(place: &FileSource) -> Result<Self, TranscoderError> {
+        let config = TranscoderConfig::read(place)?;
+        let files = schema::open(place, &config)?;
+        let d_model = match files.first().map(|first| (first, first.encoder.get(&first.names.decoder_bias))) {
+            Some((_, Some(bias))) => bias.shape().iter().product(),
+            Some((first, None)) => return Err(first.encoder.missing(&first.names.decoder_bias).into()),
+            None => {
+                let what = "it has no layers; give the folder that holds its layers' files".to_owned();
+                return Err(TranscoderError::Config { path: place.name(), what });
             }
+        };
+        let trained_on = config.model_name.clone().unwrap_or_default();
+        Self::checked(place, config, files, d_model, trained_on)
+    }
+
+    /// The set of these files, where they are as they should be.
+    fn checked(
+        place: &FileSource,
+        config: TranscoderConfig,
+        files: Vec<LayerFiles>,
+        d_model: usize,
+        trained_on: String,
+    ) -> Result<Self, TranscoderError> {
+        let (place, n_layers) = (place.clone(), files.len());
+        let mut set = Self { config, trained_on, place, d_model, n_layers, layers: Vec::with_capacity(n_layers) };
+        for files in files {
             let activation = set.read_activation(&files)?;
             let has_skip = files.encoder.get(&files.names.skip).is_some();
             set.layers.push(Layer { files, activation, has_skip });
@@ -128,16 +168,30 @@ impl Transcoder {
     fn read_activation(&self, files: &LayerFiles) -> Result<Activation, TranscoderError> {
         let threshold = &files.names.threshold;
         let has_threshold = files.encoder.get(threshold).is_some();
-        match (self.config.k, has_threshold, self.config.activation.as_deref()) {
-            (Some(k), false, _) => Ok(Activation::TopK(k)),
-            (None, true, None | Some("jumprelu")) => {
-                Ok(Activation::JumpRelu(files.encoder.read(threshold, &[files.n_features])?))
+        let (said, stored) = (self.config.k, files.encoder.count(files.names.top_k)?);
+        match (self.config.activation.as_deref(), said.or(stored), has_threshold) {
+            (None | Some("topk"), Some(k @ 1..), false) if stored.is_none_or(|stored| stored == k) => {
+                Ok(Activation::TopK(k))
             }
-            (None, false, None | Some("relu")) => Ok(Activation::Relu),
-            (k, _, activation) => Err(self.wrong(format!(
-                "config.yaml says activation {} and k {k:?}, and the tensors {} thresholds",
+            (None | Some("topk"), Some(1..), false) => Err(self.wrong(format!(
+                "k is {said:?} by its configuration and {stored:?} in its files; leave out which is wrong, or give the right \
+                 one as --topk K"
+            ))),
+            (Some("topk"), None, false) => Err(self.wrong(
+                "its activation is topk, and neither config.yaml nor its files say how many features are kept (k); give \
+                 --topk K"
+                    .to_owned(),
+            )),
+            (None | Some("jumprelu"), None, true) => {
+                Ok(Activation::JumpRelu(files.encoder.read(threshold, &files.threshold_shape())?))
+            }
+            (None | Some("relu"), None, false) => Ok(Activation::Relu),
+            (activation, k, _) => Err(self.wrong(format!(
+                "activation {}, k {} and tensors with {} thresholds do not go together; --transcoder-option activation=NAME \
+                 says which it is",
                 activation.unwrap_or("absent"),
-                if has_threshold { "hold" } else { "hold no" },
+                k.map_or_else(|| "absent".to_owned(), |k| k.to_string()),
+                if has_threshold { "" } else { "no" },
             ))),
         }
     }
@@ -163,7 +217,14 @@ impl Transcoder {
     /// # Errors
     /// Fails where a file cannot be read.
     pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
-        Ok(self.place.hashes(&schema::listed(&self.place, &self.config)?)?)
+        let mut hashes = self.place.hashes(&schema::listed(&self.place, &self.config)?)?;
+        // What the person says changes the numbers as its configuration does.
+        let said = self.place.said().words();
+        if !said.is_empty() {
+            let digest = Sha256::digest(said.join("\n"));
+            hashes.insert("what was said of it".to_owned(), digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        Ok(hashes)
     }
 
     /// Returns the bytes that compressed weights will take once they are unpacked.
@@ -182,6 +243,19 @@ impl Transcoder {
     /// Returns the number of features of a layer, `F`.
     pub fn n_features(&self, layer: usize) -> usize {
         self.layers[layer].files.n_features
+    }
+
+    /// The model that it was trained for: as it says itself, else the one that it was opened for.
+    pub fn trained_on(&self) -> &str {
+        &self.trained_on
+    }
+
+    /// The features that a position of a layer keeps, where its activation function is TopK.
+    pub fn top_k(&self, layer: usize) -> Option<usize> {
+        match self.layers[layer].activation {
+            Activation::TopK(k) => Some(k),
+            Activation::Relu | Activation::JumpRelu(_) => None,
+        }
     }
 
     /// Returns the name of the set: its `scan`, else its directory.
@@ -349,6 +423,24 @@ impl Transcoder {
         let part = nth * self.d_model..(nth + 1) * self.d_model;
         files.decoder().read_within(&files.names.decoder, &self.decoder_shape(layer), feature, part, out)?;
         Ok(())
+    }
+
+    /// What features of a layer write when their activation is 1, summed over the layers that they write into: `[d]`,
+    /// one after another.
+    ///
+    /// # Errors
+    /// It is not finite.
+    pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TranscoderError> {
+        let d = self.d_model;
+        let (mut sums, mut row) = (vec![0.0f32; features.len() * d], vec![0.0f32; d]);
+        for (sum, feature) in sums.chunks_mut(d).zip(features) {
+            for to in self.writes_to(layer) {
+                self.decoder_row(layer, *feature, to, &mut row)?;
+                sum.iter_mut().zip(&row).for_each(|(s, w)| *s += w);
+            }
+        }
+        self.release_decoders(layer);
+        Ok(sums)
     }
 
     /// Releases the pages of a layer's decoders.

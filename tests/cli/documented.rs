@@ -51,6 +51,7 @@ fn what_commands_print_as_json() {
     the_model(&mut home, &feature);
     features(&mut home);
     home.check(&["models"], "models", &[]);
+    home.check(&["published"], "models", &["--published"]);
     // What needs a hub is checked where there is one; no accelerator is needed to test.
     let unseen = home.guide.unseen(&["pull", "repository", "file", "device-memory"]);
     assert!(unseen.is_empty(), "these are documented, and no command printed them: {unseen:#?}");

@@ -62,10 +62,11 @@ fn neighbours_are_those_of_the_largest_cosine() {
         .map(|(layer, feature)| cosine(&of, &written(layer, feature)))
         .collect();
     wanted.sort_by(|a, b| b.total_cmp(a));
-    let found = catalogue.near(&engine, (Layer(1), FeatureId(7)), &Selection::ALL, 20, &monitor).unwrap();
+    let found = catalogue.near(&engine.transcoder, (Layer(1), FeatureId(7)), &Selection::ALL, 20, &monitor).unwrap();
     let found: Vec<f64> = found.iter().map(|near| near.cosine.into()).collect();
     fixture::assert_close("cosines", &found, &wanted[..20], 1e-5);
-    let beyond = catalogue.near(&engine, (Layer(1), FeatureId(384)), &Selection::ALL, 20, &monitor).unwrap_err();
+    let beyond =
+        catalogue.near(&engine.transcoder, (Layer(1), FeatureId(384)), &Selection::ALL, 20, &monitor).unwrap_err();
     assert!(beyond.to_string().contains("feature 384 of layer 1"), "{beyond}");
 }
 

@@ -10,6 +10,7 @@ mod graph;
 mod independent;
 mod interventions;
 mod json;
+mod layouts;
 mod memory;
 mod neox;
 mod provenance;

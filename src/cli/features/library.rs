@@ -1,6 +1,7 @@
 //! Options of the sources of dashboards and labels.
 
-use crate::hub::{PRESETS, Preset, Source};
+use crate::cli::set_args::SetOptionArgs;
+use crate::hub::{PRESETS, Preset, SetOptions, Source};
 use crate::service::library::{FeatureFiles, KnownTranscoder};
 use crate::service::models::hub;
 use anyhow::Result;
@@ -33,6 +34,8 @@ pub struct SetArgs {
     /// is given, the embedded demo's; with --features, whichever those are for
     #[arg(long, value_name = "DIR|REF")]
     pub transcoder: Option<PathBuf>,
+    #[command(flatten)]
+    said: SetOptionArgs,
     /// The transcoder of a published pair
     #[arg(long, value_name = "NAME", conflicts_with = "transcoder",
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
@@ -51,12 +54,13 @@ impl SetArgs {
     /// # Errors
     /// Fails where there is no such directory, and it is no reference either.
     pub fn set(&self, is_named: bool) -> Result<KnownTranscoder> {
-        let source = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
-            (Some(path), _) => Source::parse(path)?,
-            (None, Some(preset)) => Source::parse(preset.transcoder.as_ref())?,
+        let said = self.said.options();
+        let (source, known) = match (&self.transcoder, self.preset.as_deref().and_then(Preset::named)) {
+            (Some(path), _) => (Source::parse(path)?, SetOptions::default()),
+            (None, Some(preset)) => (Source::parse(preset.transcoder.as_ref())?, preset.said()),
             (None, None) if is_named => return Ok(KnownTranscoder::default()),
             (None, None) => return Ok(KnownTranscoder::demo()),
         };
-        KnownTranscoder::at(source, &hub(self.offline))
+        KnownTranscoder::at(source, &known.and(&said), &hub(self.offline))
     }
 }

@@ -3,6 +3,8 @@
 mod gpt2;
 mod llama;
 mod neox;
+mod olmo2;
+mod phi3;
 
 pub(super) use gpt2::BY_OUTPUT as GPT2_BY_OUTPUT;
 
@@ -16,7 +18,7 @@ use llama::Family;
 type Read = fn(&mut Config, Names) -> Result<ModelSpec, ModelError>;
 
 /// Classes of models, with their `model_type` and the function that reads their options.
-static FAMILIES: [(&str, &str, Read); 9] = [
+static FAMILIES: [(&str, &str, Read); 11] = [
     ("LlamaForCausalLM", "llama", |config, names| llama::read(config, names, Family::Llama)),
     ("MistralForCausalLM", "mistral", |config, names| llama::read(config, names, Family::Mistral)),
     ("Qwen2ForCausalLM", "qwen2", |config, names| llama::read(config, names, Family::Qwen2)),
@@ -26,7 +28,12 @@ static FAMILIES: [(&str, &str, Read); 9] = [
     ("Gemma3ForConditionalGeneration", "gemma3", |config, names| llama::read(config, names, Family::Gemma3)),
     ("GPT2LMHeadModel", "gpt2", gpt2::read),
     ("GPTNeoXForCausalLM", "gpt_neox", neox::read),
+    ("Olmo2ForCausalLM", "olmo2", olmo2::read),
+    ("Phi3ForCausalLM", "phi3", phi3::read),
 ];
+
+/// What GPT-OSS is called, as a class and as a `model_type`.
+const GPT_OSS: [&str; 2] = ["GptOssForCausalLM", "gpt_oss"];
 
 /// Names of a model.
 struct Names {
@@ -50,6 +57,12 @@ pub(super) fn read(config: &mut Config, directory: String) -> Result<ModelSpec, 
     };
     let Some((_, _, read)) = family else {
         let found = architecture.or_else(model_type);
+        if found.as_deref().is_some_and(|name| GPT_OSS.contains(&name)) {
+            return Err(config.wrong(
+                "it is GPT-OSS, whose experts and attention sinks are not supported, so that it cannot be traced; give a \
+                 model of another family",
+            ));
+        }
         let found = found.map_or("no architecture".to_owned(), |name| format!("architecture {:?}", excerpt(&name)));
         let known = FAMILIES.map(|(class, ..)| class).join(", ");
         return Err(config.wrong(format!("names {found}; known: {known}")));
