@@ -2,24 +2,24 @@
 
 use crate::job::Progress;
 use crate::service::library::FeatureSet;
-use crate::service::tracing::Tracer;
+use crate::tui::act::ThresholdsAtHand;
 use crate::tui::circuit::Circuit;
 use crate::tui::effect::Effect;
 use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::message::Msg;
 use crate::tui::popup::{
     browse::Browse, compare::Compare, contexts::Contexts, export::Export, fetch::Fetch, filter::FilterPrompt,
     help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
     start::Start, why::Reasons,
 };
+use crate::tui::runtime::jobs::{Jobs, RequestId, Update};
+use crate::tui::runtime::sessions::Sessions;
 use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
 use crate::tui::theme::Look;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The panes that can have the focus, in the order in which Tab visits them.
@@ -139,8 +139,8 @@ pub struct Message {
 
 /// A trace, or the opening of one, that is under way.
 pub struct Busy {
-    /// Tells its answer from stale ones.
-    pub generation: u64,
+    /// The request.
+    pub id: RequestId,
     /// What is traced.
     pub prompt: String,
     /// How far it is.
@@ -149,34 +149,26 @@ pub struct Busy {
     pub rate: Option<f64>,
     /// It was asked to stop.
     pub stopping: bool,
-    /// The number of the circuit that it goes on with.
-    continues: Option<u64>,
+    /// The graph that it goes on with.
+    continues: Option<RequestId>,
     /// When its count began, and where.
     since: Option<(Instant, u64)>,
 }
 
 impl Busy {
     /// Work that has just been asked for.
-    pub fn new(generation: u64, prompt: String) -> Self {
-        Self {
-            generation,
-            prompt,
-            progress: Progress::default(),
-            rate: None,
-            stopping: false,
-            continues: None,
-            since: None,
-        }
+    pub fn new(id: RequestId, prompt: String) -> Self {
+        Self { id, prompt, progress: Progress::default(), rate: None, stopping: false, continues: None, since: None }
     }
 
-    /// Work that goes on with the circuit of this number.
-    pub fn going_on(generation: u64, prompt: String, circuit: u64) -> Self {
-        Self { continues: Some(circuit), ..Self::new(generation, prompt) }
+    /// Work that goes on with the graph of this id.
+    pub fn going_on(id: RequestId, prompt: String, graph: RequestId) -> Self {
+        Self { continues: Some(graph), ..Self::new(id, prompt) }
     }
 
-    /// The number of the circuit that it makes, or goes on with.
-    pub fn circuit(&self) -> u64 {
-        self.continues.unwrap_or(self.generation)
+    /// The id of the graph that it makes, or goes on with: that of the request that made it.
+    pub fn graph(&self) -> RequestId {
+        self.continues.unwrap_or(self.id)
     }
 
     /// Takes note of how far it is at `now`.
@@ -205,8 +197,10 @@ pub struct State {
     pub look: Look,
     /// Cells and lines of the terminal.
     pub size: (u16, u16),
-    /// Who traces; `None` where there is no model.
-    pub tracer: Option<Arc<dyn Tracer>>,
+    /// Work on threads, and what it works with.
+    pub jobs: Jobs<Self>,
+    /// Who saves sessions.
+    pub sessions: Sessions,
     /// The graph on the screen.
     pub circuit: Option<Circuit>,
     /// What is under way.
@@ -235,35 +229,29 @@ pub struct State {
     pub file: Option<PathBuf>,
     /// Whether sessions are read and saved.
     pub remembers: bool,
-    /// The number of the session that is being read.
-    pub remembering: Option<u64>,
-    /// Keys that wait for it.
+    /// Keys that wait for a session that is being read.
     pub held: Vec<Key>,
-    /// The files of the graphs that were opened, by the number of their circuit.
-    pub files: HashMap<u64, PathBuf>,
+    /// The files of the graphs that were opened, by the graph's id.
+    pub files: HashMap<RequestId, PathBuf>,
     /// Those of them that were picked from the list of recent ones: the model at hand may be another.
-    pub picked: HashSet<u64>,
+    pub picked: HashSet<RequestId>,
     /// Why sessions are not saved; empty where all are.
     pub unsaved: Vec<String>,
     /// A line for the person.
     pub notice: Option<Notice>,
     /// Counts the frames of the sign for work that goes on.
     pub ticks: usize,
-    /// The number of the newest answer that is waited for, of any kind.
-    pub generation: u64,
-    /// The number of the pruning that is waited for; `None` when what is shown is what was asked for.
-    pub pruning: Option<u64>,
-    /// Labels and contexts that are being fetched, and the number of the circuit whose features these are.
-    pub fetching: Option<(Busy, u64)>,
+    /// What the person prunes at.
+    pub thresholds: ThresholdsAtHand,
+    /// Labels and contexts that are being fetched, and the id of the graph whose features these are.
+    pub fetching: Option<(Busy, RequestId)>,
     /// What was asked to be weighed last.
     pub weighing: Option<Weighing>,
-    /// The stability that was asked for last: the number of the question, and of the circuit.
-    pub standing: Option<(u64, u64)>,
-    /// The number of the circuit on the screen; answers about another are stale.
-    pub circuit_generation: u64,
+    /// The id of the graph on the screen.
+    pub graph_id: RequestId,
     /// A graph that has to wait until a popup about the one on the screen is closed.
-    pub held_back: Option<Msg>,
-    /// What is to be done outside, in order.
+    pub held_back: Option<Update<Self>>,
+    /// What is to be done to the terminal, in order.
     pub effects: Vec<Effect>,
     /// The screen shows something else than the state.
     pub dirty: bool,
@@ -271,11 +259,12 @@ pub struct State {
 
 impl State {
     /// An empty screen.
-    pub fn new(look: Look, size: (u16, u16), tracer: Option<Arc<dyn Tracer>>) -> Self {
+    pub fn new(look: Look, size: (u16, u16), jobs: Jobs<Self>, sessions: Sessions) -> Self {
         Self {
             look,
             size,
-            tracer,
+            jobs,
+            sessions,
             circuit: None,
             busy: None,
             message: None,
@@ -290,19 +279,16 @@ impl State {
             shelf: Shelf::default(),
             file: None,
             remembers: false,
-            remembering: None,
             held: Vec::new(),
             files: HashMap::new(),
             picked: HashSet::new(),
             unsaved: Vec::new(),
             notice: None,
             ticks: 0,
-            generation: 0,
-            pruning: None,
+            thresholds: ThresholdsAtHand::default(),
             fetching: None,
             weighing: None,
-            standing: None,
-            circuit_generation: 0,
+            graph_id: RequestId::default(),
             held_back: None,
             effects: Vec::new(),
             dirty: true,
@@ -352,9 +338,15 @@ impl State {
         self.notice = Some(Notice { text: text.into(), alert: true });
     }
 
-    /// A number for a new question.
-    pub fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
-        self.generation
+    /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+    pub fn shows_nodes(&self) -> bool {
+        if let Some(Popup::Compare(compare)) = &self.popup {
+            return compare.shows_nodes();
+        }
+        !matches!(
+            self.popup,
+            None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
+                | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Fetch(_) | Popup::Unsaved)
+        )
     }
 }

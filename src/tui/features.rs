@@ -5,6 +5,7 @@ use crate::graph::{Document, FeatureAt, NodeKind};
 use crate::ids::{NodeId, Position};
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
+use crate::tui::runtime::jobs::RequestId;
 use crate::tui::strip::Strip;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -119,12 +120,8 @@ pub fn on_prompt(document: &Document, feature: Feature) -> Vec<f32> {
 pub enum Reading {
     /// It is being read.
     Pending {
-        /// The number of the question.
-        generation: u64,
         /// The frame of the sign for work at which it was asked for.
         since: usize,
-        /// What is being done.
-        phase: &'static str,
     },
     /// It was read.
     Known(Arc<Card>),
@@ -190,34 +187,24 @@ impl Known {
         }
     }
 
-    /// A feature was asked for. Only the newest question is answered: those that were passed over are asked anew.
-    pub fn ask(&mut self, feature: Feature, generation: u64, since: usize) {
+    /// A feature was asked for, at this frame of the sign for work.
+    pub fn ask(&mut self, feature: Feature, since: usize) {
+        self.readings.insert(feature, Reading::Pending { since });
+    }
+
+    /// Forgets the feature that is being read.
+    pub fn pass_over(&mut self) {
         self.readings.retain(|_, reading| !matches!(reading, Reading::Pending { .. }));
-        self.readings.insert(feature, Reading::Pending { generation, since, phase: "" });
     }
 
-    /// The number of the question that is under way, and what is being done.
-    pub fn pending(&self) -> Option<(Feature, u64, &'static str)> {
-        self.readings.iter().find_map(|(feature, reading)| match reading {
-            Reading::Pending { generation, phase, .. } => Some((*feature, *generation, *phase)),
-            Reading::Known(_) | Reading::Failed(_) => None,
-        })
+    /// The feature that is being read.
+    pub fn pending(&self) -> Option<Feature> {
+        let mut pending = self.readings.iter().filter(|(_, reading)| matches!(reading, Reading::Pending { .. }));
+        pending.next().map(|(feature, _)| *feature)
     }
 
-    /// Hears what is being done for a question.
-    pub fn hear(&mut self, number: u64, doing: &'static str) {
-        for reading in self.readings.values_mut() {
-            if let Reading::Pending { generation, phase, .. } = reading
-                && *generation == number
-            {
-                *phase = doing;
-            }
-        }
-    }
-
-    /// Takes the answer to the question of this number. One to a question that was passed over is kept too, for it is true
-    /// of its feature; that it was passed over says nothing.
-    pub fn take(&mut self, feature: Feature, number: u64, result: Result<Arc<Card>, String>) {
+    /// Takes what was read of a feature, or why it could not be.
+    pub fn take(&mut self, feature: Feature, result: Result<Arc<Card>, String>) {
         match result {
             Ok(card) => {
                 self.readings.insert(feature, Reading::Known(card));
@@ -229,13 +216,7 @@ impl Known {
                     self.readings.remove(&oldest);
                 }
             }
-            Err(why) => {
-                let is_it =
-                    |reading: &Reading| matches!(reading, Reading::Pending { generation, .. } if *generation == number);
-                if self.readings.get(&feature).is_some_and(is_it) {
-                    self.readings.insert(feature, Reading::Failed(why));
-                }
-            }
+            Err(why) => _ = self.readings.insert(feature, Reading::Failed(why)),
         }
     }
 
@@ -257,8 +238,8 @@ pub struct Features {
 /// Where in what is shown of a feature a person is.
 #[derive(Default)]
 pub struct Sight {
-    /// The circuit and the node that it is about.
-    pub about: Option<(u64, NodeId)>,
+    /// The id of the graph, and the node that it is about.
+    pub about: Option<(RequestId, NodeId)>,
     /// Which member of the supernode is shown, the selected node's feature first; behind the last one all together.
     pub turn: usize,
     /// The first line that is shown.

@@ -18,8 +18,8 @@ pub struct Filter {
     pub is_off: bool,
     /// The newest answer.
     pub sifted: Option<Arc<Sifted>>,
-    /// The number of the newest question, and what it asked about.
-    asked: Option<(u64, About)>,
+    /// What was asked about last.
+    asked: Option<About>,
     /// Whether that question has its answer.
     answered: bool,
     /// Whether the person was told what it lets through.
@@ -56,11 +56,11 @@ impl Filter {
         }
     }
 
-    /// Whether it has to be asked anew about this, under the number `generation`; takes note that it is.
-    pub fn ask(&mut self, generation: u64, about: &About) -> bool {
-        let anew = self.asked.as_ref().is_none_or(|(_, asked)| self.differs(asked, about));
+    /// Whether it has to be asked anew about this; takes note that it is.
+    pub fn ask(&mut self, about: &About) -> bool {
+        let anew = self.asked.as_ref().is_none_or(|asked| self.differs(asked, about));
         if anew {
-            self.asked = Some((generation, about.clone()));
+            self.asked = Some(about.clone());
             self.answered = false;
         }
         anew
@@ -74,14 +74,14 @@ impl Filter {
         moved || learned || named || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
     }
 
-    /// Takes an answer; whether it answers the newest question.
-    pub fn take(&mut self, generation: u64, sifted: &Arc<Sifted>) -> bool {
-        let newest = self.asked.as_ref().is_some_and(|(asked, _)| *asked == generation);
-        if newest {
+    /// Takes the answer; whether it is still asked for.
+    pub fn take(&mut self, sifted: &Arc<Sifted>) -> bool {
+        let is_asked = self.asked.is_some();
+        if is_asked {
             self.sifted = Some(Arc::clone(sifted));
             self.answered = true;
         }
-        newest
+        is_asked
     }
 
     /// Forgets its answers, which are about another graph.

@@ -26,14 +26,14 @@ pub struct InterventionPanel {
     pub view: View,
     /// How continuations are drawn.
     pub drawing: Drawing,
-    /// What was measured last: of which question, interventions, and number of nodes.
-    pub asked: Option<(u64, Interventions, usize)>,
+    /// What was measured last: which interventions, in a graph of how many nodes.
+    pub asked: Option<(Interventions, usize)>,
     /// The effects; `None` while they are being measured or where there is nothing to be.
     pub measured: Option<Measured>,
     /// Why they cannot be had.
     pub failed: Option<String>,
     /// The request that is waited for, or was made last for this view and row.
-    pub request: Option<(u64, View, usize)>,
+    pub request: Option<(View, usize)>,
     /// Its result.
     pub reply: Option<Result<ModelReply, String>>,
     activations: HashMap<FeatureAt, ActivationEffect>,

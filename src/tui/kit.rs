@@ -3,6 +3,7 @@
 use crate::ids::NodeId;
 use crate::session::Session;
 use crate::tui::filter::Filter;
+use crate::tui::runtime::jobs::RequestId;
 use std::collections::BTreeMap;
 
 /// Places and choices that are no edits: undo leaves them alone.
@@ -22,8 +23,8 @@ pub struct Kit {
     pub filter: Option<Filter>,
     /// Filters that were saved, by their names.
     pub filters: BTreeMap<String, String>,
-    /// The number under which its session is saved.
-    pub session: Option<u64>,
+    /// The id of its graph, once its session is saved under it.
+    pub session: Option<RequestId>,
     /// What was saved last.
     pub saved: Option<Session>,
     /// What was searched for last.

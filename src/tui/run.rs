@@ -9,11 +9,12 @@ use crate::tui::clipboard::{self, Between};
 use crate::tui::effect::Effect;
 use crate::tui::event::{self, Event, Signal};
 use crate::tui::message::Msg;
+use crate::tui::runtime::jobs::{Jobs, Services, Wake};
+use crate::tui::runtime::sessions::{Closing, Sessions};
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
-use crate::tui::update::{update, update_all};
+use crate::tui::update::{take_results, update, update_all};
 use crate::tui::wire::Wire;
-use crate::tui::work::{Closing, Workers};
 use crate::tui::{act, view};
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
@@ -55,6 +56,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long being suspended waits for sessions to be saved.
 const SAVING: Duration = Duration::from_secs(2);
 
+/// How long what is being written is waited for when the program is left.
+const WRITING: Duration = Duration::from_secs(1);
+
 /// How the full-screen program was left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
@@ -85,7 +89,13 @@ pub fn run(
     terminal::hook_panics();
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
-    let mut state = State::new(look, size, tracer.clone());
+    let (wake_sender, wakes) = bounded(1);
+    // A wake that is already waiting to be heard says as much as two.
+    let wake: Wake = Arc::new(move || {
+        let _ = wake_sender.try_send(());
+    });
+    let services = Services { tracer, models: Some(models), data: config::data_folder() };
+    let mut state = State::new(look, size, Jobs::new(services, Arc::clone(&wake)), Sessions::new(wake));
     state.mouse = options.mouse;
     match start {
         Start::Prompt(prompt) => act::start_trace(&mut state, prompt),
@@ -97,11 +107,6 @@ pub fn run(
 
     let (event_sender, events) = unbounded();
     let (signal_sender, signals) = unbounded();
-    let (wake_sender, wakes) = bounded(1);
-    // A wake that is already waiting to be heard says as much as two.
-    let wake = Arc::new(move || {
-        let _ = wake_sender.try_send(());
-    });
     // A signal that comes as soon as the terminal is claimed must find somebody who gives it back.
     event::read_signals(signal_sender).context("signals cannot be listened for")?;
     let claim = Claim::new().context(
@@ -117,12 +122,12 @@ pub fn run(
     // Where there is no alternate screen, what was there before shines through.
     screen.terminal.clear()?;
     state.remembers = true;
-    let mut workers = Workers::new(tracer, wake).with_models(Some(models)).with_data(config::data_folder());
     let sources = Sources { events, signals, wakes };
-    let outcome = live(&mut state, &mut workers, &mut screen, &sources);
+    let outcome = live(&mut state, &mut screen, &sources);
     drop(screen);
     // Sessions are saved before a signal is obeyed, and a terminal that is lost takes none of them with it.
-    let sessions = workers.close();
+    state.jobs.finish_writing(WRITING);
+    let sessions = state.sessions.close();
     match outcome {
         Ok(signal) => Ok(Left { signal, sessions }),
         Err(error) if sessions.unsaved.is_empty() => Err(error),
@@ -147,12 +152,7 @@ struct Screen<W: Write> {
 }
 
 /// Lives until someone says to leave; gives the signal that did.
-fn live<W: Write>(
-    state: &mut State,
-    workers: &mut Workers,
-    screen: &mut Screen<W>,
-    sources: &Sources,
-) -> anyhow::Result<Option<i32>> {
+fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) -> anyhow::Result<Option<i32>> {
     let mut ticked = Instant::now();
     loop {
         // However much is typed or pasted, signals and answers get their turn, and the screen follows.
@@ -163,32 +163,31 @@ fn live<W: Write>(
         });
         take(state, waiting)?;
         for signal in sources.signals.try_iter() {
-            if let ControlFlow::Break(signal) = obey(state, workers, screen, signal)? {
+            if let ControlFlow::Break(signal) = obey(state, screen, signal)? {
                 return Ok(Some(signal));
             }
         }
-        for answer in workers.answers() {
-            update(state, answer);
-        }
+        take_results(state);
         for effect in std::mem::take(&mut state.effects) {
-            match workers.start(effect) {
-                Some(Effect::Quit) => return Ok(None),
-                Some(Effect::Mouse(wanted)) => terminal::take_mouse(wanted)?,
-                Some(Effect::Suspend) => suspend(state, workers, screen)?,
-                Some(Effect::Copy(text)) => {
+            match effect {
+                Effect::Quit => return Ok(None),
+                Effect::Mouse(wanted) => terminal::take_mouse(wanted)?,
+                Effect::Suspend => suspend(state, screen)?,
+                Effect::Copy(text) => {
                     let sequence = clipboard::sequence(&text, screen.between);
                     screen.terminal.backend_mut().pass(&sequence)?;
                 }
-                Some(Effect::Redraw) => screen.terminal.clear()?,
-                _ => {}
+                Effect::Redraw => screen.terminal.clear()?,
             }
         }
-        if !workers.is_idle() && ticked.elapsed() >= TICK {
+        let is_idle = state.jobs.is_idle() && state.sessions.is_idle();
+        if !is_idle && ticked.elapsed() >= TICK {
             ticked = Instant::now();
-            update(state, Msg::Tick(workers.progress()));
+            update(state, Msg::Tick);
+            state.jobs.start();
         }
         let since = screen.drawn.map_or(screen.frame, |drawn| drawn.elapsed());
-        let wait = match (state.dirty, workers.is_idle()) {
+        let wait = match (state.dirty, is_idle) {
             (true, _) => screen.frame.saturating_sub(since),
             (false, false) => TICK.saturating_sub(ticked.elapsed()),
             // Nothing is awaited but what comes of itself.
@@ -206,7 +205,7 @@ fn live<W: Write>(
             recv(sources.signals) -> signal => {
                 // The one who listens for them stays.
                 if let Ok(signal) = signal
-                    && let ControlFlow::Break(signal) = obey(state, workers, screen, signal)?
+                    && let ControlFlow::Break(signal) = obey(state, screen, signal)?
                 {
                     return Ok(Some(signal));
                 }
@@ -242,23 +241,18 @@ fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::R
 }
 
 /// Does what a signal asks for, until one says to end.
-fn obey<W: Write>(
-    state: &mut State,
-    workers: &Workers,
-    screen: &mut Screen<W>,
-    signal: Signal,
-) -> anyhow::Result<ControlFlow<i32>> {
+fn obey<W: Write>(state: &mut State, screen: &mut Screen<W>, signal: Signal) -> anyhow::Result<ControlFlow<i32>> {
     match signal {
         Signal::End(signal) => return Ok(ControlFlow::Break(signal)),
-        Signal::Suspend => suspend(state, workers, screen)?,
+        Signal::Suspend => suspend(state, screen)?,
         Signal::Continue => resume(state, screen)?,
     }
     Ok(ControlFlow::Continue(()))
 }
 
-fn suspend<W: Write>(state: &mut State, workers: &Workers, screen: &mut Screen<W>) -> anyhow::Result<()> {
+fn suspend<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
     // Who is stopped may never go on.
-    workers.save_within(SAVING);
+    state.sessions.flush_within(SAVING);
     screen.claim.suspend().context("the terminal cannot be claimed again")?;
     resume(state, screen)
 }

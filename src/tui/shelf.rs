@@ -2,6 +2,7 @@
 
 use crate::tui::app::Busy;
 use crate::tui::circuit::Circuit;
+use crate::tui::runtime::jobs::RequestId;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,8 @@ pub enum Aside {
     Circuit {
         /// The circuit.
         circuit: Box<Circuit>,
-        /// Its number.
-        generation: u64,
+        /// Its id.
+        id: RequestId,
         /// Its thresholds changed, and it was not pruned at them yet.
         prunes: bool,
     },
@@ -92,10 +93,10 @@ impl Shelf {
         self.others.get_mut(turns.checked_sub(1)?)
     }
 
-    /// The circuit of this number, and the number of turns that lead to it.
-    pub fn circuit(&self, number: u64) -> Option<(usize, &Circuit)> {
+    /// The circuit of this id, and the number of turns that lead to it.
+    pub fn circuit(&self, wanted: RequestId) -> Option<(usize, &Circuit)> {
         self.others.iter().zip(1..).find_map(|(other, turns)| match &other.graph {
-            Aside::Circuit { circuit, generation, .. } if *generation == number => Some((turns, circuit.as_ref())),
+            Aside::Circuit { circuit, id, .. } if *id == wanted => Some((turns, circuit.as_ref())),
             _ => None,
         })
     }
@@ -105,9 +106,9 @@ impl Shelf {
         self.others.push_front(new);
     }
 
-    /// Gives up what is under way under this number for another one. A place that has nothing else goes with it.
-    pub fn give_up(&mut self, generation: u64) {
-        let Some((place, shelved)) = self.traced(generation) else { return };
+    /// Gives up the request of another one. A place that has nothing else goes with it.
+    pub fn give_up(&mut self, id: RequestId) {
+        let Some((place, shelved)) = self.traced(id) else { return };
         shelved.busy = None;
         if matches!(shelved.graph, Aside::Nothing) {
             let (n, at) = (self.others.len() + 1, self.at);
@@ -117,11 +118,11 @@ impl Shelf {
         }
     }
 
-    /// The one whose trace has this number, and its place in the ring, from 1.
-    pub fn traced(&mut self, generation: u64) -> Option<(usize, &mut Shelved)> {
+    /// The one that waits for this request, and its place in the ring, from 1.
+    pub fn traced(&mut self, id: RequestId) -> Option<(usize, &mut Shelved)> {
         let (n, at) = (self.others.len() + 1, self.at);
         let mut others = self.others.iter_mut().zip(1..);
-        let is_it = |other: &Shelved| other.busy.as_ref().is_some_and(|busy| busy.generation == generation);
+        let is_it = |other: &Shelved| other.busy.as_ref().is_some_and(|busy| busy.id == id);
         others.find(|(other, _)| is_it(other)).map(|(other, turns)| ((at + turns) % n + 1, other))
     }
 

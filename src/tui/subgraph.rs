@@ -7,6 +7,7 @@ use crate::text::glyph::Glyphs;
 use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
 use crate::tui::columns::columns;
+use crate::tui::runtime::jobs::RequestId;
 use std::sync::Arc;
 
 /// What a subgraph is made of.
@@ -27,10 +28,8 @@ impl Pinned {
 
 /// A question for the weight of what is pinned.
 pub struct Weighing {
-    /// Comes back with the answer.
-    pub generation: u64,
-    /// The number of the circuit that it is about.
-    pub circuit: u64,
+    /// The id of the graph that it is about.
+    pub circuit: RequestId,
     /// Its graph, which may grow.
     pub graph: Arc<AttributionGraph>,
     /// What is pinned of it.

@@ -1,8 +1,51 @@
 //! A traced graph, made ready for the screen.
 
-use crate::graph::{AttributionGraph, Document, InfluenceOf, Kept, Scores};
+use crate::format;
+use crate::graph::{AttributionGraph, Document, InfluenceOf, Kept, RawTrace, Scores};
 use crate::ids::NodeId;
+use crate::job::Monitor;
+use crate::tui::comparison::{self, Leaf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// A graph that is to be opened.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// The graph of a file.
+    File(PathBuf),
+    /// The graph of a trace.
+    Trace(Arc<RawTrace>),
+    /// One graph made of several.
+    Merged(Vec<Leaf>),
+}
+
+impl From<PathBuf> for Opening {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<Arc<RawTrace>> for Opening {
+    fn from(trace: Arc<RawTrace>) -> Self {
+        Self::Trace(trace)
+    }
+}
+
+impl Opening {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that `monitor` says to stop.
+    pub fn open(self, monitor: &Monitor) -> Result<Traced, String> {
+        monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
+        let document = match self {
+            Self::File(path) => format::open(&path).map_err(|error| error.to_string()),
+            Self::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
+            Self::Merged(leaves) => comparison::merge(leaves, monitor),
+        };
+        document.map(Traced::new)
+    }
+}
 
 /// A trace with everything that the screen shows of it, computed off the UI thread.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! Whether the graph on the screen is true: what was asked of the model, and the answers.
 
 use crate::graph::Freeze;
-use crate::job::Progress;
 use crate::verify::{Answer, Question, TOP};
 
 /// Answers that are kept of a graph, the newest ones.
@@ -38,11 +37,7 @@ impl View {
 
 /// A question that the model is working on.
 #[derive(Debug)]
-pub struct Wait {
-    /// Tells its answer from stale ones.
-    pub generation: u64,
-    /// How far it is.
-    pub progress: Progress,
+struct Wait {
     question: Question,
     so_far: Option<Answer>,
 }
@@ -51,8 +46,8 @@ pub struct Wait {
 pub enum Shown<'a> {
     /// It cannot be asked, or went wrong.
     Why(&'a str),
-    /// What is known of the answer, and what is still being worked on.
-    Known(Option<&'a Answer>, Option<&'a Wait>),
+    /// What is known of the answer, and whether it is still being worked on.
+    Known(Option<&'a Answer>, bool),
 }
 
 /// What was asked of a graph, and the answers.
@@ -114,14 +109,9 @@ impl Truth {
         self.known.iter().find(|(known, _)| known == question).map(|(_, answer)| answer)
     }
 
-    /// Waits for an answer under this number, and for no other one.
-    pub fn wait(&mut self, generation: u64, question: Question) {
-        self.waits = Some(Wait { generation, progress: Progress::default(), question, so_far: None });
-    }
-
-    /// What is waited for under this number.
-    pub fn waits_for(&mut self, generation: u64) -> Option<&mut Wait> {
-        self.waits.as_mut().filter(|wait| wait.generation == generation)
+    /// Waits for the answer to this question, and for no other one.
+    pub fn wait(&mut self, question: Question) {
+        self.waits = Some(Wait { question, so_far: None });
     }
 
     /// Whether anything is waited for.
@@ -129,22 +119,20 @@ impl Truth {
         self.waits.is_some()
     }
 
-    /// Takes an answer; one that does not end the work is a part of it.
-    pub fn take(&mut self, generation: u64, result: Result<Answer, String>, ends: bool) {
-        let Some(wait) = self.waits.as_mut().filter(|wait| wait.generation == generation) else { return };
-        match (result, ends) {
-            (Ok(answer), false) => wait.so_far = Some(answer),
-            (Ok(answer), true) => {
-                if let Some(wait) = self.waits.take() {
-                    self.keep(wait.question, answer);
-                }
-            }
-            (Err(why), _) => {
-                let wait = self.waits.take();
-                if wait.is_some_and(|wait| self.question() == Some(&wait.question)) {
-                    self.failed = Some(why);
-                }
-            }
+    /// Takes what there is of the answer so far.
+    pub fn take_part(&mut self, part: Answer) {
+        if let Some(wait) = &mut self.waits {
+            wait.so_far = Some(part);
+        }
+    }
+
+    /// Takes the answer.
+    pub fn take(&mut self, result: Result<Answer, String>) {
+        let Some(wait) = self.waits.take() else { return };
+        match result {
+            Ok(answer) => self.keep(wait.question, answer),
+            Err(why) if self.question() == Some(&wait.question) => self.failed = Some(why),
+            Err(_) => {}
         }
     }
 
@@ -198,9 +186,10 @@ impl Truth {
             (Some(Err(why)), _) | (_, Some(why)) => Shown::Why(why),
             (Some(Ok(question)), None) => {
                 let wait = self.waits.as_ref().filter(|wait| wait.question == *question);
-                Shown::Known(self.answer(question).or(wait.and_then(|wait| wait.so_far.as_ref())), wait)
+                let known = self.answer(question).or(wait.and_then(|wait| wait.so_far.as_ref()));
+                Shown::Known(known, wait.is_some())
             }
-            (None, None) => Shown::Known(None, None),
+            (None, None) => Shown::Known(None, false),
         }
     }
 }

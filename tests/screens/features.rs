@@ -21,8 +21,7 @@ use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
 use circuitscope::tui::trail::Reached;
-use circuitscope::tui::update::update;
-use circuitscope::tui::work::Workers;
+use circuitscope::tui::update::{take_results, update};
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -237,7 +236,7 @@ fn of_demo() -> FeatureSet {
 fn beside<K: FeatureSource>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
     let mut desk = Desk::bare(size, Some(Fake::quick()));
     let models = Arc::new(Shelves(Arc::clone(shelf)));
-    desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_models(Some(models));
+    desk.state.jobs.services.models = Some(models);
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.settle();
     desk
@@ -312,9 +311,7 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
     shelf.set_closed(true);
     for (node, feature) in &features[..6] {
         select(&mut desk, *node);
-        for answer in desk.workers.answers() {
-            update(&mut desk.state, answer);
-        }
+        take_results(&mut desk.state);
         assert!(!desk.shows(" which"), "nothing was read yet:\n{}", desk.screen());
         desk.expect(&format!("L{} #{}", feature.0, feature.1));
     }
@@ -331,9 +328,7 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
         select(&mut desk, features[at].0);
     }
     for _ in 0..50 {
-        for answer in desk.workers.answers() {
-            update(&mut desk.state, answer);
-        }
+        take_results(&mut desk.state);
         assert!(!desk.shows("cancelled"), "{}", desk.screen());
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -344,22 +339,6 @@ fn moving_on_quickly_never_shows_what_another_feature_fires_on() {
     select(&mut desk, features[0].0);
     desk.settle();
     desk.expect(&format!("city of {}", word(features[0].1)));
-}
-
-#[test]
-fn a_late_answer_is_not_shown_for_another_feature() {
-    let shelf = Arc::new(Shelf::default());
-    let mut desk = beside(&shelf, (160, 48));
-    let features = features(&desk);
-    shelf.set_closed(true);
-    select(&mut desk, features[1].0);
-    let card = Card::read(shelf.as_ref(), features[0].1, false, &Monitor::default());
-    let (set, result) = (of_demo(), card.map(Arc::new).map_err(|stop| stop.to_string()));
-    update(&mut desk.state, Msg::Feature { generation: 0, set, feature: features[0].1, result });
-    assert!(!desk.shows("which"), "{}", desk.screen());
-    shelf.set_closed(false);
-    desk.settle();
-    desk.expect(&format!("city of {}", word(features[1].1)));
 }
 
 #[test]
@@ -484,13 +463,9 @@ fn the_hub_is_asked_only_for_what_is_looked_at_and_can_be_stopped() {
     assert_eq!(*shelf.read.lock().unwrap(), [], "the pane is not seen");
     shelf.set_closed(true);
     desk.press_only("s");
-    let asked = |desk: &Desk| {
-        let known = &desk.state.features.known[&of_demo()];
-        known.pending().is_some_and(|(.., phase)| !phase.is_empty())
-    };
+    let asked = |desk: &Desk| desk.shows("asking the hub");
     for _ in 0..2_000 {
-        let progress = desk.workers.progress();
-        update(&mut desk.state, Msg::Tick(progress));
+        update(&mut desk.state, Msg::Tick);
         if asked(&desk) {
             break;
         }

@@ -3,7 +3,6 @@
 use crate::desk::Desk;
 use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::open_files;
-use circuitscope::tui::work::Workers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ fn opened(file: &Path, folder: &Path) -> Desk {
     std::fs::copy(file, &copy).unwrap();
     let mut desk = Desk::bare((160, 48), None);
     desk.state.remembers = true;
-    desk.workers = Workers::new(None, Arc::new(|| {})).with_data(Some(folder.to_owned()));
+    desk.state.jobs.services.data = Some(folder.to_owned());
     open_files(&mut desk.state, vec![copy]);
     desk.settle();
     desk

@@ -4,9 +4,9 @@ use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::{RawTrace, influence_kept, prune};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::start_trace;
 use circuitscope::tui::subgraph::{Pinned, Subgraph};
 use circuitscope::tui::tree::Fold;
+use circuitscope::tui::{PRUNE, start_trace};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -131,7 +131,7 @@ fn what_grows_is_pruned_as_the_person_prunes() {
     let (mut desk, go_on) = begun(None);
     press(&mut desk, "- - -");
     stage(&mut desk, &go_on);
-    desk.wait_for("the pruning", |desk| desk.state.pruning.is_none());
+    desk.wait_for("the pruning", |desk| !desk.state.jobs.is_waiting(PRUNE));
     let circuit = circuit(&desk);
     let thresholds = circuit.edits.now().thresholds;
     assert!(thresholds.node < 0.7);

@@ -3,10 +3,8 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::start_trace;
-use circuitscope::tui::work::Workers;
+use circuitscope::tui::{SESSION, start_trace};
 use std::path::Path;
-use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -16,7 +14,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 fn remembering(data: &Path) -> Desk {
     let mut desk = Desk::bare((160, 48), Some(Fake::quick()));
     desk.state.remembers = true;
-    desk.workers = Workers::new(Some(Fake::quick()), Arc::new(|| {})).with_data(Some(data.to_owned()));
+    desk.state.jobs.services.data = Some(data.to_owned());
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk
 }
@@ -56,7 +54,7 @@ fn keys_wait_until_the_session_is_read() {
     assert_eq!(pins.len(), 2);
     drop(desk);
     let mut desk = remembering(data.path());
-    desk.wait_for("the session to be read", |desk| desk.state.remembering.is_some());
+    desk.wait_for("the session to be read", |desk| desk.state.jobs.is_waiting(SESSION));
     desk.press_only("u");
     desk.press_only("1");
     desk.press_only("p");
@@ -102,7 +100,7 @@ fn who_wants_to_leaves_with_what_is_not_saved() {
     let mut desk = reopened(&data);
     desk.press("p q y");
     assert!(desk.quit);
-    assert_eq!(desk.workers.close().unsaved.len(), 1);
+    assert_eq!(desk.state.sessions.close().unsaved.len(), 1);
 }
 
 #[test]

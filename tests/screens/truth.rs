@@ -69,13 +69,13 @@ fn an_edge_is_checked_in_every_mode_by_one_key() {
     desk.press("Right");
     to_feature_edge(&mut desk);
     assert_ne!(link(&desk).edge.source, edge.source);
-    let asked = desk.state.generation;
+    let asked = desk.state.jobs.requests();
     while link(&desk).edge.source != edge.source {
         desk.press("Left");
     }
     desk.expect("direct: divergence");
     desk.press("Esc V").expect("direct: divergence");
-    assert_eq!(desk.state.generation, asked);
+    assert_eq!(desk.state.jobs.requests(), asked);
     let source = circuit(&desk).name(edge.source, &desk.state.look.glyphs);
     desk.press("Enter");
     assert_eq!(desk.selected(), source);
@@ -99,7 +99,7 @@ fn what_cannot_be_ablated_is_said() {
     bare.press("Esc S").expect("needs the model");
 
     // A model that was not chosen for this graph.
-    desk.state.picked.insert(desk.state.circuit_generation);
+    desk.state.picked.insert(desk.state.graph_id);
     let origin = Arc::make_mut(&mut desk.state.circuit.as_mut().unwrap().traced.document.origin);
     origin.model = "gemma".to_owned();
     desk.press("Tab").expect("The model at hand is demo-llama with demo-clt, and the graph is of gemma with demo-clt");
@@ -159,17 +159,17 @@ fn a_graph_is_checked_in_parts_and_can_be_stopped() {
     desk.press("V Tab");
     desk.press_only("Tab");
     desk.wait_for("the first part", |desk| desk.shows("Node faithfulness"));
-    desk.wait_for("progress", |desk| desk.workers.progress().iter().any(|(_, progress)| progress.total == 4));
-    let progress = desk.workers.progress();
-    update(&mut desk.state, Msg::Tick(progress));
-    desk.expect("replacements 1 of 4").expect("Ctrl-c stops");
+    while !desk.shows("replacements 1 of 4") {
+        update(&mut desk.state, Msg::Tick);
+    }
+    desk.expect("Ctrl-c stops");
 
     // Looking at something else that is known stops nothing; leaving does, and what there is stays.
     desk.press_only("Shift-Tab");
     desk.press_only("Tab");
     desk.expect("replacements 1 of 4");
     desk.press("Ctrl-c").expect("Node faithfulness");
-    assert!(!desk.shows("stops") && desk.workers.is_idle());
+    assert!(!desk.shows("stops") && desk.is_idle());
     desk.press_only("r");
     desk.wait_for("the first part again", |desk| desk.shows("Node faithfulness"));
     assert!(circuit(&desk).truth.is_waiting());
@@ -181,23 +181,6 @@ fn a_graph_is_checked_in_parts_and_can_be_stopped() {
     desk.press("G").expect("layers downstream").expect("0.750").expect("another token");
     desk.press("g").expect("Node faithfulness");
     desk.press("m").expect("mode: direct");
-}
-
-#[test]
-fn stale_answers_are_dropped() {
-    let mut desk = Desk::traced((160, 48));
-    desk.press("V Tab");
-    let old = desk.state.generation;
-    let Answer::Subgraph(mut pairs) = answer(&desk) else { panic!("no pairs") };
-    pairs.all.truncate(1);
-    desk.press("+");
-    let shown = answer(&desk);
-    for ends in [false, true] {
-        let result = Ok(Answer::Subgraph(pairs.clone()));
-        update(&mut desk.state, Msg::Checked { generation: old, result, ends });
-        update(&mut desk.state, Msg::Checked { generation: old, result: Err("late".to_owned()), ends });
-    }
-    assert_eq!(answer(&desk), shown);
 }
 
 #[test]
@@ -227,9 +210,10 @@ fn what_hangs_on_the_thresholds_is_marked() {
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    let asked = desk.state.jobs.requests();
     desk.press_only("K");
     desk.expect("once the trace has ended");
-    assert!(desk.state.standing.is_none());
+    assert_eq!(desk.state.jobs.requests(), asked);
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
     assert!(circuit(&desk).standings.marked().is_some());

@@ -185,21 +185,6 @@ fn the_detail_says_what_a_feature_is_and_writes() {
 }
 
 #[test]
-fn answers_about_another_circuit_are_dropped() {
-    use circuitscope::attribution::Promoted;
-    use circuitscope::tui::message::Msg;
-    use circuitscope::tui::update::update;
-    let mut desk = Desk::traced((160, 48));
-    desk.go_to_feature();
-    let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let before = desk.screen();
-    let generation = desk.state.circuit_generation + 1;
-    let result = Ok(Promoted { top: vec![("stale".into(), 1.0)], bottom: Vec::new() });
-    update(&mut desk.state, Msg::Promoted { generation, layer, feature, result });
-    assert_eq!(desk.screen(), before);
-}
-
-#[test]
 fn the_detail_scrolls_no_further_than_its_end() {
     let mut desk = Desk::traced((80, 24));
     desk.go_to_feature();

@@ -1,18 +1,21 @@
 //! Looking through features without a graph.
 
+use super::feature::{open_library, read_feature};
 use super::find::go_to;
 use crate::features::browse::Order;
-use crate::service::browse::{Ask, Browsed};
+use crate::service::browse::Ask;
 use crate::service::library::FeatureSet;
 use crate::tui::app::{Popup, State};
-use crate::tui::effect::Effect;
 use crate::tui::features::Known;
 use crate::tui::popup::browse::{Browse, InputMode};
+use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
+
+const BROWSE: JobKey = JobKey::new("browse");
 
 /// Shows the features of the transcoder that traces.
 pub(in crate::tui) fn open_browse(state: &mut State) {
-    let Some(tracer) = &state.tracer else {
+    let Some(tracer) = &state.jobs.services.tracer else {
         state.warn("There is no model whose features could be listed: M chooses one");
         return;
     };
@@ -34,22 +37,30 @@ fn browse(state: &mut State) -> Option<&mut Browse> {
 
 /// Asks, once the library is open.
 fn ask(state: &mut State, ask: Ask) {
-    let generation = state.next_generation();
-    let Some(Popup::Browse(browse)) = &mut state.popup else { return };
-    browse.asked(ask.clone(), generation);
-    let known = state.features.known.get(&browse.set);
-    if let Some(knows) = known.and_then(Known::open) {
-        state.effects.push(Effect::Browse { generation, ask, knows: Arc::clone(knows) });
+    // What was asked before is no longer waited for.
+    state.jobs.forget(BROWSE);
+    let Some(Popup::Browse(open)) = &mut state.popup else { return };
+    open.asked(ask.clone());
+    let known = state.features.known.get(&open.set);
+    if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
+        state.jobs.submit(
+            BROWSE,
+            move |services, monitor| services.ask(|tracer| tracer.browse(&ask, knows.as_ref(), monitor)),
+            |state, found| {
+                if let Some(browse) = browse(state) {
+                    browse.take(found);
+                }
+            },
+        );
     } else if known.is_none() {
-        let set = browse.set.clone();
-        state.features.known.insert(set.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { set });
+        let set = open.set.clone();
+        open_library(state, set);
     }
 }
 
 /// The library is open: what waited for it is asked.
 pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
-    let waits = browse(state).filter(|browse| browse.set == *set && browse.generation.is_some());
+    let waits = browse(state).filter(|browse| browse.set == *set && browse.waits);
     let waiting = waits.map(|browse| browse.ask.clone());
     let failed = state.features.known.get(set).is_none_or(|known| known.open().is_none());
     match waiting {
@@ -63,24 +74,13 @@ pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
     }
 }
 
-/// Takes what was found.
-pub(in crate::tui) fn take_browsed(state: &mut State, generation: u64, result: Result<Browsed, String>) {
-    let is_it = browse(state).is_some_and(|browse| browse.take(generation, result));
-    state.dirty |= is_it;
-}
-
 /// Asks for the contexts of the feature under the cursor.
 pub(super) fn read_chosen(state: &mut State) {
     let Some(Popup::Browse(browse)) = &state.popup else { return };
     let Some(feature) = browse.chosen() else { return };
     let set = browse.set.clone();
-    let Some(known) = state.features.known.get_mut(&set) else { return };
-    let Some(knows) = known.open().map(Arc::clone) else { return };
-    if known.wants(feature, false) {
-        state.generation += 1;
-        let generation = state.generation;
-        known.ask(feature, generation, state.ticks);
-        state.effects.push(Effect::ReadFeature { generation, set, knows, feature, may_ask: false });
+    if state.features.known.get(&set).is_some_and(|known| known.wants(feature, false)) {
+        read_feature(state, set, feature, false);
     }
 }
 
@@ -169,7 +169,7 @@ pub(in crate::tui) fn close_browse(state: &mut State) {
     }
     let order = browse.order;
     let is_list = matches!(browse.ask, Ask::List(_));
-    state.effects.push(Effect::StopBrowsing);
+    state.jobs.forget(BROWSE);
     if is_list {
         state.popup = None;
         from_the_start(state);

@@ -1,14 +1,19 @@
 //! Several graphs together: two beside each other, and any number merged into one.
 
 use super::find::go_to;
+use super::prompt::submit_prompt;
 use super::shelf::{set_beside, turn_by};
+use super::trace::submit_opening;
 use crate::tui::app::{Busy, Popup, State};
 use crate::tui::comparison::{Comparison, Leaf, Sheet};
-use crate::tui::effect::{Effect, Opening};
 use crate::tui::popup::compare::{Compare, Stage};
 use crate::tui::popup::question::{Asks, Question};
+use crate::tui::runtime::jobs::{JobKey, RequestId};
 use crate::tui::shelf::{Aside, Shelved, name_of};
+use crate::tui::traced::Opening;
 use std::sync::Arc;
+
+const COMPARE: JobKey = JobKey::new("compare").of_graph();
 
 /// Lists the graphs with which the one on the screen can be compared.
 pub(in crate::tui) fn open_compare(state: &mut State) {
@@ -53,7 +58,7 @@ pub(in crate::tui) fn take_compared(state: &mut State) {
     match &compare.stage {
         Stage::Choose => choose(state, row),
         Stage::Shown(_) => go(state),
-        Stage::Wait(_) | Stage::Lay(_) | Stage::Failed(_) => {}
+        Stage::Wait(_) | Stage::Lay | Stage::Failed(_) => {}
     }
 }
 
@@ -69,14 +74,14 @@ fn choose(state: &mut State, row: usize) {
         return;
     };
     let file = match (&other.graph, &other.busy) {
-        (Aside::Circuit { generation, .. }, _) => {
-            let number = *generation;
-            lay(state, number);
+        (Aside::Circuit { id, .. }, _) => {
+            let id = *id;
+            lay(state, id);
             return;
         }
         (_, Some(busy)) => {
-            let waited = busy.generation;
-            wait(state, waited);
+            let id = busy.id;
+            wait(state, id);
             return;
         }
         (Aside::File(path), None) => path.clone(),
@@ -85,23 +90,22 @@ fn choose(state: &mut State, row: usize) {
             return;
         }
     };
-    state.generation += 1;
-    let generation = state.generation;
-    other.busy = Some(Busy::new(generation, name_of(&file)));
-    state.files.insert(generation, file.clone());
-    state.effects.push(Effect::Open { generation, graph: Opening::File(file) });
-    wait(state, generation);
+    let id = state.jobs.next_request();
+    other.busy = Some(Busy::new(id, name_of(&file)));
+    state.files.insert(id, file.clone());
+    submit_opening(state, id, Opening::File(file));
+    wait(state, id);
 }
 
-fn wait(state: &mut State, generation: u64) {
+fn wait(state: &mut State, id: RequestId) {
     if let Some(compare) = compare(state) {
-        compare.stage = Stage::Wait(generation);
+        compare.stage = Stage::Wait(id);
     }
 }
 
 fn ask_prompt(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    if state.tracer.is_none() {
+    if state.jobs.services.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
     } else if state.shelf.is_busy() {
         state.warn("A trace of another graph is under way: this one would stop it");
@@ -114,7 +118,9 @@ fn ask_prompt(state: &mut State) {
 
 /// Traces the prompt that was typed, beside the graph on the screen, and compares the two once it is there.
 pub(super) fn answer_compare(state: &mut State) {
-    let (Some(Popup::Question(question)), Some(tracer)) = (&mut state.popup, &state.tracer) else { return };
+    let (Some(Popup::Question(question)), Some(tracer)) = (&mut state.popup, &state.jobs.services.tracer) else {
+        return;
+    };
     let prompt = question.answer().to_owned();
     match tracer.read_prompt(&prompt) {
         Err(why) => question.complain(why),
@@ -122,42 +128,44 @@ pub(super) fn answer_compare(state: &mut State) {
             question.complain(format!("\"{}\" is not in the vocabulary", reading.unknown[0].word));
         }
         Ok(_) => {
-            let generation = state.next_generation();
-            state.shelf.add(Shelved { graph: Aside::Nothing, busy: Some(Busy::new(generation, prompt.clone())) });
-            state.effects.push(Effect::Trace { generation, prompt });
+            let id = state.jobs.next_request();
+            state.shelf.add(Shelved { graph: Aside::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
+            submit_prompt(state, id, prompt);
             state.popup = Some(Popup::Compare(Box::default()));
-            wait(state, generation);
+            wait(state, id);
         }
     }
 }
 
 /// A trace or an opening for a graph that is not on the screen ended: where it was waited for, the two are compared.
-pub(in crate::tui) fn compare_arrived(state: &mut State, generation: u64, failed: Option<String>) {
-    let waits = compare(state).filter(|compare| matches!(compare.stage, Stage::Wait(waited) if waited == generation));
+pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: Option<String>) {
+    let waits = compare(state).filter(|compare| matches!(compare.stage, Stage::Wait(waited) if waited == id));
     match (waits, failed) {
         (Some(compare), Some(why)) => compare.stage = Stage::Failed(why),
         (Some(_), None) => {
             state.notice = None;
-            lay(state, generation);
+            lay(state, id);
         }
         (None, _) => {}
     }
 }
 
-/// Has the graph on the screen and the circuit of this number laid over each other.
-fn lay(state: &mut State, number: u64) {
-    let generation = state.next_generation();
-    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
-    let sheets = Box::new([a, b].map(|circuit| Sheet::of(circuit, &state.features)));
-    state.effects.push(Effect::Compare { generation, sheets });
+/// Has the graph on the screen and the one of this id laid over each other.
+fn lay(state: &mut State, id: RequestId) {
+    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(id)) else { return };
+    let mut sheets = [a, b].map(|circuit| Sheet::of(circuit, &state.features));
     if let Some(compare) = compare(state) {
-        (compare.stage, compare.other) = (Stage::Lay(generation), Some(number));
+        (compare.stage, compare.other) = (Stage::Lay, Some(id));
     }
-}
-
-pub(in crate::tui) fn take_comparison(state: &mut State, generation: u64, result: Result<Arc<Comparison>, String>) {
-    let is_it = compare(state).is_some_and(|compare| compare.take(generation, result));
-    state.dirty |= is_it;
+    state.jobs.submit(
+        COMPARE,
+        move |_, monitor| Comparison::new(&mut sheets, monitor).map(Arc::new),
+        |state, comparison| {
+            if let Some(compare) = compare(state) {
+                compare.take(comparison);
+            }
+        },
+    );
 }
 
 /// To the chosen node in the graph of the side that is chosen.
@@ -226,9 +234,9 @@ fn merge(state: &mut State, leaves: Vec<Leaf>, title: String) {
     if !set_beside(state) {
         return;
     }
-    let generation = state.next_generation();
-    state.effects.push(Effect::Open { generation, graph: Opening::Merged(leaves) });
-    let mut busy = Busy::new(generation, title);
+    let id = state.jobs.next_request();
+    submit_opening(state, id, Opening::Merged(leaves));
+    let mut busy = Busy::new(id, title);
     busy.progress.phase = "merging";
     state.busy = Some(busy);
 }
@@ -236,10 +244,10 @@ fn merge(state: &mut State, leaves: Vec<Leaf>, title: String) {
 /// Leaves the comparison; a graph that is on its way to it is given up.
 pub(in crate::tui) fn close_compare(state: &mut State) {
     if let Some(Compare { stage: Stage::Wait(waited), .. }) = compare(state) {
-        let generation = *waited;
-        state.effects.push(Effect::StopTrace { generation });
-        state.shelf.give_up(generation);
+        let id = *waited;
+        state.jobs.stop_request(id);
+        state.shelf.give_up(id);
     }
-    state.effects.push(Effect::StopComparing);
+    state.jobs.forget(COMPARE);
     state.popup = None;
 }

@@ -3,7 +3,11 @@
 use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
 use crate::tui::app::State;
-use crate::tui::effect::Effect;
+use crate::tui::runtime::jobs::JobKey;
+use std::sync::Arc;
+
+/// Prunes the graph on the screen anew.
+pub const PRUNE: JobKey = JobKey::new("prune").of_graph();
 
 pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { node: nudged(thresholds.node, 5 * by), ..thresholds });
@@ -93,10 +97,17 @@ fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
 }
 
 pub(in crate::tui) fn prune_anew(state: &mut State) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let document = circuit.traced.document.clone();
     let thresholds = circuit.edits.now().thresholds;
-    state.effects.push(Effect::Prune { generation, document, thresholds });
-    state.pruning = Some(generation);
+    state.thresholds.set(thresholds);
+    state.jobs.submit(
+        PRUNE,
+        move |_, _| Ok(Arc::new(document.prune(thresholds))),
+        |state, kept| match (kept, &mut state.circuit) {
+            (Ok(kept), Some(circuit)) => circuit.take_kept(kept, &state.look.glyphs),
+            (Err(why), _) => state.warn(why),
+            (Ok(_), None) => {}
+        },
+    );
 }

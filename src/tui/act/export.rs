@@ -1,20 +1,34 @@
 //! Handing the circuit on: as a file for other programs, or as a figure.
 
-use crate::format::{Format, Options};
+use crate::format::{self, Format, Options};
+use crate::job::Monitor;
 use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::clipboard::LONGEST;
 use crate::tui::effect::Effect;
 use crate::tui::popup::export::Export;
-use crate::tui::work::Exported;
+use crate::tui::runtime::jobs::{JobKey, Services};
 use std::path::{Path, PathBuf};
+
+/// Files that exports are written to.
+pub const EXPORT: JobKey = JobKey::new("export").writing();
+
+/// What came of an export.
+enum Exported {
+    /// It was written.
+    Written(PathBuf),
+    /// A file of this name is there already, and was left as it is.
+    IsThere,
+    /// It is to be copied.
+    Text(String),
+}
 
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let origin = &circuit.traced.document.origin;
     // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
     // itself.
-    let file = state.files.get(&state.circuit_generation).map(|file| {
+    let file = state.files.get(&state.graph_id).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
@@ -22,6 +36,8 @@ pub(in crate::tui) fn open_export(state: &mut State) {
         file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
     // What came from Neuronpedia is handed on by a link more often than as a file.
     let format = if origin.page.is_some() { Format::Url } else { Format::Json };
+    // One that is still being written has no say in this one.
+    state.jobs.forget(EXPORT);
     state.popup = Some(Popup::Export(Box::new(Export::new(&stem, format))));
 }
 
@@ -52,8 +68,7 @@ pub(in crate::tui) fn copy_export(state: &mut State) {
 }
 
 fn send(state: &mut State, path: Option<PathBuf>) {
-    let generation = state.next_generation();
-    let (Some(Popup::Export(export)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
+    let (Some(Popup::Export(export)), Some(circuit)) = (&state.popup, &state.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -61,22 +76,31 @@ fn send(state: &mut State, path: Option<PathBuf>) {
         scan: None,
         theme: export.theme(),
     };
-    export.generation = Some(generation);
     let (document, edited) = (circuit.traced.document.clone(), circuit.edits.now().clone());
     let overwrites = export.is_there;
-    state.effects.push(Effect::Export { generation, document, edited, options, path, overwrites });
+    let work = move |_: &Services, _: &Monitor| {
+        let kept = document.prune(edited.thresholds);
+        let Some(path) = path else {
+            let mut out = Vec::new();
+            let written = format::export_to(&document, &kept, &edited, &options, &mut out);
+            written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            return Ok(Exported::Text(String::from_utf8_lossy(&out).into_owned()));
+        };
+        if !overwrites && path.exists() {
+            return Ok(Exported::IsThere);
+        }
+        format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
+        Ok(Exported::Written(path))
+    };
+    state.jobs.submit(EXPORT, work, take_exported);
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || std::path::absolute(one).ok() == std::path::absolute(other).ok()
 }
 
-pub(in crate::tui) fn take_exported(state: &mut State, generation: u64, result: Result<Exported, String>) {
+fn take_exported(state: &mut State, result: Result<Exported, String>) {
     let Some(Popup::Export(export)) = &mut state.popup else { return };
-    if export.generation != Some(generation) {
-        return;
-    }
-    state.dirty = true;
     match result {
         Ok(Exported::IsThere) => export.is_there = true,
         Ok(Exported::Written(path)) => {

@@ -1,16 +1,25 @@
 //! What features fire on: asked for when it is wanted, one at a time, the selected one first.
 
 use super::edits::prune_anew;
+use crate::features::Library;
 use crate::service::labels::{FeatureLabels, LabelLookup};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
 use crate::tui::features::{Access, Card, Known, Reading};
 use crate::tui::popup::contexts::Contexts;
+use crate::tui::runtime::jobs::JobKey;
 use crate::tui::view;
 use ratatui::layout::Rect;
 use std::sync::Arc;
+
+/// Opens libraries, each of which is wanted for its set of features.
+const LIBRARY: JobKey = JobKey::new("library").answering_all();
+const LABELS: JobKey = JobKey::new("labels").of_graph();
+
+/// Reads what a feature fires on.
+pub(in crate::tui) const READ_FEATURE: JobKey = JobKey::new("feature");
+const ALLOW_HUB: JobKey = JobKey::new("allow").answering_all();
 
 /// The features that are looked at: the selected one, and after it the others of its supernode.
 pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
@@ -40,15 +49,16 @@ pub(in crate::tui) fn know(state: &mut State) {
     }
     let Some(circuit) = &mut state.circuit else { return };
     let set = FeatureSet::of(&circuit.traced.document.origin);
-    let Some(known) = state.features.known.get_mut(&set) else {
-        state.features.known.insert(set.clone(), Known::opening());
-        state.effects.push(Effect::OpenLibrary { set });
+    let Some(known) = state.features.known.get(&set) else {
+        open_library(state, set);
         return;
     };
     let Some(knows) = known.open().map(Arc::clone) else { return };
-    look_up_labels(circuit, &knows, state.circuit_generation, &mut state.effects);
+    if let Some(lookup) = label_lookup(circuit, &knows) {
+        state.jobs.submit(LABELS, move |_, monitor| lookup.run(monitor).map_err(|stop| stop.to_string()), take_labels);
+    }
 
-    let here = (state.circuit_generation, circuit.selected());
+    let here = (state.graph_id, circuit.selected());
     let sight = &mut state.features.sight;
     if sight.about != Some(here) {
         sight.about = Some(here);
@@ -60,16 +70,53 @@ pub(in crate::tui) fn know(state: &mut State) {
     // The hub is asked only for what somebody looks at.
     let is_seen = matches!(state.popup, Some(Popup::Contexts(_)));
     let is_seen = is_seen || view::feature_room(state).is_some();
-    let Some(known) = state.features.known.get_mut(&set) else { return };
+    let Some(known) = state.features.known.get(&set) else { return };
     let next = wanted.iter().copied().find(|feature| known.wants(*feature, is_seen));
-    let waits = known.pending().is_some_and(|(pending, ..)| wanted.contains(&pending));
+    let waits = known.pending().is_some_and(|pending| wanted.contains(&pending));
     if let Some(feature) = next.filter(|_| !waits) {
-        state.generation += 1;
-        let generation = state.generation;
-        known.ask(feature, generation, state.ticks);
-        state.effects.push(Effect::ReadFeature { generation, set, knows, feature, may_ask: is_seen });
+        read_feature(state, set, feature, is_seen);
     }
     unite(state, is_union.then_some(members));
+}
+
+/// Opens what is known of a set of features.
+pub(super) fn open_library(state: &mut State, set: FeatureSet) {
+    state.features.known.insert(set.clone(), Known::opening());
+    let of = set.clone();
+    state.jobs.submit(
+        LIBRARY,
+        move |services, monitor| match &services.models {
+            Some(models) => models.library(&of, monitor).map_err(|error| format!("{error:#}")),
+            None => Ok(Arc::new(Library::default()) as Arc<dyn FeatureSource>),
+        },
+        move |state, library| take_library(state, &set, library),
+    );
+}
+
+/// Reads what a feature fires on; the hub is asked only where it `may_ask`.
+pub(super) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature, may_ask: bool) {
+    let Some(knows) = state.features.known.get(&set).and_then(Known::open).map(Arc::clone) else { return };
+    // Only the newest request is answered: what was passed over is asked anew.
+    state.features.known.values_mut().for_each(Known::pass_over);
+    if let Some(known) = state.features.known.get_mut(&set) {
+        known.ask(feature, state.ticks);
+    }
+    state.jobs.submit(
+        READ_FEATURE,
+        move |_, monitor| {
+            let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
+            card.map(Arc::new).map_err(|stop| stop.to_string())
+        },
+        move |state, card| {
+            let Some(known) = state.features.known.get_mut(&set) else { return };
+            known.take(feature, card);
+            if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
+                && FeatureSet::of(&circuit.traced.document.origin) == set
+            {
+                circuit.note_card(feature, card);
+            }
+        },
+    );
 }
 
 /// Puts the members of a supernode together, as far as they are read.
@@ -89,31 +136,29 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
     }
 }
 
-/// Has the library looked through for the names and densities of the graph's features, where the graph or what is kept
-/// of it changed since, or not all was looked at.
-fn look_up_labels(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>, generation: u64, effects: &mut Vec<Effect>) {
+/// Looks the library through for the names and densities of the graph's features, where the graph or what is kept of it
+/// changed since, or not all was looked at.
+fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option<LabelLookup> {
     let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruned);
     let is_new = circuit.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
     let at = circuit.looked_up.as_ref().and_then(|(_, at)| at.as_ref());
     if knows.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
-        return;
+        return None;
     }
     circuit.looked_up = Some((Arc::clone(graph), Some(Arc::clone(kept))));
-    let lookup = LabelLookup {
+    Some(LabelLookup {
         knows: Arc::clone(knows),
         graph: Arc::clone(graph),
         kept: Arc::clone(kept),
         file: Arc::clone(&circuit.file_labels),
         before: circuit.named.clone(),
         is_new,
-    };
-    effects.push(Effect::LookUpLabels { generation, lookup });
+    })
 }
 
 /// Takes what a library says of a graph's features.
-pub(in crate::tui) fn take_labels(state: &mut State, generation: u64, result: Result<(FeatureLabels, bool), String>) {
-    let Ok((named, is_all)) = result else { return };
-    let Some(circuit) = state.circuit.as_mut().filter(|_| generation == state.circuit_generation) else { return };
+fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>) {
+    let (Ok((named, is_all)), Some(circuit)) = (result, &mut state.circuit) else { return };
     let thresholds = circuit.edits.now().thresholds;
     let prunes = thresholds.density < 1.0 && circuit.named.densities != named.densities;
     circuit.take_named(named);
@@ -123,15 +168,10 @@ pub(in crate::tui) fn take_labels(state: &mut State, generation: u64, result: Re
     if prunes {
         prune_anew(state);
     }
-    state.dirty = true;
 }
 
 /// Takes a library that was opened.
-pub(in crate::tui) fn take_library(
-    state: &mut State,
-    set: &FeatureSet,
-    result: Result<Arc<dyn FeatureSource>, String>,
-) {
+fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn FeatureSource>, String>) {
     let Some(known) = state.features.known.get_mut(set) else { return };
     let notices = match &result {
         Ok(knows) => knows.notices().join("; "),
@@ -142,34 +182,16 @@ pub(in crate::tui) fn take_library(
         state.warn(notices);
     }
     super::browse::browse_opened(state, set);
-    state.dirty = true;
-}
-
-/// Takes what was read of a feature.
-pub(in crate::tui) fn take_feature(
-    state: &mut State,
-    generation: u64,
-    set: &FeatureSet,
-    feature: Feature,
-    result: Result<Arc<Card>, String>,
-) {
-    let Some(known) = state.features.known.get_mut(set) else { return };
-    known.take(feature, generation, result);
-    if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
-        && FeatureSet::of(&circuit.traced.document.origin) == *set
-    {
-        circuit.note_card(feature, card);
-    }
-    state.dirty = true;
 }
 
 /// Stops the reading that is under way, where the hub is asked; whether it was.
 pub(super) fn stop_reading(state: &mut State) -> bool {
     let set = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let Some(known) = set.and_then(|set| state.features.known.get_mut(&set)) else { return false };
-    let Some((feature, generation, _)) = known.pending().filter(|(.., phase)| !phase.is_empty()) else { return false };
-    known.take(feature, generation, Err("The question was taken back".to_owned()));
-    state.effects.push(Effect::StopReading);
+    let asks = state.jobs.progress(READ_FEATURE).is_some_and(|progress| !progress.phase.is_empty());
+    let Some(feature) = known.pending().filter(|_| asks) else { return false };
+    known.take(feature, Err("The question was taken back".to_owned()));
+    state.jobs.forget(READ_FEATURE);
     true
 }
 
@@ -199,19 +221,21 @@ pub(super) fn allow_hub(state: &mut State) -> bool {
     let set = features.clone();
     state.popup = None;
     let knows = state.features.known.get(&set).and_then(Known::open).map(Arc::clone);
-    state.effects.extend(knows.map(|knows| Effect::AllowHub { set, knows }));
+    let Some(knows) = knows else { return true };
+    state.jobs.submit(
+        ALLOW_HUB,
+        move |_, _| knows.allow_hub(),
+        // Where that could not be kept, it changes nothing until the program ends.
+        move |state, kept| {
+            if let Some(known) = state.features.known.get_mut(&set) {
+                known.forget_missing();
+            }
+            if let Err(why) = kept {
+                state.warn(why);
+            }
+        },
+    );
     true
-}
-
-/// The hub may be asked from now on; or that could not be kept, which changes nothing until the program ends.
-pub(in crate::tui) fn take_allowed(state: &mut State, set: &FeatureSet, result: Result<(), String>) {
-    if let Some(known) = state.features.known.get_mut(set) {
-        known.forget_missing();
-    }
-    if let Err(why) = result {
-        state.warn(why);
-    }
-    state.dirty = true;
 }
 
 /// Shows the contexts on the whole screen.

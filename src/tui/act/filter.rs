@@ -5,14 +5,19 @@ use crate::ids::{FeatureId, Layer};
 use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
 use crate::tui::filter::{About, Filter};
 use crate::tui::popup::filter::FilterPrompt;
 use crate::tui::popup::question::{Asks, Question};
+use crate::tui::runtime::jobs::JobKey;
 use crate::tui::sift::{Sift, Sifted, Written};
 use crate::tui::view;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+const FILTER: JobKey = JobKey::new("filter").of_graph();
+
+/// Counts what a filter that is being written lets through.
+const COUNT: JobKey = JobKey::new("count").of_graph();
 
 pub(in crate::tui) fn open_filter(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
@@ -23,12 +28,18 @@ pub(in crate::tui) fn open_filter(state: &mut State) {
 
 /// Reads what is typed, where that changed, and counts what it lets through.
 pub(in crate::tui) fn read_filter(state: &mut State) {
-    let generation = state.generation + 1;
     let (Some(Popup::Filter(prompt)), Some(circuit)) = (&mut state.popup, &state.circuit) else { return };
-    if let Some(query) = prompt.read(generation, &circuit.kit.filters, &|field| known(circuit, field)) {
+    if let Some(query) = prompt.read(&circuit.kit.filters, &|field| known(circuit, field)) {
         let sift = sift(circuit, Arc::new(query));
-        state.generation = generation;
-        state.effects.push(Effect::Filter { generation, sift });
+        state.jobs.submit(
+            COUNT,
+            move |_, _| Ok(sift.run().matches),
+            |state, matches| {
+                if let (Some(Popup::Filter(prompt)), Ok(matches)) = (&mut state.popup, matches) {
+                    prompt.take(&matches);
+                }
+            },
+        );
     }
 }
 
@@ -160,7 +171,6 @@ pub(in crate::tui) fn ask_filter_name(state: &mut State) {
 
 /// Asks what the filter lets through, where what that depends on changed.
 pub(in crate::tui) fn ask_filter(state: &mut State) {
-    let generation = state.generation + 1;
     let Some(circuit) = &mut state.circuit else { return };
     if circuit.kit.filter.as_ref().is_none_or(|filter| filter.is_off) {
         return;
@@ -173,27 +183,21 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
         written: circuit.written().count(),
     };
     let Some(filter) = circuit.kit.filter.as_mut().filter(|filter| !filter.is_off) else { return };
-    if filter.ask(generation, &about) {
+    if filter.ask(&about) {
         let query = Arc::clone(&filter.query);
         let sift = sift(circuit, query);
-        state.generation = generation;
-        state.effects.push(Effect::Filter { generation, sift });
+        state.jobs.submit(FILTER, move |_, _| Ok(Arc::new(sift.run())), take_sifted);
     }
 }
 
-pub(in crate::tui) fn take_sifted(state: &mut State, generation: u64, result: Result<Sifted, String>) {
-    let Ok(sifted) = result.map(Arc::new) else { return };
-    if let Some(Popup::Filter(prompt)) = &mut state.popup {
-        state.dirty |= prompt.take(generation, &sifted.matches);
-    }
-    let Some(circuit) = &mut state.circuit else { return };
+fn take_sifted(state: &mut State, result: Result<Arc<Sifted>, String>) {
+    let (Ok(sifted), Some(circuit)) = (result, &mut state.circuit) else { return };
     let Some(filter) = &mut circuit.kit.filter else { return };
-    if filter.take(generation, &sifted) {
+    if filter.take(&sifted) {
         let is_first = !std::mem::replace(&mut filter.told, true);
-        state.dirty = true;
         circuit.show(&state.look.glyphs);
         if is_first {
-            state.say(found(&sifted, state.tracer.is_some()));
+            state.say(found(&sifted, state.jobs.services.tracer.is_some()));
         }
     }
 }

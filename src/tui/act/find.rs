@@ -4,11 +4,13 @@ use crate::ids::NodeId;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
 use crate::tui::command::Command;
-use crate::tui::effect::Effect;
-use crate::tui::find::{Found, Haystack, Target};
+use crate::tui::find::{Haystack, Target};
 use crate::tui::keymap::Key;
 use crate::tui::kit::Search;
 use crate::tui::popup::picker::{Picker, Quest};
+use crate::tui::runtime::jobs::JobKey;
+
+const FIND: JobKey = JobKey::new("find");
 
 pub(in crate::tui) fn open_palette(state: &mut State) {
     open(state, Quest::Command, Haystack::of_commands(&state.look.glyphs));
@@ -43,23 +45,19 @@ fn open(state: &mut State, quest: Quest, haystack: Haystack) {
 
 /// Looks for what is typed, where that changed.
 pub(in crate::tui) fn ask_picker(state: &mut State) {
-    let generation = state.generation + 1;
-    if let Some(Popup::Picker(picker)) = &mut state.popup
-        && let Some((haystack, query)) = picker.ask(generation)
-    {
-        state.generation = generation;
-        state.effects.push(Effect::Find { generation, haystack, query });
-    }
-}
-
-pub(in crate::tui) fn take_found(state: &mut State, generation: u64, result: Result<Found, String>) {
-    let (Some(Popup::Picker(picker)), Ok(found)) = (&mut state.popup, result) else { return };
-    if let Some(accepts) = picker.take(generation, found) {
-        state.dirty = true;
-        if accepts {
-            accept_picked(state);
-        }
-    }
+    let Some(Popup::Picker(picker)) = &mut state.popup else { return };
+    let Some((haystack, query)) = picker.ask() else { return };
+    state.jobs.submit(
+        FIND,
+        move |_, monitor| haystack.find(&query, monitor).map_err(|stop| stop.to_string()),
+        |state, found| {
+            if let (Some(Popup::Picker(picker)), Ok(found)) = (&mut state.popup, found)
+                && picker.take(found)
+            {
+                accept_picked(state);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_picker(state: &mut State, by: isize) {

@@ -1,19 +1,20 @@
 //! Several nodes at once: choosing them, and making supernodes of them.
 
 use super::edits::apply;
-use crate::graph::Edit;
-use crate::graph::Proposal;
+use crate::graph::{Edit, Likeness, proposals};
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::label_of;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
 use crate::tui::find::Haystack;
 use crate::tui::popup::picker::{Picker, Quest};
 use crate::tui::popup::proposals::Proposals;
 use crate::tui::popup::question::{Asks, Question};
+use crate::tui::runtime::jobs::JobKey;
+
+const PROPOSALS: JobKey = JobKey::new("proposals").of_graph();
 
 pub(in crate::tui) fn choose(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
@@ -105,20 +106,22 @@ pub(in crate::tui) fn dissolve(state: &mut State) {
 }
 
 pub(in crate::tui) fn open_proposals(state: &mut State) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
     let (edited, refused) = (circuit.edits.now().clone(), circuit.kit.refused.clone());
-    state.effects.push(Effect::Propose { generation, graph, kept, edited, refused });
-    state.popup = Some(Popup::Proposals(Proposals::new(generation)));
-}
-
-pub(in crate::tui) fn take_proposals(state: &mut State, generation: u64, result: Result<Vec<Proposal>, String>) {
-    let Some(Popup::Proposals(proposals)) = &mut state.popup else { return };
-    if let (true, Ok(found)) = (proposals.generation == generation, result) {
-        proposals.take(found);
-        state.dirty = true;
-    }
+    state.popup = Some(Popup::Proposals(Proposals::default()));
+    state.jobs.submit(
+        PROPOSALS,
+        move |_, monitor| {
+            let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+            found.map_err(|stop| stop.to_string())
+        },
+        |state, found| {
+            if let (Some(Popup::Proposals(proposals)), Ok(found)) = (&mut state.popup, found) {
+                proposals.take(found);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_proposals(state: &mut State, by: isize) {

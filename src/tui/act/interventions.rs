@@ -6,11 +6,15 @@ use super::learn::model_fits;
 use super::why::SEVERAL;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
 use crate::tui::intervention_panel::{InterventionPanel, View};
+use crate::tui::runtime::jobs::{JobKey, Services, Teller};
+
+pub(super) const MEASURE: JobKey = JobKey::new("measure").of_graph();
+const ATTEMPT: JobKey = JobKey::new("attempt").of_graph();
 
 /// Doses of a sweep.
 const DOSES: usize = 13;
@@ -117,7 +121,7 @@ pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
     circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
     circuit.panel.request = None;
     circuit.panel.reply = None;
-    state.effects.push(Effect::StopAttempt);
+    state.jobs.forget(ATTEMPT);
 }
 
 pub(in crate::tui) fn close_interventions(state: &mut State) {
@@ -126,32 +130,32 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
         circuit.panel.request = None;
         circuit.panel.reply = None;
     }
-    state.effects.push(Effect::StopAttempt);
+    state.jobs.forget(ATTEMPT);
     state.popup = None;
 }
 
 /// Asks something of the model.
 pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
-    let generation = state.next_generation();
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
     circuit.panel.dismiss();
-    circuit.panel.request = Some((generation, view, circuit.panel.row));
+    circuit.panel.request = Some((view, circuit.panel.row));
     if !fits {
+        state.jobs.forget(ATTEMPT);
         circuit.panel.reply = Some(Err("needs the model, which is not loaded".to_owned()));
         return;
     }
     let tokens = circuit.traced.document.graph.tokens().to_vec();
-    state.effects.push(Effect::Attempt { generation, tokens, request });
+    let work = move |services: &Services, monitor: &Monitor, teller: &Teller<ModelReply>| {
+        services.ask(|tracer| tracer.attempt(&tokens, &request, &mut |reply| teller.tell(reply), monitor))
+    };
+    let id = state.jobs.next_request();
+    state.jobs.submit_telling(id, ATTEMPT, work, |state, reply| take_reply(state, Ok(reply)), take_reply);
 }
 
 /// Takes the reply to a request; a swap becomes an intervention.
-pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Result<ModelReply, String>) {
-    let Some(circuit) = &mut state.circuit else { return };
-    if circuit.panel.request.is_none_or(|(waited, ..)| waited != generation) {
-        return;
-    }
-    state.dirty = true;
+fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
+    let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.panel.request.is_some()) else { return };
     if let Ok(ModelReply::Swap(intervention)) = result {
         circuit.panel.request = None;
         circuit.panel.row = circuit.edits.now().interventions.list.len();
@@ -164,15 +168,6 @@ pub(in crate::tui) fn take_reply(state: &mut State, generation: u64, result: Res
     }
 }
 
-/// Takes what was measured, where nothing else was asked since.
-pub(in crate::tui) fn take_measured(state: &mut State, generation: u64, result: Result<Measured, String>) {
-    let Some(circuit) = &mut state.circuit else { return };
-    if circuit.panel.asked.as_ref().is_some_and(|(waited, ..)| *waited == generation) {
-        circuit.panel.take(result);
-        state.dirty = true;
-    }
-}
-
 /// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
 pub(in crate::tui) fn measure(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
@@ -180,7 +175,7 @@ pub(in crate::tui) fn measure(state: &mut State) {
     circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
     let n_nodes = circuit.traced.document.graph.n_nodes();
     let same = match &circuit.panel.asked {
-        Some((_, asked, nodes)) => asked == set && *nodes == n_nodes,
+        Some((asked, nodes)) => asked == set && *nodes == n_nodes,
         None => set.is_idle(),
     };
     if !same {
@@ -192,7 +187,8 @@ pub(in crate::tui) fn measure(state: &mut State) {
 }
 
 fn ask_effects(state: &mut State) {
-    let generation = state.next_generation();
+    // What is being measured is no longer asked for.
+    state.jobs.forget(MEASURE);
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
     let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
@@ -209,11 +205,19 @@ fn ask_effects(state: &mut State) {
         }
     }
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
-    circuit.panel.asked = Some((generation, set, graph.n_nodes()));
+    circuit.panel.asked = Some((set, graph.n_nodes()));
     // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
-    circuit.panel.request = circuit.panel.request.filter(|(_, view, _)| *view == View::Effects);
+    circuit.panel.request = circuit.panel.request.filter(|(view, _)| *view == View::Effects);
     if fits {
-        state.effects.push(Effect::Measure { generation, experiment: Box::new(experiment) });
+        state.jobs.submit(
+            MEASURE,
+            move |services, monitor| services.ask(|tracer| tracer.measure(&experiment, monitor)),
+            |state, measured| {
+                if let Some(circuit) = &mut state.circuit {
+                    circuit.panel.take(measured);
+                }
+            },
+        );
     } else {
         circuit.panel.take(Err("needs the model, which is not loaded".to_owned()));
     }
@@ -225,9 +229,7 @@ fn ask_view(state: &mut State) {
     let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
     let set = &circuit.edits.now().interventions;
     let (view, row) = (*view, *row);
-    if view == View::Effects
-        || request.is_some_and(|(_, asked, of)| asked == view && (of == row || view != View::Sweep))
-    {
+    if view == View::Effects || request.is_some_and(|(asked, of)| asked == view && (of == row || view != View::Sweep)) {
         return;
     }
     let request = match (view, set.list.get(row), measured) {

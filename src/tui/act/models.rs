@@ -7,7 +7,9 @@ use crate::tui::app::{Pane, Popup, State};
 use crate::tui::effect::Effect;
 use crate::tui::models::{Brought, Errand};
 use crate::tui::popup::start::{Stage, Start};
-use std::sync::Arc;
+use crate::tui::runtime::jobs::JobKey;
+
+pub(in crate::tui) const ERRAND: JobKey = JobKey::new("errand");
 
 /// Opens the list of models.
 pub fn open_models(state: &mut State) {
@@ -15,9 +17,22 @@ pub fn open_models(state: &mut State) {
         state.warn("A prompt is being traced; stop it before another model is chosen");
         return;
     }
-    let generation = state.next_generation();
-    state.effects.push(Effect::Errand { generation, errand: Errand::List });
-    state.popup = Some(Popup::Start(Start::new(generation)));
+    state.popup = Some(Popup::Start(Start::default()));
+    submit(state, Errand::List);
+}
+
+fn submit(state: &mut State, errand: Errand) {
+    state.jobs.submit(
+        ERRAND,
+        move |services, monitor| match &services.models {
+            Some(models) => {
+                let brought = errand.run(models.as_ref(), services.data.as_deref(), monitor);
+                brought.map_err(|error| format!("{error:#}"))
+            }
+            None => Err("no models can be chosen here".to_owned()),
+        },
+        take_errand,
+    );
 }
 
 fn start(state: &mut State) -> Option<&mut Start> {
@@ -28,11 +43,9 @@ fn start(state: &mut State) -> Option<&mut Start> {
 }
 
 fn send(state: &mut State, errand: Errand, stage: Stage) {
-    let generation = state.next_generation();
     if let Some(start) = start(state) {
-        (start.generation, start.stage, start.failure) = (generation, stage, None);
-        start.progress = Default::default();
-        state.effects.push(Effect::Errand { generation, errand });
+        (start.stage, start.failure) = (stage, None);
+        submit(state, errand);
     }
 }
 
@@ -87,27 +100,17 @@ pub(in crate::tui) fn say_no(state: &mut State) {
     }
     start.stage = Stage::Choosing;
     if waits {
-        let generation = state.next_generation();
-        state.effects.push(Effect::StopErrand);
-        // The list may have changed meanwhile, and an answer that is on its way is stale.
-        send_list(state, generation);
+        // The list may have changed meanwhile.
+        submit(state, Errand::List);
     }
     if matches!(was, Stage::Downloading(_)) {
         state.say("The download was stopped; what has come is kept, and the next one goes on there");
     }
 }
 
-fn send_list(state: &mut State, generation: u64) {
-    if let Some(start) = start(state) {
-        start.generation = generation;
-        state.effects.push(Effect::Errand { generation, errand: Errand::List });
-    }
-}
-
 /// Takes what an errand brought.
-pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Result<Brought, String>) {
-    state.dirty = true;
-    let Some(start) = start(state).filter(|start| start.generation == generation) else { return };
+fn take_errand(state: &mut State, result: Result<Brought, String>) {
+    let Some(start) = start(state) else { return };
     match result {
         Ok(Brought::List { graphs, choices, server }) => start.take(graphs, choices, server),
         Ok(Brought::Offer(offer)) => start.stage = Stage::MayDownload(offer),
@@ -117,13 +120,15 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
             }
         }
         Ok(Brought::Loaded(tracer)) => {
-            state.effects.push(Effect::TraceWith(Arc::clone(&tracer)));
             // A graph of another model can neither be traced further nor have its features' tokens looked up.
-            let _ = state.circuit.take_if(|circuit| {
+            let gone = state.circuit.take_if(|circuit| {
                 let made_from = &circuit.traced.document.origin;
                 made_from.model != tracer.model_name() || made_from.transcoder != tracer.transcoder_name()
             });
-            state.tracer = Some(tracer);
+            if gone.is_some() {
+                state.jobs.forget_graph();
+            }
+            state.jobs.services.tracer = Some(tracer);
             match &mut state.circuit {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
@@ -131,7 +136,7 @@ pub(in crate::tui) fn take_errand(state: &mut State, generation: u64, result: Re
                     state.popup = None;
                 }
                 None => {
-                    (state.pruning, state.focus) = (None, Pane::Graph);
+                    state.focus = Pane::Graph;
                     open_prompt(state);
                 }
             }

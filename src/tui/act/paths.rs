@@ -1,13 +1,18 @@
 //! The strongest paths between two nodes: marked one after the other, listed, pinned.
 
 use super::edits::apply;
-use crate::graph::{Edit, Paths as Found};
+use crate::graph::{Edit, paths};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::app::{Popup, State};
 use crate::tui::circuit::Circuit;
-use crate::tui::effect::Effect;
 use crate::tui::popup::paths::Paths;
+use crate::tui::runtime::jobs::JobKey;
+
+/// How many paths are listed.
+const LISTED: usize = 50;
+
+const PATHS: JobKey = JobKey::new("paths").of_graph();
 
 /// The first time it marks where paths begin or end, the second time it looks for those in between.
 pub(in crate::tui) fn find_paths(state: &mut State) {
@@ -25,12 +30,22 @@ pub(in crate::tui) fn find_paths(state: &mut State) {
 }
 
 fn look(state: &mut State, one: NodeId, other: NodeId) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let (from, to) = upward(circuit, one, other);
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
-    state.effects.push(Effect::FindPaths { generation, graph, kept, from, to });
-    state.popup = Some(Popup::Paths(Paths::new(generation, from, to)));
+    state.popup = Some(Popup::Paths(Paths::new(from, to)));
+    state.jobs.submit(
+        PATHS,
+        move |_, monitor| {
+            let found = paths(&graph, Some(&kept), from, to, LISTED, monitor.cancel());
+            found.map_err(|stop| stop.to_string())
+        },
+        |state, found| {
+            if let (Some(Popup::Paths(paths)), Ok(found)) = (&mut state.popup, found) {
+                paths.take(found);
+            }
+        },
+    );
 }
 
 /// Effects flow along the topological order: the end that stands earlier in it is where paths begin.
@@ -39,14 +54,6 @@ fn upward(circuit: &Circuit, one: NodeId, other: NodeId) -> (NodeId, NodeId) {
     match order.iter().find(|node| **node == one || **node == other) {
         Some(first) if *first == other => (other, one),
         _ => (one, other),
-    }
-}
-
-pub(in crate::tui) fn take_paths(state: &mut State, generation: u64, result: Result<Found, String>) {
-    let Some(Popup::Paths(paths)) = &mut state.popup else { return };
-    if let (true, Ok(found)) = (paths.generation == generation, result) {
-        paths.take(found);
-        state.dirty = true;
     }
 }
 

@@ -53,11 +53,11 @@ pub(in crate::tui) fn escape(state: &mut State) {
 
 /// Leaves once everything is saved.
 pub(in crate::tui) fn quit(state: &mut State) {
-    state.effects.push(Effect::SaveAll);
+    state.sessions.save_all();
 }
 
 /// Leaves, or asks whether to where something could not be saved.
-pub(in crate::tui) fn leave(state: &mut State) {
+pub(super) fn leave(state: &mut State) {
     match (state.unsaved.first(), &state.popup) {
         (None, _) => state.effects.push(Effect::Quit),
         (Some(_), None) => state.popup = Some(Popup::Unsaved),
@@ -67,16 +67,14 @@ pub(in crate::tui) fn leave(state: &mut State) {
             state.warn(why);
         }
     }
-    state.dirty = true;
 }
 
 /// Takes note of what is not saved.
-pub(in crate::tui) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
+pub(super) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
     if unsaved.is_empty() && matches!(state.popup, Some(Popup::Unsaved)) {
         state.popup = None;
     }
     state.unsaved = unsaved;
-    state.dirty = true;
 }
 
 pub(in crate::tui) fn suspend(state: &mut State) {

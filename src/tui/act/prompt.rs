@@ -1,26 +1,36 @@
 //! The prompt, and the traces that it starts.
 
-use crate::service::tracing::Reading;
+use super::trace::{submit_opening, submit_trace};
+use crate::graph::Thresholds;
 use crate::tui::app::{Busy, Message, Pane, Popup, State};
-use crate::tui::effect::{Effect, Opening};
 use crate::tui::popup::TextEdit;
 use crate::tui::popup::prompt::Prompt;
+use crate::tui::runtime::jobs::{JobKey, RequestId};
 use crate::tui::shelf::name_of;
+use crate::tui::traced::Opening;
+
+const READ_PROMPT: JobKey = JobKey::new("prompt");
 
 const NO_CHAT: &str = "The model has no chat template";
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
-    let generation = state.next_generation();
-    let before = state.busy.replace(Busy::new(generation, prompt.clone()));
-    state.effects.extend(before.map(|busy| Effect::StopTrace { generation: busy.generation }));
-    state.effects.push(Effect::Trace { generation, prompt });
+    let id = state.jobs.next_request();
+    if let Some(before) = state.busy.replace(Busy::new(id, prompt.clone())) {
+        state.jobs.stop_request(before.id);
+    }
+    submit_prompt(state, id, prompt);
     state.file = None;
+}
+
+/// Has a prompt traced for the tab that waits for this request.
+pub(super) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
+    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
 
 /// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
 pub fn start_chat(state: &mut State, typed: String) {
-    match state.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+    match state.jobs.services.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
         Some(Ok(prompt)) => {
             state.message = Some(Message { typed, prompt: prompt.clone() });
             start_trace(state, prompt);
@@ -32,7 +42,7 @@ pub fn start_chat(state: &mut State, typed: String) {
 
 /// Opens a graph; its file's name stands for the prompt until that is read.
 pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
-    let generation = state.next_generation();
+    let id = state.jobs.next_request();
     let graph = graph.into();
     let prompt = match &graph {
         Opening::File(path) => name_of(path),
@@ -40,16 +50,16 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::Merged(_) => String::new(),
     };
     if let Opening::File(path) = &graph {
-        state.files.insert(generation, path.clone());
+        state.files.insert(id, path.clone());
     }
-    state.effects.push(Effect::Open { generation, graph });
-    let mut busy = Busy::new(generation, prompt);
+    submit_opening(state, id, graph);
+    let mut busy = Busy::new(id, prompt);
     busy.progress.phase = "opening";
     state.busy = Some(busy);
 }
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
-    if state.tracer.is_none() {
+    if state.jobs.services.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
         return;
     }
@@ -66,7 +76,7 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
 }
 
 pub(in crate::tui) fn toggle_chat(state: &mut State) {
-    let has_chat = state.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
+    let has_chat = state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
     match &mut state.popup {
         Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
         _ => state.warn(NO_CHAT),
@@ -75,23 +85,25 @@ pub(in crate::tui) fn toggle_chat(state: &mut State) {
 
 /// Has the prompt read where it changed.
 pub(in crate::tui) fn ask_prompt(state: &mut State) {
-    let generation = state.generation + 1;
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup
-        && let Some((text, is_message)) = prompt.ask(generation)
-    {
-        state.generation = generation;
-        state.effects.push(Effect::Read { generation, text, is_message });
-    }
-}
-
-pub(in crate::tui) fn take_reading(state: &mut State, generation: u64, result: Result<Reading, String>) {
     let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
-    if let Some(accepts) = prompt.take(generation, result) {
-        state.dirty = true;
-        if accepts {
-            trace_prompt(state);
-        }
-    }
+    let Some((text, is_message)) = prompt.ask() else { return };
+    state.jobs.submit(
+        READ_PROMPT,
+        move |services, _| {
+            let tracer = services.tracer.as_ref().ok_or("there is no model to read it")?;
+            match is_message.then(|| tracer.in_chat(&text)).flatten() {
+                Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                None => tracer.read_prompt(&text),
+            }
+        },
+        |state, reading| {
+            if let Some(Popup::Prompt(prompt)) = &mut state.popup
+                && prompt.take(reading)
+            {
+                trace_prompt(state);
+            }
+        },
+    );
 }
 
 /// Traces the prompt, once it is read.
@@ -166,7 +178,7 @@ pub(in crate::tui) fn cancel(state: &mut State) {
     match &mut state.busy {
         Some(busy) => {
             busy.stopping = true;
-            state.effects.push(Effect::StopTrace { generation: busy.generation });
+            state.jobs.stop_request(busy.id);
         }
         None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
         None if matches!(state.popup, Some(Popup::Why(_))) => super::close_why(state),

@@ -1,13 +1,14 @@
 //! Turning from one open graph to another. A trace that is under way goes on for the graph that it is of.
 
-use super::edits::prune_anew;
+use super::edits::{PRUNE, prune_anew};
+use super::interventions::MEASURE;
 use super::prompt::start_open;
 use super::remember::open_session;
-use crate::tui::app::{Pane, State};
+use super::trace::let_go;
+use crate::tui::app::{Busy, Pane, State};
 use crate::tui::circuit::PromotedTokens;
-use crate::tui::effect::Effect;
+use crate::tui::runtime::jobs::RequestId;
 use crate::tui::shelf::{Aside, Shelf, Shelved};
-use crate::tui::update::gone;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,10 +38,10 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
     }
     let Shelved { graph, busy } = take_off(state);
     if let Some(busy) = busy {
-        state.effects.push(Effect::StopTrace { generation: busy.generation });
+        state.jobs.stop_request(busy.id);
     }
     if let Aside::Circuit { circuit, .. } = graph {
-        state.effects.extend(gone(*circuit));
+        let_go(*circuit, &mut state.sessions);
     }
     if let Some(next) = state.shelf.close() {
         put_on(state, next);
@@ -63,13 +64,13 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
     let is_it = |other: &Path| {
         other == path || whole.as_ref().is_ok_and(|whole| fs::canonicalize(other).is_ok_and(|other| other == *whole))
     };
-    let file_of = |generation: &u64| state.files.get(generation);
-    let is_here = state.circuit.is_some() && file_of(&state.circuit_generation).is_some_and(|file| is_it(file));
+    let file_of = |id: &RequestId| state.files.get(id);
+    let is_here = state.circuit.is_some() && file_of(&state.graph_id).is_some_and(|file| is_it(file));
     if is_here {
         return;
     }
     let is_there = |other: &Shelved| match &other.graph {
-        Aside::Circuit { generation, .. } => file_of(generation).is_some_and(|file| is_it(file)),
+        Aside::Circuit { id, .. } => file_of(id).is_some_and(|file| is_it(file)),
         Aside::File(file) => is_it(file),
         Aside::Nothing => false,
     };
@@ -83,7 +84,7 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
         state.shelf.insert(here);
     }
     put_on(state, Shelved::file(path));
-    state.picked.insert(state.generation);
+    state.picked.extend(state.busy.as_ref().map(Busy::graph));
 }
 
 /// Puts the graph on the screen aside for a new one that is traced or made next to it; `false` where that would stop what is
@@ -102,26 +103,32 @@ pub(super) fn set_beside(state: &mut State) -> bool {
 }
 
 fn take_off(state: &mut State) -> Shelved {
-    let prunes = state.pruning.take().is_some();
+    let prunes = state.jobs.is_waiting(PRUNE);
+    let measures = state.jobs.is_waiting(MEASURE);
+    state.jobs.forget_graph();
     let file = state.file.take();
     let busy = match (&state.circuit, &file) {
         // It is opened again when it is turned to.
         (None, Some(_)) => {
-            let opening = state.busy.take().map(|busy| Effect::StopTrace { generation: busy.generation });
-            state.effects.extend(opening);
+            if let Some(busy) = state.busy.take() {
+                state.jobs.stop_request(busy.id);
+            }
             None
         }
         _ => state.busy.take(),
     };
     let graph = match state.circuit.take() {
         Some(mut circuit) => {
-            // Answers about it will find another one on the screen: they are asked for again.
+            // What was asked about it is asked again when it is back.
             circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
             circuit.look_up_labels_anew();
             if let Some(filter) = &mut circuit.kit.filter {
                 filter.ask_anew();
             }
-            Aside::Circuit { circuit: Box::new(circuit), generation: state.circuit_generation, prunes }
+            if measures {
+                circuit.panel.asked = None;
+            }
+            Aside::Circuit { circuit: Box::new(circuit), id: state.graph_id, prunes }
         }
         None => file.map_or(Aside::Nothing, Aside::File),
     };
@@ -132,9 +139,9 @@ fn put_on(state: &mut State, next: Shelved) {
     state.detail_scroll = 0;
     state.busy = next.busy;
     match next.graph {
-        Aside::Circuit { circuit, generation, prunes } => {
+        Aside::Circuit { circuit, id, prunes } => {
             state.circuit = Some(*circuit);
-            state.circuit_generation = generation;
+            state.graph_id = id;
             if prunes {
                 prune_anew(state);
             }

@@ -2,12 +2,14 @@
 
 use crate::tui::app::{Pane, State};
 use crate::tui::arrange::Step;
-use crate::tui::effect::Effect;
 use crate::tui::layout::inner;
+use crate::tui::runtime::jobs::JobKey;
 use crate::tui::subgraph::{Pinned, Subgraph, Weighing, place, step};
 use crate::tui::trail::Reached;
 use crate::tui::view;
 use std::sync::Arc;
+
+const WEIGH: JobKey = JobKey::new("weigh").of_graph();
 
 /// To the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
@@ -35,36 +37,30 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
     state.detail_scroll = 0;
 }
 
-/// Takes over what is pinned as it was weighed, where that is what was asked for last.
-pub(in crate::tui) fn take_weighed(state: &mut State, generation: u64, result: Result<Arc<Subgraph>, String>) {
-    if state.weighing.as_ref().is_none_or(|asked| asked.generation != generation) {
-        return;
-    }
-    state.dirty = true;
-    match (result, &mut state.circuit) {
-        (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
-        (Err(why), _) => state.warn(why),
-        (Ok(_), None) => {}
-    }
-}
-
 /// Asks for what is pinned to be weighed where that, or the graph, is not what was asked about last.
 pub(in crate::tui) fn weigh_pinned(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let (graph, pinned) = (&circuit.traced.document.graph, Pinned::of(circuit.edits.now()));
     let is_same = |asked: &Weighing| {
-        asked.circuit == state.circuit_generation && Arc::ptr_eq(&asked.graph, graph) && asked.pinned == pinned
+        asked.circuit == state.graph_id && Arc::ptr_eq(&asked.graph, graph) && asked.pinned == pinned
     };
     if state.weighing.as_ref().is_some_and(is_same) {
         return;
     }
     let graph = Arc::clone(graph);
+    state.weighing = Some(Weighing { circuit: state.graph_id, graph: Arc::clone(&graph), pinned: pinned.clone() });
     if pinned.pins.is_empty() {
+        state.jobs.forget(WEIGH);
         circuit.take_subgraph(Arc::default());
+        return;
     }
-    let generation = state.next_generation();
-    if !pinned.pins.is_empty() {
-        state.effects.push(Effect::Weigh { generation, graph: Arc::clone(&graph), pinned: pinned.clone() });
-    }
-    state.weighing = Some(Weighing { generation, circuit: state.circuit_generation, graph, pinned });
+    state.jobs.submit(
+        WEIGH,
+        move |_, _| Ok(Arc::new(Subgraph::new(&graph, &pinned))),
+        |state, subgraph| match (subgraph, &mut state.circuit) {
+            (Ok(subgraph), Some(circuit)) => circuit.take_subgraph(subgraph),
+            (Err(why), _) => state.warn(why),
+            (Ok(_), None) => {}
+        },
+    );
 }

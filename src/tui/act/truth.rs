@@ -6,14 +6,17 @@ use super::lists::move_row;
 use super::why::SEVERAL;
 use crate::graph::Freeze;
 use crate::ids::NodeId;
+use crate::job::Monitor;
 use crate::tui::app::{Pane, Popup, State};
 use crate::tui::circuit::{Circuit, Link, Side};
-use crate::tui::effect::Effect;
 use crate::tui::popup::{heads, truth as popup};
+use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 use crate::tui::truth::View;
 use crate::tui::view;
 use crate::verify::{Answer, MOST, Question, sources};
 use std::sync::Arc;
+
+pub(in crate::tui) const CHECK: JobKey = JobKey::new("check").of_graph();
 
 /// Features that a key adds to those that are ablated.
 const STEP: isize = 5;
@@ -106,19 +109,8 @@ pub(in crate::tui) fn go_to_ablated(state: &mut State) {
 
 /// Stops what is being checked; whether there was anything.
 pub(super) fn stop_check(state: &mut State) -> bool {
-    let stopped = state.circuit.as_mut().is_some_and(|circuit| circuit.truth.stop());
-    if stopped {
-        state.effects.push(Effect::StopCheck);
-    }
-    stopped
-}
-
-/// Takes what came of a check.
-pub(in crate::tui) fn take_checked(state: &mut State, generation: u64, result: Result<Answer, String>, ends: bool) {
-    if let Some(circuit) = &mut state.circuit {
-        circuit.truth.take(generation, result, ends);
-        state.dirty = true;
-    }
+    state.jobs.forget(CHECK);
+    state.circuit.as_mut().is_some_and(|circuit| circuit.truth.stop())
 }
 
 /// Has the model asked for what is looked at, where the answer is not known. What is asked and no longer looked at is
@@ -138,11 +130,22 @@ pub(in crate::tui) fn check(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let Some(question) = circuit.truth.turn_to(about) else { return };
     let graph = Arc::clone(&circuit.traced.document.graph);
-    let generation = state.next_generation();
-    if let Some(circuit) = &mut state.circuit {
-        circuit.truth.wait(generation, question.clone());
-    }
-    state.effects.push(Effect::Check { generation, graph, question });
+    circuit.truth.wait(question.clone());
+    let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Answer>| {
+        services.ask(|tracer| tracer.check(&graph, &question, &mut |part| teller.tell(part), monitor))
+    };
+    let told = |state: &mut State, part| {
+        if let Some(circuit) = &mut state.circuit {
+            circuit.truth.take_part(part);
+        }
+    };
+    let apply = |state: &mut State, answer| {
+        if let Some(circuit) = &mut state.circuit {
+            circuit.truth.take(answer);
+        }
+    };
+    let id = state.jobs.next_request();
+    state.jobs.submit_telling(id, CHECK, work, told, apply);
 }
 
 /// What is to be checked, or why it cannot be.
@@ -198,7 +201,7 @@ fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
 
 /// Says why the model cannot be asked, where it cannot.
 fn fits(state: &State) -> Result<(), String> {
-    match (&state.tracer, &state.circuit) {
+    match (&state.jobs.services.tracer, &state.circuit) {
         (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),
         (None, _) => Err("This needs the model, which is not loaded".to_owned()),
         (Some(tracer), Some(circuit)) if !model_fits(state) => {

@@ -3,13 +3,16 @@
 use super::feature::known;
 use super::learn::model_fits;
 use super::shelf::set_beside;
-use crate::graph::{FeatureAt, NodeKind};
-use crate::service::explain::{ExplainReply, ExplainRequest};
+use super::trace::submit_trace;
+use crate::graph::{FeatureAt, NodeKind, Thresholds};
+use crate::service::explain::ExplainRequest;
 use crate::tui::app::{Busy, Popup, State};
-use crate::tui::effect::Effect;
 use crate::tui::features::Known;
 use crate::tui::popup::why::{InputMode, Reasons};
+use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
+
+pub(in crate::tui) const EXPLAIN: JobKey = JobKey::new("explain").of_graph();
 
 /// What is said where a graph of several prompts would have to be run.
 pub(super) const SEVERAL: &str = "This graph is of several prompts: the model runs one; turn to the graph of that one";
@@ -44,20 +47,25 @@ fn reasons(state: &mut State) -> Option<&mut Reasons> {
 
 /// Asks why the chosen feature fires or does not, after a list where a new one is wanted.
 fn ask(state: &mut State, lists: bool) {
-    let generation = state.next_generation();
     let Some(circuit) = &state.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
     let knows = known(state).and_then(Known::open).map(Arc::clone);
-    let Some(reasons) = reasons(state) else { return };
-    let lists = reasons.asked(generation, lists);
-    let about = if lists { reasons.named() } else { reasons.chosen() };
-    let request = ExplainRequest { tokens, search: lists.then(|| reasons.search.clone()), about };
-    state.effects.push(Effect::Explain { generation, request, knows });
-}
-
-pub(in crate::tui) fn take_explained(state: &mut State, generation: u64, result: Result<ExplainReply, String>) {
-    let is_it = reasons(state).is_some_and(|reasons| reasons.take(generation, result));
-    state.dirty |= is_it;
+    let Some(Popup::Why(open)) = &mut state.popup else { return };
+    let lists = open.asked(lists);
+    let about = if lists { open.named() } else { open.chosen() };
+    let request = ExplainRequest { tokens, search: lists.then(|| open.search.clone()), about };
+    state.jobs.submit(
+        EXPLAIN,
+        move |services, monitor| {
+            let reply = services.ask(|tracer| tracer.explain(&request, monitor))?;
+            reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
+        },
+        |state, reply| {
+            if let Some(reasons) = reasons(state) {
+                reasons.take(reply);
+            }
+        },
+    );
 }
 
 pub(in crate::tui) fn move_in_why(state: &mut State, by: isize) {
@@ -99,7 +107,7 @@ pub(in crate::tui) fn close_why(state: &mut State) {
     if reasons(state).is_some_and(Reasons::leave_line) {
         return;
     }
-    state.effects.push(Effect::StopExplaining);
+    state.jobs.forget(EXPLAIN);
     state.popup = None;
 }
 
@@ -112,8 +120,9 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     if !set_beside(state) {
         return;
     }
-    state.effects.push(Effect::StopExplaining);
-    let generation = state.next_generation();
-    state.busy = Some(Busy::new(generation, prompt.clone()));
-    state.effects.push(Effect::TraceFeature { generation, prompt, tokens, at });
+    let id = state.jobs.next_request();
+    state.busy = Some(Busy::new(id, prompt.clone()));
+    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| {
+        tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
+    });
 }

@@ -30,8 +30,8 @@ pub enum InputMode {
 pub struct Browse {
     /// Whose they are.
     pub set: FeatureSet,
-    /// The number of the question whose answer is waited for.
-    pub generation: Option<u64>,
+    /// Whether an answer is waited for.
+    pub waits: bool,
     /// What was asked last.
     pub ask: Ask,
     /// The order of the list.
@@ -53,7 +53,7 @@ impl Browse {
         let order = Order::Layer;
         Self {
             set,
-            generation: None,
+            waits: false,
             ask: Ask::List(order),
             order,
             found: None,
@@ -70,17 +70,14 @@ impl Browse {
         if self.input_mode.is_some() { Context::BrowseLine } else { Context::Browse }
     }
 
-    /// Something is asked, under the number `generation`.
-    pub fn asked(&mut self, ask: Ask, generation: u64) {
-        (self.ask, self.generation, self.failure) = (ask, Some(generation), None);
+    /// Something is asked.
+    pub fn asked(&mut self, ask: Ask) {
+        (self.ask, self.waits, self.failure) = (ask, true, None);
     }
 
-    /// Takes an answer; whether it is the one that is waited for.
-    pub fn take(&mut self, generation: u64, result: Result<Browsed, String>) -> bool {
-        if self.generation != Some(generation) {
-            return false;
-        }
-        self.generation = None;
+    /// Takes the answer.
+    pub fn take(&mut self, result: Result<Browsed, String>) {
+        self.waits = false;
         match result {
             Ok(found) => {
                 // The last token is what is read on.
@@ -89,12 +86,11 @@ impl Browse {
             }
             Err(why) => self.failure = Some(why),
         }
-        true
     }
 
     /// Nothing more is waited for.
     pub fn give_up(&mut self, why: String) {
-        self.generation = None;
+        self.waits = false;
         self.failure = Some(why);
     }
 
@@ -216,7 +212,7 @@ impl Browse {
             }
             return None;
         }
-        let waits = self.generation.is_some().then(|| {
+        let waits = self.waits.then(|| {
             let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
             format!("  {spinner}")
         });

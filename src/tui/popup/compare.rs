@@ -8,6 +8,7 @@ use crate::tui::circuit::Circuit;
 use crate::tui::comparison::Comparison;
 use crate::tui::layout;
 use crate::tui::occurs::letter;
+use crate::tui::runtime::jobs::RequestId;
 use crate::tui::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -20,10 +21,10 @@ pub enum Stage {
     /// The other graph is being chosen.
     #[default]
     Choose,
-    /// That graph is being traced or opened, under this number.
-    Wait(u64),
-    /// The two are being laid over each other: the number of that question.
-    Lay(u64),
+    /// That graph is being traced or opened, by this request.
+    Wait(RequestId),
+    /// The two are being laid over each other.
+    Lay,
     /// They are shown.
     Shown(Box<Laid>),
     /// Why there is nothing to show.
@@ -43,8 +44,8 @@ pub struct Laid {
 pub struct Compare {
     /// How far it is.
     pub stage: Stage,
-    /// The number of the other circuit, once that is there.
-    pub other: Option<u64>,
+    /// The id of the other graph, once that is there.
+    pub other: Option<RequestId>,
     /// Which of the two Enter leads to: 0 is the one on the screen.
     pub side: usize,
     /// Only what stands so is listed; `None` for everything.
@@ -56,11 +57,8 @@ pub struct Compare {
 const EDGES: u16 = 12;
 
 impl Compare {
-    /// Takes what was found, where that is what is waited for.
-    pub fn take(&mut self, generation: u64, result: Result<Arc<Comparison>, String>) -> bool {
-        if !matches!(self.stage, Stage::Lay(waited) if waited == generation) {
-            return false;
-        }
+    /// Takes what was found.
+    pub fn take(&mut self, result: Result<Arc<Comparison>, String>) {
         self.row = 0;
         self.stage = match result {
             Ok(comparison) => {
@@ -69,7 +67,6 @@ impl Compare {
             }
             Err(why) => Stage::Failed(why),
         };
-        true
     }
 
     fn laid(&self) -> Option<&Laid> {
@@ -81,7 +78,7 @@ impl Compare {
 
     /// Whether it shows nodes of the graph on the screen, or is about to.
     pub fn shows_nodes(&self) -> bool {
-        matches!(self.stage, Stage::Lay(_) | Stage::Shown(_))
+        matches!(self.stage, Stage::Lay | Stage::Shown(_))
     }
 
     /// The listed nodes.
@@ -119,18 +116,16 @@ impl Compare {
         let (look, screen) = (&state.look, view::popup_room(state.size));
         match &self.stage {
             Stage::Choose => self.choices(state, screen, buf),
-            Stage::Wait(generation) => {
-                let busy = state
-                    .shelf
-                    .others()
-                    .find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.generation == *generation));
+            Stage::Wait(id) => {
+                let busy =
+                    state.shelf.others().find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
                 let (says, share) = busy.map_or((String::new(), 0.0), |busy| {
                     let share = busy.progress.done as f64 / (busy.progress.total.max(1)) as f64;
                     (format!("{}: {}", busy.progress.phase, busy.prompt), share)
                 });
                 super::ask::render("the other graph", &[says], Some(share), screen, look, state.ticks, buf);
             }
-            Stage::Lay(_) => {
+            Stage::Lay => {
                 let says = ["laying the graphs over each other".to_owned()];
                 super::ask::render("two graphs", &says, None, screen, look, state.ticks, buf);
             }

@@ -34,8 +34,6 @@ const PARTS: [(Part, &str); 3] = [
 
 /// An export being chosen.
 pub struct Export {
-    /// The number of the question that is under way.
-    pub generation: Option<u64>,
     format: usize,
     part: usize,
     theme: Theme,
@@ -49,7 +47,7 @@ impl Export {
     pub fn new(stem: &Path, format: Format) -> Self {
         let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
         let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
-        Self { generation: None, format, part: 0, theme: Theme::Light, path, is_there: false }
+        Self { format, part: 0, theme: Theme::Light, path, is_there: false }
     }
 
     /// What to.

@@ -9,8 +9,6 @@ use ratatui::layout::Rect;
 
 /// What is to be fetched, once it is known what is missing.
 pub struct Fetch {
-    /// The number of the question what that is.
-    pub generation: u64,
     /// The features that are kept.
     pub features: Vec<Feature>,
     /// What is missing of them, and who would be asked.

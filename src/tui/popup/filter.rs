@@ -33,8 +33,9 @@ pub struct FilterPrompt {
     wrong: Option<QueryError>,
     completions: Vec<Completion>,
     row: usize,
-    /// The number of the question that counts what matches, and its answer.
-    counting: Option<u64>,
+    /// Whether what matches is being counted.
+    counting: bool,
+    /// Nodes, edges and undecided nodes.
     counted: Option<[usize; 3]>,
     /// How far back in the history.
     recalled: usize,
@@ -47,7 +48,7 @@ impl FilterPrompt {
     pub fn new(text: String, hides: bool) -> Self {
         let input = Input::new(text);
         let (read, wrong, completions) = (None, None, Vec::new());
-        let (counting, counted, grammar) = (None, None, None);
+        let (counting, counted, grammar) = (false, None, None);
         Self { hides, input, read, wrong, completions, row: 0, counting, counted, recalled: 0, grammar }
     }
 
@@ -62,11 +63,10 @@ impl FilterPrompt {
         self.input.value().trim()
     }
 
-    /// Reads the text where it changed; gives the query where there is one to be counted, which is done under the number
-    /// `generation`. `named` are the filters that were saved, `known` gives the texts that a field has in the graph.
+    /// Reads the text where it changed; gives the query where there is one of which the matches are to be counted. `named`
+    /// are the filters that were saved, `known` gives the texts that a field has in the graph.
     pub fn read(
         &mut self,
-        generation: u64,
         named: &BTreeMap<String, String>,
         known: &dyn Fn(TextField) -> Vec<String>,
     ) -> Option<Query> {
@@ -93,17 +93,15 @@ impl FilterPrompt {
         if !changed {
             return None;
         }
-        (self.counting, self.counted) = (query.is_ok().then_some(generation), None);
+        (self.counting, self.counted) = (query.is_ok(), None);
         query.ok()
     }
 
-    /// Takes the count of what matches; whether it was asked for.
-    pub fn take(&mut self, generation: u64, matches: &Matches) -> bool {
-        let asked = self.counting == Some(generation);
-        if asked {
+    /// Takes the count of what matches, where that is still asked for.
+    pub fn take(&mut self, matches: &Matches) {
+        if self.counting {
             self.counted = Some([matches.n_nodes, matches.n_edges, matches.undecided_nodes]);
         }
-        asked
     }
 
     /// Shows the grammar in the place of the completions, or those again.

@@ -2,9 +2,9 @@
 
 use super::wrap;
 use crate::text;
+use crate::tui::act::CHECK;
 use crate::tui::app::State;
 use crate::tui::theme::Look;
-use crate::tui::truth::Wait;
 use crate::tui::view::key_of;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -50,9 +50,9 @@ pub(super) fn number(value: f64, room: usize, look: &Look) -> (String, Style) {
 }
 
 /// What is being worked on, how far that is, and what stops it.
-pub(super) fn progress(wait: &Wait, state: &State) -> Line {
+pub(super) fn progress(state: &State) -> Line {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-    let progress = &wait.progress;
+    let progress = state.jobs.progress(CHECK).cloned().unwrap_or_default();
     let phase = if progress.phase.is_empty() { "running the model" } else { progress.phase };
     let mut line = vec![
         (format!("{} ", glyphs.spinner[state.ticks % glyphs.spinner.len()]), theme.accent),

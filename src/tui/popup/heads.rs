@@ -74,7 +74,7 @@ fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
             }
             lines.extend(parts(split, width, state));
         }
-        Shown::Known(_, wait) => lines.extend(wait.map(|wait| folio::progress(wait, state))),
+        Shown::Known(_, waits) => lines.extend(waits.then(|| folio::progress(state))),
     }
     lines
 }

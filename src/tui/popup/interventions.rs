@@ -54,7 +54,7 @@ pub fn render(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     }
     if let Some(why) = complaint(panel) {
         lines(&wrap(&look.glyphs.visible(why), usize::from(below.width)), below, look.theme.alert, buf);
-    } else if panel.request.is_some_and(|(_, view, _)| view == View::Effects) {
+    } else if panel.request.is_some_and(|(view, _)| view == View::Effects) {
         lines(&["running the other prompt".to_owned()], below, look.theme.quiet, buf);
     } else if set.list.is_empty() {
         let says = "There is none yet: open this on a feature or a supernode, or swap the features at this position for \

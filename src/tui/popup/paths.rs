@@ -10,8 +10,6 @@ use ratatui::layout::Rect;
 
 /// Paths between two nodes, as far as they are found.
 pub struct Paths {
-    /// The number of the question that they answer.
-    pub generation: u64,
     from: NodeId,
     to: NodeId,
     /// `None` while they are being looked for.
@@ -21,8 +19,8 @@ pub struct Paths {
 
 impl Paths {
     /// Paths from `from` to `to` that are being looked for.
-    pub fn new(generation: u64, from: NodeId, to: NodeId) -> Self {
-        Self { generation, from, to, found: None, row: 0 }
+    pub fn new(from: NodeId, to: NodeId) -> Self {
+        Self { from, to, found: None, row: 0 }
     }
 
     /// Takes what was found.

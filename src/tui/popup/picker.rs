@@ -30,10 +30,12 @@ pub struct Picker {
     pub quest: Quest,
     input: Input,
     haystack: Haystack,
-    /// The newest answer, and the number of its question.
-    found: Option<(u64, Found)>,
-    /// The number of the question that is waited for, and what it asks.
-    asked: Option<(u64, String)>,
+    /// The newest answer.
+    found: Option<Found>,
+    /// What was asked for last.
+    asked: Option<String>,
+    /// Whether the newest answer is one to that.
+    is_newest: bool,
     /// The answer that is waited for is to be taken at once.
     accepts: bool,
     row: usize,
@@ -42,7 +44,16 @@ pub struct Picker {
 impl Picker {
     /// Picks from `haystack`.
     pub fn new(quest: Quest, haystack: Haystack) -> Self {
-        Self { quest, input: Input::default(), haystack, found: None, asked: None, accepts: false, row: 0 }
+        Self {
+            quest,
+            input: Input::default(),
+            haystack,
+            found: None,
+            asked: None,
+            is_newest: false,
+            accepts: false,
+            row: 0,
+        }
     }
 
     /// Edits what is typed; whether there was room for all of it.
@@ -51,39 +62,32 @@ impl Picker {
         line::edit(&mut self.input, edit)
     }
 
-    /// What is to be found, where that was not asked yet; the question gets the number `generation`.
-    pub fn ask(&mut self, generation: u64) -> Option<(Haystack, String)> {
+    /// What is to be found, where that was not asked yet.
+    pub fn ask(&mut self) -> Option<(Haystack, String)> {
         let query = self.query();
-        if self.asked.as_ref().is_some_and(|(_, asked)| *asked == query) {
+        if self.asked.as_ref() == Some(&query) {
             return None;
         }
-        self.asked = Some((generation, query.clone()));
+        self.asked = Some(query.clone());
+        self.is_newest = false;
         Some((self.haystack.clone(), query))
     }
 
-    /// Takes an answer. Whether it is to be accepted at once; `None` where it answers another question.
-    pub fn take(&mut self, generation: u64, found: Found) -> Option<bool> {
-        self.asked.as_ref().filter(|(asked, _)| *asked == generation)?;
-        self.found = Some((generation, found));
-        self.row = 0;
-        Some(std::mem::take(&mut self.accepts))
+    /// Takes the answer. Whether it is to be accepted at once.
+    pub fn take(&mut self, found: Found) -> bool {
+        (self.found, self.is_newest, self.row) = (Some(found), true, 0);
+        std::mem::take(&mut self.accepts)
     }
 
     /// Whether what is listed answers what is typed and can be accepted; else it will be once it does.
     pub fn accept(&mut self) -> bool {
-        let number = |found: &(u64, Found)| found.0;
-        let newest = self.found.as_ref().map(number) == self.asked.as_ref().map(|(asked, _)| *asked);
-        self.accepts = !newest;
-        newest
-    }
-
-    fn found(&self) -> Option<&Found> {
-        self.found.as_ref().map(|(_, found)| found)
+        self.accepts = !self.is_newest;
+        self.is_newest
     }
 
     /// Up and down the list.
     pub fn move_by(&mut self, by: isize) {
-        let last = self.found().map_or(0, |found| found.order.len()).saturating_sub(1);
+        let last = self.found.as_ref().map_or(0, |found| found.order.len()).saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
 
@@ -94,7 +98,7 @@ impl Picker {
 
     /// The entry under the cursor.
     pub fn chosen(&self) -> Option<&Entry> {
-        self.found()?.entries().nth(self.row)
+        self.found.as_ref()?.entries().nth(self.row)
     }
 
     /// The key that is typed behind a command's name, as in `jump 3`.
@@ -106,7 +110,7 @@ impl Picker {
 
     /// The nodes among what was found, best first, and the index of the chosen one among them.
     pub fn nodes(&self) -> (Vec<NodeId>, usize) {
-        let Some(found) = self.found() else { return (Vec::new(), 0) };
+        let Some(found) = self.found.as_ref() else { return (Vec::new(), 0) };
         let nodes = found.entries().enumerate().filter(|(_, entry)| !entry.stands_back);
         let nodes: Vec<_> = nodes
             .filter_map(|(at, entry)| match entry.target {
@@ -163,7 +167,7 @@ impl Picker {
         buf.set_string(area.right().saturating_sub(width), area.y, &count, theme.quiet);
 
         let list = Rect { y: area.y + 2, height: area.height - 2, ..area };
-        let Some(found) = self.found() else { return Some(cursor) };
+        let Some(found) = self.found.as_ref() else { return Some(cursor) };
         if found.order.is_empty() {
             buf.set_stringn(list.x, list.y, "nothing fits", usize::from(list.width), theme.quiet);
         }
@@ -183,7 +187,7 @@ impl Picker {
 
     /// How many fit of how many there are.
     fn count(&self) -> String {
-        let Some(found) = self.found() else { return String::new() };
+        let Some(found) = self.found.as_ref() else { return String::new() };
         let (some, all) = (text::thousands(found.order.len()), text::thousands(found.entries.len()));
         let away = found.entries().filter(|entry| entry.stands_back).count();
         match away {

@@ -14,10 +14,12 @@ pub struct Prompt {
     input: Input,
     /// It is a message, for the chat template.
     is_message: bool,
-    /// What was asked to be read last, and the number of that question.
-    asked: Option<(u64, String, bool)>,
-    /// The newest answer, and the number of its question.
-    reading: Option<(u64, Result<Reading, String>)>,
+    /// What was asked to be read last, and whether as a message.
+    asked: Option<(String, bool)>,
+    /// The newest answer.
+    reading: Option<Result<Reading, String>>,
+    /// Whether it answers what was asked last.
+    is_read: bool,
     /// It is to be traced as soon as it is read.
     accepts: bool,
 }
@@ -35,42 +37,35 @@ struct Chip {
 impl Prompt {
     /// Starts from `text`, which may be a message for the chat template.
     pub fn new(text: String, is_message: bool) -> Self {
-        Self { input: Input::new(text), is_message, asked: None, reading: None, accepts: false }
+        Self { input: Input::new(text), is_message, asked: None, reading: None, is_read: false, accepts: false }
     }
 
-    /// What is to be read, where that was not asked yet, and whether it is a message; the question gets the number
-    /// `generation`.
-    pub fn ask(&mut self, generation: u64) -> Option<(String, bool)> {
+    /// What is to be read, where that was not asked yet, and whether it is a message.
+    pub fn ask(&mut self) -> Option<(String, bool)> {
         let text = self.input.value();
-        if self.asked.as_ref().is_some_and(|(_, asked, message)| asked == text && *message == self.is_message) {
+        if self.asked.as_ref().is_some_and(|(asked, message)| asked == text && *message == self.is_message) {
             return None;
         }
-        self.asked = Some((generation, text.to_owned(), self.is_message));
-        self.accepts = false;
-        Some((text.to_owned(), self.is_message))
+        let wanted = (text.to_owned(), self.is_message);
+        self.asked = Some(wanted.clone());
+        (self.is_read, self.accepts) = (false, false);
+        Some(wanted)
     }
 
-    /// Takes an answer. Whether it is to be traced at once; `None` where it answers another question.
-    pub fn take(&mut self, generation: u64, reading: Result<Reading, String>) -> Option<bool> {
-        self.asked.as_ref().filter(|(asked, ..)| *asked == generation)?;
-        self.reading = Some((generation, reading));
-        Some(std::mem::take(&mut self.accepts))
+    /// Takes the answer. Whether it is to be traced at once.
+    pub fn take(&mut self, reading: Result<Reading, String>) -> bool {
+        (self.reading, self.is_read) = (Some(reading), true);
+        std::mem::take(&mut self.accepts)
     }
 
     /// Whether what is typed is read and can be accepted; else it will be once it is.
     pub fn accept(&mut self) -> bool {
-        let is_read = self.is_read();
-        self.accepts = !is_read;
-        is_read
-    }
-
-    fn is_read(&self) -> bool {
-        let asked = self.asked.as_ref().map(|(asked, ..)| *asked);
-        asked.is_some() && self.reading.as_ref().map(|(read, _)| *read) == asked
+        self.accepts = !self.is_read;
+        self.is_read
     }
 
     fn reading(&self) -> Option<&Reading> {
-        self.reading.as_ref().and_then(|(_, reading)| reading.as_ref().ok())
+        self.reading.as_ref()?.as_ref().ok()
     }
 
     /// Takes it as a message for the chat template, or as the prompt itself again.
@@ -88,7 +83,7 @@ impl Prompt {
     /// Replaces the first unknown word by the nearest known one.
     pub fn take_nearest(&mut self) {
         let Some(UnknownWord { word, nearest }) =
-            self.reading().filter(|_| self.is_read()).and_then(|reading| reading.unknown.first())
+            self.reading().filter(|_| self.is_read).and_then(|reading| reading.unknown.first())
         else {
             return;
         };
@@ -179,7 +174,7 @@ impl Prompt {
     }
 
     fn notes(&self) -> Vec<(String, bool)> {
-        let Some((_, reading)) = &self.reading else { return Vec::new() };
+        let Some(reading) = &self.reading else { return Vec::new() };
         match reading {
             Err(why) => vec![(why.clone(), true)],
             Ok(reading) if reading.unknown.is_empty() => {
@@ -218,8 +213,8 @@ mod tests {
         let unknown = vec![UnknownWord { word: "Dalas".into(), nearest: vec!["Dallas".into()] }];
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dalas and Dalasville", "it is not read yet");
-        assert!(prompt.ask(1).is_some() && prompt.ask(2).is_none());
-        assert_eq!(prompt.take(1, Ok(Reading { unknown, ..Reading::default() })), Some(false));
+        assert!(prompt.ask().is_some() && prompt.ask().is_none());
+        assert!(!prompt.take(Ok(Reading { unknown, ..Reading::default() })));
         assert_eq!(prompt.ready(), None);
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dallas and Dalasville");

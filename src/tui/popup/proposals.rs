@@ -9,20 +9,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// The proposals that are left.
+#[derive(Default)]
 pub struct Proposals {
-    /// The number of the question that they answer.
-    pub generation: u64,
     /// `None` while they are being looked for.
     left: Option<Vec<Proposal>>,
     row: usize,
 }
 
 impl Proposals {
-    /// Proposals that are being looked for.
-    pub fn new(generation: u64) -> Self {
-        Self { generation, left: None, row: 0 }
-    }
-
     /// Takes what was found.
     pub fn take(&mut self, found: Vec<Proposal>) {
         self.left = Some(found);

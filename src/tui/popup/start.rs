@@ -6,6 +6,8 @@ use crate::job::Progress;
 use crate::service::models::{Choice, Here};
 use crate::session::RecentGraph;
 use crate::text;
+use crate::tui::act::ERRAND;
+use crate::tui::app::State;
 use crate::tui::keymap::Context;
 use crate::tui::popup::ask;
 use crate::tui::shelf::name_of;
@@ -14,9 +16,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 /// What the popup is at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Looking what there is.
+    #[default]
     Listing,
     /// The person chooses.
     Choosing,
@@ -33,13 +36,10 @@ pub enum Stage {
 }
 
 /// What there is to choose from: graphs first, then models.
+#[derive(Default)]
 pub struct Start {
     /// What the popup is at.
     pub stage: Stage,
-    /// The errand whose answer is waited for.
-    pub generation: u64,
-    /// How far the errand is.
-    pub progress: Progress,
     /// Why the last errand failed.
     pub failure: Option<String>,
     graphs: Vec<RecentGraph>,
@@ -62,20 +62,6 @@ const NAME: usize = 18;
 const SIZE: usize = 10;
 
 impl Start {
-    /// Before the list is there; `generation` is that of the errand that brings it.
-    pub fn new(generation: u64) -> Self {
-        Self {
-            stage: Stage::Listing,
-            generation,
-            progress: Progress::default(),
-            failure: None,
-            graphs: Vec::new(),
-            choices: Vec::new(),
-            server: String::new(),
-            at: 0,
-        }
-    }
-
     /// Where keys go.
     pub fn context(&self) -> Context {
         if self.stage == Stage::Choosing { Context::Start } else { Context::Ask }
@@ -130,8 +116,10 @@ impl Start {
     }
 
     /// Draws the list and, over it, what is asked or waited for.
-    pub fn render(&self, screen: Rect, look: &Look, ticks: usize, buf: &mut Buffer) -> Option<Position> {
+    pub fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let look = &state.look;
         let theme = &look.theme;
+        let progress = state.jobs.progress(ERRAND).cloned().unwrap_or_default();
         let width = screen.width.saturating_sub(4).min(110);
         let inner_width = usize::from(width.saturating_sub(4)).max(1);
         let failure =
@@ -168,12 +156,12 @@ impl Start {
             buf.set_stringn(area.x, y, line, usize::from(area.width), theme.alert);
         }
         let title = if self.stage == Stage::Loading { "load" } else { "download" };
-        ask::render(title, &self.question(), self.bar(), screen, look, ticks, buf);
+        ask::render(title, &self.question(&progress), self.bar(&progress), screen, look, state.ticks, buf);
         None
     }
 
     /// What is asked, or waited for, in lines; none while the person chooses.
-    fn question(&self) -> Vec<String> {
+    fn question(&self, progress: &Progress) -> Vec<String> {
         let Some(Choice { name, model, transcoder, here, .. }) = self.chosen() else { return Vec::new() };
         let called = if name.is_empty() { transcoder } else { name };
         match &self.stage {
@@ -196,17 +184,17 @@ impl Start {
             }
             Stage::Downloading(_) => vec![format!(
                 "{called}: {} {} of {}",
-                if self.progress.phase.is_empty() { "downloading" } else { self.progress.phase },
-                Bytes(self.progress.done),
-                Bytes(self.progress.total),
+                if progress.phase.is_empty() { "downloading" } else { progress.phase },
+                Bytes(progress.done),
+                Bytes(progress.total),
             )],
             Stage::Loading => vec![format!("Loading {called}")],
         }
     }
 
     /// The share that has come, while something is coming.
-    fn bar(&self) -> Option<f64> {
-        let share = self.progress.done as f64 / self.progress.total.max(1) as f64;
+    fn bar(&self, progress: &Progress) -> Option<f64> {
+        let share = progress.done as f64 / progress.total.max(1) as f64;
         matches!(self.stage, Stage::Downloading(_)).then_some(share)
     }
 }

@@ -9,6 +9,8 @@ use crate::job::Progress;
 use crate::service::explain::{ExplainReply, Search};
 use crate::service::library::Feature;
 use crate::text;
+use crate::tui::act::EXPLAIN;
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::keymap::Context;
 use crate::tui::theme::Look;
@@ -29,12 +31,10 @@ pub enum InputMode {
 
 /// Features, and what is known of the chosen one.
 pub struct Reasons {
-    /// The number of the question whose answer is waited for.
-    pub waits: Option<u64>,
+    /// Whether an answer is waited for.
+    waits: bool,
     /// Whether a list is waited for.
     lists: bool,
-    /// How far that is.
-    pub progress: Progress,
     /// What is listed.
     pub search: Search,
     /// Where the selected node is.
@@ -57,9 +57,8 @@ impl Reasons {
     /// About what does not fire at `place`, and about the feature that is selected there.
     pub fn new(place: Place, selected: Option<FeatureAt>) -> Self {
         Self {
-            waits: None,
+            waits: false,
             lists: false,
-            progress: Progress::default(),
             search: Search { position: Some(place), fires_in: None },
             place,
             named: selected,
@@ -78,20 +77,16 @@ impl Reasons {
         if self.input_mode.is_some() { Context::WhyLine } else { Context::Why }
     }
 
-    /// Something is asked, under the number `generation`. Whether a list has to be asked for with it: one that is still
-    /// waited for would not come.
-    pub fn asked(&mut self, generation: u64, lists: bool) -> bool {
-        (self.waits, self.failure, self.progress) = (Some(generation), None, Progress::default());
+    /// Something is asked. Whether a list has to be asked for with it: one that is still waited for would not come.
+    pub fn asked(&mut self, lists: bool) -> bool {
+        (self.waits, self.failure) = (true, None);
         self.lists |= lists;
         self.lists
     }
 
-    /// Takes an answer, where it is the one that is waited for.
-    pub fn take(&mut self, generation: u64, result: Result<ExplainReply, String>) -> bool {
-        if self.waits.take_if(|waited| *waited == generation).is_none() {
-            return false;
-        }
-        self.lists = false;
+    /// Takes the answer.
+    pub fn take(&mut self, result: Result<ExplainReply, String>) {
+        (self.waits, self.lists) = (false, false);
         match result {
             Ok(ExplainReply { listed, why, names }) => {
                 self.names.extend(names);
@@ -103,7 +98,6 @@ impl Reasons {
             }
             Err(why) => self.failure = Some(why),
         }
-        true
     }
 
     /// Lists at the selected node's position, or at all.
@@ -189,14 +183,8 @@ impl Reasons {
     }
 
     /// Draws it; gives where the cursor is.
-    pub fn render(
-        &self,
-        circuit: &Circuit,
-        screen: Rect,
-        look: &Look,
-        ticks: usize,
-        buf: &mut Buffer,
-    ) -> Option<Position> {
+    pub fn render(&self, state: &State, circuit: &Circuit, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let look = &state.look;
         let (width, height) = (screen.width.saturating_sub(2).min(150), screen.height.min(40));
         let area = super::open(screen, width, height, "why it fires, or does not", look, buf);
         let parts = [Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)];
@@ -208,9 +196,9 @@ impl Reasons {
         let room = usize::from(note.width);
         if let Some(why) = &self.failure {
             buf.set_stringn(note.x, note.y, look.glyphs.fit(&look.glyphs.visible(why), room), room, look.theme.alert);
-        } else if self.waits.is_some() {
-            let Progress { phase, done, total, .. } = self.progress;
-            let spinner = look.glyphs.spinner[ticks % look.glyphs.spinner.len()];
+        } else if self.waits {
+            let Progress { phase, done, total } = state.jobs.progress(EXPLAIN).cloned().unwrap_or_default();
+            let spinner = look.glyphs.spinner[state.ticks % look.glyphs.spinner.len()];
             let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
             buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
         } else {
@@ -259,7 +247,7 @@ impl Reasons {
     fn list(&self, called: &Called<'_>, area: Rect, look: &Look, buf: &mut Buffer) {
         let theme = &look.theme;
         let rows: Vec<_> = self.rows().collect();
-        if rows.is_empty() && self.waits.is_none() && self.failure.is_none() {
+        if rows.is_empty() && !self.waits && self.failure.is_none() {
             buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
         }
         let lines = usize::from(area.height);

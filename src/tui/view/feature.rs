@@ -2,9 +2,11 @@
 
 use super::{Pen, Side as End, note};
 use crate::features::{Label, LabelOrigin};
+use crate::job::Progress;
 use crate::service::library::{Feature, FeatureSet};
 use crate::text;
 use crate::tui::act;
+use crate::tui::act::READ_FEATURE;
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, PromotedTokens};
 use crate::tui::features::{Access, Card, Known, Reading, on_prompt};
@@ -340,8 +342,10 @@ impl Sheet<'_> {
         match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
             // What is read at once does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
-            (Some(Reading::Pending { phase: "", .. }), _) => waits("reading"),
-            (Some(Reading::Pending { phase, .. }), _) => waits(&format!("{phase}; Ctrl-c stops")),
+            (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
+                Some(Progress { phase, .. }) if !phase.is_empty() => waits(&format!("{phase}; Ctrl-c stops")),
+                _ => waits("reading"),
+            },
             (Some(Reading::Failed(why)), _) => {
                 wrapped(&format!("{why}; {} asks again", key("fetch-labels")), theme.quiet)
             }

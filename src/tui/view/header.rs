@@ -53,7 +53,7 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn names(state: &State) -> String {
-    let (model, transcoder, device) = match (&state.circuit, &state.tracer) {
+    let (model, transcoder, device) = match (&state.circuit, &state.jobs.services.tracer) {
         (Some(circuit), _) => {
             let made_from = &circuit.traced.document.origin;
             (made_from.model.clone(), made_from.transcoder.clone(), made_from.device.clone())

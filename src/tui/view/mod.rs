@@ -106,7 +106,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
         }
         Some(Popup::Why(reasons)) => {
             let circuit = state.circuit.as_ref()?;
-            reasons.render(circuit, popup_room(state.size), &state.look, state.ticks, buf)
+            reasons.render(state, circuit, popup_room(state.size), buf)
         }
         Some(Popup::Compare(compare)) => {
             if let Some(circuit) = &state.circuit {
@@ -122,7 +122,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
             heads::render(state, popup_room(state.size), buf);
             None
         }
-        Some(Popup::Start(start)) => start.render(popup_room(state.size), &state.look, state.ticks, buf),
+        Some(Popup::Start(start)) => start.render(state, popup_room(state.size), buf),
         None => None,
     }
 }

@@ -3,6 +3,7 @@
 use super::Pen;
 use crate::graph::{Extent, InfluenceOf};
 use crate::text;
+use crate::tui::act::PRUNE;
 use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
 use crate::tui::subgraph::Pinned;
@@ -68,7 +69,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let (graph, kept, scores) = (&traced.document.graph, &traced.kept, traced.scores);
     let now = circuit.edits.now();
     // While it is being pruned anew, what is shown are the old counts.
-    let counts = if state.pruning.is_some() { theme.faint } else { theme.text };
+    let counts = if state.jobs.is_waiting(PRUNE) { theme.faint } else { theme.text };
     let label = |full, short, bare| match detail {
         Detail::Full | Detail::Medium => full,
         Detail::Short | Detail::Brief => short,

@@ -134,13 +134,13 @@ fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
 /// What is found, or said in place of that.
 fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
     let (look, width) = (&state.look, usize::from(width));
-    let (answer, wait) = match circuit.truth.shown() {
+    let (answer, waits) = match circuit.truth.shown() {
         Shown::Why(why) => {
             let says = format!("{}; {} checks it again", look.glyphs.visible(why), key_of("verify-again", state));
             let says = if circuit.truth.question().is_some() { says } else { look.glyphs.visible(why) };
             return Body::Lines(folio::wrapped(&says, width, look.theme.alert));
         }
-        Shown::Known(answer, wait) => (answer, wait),
+        Shown::Known(answer, waits) => (answer, waits),
     };
     let mut lines = match answer {
         Some(Answer::Subgraph(found)) => return Body::Pairs(found),
@@ -153,7 +153,7 @@ fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
     {
         lines.splice(0..0, folio::wrapped(caveat, width, look.theme.alert));
     }
-    lines.extend(wait.map(|wait| folio::progress(wait, state)));
+    lines.extend(waits.then(|| folio::progress(state)));
     Body::Lines(lines)
 }
 

@@ -1,8 +1,7 @@
 //! Who saves the sessions of the circuits, and what could not be saved.
 
 use crate::session::{Saver, SessionFile};
-use crate::tui::message::Msg;
-use crate::tui::slot::Wake;
+use crate::tui::runtime::jobs::{RequestId, Wake};
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,12 +17,22 @@ pub struct Closing {
     pub elsewhere: Vec<PathBuf>,
 }
 
-/// The savers of all circuits.
-#[derive(Default)]
-pub(super) struct Sessions {
-    /// By the number of the circuit.
-    savers: BTreeMap<u64, Saver>,
-    /// Those of circuits that are gone, and whether what was left then was tried to be saved.
+/// What has come of saving, to be taken note of.
+pub enum Saving {
+    /// Something that the person has to be told.
+    Notice(String),
+    /// Why sessions are not saved; empty where all are again.
+    Unsaved(Vec<String>),
+    /// Everything was saved that could be.
+    Tried,
+}
+
+/// The savers of all graphs.
+pub struct Sessions {
+    wake: Wake,
+    /// By the id of the graph.
+    savers: BTreeMap<RequestId, Saver>,
+    /// Those of graphs that are gone, and whether what was left then was tried to be saved.
     parting: Vec<(Saver, Receiver<()>)>,
     /// Those that save before the program is left.
     leaving: Option<Vec<Receiver<()>>>,
@@ -32,32 +41,37 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Saves the session of a circuit into `file` from now on.
+    /// No saver yet. `wake` is called when something has come of saving.
+    pub fn new(wake: Wake) -> Self {
+        Self { wake, savers: BTreeMap::new(), parting: Vec::new(), leaving: None, told: Vec::new() }
+    }
+
+    /// Saves the session of a graph into `file` from now on.
     ///
     /// # Errors
     /// Why that is not possible.
-    pub fn begin(&mut self, circuit: u64, file: SessionFile, wake: &Wake) -> Result<(), String> {
-        let wake = Arc::clone(wake);
+    pub fn begin(&mut self, graph: RequestId, file: SessionFile) -> Result<(), String> {
+        let wake = Arc::clone(&self.wake);
         let saver = Saver::start(file, move || wake());
         let saver = saver.map_err(|error| format!("the session cannot be saved: {error}"))?;
-        self.savers.insert(circuit, saver);
+        self.savers.insert(graph, saver);
         Ok(())
     }
 
-    /// The saver of a circuit.
-    pub fn of(&self, circuit: u64) -> Option<&Saver> {
-        self.savers.get(&circuit)
+    /// The saver of a graph.
+    pub fn of(&self, graph: RequestId) -> Option<&Saver> {
+        self.savers.get(&graph)
     }
 
-    /// Lets go of a circuit's saver once it has saved what is left.
-    pub fn part(&mut self, circuit: u64) {
-        if let Some(saver) = self.savers.remove(&circuit) {
+    /// Lets go of a graph's saver once it has saved what is left.
+    pub fn part(&mut self, graph: RequestId) {
+        if let Some(saver) = self.savers.remove(&graph) {
             let tried = saver.flush();
             self.parting.push((saver, tried));
         }
     }
 
-    /// Disconnected once what is left of circuits that are gone was tried to be saved.
+    /// Disconnected once what is left of graphs that are gone was tried to be saved.
     pub fn parted(&self) -> Vec<Receiver<()>> {
         self.parting.iter().map(|(_, tried)| tried.clone()).collect()
     }
@@ -80,20 +94,20 @@ impl Sessions {
         self.savers.values().chain(self.parting.iter().map(|(saver, _)| saver)).map(Saver::flush).collect()
     }
 
-    /// What has come of the saving.
-    pub fn answers(&mut self) -> Vec<Msg> {
+    /// What has come of saving since this was asked last.
+    pub fn news(&mut self) -> Vec<Saving> {
         let all = || self.savers.values().chain(self.parting.iter().map(|(saver, _)| saver));
-        let mut answers: Vec<Msg> = all().filter_map(Saver::notice).map(Msg::Notice).collect();
+        let mut news: Vec<Saving> = all().filter_map(Saver::notice).map(Saving::Notice).collect();
         let unsaved: Vec<String> = all().filter_map(Saver::trouble).collect();
         self.parting.retain(|(saver, tried)| !is_tried(tried) || saver.trouble().is_some());
         if self.told != unsaved {
             self.told.clone_from(&unsaved);
-            answers.push(Msg::Unsaved(unsaved));
+            news.push(Saving::Unsaved(unsaved));
         }
         if self.leaving.take_if(|leaving| leaving.iter().all(is_tried)).is_some() {
-            answers.push(Msg::SavedAll);
+            news.push(Saving::Tried);
         }
-        answers
+        news
     }
 
     /// Whether nothing was asked for that is still to come.

@@ -1,0 +1,562 @@
+//! Long work on threads: one thread a kind of work, the newest request first.
+
+use crate::job::{Job, Monitor, Progress};
+use crate::service::models::Models;
+use crate::service::tracing::Tracer;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Is called from any thread when a result can be taken.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// A change to the state, made on the thread of the screen.
+pub type Update<S> = Box<dyn FnOnce(&mut S)>;
+
+/// What jobs work with.
+#[derive(Clone, Default)]
+pub struct Services {
+    /// Who traces and answers for the model; `None` where there is no model.
+    pub tracer: Option<Arc<dyn Tracer>>,
+    /// Who knows which models there are.
+    pub models: Option<Arc<dyn Models>>,
+    /// The folder of what is the program's own, for the sessions of graphs without a file.
+    pub data: Option<PathBuf>,
+}
+
+impl Services {
+    /// Asks the model for something.
+    ///
+    /// # Errors
+    /// There is no model, or what it says of the failure.
+    pub fn ask<T>(&self, ask: impl FnOnce(&dyn Tracer) -> anyhow::Result<T>) -> Result<T, String> {
+        let tracer = self.tracer.as_deref().ok_or("needs the model, which is not loaded")?;
+        ask(tracer).map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// Tells a request from all others of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+/// A kind of work. At most one job of a kind runs at a time: a newer one stops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobKey {
+    name: &'static str,
+    answers_all: bool,
+    of_graph: bool,
+    writes: bool,
+}
+
+impl JobKey {
+    /// Work of which only the newest result counts. `name` is unique, and that of the thread.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, answers_all: false, of_graph: false, writes: false }
+    }
+
+    /// The same where every result counts, that of a job that was stopped for a newer one too.
+    pub const fn answering_all(self) -> Self {
+        Self { answers_all: true, ..self }
+    }
+
+    /// The same where nothing counts any more once another graph is on the screen.
+    pub const fn of_graph(self) -> Self {
+        Self { of_graph: true, ..self }
+    }
+
+    /// The same where what is being written is written to its end when the program is left.
+    pub const fn writing(self) -> Self {
+        Self { writes: true, ..self }
+    }
+}
+
+/// Hands on what there is of a result before all of it is there.
+pub struct Teller<P> {
+    newest: Arc<Mutex<Option<P>>>,
+    wake: Wake,
+}
+
+impl<P> Teller<P> {
+    /// Tells this, in place of what was told before and not taken yet.
+    pub fn tell(&self, part: P) {
+        self.change(|newest| *newest = Some(part));
+    }
+
+    /// Changes what was told and not taken yet.
+    pub fn change(&self, change: impl FnOnce(&mut Option<P>)) {
+        change(&mut lock(&self.newest));
+        (self.wake)();
+    }
+
+    /// Takes back what was told and not taken yet.
+    pub fn take_back(&self) {
+        *lock(&self.newest) = None;
+    }
+}
+
+type Work<T, P> = Box<dyn FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, String> + Send>;
+type Told<S, P> = Rc<dyn Fn(&mut S, P)>;
+type Apply<S, T> = Box<dyn FnOnce(&mut S, Result<T, String>)>;
+
+/// A job of any kind of result.
+trait AnyJob<S> {
+    fn start(&mut self, name: &'static str, services: Services, wake: &Wake);
+    /// Ends it before it began.
+    fn refuse(&mut self);
+    fn told(&mut self) -> Option<Update<S>>;
+    fn result(&mut self) -> Option<Update<S>>;
+    fn progress(&self) -> Option<Progress>;
+    fn stop(&self);
+    fn wait(&self, limit: Duration);
+}
+
+struct Typed<S, T, P> {
+    work: Option<Work<T, P>>,
+    job: Option<Job<Result<T, String>>>,
+    /// Why there is no job.
+    failed: Option<String>,
+    newest: Arc<Mutex<Option<P>>>,
+    told: Told<S, P>,
+    apply: Option<Apply<S, T>>,
+}
+
+impl<S: 'static, T: Send + 'static, P: Send + 'static> AnyJob<S> for Typed<S, T, P> {
+    fn start(&mut self, name: &'static str, services: Services, wake: &Wake) {
+        let Some(work) = self.work.take() else { return };
+        let teller = Teller { newest: Arc::clone(&self.newest), wake: Arc::clone(wake) };
+        let wake = Arc::clone(wake);
+        match Job::spawn(name, move |monitor| work(&services, monitor, &teller), move || wake()) {
+            Ok(job) => self.job = Some(job),
+            Err(error) => self.failed = Some(format!("no thread for it could be started: {error}")),
+        }
+    }
+
+    fn refuse(&mut self) {
+        self.failed = Some("it was stopped before it began".to_owned());
+    }
+
+    fn told(&mut self) -> Option<Update<S>> {
+        let part = lock(&self.newest).take()?;
+        let told = Rc::clone(&self.told);
+        Some(Box::new(move |state| told(state, part)))
+    }
+
+    fn result(&mut self) -> Option<Update<S>> {
+        let result = match self.failed.take() {
+            Some(why) => Err(why),
+            None => self.job.as_ref()?.try_take()?.unwrap_or_else(|panic| Err(panic_text(panic.as_ref()))),
+        };
+        let apply = self.apply.take()?;
+        Some(Box::new(move |state| apply(state, result)))
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.job.as_ref().map(Job::progress)
+    }
+
+    fn stop(&self) {
+        if let Some(job) = &self.job {
+            job.cancel();
+        }
+    }
+
+    fn wait(&self, limit: Duration) {
+        if let Some(job) = &self.job {
+            // Its result comes too late to be of use.
+            let _ = job.wait(limit);
+        }
+    }
+}
+
+struct Request<S> {
+    id: RequestId,
+    job: Box<dyn AnyJob<S>>,
+    /// Whether somebody waits for its result still.
+    counts: bool,
+}
+
+/// The jobs of a kind.
+struct Lane<S> {
+    key: JobKey,
+    running: Option<Request<S>>,
+    /// Waits for what runs to end.
+    next: Option<Request<S>>,
+    /// Those that ended before they began.
+    refused: VecDeque<Request<S>>,
+    /// How far a job was when it was looked at last.
+    seen: Option<(RequestId, Progress)>,
+}
+
+impl<S> Lane<S> {
+    fn new(key: JobKey) -> Self {
+        Self { key, running: None, next: None, refused: VecDeque::new(), seen: None }
+    }
+
+    /// The request whose result is waited for.
+    fn awaited(&self) -> Option<RequestId> {
+        self.next.as_ref().or(self.running.as_ref().filter(|request| request.counts)).map(|request| request.id)
+    }
+
+    fn refuse_next(&mut self) {
+        if let Some(mut request) = self.next.take() {
+            request.job.refuse();
+            self.refused.push_back(request);
+        }
+    }
+
+    fn stop_running(&self) {
+        if let Some(request) = &self.running {
+            request.job.stop();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.next = None;
+        self.stop_running();
+        if let Some(request) = &mut self.running {
+            request.counts = false;
+        }
+    }
+
+    fn result(&mut self) -> Option<Update<S>> {
+        if let Some(mut request) = self.refused.pop_front() {
+            return request.job.result();
+        }
+        let update = self.running.as_mut()?.job.result()?;
+        self.running.take().filter(|request| request.counts).map(|_| update)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.is_none() && self.next.is_none() && self.refused.is_empty()
+    }
+}
+
+/// All jobs of a screen whose state is an `S`. A job begins at the next [`Jobs::start`]; what comes of it is taken by
+/// [`Jobs::told`] and [`Jobs::result`] and applied to the state.
+pub struct Jobs<S> {
+    /// What jobs work with that are submitted from now on.
+    pub services: Services,
+    wake: Wake,
+    lanes: Vec<Lane<S>>,
+    requests: u64,
+}
+
+impl<S: 'static> Jobs<S> {
+    /// No job yet. `wake` is called when a result can be taken.
+    pub fn new(services: Services, wake: Wake) -> Self {
+        Self { services, wake, lanes: Vec::new(), requests: 0 }
+    }
+
+    /// The id of a request that is about to be submitted.
+    pub fn next_request(&mut self) -> RequestId {
+        self.requests += 1;
+        RequestId(self.requests)
+    }
+
+    /// How many requests there were.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Submits `work`, in place of older work of this key. Its result is given to `apply` where nobody said meanwhile that
+    /// it counts no more.
+    pub fn submit<T: Send + 'static>(
+        &mut self,
+        key: JobKey,
+        work: impl FnOnce(&Services, &Monitor) -> Result<T, String> + Send + 'static,
+        apply: impl FnOnce(&mut S, Result<T, String>) + 'static,
+    ) {
+        let work = |services: &Services, monitor: &Monitor, _: &Teller<()>| work(services, monitor);
+        let id = self.next_request();
+        self.submit_telling(id, key, work, |_, ()| {}, apply);
+    }
+
+    /// The same for work that tells what it has on the way, each part of which is given to `told`.
+    pub fn submit_telling<T: Send + 'static, P: Send + 'static>(
+        &mut self,
+        id: RequestId,
+        key: JobKey,
+        work: impl FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, String> + Send + 'static,
+        told: impl Fn(&mut S, P) + 'static,
+        apply: impl FnOnce(&mut S, Result<T, String>) + 'static,
+    ) {
+        let job: Typed<S, T, P> = Typed {
+            work: Some(Box::new(work)),
+            job: None,
+            failed: None,
+            newest: Arc::default(),
+            told: Rc::new(told),
+            apply: Some(Box::new(apply)),
+        };
+        let request = Request { id, job: Box::new(job), counts: true };
+        let lane = self.lane(key);
+        if key.answers_all {
+            lane.refuse_next();
+            lane.stop_running();
+        } else {
+            lane.forget();
+        }
+        lane.next = Some(request);
+    }
+
+    fn lane(&mut self, key: JobKey) -> &mut Lane<S> {
+        let at = self.lanes.iter().position(|lane| lane.key.name == key.name).unwrap_or_else(|| {
+            self.lanes.push(Lane::new(key));
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at]
+    }
+
+    fn find(&self, key: JobKey) -> Option<&Lane<S>> {
+        self.lanes.iter().find(|lane| lane.key.name == key.name)
+    }
+
+    /// Stops the work of a key. Its result, or that it was stopped, still counts.
+    pub fn stop(&mut self, key: JobKey) {
+        let lane = self.lane(key);
+        lane.refuse_next();
+        lane.stop_running();
+    }
+
+    /// Stops the work on one request. Its result, or that it was stopped, still counts.
+    pub fn stop_request(&mut self, id: RequestId) {
+        let is_it = |request: &Request<S>| request.id == id;
+        for lane in &mut self.lanes {
+            if lane.running.as_ref().is_some_and(is_it) {
+                lane.stop_running();
+            }
+            if lane.next.as_ref().is_some_and(is_it) {
+                lane.refuse_next();
+            }
+        }
+    }
+
+    /// Stops the work of a key, whose result does not count any more.
+    pub fn forget(&mut self, key: JobKey) {
+        self.lane(key).forget();
+    }
+
+    /// Stops all work for the graph that is on the screen, whose results do not count any more.
+    pub fn forget_graph(&mut self) {
+        self.lanes.iter_mut().filter(|lane| lane.key.of_graph).for_each(Lane::forget);
+    }
+
+    /// Whether a result of this key is waited for.
+    pub fn is_waiting(&self, key: JobKey) -> bool {
+        self.find(key).is_some_and(|lane| lane.awaited().is_some())
+    }
+
+    /// Whether nothing runs, and nothing waits to run or to be taken.
+    pub fn is_idle(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
+    }
+
+    /// Looks how far the jobs are.
+    pub fn look_at_progress(&mut self) {
+        for lane in &mut self.lanes {
+            let running = lane.running.as_ref().filter(|request| request.counts);
+            lane.seen = running.and_then(|request| Some((request.id, request.job.progress()?)));
+        }
+    }
+
+    /// How far the job of a key is whose result is waited for, as it was looked at last; `None` where it has not begun.
+    pub fn progress(&self, key: JobKey) -> Option<&Progress> {
+        let lane = self.find(key)?;
+        lane.seen.as_ref().filter(|(id, _)| Some(*id) == lane.awaited()).map(|(_, progress)| progress)
+    }
+
+    /// How far the job of a request is, as it was looked at last.
+    pub fn progress_of(&self, id: RequestId) -> Option<&Progress> {
+        let mut seen = self.lanes.iter().filter_map(|lane| lane.seen.as_ref());
+        seen.find(|(of, _)| *of == id).map(|(_, progress)| progress)
+    }
+
+    /// How many kinds of work there have been; each has a lane, by which its results are taken.
+    pub fn n_lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// What the running job of a lane told since this was taken last.
+    pub fn told(&mut self, lane: usize) -> Option<Update<S>> {
+        self.lanes[lane].running.as_mut().filter(|request| request.counts)?.job.told()
+    }
+
+    /// The next result of a lane, once.
+    pub fn result(&mut self, lane: usize) -> Option<Update<S>> {
+        self.lanes[lane].result()
+    }
+
+    /// Starts what waits, where nothing of its key runs any more. Two of a key never run side by side: a key that is held
+    /// down would otherwise start one after the other.
+    pub fn start(&mut self) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.running.is_none()) {
+            if let Some(mut request) = lane.next.take() {
+                request.job.start(lane.key.name, self.services.clone(), &self.wake);
+                lane.running = Some(request);
+            }
+        }
+    }
+
+    /// Waits, no longer than `limit` each, for the end of jobs that write.
+    pub fn finish_writing(&self, limit: Duration) {
+        for lane in self.lanes.iter().filter(|lane| lane.key.writes) {
+            if let Some(request) = &lane.running {
+                request.job.wait(limit);
+            }
+        }
+    }
+}
+
+/// Lets go of a value on a thread of its own: to free a graph of millions of edges takes longer than a frame may.
+pub fn discard<T: Send + 'static>(value: T) {
+    // Where there is no thread to be had, it is freed here.
+    _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(value));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("this is a fault of the program: {}", said.unwrap_or("no reason was given"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// Everything that was applied, in order.
+    type Log = Vec<String>;
+
+    const NEWEST: JobKey = JobKey::new("newest").of_graph();
+    const ALL: JobKey = JobKey::new("all").answering_all();
+
+    fn jobs() -> Jobs<Log> {
+        Jobs::new(Services::default(), Arc::new(|| {}))
+    }
+
+    /// Submits work that ends when it is told to, or when it is stopped where `hears`.
+    fn submit(jobs: &mut Jobs<Log>, key: JobKey, name: &'static str, hears: bool) -> (RequestId, Sender<()>) {
+        let (end, ends) = channel();
+        let id = jobs.next_request();
+        let work = move |_: &Services, monitor: &Monitor, teller: &Teller<&'static str>| {
+            teller.tell("begun");
+            while ends.try_recv().is_err() {
+                if hears {
+                    monitor.report(name, 1, 2).map_err(|stop| stop.to_string())?;
+                }
+                thread::yield_now();
+            }
+            Ok(name)
+        };
+        let told = move |log: &mut Log, part| log.push(format!("{name} {part}"));
+        let apply = move |log: &mut Log, result: Result<&str, String>| match result {
+            Ok(done) => log.push(done.to_owned()),
+            Err(why) => log.push(format!("{name}: {why}")),
+        };
+        jobs.submit_telling(id, key, work, told, apply);
+        (id, end)
+    }
+
+    /// Runs jobs until something is so, at most until nothing is left to be done.
+    fn run_until(jobs: &mut Jobs<Log>, is_so: impl Fn(&Jobs<Log>, &Log) -> bool) -> Log {
+        let mut log = Log::new();
+        while !is_so(jobs, &log) && !jobs.is_idle() {
+            jobs.start();
+            for lane in 0..jobs.n_lanes() {
+                let updates = [jobs.told(lane), jobs.result(lane)];
+                updates.into_iter().flatten().for_each(|update| update(&mut log));
+            }
+            thread::yield_now();
+        }
+        log
+    }
+
+    fn run(jobs: &mut Jobs<Log>) -> Log {
+        run_until(jobs, |_, _| false)
+    }
+
+    /// Lets a job begin.
+    fn begin(jobs: &mut Jobs<Log>) -> Log {
+        run_until(jobs, |_, log| !log.is_empty())
+    }
+
+    #[test]
+    fn of_a_kind_the_newest_is_answered_alone() {
+        // The first one hears too late that it was stopped, and has its result all the same.
+        let mut jobs = jobs();
+        let (_, end) = submit(&mut jobs, NEWEST, "first", false);
+        assert_eq!(begin(&mut jobs), ["first begun"]);
+        let (_, _passed_over) = submit(&mut jobs, NEWEST, "second", false);
+        let (_, last) = submit(&mut jobs, NEWEST, "third", false);
+        assert!(jobs.is_waiting(NEWEST));
+        end.send(()).unwrap();
+        last.send(()).unwrap();
+        let log = run(&mut jobs);
+        assert_eq!(log.last().map(String::as_str), Some("third"));
+        assert!(log.iter().all(|line| line.starts_with("third")), "{log:?}");
+        assert!(!jobs.is_waiting(NEWEST));
+    }
+
+    #[test]
+    fn every_request_is_answered_once_where_all_count() {
+        let mut jobs = jobs();
+        let _kept = submit(&mut jobs, ALL, "first", true);
+        begin(&mut jobs);
+        let _passed_over = submit(&mut jobs, ALL, "second", true);
+        let (_, end) = submit(&mut jobs, ALL, "third", true);
+        end.send(()).unwrap();
+        let log = run(&mut jobs);
+        let answers: Vec<_> = log.iter().filter(|line| !line.ends_with("begun")).collect();
+        assert_eq!(answers, ["second: it was stopped before it began", "first: cancelled", "third"]);
+    }
+
+    #[test]
+    fn what_is_stopped_is_answered_and_what_is_forgotten_is_not() {
+        let mut jobs = jobs();
+        for stops in [true, false] {
+            let (id, _end) = submit(&mut jobs, NEWEST, "work", true);
+            begin(&mut jobs);
+            if stops {
+                jobs.stop_request(id);
+            } else {
+                jobs.forget_graph();
+                assert!(!jobs.is_waiting(NEWEST) && !jobs.is_idle(), "its thread has not ended yet");
+            }
+            assert_eq!(run(&mut jobs), if stops { vec!["work: cancelled"] } else { Vec::new() });
+        }
+        let (id, _end) = submit(&mut jobs, ALL, "waits", true);
+        jobs.stop_request(id);
+        assert_eq!(run(&mut jobs), ["waits: it was stopped before it began"]);
+    }
+
+    #[test]
+    fn progress_is_that_of_the_job_that_is_waited_for() {
+        let mut jobs = jobs();
+        let (id, _end) = submit(&mut jobs, NEWEST, "first", true);
+        assert_eq!(jobs.progress(NEWEST), None);
+        begin(&mut jobs);
+        while jobs.progress(NEWEST).is_none_or(|progress| progress.total == 0) {
+            jobs.look_at_progress();
+        }
+        assert_eq!(jobs.progress_of(id).map(|progress| progress.phase), Some("first"));
+        let _newer = submit(&mut jobs, NEWEST, "second", true);
+        assert_eq!(jobs.progress(NEWEST), None);
+        jobs.forget(NEWEST);
+        run(&mut jobs);
+    }
+
+    #[test]
+    fn a_fault_in_the_work_is_an_answer() {
+        let mut jobs = jobs();
+        let work = |_: &Services, _: &Monitor| -> Result<(), String> { panic!("on purpose") };
+        jobs.submit(NEWEST, work, |log: &mut Log, result| log.extend(result.err()));
+        assert_eq!(run(&mut jobs), ["this is a fault of the program: on purpose"]);
+    }
+}

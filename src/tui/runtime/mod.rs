@@ -1,0 +1,4 @@
+//! What runs the screen: threads for long work, and the savers of sessions.
+
+pub mod jobs;
+pub mod sessions;
