@@ -1,7 +1,7 @@
 //! Several nodes at once: choosing them, and making supernodes of them.
 
 use super::edits::apply;
-use crate::graph::{Edit, Likeness, proposals};
+use crate::graph::{Edit, SimilarityBounds, proposals};
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
@@ -113,7 +113,7 @@ pub(in crate::tui) fn open_proposals(state: &mut State) {
     state.jobs.submit(
         PROPOSALS,
         move |_, monitor| {
-            let found = proposals(&graph, &kept, &edited, &refused, Likeness::default(), monitor.cancel());
+            let found = proposals(&graph, &kept, &edited, &refused, SimilarityBounds::default(), monitor.cancel());
             found.map_err(|stop| stop.to_string())
         },
         |state, found| {
