@@ -7,6 +7,7 @@
 use crate::attribution::TraceError;
 use crate::attribution::attention_backward::{ActiveTarget, Blocks, Heads, Source, through_attention};
 use crate::attribution::replacement::Replacement;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
 use crate::model::Precision;
 use crate::parallel;
@@ -14,19 +15,6 @@ use candle_core::Tensor;
 
 /// Operations of a matrix product between two checks of the cancel flag: 20 ms at 100 GFLOP/s.
 const PIECE_OPERATIONS: usize = 2_000_000_000;
-
-/// A target of the backward pass.
-#[derive(Clone, Debug)]
-pub struct TargetRow {
-    /// Layer whose feature input it reads; the number of layers for an output.
-    pub layer: usize,
-    /// Position that it reads.
-    pub position: usize,
-    /// Read vector at the residual stream, norms included, `[d]`.
-    pub read: Vec<f32>,
-    /// Constant part of its value: an encoder's bias.
-    pub constant: f32,
-}
 
 /// Rows of the attribution graph that are being computed.
 pub(super) struct Block<'a> {
@@ -129,7 +117,7 @@ impl Replacement<'_> {
             fresh_rows: None,
         };
         let n_layers = self.layers.len();
-        self.join(&mut flow, n_layers)?;
+        self.join(&mut flow, (n_layers, ReadSite::Attention))?;
         let top = targets.iter().map(|target| target.layer.min(n_layers - 1)).max().unwrap_or(0);
         for layer in (0..=top).rev() {
             cancel.check()?;
@@ -143,23 +131,32 @@ impl Replacement<'_> {
                 }
             } else {
                 self.pass_skip(&mut flow, layer, block, cancel)?;
-                self.join(&mut flow, layer)?;
+                self.join(&mut flow, (layer, ReadSite::Mlp))?;
                 self.contract_first_position(&flow, layer, block)?;
             }
             cancel.check()?;
             self.pass_attention(&mut flow, layer, beside_skip, block, cancel)?;
-            if self.parallel_residual {
-                self.join(&mut flow, layer)?;
-            }
+            self.join(&mut flow, (layer, ReadSite::Attention))?;
         }
         self.contract_tokens(&flow, block)
     }
 
-    /// Computes the targets at position 0, which a prompt of one token has.
+    /// Where a target joins on the way down: a layer, and in front of which of its parts. With a parallel residual an MLP
+    /// reads what attention reads.
+    pub(super) fn joins(&self, target: &TargetRow) -> (usize, ReadSite) {
+        (target.layer, if self.parallel_residual { ReadSite::Attention } else { target.site })
+    }
+
+    /// What targets read at position 0.
     fn read_first_position(&self, targets: &[TargetRow], block: &mut Block<'_>) -> Result<(), TraceError> {
-        for (i, target) in targets.iter().enumerate().filter(|(_, target)| target.position == 0) {
-            let streams: Vec<Vec<f32>> = self.first_position[target.layer].to_vec2()?;
-            let dot = |stream: &[f32]| stream.iter().zip(&target.read).map(|(a, b)| a * b).sum::<f32>();
+        for (i, target) in targets.iter().enumerate() {
+            let Some(read) = target.read_at(0, self.d_model) else { continue };
+            let (layer, site) = self.joins(target);
+            let streams: Vec<Vec<f32>> = match site {
+                ReadSite::Attention => self.first_position[layer].to_vec2()?,
+                ReadSite::Mlp => self.first_position_mid[layer].to_vec2()?,
+            };
+            let dot = |stream: &[f32]| stream.iter().zip(read).map(|(a, b)| a * b).sum::<f32>();
             block.values[i * self.n_columns() + self.token_column(0)] += dot(&streams[0]);
             block.constants[i] += dot(&streams[1]);
         }
@@ -171,11 +168,13 @@ impl Replacement<'_> {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
-    /// Adds the targets that read `layer`'s feature input (or the final norm) to the flow.
-    fn join(&self, flow: &mut Flow<'_>, layer: usize) -> Result<(), TraceError> {
+    /// Lets the targets that read `at` this point enter.
+    fn join(&self, flow: &mut Flow<'_>, at: (usize, ReadSite)) -> Result<(), TraceError> {
         let targets = flow.targets;
-        let joins = |target: &TargetRow| target.layer == layer && target.position > 0;
-        let new: Vec<usize> = (0..targets.len()).filter(|i| joins(&targets[*i])).collect();
+        let joins = |target: &TargetRow| self.joins(target) == at && target.position > 0;
+        let new = (0..targets.len()).filter(|i| joins(&targets[*i]));
+        let (several, new): (Vec<usize>, Vec<usize>) = new.partition(|i| targets[*i].reads_several(self.d_model));
+        self.join_spread(flow, &several)?;
         if new.is_empty() {
             return Ok(());
         }
@@ -192,6 +191,45 @@ impl Replacement<'_> {
         flow.fresh = order.iter().map(|i| unsorted[*i as usize]).collect();
         let order = Tensor::from_vec(order, unsorted.len(), &self.device)?;
         flow.fresh_rows = Some(rows.index_select(&order, 0)?);
+        Ok(())
+    }
+
+    /// Lets targets enter that read at all positions up to their own.
+    fn join_spread(&self, flow: &mut Flow<'_>, new: &[usize]) -> Result<(), TraceError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        /// Where a member's rows stand: so far into each block, or from this row on those of positions 1 to its last.
+        enum Rows {
+            InBlocks(usize),
+            From(usize),
+        }
+        let (targets, d, old_rows) = (flow.targets, self.d_model, flow.blocks.rows());
+        let mut reads = Vec::new();
+        let spread = flow.spread.iter().enumerate().map(|(rank, target)| (*target, Rows::InBlocks(rank)));
+        let mut members: Vec<(usize, Rows)> = spread.collect();
+        for target in new {
+            members.push((*target, Rows::From(old_rows + reads.len() / d)));
+            reads.extend_from_slice(&targets[*target].read[d..]);
+        }
+        members.sort_by_key(|(target, _)| std::cmp::Reverse(targets[*target].position));
+        let merged = Blocks::new(self.n_positions, members.iter().map(|(target, _)| targets[*target].position));
+        let mut from = Vec::with_capacity(merged.rows());
+        for k in 1..self.n_positions {
+            from.extend(members[..merged.block(k).1].iter().map(|(_, rows)| match rows {
+                Rows::InBlocks(rank) => (flow.blocks.block(k).0 + rank) as u32,
+                Rows::From(first) => (first + k - 1) as u32,
+            }));
+        }
+        let n_reads = reads.len() / d;
+        let reads = Tensor::from_vec(reads, (n_reads, d), &self.device)?;
+        let rows = match flow.rows.take() {
+            Some(rows) => Tensor::cat(&[&rows, &reads], 0)?,
+            None => reads,
+        };
+        flow.rows = Some(rows.index_select(&Tensor::from_vec(from, merged.rows(), &self.device)?, 0)?);
+        flow.spread = members.into_iter().map(|(target, _)| target).collect();
+        flow.blocks = merged;
         Ok(())
     }
 
@@ -403,7 +441,7 @@ mod tests {
             .flat_map(|layer| (1..ids.len()).map(move |position| (layer, position)))
             .map(|(layer, position)| {
                 let read = (0..d).map(|i| noise(i + 100 * layer + 7 * position)).collect();
-                TargetRow { layer, position, read, constant: 0.5 }
+                TargetRow { layer, site: ReadSite::Mlp, position, read, constant: 0.5 }
             })
             .collect();
         let [held, read_again] = [true, false].map(|held| {

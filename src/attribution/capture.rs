@@ -37,6 +37,8 @@ pub struct Capture {
     pub zeroed: usize,
     /// Layers.
     pub layers: Vec<CapturedLayer>,
+    /// The residual stream in front of each layer, `[P, d]` each; none where it was not asked for.
+    pub streams: Vec<Tensor>,
     /// Divisor of the final norm, `[P, 1]`.
     pub final_divisor: Tensor,
     /// Output of the final norm, `[P, d]`.
@@ -54,6 +56,29 @@ impl Capture {
         ids: &[u32],
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
+        Self::recorded(model, transcoder, ids, false, monitor)
+    }
+
+    /// The same, with the residual stream in front of each layer.
+    ///
+    /// # Errors
+    /// As [`Capture::run`].
+    pub fn with_streams(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        ids: &[u32],
+        monitor: &Monitor,
+    ) -> Result<Self, TraceError> {
+        Self::recorded(model, transcoder, ids, true, monitor)
+    }
+
+    fn recorded(
+        model: &Transformer,
+        transcoder: &Transcoder,
+        ids: &[u32],
+        keeps_streams: bool,
+        monitor: &Monitor,
+    ) -> Result<Self, TraceError> {
         if transcoder.config.is_dictionary() {
             return Err(TraceError::Dictionary(transcoder.name()));
         }
@@ -63,7 +88,9 @@ impl Capture {
             transcoder,
             n_positions: ids.len(),
             zeroed,
+            keeps_streams,
             monitor,
+            streams: Vec::new(),
             patterns: Vec::new(),
             norm_scales: Vec::new(),
             inputs: Vec::new(),
@@ -72,7 +99,8 @@ impl Capture {
         };
         let resid = model.forward(model.prompt(ids)?, &mut kept, monitor.cancel())?;
         let (final_output, final_divisor) = model.last_normed(&resid, None)?;
-        Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), final_divisor, final_output })
+        let streams = std::mem::take(&mut kept.streams);
+        Ok(Self { ids: ids.to_vec(), zeroed, layers: kept.layers(), streams, final_divisor, final_output })
     }
 
     /// Returns the number of tokens, `P`.
@@ -92,7 +120,9 @@ struct Recorder<'a> {
     transcoder: &'a Transcoder,
     n_positions: usize,
     zeroed: usize,
+    keeps_streams: bool,
     monitor: &'a Monitor,
+    streams: Vec<Tensor>,
     patterns: Vec<Tensor>,
     norm_scales: Vec<NormScales>,
     inputs: Vec<Tensor>,
@@ -117,7 +147,10 @@ impl Recorder<'_> {
 impl Hooks for Recorder<'_> {
     type Error = TraceError;
 
-    fn resid_pre(&mut self, layer: usize, _: &mut Tensor) -> Result<(), TraceError> {
+    fn resid_pre(&mut self, layer: usize, resid: &mut Tensor) -> Result<(), TraceError> {
+        if self.keeps_streams {
+            self.streams.push(resid.clone());
+        }
         Ok(self.monitor.report("forward pass", layer as u64, self.model.spec.n_layers as u64)?)
     }
 

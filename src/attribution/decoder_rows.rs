@@ -51,6 +51,12 @@ impl DecoderRows {
         self.segments.iter().map(|segment| segment.count).sum()
     }
 
+    /// The column of each row; the constants have none.
+    pub fn columns(&self) -> Vec<Option<usize>> {
+        let features = self.segments.iter().flat_map(|segment| segment.column..segment.column + segment.count);
+        features.chain(self.error).map(Some).chain([None]).collect()
+    }
+
     /// Returns true where the features' rows are in memory.
     pub fn is_held(&self) -> bool {
         matches!(self.rows, Rows::Held(_))

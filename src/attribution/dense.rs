@@ -6,9 +6,10 @@
 //! are copied to the host once a group, while the card already works on the next one.
 
 use crate::attribution::TraceError;
-use crate::attribution::backward::{Block, TargetRow};
+use crate::attribution::backward::Block;
 use crate::attribution::decoder_rows::DecoderRows;
 use crate::attribution::replacement::Replacement;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
 use crate::model::{Precision, Staging};
 use crate::parallel;
@@ -29,9 +30,18 @@ pub(super) fn group_rows(d: usize, d_attn: usize, d_kv: usize) -> usize {
     (GROUP_OPERATIONS / (2 * d * (d_attn + d_kv)).max(1)).clamp(GROUP_ROWS.0, GROUP_ROWS.1)
 }
 
+/// What the members of a group read, on the device.
+enum Reads {
+    /// Each at one position: `[members, d]`, and which of the positions from 1 on each is at, as ones and zeros
+    /// `[last position, members]`.
+    AtOne(Tensor, Tensor),
+    /// Some of them at several, from position 1 on: `[last position, members, d]`.
+    AtSeveral(Tensor),
+}
+
 /// Targets whose gradients are carried together.
 struct Group {
-    /// Indices of targets, by descending layer, so that those that have joined come first.
+    /// Indices of targets, in the order in which they join: those that have joined are the first ones.
     members: Vec<usize>,
     /// Largest of their positions.
     last: usize,
@@ -53,7 +63,9 @@ fn groups(targets: &[TargetRow], most_rows: usize) -> Vec<Group> {
             None => groups.push(Group { members: vec![target], last: position }),
         }
     }
-    groups.iter_mut().for_each(|group| group.members.sort_by_key(|t| Reverse(targets[*t].layer)));
+    // On the way down, what is read in front of an MLP comes before what is read in front of the attention below it.
+    let order = |target: &TargetRow| Reverse((target.layer, target.site == ReadSite::Mlp));
+    groups.iter_mut().for_each(|group| group.members.sort_by_key(|t| order(&targets[*t])));
     groups
 }
 
@@ -94,8 +106,7 @@ struct Flow<'a> {
     joined: usize,
     /// Number of members that have passed attention and stand at several positions.
     spread: usize,
-    /// Read vectors and positions, as from [`Replacement::send_reads`].
-    reads: (Tensor, Tensor),
+    reads: Reads,
     /// Gradients from position 1 on, `[last position of the group, joined, d]`.
     gradients: Option<Tensor>,
     found: Vec<Found>,
@@ -155,15 +166,21 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Uploads the members' read vectors, `[members, d]`, and their positions from 1 on as one-hot columns,
-    /// `[last position, members]`.
-    fn send_reads(
-        &self,
-        targets: &[TargetRow],
-        group: &Group,
-        staging: &mut Staging,
-    ) -> Result<(Tensor, Tensor), TraceError> {
+    /// Brings to the device what the members read.
+    fn send_reads(&self, targets: &[TargetRow], group: &Group, staging: &mut Staging) -> Result<Reads, TraceError> {
         let (n, d, last) = (group.members.len(), self.d_model, group.last);
+        if group.members.iter().any(|t| targets[*t].reads_several(d)) {
+            let sent = staging.send(last * n * d, &self.device, |numbers| {
+                let rows = numbers.chunks_mut(d).enumerate().collect();
+                parallel::each(rows, last * n * d, |(nth, row): (usize, &mut [f32])| {
+                    match targets[group.members[nth % n]].read_at(1 + nth / n, d) {
+                        Some(read) => row.copy_from_slice(read),
+                        None => row.fill(0.0),
+                    }
+                });
+            })?;
+            return Ok(Reads::AtSeveral(sent.reshape((last, n, d))?));
+        }
         let sent = staging.send(n * (d + last), &self.device, |numbers| {
             let (reads, at) = numbers.split_at_mut(n * d);
             let rows = reads.chunks_mut(d).zip(&group.members).collect();
@@ -175,7 +192,8 @@ impl Replacement<'_> {
                 at.iter_mut().zip(is_there).for_each(|(at, is_there)| *at = is_there);
             }
         })?;
-        Ok((sent.narrow(0, 0, n * d)?.reshape((n, d))?, sent.narrow(0, n * d, n * last)?.reshape((last, n))?))
+        let (reads, at) = (sent.narrow(0, 0, n * d)?, sent.narrow(0, n * d, n * last)?);
+        Ok(Reads::AtOne(reads.reshape((n, d))?, at.reshape((last, n))?))
     }
 
     /// Adds a group's effects to its members' rows.
@@ -215,7 +233,7 @@ impl Replacement<'_> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: (Tensor, Tensor)) -> Self {
+    fn new(frozen: &'a Replacement<'a>, targets: &'a [TargetRow], group: &'a Group, reads: Reads) -> Self {
         Self {
             frozen,
             targets,
@@ -236,7 +254,7 @@ impl<'a> Flow<'a> {
     fn run(mut self, cancel: &Cancel) -> Result<(Vec<Found>, Option<Tensor>, u64), TraceError> {
         let n_layers = self.frozen.layers.len();
         let top = self.group.members.first().map_or(0, |t| self.targets[*t].layer.min(n_layers - 1));
-        self.join(n_layers)?;
+        self.join((n_layers, ReadSite::Attention))?;
         for layer in (0..=top).rev() {
             cancel.check()?;
             self.contract_writes(layer)?;
@@ -245,13 +263,13 @@ impl<'a> Flow<'a> {
                 let beside_skip = self.gradients.clone();
                 self.pass_skip(layer)?;
                 self.pass_attention(layer, beside_skip)?;
-                self.join(layer)?;
             } else {
                 self.pass_skip(layer)?;
-                self.join(layer)?;
+                self.join((layer, ReadSite::Mlp))?;
                 self.contract_first_position(layer)?;
                 self.pass_attention(layer, None)?;
             }
+            self.join((layer, ReadSite::Attention))?;
         }
         self.contract_tokens()?;
         let effects = match self.effects.as_slice() {
@@ -261,10 +279,13 @@ impl<'a> Flow<'a> {
         Ok((self.found, effects, self.operations))
     }
 
-    /// Returns the positions of the members that have joined, and whether each has passed attention.
+    /// The positions of the members that have joined, and whether each has passed attention or reads at several.
     fn members(&self) -> impl Iterator<Item = (usize, bool)> {
         let joined = self.group.members[..self.joined].iter().enumerate();
-        joined.map(|(nth, target)| (self.targets[*target].position, nth < self.spread))
+        joined.map(|(nth, target)| {
+            let target = &self.targets[*target];
+            (target.position, nth < self.spread || target.reads_several(self.frozen.d_model))
+        })
     }
 
     /// Returns the number of rows of gradients that are not zero.
@@ -280,16 +301,20 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Adds the members that read `layer`'s feature input (or the final norm), each at its own position.
-    fn join(&mut self, layer: usize) -> Result<(), TraceError> {
-        let waiting = self.group.members[self.joined..].iter().map(|t| &self.targets[*t]);
-        let new: Vec<&TargetRow> = waiting.take_while(|target| target.layer == layer).collect();
-        if new.is_empty() {
+    /// Lets the members that read `at` this point enter.
+    fn join(&mut self, at: (usize, ReadSite)) -> Result<(), TraceError> {
+        let waiting = self.group.members[self.joined..].iter().map(|t| self.frozen.joins(&self.targets[*t]));
+        let n = waiting.take_while(|joins| *joins == at).count();
+        if n == 0 {
             return Ok(());
         }
-        let (n, (reads, at)) = (new.len(), &self.reads);
-        let reads = reads.narrow(0, self.joined, n)?.unsqueeze(0)?;
-        let fresh = at.narrow(1, self.joined, n)?.unsqueeze(2)?.broadcast_mul(&reads)?;
+        let fresh = match &self.reads {
+            Reads::AtOne(reads, at) => {
+                let reads = reads.narrow(0, self.joined, n)?.unsqueeze(0)?;
+                at.narrow(1, self.joined, n)?.unsqueeze(2)?.broadcast_mul(&reads)?
+            }
+            Reads::AtSeveral(reads) => reads.narrow(1, self.joined, n)?.contiguous()?,
+        };
         self.gradients = Some(match self.gradients.take() {
             Some(gradients) => Tensor::cat(&[&gradients, &fresh], 1)?,
             None => fresh,
@@ -403,14 +428,17 @@ mod tests {
     const CASES: [&str; 5] =
         ["gemma2_clt_jumprelu", "gemma3_plt_jumprelu_skip", "gpt2_plt_relu", "llama_plt_topk", "neox_plt_relu_skip"];
 
-    /// Returns targets at every layer and position, `of_each` of them, in no order.
+    /// Targets at every layer and position, `of_each` of them in front of attention and of MLPs, in no order; every third
+    /// reads at all positions up to its own.
     fn targets(n_layers: usize, n_positions: usize, d: usize, of_each: usize) -> Vec<TargetRow> {
         let noise = |i: usize| ((i as f32 * 12.9898).sin() * 43758.547).fract();
         let count = (n_layers + 1) * n_positions * of_each;
         let nth = |i: usize| {
             let (layer, position) = (i / n_positions % (n_layers + 1), i % n_positions);
-            let read = (0..d).map(|j| noise(j + 31 * i)).collect();
-            TargetRow { layer, position, read, constant: noise(7 * i) }
+            let site = if layer == n_layers || i.is_multiple_of(2) { ReadSite::Attention } else { ReadSite::Mlp };
+            let reads = if i.is_multiple_of(3) { position + 1 } else { 1 };
+            let read = (0..d * reads).map(|j| noise(j + 31 * i)).collect();
+            TargetRow { layer, site, position, read, constant: noise(7 * i) }
         };
         // The step has no divisor in common with the count, so that each is met once.
         let step = (count / 3..)
@@ -463,7 +491,8 @@ mod tests {
             for group in &groups {
                 assert!(group.members.len() == 1 || group.members.len() * group.last <= most_rows);
                 assert!(group.members.iter().all(|t| targets[*t].position <= group.last));
-                assert!(group.members.is_sorted_by_key(|t| Reverse(targets[*t].layer)));
+                let joins = |t: &usize| Reverse((targets[*t].layer, targets[*t].site == ReadSite::Mlp));
+                assert!(group.members.is_sorted_by_key(joins));
             }
         }
     }

@@ -212,12 +212,12 @@ impl Engine {
         self.capture_tokens(&self.read(prompt)?, monitor)
     }
 
-    /// Runs the model on tokens, to intervene on the run.
+    /// One forward pass over tokens, to intervene on and to ask, with the residual streams in front of the layers.
     ///
     /// # Errors
     /// Fails where the weights cannot be read, or the work was stopped.
     pub fn capture_tokens(&self, tokens: &[Token], monitor: &Monitor) -> Result<Capture, TraceError> {
-        Capture::run(&self.model, &self.transcoder, &ids(tokens), monitor)
+        Capture::with_streams(&self.model, &self.transcoder, &ids(tokens), monitor)
     }
 
     /// Returns the SHA-256 of the model's and the transcoder's files, by `model/` or `transcoder/` and name.

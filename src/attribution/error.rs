@@ -26,6 +26,14 @@ pub enum TraceError {
         /// Fault of the target.
         what: String,
     },
+    /// A head's attention cannot be asked for.
+    #[error("{name}: {what}")]
+    Attention {
+        /// The head, or the position.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The transcoder was trained on chats alone.
     #[error(
         "the prompt does not begin with {prefix:?}, which the transcoder leaves out of every prompt; use --chat, which \

@@ -5,10 +5,11 @@
 //! split by the first head on the way or by the last one. Skip connections of transcoders count as residual stream.
 
 use crate::attribution::TraceError;
-use crate::attribution::backward::TargetRow;
 use crate::attribution::replacement::{FrozenLayer, Replacement};
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::job::Cancel;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
+use std::collections::HashMap;
 
 /// Largest share by which half precision and a file's rounding change an edge.
 const ROUNDED: f32 = 0.01;
@@ -89,18 +90,34 @@ impl Replacement<'_> {
     /// # Errors
     /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
-        let (n_layers, d) = (self.layers.len(), self.d_model);
-        let (position, mut written) = self.written_by(column)?;
-        // What it reads has passed the attention of its own layer, unless the two stand side by side.
-        let end = (target.layer + usize::from(!self.parallel_residual)).min(n_layers);
-        let mut all = Tensor::zeros((self.n_positions, d), candle_core::DType::F32, &self.device)?;
+        let written = self.written(&[vec![(column, 1.0)]], cancel)?;
+        self.split_written(target, &written, 0, cancel)
+    }
+
+    /// Splits by heads what the `nth` of some sums of sources, as [`Replacement::written`] gives what they write, has as
+    /// effect on `target`.
+    ///
+    /// # Errors
+    /// A tensor operation failed, or the work was stopped.
+    pub(super) fn split_written(
+        &self,
+        target: &TargetRow,
+        written: &[Option<Tensor>],
+        nth: usize,
+        cancel: &Cancel,
+    ) -> Result<HeadSplit, TraceError> {
+        let d = self.d_model;
+        let added = |layer: usize| written[layer].as_ref().map(|all| all.get(nth)).transpose();
+        // What an MLP reads has passed the attention of its own layer, unless the two stand side by side.
+        let (layer, site) = self.joins(target);
+        let end = layer + usize::from(site == ReadSite::Mlp);
+        let mut all = Tensor::zeros((self.n_positions, d), DType::F32, &self.device)?;
         let mut stays = all.clone();
         let mut begun = false;
         let mut below: Vec<Option<Below>> = Vec::with_capacity(end);
         for layer in 0..end {
             cancel.check()?;
-            if let Some(row) = take(&mut written, layer) {
-                let added = self.placed(&row, position)?;
+            if let Some(added) = added(layer)? {
                 (all, stays) = (all.add(&added)?, stays.add(&added)?);
                 begun = true;
             }
@@ -123,12 +140,10 @@ impl Replacement<'_> {
                 stays = stays.add(&skip.over(&of_stays)?)?;
             }
         }
-        if let Some(row) = take(&mut written, end).filter(|_| target.layer >= end) {
-            let added = self.placed(&row, position)?;
+        if let Some(added) = added(end)?.filter(|_| target.layer >= end) {
             (all, stays) = (all.add(&added)?, stays.add(&added)?);
         }
-        let read = Tensor::from_slice(&target.read, (1, d), &self.device)?;
-        let read = self.placed(&read, target.position)?;
+        let read = self.placed(&Tensor::from_slice(&target.read, (1, d), &self.device)?, target.position)?;
         let total = dot(&read, &all)?;
         let mut split = HeadSplit { total, stays: dot(&read, &stays)?, heads: Vec::new() };
 
@@ -166,31 +181,98 @@ impl Replacement<'_> {
         Ok(split)
     }
 
-    /// Returns the position of a source and the rows `[1, d]` that it writes into the residual stream, each with the
-    /// layer in front of whose attention it is added.
-    fn written_by(&self, column: usize) -> Result<(usize, Vec<(usize, Tensor)>), TraceError> {
-        let first_token = self.n_columns() - self.n_positions;
-        if column >= first_token {
-            let position = column - first_token;
-            return Ok((position, vec![(0, self.embeddings.narrow(0, position, 1)?)]));
+    /// The residual stream in front of a layer's attention that comes from the source in `column`, `[P, d]`.
+    ///
+    /// # Errors
+    /// Decoders cannot be read, or the work was stopped.
+    pub(super) fn carried(&self, column: usize, end: usize, cancel: &Cancel) -> Result<Tensor, TraceError> {
+        let written = self.written(&[vec![(column, 1.0)]], cancel)?;
+        let mut stream = Tensor::zeros((self.n_positions, self.d_model), DType::F32, &self.device)?;
+        for (layer, added) in written.iter().enumerate().take(end + 1) {
+            cancel.check()?;
+            if let Some(added) = added {
+                stream = stream.add(&added.get(0)?)?;
+            }
+            if layer == end {
+                break;
+            }
+            let frozen = &self.layers[layer];
+            let attended = stream.add(&self.head_writes(frozen, &self.head_reads(frozen, &stream)?)?)?;
+            stream = match &frozen.skip {
+                Some(skip) => attended.add(&skip.over(if self.parallel_residual { &stream } else { &attended })?)?,
+                None => attended,
+            };
         }
-        let (mut at, mut written) = (0, Vec::new());
-        for (layer, frozen) in self.layers.iter().enumerate() {
-            for (position, writes) in frozen.writes.iter().enumerate() {
-                let Some(writes) = writes else { continue };
-                let of_feature = writes.segments.iter().find_map(|segment| {
-                    let nth = column.checked_sub(segment.column).filter(|nth| *nth < segment.count)?;
-                    Some(segment.row + nth)
-                });
-                let of_error = (writes.error == Some(column)).then(|| writes.n_rows() - 2);
-                if let Some(row) = of_feature.or(of_error) {
-                    let rows = self.decoders.rows(layer, writes, &frozen.behind, self.d_model)?;
-                    written.push((layer + 1, rows.narrow(0, row, 1)?));
-                    at = position;
+        Ok(stream)
+    }
+
+    /// What sums of sources, each a column and what it is multiplied with, write into the residual stream, by the layer in
+    /// front of whose attention it then stands: `[sums, P, d]` each.
+    ///
+    /// # Errors
+    /// Decoders cannot be read, or the work was stopped.
+    pub(super) fn written(
+        &self,
+        sums: &[Vec<(usize, f32)>],
+        cancel: &Cancel,
+    ) -> Result<Vec<Option<Tensor>>, TraceError> {
+        let (n, d, p) = (sums.len(), self.d_model, self.n_positions);
+        let mut of_column: HashMap<usize, Vec<(usize, f32)>> = HashMap::new();
+        for (nth, (column, factor)) in
+            sums.iter().enumerate().flat_map(|(nth, sum)| sum.iter().map(move |it| (nth, it)))
+        {
+            of_column.entry(*column).or_default().push((nth, *factor));
+        }
+        // By which each row is multiplied in each sum, `[sums, rows]`; nothing where no row is in any.
+        let factors = |columns: &[Option<usize>]| {
+            let mut all: Option<Vec<f32>> = None;
+            for (row, column) in columns.iter().enumerate() {
+                for (nth, factor) in column.and_then(|column| of_column.get(&column)).into_iter().flatten() {
+                    all.get_or_insert_with(|| vec![0.0; n * columns.len()])[nth * columns.len() + row] = *factor;
                 }
             }
+            all
+        };
+        let product = |factors: Vec<f32>, rows: &Tensor| -> Result<Vec<f32>, TraceError> {
+            let factors = Tensor::from_vec(factors, (n, rows.dim(0)?), &self.device)?;
+            Ok(factors.matmul(rows)?.flatten_all()?.to_vec1()?)
+        };
+        let tensor = |parts: Vec<(usize, Vec<f32>)>| -> Result<Option<Tensor>, TraceError> {
+            if parts.is_empty() {
+                return Ok(None);
+            }
+            let mut all = vec![0.0f32; n * p * d];
+            for (position, part) in parts {
+                for (nth, row) in part.chunks(d).enumerate() {
+                    let start = (nth * p + position) * d;
+                    all[start..start + d].copy_from_slice(row);
+                }
+            }
+            Ok(Some(Tensor::from_vec(all, (n, p, d), &self.device)?))
+        };
+        let mut tokens = Vec::new();
+        for position in 0..p {
+            if let Some(factors) = factors(&[Some(self.token_column(position))]) {
+                tokens.push((position, product(factors, &self.embeddings.narrow(0, position, 1)?)?));
+            }
         }
-        Ok((at, written))
+        let mut all = vec![tensor(tokens)?];
+        for (layer, frozen) in self.layers.iter().enumerate() {
+            cancel.check()?;
+            let mut parts = Vec::new();
+            for (position, writes) in frozen.writes.iter().enumerate() {
+                let Some(writes) = writes else { continue };
+                if let Some(factors) = factors(&writes.columns()) {
+                    let rows = self.decoders.rows(layer, writes, &frozen.behind, d)?;
+                    parts.push((position, product(factors, &rows)?));
+                }
+            }
+            if !parts.is_empty() {
+                self.decoders.release(layer);
+            }
+            all.push(tensor(parts)?);
+        }
+        Ok(all)
     }
 
     /// Returns `[P, d]` with `row` `[1, d]` at `position` and zeros elsewhere.
@@ -232,11 +314,6 @@ impl Replacement<'_> {
         let joined = at_values.transpose(0, 1)?.contiguous()?.flatten_from(1)?;
         Ok(self.precision.product(&joined, &frozen.value)?)
     }
-}
-
-fn take(written: &mut Vec<(usize, Tensor)>, layer: usize) -> Option<Tensor> {
-    let at = written.iter().position(|(before, _)| *before == layer)?;
-    Some(written.swap_remove(at).1)
 }
 
 fn dot(a: &Tensor, b: &Tensor) -> Result<f32, TraceError> {

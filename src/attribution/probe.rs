@@ -1,8 +1,8 @@
 //! The local replacement model of one prompt, to ask single rows and edges of.
 
-use crate::attribution::backward::TargetRow;
 use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
+use crate::attribution::target_row::TargetRow;
 use crate::attribution::{Capture, Engine, Replacement, TraceError};
 use crate::graph::{AttributionGraph, FeatureAt, NodeKind, Token};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -49,6 +49,26 @@ impl Asked {
 }
 
 impl Source {
+    /// Its id in graph JSON, on a prompt of `tokens`.
+    ///
+    /// # Panics
+    /// Where the prompt is shorter.
+    pub fn id(&self, tokens: &[Token]) -> String {
+        match self {
+            Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
+            Self::Error(layer, position) => format!("{layer}_-1_{position}"),
+            Self::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
+        }
+    }
+
+    /// Its place in the prompt.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Feature(at) => at.position,
+            Self::Error(_, position) | Self::Token(position) => *position,
+        }
+    }
+
     /// Returns the source that this node of a graph stands for.
     ///
     /// # Errors
@@ -109,9 +129,9 @@ impl Inactive {
 /// Local replacement model of a prompt.
 #[derive(Debug)]
 pub struct Probe<'a> {
-    engine: &'a Engine,
-    capture: Capture,
-    frozen: Replacement<'a>,
+    pub(super) engine: &'a Engine,
+    pub(super) capture: Capture,
+    pub(super) frozen: Replacement<'a>,
     readers: Readers,
     active: Vec<FeatureAt>,
 }
@@ -151,6 +171,11 @@ impl<'a> Probe<'a> {
         &self.active
     }
 
+    /// Columns of a row: see [`Probe::source`].
+    pub fn n_columns(&self) -> usize {
+        self.frozen.n_columns()
+    }
+
     /// Returns the number of leading positions at which no feature counts as active.
     pub fn zeroed(&self) -> usize {
         self.capture.zeroed
@@ -183,6 +208,26 @@ impl<'a> Probe<'a> {
             Source::Error(..) => None,
             Source::Token(position) => Some(self.active.len() + n_layers * n_positions + within(position)?),
         }
+    }
+
+    /// The run at which it is frozen.
+    pub(crate) fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// The residual stream in front of a layer that comes from a source, `[P, d]`.
+    ///
+    /// # Errors
+    /// The source is not there, decoders cannot be read, or the work was stopped.
+    pub(crate) fn carried(&self, source: Source, layer: usize, monitor: &Monitor) -> Result<Tensor, TraceError> {
+        self.frozen.carried(self.column_of(source)?, layer, monitor.cancel())
+    }
+
+    pub(super) fn column_of(&self, source: Source) -> Result<usize, TraceError> {
+        self.column(source).ok_or_else(|| TraceError::Target {
+            name: source.to_string(),
+            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
+        })
     }
 
     /// Returns the direct effects on `asked`.
@@ -221,15 +266,12 @@ impl<'a> Probe<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
-        let column = self.column(source).ok_or_else(|| TraceError::Target {
-            name: source.to_string(),
-            what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
-        })?;
+        let column = self.column_of(source)?;
         let (target, _) = self.target(asked, monitor)?;
         self.frozen.split(&target, column, monitor.cancel())
     }
 
-    fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
+    pub(super) fn target(&self, asked: Asked, monitor: &Monitor) -> Result<(TargetRow, f32), TraceError> {
         let model = &self.engine.model;
         match asked {
             Asked::Feature(at) => self.readers.feature(&self.engine.transcoder, &self.capture, at),
@@ -243,7 +285,7 @@ impl<'a> Probe<'a> {
                 let position = self.capture.n_positions() - 1;
                 let value = dot(&vector, &self.capture.final_output, position)?;
                 let (read, constant) = self.readers.last.pull_back(vector, position);
-                Ok((TargetRow { layer: self.capture.layers.len(), position, read, constant }, value))
+                Ok((TargetRow::output(self.capture.layers.len(), position, read, constant), value))
             }
         }
     }

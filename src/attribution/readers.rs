@@ -1,7 +1,7 @@
 //! Reads of the residual stream by features and outputs, through the frozen norms in front of them.
 
-use crate::attribution::backward::TargetRow;
 use crate::attribution::replacement::norm_is_plain;
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::attribution::targets::{Request, check_feature};
 use crate::attribution::{Capture, TraceError};
 use crate::graph::FeatureAt;
@@ -88,7 +88,7 @@ impl Readers {
         let (encoder, bias) = transcoder.encoder_row(layer, at.feature.index())?;
         let value = dot(&encoder, &capture.layers[layer].feature_input, position)? + bias;
         let (read, constant) = self.layers[layer].pull_back(encoder, position);
-        Ok((TargetRow { layer, position, read, constant: bias + constant }, value))
+        Ok((TargetRow { layer, site: ReadSite::Mlp, position, read, constant: bias + constant }, value))
     }
 
     pub fn new(model: &Transformer, transcoder: &Transcoder, capture: &Capture) -> Result<Self, TraceError> {

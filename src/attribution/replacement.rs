@@ -30,9 +30,11 @@ pub struct Replacement<'a> {
     pub(super) embeddings: Tensor,
     /// Learned position embeddings `[P, d]`: constants.
     pub(super) learned: Option<Tensor>,
-    /// Residual stream at position 0, which is not carried backward: token 0's share and the constants', as each
-    /// layer's MLP reads it; the last entry is in front of the final norm. `[2, d]` each.
+    /// The residual stream at position 0, which is not carried backward: token 0's share and the constants', in front of
+    /// each layer; the last entry is in front of the final norm. `[2, d]` each.
     pub(super) first_position: Vec<Tensor>,
+    /// The same behind each layer's attention.
+    pub(super) first_position_mid: Vec<Tensor>,
     /// L2 norms of the error vectors, `[L * P]`.
     pub(super) error_norms: Vec<f32>,
     /// Buffers for read vectors and effects on their way to and from a device with memory of its own, one for each of
@@ -114,6 +116,7 @@ impl<'a> Replacement<'a> {
             parallel_residual: model.spec.parallel_residual,
             layers: Vec::with_capacity(n_layers),
             first_position: Vec::with_capacity(n_layers + 1),
+            first_position_mid: Vec::with_capacity(n_layers),
             error_norms: Vec::with_capacity(n_layers * n_positions),
             embeddings: model.embed(&ids)?,
             learned: model.learned_positions(0..n_positions)?,
@@ -142,12 +145,13 @@ impl<'a> Replacement<'a> {
             frozen.error_norms.extend(error_norms);
             let first = Tensor::from_vec(first, (1, frozen.d_model), &frozen.device)?;
             let FrozenAttention { output, value, pattern, from_first, mid } = attention;
+            frozen.first_position.push(stream.clone());
             let read = if frozen.parallel_residual { stream } else { mid.clone() };
             stream = Tensor::cat(&[&mid.narrow(0, 0, 1)?, &mid.narrow(0, 1, 1)?.add(&first)?], 0)?;
             if let Some(skip) = &skip {
                 stream = stream.add(&skip.frozen.read(&read, 0)?)?;
             }
-            frozen.first_position.push(read);
+            frozen.first_position_mid.push(mid);
             let skip = skip.map(|skip| skip.frozen);
             frozen.layers.push(FrozenLayer { output, value, pattern, from_first, skip, writes, runs, behind });
         }

@@ -4,11 +4,11 @@
 //! stopped and resumed, or extended to more features, equals the uninterrupted one bit for bit, the blocks are a
 //! function of what a raw graph records (settings, block size, the rows before), and only whole blocks are kept.
 
-use crate::attribution::backward::TargetRow;
 use crate::attribution::fit::{retry_halved, take};
 use crate::attribution::plan::Accelerator;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, sizes};
+use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
 use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
@@ -285,7 +285,8 @@ impl<'a> Tracing<'a> {
             let target = |(active, (encoder, bias)): (&Active, (Vec<f32>, f32))| {
                 let position = active.position as usize;
                 let (read, constant) = self.readers.layers[layer].pull_back(encoder, position);
-                (TargetRow { layer, position, read, constant: bias + constant }, active.pre_activation)
+                let target = TargetRow { layer, site: ReadSite::Mlp, position, read, constant: bias + constant };
+                (target, active.pre_activation)
             };
             Ok(active.iter().zip(encoders).map(target).collect())
         })?;
@@ -397,7 +398,7 @@ fn output(
     let position = capture.n_positions() - 1;
     let (read, constant) = readers.last.pull_back(vector.to_vec(), position);
     let value = dot(vector, &capture.final_output, position)?;
-    Ok((TargetRow { layer: readers.layers.len(), position, read, constant }, value))
+    Ok((TargetRow::output(readers.layers.len(), position, read, constant), value))
 }
 
 /// Returns the number of features that get a row between two rankings.

@@ -31,6 +31,7 @@ mod plan;
 mod progress;
 mod prompt;
 mod pull;
+mod qk_trace;
 mod set_args;
 mod show;
 mod status;
@@ -91,6 +92,7 @@ enum Command {
     Diff(overlay::DiffArgs),
     Union(overlay::UnionArgs),
     Heads(heads::HeadsArgs),
+    Attention(attention::AttentionArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(tui::StartArgs),
@@ -146,6 +148,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Diff(args)) => overlay::diff(args),
         Some(Command::Union(args)) => overlay::union(args),
         Some(Command::Heads(args)) => heads::run(args),
+        Some(Command::Attention(args)) => attention::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => tui::choose(args),

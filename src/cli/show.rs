@@ -1,8 +1,8 @@
 //! `circuitscope show`: a graph, or one of its nodes.
 
-use crate::cli::attention;
 use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named, padded, query};
 use crate::cli::output::tell;
+use crate::cli::qk_trace;
 use crate::graph::query::Matches;
 use crate::graph::{
     Edge, Extent, Flow, InfluenceOf, InputTotals, Scores, error_share, influence_kept, input_totals, scores,
@@ -237,7 +237,7 @@ impl<'a> Around<'a> {
         node["inputs"] = json!(edges(&self.inputs));
         node["outputs"] = json!(edges(&self.outputs));
         node["inhibitors"] = json!(edges(&self.inhibitors));
-        node["attention"] = json!(attention::json(self.open, self.node));
+        node["attention"] = json!(qk_trace::json(self.open, self.node));
         node
     }
 
@@ -274,7 +274,7 @@ impl<'a> Around<'a> {
         list("kept outputs", &self.outputs, kept.outgoing(graph, self.node).count(), |edge| edge.target);
         let inhibitors = graph.incoming(self.node).filter(|edge| edge.weight < 0.0).count();
         list("inhibitors, kept or not", &self.inhibitors, inhibitors, |edge| edge.source);
-        lines.extend(attention::lines(self.open, self.node, self.top));
+        lines.extend(qk_trace::lines(self.open, self.node, self.top));
         lines
     }
 }

@@ -9,7 +9,6 @@ use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::raw;
 use crate::graph::{FeatureAt, Settings, Token};
-use crate::ids::Position;
 use crate::service::explain::closest;
 use crate::text::visible;
 use anyhow::Result;
@@ -125,7 +124,7 @@ impl Answer {
     fn json(&self, top: usize) -> Value {
         let list = |sign: f32| {
             let entry =
-                |(source, effect): (Source, f32)| json!({ "source": name(&self.tokens, source), "effect": effect });
+                |(source, effect): (Source, f32)| json!({ "source": source.id(&self.tokens), "effect": effect });
             self.why.strongest(sign, top).into_iter().map(entry).collect::<Vec<_>>()
         };
         let mut all = inactive(&self.tokens, &self.why.margin);
@@ -159,8 +158,8 @@ impl Answer {
         ];
         for (title, sign) in [("what pushes it up", 1.0), ("what holds it down", -1.0)] {
             lines.push(format!("\n{title}"));
-            let line = |(source, effect)| {
-                let (id, text) = (name(&self.tokens, source), visible(&self.tokens[place(source).index()].text));
+            let line = |(source, effect): (Source, f32)| {
+                let (id, text) = (source.id(&self.tokens), visible(&self.tokens[source.position().index()].text));
                 format!("{effect:+10.4}  {id:<16} {text}")
             };
             lines.extend(self.why.strongest(sign, top).into_iter().map(line));
@@ -179,20 +178,4 @@ fn inactive(tokens: &[Token], it: &Inactive) -> Value {
         "pre_activation": it.pre_activation,
         "margin": it.margin.is_finite().then_some(it.margin),
     })
-}
-
-/// Returns a source's id in graph JSON.
-fn name(tokens: &[Token], source: Source) -> String {
-    match source {
-        Source::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
-        Source::Error(layer, position) => format!("{layer}_-1_{position}"),
-        Source::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
-    }
-}
-
-fn place(source: Source) -> Position {
-    match source {
-        Source::Feature(at) => at.position,
-        Source::Error(_, position) | Source::Token(position) => position,
-    }
 }

@@ -1,6 +1,6 @@
 //! Influence of each node on the traced outputs, through every path (Ameisen et al. 2025, appendix "Graph pruning").
 
-use crate::graph::{AttributionGraph, NodeKind};
+use crate::graph::{AttributionGraph, Edge, Kept, NodeKind};
 use crate::ids::{EdgeId, NodeId};
 
 /// Least divisor of a row's absolute sum, as in circuit-tracer: an empty row stays empty.
@@ -68,6 +68,27 @@ pub(super) fn edge_influence(graph: &AttributionGraph, kept: &[bool]) -> (Vec<Ed
         }
     }
     (edges, scores)
+}
+
+/// The kept edges, and the influence that flows through each: `N[target, source] * (influence[target] + p[target])`, with
+/// rows normalised over the kept edges. None where links form a cycle.
+pub fn flows(graph: &AttributionGraph, kept: &Kept) -> Vec<(Edge, f64)> {
+    if graph.is_cyclic() {
+        return Vec::new();
+    }
+    let mut influence = vec![0.0; graph.n_nodes()];
+    let mut flows = Vec::with_capacity(kept.n_edges());
+    for &target in graph.topological_order().iter().rev() {
+        let first = flows.len();
+        flows.extend(kept.incoming(graph, target).map(|edge| (edge, f64::from(edge.weight.abs()))));
+        let total: f64 = flows[first..].iter().map(|(_, weight)| weight).sum();
+        let factor = pull(graph, &influence, target) / total.max(LEAST_TOTAL);
+        for (edge, flow) in &mut flows[first..] {
+            *flow *= factor;
+            influence[edge.source.index()] += *flow;
+        }
+    }
+    flows
 }
 
 /// Computes the share of the total influence held by the nodes at least as influential as each node, `[N]`.

@@ -35,7 +35,7 @@ mod validate;
 mod view;
 
 pub use align::align;
-pub use attention::{Attention, QkNode, QkOnly, QkTrace};
+pub use attention::{Attention, Head, HeadTrace, QkNode, QkOnly, QkTrace};
 pub use attribution_graph::{AttributionGraph, Edge, Edges};
 pub use build::{GraphError, GraphInfo};
 pub use densities::Densities;
@@ -43,7 +43,7 @@ pub use document::{Document, Extent, Origin, Page, SourceSet};
 pub use edit::{Edit, Edited, Edits, Group, Labelled, Labels};
 pub use file_names::{FeatureNumber, FileNames};
 pub use foreign::{Fields, Foreign, Unread};
-pub use influence::{InfluenceOf, cumulative, influence};
+pub use influence::{InfluenceOf, cumulative, flows, influence};
 pub use intervention::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site, layer_range};
 pub use main_path::{MainPath, PathEnd, main_path};
 pub use mask::Kept;

@@ -19,4 +19,5 @@ pub use effects::{ActivationEffect, Effects, TokenEffect};
 pub use error::InterventionError;
 pub use generate::{Continuation, Ended, Generation, Next, Sampling, generate, generate_alone};
 pub use resolve::{donors, resolve, sites_at};
+pub(crate) use run::stream_before;
 pub use run::{Change, Mode, Outcome, Value, intervene};

@@ -1,12 +1,12 @@
 //! Forward pass with changed activations.
 
-use crate::attribution::Capture;
+use crate::attribution::{Capture, Engine};
 use crate::graph::{FeatureAt, Freeze, Interventions};
 use crate::intervention::InterventionError;
 use crate::intervention::deltas::Deltas;
 use crate::intervention::resolve::name;
 use crate::job::Monitor;
-use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
+use crate::model::{End, Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::Transcoder;
 use candle_core::Tensor;
 use std::collections::HashSet;
@@ -115,28 +115,7 @@ pub fn intervene(
     mode: &Mode,
     monitor: &Monitor,
 ) -> Result<Outcome, InterventionError> {
-    check(transcoder, base, changes, mode)?;
-    let direct = match mode {
-        Mode::Direct(layers) => Some(layers.clone()),
-        Mode::FrozenAttention | Mode::Free => None,
-    };
-    let mut altered = Altered {
-        model,
-        transcoder,
-        base,
-        changes,
-        freezes_attention: *mode != Mode::Free,
-        deltas: Deltas::new(model, transcoder, direct.clone(), base.n_positions()),
-        is_linear: direct.as_ref().is_some_and(|layers| *layers == (0..model.spec.n_layers)),
-        direct,
-        outcome: Outcome {
-            logits: Vec::new(),
-            activations: Vec::new(),
-            pre_activations: Vec::new(),
-            written: Vec::with_capacity(changes.len()),
-        },
-        monitor,
-    };
+    let mut altered = Altered::new(model, transcoder, base, changes, mode, monitor)?;
     let resid = model.forward(model.prompt(&base.ids)?, &mut altered, monitor.cancel())?;
     let (last, divisor) = model.last_normed(&resid, altered.is_linear.then_some(&base.final_divisor))?;
     in_hand(&divisor)?;
@@ -146,6 +125,29 @@ pub fn intervene(
         Ok(outcome)
     } else {
         Err(InterventionError::NonFinite)
+    }
+}
+
+/// Runs the model with `changes` made, as [`intervene`] does, up to a layer that is there, and gives the residual stream in
+/// front of it, `[P, d]`.
+///
+/// # Errors
+/// As [`intervene`].
+pub(crate) fn stream_before(
+    engine: &Engine,
+    base: &Capture,
+    changes: &[Change],
+    mode: &Mode,
+    layer: usize,
+    monitor: &Monitor,
+) -> Result<Tensor, InterventionError> {
+    let model = &engine.model;
+    let mut altered = Altered::new(model, &engine.transcoder, base, changes, mode, monitor)?;
+    let input = model.prompt(&base.ids)?;
+    match layer.checked_sub(1) {
+        Some(last) => model.forward(input.until(End::Layer(last)), &mut altered, monitor.cancel()),
+        // Nothing is written in front of the first layer.
+        None => Ok(base.streams[0].clone()),
     }
 }
 
@@ -163,6 +165,40 @@ struct Altered<'a> {
     deltas: Deltas<'a>,
     outcome: Outcome,
     monitor: &'a Monitor,
+}
+
+impl<'a> Altered<'a> {
+    fn new(
+        model: &'a Transformer,
+        transcoder: &'a Transcoder,
+        base: &'a Capture,
+        changes: &'a [Change],
+        mode: &Mode,
+        monitor: &'a Monitor,
+    ) -> Result<Self, InterventionError> {
+        check(transcoder, base, changes, mode)?;
+        let direct = match mode {
+            Mode::Direct(layers) => Some(layers.clone()),
+            Mode::FrozenAttention | Mode::Free => None,
+        };
+        Ok(Self {
+            model,
+            transcoder,
+            base,
+            changes,
+            freezes_attention: *mode != Mode::Free,
+            deltas: Deltas::new(model, transcoder, direct.clone(), base.n_positions()),
+            is_linear: direct.as_ref().is_some_and(|layers| *layers == (0..model.spec.n_layers)),
+            direct,
+            outcome: Outcome {
+                logits: Vec::new(),
+                activations: Vec::new(),
+                pre_activations: Vec::new(),
+                written: Vec::with_capacity(changes.len()),
+            },
+            monitor,
+        })
+    }
 }
 
 impl Hooks for Altered<'_> {

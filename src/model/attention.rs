@@ -53,6 +53,27 @@ impl AttentionWeights<'_> {
         frozen: Option<Tensor>,
         cancel: &Cancel,
     ) -> Result<Heads, ModelError> {
+        let looks = match frozen {
+            Some(pattern) => Looks::Frozen(pattern),
+            None => {
+                let (query, keys) = self.queries_and_keys(spec, x, rope, cancel)?;
+                Looks::At { query, keys }
+            }
+        };
+        Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
+    }
+
+    /// Rotated queries `[heads, n, head_dim]` and keys `[kv_heads, n, head_dim]` of a normalized input `x` `[n, d]`.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or the work was stopped.
+    pub(super) fn queries_and_keys(
+        &self,
+        spec: &ModelSpec,
+        x: &Tensor,
+        rope: Option<&Rope>,
+        cancel: &Cancel,
+    ) -> Result<(Tensor, Tensor), ModelError> {
         let turned = |linear: &Linear<'_>, n: usize, norm: Option<&Norm>| -> Result<Tensor, ModelError> {
             let projected = linear.apply(x, cancel)?;
             let projected = match (norm, spec.query_key_norms) {
@@ -66,14 +87,7 @@ impl AttentionWeights<'_> {
             })
         };
         let (of_queries, of_keys) = self.head_norms.as_ref().map(|(queries, keys)| (queries, keys)).unzip();
-        let looks = match frozen {
-            Some(pattern) => Looks::Frozen(pattern),
-            None => Looks::At {
-                query: turned(&self.query, spec.n_heads, of_queries)?,
-                keys: turned(&self.key, spec.n_kv_heads, of_keys)?,
-            },
-        };
-        Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
+        Ok((turned(&self.query, spec.n_heads, of_queries)?, turned(&self.key, spec.n_kv_heads, of_keys)?))
     }
 
     /// Returns the attention output, `[n, d]`, for values `[kv_heads, P, head_dim]` under a pattern `[heads, n, P]`.
@@ -100,13 +114,17 @@ pub(super) fn scores(
     keys: &Tensor,
     window: Option<usize>,
 ) -> Result<Tensor, ModelError> {
-    let keys = for_each_query_head(keys, spec)?;
-    let mut scores = (query.matmul(&keys.t()?)? * spec.attention_scale)?;
+    let mut scores = uncapped_scores(spec, query, keys)?;
     if let Some(cap) = spec.attention_softcap {
         scores = softcap(&scores, cap)?;
     }
     let (read, n) = (keys.dim(1)?, query.dim(1)?);
     Ok(scores.broadcast_add(&causal_mask(read - n..read, window, query.device())?)?)
+}
+
+/// The same in front of softcap and mask.
+pub(super) fn uncapped_scores(spec: &ModelSpec, query: &Tensor, keys: &Tensor) -> Result<Tensor, ModelError> {
+    Ok((query.matmul(&for_each_query_head(keys, spec)?.t()?)? * spec.attention_scale)?)
 }
 
 /// Returns cap * tanh(x / cap).

@@ -1,7 +1,7 @@
 //! The only forward pass through the layers: every pass over a model is this one with other [`Hooks`].
 
 use crate::job::Cancel;
-use crate::model::attention::{Heads, Looks, scores, softmax};
+use crate::model::attention::{Heads, Looks, scores, softmax, uncapped_scores};
 use crate::model::rope::Rope;
 use crate::model::spec::NormKind;
 use crate::model::{Cache, Hooks, MlpInput, MlpOutput, ModelError, Norm, NormScales, Transformer};
@@ -106,6 +106,24 @@ impl Transformer {
             });
         }
         Ok(ropes)
+    }
+
+    /// Rotary tables of one layer's `positions`; `None` where positions are learned.
+    pub(crate) fn rope(&self, layer: usize, positions: Range<usize>) -> Result<Option<Rope>, ModelError> {
+        let rope = self.spec.layers[layer].rope.as_ref();
+        Ok(rope.map(|rope| Rope::new(rope, self.spec.rotary_dim, positions, self.device())).transpose()?)
+    }
+
+    /// A layer's attention scores `[heads, P, P]` (query, key), scaled, in front of softcap and mask, for the residual stream
+    /// `[P, d]` in front of the layer.
+    ///
+    /// # Errors
+    /// Weights cannot be read, or the work was stopped.
+    pub(crate) fn scores(&self, layer: usize, resid: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
+        let (input, _) = normed(&self.attention_norm(layer)?, resid, None)?;
+        let rope = self.rope(layer, 0..resid.dim(0)?)?;
+        let (queries, keys) = self.attention(layer)?.queries_and_keys(&self.spec, &input, rope.as_ref(), cancel)?;
+        uncapped_scores(&self.spec, &queries, &keys)
     }
 
     /// Runs the layers, and returns the residual stream `[rows, d]` at the pass's end.

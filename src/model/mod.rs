@@ -41,6 +41,7 @@ pub use layout::{HeadTensors, Layout};
 pub use linear::Linear;
 pub use norm::Norm;
 pub use precision::Precision;
+pub(crate) use rope::Rope;
 pub use spec::{
     ActivationKind, Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms, RopeScaling, RopeSpec,
 };

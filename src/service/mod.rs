@@ -4,6 +4,7 @@
 //! The screen calls three traits, [`tracing::Tracer`], [`models::Models`] and [`library::FeatureSource`]; its tests put
 //! fakes in their places.
 
+pub mod attention;
 pub mod browse;
 pub mod engine;
 pub mod explain;

@@ -40,20 +40,7 @@ impl<'a> Bench<'a> {
         if graph.is_cyclic() {
             return Err(VerifyError::Cyclic);
         }
-        let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
-        if here != there {
-            return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
-        }
-        let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
-        let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
-        for id in graph.feature_nodes() {
-            let at = feature_at(graph, id)?;
-            let active = &capture.layers[at.layer.index()].active;
-            if active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature)).is_err() {
-                let name = graph.node_name(id);
-                return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
-            }
-        }
+        let capture = same_model(engine, graph, monitor)?;
         let outcome = intervene(&engine.model, &engine.transcoder, &capture, &[], &Mode::Free, &within(monitor))?;
         let base = Run::new(engine, outcome);
         Ok(Self { engine, graph, capture, base })
@@ -145,6 +132,28 @@ impl Run {
 /// lie just below it.
 fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
     cap.map_or(logit, |cap| cap * (logit / cap).clamp(-1.0 + 1e-7, 1.0 - 1e-7).atanh())
+}
+
+/// Runs the model on a graph's prompt, and sees that the graph was made with it and its transcoder.
+///
+/// # Errors
+/// [`VerifyError::OtherModel`] where it was not; weights cannot be read, or the work was stopped.
+pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
+    let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
+    if here != there {
+        return Err(VerifyError::OtherModel(format!("it has {there} layers, the model has {here}")));
+    }
+    let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
+    let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
+    for id in graph.feature_nodes() {
+        let at = feature_at(graph, id)?;
+        let active = &capture.layers[at.layer.index()].active;
+        if active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature)).is_err() {
+            let name = graph.node_name(id);
+            return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
+        }
+    }
+    Ok(capture)
 }
 
 /// Returns a monitor for one run of many, which is stopped with this one and keeps its reports to itself.

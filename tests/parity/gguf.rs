@@ -23,7 +23,7 @@ const CASES: [(&str, &str, &str); 5] = [
 ];
 
 /// A case's model in both forms: a folder in the Hugging Face layout, and metadata and tensors of a GGUF file.
-struct Both {
+pub struct Both {
     folder: tempfile::TempDir,
     metadata: Vec<(String, Value)>,
     tensors: Vec<(String, Tensor)>,
@@ -34,7 +34,7 @@ fn words(list: impl IntoIterator<Item = String>) -> Value {
 }
 
 impl Both {
-    fn new(case: &str, architecture: &str, pre: &str) -> Self {
+    pub fn new(case: &str, architecture: &str, pre: &str) -> Self {
         let model = folder(case).join("model");
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("model")).unwrap();
@@ -71,7 +71,7 @@ impl Both {
     }
 
     /// Writes the file; matrices of at least 32 columns in a type.
-    fn write(&self, dtype: GgmlDType) -> PathBuf {
+    pub fn write(&self, dtype: GgmlDType) -> PathBuf {
         let path = self.folder.path().join(format!("{dtype:?}.gguf"));
         let tensor = |(name, tensor): &(String, Tensor)| {
             let dtype = if tensor.rank() == 2 { dtype } else { GgmlDType::F32 };

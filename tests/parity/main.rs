@@ -1,6 +1,7 @@
 //! Agreement with circuit-tracer on the reference cases in `tests/fixtures`.
 
 mod archives;
+mod attention;
 mod devices;
 mod engine;
 mod fixture;

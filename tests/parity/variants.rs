@@ -307,7 +307,7 @@ fn logits_of_other_families_are_those_of_independent_models() {
 }
 
 /// Norms behind attention and MLP and over all queries and all keys, as OLMo-2 has them.
-fn olmo2_case() -> Variant {
+pub fn olmo2_case() -> Variant {
     let variant = Variant::of("llama_plt_relu_skip");
     reconfigure(&variant, |config| {
         config.insert("architectures".to_owned(), serde_json::json!(["Olmo2ForCausalLM"]));
@@ -330,7 +330,7 @@ fn olmo2_case() -> Variant {
 
 /// Queries, keys and values in one tensor, and the MLP's gate and first projection in another, as Phi-3 has them; a part of
 /// each head rotated.
-fn phi3_case() -> Variant {
+pub fn phi3_case() -> Variant {
     let variant = Variant::of("llama_plt_relu_skip");
     reconfigure(&variant, |config| {
         config.insert("architectures".to_owned(), serde_json::json!(["Phi3ForCausalLM"]));

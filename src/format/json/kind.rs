@@ -3,18 +3,22 @@
 use super::clerp;
 use super::node::FileNode;
 use super::signs::Signs;
-use crate::graph::NodeKind;
+use crate::graph::{NodeKind, QkOnly};
 use crate::ids::{FeatureId, Layer, Position};
 
 /// Layers of a model, at most; a file with more would have its reader draw them all.
 const MAX_LAYERS: u32 = 1_000;
 
 /// `feature_type` of a transcoder feature, per-layer ones included.
-pub(super) const FEATURE: &str = "cross layer transcoder";
+pub(super) const FEATURE: &str = QkOnly::FEATURE;
 /// `feature_type` of a feature of a sparse attention layer.
 pub(super) const ATTENTION_FEATURE: &str = "lorsa";
 /// `feature_type` of an error node.
-pub(super) const ERROR: &str = "mlp reconstruction error";
+pub(super) const ERROR: &str = QkOnly::ERROR;
+/// A token's embedding.
+const TOKEN: &str = QkOnly::TOKEN;
+/// A head of the model of which it is told why it looked where it looked: this program's own.
+pub(super) const HEAD: &str = "attention head";
 
 /// `feature_type` of a node that gives no kind.
 const UNKNOWN: &str = "unknown";
@@ -34,7 +38,7 @@ impl Class {
         match node.kind.as_deref() {
             Some(FEATURE) => Self::Feature,
             Some(ERROR) => Self::Error,
-            Some("embedding") => Self::Token,
+            Some(TOKEN) => Self::Token,
             Some("logit") => Self::Logit,
             None if node.is_logit => Self::Logit,
             _ => Self::Other,

@@ -14,7 +14,9 @@ use super::signs::Signs;
 use super::view::{self, View};
 use super::{attention, not_a_number, what};
 use crate::format::FormatError;
-use crate::graph::{Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, InfluenceOf, Unread};
+use crate::graph::{
+    Attention, AttributionGraph, Document, Extent, Fields, Foreign, GraphInfo, HeadTrace, InfluenceOf, Unread,
+};
 use crate::ids::NodeId;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -169,6 +171,8 @@ impl<'a> Content<'a> {
         let tokens = metadata.prompt_tokens.take().unwrap_or_default();
         let signs = Signs::of(&tokens, metadata.prompt.as_deref().unwrap_or_default());
         let file = self.nodes.unwrap_or_default();
+        let (heads, file): (Vec<_>, Vec<_>) =
+            file.into_iter().partition(|(_, node)| attention::head_of(node).is_some());
         let n_nodes = file.len() + faults.count;
         let mut nodes = Nodes::new(file, tokens.len(), signs, metadata.is_comparison, &mut names, &mut faults)?;
         let links = self.links.unwrap_or_default();
@@ -192,6 +196,13 @@ impl<'a> Content<'a> {
                 Some(trace) if !trace.is_empty() => drop(attention.traced.insert(*id, trace)),
                 Some(_) => {}
                 None => warnings.push(format!("qk_tracing_results of node {id} cannot be read, and are only kept")),
+            }
+        }
+        for (_, node) in &heads {
+            if let (Some((head, query, key)), Some(trace)) = (attention::head_of(node), node.qk)
+                && let Some(trace) = attention::trace(trace, &names)
+            {
+                attention.add(HeadTrace { head, query, key, trace }, BTreeMap::new());
             }
         }
         let link_fields = self.link_fields.into_iter().filter_map(|(at, fields)| {

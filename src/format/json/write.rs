@@ -16,6 +16,7 @@
 //! Other fields of another program's file, and values that it wrote in another way, are written again as they stood:
 //! unknown keys, numbers of features, ids. Only values that this program changes replace them.
 
+use super::attention::{HeadNode, only_nodes};
 use super::object::Object;
 use super::written::{Entries, JsonLink, JsonNode, Stream, Written, cantor_pairing, field, over};
 use crate::graph::{
@@ -30,6 +31,9 @@ use std::io::{self, Write};
 
 /// Schema version; features are numbered by Cantor pairing since 1.
 const SCHEMA_VERSION: u32 = 1;
+
+/// The key of the nodes that are named in `qk_tracing_results` alone.
+const ONLY: &str = "qk_only_nodes";
 
 /// Character that a text holds in place of bytes that are no character.
 const NO_CHARACTER: char = '\u{fffd}';
@@ -64,8 +68,10 @@ pub fn write(
     // circuit-tracer gives outputs none.
     let score = |id: NodeId| kept.influence_of(id).filter(|_| !(graph.is_whole() && graph.node(id).is_logit()));
     let unread = &document.foreign.unread;
+    let attention = &document.foreign.attention;
     let nodes = Stream(|| {
-        selection.node_ids().map(|id| JsonNode {
+        let heads = attention.heads.iter().map(|of| WrittenNode::Head(HeadNode { of, names: &names }));
+        let nodes = selection.node_ids().map(|id| JsonNode {
             id: name(id),
             node: graph.node(id),
             written: Written::of(graph.node(id), graph.n_layers()),
@@ -73,7 +79,8 @@ pub fn write(
             is_target_logit: Some(id) == target,
             influence: score(id),
             unread: unread.nodes.get(&id).map_or(&[], Vec::as_slice),
-        })
+        });
+        nodes.map(WrittenNode::Graph).chain(heads)
     });
     let link = |source, target, weight| JsonLink {
         source: name(source),
@@ -93,8 +100,23 @@ pub fn write(
     });
     let metadata = over(&unread.metadata, Metadata::new(called, document, edited, part).fields(unread)?);
     let q_params = QParams::new(graph, edited, part, &names, unread).fields(unread)?;
-    serde_json::to_writer(&mut *out, &File { metadata, q_params, nodes, links, top: &unread.top })?;
+    let mut top = unread.top.clone();
+    if !attention.heads.is_empty() {
+        let file = top.iter().find(|(key, _)| key == ONLY).map(|(_, raw)| Object::of(raw).map(|it| it.fields()));
+        let written: HashSet<NodeId> = selection.node_ids().collect();
+        let only = only_nodes(attention, &file.and_then(Result::ok).unwrap_or_default(), graph, &names, &written)?;
+        top = over(&top, vec![field(ONLY, &Entries(&only))?]);
+    }
+    serde_json::to_writer(&mut *out, &File { metadata, q_params, nodes, links, top: &top })?;
     out.write_all(b"\n")
+}
+
+/// A node among the nodes of a file.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenNode<'a> {
+    Graph(JsonNode<'a>),
+    Head(HeadNode<'a>),
 }
 
 struct File<'a, N, L> {
