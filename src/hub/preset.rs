@@ -62,7 +62,7 @@ pub const PRESETS: [Preset; 19] = [
     Preset {
         top_k: Some(128),
         note: "not for commercial use",
-        ..of_size("llama-3.1-8b-it", "meta-llama/Llama-3.1-8B-Instruct", "facebook/crv-8b-instruct-transcoders", 63.0)
+        ..of_size("llama-3.1-8b-it", "meta-llama/Llama-3.1-8B-Instruct", "facebook/crv-8b-instruct-transcoders", 63.3)
     },
     pair("qwen3-0.6b", "Qwen/Qwen3-0.6B", "mwhanna/qwen3-0.6b-transcoders-lowl0"),
     of_size("qwen3-0.6b-clt", "Qwen/Qwen3-0.6B-Base", "bluelightai/clt-qwen3-0.6b-base-20k", 46.1),

@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn values_are_yaml_and_the_last_of_a_key_counts() {
-        let keys = ["k=64", "scan=a b", "transcoders=[x, y]", "activation=null", "k=128"];
+        let keys = ["k=64", "scan=a b", "transcoders=[a, b]", "activation=null", "k=128"];
         let keys = keys.map(|text| text.parse().unwrap());
         let mut config = Map::new();
         config.insert("activation".to_owned(), json!("topk"));
         SetOptions::new(&keys, None, None, None).apply(&mut config);
-        assert_eq!(Value::Object(config), json!({ "k": 128, "scan": "a b", "transcoders": ["x", "y"] }));
+        assert_eq!(Value::Object(config), json!({ "k": 128, "scan": "a b", "transcoders": ["a", "b"] }));
         assert!("depth=3".parse::<KeyValue>().is_err());
         assert!("k".parse::<KeyValue>().is_err());
     }

@@ -187,7 +187,8 @@ impl KnownTranscoder {
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
-    /// The transcoder behind a directory or a reference, of which something is `said`. Dashboards can be read where its weights are not here.
+    /// The transcoder behind a directory or a reference, of which something is `said`. Dashboards can be read where its
+    /// weights are not here.
     ///
     /// # Errors
     /// Fails where the environment or the directory cannot be used.

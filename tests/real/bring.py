@@ -53,7 +53,8 @@ CONFIG = {
 
 def weight(tensor):
     """A tensor under its name in the Hugging Face layout."""
-    numbers = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape([int(n) for n in tensor.shape[::-1]])
+    numbers = dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+    numbers = numbers.reshape([int(n) for n in tensor.shape[::-1]])
     part = tensor.name.split(".")
     if part[0] != "blk":
         return f"{NAMES[part[0]]}.weight", numbers
@@ -69,8 +70,9 @@ def tokenizer(reader, folder):
     """The tokenizer of a file's metadata as `tokenizer.json`, and its settings."""
     field = lambda key: reader.fields[f"tokenizer.{key}"].contents()
     tokens, kinds = field("ggml.tokens"), field("ggml.token_type")
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     special = [
-        {"id": n, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        {"id": n, "content": token, "special": True, **plain}
         for n, (token, kind) in enumerate(zip(tokens, kinds))
         if kind == 3
     ]
