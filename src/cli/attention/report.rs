@@ -130,19 +130,26 @@ impl Told {
         token(&self.request.tokens, position)
     }
 
-    /// A source in a line: its id, its token, what it is called.
+    /// Tells a source in a line: its label, or what kind it is, its token, its id.
     fn line(&self, split: &QkAttribution, side: QkSide, at: usize) -> String {
-        let place = match split.sources()[at] {
-            QkSource::Source(source) => visible(self.token(source.position())),
-            QkSource::Bias => String::new(),
+        let source = split.sources()[at];
+        let (kind, place) = match source {
+            QkSource::Source(source) => {
+                let kind = match source {
+                    Source::Feature(at) => format!("L{} #{}", at.layer, at.feature),
+                    Source::Error(layer, _) => format!("error L{layer}"),
+                    Source::Token(_) => "token".to_owned(),
+                };
+                (kind, visible(self.token(source.position())))
+            }
+            QkSource::Bias => ("bias".to_owned(), String::new()),
         };
-        let label = self.labels.get(&at).map_or_else(String::new, |label| visible(label));
-        let missing = match (&self.nodes, split.sources()[at]) {
+        let label = self.labels.get(&at).map_or(kind, |label| visible(label));
+        let missing = match (&self.nodes, source) {
             (Some(nodes), QkSource::Source(source)) if !nodes.contains_key(&source) => "  (not in the graph)",
             _ => "",
         };
-        let line = format!("{}  {}  {label}{missing}", padded(&self.id(split, side, at), 18), padded(&place, 14));
-        line.trim_end().to_owned()
+        format!("{}  {}  {}{missing}", padded(&label, 30), padded(&place, 14), self.id(split, side, at))
     }
 
     pub fn lines(&self, top: usize) -> Vec<String> {
