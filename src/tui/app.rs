@@ -1,22 +1,17 @@
 //! What the screen shows: all of its state.
 
 use crate::job::Progress;
-use crate::service::library::FeatureSet;
 use crate::tui::act::ThresholdsAtHand;
 use crate::tui::circuit::Circuit;
+use crate::tui::dialogs::{Dialog, Dialogs};
 use crate::tui::effect::Effect;
 use crate::tui::features::Features;
 use crate::tui::keymap::{Context, Key};
 use crate::tui::layout::{Panes, Windows, layout};
-use crate::tui::popup::{
-    browse::Browse, compare::Compare, contexts::Contexts, export::Export, fetch::Fetch, filter::FilterPrompt,
-    help::Help, notes::Notes, paths::Paths, picker::Picker, prompt::Prompt, proposals::Proposals, question::Question,
-    start::Start, why::Reasons,
-};
 use crate::tui::runtime::jobs::{Jobs, RequestId, Update};
 use crate::tui::runtime::sessions::Sessions;
-use crate::tui::shelf::Shelf;
 use crate::tui::subgraph::Weighing;
+use crate::tui::tabs::Tabs;
 use crate::tui::theme::Look;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -48,12 +43,12 @@ impl Pane {
     /// Where its own keys work.
     pub fn context(self) -> Context {
         match self {
-            Self::Graph => Context::Graph,
-            Self::Connections => Context::Connections,
-            Self::Detail => Context::Detail,
-            Self::Tree => Context::Tree,
-            Self::Subgraph => Context::Subgraph,
-            Self::Feature => Context::Feature,
+            Self::Graph => Context::GRAPH,
+            Self::Connections => Context::CONNECTIONS,
+            Self::Detail => Context::DETAIL,
+            Self::Tree => Context::TREE,
+            Self::Subgraph => Context::SUBGRAPH,
+            Self::Feature => Context::FEATURE,
         }
     }
 
@@ -68,55 +63,6 @@ impl Pane {
             Self::Feature => "contexts",
         }
     }
-}
-
-/// What lies over the panes.
-pub enum Popup {
-    /// The prompt, being edited.
-    Prompt(Prompt),
-    /// Every key.
-    Help(Help),
-    /// A list from which something is picked.
-    Picker(Picker),
-    /// A question that is answered in a line.
-    Question(Question),
-    /// The notes on the graph.
-    Notes(Notes),
-    /// Supernodes that are proposed.
-    Proposals(Proposals),
-    /// Paths between two nodes.
-    Paths(Paths),
-    /// The filter, being written.
-    Filter(FilterPrompt),
-    /// An export, being chosen.
-    Export(Box<Export>),
-    /// The models to choose from.
-    Start(Start),
-    /// What a feature fires on, on the whole screen.
-    Contexts(Contexts),
-    /// Features without a graph.
-    Browse(Box<Browse>),
-    /// May the hub be asked for single features?
-    Consent {
-        /// Whose they are.
-        features: FeatureSet,
-        /// As a part of what.
-        set: String,
-    },
-    /// May labels and contexts of the kept features be fetched?
-    Fetch(Box<Fetch>),
-    /// The interventions on the graph.
-    Interventions,
-    /// Why features fire or do not.
-    Why(Box<Reasons>),
-    /// Two graphs beside each other.
-    Compare(Box<Compare>),
-    /// Whether the graph is true.
-    Truth,
-    /// A connection, split by attention heads.
-    Heads,
-    /// Leave though something is not saved?
-    Unsaved,
 }
 
 /// A line for the person, until the next key.
@@ -218,13 +164,13 @@ pub struct State {
     /// What features fire on, as far as it is known.
     pub features: Features,
     /// What lies over the panes.
-    pub popup: Option<Popup>,
+    pub dialogs: Dialogs,
     /// The first key of two was pressed: where the second is looked up.
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
     /// The graphs that are open and not on the screen.
-    pub shelf: Shelf,
+    pub tabs: Tabs,
     /// The file that the graph on the screen is, or was to be, opened from, where it was one of several.
     pub file: Option<PathBuf>,
     /// Whether sessions are read and saved.
@@ -249,7 +195,7 @@ pub struct State {
     pub weighing: Option<Weighing>,
     /// The id of the graph on the screen.
     pub graph_id: RequestId,
-    /// A graph that has to wait until a popup about the one on the screen is closed.
+    /// A graph that has to wait until a dialog about the one on the screen is closed.
     pub held_back: Option<Update<Self>>,
     /// What is to be done to the terminal, in order.
     pub effects: Vec<Effect>,
@@ -273,10 +219,10 @@ impl State {
             mouse: false,
             detail_scroll: 0,
             features: Features::default(),
-            popup: None,
+            dialogs: Dialogs::default(),
             prefix: None,
             filter_history: Vec::new(),
-            shelf: Shelf::default(),
+            tabs: Tabs::default(),
             file: None,
             remembers: false,
             held: Vec::new(),
@@ -300,27 +246,7 @@ impl State {
         if let Some(prefix) = self.prefix {
             return prefix;
         }
-        match &self.popup {
-            Some(Popup::Prompt(_)) => Context::Prompt,
-            Some(Popup::Help(_)) => Context::Help,
-            Some(Popup::Picker(_)) => Context::Picker,
-            Some(Popup::Question(_)) => Context::Question,
-            Some(Popup::Notes(_)) => Context::Notes,
-            Some(Popup::Proposals(_)) => Context::Proposals,
-            Some(Popup::Paths(_)) => Context::Paths,
-            Some(Popup::Filter(_)) => Context::Filter,
-            Some(Popup::Export(_)) => Context::Export,
-            Some(Popup::Start(start)) => start.context(),
-            Some(Popup::Contexts(contexts)) => contexts.context(),
-            Some(Popup::Browse(browse)) => browse.context(),
-            Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved) => Context::Ask,
-            Some(Popup::Interventions) => Context::Interventions,
-            Some(Popup::Why(reasons)) => reasons.context(),
-            Some(Popup::Compare(_)) => Context::Compare,
-            Some(Popup::Truth) => Context::Truth,
-            Some(Popup::Heads) => Context::Heads,
-            None => self.focus.context(),
-        }
+        self.dialogs.top().map_or_else(|| self.focus.context(), Dialog::context)
     }
 
     /// Where the panes are; `None` on a terminal that is too small for any.
@@ -338,15 +264,8 @@ impl State {
         self.notice = Some(Notice { text: text.into(), alert: true });
     }
 
-    /// Whether a popup holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+    /// Whether a dialog holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
     pub fn shows_nodes(&self) -> bool {
-        if let Some(Popup::Compare(compare)) = &self.popup {
-            return compare.shows_nodes();
-        }
-        !matches!(
-            self.popup,
-            None | Some(Popup::Prompt(_) | Popup::Help(_) | Popup::Start(_) | Popup::Contexts(_) | Popup::Browse(_))
-                | Some(Popup::Consent { .. } | Popup::Why(_) | Popup::Fetch(_) | Popup::Unsaved)
-        )
+        self.dialogs.top().is_some_and(Dialog::shows_nodes)
     }
 }

@@ -10,18 +10,18 @@ use crate::service::labels::{Arrived, FeatureLabels};
 use crate::service::library::Feature;
 use crate::text::glyph::Glyphs;
 use crate::text::names::{Called, Names, label_of};
-use crate::tui::arrange::{Arrangement, Place, Step};
-use crate::tui::features::Card;
+use crate::tui::features::FeatureDetails;
 use crate::tui::filter::Filter;
+use crate::tui::graph_layout::{GraphLayout, Place, Step};
+use crate::tui::history::{History, Reached};
 use crate::tui::intervention_panel::InterventionPanel;
-use crate::tui::kit::Kit;
 pub use crate::tui::links::{Link, Links, Listed, Listing, Order, Side};
+use crate::tui::marks::Marks;
 use crate::tui::standing::Standings;
 use crate::tui::subgraph::Subgraph;
 use crate::tui::traced::Traced;
-use crate::tui::trail::{Reached, Trail};
 use crate::tui::tree::Tree;
-use crate::tui::truth::Truth;
+use crate::tui::verification::VerificationPanel;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -43,9 +43,9 @@ pub struct Circuit {
     /// Thresholds and pins, with their history.
     pub edits: Edits,
     /// The walk; its end is the selected node.
-    pub trail: Trail,
+    pub history: History,
     /// Where every node stands.
-    pub arrangement: Arrangement,
+    pub layout: GraphLayout,
     /// The selected node's inputs.
     pub inputs: Links,
     /// The selected node's outputs.
@@ -83,11 +83,11 @@ pub struct Circuit {
     /// What its nodes are called.
     pub names: Names,
     /// What the person carries along.
-    pub kit: Kit,
+    pub marks: Marks,
     /// What interventions do.
     pub panel: InterventionPanel,
     /// Whether it is true, as far as that was asked.
-    pub truth: Truth,
+    pub verification: VerificationPanel,
     /// Which of it hangs on the thresholds.
     pub standings: Standings,
     /// What is kept at the thresholds; what is shown of that is `traced.kept`, which a filter may narrow.
@@ -103,8 +103,8 @@ impl Circuit {
         let first = clicked.or_else(|| strongest_logit(&traced)).or_else(|| traced.kept.node_ids().next())?;
         let mut this = Self {
             edits: Edits::starting_from(traced.document.edited.as_ref().clone()),
-            trail: Trail::new(first),
-            arrangement: Arrangement::default(),
+            history: History::new(first),
+            layout: GraphLayout::default(),
             inputs: Links::default(),
             outputs: Links::default(),
             inhibitors: Links::default(),
@@ -123,9 +123,9 @@ impl Circuit {
             named: FeatureLabels::of_file(&traced.document.labels),
             looked_up: None,
             names: Names::new(Arc::clone(&traced.document.graph)),
-            kit: Kit::default(),
+            marks: Marks::default(),
             panel: InterventionPanel::default(),
-            truth: Truth::default(),
+            verification: VerificationPanel::default(),
             standings: Standings::default(),
             pruned: Arc::clone(&traced.kept),
             goal_x: None,
@@ -137,7 +137,7 @@ impl Circuit {
 
     /// The selected node.
     pub fn selected(&self) -> NodeId {
-        self.trail.node()
+        self.history.node()
     }
 
     /// A node of the graph.
@@ -252,30 +252,30 @@ impl Circuit {
     /// The kept nodes that stand at the layer and the position of `node`, itself among them.
     pub fn cell_of(&self, node: NodeId) -> Vec<NodeId> {
         let position = self.node(node).position();
-        let row = self.arrangement.place(node).map(|place| usize::from(place.row));
-        let nodes = row.and_then(|row| self.arrangement.rows.get(row)).map_or(&[][..], |row| &row.nodes);
+        let row = self.layout.place(node).map(|place| usize::from(place.row));
+        let nodes = row.and_then(|row| self.layout.rows.get(row)).map_or(&[][..], |row| &row.nodes);
         nodes.iter().copied().filter(|other| self.node(*other).position() == position).collect()
     }
 
     /// Selects `node`, and keeps the way there.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
-        self.trail.go(node, reached);
+        self.history.go(node, reached);
         self.goal_x = None;
         self.arrive();
     }
 
-    /// Selects `node` from far away: a station of its own, so that going back leads to where the walk was.
+    /// Selects `node` from far away: an entry of its own, so that going back leads to where the walk was.
     pub fn leap(&mut self, node: NodeId) {
-        self.trail.leap(node);
+        self.history.leap(node);
         self.goal_x = None;
         self.arrive();
     }
 
     /// One step across the screen; vertical steps remember the column they started from.
     pub fn step(&mut self, step: Step) {
-        let Some(here) = self.arrangement.place(self.selected()) else { return };
+        let Some(here) = self.layout.place(self.selected()) else { return };
         let goal_x = self.goal_x.unwrap_or(here.x);
-        let Some(node) = self.arrangement.step(self.selected(), step, goal_x) else { return };
+        let Some(node) = self.layout.step(self.selected(), step, goal_x) else { return };
         self.go(node, Reached::Freely);
         self.goal_x = matches!(step, Step::Up | Step::Down).then_some(goal_x);
     }
@@ -303,7 +303,7 @@ impl Circuit {
                 Side::Inputs | Side::Inhibitors => Reached::AsInput(link.edge.weight),
                 Side::Outputs => Reached::AsOutput(link.edge.weight),
             };
-            self.trail.go(link.other, reached);
+            self.history.go(link.other, reached);
         }
         self.goal_x = None;
         self.arrive();
@@ -312,7 +312,7 @@ impl Circuit {
     /// Back along the walk; whether there was anywhere to go.
     pub fn back(&mut self) -> bool {
         let kept = Arc::clone(&self.traced.kept);
-        let moved = self.trail.back(|node| kept.has_node(node));
+        let moved = self.history.back(|node| kept.has_node(node));
         self.goal_x = None;
         self.arrive();
         moved
@@ -321,7 +321,7 @@ impl Circuit {
     /// Forward along the walk; whether there was anywhere to go.
     pub fn forward(&mut self) -> bool {
         let kept = Arc::clone(&self.traced.kept);
-        let moved = self.trail.forward(|node| kept.has_node(node));
+        let moved = self.history.forward(|node| kept.has_node(node));
         self.goal_x = None;
         self.arrive();
         moved
@@ -332,7 +332,7 @@ impl Circuit {
         self.pruned = kept;
         self.influence_kept = influence_kept(&self.pruned);
         // What a filter lets through of it is yet to be found.
-        if !self.kit.filter.as_ref().is_some_and(Filter::is_hiding) {
+        if !self.marks.filter.as_ref().is_some_and(Filter::is_hiding) {
             self.show(glyphs);
         }
     }
@@ -340,21 +340,21 @@ impl Circuit {
     /// Shows what the filter lets through of what is kept. Where the selected node fell, the nearest that stands is
     /// selected.
     pub fn show(&mut self, glyphs: &Glyphs) {
-        let was: Option<Place> = self.arrangement.place(self.selected());
+        let was: Option<Place> = self.layout.place(self.selected());
         self.show_from(was, glyphs);
     }
 
     /// Takes over a graph that holds the nodes of this one and more: the same trace, further on. `to` gives their ids
     /// there; the walk, the selection and the edits follow them. Gives back what it held before.
     pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) -> Traced {
-        let was = self.arrangement.place(self.selected());
+        let was = self.layout.place(self.selected());
         // The cursor stays at the top until it is moved; then it stays with its link.
         let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
         self.edits.renumber(|node| to[node.index()]);
-        self.trail.renumber(|node| to[node.index()]);
+        self.history.renumber(|node| to[node.index()]);
         self.tree.renumber(|node| to[node.index()]);
-        self.kit.renumber(|node| to[node.index()]);
-        self.truth.forget();
+        self.marks.renumber(|node| to[node.index()]);
+        self.verification.forget();
         self.standings.found = None;
         self.names = Names::new(Arc::clone(&traced.document.graph));
         Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
@@ -388,7 +388,7 @@ impl Circuit {
     }
 
     /// Takes over what was read of a feature.
-    pub fn note_card(&mut self, feature: Feature, card: &Card) {
+    pub fn note_details(&mut self, feature: Feature, card: &FeatureDetails) {
         let mut named = std::mem::take(&mut self.named);
         named.note(&self.file_labels, feature, card.found.label.as_ref(), card.density);
         self.take_named(named);
@@ -417,22 +417,22 @@ impl Circuit {
 
     /// As [`Circuit::show`], where the selected node stood at `was`.
     fn show_from(&mut self, was: Option<Place>, glyphs: &Glyphs) {
-        self.traced.kept = match &self.kit.filter {
+        self.traced.kept = match &self.marks.filter {
             Some(filter) => filter.shown(&self.pruned),
             None => Arc::clone(&self.pruned),
         };
-        self.arrange(glyphs, self.arrangement.room);
+        self.arrange(glyphs, self.layout.room);
         if !self.kept().has_node(self.selected())
-            && let Some(node) = was.and_then(|place| self.arrangement.nearest(place)).or(self.answer())
+            && let Some(node) = was.and_then(|place| self.layout.nearest(place)).or(self.answer())
         {
-            self.trail.go(node, Reached::Freely);
+            self.history.go(node, Reached::Freely);
         }
         self.arrive();
     }
 
     /// Arranges the nodes anew for a pane of `room` cells and lines.
     pub fn arrange(&mut self, glyphs: &Glyphs, room: (u16, u16)) {
-        self.arrangement = Arrangement::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
+        self.layout = GraphLayout::new(&self.traced.document.graph, &self.traced.kept, glyphs, room);
     }
 
     /// Grows the tree that is seen, where what it grows from changed.

@@ -5,8 +5,8 @@ use crate::graph::{Document, FeatureAt, NodeKind};
 use crate::ids::{NodeId, Position};
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
+use crate::tui::activation_context::ActivationContext;
 use crate::tui::runtime::jobs::RequestId;
-use crate::tui::strip::Strip;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ pub struct Group {
     /// As the writer called them.
     pub name: String,
     /// The contexts, and whether each repeats another one.
-    pub strips: Vec<(Arc<Strip>, bool)>,
+    pub strips: Vec<(Arc<ActivationContext>, bool)>,
 }
 
 /// What was read of a feature, made ready to be shown.
 #[derive(Default)]
-pub struct Card {
+pub struct FeatureDetails {
     /// What was found; its contexts stand in `groups`.
     pub found: Found,
     /// How often it fires, wherever that is known from.
@@ -33,7 +33,7 @@ pub struct Card {
     pub is_whole: bool,
 }
 
-impl Card {
+impl FeatureDetails {
     /// Reads a feature; the hub is asked only where it `may_ask`.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Card {
     /// All contexts of several features, each context once, those that are strongest for their feature first.
     pub fn union(cards: &[(Feature, Arc<Self>)]) -> Self {
         let all = cards.iter().flat_map(|(_, card)| card.groups.iter().flat_map(|group| &group.strips));
-        let mut strips: Vec<Arc<Strip>> =
+        let mut strips: Vec<Arc<ActivationContext>> =
             all.filter(|(_, repeated)| !repeated).map(|(strip, _)| Arc::clone(strip)).collect();
         strips.sort_by(|a, b| b.share().total_cmp(&a.share()));
         let mut seen = HashSet::new();
@@ -83,7 +83,7 @@ fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
     let quantiles = std::mem::take(&mut dashboard.quantiles).into_iter().map(|quantile| {
         let mut seen = HashSet::new();
         let strips = quantile.examples.iter().filter_map(|example| {
-            let strip = Strip::of(example, spacer, most, Some(feature))?;
+            let strip = ActivationContext::of(example, spacer, most, Some(feature))?;
             let again = !seen.insert(strip.text());
             Some((Arc::new(strip), again || example.repeated))
         });
@@ -124,7 +124,7 @@ pub enum Reading {
         since: usize,
     },
     /// It was read.
-    Known(Arc<Card>),
+    Known(Arc<FeatureDetails>),
     /// The person stopped it, or it failed.
     Failed(String),
 }
@@ -171,7 +171,7 @@ impl Known {
     }
 
     /// What was read of a feature.
-    pub fn card(&self, feature: Feature) -> Option<&Arc<Card>> {
+    pub fn card(&self, feature: Feature) -> Option<&Arc<FeatureDetails>> {
         match self.readings.get(&feature) {
             Some(Reading::Known(card)) => Some(card),
             Some(Reading::Pending { .. } | Reading::Failed(_)) | None => None,
@@ -204,7 +204,7 @@ impl Known {
     }
 
     /// Takes what was read of a feature, or why it could not be.
-    pub fn take(&mut self, feature: Feature, result: Result<Arc<Card>, String>) {
+    pub fn take(&mut self, feature: Feature, result: Result<Arc<FeatureDetails>, String>) {
         match result {
             Ok(card) => {
                 self.readings.insert(feature, Reading::Known(card));
@@ -249,5 +249,5 @@ pub struct Sight {
     /// Whether repeated contexts are shown too.
     pub unfolded: bool,
     /// All members together: who they are, how many of them were read, and what is shown.
-    pub union: Option<(Vec<Feature>, usize, Arc<Card>)>,
+    pub union: Option<(Vec<Feature>, usize, Arc<FeatureDetails>)>,
 }

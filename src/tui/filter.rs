@@ -3,7 +3,7 @@
 use crate::graph::query::{Lacking, Query};
 use crate::graph::{Edited, Kept, Labels};
 use crate::ids::NodeId;
-use crate::tui::sift::{Sifted, is_about_selection};
+use crate::tui::filter_job::{Filtered, is_about_selection};
 use std::sync::Arc;
 
 /// A filter and what it lets through, as far as that is known.
@@ -17,7 +17,7 @@ pub struct Filter {
     /// Whether it is put aside for a while.
     pub is_off: bool,
     /// The newest answer.
-    pub sifted: Option<Arc<Sifted>>,
+    pub filtered: Option<Arc<Filtered>>,
     /// What was asked about last.
     asked: Option<About>,
     /// Whether that question has its answer.
@@ -49,7 +49,7 @@ impl Filter {
             query: Arc::new(query),
             hides,
             is_off: false,
-            sifted: None,
+            filtered: None,
             asked: None,
             answered: false,
             told: false,
@@ -75,10 +75,10 @@ impl Filter {
     }
 
     /// Takes the answer; whether it is still asked for.
-    pub fn take(&mut self, sifted: &Arc<Sifted>) -> bool {
+    pub fn take(&mut self, filtered: &Arc<Filtered>) -> bool {
         let is_asked = self.asked.is_some();
         if is_asked {
-            self.sifted = Some(Arc::clone(sifted));
+            self.filtered = Some(Arc::clone(filtered));
             self.answered = true;
         }
         is_asked
@@ -86,7 +86,7 @@ impl Filter {
 
     /// Forgets its answers, which are about another graph.
     pub fn forget(&mut self) {
-        self.sifted = None;
+        self.filtered = None;
         self.ask_anew();
     }
 
@@ -98,24 +98,24 @@ impl Filter {
 
     /// Whether something that it needs was not known at the last answer.
     pub fn lacks(&self, what: Lacking) -> bool {
-        self.sifted.as_ref().is_some_and(|sifted| sifted.matches.lacking.contains(&what))
+        self.filtered.as_ref().is_some_and(|filtered| filtered.matches.lacking.contains(&what))
     }
 
     /// Whether it hides something.
     pub fn is_hiding(&self) -> bool {
-        self.hides && !self.is_off && self.sifted.is_some()
+        self.hides && !self.is_off && self.filtered.is_some()
     }
 
     /// Whether it makes a node stand back.
     pub fn dims(&self, node: NodeId) -> bool {
-        let sifted = self.sifted.as_ref().filter(|_| !self.is_off && !self.hides);
-        sifted.is_some_and(|sifted| !sifted.matches.has_node(node))
+        let filtered = self.filtered.as_ref().filter(|_| !self.is_off && !self.hides);
+        filtered.is_some_and(|filtered| !filtered.matches.has_node(node))
     }
 
     /// What is shown of what is kept: all of it where nothing is hidden.
     pub fn shown(&self, kept: &Arc<Kept>) -> Arc<Kept> {
-        match &self.sifted {
-            Some(sifted) if self.is_hiding() => Arc::clone(&sifted.left),
+        match &self.filtered {
+            Some(filtered) if self.is_hiding() => Arc::clone(&filtered.left),
             _ => Arc::clone(kept),
         }
     }

@@ -8,9 +8,9 @@ use crate::text::glyph::Glyphs;
 use crate::text::names::{Names, label_of};
 use crate::tui::app::Pane;
 use crate::tui::circuit::Circuit;
-use crate::tui::command::{COMMANDS, Command};
-use crate::tui::shelf::Shelf;
-use crate::tui::sift::Written;
+use crate::tui::command::{Command, all_commands};
+use crate::tui::filter_job::Written;
+use crate::tui::tabs::Tabs;
 use crate::tui::traced::Traced;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
@@ -142,8 +142,8 @@ impl Haystack {
     }
 
     /// Everything that can be gone to or done.
-    pub fn of_everything(circuit: Option<&Circuit>, shelf: &Shelf, glyphs: &Glyphs) -> Self {
-        let graphs = shelf.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
+    pub fn of_everything(circuit: Option<&Circuit>, tabs: &Tabs, glyphs: &Glyphs) -> Self {
+        let graphs = tabs.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
         Self::with_graphs(Wanted::Everything, glyphs, circuit, graphs)
     }
 
@@ -202,7 +202,7 @@ impl Hay {
             entries.extend(nodes.nodes(&self.glyphs));
         }
         if wants(Wanted::Commands) {
-            let commands = COMMANDS.iter().filter(|command| command.context.is_about_panes());
+            let commands = all_commands().filter(|command| command.context.is_about_panes());
             entries.extend(commands.map(|command| {
                 let keys = command.key_labels(self.glyphs.charset).join(" ");
                 Entry { keys, ..Entry::new(Target::Command(command), command.name.to_owned(), command.doc.to_owned()) }

@@ -6,6 +6,7 @@ use crate::service::tracing::Tracer;
 use crate::text::glyph::{Charset, Glyphs};
 use crate::tui::app::State;
 use crate::tui::clipboard::{self, Between};
+use crate::tui::diff_backend::DiffBackend;
 use crate::tui::effect::Effect;
 use crate::tui::event::{self, Event, Signal};
 use crate::tui::message::Msg;
@@ -14,7 +15,6 @@ use crate::tui::runtime::sessions::{Closing, Sessions};
 use crate::tui::terminal::{self, Claim};
 use crate::tui::theme::{Look, ThemeChoice};
 use crate::tui::update::{take_results, update, update_all};
-use crate::tui::wire::Wire;
 use crate::tui::{act, view};
 use anyhow::Context as _;
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
@@ -145,7 +145,7 @@ struct Sources {
 
 struct Screen<W: Write> {
     claim: Claim,
-    terminal: Terminal<Wire<W>>,
+    terminal: Terminal<DiffBackend<W>>,
     between: Between,
     frame: Duration,
     drawn: Option<Instant>,
@@ -270,7 +270,7 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
 ///
 /// # Errors
 /// Where the terminal cannot be written to.
-pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<Wire<W>>) -> anyhow::Result<()> {
+pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<DiffBackend<W>>) -> anyhow::Result<()> {
     let mut size = state.size;
     terminal.draw(|frame| {
         let screen = frame.area();

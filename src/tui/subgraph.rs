@@ -4,9 +4,9 @@ use crate::graph::{AttributionGraph, Edited, Group, NodeKind, Scores, SupernodeG
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
-use crate::tui::arrange::Step;
 use crate::tui::circuit::Circuit;
 use crate::tui::columns::columns;
+use crate::tui::graph_layout::Step;
 use crate::tui::runtime::jobs::RequestId;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The terminal: claimed, and always given back.
 
 use crate::tui::background;
-use crate::tui::wire::Wire;
+use crate::tui::diff_backend::DiffBackend;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
@@ -166,7 +166,7 @@ pub fn size() -> io::Result<(u16, u16)> {
 }
 
 /// A terminal on the standard output, through one buffer.
-pub fn open() -> io::Result<Terminal<Wire<BufWriter<io::Stdout>>>> {
+pub fn open() -> io::Result<Terminal<DiffBackend<BufWriter<io::Stdout>>>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
-    Terminal::new(Wire::new(writer, || size().map(|(width, height)| Size { width, height })))
+    Terminal::new(DiffBackend::new(writer, || size().map(|(width, height)| Size { width, height })))
 }

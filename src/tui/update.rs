@@ -4,7 +4,7 @@ use crate::tui::act;
 use crate::tui::app::{Pane, State};
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::message::Msg;
-use crate::tui::popup::TextEdit;
+use crate::tui::ui::line::TextEdit;
 use std::time::Instant;
 use tui_input::InputRequest;
 
@@ -17,7 +17,7 @@ pub fn update(state: &mut State, msg: Msg) {
         held_back(state);
         state.dirty = true;
     }
-    settle(state);
+    schedule_jobs(state);
 }
 
 /// The same for all that happened by now. What was typed into a line is put in at once: it is read, searched for and
@@ -60,7 +60,7 @@ fn meaning(state: &State, key: Key) -> Meaning {
     if state.jobs.is_waiting(act::SESSION) || state.prefix.is_some() || lookup(context, key).is_some() {
         return Meaning::Does;
     }
-    key.typed().filter(|_| context.chain().contains(&Context::Text)).map_or(Meaning::Nothing, Meaning::Types)
+    key.typed().filter(|_| context.reaches(Context::TEXT)).map_or(Meaning::Nothing, Meaning::Types)
 }
 
 fn take(state: &mut State, msg: Msg) {
@@ -82,7 +82,7 @@ fn take(state: &mut State, msg: Msg) {
             state.jobs.look_at_progress();
             let now = Instant::now();
             let fetching = state.fetching.as_mut().map(|(busy, _)| busy);
-            for busy in state.busy.iter_mut().chain(fetching).chain(state.shelf.busy()) {
+            for busy in state.busy.iter_mut().chain(fetching).chain(state.tabs.busy()) {
                 if let Some(progress) = state.jobs.progress_of(busy.id) {
                     busy.hear(progress.clone(), now);
                 }
@@ -115,7 +115,7 @@ pub fn take_results(state: &mut State) {
 fn press(state: &mut State, key: Key) {
     let context = state.context();
     let command = lookup(context, key);
-    if state.jobs.is_waiting(act::SESSION) && command.is_none_or(|command| command.context != Context::Anywhere) {
+    if state.jobs.is_waiting(act::SESSION) && command.is_none_or(|command| command.context != Context::ANYWHERE) {
         state.held.push(key);
         return;
     }
@@ -125,36 +125,36 @@ fn press(state: &mut State, key: Key) {
         (command.run)(state, key);
         state.dirty = true;
     } else if let Some(c) = key.typed()
-        && context.chain().contains(&Context::Text)
+        && context.reaches(Context::TEXT)
     {
         act::edit_text(state, InputRequest::InsertChar(c));
         state.dirty = true;
     }
 }
 
-/// What follows from any change: the prompt is read as it is typed, the arrangement fits its pane, and the selected
+/// What follows from any change: the prompt is read as it is typed, the layout fits its pane, and the selected
 /// feature's tokens are asked for.
-fn settle(state: &mut State) {
+fn schedule_jobs(state: &mut State) {
     act::ask_picker(state);
     act::ask_prompt(state);
     state.windows.note_focus(state.focus);
     act::weigh_pinned(state);
     let panes = state.panes().unwrap_or_default();
     let room = panes.graph_room();
-    act::know(state);
+    act::request_feature(state);
     let Some(circuit) = &mut state.circuit else { return };
     if panes.of(Pane::Tree).is_some() {
         circuit.grow_tree();
     }
     if let Some(room) = room.map(|room| (room.width, room.height))
-        && (circuit.arrangement.room != room || circuit.arrangement.rows.is_empty())
+        && (circuit.layout.room != room || circuit.layout.rows.is_empty())
     {
         circuit.arrange(&state.look.glyphs, room);
     }
-    act::learn(state);
-    act::measure(state);
-    act::check(state);
-    act::stand(state);
+    act::request_promoted(state);
+    act::request_effects(state);
+    act::request_check(state);
+    act::request_stability(state);
     act::read_filter(state);
     act::ask_filter(state);
     act::save_session(state);

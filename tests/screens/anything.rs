@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::command::COMMANDS;
+use circuitscope::tui::command::all_commands;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;
@@ -25,8 +25,7 @@ enum Do {
 const GESTURES: [Gesture; 5] = [Gesture::Press, Gesture::Drag, Gesture::Release, Gesture::WheelUp, Gesture::WheelDown];
 
 fn anything() -> impl Strategy<Value = Do> {
-    let keys: Vec<&str> = COMMANDS
-        .iter()
+    let keys: Vec<&str> = all_commands()
         .filter(|command| !matches!(command.name, "quit" | "suspend"))
         .flat_map(|command| command.keys)
         .copied()

@@ -14,13 +14,14 @@ use circuitscope::service::library::{Feature, FeatureSet, FeatureSource};
 use circuitscope::service::models::{Choice, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::{Pane, Popup};
+use circuitscope::tui::app::Pane;
 use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::features::Card;
+use circuitscope::tui::dialogs::fetch::Fetch;
+use circuitscope::tui::features::FeatureDetails;
+use circuitscope::tui::history::Reached;
 use circuitscope::tui::message::Msg;
 use circuitscope::tui::start_trace;
 use circuitscope::tui::theme::{Depth, Ground, Theme};
-use circuitscope::tui::trail::Reached;
 use circuitscope::tui::update::{take_results, update};
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
@@ -405,7 +406,7 @@ fn the_whole_screen_has_a_search_within_the_contexts() {
         desk.expect(&word(feature));
     }
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -501,7 +502,7 @@ fn what_is_no_feature_has_no_contexts() {
     let mut desk = beside::<Shelf>(&Arc::default(), (160, 48));
     desk.expect("This is no feature: only features have contexts");
     desk.press("s");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// The demo's own library, as it is part of the program.
@@ -515,7 +516,12 @@ fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
     let mut read = 0;
     for (layer, n) in sizes.iter().enumerate() {
         for feature in (0..*n).step_by(17) {
-            let card = Card::read(&library, (Layer::from(layer), FeatureId::from(feature)), true, &Monitor::default());
+            let card = FeatureDetails::read(
+                &library,
+                (Layer::from(layer), FeatureId::from(feature)),
+                true,
+                &Monitor::default(),
+            );
             read += usize::from(!card.unwrap().groups.is_empty());
         }
     }
@@ -540,17 +546,14 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     desk.press("A").expect(&format!("of {n} of the {n} kept features", n = features.len()));
     desk.expect(&format!("far.example is told {} numbers.", features.len())).expect("sent nowhere");
     desk.press("n");
-    assert!(desk.state.popup.is_none() && far.named.lock().unwrap().is_empty(), "no is no");
+    assert!(desk.state.dialogs.is_empty() && far.named.lock().unwrap().is_empty(), "no is no");
     // A few come while the rest is waited for, and the graph can be walked.
     *far.most.lock().unwrap() = 3;
     desk.press_only("A");
-    desk.wait_for(
-        "the question",
-        |desk| matches!(&desk.state.popup, Some(Popup::Fetch(fetch)) if fetch.asking.is_some()),
-    );
+    desk.wait_for("the question", |desk| desk.state.dialogs.get::<Fetch>().is_some_and(|fetch| fetch.asking.is_some()));
     desk.press_only("y");
     desk.wait_for("three names", |desk| names(desk) == 3);
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     let here = desk.selected();
     desk.press_only("j");
     assert_ne!(desk.selected(), here);
@@ -580,7 +583,7 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     desk.press("o o").expect("by label");
     assert_snapshot!("browse_160x48", desk.screen());
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -608,7 +611,7 @@ fn features_are_searched_and_their_neighbours_found() {
     desk.press("Esc").expect("by layer").expect("#2");
     desk.press("/ Esc").expect("by layer");
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]

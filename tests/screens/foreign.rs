@@ -43,7 +43,7 @@ fn a_cycle_is_told_and_holds_no_key() {
         for key in "1 2 1 o 1 1 o p 1 p a e Esc t l l l j l Tab l j Enter Tab Tab w Esc - + u U 1 1 1 [ [ ]".split(' ')
         {
             desk.press(key);
-            if desk.state.popup.is_some() {
+            if !desk.state.dialogs.is_empty() {
                 desk.press("Esc");
             }
         }

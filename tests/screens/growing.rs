@@ -53,7 +53,7 @@ fn the_graph_grows_while_it_is_walked() {
     desk.wait_for("the weighing", |desk| !circuit(desk).subgraph.graph.nodes.is_empty());
     let walk = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
-        circuit.trail.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
+        circuit.history.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
     };
     let pins = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);

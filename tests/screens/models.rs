@@ -142,7 +142,7 @@ fn graphs_that_were_open_are_opened_again() {
     desk.press("M Enter").expect("2/2 the second prompt →");
     // One that is open is turned to.
     desk.press("M j Enter").expect("1/2 the first prompt →");
-    assert_eq!(desk.state.shelf.place(), Some((1, 2)));
+    assert_eq!(desk.state.tabs.place(), Some((1, 2)));
     desk.press("M j j Enter").expect("1/2").expect("the first prompt →");
     assert!(desk.state.jobs.services.tracer.is_some(), "below the graphs stand the models");
 }

@@ -227,7 +227,7 @@ fn a_large_paste_is_cut_to_what_has_room_in_every_field() {
     for keys in fields {
         let mut desk = Desk::traced((160, 48));
         desk.press(keys);
-        if desk.state.context().chain().contains(&Context::Text) {
+        if desk.state.context().reaches(Context::TEXT) {
             for text in ["x".repeat(1_000_000), "東 ( \u{1b}\r\n\t".repeat(100_000)] {
                 update(&mut desk.state, Msg::Paste(text));
                 desk.expect("longer than there is room for");
@@ -251,7 +251,7 @@ fn a_prompt_is_traced_once_it_is_read() {
     desk.press_only("Enter");
     desk.settle();
     desk.expect("containing Oakland is");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// Keys that wait are taken together: they leave the screen as they would one by one.

@@ -33,14 +33,15 @@ fn a_session_is_taken_up_where_it_was_left() {
     desk.press("f").type_text("layer:..2").press("Ctrl-t Ctrl-s").type_text("low").press("Enter Enter Tab");
     // A key that does nothing takes the notice away.
     desk.press("Ctrl-x");
-    let (screen, edited, marks) = (desk.screen(), circuit(&desk).edits.now().clone(), circuit(&desk).kit.marks.clone());
+    let (screen, edited, marks) =
+        (desk.screen(), circuit(&desk).edits.now().clone(), circuit(&desk).marks.letters.clone());
     drop(desk);
     let mut desk = reopened(data.path());
     desk.press("Ctrl-x");
     assert_eq!(desk.screen(), screen);
     assert_eq!(circuit(&desk).edits.now(), &edited);
-    assert_eq!(circuit(&desk).kit.marks, marks);
-    assert_eq!(circuit(&desk).kit.filters["low"], "layer:..2");
+    assert_eq!(circuit(&desk).marks.letters, marks);
+    assert_eq!(circuit(&desk).marks.filters["low"], "layer:..2");
     desk.press("[ [");
     assert_eq!(desk.selected(), "logit Austin", "the walk goes back to where it began");
 }

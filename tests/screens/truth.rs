@@ -12,11 +12,11 @@ use circuitscope::job::Monitor;
 use circuitscope::service::tracing::{Reading, Tracer};
 use circuitscope::text;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::Popup;
 use circuitscope::tui::circuit::{Circuit, Link};
+use circuitscope::tui::dialogs::heads::Heads;
 use circuitscope::tui::message::Msg;
-use circuitscope::tui::truth::{Shown, View};
 use circuitscope::tui::update::update;
+use circuitscope::tui::verification::{Shown, View};
 use circuitscope::tui::{start_open, start_trace};
 use circuitscope::verify::{self, Answer, Bench, Question, TOP};
 use std::path::Path;
@@ -34,7 +34,7 @@ fn link(desk: &Desk) -> Link {
 /// The answer that is shown.
 #[track_caller]
 fn answer(desk: &Desk) -> Answer {
-    match circuit(desk).truth.shown() {
+    match circuit(desk).verification.shown() {
         Shown::Known(Some(answer), _) => answer.clone(),
         _ => panic!("there is no answer:\n{}", desk.screen()),
     }
@@ -127,7 +127,7 @@ fn a_subgraph_is_checked_as_a_table_and_a_plot() {
     desk.press("j j");
     let wanted = circuit(&desk).name(found.all[2].source, &desk.state.look.glyphs);
     desk.press("G k Home j j Enter");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
     assert_eq!(desk.selected(), wanted);
 
     desk.press("p V Tab").expect("1 feature pinned");
@@ -172,9 +172,9 @@ fn a_graph_is_checked_in_parts_and_can_be_stopped() {
     assert!(!desk.shows("stops") && desk.is_idle());
     desk.press_only("r");
     desk.wait_for("the first part again", |desk| desk.shows("Node faithfulness"));
-    assert!(circuit(&desk).truth.is_waiting());
+    assert!(circuit(&desk).verification.is_waiting());
     desk.press("Esc");
-    assert!(!circuit(&desk).truth.is_waiting());
+    assert!(!circuit(&desk).verification.is_waiting());
 
     let mut desk = Desk::traced((120, 40));
     desk.press("V Tab Tab").expect("divergence of the next-token distribution (nats)").expect("influence");
@@ -232,7 +232,7 @@ fn an_edge_is_split_by_heads_that_add_up_to_it() {
     assert_ne!(link(&desk).edge.weight, weight);
     desk.expect(&format!("{}  the edge", text::weight(link(&desk).edge.weight)));
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 /// The demo model itself.
@@ -312,7 +312,9 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     desk.press("Tab");
     let graph = Arc::clone(&circuit(&desk).traced.document.graph);
     let bench = Bench::new(&demo.0, &graph, &Monitor::default()).unwrap();
-    let Some(Question::Subgraph { sources, .. }) = circuit(&desk).truth.question().cloned() else { panic!("no pairs") };
+    let Some(Question::Subgraph { sources, .. }) = circuit(&desk).verification.question().cloned() else {
+        panic!("no pairs")
+    };
     let ranked = circuit(&desk).kept().ranked();
     let strongest: Vec<_> = ranked.into_iter().filter(|id| graph.node(*id).is_feature()).take(TOP).collect();
     assert_eq!(sources, strongest);
@@ -321,10 +323,10 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     assert_eq!(answer(&desk), Answer::Subgraph(wanted));
 
     desk.press("Tab").expect("Node faithfulness").expect("The replacement model").expect("Perturbations");
-    assert_eq!(circuit(&desk).truth.view, View::Graph);
+    assert_eq!(circuit(&desk).verification.view, View::Graph);
 
     desk.press("Esc S");
-    assert!(matches!(desk.state.popup, Some(Popup::Heads)));
+    assert!(desk.state.dialogs.is::<Heads>());
     let Answer::Heads(split) = answer(&desk) else { panic!("no heads") };
     assert!(split.is_of(edge.weight) && !split.heads.is_empty());
     desk.state.look.glyphs = Glyphs::new(Charset::Ascii);

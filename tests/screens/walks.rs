@@ -3,8 +3,8 @@
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
 use circuitscope::tui::app::Pane;
-use circuitscope::tui::arrange::Step;
 use circuitscope::tui::circuit::{Circuit, Side};
+use circuitscope::tui::graph_layout::Step;
 use std::collections::BTreeSet;
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -32,9 +32,9 @@ fn every_kept_node_can_be_reached_with_the_arrows() {
         let mut reached = BTreeSet::from([circuit.selected()]);
         let mut frontier = vec![circuit.selected()];
         while let Some(node) = frontier.pop() {
-            let x = circuit.arrangement.place(node).unwrap().x;
+            let x = circuit.layout.place(node).unwrap().x;
             for step in [Step::Left, Step::Right, Step::Up, Step::Down] {
-                if let Some(next) = circuit.arrangement.step(node, step, x)
+                if let Some(next) = circuit.layout.step(node, step, x)
                     && reached.insert(next)
                 {
                     frontier.push(next);

@@ -85,7 +85,7 @@ fn what_nearly_fires_is_listed_and_told_of() {
     desk.press("f Ctrl-u").type_text("3:99:44").press("Enter").expect("there is no position 99");
     desk.press("f Esc").expect("closest to firing");
     desk.press("Esc");
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_list_that_is_waited_for_is_asked_for_again() {
     desk.press_only("Tab");
     desk.press_only("Ctrl-c");
     desk.settle();
-    assert!(desk.state.popup.is_none());
+    assert!(desk.state.dialogs.is_empty());
 }
 
 #[test]

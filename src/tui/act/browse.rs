@@ -5,9 +5,9 @@ use super::find::go_to;
 use crate::features::browse::Order;
 use crate::service::browse::Ask;
 use crate::service::library::FeatureSet;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
+use crate::tui::dialogs::browse::{Browse, InputMode};
 use crate::tui::features::Known;
-use crate::tui::popup::browse::{Browse, InputMode};
 use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
 
@@ -23,23 +23,20 @@ pub(in crate::tui) fn open_browse(state: &mut State) {
     // What the graph on the screen says of them counts here too.
     let of_graph = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let set = of_graph.filter(|set| set.transcoder == plain.transcoder).unwrap_or(plain);
-    state.popup = Some(Popup::Browse(Box::new(Browse::new(set))));
+    state.dialogs.open(Browse::new(set));
     from_the_start(state);
     ask(state, Ask::List(Order::Layer));
 }
 
 fn browse(state: &mut State) -> Option<&mut Browse> {
-    match &mut state.popup {
-        Some(Popup::Browse(browse)) => Some(browse),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 /// Asks, once the library is open.
 fn ask(state: &mut State, ask: Ask) {
     // What was asked before is no longer waited for.
     state.jobs.forget(BROWSE);
-    let Some(Popup::Browse(open)) = &mut state.popup else { return };
+    let Some(open) = state.dialogs.get_mut::<Browse>() else { return };
     open.asked(ask.clone());
     let known = state.features.known.get(&open.set);
     if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
@@ -76,7 +73,7 @@ pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
 
 /// Asks for the contexts of the feature under the cursor.
 pub(super) fn read_chosen(state: &mut State) {
-    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let Some(feature) = browse.chosen() else { return };
     let set = browse.set.clone();
     if state.features.known.get(&set).is_some_and(|known| known.wants(feature, false)) {
@@ -110,7 +107,7 @@ pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
 
 /// Scrolls what the chosen feature fires on.
 pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
-    let Some(Popup::Browse(browse)) = &state.popup else { return };
+    let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let most = browse.overflow(state);
     let sight = &mut state.features.sight;
     sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
@@ -171,7 +168,7 @@ pub(in crate::tui) fn close_browse(state: &mut State) {
     let is_list = matches!(browse.ask, Ask::List(_));
     state.jobs.forget(BROWSE);
     if is_list {
-        state.popup = None;
+        state.dialogs.close_all();
         from_the_start(state);
     } else {
         ask(state, Ask::List(order));

@@ -2,14 +2,14 @@
 
 use super::find::go_to;
 use super::prompt::submit_prompt;
-use super::shelf::{set_beside, turn_by};
+use super::tabs::{set_beside, turn_by};
 use super::trace::submit_opening;
-use crate::tui::app::{Busy, Popup, State};
+use crate::tui::app::{Busy, State};
 use crate::tui::comparison::{Comparison, Leaf, Sheet};
-use crate::tui::popup::compare::{Compare, Stage};
-use crate::tui::popup::question::{Asks, Question};
+use crate::tui::dialogs::compare::{Compare, Stage};
+use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::runtime::jobs::{JobKey, RequestId};
-use crate::tui::shelf::{Aside, Shelved, name_of};
+use crate::tui::tabs::{Tab, TabContent, name_of};
 use crate::tui::traced::Opening;
 use std::sync::Arc;
 
@@ -20,19 +20,16 @@ pub(in crate::tui) fn open_compare(state: &mut State) {
     if state.circuit.is_none() {
         state.say("There is no graph to compare");
     } else {
-        state.popup = Some(Popup::Compare(Box::default()));
+        state.dialogs.open(Compare::default());
     }
 }
 
 fn compare(state: &mut State) -> Option<&mut Compare> {
-    match &mut state.popup {
-        Some(Popup::Compare(compare)) => Some(compare),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 pub(in crate::tui) fn move_in_compare(state: &mut State, by: isize) {
-    let choices = state.shelf.others().count() + 1;
+    let choices = state.tabs.others().count() + 1;
     if let Some(compare) = compare(state) {
         compare.move_by(by, choices);
     }
@@ -69,12 +66,12 @@ fn choose(state: &mut State, row: usize) {
         return;
     }
     // The rows are the other graphs, by the turns that lead there, and a prompt.
-    let Some(other) = state.shelf.get_mut(row + 1) else {
+    let Some(other) = state.tabs.get_mut(row + 1) else {
         ask_prompt(state);
         return;
     };
     let file = match (&other.graph, &other.busy) {
-        (Aside::Circuit { id, .. }, _) => {
+        (TabContent::Circuit { id, .. }, _) => {
             let id = *id;
             lay(state, id);
             return;
@@ -84,8 +81,8 @@ fn choose(state: &mut State, row: usize) {
             wait(state, id);
             return;
         }
-        (Aside::File(path), None) => path.clone(),
-        (Aside::Nothing, None) => {
+        (TabContent::File(path), None) => path.clone(),
+        (TabContent::Nothing, None) => {
             state.say("There is no graph in that place");
             return;
         }
@@ -107,18 +104,18 @@ fn ask_prompt(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     if state.jobs.services.tracer.is_none() {
         state.warn("There is no model to trace a prompt with: this graph was opened from a file");
-    } else if state.shelf.is_busy() {
+    } else if state.tabs.is_busy() {
         state.warn("A trace of another graph is under way: this one would stop it");
     } else {
         let answer = circuit.traced.document.origin.prompt.clone();
         let about = "the prompt to compare with; its graph stays open beside this one".to_owned();
-        state.popup = Some(Popup::Question(Question::new(Asks::Compare, about, answer)));
+        state.dialogs.open(Question::new(Asks::Compare, about, answer));
     }
 }
 
 /// Traces the prompt that was typed, beside the graph on the screen, and compares the two once it is there.
 pub(super) fn answer_compare(state: &mut State) {
-    let (Some(Popup::Question(question)), Some(tracer)) = (&mut state.popup, &state.jobs.services.tracer) else {
+    let (Some(question), Some(tracer)) = (state.dialogs.get_mut::<Question>(), &state.jobs.services.tracer) else {
         return;
     };
     let prompt = question.answer().to_owned();
@@ -129,9 +126,9 @@ pub(super) fn answer_compare(state: &mut State) {
         }
         Ok(_) => {
             let id = state.jobs.next_request();
-            state.shelf.add(Shelved { graph: Aside::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
+            state.tabs.add(Tab { graph: TabContent::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
             submit_prompt(state, id, prompt);
-            state.popup = Some(Popup::Compare(Box::default()));
+            state.dialogs.open(Compare::default());
             wait(state, id);
         }
     }
@@ -152,7 +149,7 @@ pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: 
 
 /// Has the graph on the screen and the one of this id laid over each other.
 fn lay(state: &mut State, id: RequestId) {
-    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(id)) else { return };
+    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(id)) else { return };
     let mut sheets = [a, b].map(|circuit| Sheet::of(circuit, &state.features));
     if let Some(compare) = compare(state) {
         (compare.stage, compare.other) = (Stage::Lay, Some(id));
@@ -178,8 +175,8 @@ fn go(state: &mut State) {
         return;
     };
     if side == 1 {
-        let Some((turns, _)) = other.and_then(|number| state.shelf.circuit(number)) else { return };
-        state.popup = None;
+        let Some((turns, _)) = other.and_then(|number| state.tabs.circuit(number)) else { return };
+        state.dialogs.close_all();
         turn_by(state, turns);
     }
     let is_same =
@@ -193,7 +190,7 @@ fn go(state: &mut State) {
 pub(in crate::tui) fn open_merged(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(_), other: Some(number), .. }) = compare(state) else { return };
     let number = *number;
-    let (Some(a), Some((_, b))) = (&state.circuit, state.shelf.circuit(number)) else { return };
+    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(number)) else { return };
     let leaves = [a, b].map(|circuit| Leaf::Sheet(Box::new(Sheet::of(circuit, &state.features)))).to_vec();
     let titles = [a, b].map(|circuit| circuit.traced.document.origin.prompt.clone()).join(" / ");
     merge(state, leaves, titles);
@@ -201,7 +198,7 @@ pub(in crate::tui) fn open_merged(state: &mut State) {
 
 /// Opens all graphs that are open as one, beside them, but for those that were merged themselves.
 pub(in crate::tui) fn open_union(state: &mut State) {
-    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.shelf.at()));
+    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.tabs.at()));
     let mut leaves: Vec<(usize, Leaf, String)> = Vec::new();
     let mut push = |place: usize, sheet: Sheet| {
         if sheet.document.occurrences.is_none() {
@@ -210,14 +207,14 @@ pub(in crate::tui) fn open_union(state: &mut State) {
         }
     };
     here.into_iter().for_each(|(sheet, place)| push(place, sheet));
-    for (_, place, other) in state.shelf.others() {
+    for (_, place, other) in state.tabs.others() {
         match &other.graph {
-            Aside::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
-            Aside::File(_) | Aside::Nothing => {}
+            TabContent::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
+            TabContent::File(_) | TabContent::Nothing => {}
         }
     }
-    let files = state.shelf.others().filter_map(|(_, place, other)| match &other.graph {
-        Aside::File(path) => Some((place, Leaf::File(path.clone()), name_of(path))),
+    let files = state.tabs.others().filter_map(|(_, place, other)| match &other.graph {
+        TabContent::File(path) => Some((place, Leaf::File(path.clone()), name_of(path))),
         _ => None,
     });
     leaves.extend(files);
@@ -246,8 +243,8 @@ pub(in crate::tui) fn close_compare(state: &mut State) {
     if let Some(Compare { stage: Stage::Wait(waited), .. }) = compare(state) {
         let id = *waited;
         state.jobs.stop_request(id);
-        state.shelf.give_up(id);
+        state.tabs.give_up(id);
     }
     state.jobs.forget(COMPARE);
-    state.popup = None;
+    state.dialogs.close_all();
 }

@@ -63,7 +63,7 @@ pub(in crate::tui) fn toggle_pin(state: &mut State) {
         let nodes = at_hand(circuit);
         let pinned = nodes.iter().all(|node| circuit.is_pinned(*node));
         circuit.edits.apply(if pinned { Edit::Unpin(nodes) } else { Edit::Pin(nodes) });
-        circuit.kit.chosen.clear();
+        circuit.marks.chosen.clear();
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::format::{self, Format, Options};
 use crate::job::Monitor;
 use crate::text;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::clipboard::LONGEST;
+use crate::tui::dialogs::export::Export;
 use crate::tui::effect::Effect;
-use crate::tui::popup::export::Export;
 use crate::tui::runtime::jobs::{JobKey, Services};
 use std::path::{Path, PathBuf};
 
@@ -38,18 +38,18 @@ pub(in crate::tui) fn open_export(state: &mut State) {
     let format = if origin.page.is_some() { Format::Url } else { Format::Json };
     // One that is still being written has no say in this one.
     state.jobs.forget(EXPORT);
-    state.popup = Some(Popup::Export(Box::new(Export::new(&stem, format))));
+    state.dialogs.open(Export::new(&stem, format));
 }
 
 pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {
-    if let Some(Popup::Export(export)) = &mut state.popup {
+    if let Some(export) = state.dialogs.get_mut::<Export>() {
         change(export);
     }
 }
 
 /// Writes it. A file that is there is written over only when it was asked for twice.
 pub(in crate::tui) fn write_export(state: &mut State) {
-    let Some(Popup::Export(export)) = &state.popup else { return };
+    let Some(export) = state.dialogs.get::<Export>() else { return };
     let path = export.path();
     if path.as_os_str().is_empty() {
         state.say("Write where to export it to");
@@ -68,7 +68,7 @@ pub(in crate::tui) fn copy_export(state: &mut State) {
 }
 
 fn send(state: &mut State, path: Option<PathBuf>) {
-    let (Some(Popup::Export(export)), Some(circuit)) = (&state.popup, &state.circuit) else { return };
+    let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -100,11 +100,11 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 fn take_exported(state: &mut State, result: Result<Exported, String>) {
-    let Some(Popup::Export(export)) = &mut state.popup else { return };
+    let Some(export) = state.dialogs.get_mut::<Export>() else { return };
     match result {
         Ok(Exported::IsThere) => export.is_there = true,
         Ok(Exported::Written(path)) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.say(format!("Exported to {}", path.display()));
         }
         Ok(Exported::Text(text)) if text.len() > LONGEST => {
@@ -112,7 +112,7 @@ fn take_exported(state: &mut State, result: Result<Exported, String>) {
         }
         Ok(Exported::Text(text)) => {
             let text = text.trim_end().to_owned();
-            state.popup = None;
+            state.dialogs.close_all();
             state.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
             state.effects.push(Effect::Copy(text));
         }

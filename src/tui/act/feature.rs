@@ -4,10 +4,12 @@ use super::edits::prune_anew;
 use crate::features::Library;
 use crate::service::labels::{FeatureLabels, LabelLookup};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
-use crate::tui::features::{Access, Card, Known, Reading};
-use crate::tui::popup::contexts::Contexts;
+use crate::tui::dialogs::browse::Browse;
+use crate::tui::dialogs::consent::Consent;
+use crate::tui::dialogs::contexts::Contexts;
+use crate::tui::features::{Access, FeatureDetails, Known, Reading};
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::view;
 use ratatui::layout::Rect;
@@ -42,8 +44,8 @@ pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
 }
 
 /// Asks for what is not known yet: the library, what it says of the graph, the feature that is looked at.
-pub(in crate::tui) fn know(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Browse(_))) {
+pub(in crate::tui) fn request_feature(state: &mut State) {
+    if state.dialogs.is::<Browse>() {
         super::browse::read_chosen(state);
         return;
     }
@@ -68,7 +70,7 @@ pub(in crate::tui) fn know(state: &mut State) {
     let is_union = members.len() > 1 && sight.turn >= members.len();
     let wanted: &[Feature] = if is_union { &members } else { members.get(sight.turn..=sight.turn).unwrap_or_default() };
     // The hub is asked only for what somebody looks at.
-    let is_seen = matches!(state.popup, Some(Popup::Contexts(_)));
+    let is_seen = state.dialogs.is::<Contexts>();
     let is_seen = is_seen || view::feature_room(state).is_some();
     let Some(known) = state.features.known.get(&set) else { return };
     let next = wanted.iter().copied().find(|feature| known.wants(*feature, is_seen));
@@ -104,7 +106,7 @@ pub(super) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature,
     state.jobs.submit(
         READ_FEATURE,
         move |_, monitor| {
-            let card = Card::read(knows.as_ref(), feature, may_ask, monitor);
+            let card = FeatureDetails::read(knows.as_ref(), feature, may_ask, monitor);
             card.map(Arc::new).map_err(|stop| stop.to_string())
         },
         move |state, card| {
@@ -113,7 +115,7 @@ pub(super) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature,
             if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
                 && FeatureSet::of(&circuit.traced.document.origin) == set
             {
-                circuit.note_card(feature, card);
+                circuit.note_details(feature, card);
             }
         },
     );
@@ -130,9 +132,9 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
         sight.union = None;
         return;
     };
-    let is_it = |(of, read, _): &(Vec<Feature>, usize, Arc<Card>)| *of == members && *read == cards.len();
+    let is_it = |(of, read, _): &(Vec<Feature>, usize, Arc<FeatureDetails>)| *of == members && *read == cards.len();
     if !sight.union.as_ref().is_some_and(is_it) {
-        sight.union = Some((members, cards.len(), Arc::new(Card::union(&cards))));
+        sight.union = Some((members, cards.len(), Arc::new(FeatureDetails::union(&cards))));
     }
 }
 
@@ -208,20 +210,20 @@ pub(super) fn ask_hub(state: &mut State) {
         Some(Reading::Failed(_)) => known.forget_missing(),
         Some(Reading::Pending { .. }) => state.say("It is being read"),
         Some(Reading::Known(card)) => match &card.asks_for {
-            Some(set) => state.popup = Some(Popup::Consent { features, set: set.clone() }),
+            Some(set) => state.dialogs.open(Consent { features, set: set.clone() }),
             None if card.found.dashboard.is_some() => state.say("Its contexts are here already"),
             None => state.say("The hub cannot be asked for features of this transcoder, or has none of this one"),
         },
     }
 }
 
-/// The person lets the hub be asked; whether that was the question.
-pub(super) fn allow_hub(state: &mut State) -> bool {
-    let Some(Popup::Consent { features, .. }) = &state.popup else { return false };
+/// Lets the hub be asked.
+pub(in crate::tui) fn allow_hub(state: &mut State) {
+    let Some(Consent { features, .. }) = state.dialogs.get() else { return };
     let set = features.clone();
-    state.popup = None;
+    state.dialogs.close_all();
     let knows = state.features.known.get(&set).and_then(Known::open).map(Arc::clone);
-    let Some(knows) = knows else { return true };
+    let Some(knows) = knows else { return };
     state.jobs.submit(
         ALLOW_HUB,
         move |_, _| knows.allow_hub(),
@@ -235,7 +237,6 @@ pub(super) fn allow_hub(state: &mut State) -> bool {
             }
         },
     );
-    true
 }
 
 /// Shows the contexts on the whole screen.
@@ -245,16 +246,16 @@ pub(in crate::tui) fn open_contexts(state: &mut State) {
         Some(members) if members.is_empty() => state.say("This is no feature: only features have contexts"),
         Some(_) => {
             state.features.sight.scroll = 0;
-            state.popup = Some(Popup::Contexts(Contexts::default()));
+            state.dialogs.open(Contexts::default());
         }
     }
 }
 
 /// Where contexts are shown, and what is looked for in them.
 fn shown(state: &State) -> Option<(Rect, String)> {
-    match &state.popup {
-        Some(Popup::Contexts(contexts)) => Some((contexts.room(state.size), contexts.wanted().to_owned())),
-        _ => view::feature_room(state).map(|room| (room, String::new())),
+    match state.dialogs.get::<Contexts>() {
+        Some(contexts) => Some((contexts.room(state.size), contexts.wanted().to_owned())),
+        None => view::feature_room(state).map(|room| (room, String::new())),
     }
 }
 
@@ -291,24 +292,24 @@ pub(in crate::tui) fn toggle_repeated(state: &mut State) {
 
 /// Looks for a text in the contexts that fill the screen.
 pub(in crate::tui) fn search_contexts(state: &mut State) {
-    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         contexts.write();
     }
 }
 
 pub(in crate::tui) fn take_search(state: &mut State) {
-    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         contexts.leave_line();
     }
 }
 
 /// Lets go of what is looked for, then of the screen.
 pub(in crate::tui) fn close_contexts(state: &mut State) {
-    if let Some(Popup::Contexts(contexts)) = &mut state.popup {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         let goes_on = contexts.clear();
         state.features.sight.scroll = 0;
         if !goes_on {
-            state.popup = None;
+            state.dialogs.close_all();
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::features::{Asking, Fetched};
 use crate::job::Monitor;
 use crate::service::labels::Arrived;
 use crate::service::library::{Feature, FeatureSet};
-use crate::tui::app::{Busy, Popup, State};
+use crate::tui::app::{Busy, State};
+use crate::tui::dialogs::fetch::Fetch;
 use crate::tui::features::Known;
-use crate::tui::popup::fetch::Fetch;
 use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 use std::sync::Arc;
 
@@ -30,39 +30,36 @@ pub(in crate::tui) fn open_fetch(state: &mut State) {
         state.say("What is known of the features is still being looked up");
         return;
     };
-    state.popup = Some(Popup::Fetch(Box::new(Fetch { features: features.clone(), asking: None })));
+    state.dialogs.open(Fetch { features: features.clone(), asking: None });
     state.jobs.submit(MISSING, move |_, _| Ok(knows.asking(&features)), take_missing);
 }
 
 /// Takes what is missing: asks whether to fetch it. Where nothing is, the feature at hand may still be asked for alone.
 fn take_missing(state: &mut State, result: Result<Asking, String>) {
-    let Some(Popup::Fetch(fetch)) = &mut state.popup else { return };
+    let Some(fetch) = state.dialogs.get_mut::<Fetch>() else { return };
     match result {
         Ok(asking) if !asking.missing.is_empty() => fetch.asking = Some(asking),
         Ok(Asking { forbidden: Some(because), .. }) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.warn(format!("Not all features are known here, and {because} forbids the network"));
         }
         Ok(_) => {
-            state.popup = None;
+            state.dialogs.close_all();
             ask_hub(state);
         }
         Err(why) => {
-            state.popup = None;
+            state.dialogs.close_all();
             state.warn(why);
         }
     }
 }
 
-/// The person says yes to fetching; whether that was the question.
-pub(super) fn allow_fetch(state: &mut State) -> bool {
-    let Some(Popup::Fetch(fetch)) = &state.popup else { return false };
-    if fetch.asking.is_none() {
-        return true;
-    }
+/// Fetches what is missing.
+pub(in crate::tui) fn allow_fetch(state: &mut State) {
+    let Some(fetch) = state.dialogs.get::<Fetch>().filter(|fetch| fetch.asking.is_some()) else { return };
     let features = fetch.features.clone();
-    state.popup = None;
-    let Some(circuit) = &state.circuit else { return true };
+    state.dialogs.close_all();
+    let Some(circuit) = &state.circuit else { return };
     let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
     if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
         let id = state.jobs.next_request();
@@ -77,7 +74,6 @@ pub(super) fn allow_fetch(state: &mut State) -> bool {
         };
         state.jobs.submit_telling(id, FETCH, work, take_arrived, take_fetched);
     }
-    true
 }
 
 /// Names features as they come.

@@ -2,14 +2,15 @@
 
 use super::edits::apply;
 use super::group::at_hand;
-use super::learn::model_fits;
+use super::promoted::model_fits;
 use super::why::SEVERAL;
 use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
+use crate::tui::dialogs::intervene::Intervene;
 use crate::tui::intervention_panel::{InterventionPanel, View};
 use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 
@@ -31,7 +32,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
         return;
     }
     let edited = circuit.edits.now();
-    let group = edited.group_of(circuit.selected()).filter(|_| circuit.kit.chosen.is_empty());
+    let group = edited.group_of(circuit.selected()).filter(|_| circuit.marks.chosen.is_empty());
     let nodes = group.map_or_else(|| at_hand(circuit), |at| edited.groups[at].members.clone());
     let sites: Vec<Site> = nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(Site::from).collect();
     let mut set = edited.interventions.clone();
@@ -46,8 +47,8 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
         circuit.panel.row = set.list.len() - 1;
         circuit.edits.apply(Edit::SetInterventions(set));
     }
-    circuit.kit.chosen.clear();
-    state.popup = Some(Popup::Interventions);
+    circuit.marks.chosen.clear();
+    state.dialogs.open(Intervene);
 }
 
 /// The feature of a node, where it is one.
@@ -116,7 +117,7 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
 }
 
 /// Shows this below the list, or the effects again.
-pub(in crate::tui) fn turn_lab(state: &mut State, view: View) {
+pub(in crate::tui) fn turn_panel(state: &mut State, view: View) {
     let Some(circuit) = &mut state.circuit else { return };
     circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
     circuit.panel.request = None;
@@ -131,7 +132,7 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
         circuit.panel.reply = None;
     }
     state.jobs.forget(ATTEMPT);
-    state.popup = None;
+    state.dialogs.close_all();
 }
 
 /// Asks something of the model.
@@ -169,7 +170,7 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
 }
 
 /// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
-pub(in crate::tui) fn measure(state: &mut State) {
+pub(in crate::tui) fn request_effects(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let set = &circuit.edits.now().interventions;
     circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
@@ -181,7 +182,7 @@ pub(in crate::tui) fn measure(state: &mut State) {
     if !same {
         ask_effects(state);
     }
-    if matches!(state.popup, Some(Popup::Interventions)) {
+    if state.dialogs.is::<Intervene>() {
         ask_view(state);
     }
 }

@@ -3,21 +3,21 @@
 
 use super::{open_beside, open_prompt};
 use crate::service::models::Here;
-use crate::tui::app::{Pane, Popup, State};
-use crate::tui::effect::Effect;
+use crate::tui::app::{Pane, State};
+use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::start::{Stage, Start};
 use crate::tui::models::{Brought, Errand};
-use crate::tui::popup::start::{Stage, Start};
 use crate::tui::runtime::jobs::JobKey;
 
 pub(in crate::tui) const ERRAND: JobKey = JobKey::new("errand");
 
 /// Opens the list of models.
 pub fn open_models(state: &mut State) {
-    if state.busy.is_some() || state.shelf.is_busy() {
+    if state.busy.is_some() || state.tabs.is_busy() {
         state.warn("A prompt is being traced; stop it before another model is chosen");
         return;
     }
-    state.popup = Some(Popup::Start(Start::default()));
+    state.dialogs.open(Start::default());
     submit(state, Errand::List);
 }
 
@@ -36,10 +36,7 @@ fn submit(state: &mut State, errand: Errand) {
 }
 
 fn start(state: &mut State) -> Option<&mut Start> {
-    match &mut state.popup {
-        Some(Popup::Start(start)) => Some(start),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 fn send(state: &mut State, errand: Errand, stage: Stage) {
@@ -59,7 +56,7 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     if let Some(graph) = start.chosen_graph() {
         let path = graph.path.clone();
-        state.popup = None;
+        state.dialogs.close_all();
         open_beside(state, path);
         return;
     }
@@ -70,14 +67,21 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
     }
 }
 
+/// Yes to the question that is asked.
 pub(in crate::tui) fn say_yes(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Unsaved)) {
-        state.effects.push(Effect::Quit);
-        return;
+    if let Some(yes) = state.dialogs.top().map(Dialog::yes) {
+        yes(state);
     }
-    if super::fetch::allow_fetch(state) || super::feature::allow_hub(state) {
-        return;
+}
+
+/// No to it; and what is under way is stopped.
+pub(in crate::tui) fn say_no(state: &mut State) {
+    if let Some(no) = state.dialogs.top().map(Dialog::no) {
+        no(state);
     }
+}
+
+pub(in crate::tui) fn accept_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     match (start.stage.clone(), start.chosen().cloned()) {
         (Stage::MayAsk, Some(choice)) => send(state, Errand::Offer(choice), Stage::Asking),
@@ -86,16 +90,12 @@ pub(in crate::tui) fn say_yes(state: &mut State) {
     }
 }
 
-/// No to a question; and what is under way is stopped.
-pub(in crate::tui) fn say_no(state: &mut State) {
-    if matches!(state.popup, Some(Popup::Consent { .. } | Popup::Fetch(_) | Popup::Unsaved)) {
-        state.popup = None;
-        return;
-    }
+/// No to a question about a model; and what is under way is stopped.
+pub(in crate::tui) fn refuse_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     let (was, waits) = (start.stage.clone(), start.is_waiting());
     if was == Stage::Listing {
-        state.popup = None;
+        state.dialogs.close_all();
         return;
     }
     start.stage = Stage::Choosing;
@@ -133,7 +133,7 @@ fn take_errand(state: &mut State, result: Result<Brought, String>) {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
                     circuit.promoted.clear();
-                    state.popup = None;
+                    state.dialogs.close_all();
                 }
                 None => {
                     state.focus = Pane::Graph;

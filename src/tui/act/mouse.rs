@@ -2,8 +2,8 @@
 
 use super::find::go_to;
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
 use crate::tui::effect::Effect;
+use crate::tui::graph_layout::Step;
 use crate::tui::layout::inner;
 use crate::tui::mouse::{Gesture, Mouse};
 use crate::tui::view;
@@ -23,7 +23,7 @@ pub(in crate::tui) fn toggle_mouse(state: &mut State) {
 /// Something is done with the mouse. What lies over the panes is left to the keys.
 pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     let cell = Position { x: mouse.x, y: mouse.y };
-    let Some(panes) = state.panes().filter(|_| state.popup.is_none()) else { return };
+    let Some(panes) = state.panes().filter(|_| state.dialogs.is_empty()) else { return };
     let under = panes.slots.iter().find(|slot| slot.area.contains(cell));
     match (mouse.gesture, under) {
         (Gesture::Release, _) => state.windows.dragged = None,
@@ -50,12 +50,12 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
     match pane {
         Pane::Graph => {
             if let Some(node) = view::node_at(circuit, inner, cell) {
-                let is_crowd = circuit.arrangement.place(node).is_some_and(|place| !place.alone);
-                let is_in_it = is_crowd && circuit.cell_of(node).contains(&circuit.selected());
+                let is_cluster = circuit.layout.place(node).is_some_and(|place| !place.alone);
+                let is_in_it = is_cluster && circuit.cell_of(node).contains(&circuit.selected());
                 if !is_in_it {
                     go_to(state, node);
                 }
-                if is_crowd {
+                if is_cluster {
                     super::open_cell(state);
                 }
             }

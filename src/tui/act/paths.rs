@@ -4,9 +4,9 @@ use super::edits::apply;
 use crate::graph::{Edit, paths};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::app::{Popup, State};
+use crate::tui::app::State;
 use crate::tui::circuit::Circuit;
-use crate::tui::popup::paths::Paths;
+use crate::tui::dialogs::paths::Paths;
 use crate::tui::runtime::jobs::JobKey;
 
 /// How many paths are listed.
@@ -18,11 +18,11 @@ const PATHS: JobKey = JobKey::new("paths").of_graph();
 pub(in crate::tui) fn find_paths(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let here = circuit.selected();
-    circuit.kit.path.clear();
-    match circuit.kit.path_end.take() {
+    circuit.marks.path.clear();
+    match circuit.marks.path_end.take() {
         Some(there) if there != here => look(state, there, here),
         _ => {
-            circuit.kit.path_end = Some(here);
+            circuit.marks.path_end = Some(here);
             let name = circuit.name(here, &state.look.glyphs);
             state.say(format!("Paths to or from {name}: the same key at the other end finds them"));
         }
@@ -33,7 +33,7 @@ fn look(state: &mut State, one: NodeId, other: NodeId) {
     let Some(circuit) = &state.circuit else { return };
     let (from, to) = upward(circuit, one, other);
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
-    state.popup = Some(Popup::Paths(Paths::new(from, to)));
+    state.dialogs.open(Paths::new(from, to));
     state.jobs.submit(
         PATHS,
         move |_, monitor| {
@@ -41,7 +41,7 @@ fn look(state: &mut State, one: NodeId, other: NodeId) {
             found.map_err(|stop| stop.to_string())
         },
         |state, found| {
-            if let (Some(Popup::Paths(paths)), Ok(found)) = (&mut state.popup, found) {
+            if let (Some(paths), Ok(found)) = (state.dialogs.get_mut::<Paths>(), found) {
                 paths.take(found);
             }
         },
@@ -58,16 +58,13 @@ fn upward(circuit: &Circuit, one: NodeId, other: NodeId) -> (NodeId, NodeId) {
 }
 
 pub(in crate::tui) fn move_in_paths(state: &mut State, by: isize) {
-    if let Some(Popup::Paths(paths)) = &mut state.popup {
+    if let Some(paths) = state.dialogs.get_mut::<Paths>() {
         paths.move_by(by);
     }
 }
 
 fn chosen(state: &State) -> Option<Vec<NodeId>> {
-    match &state.popup {
-        Some(Popup::Paths(paths)) => paths.chosen().map(|path| path.nodes.clone()),
-        _ => None,
-    }
+    state.dialogs.get::<Paths>()?.chosen().map(|path| path.nodes.clone())
 }
 
 pub(in crate::tui) fn pin_path(state: &mut State) {
@@ -80,7 +77,7 @@ pub(in crate::tui) fn pin_path(state: &mut State) {
 /// Draws the path in the link graph until another is looked for.
 pub(in crate::tui) fn show_path(state: &mut State) {
     if let (Some(nodes), Some(circuit)) = (chosen(state), &mut state.circuit) {
-        circuit.kit.path = nodes;
-        state.popup = None;
+        circuit.marks.path = nodes;
+        state.dialogs.close_all();
     }
 }

@@ -2,12 +2,13 @@
 
 use super::trace::{submit_opening, submit_trace};
 use crate::graph::Thresholds;
-use crate::tui::app::{Busy, Message, Pane, Popup, State};
-use crate::tui::popup::TextEdit;
-use crate::tui::popup::prompt::Prompt;
+use crate::tui::app::{Busy, Message, Pane, State};
+use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::prompt::Prompt;
 use crate::tui::runtime::jobs::{JobKey, RequestId};
-use crate::tui::shelf::name_of;
+use crate::tui::tabs::name_of;
 use crate::tui::traced::Opening;
+use crate::tui::ui::line::TextEdit;
 
 const READ_PROMPT: JobKey = JobKey::new("prompt");
 
@@ -72,20 +73,20 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
         Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
         _ => Prompt::new(text, false),
     };
-    state.popup = Some(Popup::Prompt(prompt));
+    state.dialogs.open(prompt);
 }
 
 pub(in crate::tui) fn toggle_chat(state: &mut State) {
     let has_chat = state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
-    match &mut state.popup {
-        Some(Popup::Prompt(prompt)) if has_chat => prompt.toggle_chat(),
+    match state.dialogs.get_mut::<Prompt>() {
+        Some(prompt) if has_chat => prompt.toggle_chat(),
         _ => state.warn(NO_CHAT),
     }
 }
 
 /// Has the prompt read where it changed.
 pub(in crate::tui) fn ask_prompt(state: &mut State) {
-    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
     let Some((text, is_message)) = prompt.ask() else { return };
     state.jobs.submit(
         READ_PROMPT,
@@ -97,7 +98,7 @@ pub(in crate::tui) fn ask_prompt(state: &mut State) {
             }
         },
         |state, reading| {
-            if let Some(Popup::Prompt(prompt)) = &mut state.popup
+            if let Some(prompt) = state.dialogs.get_mut::<Prompt>()
                 && prompt.take(reading)
             {
                 trace_prompt(state);
@@ -108,12 +109,12 @@ pub(in crate::tui) fn ask_prompt(state: &mut State) {
 
 /// Traces the prompt, once it is read.
 pub(in crate::tui) fn trace_prompt(state: &mut State) {
-    let Some(Popup::Prompt(prompt)) = &mut state.popup else { return };
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
     if !prompt.accept() {
         return;
     }
     if let Some((prompt, message)) = prompt.ready() {
-        state.popup = None;
+        state.dialogs.close_all();
         state.focus = Pane::Graph;
         if let Some(typed) = message {
             state.message = Some(Message { typed, prompt: prompt.clone() });
@@ -123,7 +124,7 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
 }
 
 pub(in crate::tui) fn take_nearest(state: &mut State) {
-    if let Some(Popup::Prompt(prompt)) = &mut state.popup {
+    if let Some(prompt) = state.dialogs.get_mut::<Prompt>() {
         prompt.take_nearest();
     }
 }
@@ -136,32 +137,8 @@ pub(in crate::tui) fn paste(state: &mut State, text: &str) {
 }
 
 pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
-    let edit = &edit.into();
-    let had_room = match &mut state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.edit(edit),
-        Some(Popup::Help(help)) => help.edit(edit),
-        Some(Popup::Picker(picker)) => picker.edit(edit),
-        Some(Popup::Question(question)) => question.edit(edit),
-        Some(Popup::Notes(notes)) => notes.edit(edit),
-        Some(Popup::Filter(prompt)) => prompt.edit(edit),
-        Some(Popup::Export(export)) => export.edit(edit),
-        Some(Popup::Contexts(contexts)) => contexts.edit(edit),
-        Some(Popup::Browse(browse)) => browse.edit(edit),
-        Some(Popup::Why(reasons)) => reasons.edit(edit),
-        Some(
-            Popup::Proposals(_)
-            | Popup::Paths(_)
-            | Popup::Start(_)
-            | Popup::Interventions
-            | Popup::Compare(_)
-            | Popup::Truth
-            | Popup::Heads
-            | Popup::Consent { .. }
-            | Popup::Fetch(_)
-            | Popup::Unsaved,
-        )
-        | None => return,
-    };
+    let Some(dialog) = state.dialogs.top_mut() else { return };
+    let had_room = dialog.edit(&edit.into());
     if !had_room {
         state.warn("This is longer than there is room for here: its end was left out");
     }
@@ -169,10 +146,10 @@ pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
-    if super::truth::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
+    if super::verification::stop_check(state) || state.busy.is_none() && super::feature::stop_reading(state) {
         return;
     }
-    if state.busy.is_none() && state.popup.is_none() && super::fetch::stop_fetching(state) {
+    if state.busy.is_none() && state.dialogs.is_empty() && super::fetch::stop_fetching(state) {
         return;
     }
     match &mut state.busy {
@@ -180,11 +157,12 @@ pub(in crate::tui) fn cancel(state: &mut State) {
             busy.stopping = true;
             state.jobs.stop_request(busy.id);
         }
-        None if matches!(&state.popup, Some(Popup::Start(start)) if start.is_waiting()) => super::say_no(state),
-        None if matches!(state.popup, Some(Popup::Why(_))) => super::close_why(state),
-        None if matches!(state.popup, Some(Popup::Compare(_))) => super::close_compare(state),
-        None if state.popup.is_some() => state.popup = None,
-        None if state.shelf.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
+        None if !state.dialogs.is_empty() => {
+            if let Some(cancel) = state.dialogs.top().map(Dialog::cancel) {
+                cancel(state);
+            }
+        }
+        None if state.tabs.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
         None => state.say("Nothing is being traced; q leaves"),
     }
 }

@@ -17,7 +17,8 @@ pub const SESSION: JobKey = JobKey::new("session").writing();
 pub(in crate::tui) fn open_session(state: &mut State) {
     let id = state.graph_id;
     let file = state.files.get(&id).cloned();
-    let Some(circuit) = state.circuit.as_ref().filter(|circuit| state.remembers && circuit.kit.saved.is_none()) else {
+    let Some(circuit) = state.circuit.as_ref().filter(|circuit| state.remembers && circuit.marks.saved.is_none())
+    else {
         return;
     };
     let document = circuit.traced.document.clone();
@@ -45,7 +46,7 @@ fn take_session(state: &mut State, result: Result<(Remembered, SessionFile), Str
     });
     // What was done to a graph that was still being traced is not saved yet.
     let touched = state.circuit.as_ref().is_some_and(|circuit| {
-        circuit.edits.made().next().is_some() || !circuit.kit.marks.is_empty() || !circuit.kit.chosen.is_empty()
+        circuit.edits.made().next().is_some() || !circuit.marks.letters.is_empty() || !circuit.marks.chosen.is_empty()
     });
     match result {
         Ok(remembered) => {
@@ -59,22 +60,22 @@ fn take_session(state: &mut State, result: Result<(Remembered, SessionFile), Str
     }
     let session = state.circuit.as_ref().map(|circuit| session_of(state, circuit));
     if let Some(circuit) = &mut state.circuit {
-        circuit.kit.saved = if touched { Some(Session::default()) } else { session };
-        circuit.kit.session = Some(id);
+        circuit.marks.saved = if touched { Some(Session::default()) } else { session };
+        circuit.marks.session = Some(id);
     }
 }
 
 /// Has the session saved where it changed since it was read.
 pub(in crate::tui) fn save_session(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
-    let Some(saver) = circuit.kit.session.and_then(|id| state.sessions.of(id)) else { return };
-    let Some(saved) = circuit.kit.saved.as_ref().filter(|_| !state.jobs.is_waiting(SESSION)) else { return };
+    let Some(saver) = circuit.marks.session.and_then(|id| state.sessions.of(id)) else { return };
+    let Some(saved) = circuit.marks.saved.as_ref().filter(|_| !state.jobs.is_waiting(SESSION)) else { return };
     let session = session_of(state, circuit);
     if *saved != session {
         let graph = circuit.traced.document.graph.clone();
         saver.save(session.clone(), graph);
         if let Some(circuit) = &mut state.circuit {
-            circuit.kit.saved = Some(session);
+            circuit.marks.saved = Some(session);
         }
     }
 }

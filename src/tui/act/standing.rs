@@ -34,7 +34,7 @@ fn is_growing(state: &State) -> bool {
 }
 
 /// Has the standings found where they are wanted, not known, and not asked for.
-pub(in crate::tui) fn stand(state: &mut State) {
+pub(in crate::tui) fn request_stability(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let is_wanted = circuit.standings.shown && circuit.standings.found.is_none();
     if !is_wanted || state.jobs.is_waiting(STABILITY) || is_growing(state) {

@@ -1,11 +1,11 @@
 //! In the drawing of what is pinned.
 
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
+use crate::tui::graph_layout::Step;
+use crate::tui::history::Reached;
 use crate::tui::layout::inner;
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::subgraph::{Pinned, Subgraph, Weighing, place, step};
-use crate::tui::trail::Reached;
 use crate::tui::view;
 use std::sync::Arc;
 

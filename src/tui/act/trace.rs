@@ -6,11 +6,12 @@ use crate::graph::{Document, Edited, Thresholds};
 use crate::job::Monitor;
 use crate::service::tracing::Tracer;
 use crate::text::glyph::Glyphs;
-use crate::tui::app::{Busy, Popup, State};
+use crate::tui::app::{Busy, State};
 use crate::tui::circuit::Circuit;
+use crate::tui::dialogs::explain::Reasons;
 use crate::tui::runtime::jobs::{JobKey, RequestId, Services, Teller, discard};
 use crate::tui::runtime::sessions::Sessions;
-use crate::tui::shelf::{Aside, Shelved};
+use crate::tui::tabs::{Tab, TabContent};
 use crate::tui::traced::{Opening, Traced};
 use crate::tui::view;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,8 +81,8 @@ pub fn take_grown(state: &mut State, id: RequestId, traced: Traced) {
         state.held_back = Some(Box::new(move |state| take_grown(state, id, traced)));
     } else if let Some(busy) = state.busy.as_ref().filter(|busy| busy.id == id) {
         show(state, busy.graph(), traced);
-    } else if let Some((_, shelved)) = state.shelf.traced(id) {
-        put_aside(shelved, traced, &state.look.glyphs, &mut state.sessions);
+    } else if let Some((_, tab)) = state.tabs.traced(id) {
+        put_aside(tab, traced, &state.look.glyphs, &mut state.sessions);
     }
 }
 
@@ -117,26 +118,26 @@ fn take_traced(state: &mut State, id: RequestId, result: Result<Traced, String>)
 
 /// Takes the graph of a tab that is not on the screen.
 fn take_traced_aside(state: &mut State, id: RequestId, result: Result<Traced, String>) {
-    let Some((place, shelved)) = state.shelf.traced(id) else { return };
-    let title = state.look.glyphs.visible(&shelved.title());
+    let Some((place, tab)) = state.tabs.traced(id) else { return };
+    let title = state.look.glyphs.visible(&tab.title());
     let failed = result.as_ref().err().cloned();
     let said = match result {
         Ok(traced) => {
             let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
-            put_aside(shelved, traced, &state.look.glyphs, &mut state.sessions);
+            put_aside(tab, traced, &state.look.glyphs, &mut state.sessions);
             format!("The trace of graph {place} {ended}: {title}")
         }
         Err(why) => format!("The trace of graph {place} brought nothing: {why}"),
     };
-    shelved.busy = None;
+    tab.busy = None;
     state.say(said);
     super::compare_arrived(state, id, failed);
 }
 
 /// Gives a graph to the tab that its trace is for, which is not on the screen: as [`show`] does.
-fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs, sessions: &mut Sessions) {
-    let wanted = shelved.busy.as_ref().map(Busy::graph);
-    if let Aside::Circuit { circuit, id, prunes } = &mut shelved.graph
+fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sessions) {
+    let wanted = tab.busy.as_ref().map(Busy::graph);
+    if let TabContent::Circuit { circuit, id, prunes } = &mut tab.graph
         && wanted == Some(*id)
         && let Some(to) = circuit.nodes_in(&traced.document.graph)
     {
@@ -145,8 +146,8 @@ fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs, sessions: &
         return;
     }
     let (Some(circuit), Some(id)) = (Circuit::new(traced), wanted) else { return };
-    let aside = Aside::Circuit { circuit: Box::new(circuit), id, prunes: false };
-    if let Aside::Circuit { circuit, .. } = std::mem::replace(&mut shelved.graph, aside) {
+    let aside = TabContent::Circuit { circuit: Box::new(circuit), id, prunes: false };
+    if let TabContent::Circuit { circuit, .. } = std::mem::replace(&mut tab.graph, aside) {
         let_go(*circuit, sessions);
     }
 }
@@ -154,7 +155,7 @@ fn put_aside(shelved: &mut Shelved, traced: Traced, glyphs: &Glyphs, sessions: &
 /// Lets go of a circuit that nobody will see again. Its session is saved, and may be that of the same prompt: what is left
 /// of it is saved before it is read again.
 pub(super) fn let_go(circuit: Circuit, sessions: &mut Sessions) {
-    if let Some(id) = circuit.kit.session {
+    if let Some(id) = circuit.marks.session {
         sessions.part(id);
     }
     discard(circuit.traced);
@@ -186,8 +187,8 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
             state.graph_id = id;
             state.detail_scroll = 0;
             // What was asked about is of the prompt before.
-            if matches!(state.popup, Some(Popup::Why(_))) {
-                state.popup = None;
+            if state.dialogs.is::<Reasons>() {
+                state.dialogs.close_all();
             }
         }
         None => state.warn("The trace holds no node"),

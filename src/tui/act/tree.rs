@@ -2,7 +2,7 @@
 
 use crate::tui::app::State;
 use crate::tui::circuit::Link;
-use crate::tui::trail::Reached;
+use crate::tui::history::Reached;
 use crate::tui::tree::Tree;
 
 /// Changes the tree; what is seen of it follows at once.

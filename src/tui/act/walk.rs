@@ -1,10 +1,10 @@
 //! From node to node.
 
 use crate::tui::app::{Pane, State};
-use crate::tui::arrange::Step;
 use crate::tui::circuit::Side;
+use crate::tui::graph_layout::Step;
+use crate::tui::history::Reached;
 use crate::tui::keymap::Key;
-use crate::tui::trail::Reached;
 use crate::tui::view;
 
 pub(in crate::tui) fn step(state: &mut State, step: Step) {

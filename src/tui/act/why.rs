@@ -1,14 +1,14 @@
 //! Why features fire or do not.
 
 use super::feature::known;
-use super::learn::model_fits;
-use super::shelf::set_beside;
+use super::promoted::model_fits;
+use super::tabs::set_beside;
 use super::trace::submit_trace;
 use crate::graph::{FeatureAt, NodeKind, Thresholds};
 use crate::service::explain::ExplainRequest;
-use crate::tui::app::{Busy, Popup, State};
+use crate::tui::app::{Busy, State};
+use crate::tui::dialogs::explain::{InputMode, Reasons};
 use crate::tui::features::Known;
-use crate::tui::popup::why::{InputMode, Reasons};
 use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
 
@@ -34,15 +34,12 @@ pub(in crate::tui) fn open_why(state: &mut State) {
         NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
         _ => None,
     };
-    state.popup = Some(Popup::Why(Box::new(Reasons::new(node.position(), selected))));
+    state.dialogs.open(Reasons::new(node.position(), selected));
     ask(state, true);
 }
 
 fn reasons(state: &mut State) -> Option<&mut Reasons> {
-    match &mut state.popup {
-        Some(Popup::Why(reasons)) => Some(reasons),
-        _ => None,
-    }
+    state.dialogs.get_mut()
 }
 
 /// Asks why the chosen feature fires or does not, after a list where a new one is wanted.
@@ -50,7 +47,7 @@ fn ask(state: &mut State, lists: bool) {
     let Some(circuit) = &state.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
     let knows = known(state).and_then(Known::open).map(Arc::clone);
-    let Some(Popup::Why(open)) = &mut state.popup else { return };
+    let Some(open) = state.dialogs.get_mut::<Reasons>() else { return };
     let lists = open.asked(lists);
     let about = if lists { open.named() } else { open.chosen() };
     let request = ExplainRequest { tokens, search: lists.then(|| open.search.clone()), about };
@@ -108,7 +105,7 @@ pub(in crate::tui) fn close_why(state: &mut State) {
         return;
     }
     state.jobs.forget(EXPLAIN);
-    state.popup = None;
+    state.dialogs.close_all();
 }
 
 /// Traces what the chosen feature's pre-activation comes from, as an output of a graph of its own.

@@ -1,13 +1,36 @@
-//! The one table of commands. Keys, help, hint line and the README's key table are made from it.
+//! What keys do: tables of commands, one beside each dialog, and those of the panes. Keys, help, hint line and the README's key
+//! table are made from them.
 
-mod table;
+pub(in crate::tui) mod table;
 
 use crate::text::glyph::Charset;
 use crate::tui::app::State;
+use crate::tui::dialogs::TABLES;
 use crate::tui::keymap::{Context, Key};
 use std::fmt::Write as _;
 
-pub use table::COMMANDS;
+/// A table of commands, a line each: name, group of the help, context, keys, word in the hint line, action, sentence.
+macro_rules! commands {
+    ($(#[$attribute:meta])* pub const $table:ident;
+     $($name:literal, $group:ident, $context:expr, [$($key:literal),+], $hint:expr, $run:expr, $doc:literal;)+) => {
+        $(#[$attribute])*
+        pub const $table: &[$crate::tui::command::Command] = &[$($crate::tui::command::Command {
+            name: $name,
+            doc: $doc,
+            group: $crate::tui::command::Group::$group,
+            context: $context,
+            keys: &[$($key),+],
+            hint: $hint,
+            run: $run,
+        }),+];
+    };
+}
+pub(in crate::tui) use commands;
+
+/// Every command, in the order of the help and of the hint line.
+pub fn all_commands() -> impl Iterator<Item = &'static Command> {
+    TABLES.iter().copied().flatten()
+}
 
 /// Under which heading the help lists a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +127,7 @@ impl Command {
 
     /// The command of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name == name)
+        all_commands().find(|command| command.name == name)
     }
 
     /// Whether its keys are a run of digits or letters, each of which does something else.
@@ -134,7 +157,7 @@ impl Command {
 /// Each heading with its commands: their keys, and what they do.
 pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
     Group::ALL.into_iter().map(|group| {
-        let commands = COMMANDS.iter().filter(|command| command.group == group);
+        let commands = all_commands().filter(|command| command.group == group);
         (group.title(), commands.map(|command| (command.key_labels(Charset::Ascii), command.doc)).collect())
     })
 }
@@ -161,10 +184,10 @@ mod tests {
     #[test]
     fn the_key_table_names_every_command() {
         let table = key_table_markdown();
-        for command in COMMANDS {
+        for command in all_commands() {
             assert!(table.contains(command.doc), "{}", command.name);
         }
-        let longest = COMMANDS.iter().max_by_key(|command| command.doc.len()).map(|command| command.doc);
+        let longest = all_commands().max_by_key(|command| command.doc.len()).map(|command| command.doc);
         assert!(longest.is_some_and(|doc| doc.len() <= 56), "{longest:?} does not fit the help's columns");
         assert!(table.contains("| `1-9` | Along the connection with this number |"), "{table}");
     }

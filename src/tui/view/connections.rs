@@ -280,7 +280,7 @@ fn row(
         pen.put(if stands { "cut " } else { "dropped " }, theme.faint);
     }
     let style = match circuit.node(link.other) {
-        _ if circuit.kit.dims(link.other) || !stands => theme.faint,
+        _ if circuit.marks.dims(link.other) || !stands => theme.faint,
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };

@@ -7,10 +7,10 @@ use crate::service::library::{Feature, FeatureSet};
 use crate::text;
 use crate::tui::act;
 use crate::tui::act::READ_FEATURE;
+use crate::tui::activation_context::{ActivationContext, sparkline};
 use crate::tui::app::{Pane, State};
 use crate::tui::circuit::{Circuit, PromotedTokens};
-use crate::tui::features::{Access, Card, Known, Reading, on_prompt};
-use crate::tui::strip::{Strip, sparkline};
+use crate::tui::features::{Access, FeatureDetails, Known, Reading, on_prompt};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -24,9 +24,9 @@ pub(in crate::tui) enum Row {
     /// Text.
     Text(Line),
     /// A context behind its activation and, where several are shown, the feature's name.
-    Strip(Arc<Strip>),
+    ActivationContext(Arc<ActivationContext>),
     /// The prompt.
-    Prompt(Strip),
+    Prompt(ActivationContext),
 }
 
 /// Labels stand in a column of this many cells.
@@ -62,7 +62,7 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
                     pen.put(&text, *style);
                 }
             }
-            Row::Strip(strip) => {
+            Row::ActivationContext(strip) => {
                 let lead = lead(state, strip);
                 Pen::new(buf, line, 0).put(&lead, state.look.theme.quiet);
                 let wide = (text::width(&lead) as u16).min(line.width);
@@ -80,7 +80,7 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
 }
 
 /// What stands before a context.
-fn lead(state: &State, strip: &Strip) -> String {
+fn lead(state: &State, strip: &ActivationContext) -> String {
     let activation = format!("{:>7.3} ", strip.activation());
     let sight = &state.features.sight;
     match (strip.feature, &sight.union) {
@@ -219,7 +219,7 @@ impl Sheet<'_> {
         Some(self.fact("label", vec![(shown, style), (format!("  {who}"), theme.quiet)]))
     }
 
-    fn statistics(&self, card: &Card) -> Vec<Row> {
+    fn statistics(&self, card: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let mut rows = Vec::new();
         if let Some(density) = card.density {
@@ -244,7 +244,7 @@ impl Sheet<'_> {
 
     /// The tokens that it promotes and suppresses most: with their effects where those are computed, else as they stand
     /// in its dashboard.
-    fn writes(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
+    fn writes(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let [promoted, suppressed] = match (
             self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
@@ -276,7 +276,7 @@ impl Sheet<'_> {
     }
 
     /// The prompt, tinted by this feature's activations, around the selected node's token.
-    fn prompt(&self, card: Option<&Arc<Card>>) -> Option<Row> {
+    fn prompt(&self, card: Option<&Arc<FeatureDetails>>) -> Option<Row> {
         let circuit = self.circuit?;
         let document = &circuit.traced.document;
         let activations = on_prompt(document, self.feature);
@@ -288,15 +288,15 @@ impl Sheet<'_> {
         let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
         let spacer = if tokens.clone().any(|text| has_space(&text)) { "" } else { " " };
         let position = circuit.node(circuit.selected()).position().index();
-        Strip::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
+        ActivationContext::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
     }
 
-    fn contexts(&self, card: &Card, wanted: &str) -> Vec<Row> {
+    fn contexts(&self, card: &FeatureDetails, wanted: &str) -> Vec<Row> {
         let theme = &self.state.look.theme;
         let unfolded = self.state.features.sight.unfolded;
         let mut rows = Vec::new();
         for group in &card.groups {
-            let fits = |strip: &Strip| wanted.is_empty() || strip.has(wanted);
+            let fits = |strip: &ActivationContext| wanted.is_empty() || strip.has(wanted);
             let all = group.strips.iter().filter(|(strip, _)| fits(strip));
             let (all, again) = all.fold((0, 0), |(all, again), (_, is)| (all + 1, again + usize::from(*is)));
             if all == 0 {
@@ -312,7 +312,7 @@ impl Sheet<'_> {
             }
             rows.push(Row::Text(heading));
             let shown = group.strips.iter().filter(|(strip, again)| (unfolded || !again) && fits(strip));
-            rows.extend(shown.map(|(strip, _)| Row::Strip(Arc::clone(strip))));
+            rows.extend(shown.map(|(strip, _)| Row::ActivationContext(Arc::clone(strip))));
         }
         if rows.is_empty() {
             let says = if wanted.is_empty() { "It fires nowhere" } else { "No context has this text" };
@@ -322,10 +322,10 @@ impl Sheet<'_> {
     }
 
     /// Why there are no contexts, and what can be done.
-    fn why_none(&self, card: Option<&Arc<Card>>) -> Vec<Row> {
+    fn why_none(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let wrapped = |says: &str, style: Style| {
-            let lines = crate::tui::popup::wrap(&glyphs.visible(says), self.width.max(1));
+            let lines = crate::tui::ui::wrap(&glyphs.visible(says), self.width.max(1));
             lines.into_iter().map(move |line| Row::Text(vec![(line, style)])).collect::<Vec<_>>()
         };
         let waits = |phase: &str| {
@@ -365,7 +365,7 @@ impl Sheet<'_> {
     }
 
     /// Where it comes from, and what has to be said of sources.
-    fn said(&self, card: &Card) -> Vec<Row> {
+    fn said(&self, card: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
         let mut rows: Vec<Row> = from.map(|from| self.fact("from", vec![(from, theme.quiet)])).into_iter().collect();
@@ -373,7 +373,7 @@ impl Sheet<'_> {
             .found
             .notices
             .iter()
-            .flat_map(|notice| crate::tui::popup::wrap(&glyphs.visible(notice), self.width.max(1)));
+            .flat_map(|notice| crate::tui::ui::wrap(&glyphs.visible(notice), self.width.max(1)));
         rows.extend(notices.map(|line| Row::Text(vec![(line, theme.alert)])));
         rows
     }

@@ -25,9 +25,9 @@ pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         text::width(token) + text::width(probability) + text::width(glyphs.answers) + 3
     });
     let prompt = glyphs.visible(prompt);
-    let tab = state.shelf.place().map_or_else(String::new, |(at, n)| {
+    let tab = state.tabs.place().map_or_else(String::new, |(at, n)| {
         // A sign that something goes on for a graph that is not seen.
-        let elsewhere = if state.shelf.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
+        let elsewhere = if state.tabs.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
         format!("{at}/{n}{elsewhere} ")
     });
     let unsaved = if state.unsaved.is_empty() { "" } else { "not saved " };

@@ -30,9 +30,8 @@ pub(super) use tree::branch_at;
 
 use crate::graph::StabilityClass;
 use crate::text;
-use crate::tui::app::{Pane, Popup, State};
+use crate::tui::app::{Pane, State};
 use crate::tui::layout::{self, LEAST, Slot};
-use crate::tui::popup::{heads, interventions, truth};
 use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -64,71 +63,11 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     if let Some(prefix) = state.prefix {
         which_key::render(state, prefix, buf);
     }
-    match &state.popup {
-        Some(Popup::Prompt(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Help(help)) => help.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Picker(picker)) => picker.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Question(question)) => question.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Export(export)) => export.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Filter(prompt)) => prompt.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Notes(notes)) => notes.render(popup_room(state.size), &state.look, buf),
-        Some(Popup::Proposals(proposals)) => {
-            if let Some(circuit) = &state.circuit {
-                proposals.render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Paths(paths)) => {
-            if let Some(circuit) = &state.circuit {
-                paths.render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Contexts(contexts)) => contexts.render(state, buf),
-        Some(Popup::Browse(browse)) => browse.render(state, buf),
-        Some(Popup::Consent { set, .. }) => {
-            super::popup::render_consent(set, popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Unsaved) => {
-            super::popup::render_unsaved(&state.unsaved, popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Fetch(fetch)) => {
-            fetch.render(popup_room(state.size), &state.look, buf);
-            None
-        }
-        Some(Popup::Interventions) => {
-            if let Some(circuit) = &state.circuit {
-                interventions::render(circuit, popup_room(state.size), &state.look, buf);
-            }
-            None
-        }
-        Some(Popup::Why(reasons)) => {
-            let circuit = state.circuit.as_ref()?;
-            reasons.render(state, circuit, popup_room(state.size), buf)
-        }
-        Some(Popup::Compare(compare)) => {
-            if let Some(circuit) = &state.circuit {
-                compare.render(state, circuit, buf);
-            }
-            None
-        }
-        Some(Popup::Truth) => {
-            truth::render(state, popup_room(state.size), buf);
-            None
-        }
-        Some(Popup::Heads) => {
-            heads::render(state, popup_room(state.size), buf);
-            None
-        }
-        Some(Popup::Start(start)) => start.render(state, popup_room(state.size), buf),
-        None => None,
-    }
+    state.dialogs.top()?.render(state, dialog_room(state.size), buf)
 }
 
-/// Popups leave the hint line free, which shows their keys.
-pub(super) fn popup_room(size: (u16, u16)) -> Rect {
+/// Dialogs leave the hint line free, which shows their keys.
+pub(super) fn dialog_room(size: (u16, u16)) -> Rect {
     Rect { x: 0, y: 0, width: size.0, height: size.1.saturating_sub(1) }
 }
 
@@ -260,7 +199,7 @@ fn of_standing(standing: StabilityClass, look: &Look) -> Style {
 }
 
 fn has_focus(state: &State, pane: Pane) -> bool {
-    state.focus == pane && state.popup.is_none()
+    state.focus == pane && state.dialogs.is_empty()
 }
 
 /// A line written piece by piece from left to right, cut off at its end.

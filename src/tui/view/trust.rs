@@ -138,13 +138,14 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let of_scores = if graph.is_cyclic() { String::new() } else { format!(" {}/{}", scores[0], scores[1]) };
         facts.push((label("pins", "pins", "p"), format!("{}{of_scores}", now.pins.len()), theme.text));
     }
-    if let (Some(filter), true) = (circuit.kit.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
+    if let (Some(filter), true) =
+        (circuit.marks.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
     {
         let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
         facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
     }
-    if !circuit.kit.chosen.is_empty() {
-        facts.push((label("chosen", "chosen", "ch"), circuit.kit.chosen.len().to_string(), theme.accent));
+    if !circuit.marks.chosen.is_empty() {
+        facts.push((label("chosen", "chosen", "ch"), circuit.marks.chosen.len().to_string(), theme.accent));
     }
     facts
 }

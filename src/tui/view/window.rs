@@ -2,14 +2,14 @@
 
 use super::minimap;
 use crate::text;
-use crate::tui::arrange::Place;
 use crate::tui::circuit::Circuit;
+use crate::tui::graph_layout::Place;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// The part of an arrangement that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll
+/// The part of a layout that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll
 /// between them; positions scroll beside the layers' names.
 pub(super) struct Window {
     pub inner: Rect,
@@ -23,27 +23,27 @@ pub(super) struct Window {
 
 impl Window {
     pub fn new(circuit: &Circuit, inner: Rect) -> Self {
-        let arrangement = &circuit.arrangement;
-        let gutter = arrangement.gutter.min(inner.width);
+        let layout = &circuit.layout;
+        let gutter = layout.gutter.min(inner.width);
         let marks = Rect { x: inner.x + gutter, width: inner.width - gutter, ..inner };
-        let here = circuit.arrangement.place(circuit.selected());
+        let here = circuit.layout.place(circuit.selected());
         // In steps of half a window: a scroll changes every cell, which a move by one node should not.
         let around = |at: u16, size: u16, whole: u16| {
             let (at, size) = (i32::from(at), i32::from(size));
             let step = (size / 2).max(1);
             ((at - size / 4).div_euclid(step) * step).min(i32::from(whole) - size).max(0)
         };
-        let columns = arrangement.width.saturating_sub(arrangement.gutter);
-        let scroll_x = here.map_or(0, |place| around(place.x.saturating_sub(arrangement.gutter), marks.width, columns));
-        let scroll_y = here.map_or(0, |place| around(place.y, inner.height, arrangement.height));
-        let last_row = arrangement.rows.len().saturating_sub(1) as u16;
+        let columns = layout.width.saturating_sub(layout.gutter);
+        let scroll_x = here.map_or(0, |place| around(place.x.saturating_sub(layout.gutter), marks.width, columns));
+        let scroll_y = here.map_or(0, |place| around(place.y, inner.height, layout.height));
+        let last_row = layout.rows.len().saturating_sub(1) as u16;
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
     }
 
-    /// What of the arrangement is seen.
+    /// What of the layout is seen.
     pub fn seen(&self) -> minimap::Seen {
         let gutter = self.gutter;
-        // Neither scroll is negative, nor further than the arrangement goes.
+        // Neither scroll is negative, nor further than the layout goes.
         let (x, y) = (self.scroll_x as u16 + gutter, self.scroll_y as u16);
         minimap::Seen { x, y, width: self.marks.width, height: self.inner.height }
     }

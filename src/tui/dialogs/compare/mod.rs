@@ -1,0 +1,235 @@
+//! Two graphs beside each other on the whole screen: first which, then what they share and where they differ.
+
+mod split;
+
+use crate::graph::Difference;
+use crate::text::names::Names;
+use crate::tui::app::State;
+use crate::tui::circuit::Circuit;
+use crate::tui::command::commands;
+use crate::tui::comparison::Comparison;
+use crate::tui::dialogs::{Action, Dialog, ask};
+use crate::tui::keymap::Context;
+use crate::tui::membership::letter;
+use crate::tui::runtime::jobs::RequestId;
+use crate::tui::view;
+use crate::tui::{act, layout};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::widgets::{Clear, Widget};
+use split::Table;
+use std::sync::Arc;
+
+/// How far a comparison is.
+#[derive(Default)]
+pub enum Stage {
+    /// The other graph is being chosen.
+    #[default]
+    Choose,
+    /// That graph is being traced or opened, by this request.
+    Wait(RequestId),
+    /// The two are being laid over each other.
+    Lay,
+    /// They are shown.
+    Shown(Box<Laid>),
+    /// Why there is nothing to show.
+    Failed(String),
+}
+
+/// Two graphs that were laid over each other, with what their nodes are called.
+pub struct Laid {
+    /// What was found.
+    pub comparison: Arc<Comparison>,
+    /// What their nodes are called.
+    pub names: [Names; 2],
+}
+
+/// The comparison of the graph on the screen with another.
+#[derive(Default)]
+pub struct Compare {
+    /// How far it is.
+    pub stage: Stage,
+    /// The id of the other graph, once that is there.
+    pub other: Option<RequestId>,
+    /// Which of the two Enter leads to: 0 is the one on the screen.
+    pub side: usize,
+    /// Only what stands so is listed; `None` for everything.
+    pub only: Option<Difference>,
+    row: usize,
+}
+
+/// Lines of the edges below the list, at most.
+const EDGES: u16 = 12;
+
+impl Compare {
+    /// Takes what was found.
+    pub fn take(&mut self, result: Result<Arc<Comparison>, String>) {
+        self.row = 0;
+        self.stage = match result {
+            Ok(comparison) => {
+                let names = comparison.graphs.clone().map(Names::new);
+                Stage::Shown(Box::new(Laid { comparison, names }))
+            }
+            Err(why) => Stage::Failed(why),
+        };
+    }
+
+    fn laid(&self) -> Option<&Laid> {
+        match &self.stage {
+            Stage::Shown(laid) => Some(laid),
+            _ => None,
+        }
+    }
+
+    /// Whether it shows nodes of the graph on the screen, or is about to.
+    fn holds_nodes(&self) -> bool {
+        matches!(self.stage, Stage::Lay | Stage::Shown(_))
+    }
+
+    /// The listed nodes.
+    fn rows(&self) -> Vec<usize> {
+        let Some(Laid { comparison, .. }) = self.laid() else { return Vec::new() };
+        let stands = |node: &usize| self.only.is_none_or(|only| comparison.differences[*node] == only);
+        comparison.listed.iter().copied().filter(stands).collect()
+    }
+
+    /// The node under the cursor.
+    pub fn chosen(&self) -> Option<usize> {
+        self.rows().get(self.row).copied()
+    }
+
+    /// The row under the cursor, in the list of what can be chosen.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
+    /// Moves the cursor; `n_choices` is how many graphs there are to choose from.
+    pub fn move_by(&mut self, by: isize, n_choices: usize) {
+        let n = if matches!(self.stage, Stage::Choose) { n_choices } else { self.rows().len() };
+        self.row = self.row.saturating_add_signed(by).min(n.saturating_sub(1));
+    }
+
+    /// Lists only what stands in the next way.
+    pub fn turn_kind(&mut self) {
+        let at = self.only.and_then(|only| Difference::ALL.iter().position(|it| *it == only));
+        self.only = Difference::ALL.get(at.map_or(0, |at| at + 1)).copied();
+        self.row = 0;
+    }
+
+    /// Draws it.
+    fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
+        let (look, screen) = (&state.look, view::dialog_room(state.size));
+        match &self.stage {
+            Stage::Choose => self.choices(state, screen, buf),
+            Stage::Wait(id) => {
+                let busy =
+                    state.tabs.others().find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
+                let (says, share) = busy.map_or((String::new(), 0.0), |busy| {
+                    let share = busy.progress.done as f64 / (busy.progress.total.max(1)) as f64;
+                    (format!("{}: {}", busy.progress.phase, busy.prompt), share)
+                });
+                ask::render("the other graph", &[says], Some(share), screen, look, state.ticks, buf);
+            }
+            Stage::Lay => {
+                let says = ["laying the graphs over each other".to_owned()];
+                ask::render("two graphs", &says, None, screen, look, state.ticks, buf);
+            }
+            Stage::Failed(why) => {
+                ask::render("two graphs", std::slice::from_ref(why), None, screen, look, state.ticks, buf);
+            }
+            Stage::Shown(laid) => self.split(state, circuit, laid, screen, buf),
+        }
+    }
+
+    fn choices(&self, state: &State, screen: Rect, buf: &mut Buffer) {
+        let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+        let mut lines: Vec<String> = state
+            .tabs
+            .others()
+            .map(|(_, place, other)| format!("{place}  {}", glyphs.visible(&other.title())))
+            .collect();
+        lines.push("a prompt, traced now".to_owned());
+        let (width, height) = (screen.width.saturating_sub(4).min(108), (lines.len() as u16 + 2).min(screen.height));
+        let area = crate::tui::ui::open(screen, width, height, "compare with", &state.look, buf);
+        let (room, from) = (usize::from(area.width), (self.row + 1).saturating_sub(usize::from(area.height)));
+        for (y, (at, line)) in (area.top()..area.bottom()).zip(lines.iter().enumerate().skip(from)) {
+            buf.set_stringn(area.x, y, glyphs.fit(line, room), room, theme.text);
+            if at == self.row {
+                buf.set_style(Rect { y, height: 1, ..area }, theme.selection);
+            }
+        }
+    }
+
+    fn split(&self, state: &State, circuit: &Circuit, laid: &Laid, screen: Rect, buf: &mut Buffer) {
+        let look = &state.look;
+        Clear.render(screen, buf);
+        view::frame(screen, "two graphs", true, look, buf);
+        let area = layout::inner(screen);
+        let edges = EDGES.min(area.height / 3);
+        let parts = [
+            Constraint::Length(2),
+            Constraint::Length(2),
+            Constraint::Length(1),
+            Constraint::Fill(1),
+            Constraint::Length(edges),
+        ];
+        let [prompts, tokens, kinds, list, below] = Layout::vertical(parts).areas(area);
+        let other = self.other.and_then(|number| state.tabs.circuit(number)).map(|(_, circuit)| circuit);
+        let said = |circuit: &Circuit| circuit.traced.document.origin.prompt.clone();
+        let titles = [said(circuit), other.map_or_else(String::new, said)];
+        for (graph, (prompt, y)) in titles.iter().zip(prompts.top()..prompts.bottom()).enumerate() {
+            let style = if graph == self.side { look.theme.strong } else { look.theme.quiet };
+            let sign = if graph == self.side { look.glyphs.to_output } else { " " };
+            let line = format!("{sign} {}  {}", letter(graph), look.glyphs.visible(prompt));
+            let room = usize::from(prompts.width);
+            buf.set_stringn(prompts.x, y, look.glyphs.fit(&line, room), room, style);
+        }
+        let rows = self.rows();
+        let chosen = rows.get(self.row).copied();
+        let table = Table { laid, circuits: [Some(circuit), other], look, side: self.side };
+        table.tokens(chosen, tokens, buf);
+        table.kinds(self.only, kinds, buf);
+        table.list(&rows, self.row, list, buf);
+        if let Some(chosen) = chosen {
+            table.edges(chosen, below, buf);
+        }
+    }
+}
+
+const COMPARE: Context = Context::dialog("compare");
+
+commands! {
+    /// Its keys.
+    pub const BINDINGS;
+    "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| act::move_in_compare(s, 1), "To the next row";
+    "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| act::move_in_compare(s, -1), "To the row before";
+    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| act::move_in_compare(s, 10), "Ten rows further";
+    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| act::move_in_compare(s, -10), "Ten rows back";
+    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| act::take_compared(s), "Take this graph; then to this node in A or B";
+    "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| act::turn_compared_side(s), "To A or to B";
+    "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| act::turn_compared_kind(s), "List all, shared, changed, only A, only B";
+    "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| act::open_merged(s), "Open the two as one graph";
+    "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| act::open_union(s), "Open all open graphs as one";
+    "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| act::close_compare(s), "Leave the comparison";
+}
+
+impl Dialog for Compare {
+    fn context(&self) -> Context {
+        COMPARE
+    }
+
+    fn render(&self, state: &State, _: Rect, buf: &mut Buffer) -> Option<Position> {
+        if let Some(circuit) = &state.circuit {
+            self.draw(state, circuit, buf);
+        }
+        None
+    }
+
+    fn shows_nodes(&self) -> bool {
+        self.holds_nodes()
+    }
+
+    fn cancel(&self) -> Action {
+        act::close_compare
+    }
+}
