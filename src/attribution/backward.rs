@@ -20,7 +20,7 @@ const PIECE_OPERATIONS: usize = 2_000_000_000;
 pub(super) struct Block<'a> {
     /// `[targets, columns]`: active features, errors, tokens.
     pub values: &'a mut [f32],
-    /// Constant part of each target's value.
+    /// Constant part of each target's value, `[targets]`.
     pub constants: Vec<f32>,
     /// Floating-point operations of the matrix products and of the entry-by-entry attention patterns.
     pub operations: u64,
@@ -101,7 +101,7 @@ impl Replacement<'_> {
         Ok((block.constants, block.operations))
     }
 
-    /// Does what [`Replacement::rows`] does on the CPU, except for targets at position 0.
+    /// Does the work of [`Replacement::rows`] on the CPU, except for targets at position 0.
     pub(super) fn rows_by_position(
         &self,
         targets: &[TargetRow],
@@ -141,13 +141,13 @@ impl Replacement<'_> {
         self.contract_tokens(&flow, block)
     }
 
-    /// Where a target joins on the way down: a layer, and in front of which of its parts. With a parallel residual an MLP
-    /// reads what attention reads.
+    /// Returns where a target joins on the way down: a layer, and the part of it that it reads in front of. With a
+    /// parallel residual an MLP reads the stream in front of attention.
     pub(super) fn joins(&self, target: &TargetRow) -> (usize, ReadSite) {
         (target.layer, if self.parallel_residual { ReadSite::Attention } else { target.site })
     }
 
-    /// What targets read at position 0.
+    /// Adds the effects on targets that read at position 0.
     fn read_first_position(&self, targets: &[TargetRow], block: &mut Block<'_>) -> Result<(), TraceError> {
         for (i, target) in targets.iter().enumerate() {
             let Some(read) = target.read_at(0, self.d_model) else { continue };
@@ -168,7 +168,7 @@ impl Replacement<'_> {
         self.decoders.n_active() + self.layers.len() * self.n_positions + position
     }
 
-    /// Lets the targets that read `at` this point enter.
+    /// Adds the targets that read `at` this point to the flow.
     fn join(&self, flow: &mut Flow<'_>, at: (usize, ReadSite)) -> Result<(), TraceError> {
         let targets = flow.targets;
         let joins = |target: &TargetRow| self.joins(target) == at && target.position > 0;
@@ -194,12 +194,13 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Lets targets enter that read at all positions up to their own.
+    /// Adds targets that read at all positions up to their own to the flow.
     fn join_spread(&self, flow: &mut Flow<'_>, new: &[usize]) -> Result<(), TraceError> {
         if new.is_empty() {
             return Ok(());
         }
-        /// Where a member's rows stand: so far into each block, or from this row on those of positions 1 to its last.
+        /// Place of a member's rows: an offset into each block, or the row from which those of positions 1 to its last
+        /// follow.
         enum Rows {
             InBlocks(usize),
             From(usize),

@@ -1,4 +1,4 @@
-//! Which heads carry a circuit: the influence that flows through a graph's kept edges between positions, split by heads.
+//! Influence that flows through a graph's kept edges between positions, split by attention heads.
 
 use crate::attribution::{Asked, Probe, Source, TraceError};
 use crate::graph::{AttributionGraph, Edge, Head, Kept, flows};
@@ -7,35 +7,35 @@ use crate::job::Monitor;
 use crate::parallel;
 use std::collections::BTreeMap;
 
-/// Targets whose edges are split together; what their sources write is read once for all of them.
+/// Number of targets whose edges are split together; the writes of their sources are read once for all of them.
 const TOGETHER: usize = 32;
 
-/// The influence that flows through a head.
+/// Influence that flows through a head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadFlow {
-    /// The head.
+    /// Head.
     pub head: Head,
-    /// What passes it before all other heads on the way.
+    /// Influence of paths whose first head, from the source up, is this one.
     pub first: f64,
-    /// What passes it after all other heads on the way.
+    /// Influence of paths whose last head, in front of the target, is this one.
     pub last: f64,
 }
 
-/// The influence that flows through kept edges between positions, by heads. `influence = sum of first = sum of last`.
+/// Influence that flows through kept edges between positions, by heads. `influence = sum of first = sum of last`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadFlows {
-    /// Kept edges whose ends stand at different positions.
+    /// Number of kept edges whose ends stand at different positions.
     pub edges: usize,
-    /// The influence that flows through them.
+    /// Influence that flows through them.
     pub influence: f64,
-    /// Edges that are not split, since they lead to outputs that are no tokens.
+    /// Number of edges that are not split, since they lead to outputs that are no tokens.
     pub left_out: usize,
     /// Every head of the model, by layer.
     pub heads: Vec<HeadFlow>,
 }
 
 impl HeadFlows {
-    /// The heads, by the influence that passes them last, the largest either way first.
+    /// Returns the heads by the influence of `last`, the largest in absolute value first.
     pub fn strongest(&self) -> Vec<HeadFlow> {
         let mut heads = self.heads.clone();
         heads.sort_by(|a, b| b.last.abs().total_cmp(&a.last.abs()));
@@ -46,10 +46,10 @@ impl HeadFlows {
 impl Probe<'_> {
     /// Splits the influence that flows through the kept edges of a graph of this prompt between positions by heads.
     ///
-    /// An edge's influence is split as the edge is, so that a head that works against it takes away.
+    /// An edge's influence is split in proportion to the edge, so that a head that works against it counts negatively.
     ///
     /// # Errors
-    /// A node is not there with this model, weights cannot be read, or the work was stopped.
+    /// Fails where a node does not exist in this model, weights cannot be read, or the work was stopped.
     pub fn head_flows(
         &self,
         graph: &AttributionGraph,

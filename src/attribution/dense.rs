@@ -30,10 +30,10 @@ pub(super) fn group_rows(d: usize, d_attn: usize, d_kv: usize) -> usize {
     (GROUP_OPERATIONS / (2 * d * (d_attn + d_kv)).max(1)).clamp(GROUP_ROWS.0, GROUP_ROWS.1)
 }
 
-/// What the members of a group read, on the device.
+/// Read vectors of a group's members, on the device.
 enum Reads {
-    /// Each at one position: `[members, d]`, and which of the positions from 1 on each is at, as ones and zeros
-    /// `[last position, members]`.
+    /// Each at one position: vectors `[members, d]`, and their positions from 1 on, as ones and zeros `[last position,
+    /// members]`.
     AtOne(Tensor, Tensor),
     /// Some of them at several, from position 1 on: `[last position, members, d]`.
     AtSeveral(Tensor),
@@ -166,7 +166,7 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Brings to the device what the members read.
+    /// Copies the read vectors of the members to the device.
     fn send_reads(&self, targets: &[TargetRow], group: &Group, staging: &mut Staging) -> Result<Reads, TraceError> {
         let (n, d, last) = (group.members.len(), self.d_model, group.last);
         if group.members.iter().any(|t| targets[*t].reads_several(d)) {
@@ -279,7 +279,7 @@ impl<'a> Flow<'a> {
         Ok((self.found, effects, self.operations))
     }
 
-    /// The positions of the members that have joined, and whether each has passed attention or reads at several.
+    /// Returns the position of each member that has joined, and whether it has passed attention or reads at several.
     fn members(&self) -> impl Iterator<Item = (usize, bool)> {
         let joined = self.group.members[..self.joined].iter().enumerate();
         joined.map(|(nth, target)| {
@@ -301,7 +301,7 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// Lets the members that read `at` this point enter.
+    /// Adds the members that read `at` this point to the flow.
     fn join(&mut self, at: (usize, ReadSite)) -> Result<(), TraceError> {
         let waiting = self.group.members[self.joined..].iter().map(|t| self.frozen.joins(&self.targets[*t]));
         let n = waiting.take_while(|joins| *joins == at).count();

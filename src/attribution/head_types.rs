@@ -1,46 +1,46 @@
-//! What kind of head one is, as far as its pattern on a prompt shows it.
+//! Kinds of attention head, as far as a head's pattern on a prompt shows them.
 
 use crate::attribution::{Probe, TraceError};
 use crate::graph::Head;
 use serde::Serialize;
 
-/// The mean attention from which a kind is named: well above what a head that spreads its attention gives any one key.
+/// Least mean attention for which a kind is named: well above the share of one key where attention is spread.
 const NAMED: f64 = 0.4;
 
-/// From so many queries on a mean says something.
+/// Fewest queries over which a mean counts.
 const FEWEST: usize = 2;
 
-/// What heads are known for (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; Olsson et al. 2022,
+/// Known kinds of head (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; Olsson et al. 2022,
 /// "In-context Learning and Induction Heads").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadKind {
-    /// It looks at the token in front.
+    /// Attends to the token in front.
     PreviousToken,
-    /// It looks at earlier occurrences of the same token.
+    /// Attends to earlier occurrences of the same token.
     SameToken,
-    /// It looks at what followed earlier occurrences of the same token: prefix matching.
+    /// Attends to the tokens that followed earlier occurrences of the same token: prefix matching.
     Induction,
-    /// It looks at the first token of the prompt, where heads look that have nothing to look for.
+    /// Attends to the first token of the prompt, the usual place of attention that finds nothing to attend to.
     FirstToken,
 }
 
-/// A kind of head, and the figure behind the name.
+/// Kind of a head, and the attention that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct HeadType {
-    /// The kind.
+    /// Kind.
     pub kind: HeadKind,
-    /// The share of its attention that goes there, on the mean over queries.
+    /// Share of the head's attention on the keys of this kind, averaged over `queries`.
     pub attention: f64,
-    /// How many queries of the prompt tell.
+    /// Number of queries of the prompt for which this kind has a key.
     pub queries: usize,
 }
 
 impl HeadKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::PreviousToken, Self::SameToken, Self::Induction, Self::FirstToken];
 
-    /// In words.
+    /// Returns the name of the kind, in words.
     pub fn name(self) -> &'static str {
         match self {
             Self::PreviousToken => "previous token",
@@ -50,8 +50,8 @@ impl HeadKind {
         }
     }
 
-    /// The keys that a head of this kind looks at from `query`; none where the query does not tell. Queries next to the
-    /// first token do not, for which it is the token in front too.
+    /// Returns the keys that a head of this kind attends to from `query`; none where the prompt has none. Not asked of
+    /// the second token, whose first token is also the token in front.
     fn keys(self, ids: &[u32], query: usize) -> Vec<usize> {
         let earlier = |key: &usize| ids[*key] == ids[query];
         match self {
@@ -63,8 +63,8 @@ impl HeadKind {
     }
 }
 
-/// How far a head is of each kind, by its pattern `[P, P]` (query, key), row after row, on a prompt of tokens `ids`. A kind of
-/// which the prompt tells nothing is left out.
+/// Returns the score of each kind for a head's pattern `[P, P]` (query, key), row after row, on a prompt of tokens
+/// `ids`, without kinds for which too few queries have a key.
 pub fn head_scores(pattern: &[f32], ids: &[u32]) -> Vec<HeadType> {
     let n = ids.len();
     let score = |kind: HeadKind| {
@@ -81,10 +81,10 @@ pub fn head_scores(pattern: &[f32], ids: &[u32]) -> Vec<HeadType> {
 }
 
 impl Probe<'_> {
-    /// What kinds of head one is on this prompt, the most marked first; none where its pattern shows none.
+    /// Returns the kinds of a head on this prompt, the most marked first; none where its pattern shows none.
     ///
     /// # Errors
-    /// There is no such head.
+    /// Fails where there is no such head.
     pub fn head_types(&self, head: Head) -> Result<Vec<HeadType>, TraceError> {
         self.check_head(head)?;
         let pattern = self.capture.layers[head.layer.index()].pattern.get(head.head as usize)?;
@@ -100,7 +100,7 @@ impl Probe<'_> {
 mod tests {
     use super::*;
 
-    /// A head that puts all of its attention on one key of each query.
+    /// Returns the scores of a head that puts all of its attention on one key of each query.
     fn looking(ids: &[u32], at: impl Fn(usize) -> usize) -> Vec<HeadType> {
         let n = ids.len();
         let mut pattern = vec![0.0; n * n];

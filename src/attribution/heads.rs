@@ -94,11 +94,11 @@ impl Replacement<'_> {
         self.split_written(target, &written, 0, cancel)
     }
 
-    /// Splits by heads what the `nth` of some sums of sources, as [`Replacement::written`] gives what they write, has as
-    /// effect on `target`.
+    /// Splits the effect of the `nth` sum of sources on `target` by heads; `written` comes from
+    /// [`Replacement::written`].
     ///
     /// # Errors
-    /// A tensor operation failed, or the work was stopped.
+    /// Fails where a tensor operation failed, or the work was stopped.
     pub(super) fn split_written(
         &self,
         target: &TargetRow,
@@ -181,10 +181,11 @@ impl Replacement<'_> {
         Ok(split)
     }
 
-    /// The residual stream in front of a layer's attention that comes from the source in `column`, `[P, d]`.
+    /// Returns the part of the residual stream in front of layer `end`'s attention that comes from the source in
+    /// `column`, `[P, d]`.
     ///
     /// # Errors
-    /// Decoders cannot be read, or the work was stopped.
+    /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn carried(&self, column: usize, end: usize, cancel: &Cancel) -> Result<Tensor, TraceError> {
         let written = self.written(&[vec![(column, 1.0)]], cancel)?;
         let mut stream = Tensor::zeros((self.n_positions, self.d_model), DType::F32, &self.device)?;
@@ -206,11 +207,11 @@ impl Replacement<'_> {
         Ok(stream)
     }
 
-    /// What sums of sources, each a column and what it is multiplied with, write into the residual stream, by the layer in
-    /// front of whose attention it then stands: `[sums, P, d]` each.
+    /// Returns the writes of weighted sums of sources, each a column and its factor, into the residual stream, by the
+    /// layer in front of whose attention they then stand: `[sums, P, d]` each.
     ///
     /// # Errors
-    /// Decoders cannot be read, or the work was stopped.
+    /// Fails where decoders cannot be read, or the work was stopped.
     pub(super) fn written(
         &self,
         sums: &[Vec<(usize, f32)>],

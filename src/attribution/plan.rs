@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    /// What reads in front of a layer passes one attention less than what reads behind that layer's; what is behind the
-    /// last layer passes all of them either way.
+    /// Checks that a target in front of a layer costs one attention less than one behind that layer, and that a target
+    /// behind the last layer passes all of them either way.
     #[test]
     fn a_row_costs_the_attentions_that_it_passes() {
         let (behind, beside) = (sizes(), Sizes { parallel_residual: true, ..sizes() });

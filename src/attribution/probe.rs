@@ -1,4 +1,4 @@
-//! The local replacement model of one prompt, to ask single rows and edges of.
+//! Local replacement model of one prompt, for single rows and edges.
 
 use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
@@ -49,10 +49,10 @@ impl Asked {
 }
 
 impl Source {
-    /// Its id in graph JSON, on a prompt of `tokens`.
+    /// Returns the source's id in graph JSON, on a prompt of `tokens`.
     ///
     /// # Panics
-    /// Where the prompt is shorter.
+    /// Panics where the prompt is shorter.
     pub fn id(&self, tokens: &[Token]) -> String {
         match self {
             Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
@@ -61,7 +61,7 @@ impl Source {
         }
     }
 
-    /// Its place in the prompt.
+    /// Returns the source's position in the prompt.
     pub fn position(&self) -> Position {
         match self {
             Self::Feature(at) => at.position,
@@ -101,7 +101,7 @@ impl fmt::Display for Source {
 pub struct ProbeRow {
     /// Value in the forward pass.
     pub value: f32,
-    /// Sum of what flows from constants: biases and zeroed positions.
+    /// Sum of the constants' effects: biases and zeroed positions.
     pub constant: f32,
     /// Direct effects by column; see [`Probe::source`].
     pub effects: Vec<f32>,
@@ -171,7 +171,7 @@ impl<'a> Probe<'a> {
         &self.active
     }
 
-    /// Columns of a row: see [`Probe::source`].
+    /// Returns the number of columns of a row; see [`Probe::source`].
     pub fn n_columns(&self) -> usize {
         self.frozen.n_columns()
     }
@@ -210,15 +210,15 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The run at which it is frozen.
+    /// Returns the run at which the model is frozen.
     pub(crate) fn capture(&self) -> &Capture {
         &self.capture
     }
 
-    /// The residual stream in front of a layer that comes from a source, `[P, d]`.
+    /// Returns the part of the residual stream in front of a layer that comes from a source, `[P, d]`.
     ///
     /// # Errors
-    /// The source is not there, decoders cannot be read, or the work was stopped.
+    /// Fails where there is no such source, decoders cannot be read, or the work was stopped.
     pub(crate) fn carried(&self, source: Source, layer: usize, monitor: &Monitor) -> Result<Tensor, TraceError> {
         self.frozen.carried(self.column_of(source)?, layer, monitor.cancel())
     }

@@ -1,42 +1,41 @@
-//! What the backward pass starts from.
+//! Targets of the backward pass.
 
-/// Which part of a layer a target reads in front of.
+/// Part of a layer in front of which a target reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadSite {
-    /// Its attention.
+    /// Attention.
     Attention,
-    /// Its MLP.
+    /// MLP.
     Mlp,
 }
 
-/// A target of the backward pass.
+/// Target of the backward pass.
 #[derive(Clone, Debug)]
 pub struct TargetRow {
-    /// The layer that it reads in; an output reads in front of the layer that would follow the last.
+    /// Layer that it reads in; an output reads in front of the layer that would follow the last.
     pub layer: usize,
-    /// In front of what it reads there.
+    /// Part of the layer in front of which it reads.
     pub site: ReadSite,
-    /// The position at which it reads, or the last of those.
+    /// Position at which it reads, or the last of several.
     pub position: usize,
-    /// What its value multiplies the residual stream with, norms included: `[d]` at its position, or `[position + 1, d]` at
-    /// all positions up to it.
+    /// Read vector, norms included: `[d]` at its position, or `[position + 1, d]` at all positions up to it.
     pub read: Vec<f32>,
-    /// What its value has besides: an encoder's bias.
+    /// Constant part of its value: an encoder's bias.
     pub constant: f32,
 }
 
 impl TargetRow {
-    /// What an output reads `[d]` at a position, behind `n_layers` layers.
+    /// Returns the target of an output that reads `[d]` at a position, behind `n_layers` layers.
     pub(super) fn output(n_layers: usize, position: usize, read: Vec<f32>, constant: f32) -> Self {
         Self { layer: n_layers, site: ReadSite::Attention, position, read, constant }
     }
 
-    /// Whether it reads at all positions up to its own, in a residual stream of width `d`.
+    /// Returns true where it reads at all positions up to its own, in a residual stream of width `d`.
     pub(super) fn reads_several(&self, d: usize) -> bool {
         self.read.len() > d
     }
 
-    /// What it reads at a position `[d]`; `None` where it does not read.
+    /// Returns its read vector `[d]` at a position; `None` where it does not read there.
     pub(super) fn read_at(&self, position: usize, d: usize) -> Option<&[f32]> {
         match self.reads_several(d) {
             true => self.read.chunks(d).nth(position),

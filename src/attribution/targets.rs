@@ -14,7 +14,7 @@ use std::borrow::Cow;
 pub enum Request {
     /// Logit of a token.
     Token(Token),
-    /// The logit of one of two tokens that a text may mean.
+    /// Logit of one of two tokens that a text may mean.
     Spelled(Spelling),
     /// Difference of two tokens' unembedding vectors.
     Difference {
@@ -41,23 +41,24 @@ pub enum Request {
 /// The two tokens that a text may mean: itself, and itself behind a space, as words inside a text are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spelling {
-    /// The text as it was given.
+    /// Token of the text as given.
     pub as_given: Token,
-    /// With a space in front of it.
+    /// Token of the text with a space in front.
     pub spaced: Token,
-    /// Whether the likelier is wanted, and not what was given.
+    /// True where the likelier of the two is wanted instead of the text as given.
     pub takes_likelier: bool,
 }
 
-/// How much likelier what begins with a space has to be, and how likely, for what was given to be taken for a slip.
+/// Ratio to the given token's probability, and least probability, from which the token with a space in front is taken
+/// to be meant.
 const FAR_LIKELIER: f64 = 10.0;
 const LIKELY: f64 = 0.01;
 
 impl Spelling {
-    /// The one that is meant, by the `probabilities` of all tokens.
+    /// Returns the token that is meant, by the `probabilities` of all tokens.
     ///
     /// # Errors
-    /// [`TraceError::Target`] where what was given is unlikely and the other is not.
+    /// Fails with [`TraceError::Target`] where the given token is unlikely and the other is not.
     fn meant(&self, probabilities: &[f64]) -> Result<&Token, TraceError> {
         let [given, spaced] = [&self.as_given, &self.spaced].map(|token| probabilities[token.id as usize]);
         if self.takes_likelier {
@@ -77,11 +78,11 @@ impl Spelling {
 }
 
 impl Request {
-    /// A token by what a person writes: a text that is one token, `~` and a text for the likelier of that and the same
-    /// behind a space, or `id:N`.
+    /// Parses a token as the user writes it: a text that is one token, `~` and a text for the likelier of that and the
+    /// same behind a space, or `id:N`.
     ///
     /// # Errors
-    /// As [`Tokenizer::target`].
+    /// Fails as [`Tokenizer::target`] does.
     pub fn written(text: &str, tokenizer: &Tokenizer, vocab_size: usize) -> Result<Self, TokenError> {
         let (text, takes_likelier) = match text.strip_prefix('~') {
             Some(rest) if !rest.is_empty() => (rest, true),
@@ -99,7 +100,7 @@ impl Request {
         })
     }
 
-    /// Whether the target may be called so in a trace.
+    /// Returns true where the target may have this name in a trace.
     pub fn may_be(&self, name: &str) -> bool {
         match self {
             Self::Spelled(spelling) if spelling.takes_likelier && name == spelling.spaced.text => true,
@@ -257,7 +258,7 @@ mod tests {
         Tokenizer::open(&FileSource::directory(&folder).unwrap()).unwrap()
     }
 
-    /// What a written target means where the word is this likely, and this likely behind a space.
+    /// Returns the token meant by a text, for the probabilities of the text and of the text behind a space.
     fn meant(text: &str, [given, spaced]: [f64; 2]) -> Result<String, String> {
         let tokenizer = tokenizer("llama_plt_relu");
         let mut probabilities = vec![0.0; 384];

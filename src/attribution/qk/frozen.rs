@@ -6,37 +6,38 @@ use crate::job::Cancel;
 use crate::model::{Linear, Norm, QueryKeyNorms, Rope, Transformer};
 use candle_core::Tensor;
 
-/// How a head makes queries and keys of the residual stream in front of its layer, with the divisors of all norms frozen.
+/// Maps from the residual stream in front of a layer to one head's queries and keys, with the divisors of all norms
+/// frozen.
 #[derive(Debug)]
 pub(crate) struct FrozenHead {
     pub query: FrozenProjection,
     pub key: FrozenProjection,
-    /// What the product of a query and a key is multiplied with.
+    /// Factor of the product of a query and a key.
     pub scale: f64,
 }
 
-/// `rotate((x W / divisor + b) / head divisor + c)`, by position.
+/// Map of the residual stream at each position: `rotate((x W / divisor + b) / head divisor + c)`.
 #[derive(Debug)]
 pub(crate) struct FrozenProjection {
-    /// `[d, head_dim]`: the norm in front of it and the weight of a norm over the head folded in.
+    /// Weight, `[d, head_dim]`: the norm in front of it and the weight of a norm over the head folded in.
     weight: Tensor,
-    /// `[1, head_dim]`: what the projection makes of biases.
+    /// Bias, `[1, head_dim]`, that of the norm in front of the projection included.
     bias: Tensor,
-    /// `[1, head_dim]`: the bias of a norm over the head.
+    /// Bias of a norm over the head, `[1, head_dim]`.
     after: Option<Tensor>,
-    /// What the norm in front of attention divides by, `[P, 1]`.
+    /// Divisor of the norm in front of attention, `[P, 1]`.
     divisor: Tensor,
-    /// What a norm over the head divides by, `[P, 1]`; ones without one.
+    /// Divisor of a norm over the head, `[P, 1]`; ones without one.
     head_divisor: Tensor,
-    /// By position.
+    /// Rotary tables by position.
     ropes: Vec<Option<Rope>>,
 }
 
 impl FrozenHead {
-    /// Freezes a head that is there, at what `capture` holds, its streams among it.
+    /// Freezes a head, which must exist, at the run `capture`, which must hold the residual streams.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub fn new(model: &Transformer, capture: &Capture, head: Head, cancel: &Cancel) -> Result<Self, TraceError> {
         cancel.check()?;
         let (layer, head, spec) = (head.layer.index(), head.head as usize, &model.spec);
@@ -52,10 +53,10 @@ impl FrozenHead {
         })
     }
 
-    /// The scores of a query with all keys up to it, for a residual stream `[P, d]` in front of the layer.
+    /// Returns the scores of a query with all keys up to it, for a residual stream `[P, d]` in front of the layer.
     ///
     /// # Errors
-    /// A tensor operation failed.
+    /// Fails where a tensor operation failed.
     pub fn scores(&self, stream: &Tensor, query: usize) -> Result<Vec<f64>, TraceError> {
         let queries = self.query.of(stream)?;
         let keys = self.key.of(stream)?;
@@ -113,11 +114,11 @@ impl FrozenProjection {
         Ok(Self { weight, bias, after, divisor, head_divisor, ropes })
     }
 
-    /// What is multiplied with the residual stream at a position, `[head_dim, d]`, row after row, and what is added,
+    /// Returns the factor of the residual stream at a position, `[head_dim, d]`, row after row, and the constant added,
     /// `[head_dim]`.
     ///
     /// # Errors
-    /// A tensor operation failed.
+    /// Fails where a tensor operation failed.
     pub fn reads(&self, position: usize) -> Result<(Vec<f32>, Vec<f32>), TraceError> {
         let divided = |x: &Tensor, by: &Tensor| x.broadcast_div(&by.get(position)?);
         let weight = divided(&divided(&self.weight, &self.divisor)?, &self.head_divisor)?;
@@ -126,10 +127,10 @@ impl FrozenProjection {
         Ok((weight.flatten_all()?.to_vec1()?, self.rotated(&bias, position)?.flatten_all()?.to_vec1()?))
     }
 
-    /// Queries or keys of a residual stream `[P, d]`, by position.
+    /// Returns the queries or keys of a residual stream `[P, d]`, by position.
     ///
     /// # Errors
-    /// A tensor operation failed.
+    /// Fails where a tensor operation failed.
     pub fn of(&self, stream: &Tensor) -> Result<Vec<Vec<f32>>, TraceError> {
         let plain = stream.matmul(&self.weight)?.broadcast_div(&self.divisor)?.broadcast_add(&self.bias)?;
         let normed = self.with_after(plain.broadcast_div(&self.head_divisor)?)?;
@@ -146,7 +147,7 @@ impl FrozenProjection {
         })
     }
 
-    /// Rows `[n, head_dim]`, rotated by one position.
+    /// Rotates rows `[n, head_dim]` by one position.
     fn rotated(&self, rows: &Tensor, position: usize) -> Result<Tensor, TraceError> {
         Ok(match &self.ropes[position] {
             Some(rope) => rope.rotate(rows)?,

@@ -1,10 +1,10 @@
-//! Why a head looked where it looked: its score split among the sources of the residual stream on either side (Kamath et al.
-//! 2025, "Tracing Attention Computation Through Feature Interactions").
+//! QK attribution: a head's attention score split among the sources of the residual stream on either side (Kamath et
+//! al. 2025, "Tracing Attention Computation Through Feature Interactions").
 //!
-//! With the norms' divisors frozen, the score of a query and a key is bilinear in the two residual streams that they are made
-//! of, and in the local replacement model each stream is a sum over sources: what features, errors and tokens wrote, carried
-//! there by the stream and by attention with its patterns frozen, and constants. So a score is a sum over pairs of sources.
-//! These are the sources of the graph's edges, and nothing passes an MLP.
+//! With the norms' divisors frozen, the score of a query and a key is bilinear in the two residual streams that they
+//! are computed from, and in the local replacement model each stream is a sum over sources: features, errors and
+//! tokens, whose writes are carried by the stream and by attention with its patterns frozen, and constants. So a score
+//! is a sum over pairs of sources. These are the sources of the graph's edges, and nothing passes an MLP.
 
 mod frozen;
 mod pairs;
@@ -17,102 +17,102 @@ use crate::ids::Position;
 pub(crate) use frozen::FrozenHead;
 pub use pairs::QkPair;
 
-/// What a score is held against.
+/// Reference that a score is compared with: it is subtracted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Against {
     /// Nothing: the score itself.
     Nothing,
-    /// The scores of all keys that the query sees, each weighed by the pattern. This is by how much the key's log-probability
-    /// changes with the scores.
+    /// The scores of all keys that the query sees, each weighed by the pattern. The difference is the derivative of the
+    /// key's log-probability with respect to the scores, times the scores.
     Softmax,
     /// The score of another key.
     Position(Position),
 }
 
-/// What is asked of a head.
+/// Question about one score of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QkQuestion {
-    /// The head.
+    /// Head.
     pub head: Head,
-    /// From where it looked.
+    /// Position that the head looks from.
     pub query: Position,
-    /// Where it looked.
+    /// Position that the head looks at.
     pub key: Position,
-    /// What the score is held against.
+    /// Reference that is subtracted from the score.
     pub against: Against,
 }
 
-/// What contributes to a score on one of its sides.
+/// Contributor to a score on one of its sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QkSource {
     /// A source of the residual stream.
     Source(Source),
-    /// All constants: biases, learned positions, and what is written at positions that count as zero.
+    /// All constants: biases, learned positions, and the writes at zeroed positions.
     Bias,
 }
 
-/// What a softcap makes of a score.
+/// Effect of a softcap on a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Softcap {
-    /// Scores are squeezed into plus and minus this.
+    /// Bound: scores are squeezed into plus and minus this.
     pub cap: f64,
-    /// The score behind it.
+    /// Score behind the softcap.
     pub capped: f64,
-    /// By how much that changes with the score.
+    /// Derivative of `capped` with respect to the score.
     pub slope: f64,
 }
 
 impl Softcap {
-    /// What `cap` makes of a score.
+    /// Returns the effect of the softcap `cap` on a score.
     pub fn of(cap: f64, score: f64) -> Self {
         let squeezed = (score / cap).tanh();
         Self { cap, capped: cap * squeezed, slope: 1.0 - squeezed * squeezed }
     }
 }
 
-/// Where a head looks from a position.
+/// Attention of a query to one key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
-    /// A key that the query sees.
+    /// Key that the query sees.
     pub key: Position,
-    /// Its score, scaled, in front of a softcap.
+    /// Score, scaled, in front of a softcap.
     pub score: f32,
-    /// Its share of the attention.
+    /// Share of the query's attention.
     pub pattern: f32,
 }
 
-/// The sources of one side, and the vectors whose products are the contributions of pairs.
+/// Sources of one side, and the vectors whose products are the contributions of pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Side {
-    /// `[sources, head_dim]`, the constants last.
+    /// Vectors of the sources, `[sources, head_dim]`, the constants last.
     factors: Vec<f32>,
-    /// What each source contributes, summed over the other side, `[sources]`.
+    /// Contribution of each source, summed over the other side, `[sources]`.
     marginals: Vec<f64>,
 }
 
 /// One of the two sides of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkSide {
-    /// Where the head looked from.
+    /// Position that the head looks from.
     Query,
-    /// Where it looked.
+    /// Position that the head looks at.
     Key,
 }
 
-/// A score, split. The contributions of all pairs add up to `value`.
+/// Attention score, split. The contributions of all pairs add up to `value`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QkAttribution {
-    /// What was asked.
+    /// Question that this answers.
     pub question: QkQuestion,
-    /// The score, scaled, in front of a softcap.
+    /// Score, scaled, in front of a softcap.
     pub score: f32,
-    /// The key's share of the attention.
+    /// Key's share of the query's attention.
     pub pattern: f32,
-    /// What the product of query and key is multiplied with.
+    /// Factor of the product of query and key.
     pub scale: f64,
-    /// What the softcap makes of the score, where the model has one. It is no part of the split.
+    /// Effect of the model's softcap on the score, where there is one. It is no part of the split.
     pub softcap: Option<Softcap>,
-    /// What is split: the score, less what it is held against.
+    /// Value that is split: the score, less the reference.
     pub value: f64,
     width: usize,
     sources: Vec<QkSource>,
@@ -121,32 +121,33 @@ pub struct QkAttribution {
 }
 
 impl QkAttribution {
-    /// What contributes, the constants last. Indices of sources are indices into these.
+    /// Returns the contributors, the constants last. Indices of sources are indices into these.
     pub fn sources(&self) -> &[QkSource] {
         &self.sources
     }
 
-    /// What each source contributes on a side, summed over the other side.
+    /// Returns the contribution of each source on a side, summed over the other side.
     pub fn marginals(&self, side: QkSide) -> &[f64] {
         &self.side(side).marginals
     }
 
-    /// What a source on the side of the query and one on that of the key contribute together.
+    /// Returns the joint contribution of a source on the side of the query and one on that of the key.
     ///
     /// # Panics
-    /// Where there is no such source.
+    /// Panics where there is no such source.
     pub fn contribution(&self, query: usize, key: usize) -> f64 {
         let row = |at: usize| at * self.width..(at + 1) * self.width;
         let (queries, keys) = (&self.query.factors[row(query)], &self.key.factors[row(key)]);
         queries.iter().zip(keys).map(|(u, w)| f64::from(*u) * f64::from(*w)).sum()
     }
 
-    /// The sum of the absolute contributions of a side's sources: what a share is a share of.
+    /// Returns the sum of the absolute contributions of a side's sources, the denominator of shares.
     pub fn total(&self, side: QkSide) -> f64 {
         self.marginals(side).iter().map(|x| x.abs()).sum()
     }
 
-    /// The sources of a side that contribute most either way, the strongest first, at most `most`.
+    /// Returns the sources of a side with the largest contributions in absolute value, at most `most`, the strongest
+    /// first.
     pub fn strongest(&self, side: QkSide, most: usize) -> Vec<(usize, f64)> {
         let mut all: Vec<(usize, f64)> =
             self.marginals(side).iter().copied().enumerate().filter(|(_, x)| *x != 0.0).collect();
@@ -155,8 +156,8 @@ impl QkAttribution {
         all
     }
 
-    /// By how much the contributions of a side miss what is split, as a share of their absolute sum; of the two sides the
-    /// larger.
+    /// Returns the difference between the sum of a side's contributions and `value`, as a share of their absolute sum;
+    /// the larger of the two sides.
     pub fn identity_error(&self) -> f64 {
         let off = |side: QkSide| {
             let (sum, total) = (self.marginals(side).iter().sum::<f64>(), self.total(side));

@@ -1,21 +1,21 @@
-//! The pairs of sources that contribute most.
+//! Pairs of sources with the largest contributions.
 
 use crate::attribution::qk::QkAttribution;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Two sources, and what they contribute together.
+/// Two sources, and their joint contribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QkPair {
-    /// The source on the side of the query.
+    /// Index of the source on the side of the query.
     pub query: usize,
-    /// The source on the side of the key.
+    /// Index of the source on the side of the key.
     pub key: usize,
-    /// Their contribution.
+    /// Joint contribution.
     pub contribution: f64,
 }
 
-/// A pair by how much it contributes; of equals the earlier is the stronger.
+/// Pair ordered by the size of its contribution; of equals the earlier is the stronger.
 #[derive(Debug)]
 struct Ranked(QkPair);
 
@@ -47,9 +47,9 @@ impl Ord for Ranked {
 }
 
 impl QkAttribution {
-    /// The pairs that contribute most either way, the strongest first, at most `most`: exactly, though not every pair is
-    /// looked at. No product is larger than that of the two vectors' lengths, so that of vectors by length only those are
-    /// multiplied that could still be among the strongest.
+    /// Returns the pairs with the largest contributions in absolute value, at most `most`, the strongest first:
+    /// exactly, though not every pair is looked at. No product is larger than that of the two vectors' lengths, so with
+    /// vectors sorted by length only those are multiplied that could still be among the strongest.
     pub fn strongest_pairs(&self, most: usize) -> Vec<QkPair> {
         if most == 0 {
             return Vec::new();

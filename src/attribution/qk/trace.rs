@@ -1,4 +1,4 @@
-//! Splitting a score among sources.
+//! Computation of a score's split among sources.
 
 use crate::attribution::qk::frozen::FrozenProjection;
 use crate::attribution::qk::{Against, FrozenHead, Look, QkAttribution, QkQuestion, QkSource, Side, Softcap};
@@ -9,14 +9,15 @@ use crate::job::Monitor;
 use candle_core::Tensor;
 use std::ops::{Range, RangeInclusive};
 
-/// Numbers of gradients, or of effects, that are held at a time: 256 MiB of them.
+/// Most numbers of gradients, or of effects, that are held at a time: 256 MiB of them.
 const HELD: usize = 1 << 26;
 
 impl Probe<'_> {
-    /// Where a head looks from a position: every key that the query sees, in their order.
+    /// Returns the attention of a head from a position to every key that the query sees, in their order.
     ///
     /// # Errors
-    /// [`TraceError::Attention`] where there is no such head or position; weights cannot be read, or the work was stopped.
+    /// Fails with [`TraceError::Attention`] where there is no such head or position; or where weights cannot be read,
+    /// or the work was stopped.
     pub fn looks(&self, head: Head, query: Position, monitor: &Monitor) -> Result<Vec<Look>, TraceError> {
         self.check_head(head)?;
         self.check_position("query", query)?;
@@ -32,8 +33,8 @@ impl Probe<'_> {
     /// Splits a head's score among the sources on either side of it.
     ///
     /// # Errors
-    /// [`TraceError::Attention`] where there is no such head or position, or the query does not see the key; weights cannot be
-    /// read, or the work was stopped.
+    /// Fails with [`TraceError::Attention`] where there is no such head or position, or the query does not see the key;
+    /// or where weights cannot be read, or the work was stopped.
     ///
     /// # Examples
     /// ```
@@ -97,10 +98,10 @@ impl Probe<'_> {
         })
     }
 
-    /// What the score of each of `looks` is multiplied with in what is split.
+    /// Returns the weight of the score of each of `looks` in the value that is split.
     ///
     /// # Errors
-    /// As [`Probe::qk`].
+    /// Fails as [`Probe::qk`] does.
     pub(crate) fn key_weights(&self, question: &QkQuestion, looks: &[Look]) -> Result<Vec<f64>, TraceError> {
         let is = |look: &Look, key: Position| f64::from(u8::from(look.key == key));
         if let Against::Position(other) = question.against {
@@ -121,7 +122,7 @@ impl Probe<'_> {
         Ok(looks.iter().map(weight).collect())
     }
 
-    /// The effects by source on the numbers of the query, scaled, and on those of the keys, summed over keys by their
+    /// Returns the effects by source on the query's numbers, scaled, and on the keys', summed over keys by their
     /// weights: `[sources, head_dim]` each, the constants last.
     fn factors(
         &self,
@@ -150,7 +151,7 @@ impl Probe<'_> {
         Ok(sides)
     }
 
-    /// The keys that a query of a layer sees.
+    /// Returns the positions of the keys that a query of a layer sees.
     fn seen(&self, layer: usize, query: usize) -> RangeInclusive<usize> {
         let window = self.engine.model.spec.layers[layer].window;
         let first = window.map_or(0, |window| (query + 1).saturating_sub(window));
@@ -196,7 +197,7 @@ impl Probe<'_> {
         Err(TraceError::Attention { name: format!("{which} position {position}"), what })
     }
 
-    /// The residual stream in front of a layer that is there, `[P, d]`.
+    /// Returns the captured residual stream in front of a layer, `[P, d]`.
     fn stream(&self, layer: usize) -> Result<&Tensor, TraceError> {
         self.capture.streams.get(layer).ok_or_else(|| TraceError::Attention {
             name: format!("layer {layer}"),
@@ -205,7 +206,7 @@ impl Probe<'_> {
     }
 }
 
-/// What some of a projection's numbers read, summed over positions by their weights.
+/// Returns a target for each of some numbers of a projection, summed over positions by their weights.
 fn targets(
     head: Head,
     projection: &FrozenProjection,
