@@ -15,13 +15,13 @@ const FEWEST: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadKind {
-    /// Attends to the token in front.
+    /// Attention to the token in front.
     PreviousToken,
-    /// Attends to earlier occurrences of the same token.
+    /// Attention to earlier occurrences of the same token.
     SameToken,
-    /// Attends to the tokens that followed earlier occurrences of the same token: prefix matching.
+    /// Attention to the tokens that followed earlier occurrences of the same token: prefix matching.
     Induction,
-    /// Attends to the first token of the prompt, the usual place of attention that finds nothing to attend to.
+    /// Attention to the first token of the prompt, where attention goes that finds nothing to look at.
     FirstToken,
 }
 
@@ -50,8 +50,8 @@ impl HeadKind {
         }
     }
 
-    /// Returns the keys that a head of this kind attends to from `query`; none where the prompt has none. Not asked of
-    /// the second token, whose first token is also the token in front.
+    /// Returns the keys that a head of this kind attends to from `query`, which is at least 2: for query 1 the first
+    /// token is also the one in front. None where the prompt has none.
     fn keys(self, ids: &[u32], query: usize) -> Vec<usize> {
         let earlier = |key: &usize| ids[*key] == ids[query];
         match self {

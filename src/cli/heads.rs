@@ -1,4 +1,4 @@
-//! `circuitscope heads`: an edge split by attention heads, or which heads carry a graph.
+//! `circuitscope heads`: an edge, or a whole graph's influence, split by attention heads.
 
 use crate::attribution::{Asked, HeadFlow, HeadSplit, HeadType, Probe, Source};
 use crate::cli::engine::EngineArgs;
@@ -10,7 +10,7 @@ use crate::service::attention::{CircuitHeads, circuit_heads};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// Tints from nothing to the most.
+/// Tints of the grid, from no influence to the most.
 const TINTS: [char; 5] = ['·', '░', '▒', '▓', '█'];
 
 /// Splits an edge of a graph, or the influence that flows through its kept edges, by attention heads.
@@ -41,10 +41,10 @@ pub fn run(args: &HeadsArgs) -> Result<()> {
     tell_heads(which, engine, edge, *top, *json)
 }
 
-/// Splits an edge, or where none is given all kept edges, and tells.
+/// Splits an edge, or where none is given all kept edges, and prints the parts.
 ///
 /// # Errors
-/// As [`run`].
+/// Fails as [`run`] does.
 pub fn tell_heads(
     which: &GraphOrPromptArgs,
     engine: &EngineArgs,
@@ -131,7 +131,7 @@ fn of_graph(which: GraphOrPromptArgs, engine: &EngineArgs, top: usize, json: boo
     tell(json, || graph_value(&found, kept_edges), || graph_lines(&found, kept_edges, top))
 }
 
-/// What kinds of head one is, for people to read.
+/// Formats the kinds of a head in words.
 pub fn kinds(types: &[HeadType]) -> String {
     let kind = |it: &HeadType| format!("{} ({:.2} of {} queries' attention)", it.kind.name(), it.attention, it.queries);
     types.iter().map(kind).collect::<Vec<_>>().join(", ")
@@ -187,7 +187,7 @@ fn graph_lines(found: &CircuitHeads, kept_edges: usize, top: usize) -> Vec<Strin
     lines
 }
 
-/// Heads from left to right, layers from the top down, the more of the influence the darker.
+/// Draws a grid, heads from left to right, layers from the top down; the more influence, the darker.
 fn grid(heads: &[HeadFlow]) -> Vec<String> {
     let most = heads.iter().map(|head| head.last.abs()).fold(0.0, f64::max);
     let tint = |head: &HeadFlow| {

@@ -1,4 +1,4 @@
-//! `circuitscope models`: what is on this machine, and can be traced now; and what is published.
+//! `circuitscope models`: models on this machine that can be traced now, and published ones.
 
 use crate::cli::output::{print_json, print_lines};
 use crate::demo;
@@ -43,7 +43,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     print_lines(lines)
 }
 
-/// Lists the presets, as they are known without asking anybody.
+/// Lists the presets, without use of the network.
 fn published(json: bool) -> Result<()> {
     if json {
         let preset = |preset: &Preset| {

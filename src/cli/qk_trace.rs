@@ -21,7 +21,7 @@ pub fn json(open: &OpenGraph, id: NodeId) -> Option<Value> {
     }))
 }
 
-/// Formats the same in lines, at most `top` of a kind.
+/// Formats the attributed attention of a node in lines, at most `top` of a kind.
 pub fn lines(open: &OpenGraph, id: NodeId, top: usize) -> Vec<String> {
     let Some(trace) = open.document.foreign.attention.traced.get(&id) else { return Vec::new() };
     let line = |node: &QkNode| named(open, node).1;

@@ -1,4 +1,4 @@
-//! What a command line says of a transcoder, beside what the transcoder's own files say.
+//! Options of a transcoder on the command line, beside those in its own files.
 
 use crate::hub::{KeyValue, SetOptions};
 use clap::builder::RangedU64ValueParser;
@@ -29,7 +29,7 @@ pub struct ChoiceArgs {
 }
 
 impl SetOptionArgs {
-    /// What is said.
+    /// Returns the options that were given.
     pub fn options(&self) -> SetOptions {
         let ChoiceArgs { width, l0 } = self.choice.clone();
         SetOptions::new(&self.transcoder_option, self.topk, width, l0)
@@ -37,7 +37,7 @@ impl SetOptionArgs {
 }
 
 impl ChoiceArgs {
-    /// What is said.
+    /// Returns the options that were given.
     pub fn options(&self) -> SetOptions {
         SetOptions::new(&[], None, self.width.clone(), self.l0.clone())
     }

@@ -7,19 +7,19 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// An attention head of a model.
+/// Attention head of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Head {
-    /// Its layer.
+    /// Layer of the head.
     pub layer: Layer,
-    /// Which head of the layer it is.
+    /// Index of the head in its layer.
     pub head: u32,
 }
 
 impl FromStr for Head {
     type Err = String;
 
-    /// Reads `LAYER.HEAD`.
+    /// Parses `LAYER.HEAD`.
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers =
             text.trim().split_once('.').and_then(|(layer, head)| Some((layer.parse().ok()?, head.parse().ok()?)));
@@ -34,14 +34,14 @@ impl fmt::Display for Head {
     }
 }
 
-/// What a file says of attention features and heads.
+/// QK attributions of attention features and heads in a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
     /// QK attributions by attention feature.
     pub traced: HashMap<NodeId, QkTrace>,
-    /// Of heads of the model, which are no nodes of the graph, what was asked of them.
+    /// QK attributions of heads of the model, which are no nodes of the graph.
     pub heads: Vec<HeadTrace>,
-    /// Nodes that are named there and stand in no edge, by id.
+    /// Nodes that the attributions name and that stand in no edge, by id.
     pub only: BTreeMap<Arc<str>, QkOnly>,
 }
 
@@ -56,28 +56,28 @@ pub struct QkTrace {
     pub keys: Vec<(QkNode, f32)>,
 }
 
-/// What raised the score of a head.
+/// QK attribution of one head's score of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadTrace {
-    /// The head.
+    /// Head.
     pub head: Head,
-    /// From where it looked.
+    /// Position that the head looks from.
     pub query: Position,
-    /// Where it looked.
+    /// Position that the head looks at.
     pub key: Position,
-    /// What raised its score.
+    /// Contributions to its score.
     pub trace: QkTrace,
 }
 
 impl HeadTrace {
-    /// Whether two are of the same head, query and key.
+    /// Returns true where both are of the same head, query and key.
     pub fn is_of_the_same(&self, other: &Self) -> bool {
         (self.head, self.query, self.key) == (other.head, other.query, other.key)
     }
 }
 
 impl Attention {
-    /// Adds what was asked of a head, in place of what was asked of it there before, and the nodes that are named in it and
+    /// Adds a head's attribution, in place of one of the same head, query and key, and the nodes that it names and that
     /// are not in the graph.
     pub fn add(&mut self, trace: HeadTrace, only: BTreeMap<Arc<str>, QkOnly>) {
         self.heads.retain(|other| !other.is_of_the_same(&trace));
@@ -86,7 +86,7 @@ impl Attention {
     }
 }
 
-/// A node named in a QK attribution.
+/// Node named in a QK attribution.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QkNode {
     /// Node of the graph.
@@ -95,14 +95,14 @@ pub enum QkNode {
     Only(Arc<str>),
 }
 
-/// A node that QK attributions name and that stands in no edge.
+/// Node that QK attributions name and that stands in no edge.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QkOnly {
     /// Kind, as the file calls it.
     pub kind: String,
-    /// Its layer, where the file gives one.
+    /// Layer, where the file gives one.
     pub layer: Option<u32>,
-    /// Which feature it is, where it is one and the file says.
+    /// Index of the feature in its layer, where the node is a feature and the file gives one.
     pub feature: Option<u32>,
     /// Position in the prompt, where the file gives one.
     pub position: Option<u32>,
@@ -111,18 +111,18 @@ pub struct QkOnly {
 }
 
 impl QkOnly {
-    /// What files call a feature of a transcoder.
+    /// Kind of a transcoder's feature in files.
     pub const FEATURE: &str = "cross layer transcoder";
-    /// What they call what a transcoder misses.
+    /// Kind of an error node in files.
     pub const ERROR: &str = "mlp reconstruction error";
-    /// What they call a token.
+    /// Kind of a token in files.
     pub const TOKEN: &str = "embedding";
-    /// What they call what biases add.
+    /// Kind of the contribution of biases in files.
     pub const BIAS: &str = "bias";
 }
 
 impl QkTrace {
-    /// Returns true where the file gives none.
+    /// Returns true where there are no contributions.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty() && self.queries.is_empty() && self.keys.is_empty()
     }

@@ -44,19 +44,20 @@ pub(super) trait FileListing {
     fn has(&self, name: &str) -> bool;
     /// Returns the names in the folder itself.
     fn top(&self) -> Result<Vec<String>, HubError>;
-    /// The names of the files in a folder below it, and not in folders of that; none where there is no such folder.
+    /// Returns the names of the files in a folder within it, without those in deeper folders; none where there is no
+    /// such folder.
     fn files(&self, folder: &str) -> Vec<String>;
-    /// The names of the folders in it or in a folder below it.
+    /// Returns the names of the folders in it, or in a folder within it.
     fn folders(&self, within: &str) -> Vec<String>;
     /// Returns a file's content, of at most `most` bytes, and its name for messages.
     fn text(&mut self, name: &str, most: usize) -> Result<(String, String), HubError>;
-    /// What to call a file in a message, or the folder itself where that is empty.
+    /// Returns the name of a file for messages, or of the folder itself where `file` is empty.
     fn name(&self, file: &str) -> String;
-    /// What to call one of several sets that it holds.
+    /// Returns the name of one of several sets that the folder holds.
     fn set_name(&self, set: &str) -> String;
-    /// Whether files are at hand, without a server to be asked for each.
+    /// Returns true where the files are on this machine, so that reading one asks no server.
     fn is_on_disk(&self) -> bool;
-    /// Whether a list in it may name files anywhere on this machine.
+    /// Returns true where a list in the folder may name files anywhere on this machine.
     fn is_own(&self) -> bool;
 }
 
@@ -191,8 +192,8 @@ fn transcoder(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Needed, 
     Ok(needed)
 }
 
-/// Takes away the last of a list's files where it is named twice, as the lists of Gemma Scope 2's cross-layer transcoders
-/// do.
+/// Removes the last of a list's files where it is named twice, as in the lists of Gemma Scope 2's cross-layer
+/// transcoders.
 pub fn drop_repeated(list: &mut Vec<String>) {
     if let [.., one, other] = list.as_slice()
         && one == other
@@ -201,7 +202,7 @@ pub fn drop_repeated(list: &mut Vec<String>) {
     }
 }
 
-/// An entry of the list in a `config.yaml`.
+/// Entry of the list in a `config.yaml`.
 pub(super) struct Listed {
     /// File beside `config.yaml` that stands for it.
     pub beside: String,
@@ -210,8 +211,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Reads `hf://org/repo/path?revision=…`, or a path within the set's own folder; of a person's own folder also one
-    /// that begins at the root.
+    /// Parses `hf://org/repo/path?revision=…`, or a path within the set's own folder; in a folder of the user also an
+    /// absolute path.
     pub fn parse(entry: &str, is_own: bool) -> Option<Self> {
         if !entry.starts_with("hf://") {
             let is_absolute = |entry: &str| Path::new(entry).is_absolute() && !entry.contains(char::is_control);
@@ -225,7 +226,7 @@ impl Listed {
 
 impl FileSource {
     /// Returns the file for an entry of the list in this transcoder's `config.yaml`: the one beside it, else the one in
-    /// in the hub cache. `None` where the entry names no file, or, in what comes from the hub, one outside the folder.
+    /// the hub cache. `None` where the entry names no file, or, in a set from the hub, one outside the folder.
     pub fn listed(&self, entry: &str) -> Option<String> {
         let listed = Listed::parse(entry, self.reference().is_none())?;
         match listed.elsewhere {
@@ -234,16 +235,16 @@ impl FileSource {
         }
     }
 
-    /// What this transcoder's `config.yaml` says, or would say in a layout that does without, with what the person says
-    /// in place of it; and what to call it in a message.
+    /// Returns this transcoder's `config.yaml`, or the one that its layout implies, with the user's options in place of
+    /// its values; and its name for messages.
     ///
     /// # Errors
-    /// It is damaged, or the folder is in none of the layouts.
+    /// Fails where it is damaged, or the folder is in none of the layouts.
     pub fn set_config<T: DeserializeOwned>(&self) -> Result<(T, String), HubError> {
         layout::config(&mut OnDisk(self), self.said())
     }
 
-    /// Whether it has a `config.yaml`, or the person says what that would.
+    /// Returns true where it has a `config.yaml`, or the user's options give the hooks.
     pub fn says_hooks(&self) -> bool {
         self.size(CONFIG).is_some()
             || (self.said().says("feature_input_hook") && self.said().says("feature_output_hook"))

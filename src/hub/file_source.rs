@@ -129,7 +129,7 @@ pub struct Folder {
     /// Reference that it is a snapshot of.
     reference: Option<Reference>,
     cache: Option<Cache>,
-    /// What the person says of it, where it is a transcoder.
+    /// User's options for it, where it is a transcoder.
     said: SetOptions,
 }
 
@@ -197,7 +197,7 @@ impl FileSource {
         }
     }
 
-    /// The same transcoder, of which the person says something.
+    /// Returns the same transcoder with the user's options.
     #[must_use]
     pub fn with_options(self, said: &SetOptions) -> Self {
         match self {
@@ -206,7 +206,7 @@ impl FileSource {
         }
     }
 
-    /// What the person says of it, where it is a transcoder.
+    /// Returns the user's options for it, where it is a transcoder.
     pub fn said(&self) -> &SetOptions {
         static NOTHING: LazyLock<SetOptions> = LazyLock::new(SetOptions::default);
         match self {
@@ -276,11 +276,11 @@ impl FileSource {
         }
     }
 
-    /// Returns the same as [`FileSource::find`] for a file that is parsed as a whole, which takes many times its
-    /// length: it has at most `most` bytes.
+    /// Returns a file's bytes as [`FileSource::find`] does, for a file that is parsed as a whole, which takes many
+    /// times its length: it has at most `most` bytes.
     ///
     /// # Errors
-    /// As [`FileSource::find`]; or where it is longer.
+    /// Fails as [`FileSource::find`] does, and where the file is longer.
     pub fn find_within(&self, file: &str, most: usize) -> Result<Option<Blob>, FileSourceError> {
         match self.find(file)? {
             Some(blob) if blob.len() > most => {
@@ -329,10 +329,10 @@ impl FileSource {
         self.find(file)?.ok_or_else(|| self.missing(file, hint))
     }
 
-    /// Returns the same as [`FileSource::open`] for a file of at most `most` bytes, as [`FileSource::find_within`].
+    /// Returns a file's bytes as [`FileSource::open`] does, for a file of at most `most` bytes.
     ///
     /// # Errors
-    /// As [`FileSource::open`] and [`FileSource::find_within`].
+    /// Fails as [`FileSource::open`] and [`FileSource::find_within`] do.
     pub fn open_within(&self, file: &str, most: usize, hint: &'static str) -> Result<Blob, FileSourceError> {
         self.find_within(file, most)?.ok_or_else(|| self.missing(file, hint))
     }
@@ -360,7 +360,8 @@ impl FileSource {
         }
     }
 
-    /// The names of the files in a folder of it, or of the folders there, sorted; none where there is no such folder.
+    /// Returns the names of the files in a folder within it, or of the folders there, sorted; none where there is no
+    /// such folder.
     pub(super) fn entries(&self, folder: &str, folders: bool) -> Vec<String> {
         match self {
             Self::Directory(Folder { path, .. }) => entries(&path.join(folder), folders).unwrap_or_default(),
@@ -409,7 +410,7 @@ impl Folder {
     }
 }
 
-/// Files of a folder named in a message, at most.
+/// Most files of a folder that a message names.
 const SHOWN: usize = 4;
 
 /// Returns true where a file is named as a GGUF file.
@@ -451,7 +452,7 @@ fn hash(name: &str, content: &[u8]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The names of the files in a directory, or of the directories there, sorted.
+/// Returns the names of the files in a directory, or of the directories there, sorted.
 fn entries(path: &Path, folders: bool) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {

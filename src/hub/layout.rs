@@ -1,7 +1,6 @@
-//! How the files of a transcoder lie: with a `config.yaml`, or in one of the layouts that do without.
+//! Layouts of a transcoder's files: with a `config.yaml`, or one of the layouts without.
 //!
-//! What a layout without `config.yaml` stands for is written down as the `config.yaml` that would say the same, so that
-//! whatever is read of one is read of all.
+//! A layout without `config.yaml` is translated to an equivalent `config.yaml`, so that one reader serves all.
 
 use crate::hub::contents::FileListing;
 use crate::hub::{CONFIG_BYTES, HubError, SetOptions};
@@ -10,16 +9,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What says of most transcoders how they are read.
+/// File that gives the hooks and the kind of most transcoders.
 pub(super) const CONFIG: &str = "config.yaml";
 
-/// Choices that a message names.
+/// Most choices that a message names.
 const SHOWN: usize = 12;
 
-/// What `config.yaml` says, or would say, with what the person says in place of it; and what to call it in a message.
+/// Returns `config.yaml`, or the one that the layout implies, with the user's options in place of its values; and its
+/// name for messages.
 ///
 /// # Errors
-/// It is damaged, or the folder is in none of the layouts.
+/// Fails where it is damaged, or the folder is in none of the layouts.
 pub(super) fn config<T: DeserializeOwned>(
     shelf: &mut dyn FileListing,
     said: &SetOptions,
@@ -52,7 +52,7 @@ pub(super) fn config<T: DeserializeOwned>(
     Ok((config, path))
 }
 
-/// The `config.yaml` that the files stand for.
+/// Returns the `config.yaml` that the layout implies.
 fn implied(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Map<String, Value>, HubError> {
     let object = |value: Value| match value {
         Value::Object(map) => map,
@@ -91,23 +91,23 @@ fn implied(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Map<String,
     })
 }
 
-/// A transcoder of Gemma Scope 2 among others.
+/// One of Gemma Scope 2's transcoders in a folder.
 #[derive(Debug, PartialEq, Eq)]
 struct GemmaScope2 {
-    /// The folder that its folders or its files lie in; empty where they lie on top.
+    /// Folder that its folders or its files lie in; empty where they lie on top.
     folder: String,
     is_cross_layer: bool,
     width: String,
     l0: String,
-    /// The file of each layer, by the layer's number.
+    /// File of each layer, by the layer's number.
     files: BTreeMap<u32, String>,
 }
 
 impl GemmaScope2 {
-    /// The one that is meant; `None` where there are none.
+    /// Returns the transcoder that the options choose, or the only one; `None` where there are none.
     ///
     /// # Errors
-    /// There are several, none is what the person says, or layers are missing.
+    /// Fails where there are several, none is the one chosen, or layers are missing.
     fn choose(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Option<Self>, HubError> {
         let mut all = Vec::new();
         for folder in ["", "transcoder_all", "clt"] {
@@ -176,7 +176,7 @@ impl GemmaScope2 {
         }
     }
 
-    /// The `config.yaml` of the same meaning.
+    /// Returns the equivalent `config.yaml`.
     fn config(&self, shelf: &mut dyn FileListing) -> Result<Value, HubError> {
         self.check_hooks(shelf)?;
         let mut config = json!({
@@ -192,7 +192,7 @@ impl GemmaScope2 {
         Ok(config)
     }
 
-    /// That it reads and writes where all of them are said to, as far as it says so itself.
+    /// Checks that its configurations on this machine, where they name hooks, name the hooks that Gemma Scope 2 uses.
     fn check_hooks(&self, shelf: &mut dyn FileListing) -> Result<(), HubError> {
         const KNOWN: [(&str, &str); 2] = [
             ("hf_hook_point_in", ".pre_feedforward_layernorm.output"),
@@ -220,7 +220,7 @@ impl GemmaScope2 {
     }
 }
 
-/// The sets of `layer_N_width_W_l0_S/params.safetensors` in a folder.
+/// Returns the sets of `layer_N_width_W_l0_S/params.safetensors` in a folder.
 fn per_layer(shelf: &dyn FileListing, folder: &str) -> Vec<GemmaScope2> {
     let mut found: BTreeMap<(String, String), BTreeMap<u32, String>> = BTreeMap::new();
     for name in shelf.folders(folder) {
@@ -238,7 +238,7 @@ fn per_layer(shelf: &dyn FileListing, folder: &str) -> Vec<GemmaScope2> {
     found.into_iter().map(set).collect()
 }
 
-/// The sets of `width_W_l0_S/params_layer_N.safetensors` in a folder.
+/// Returns the sets of `width_W_l0_S/params_layer_N.safetensors` in a folder.
 fn cross_layer(shelf: &dyn FileListing, folder: &str) -> Vec<GemmaScope2> {
     let set = |name: String| {
         let (width, l0) = choice(&name)?;
@@ -254,12 +254,12 @@ fn cross_layer(shelf: &dyn FileListing, folder: &str) -> Vec<GemmaScope2> {
     shelf.folders(folder).into_iter().filter_map(set).collect()
 }
 
-/// Width and sparsity of `width_W_l0_S`.
+/// Parses width and sparsity of `width_W_l0_S`.
 fn choice(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("width_")?.split_once("_l0_").filter(|(width, l0)| !width.is_empty() && !l0.is_empty())
 }
 
-/// The files `params_layer_N.safetensors` among names of a folder, by layer; `None` where there are none.
+/// Returns the files `params_layer_N.safetensors` among names of a folder, by layer; `None` where there are none.
 fn numbered(names: &[String], folder: &str) -> Option<BTreeMap<u32, String>> {
     let layer = |name: &str| name.strip_prefix("params_layer_")?.strip_suffix(".safetensors")?.parse().ok();
     let files: BTreeMap<u32, String> =
@@ -267,7 +267,7 @@ fn numbered(names: &[String], folder: &str) -> Option<BTreeMap<u32, String>> {
     (!files.is_empty()).then_some(files)
 }
 
-/// The configuration beside a file of Gemma Scope 2.
+/// Returns the path of the configuration beside a file of Gemma Scope 2.
 pub(super) fn beside(file: &str) -> String {
     below(file.rsplit_once('/').map_or("", |(folder, _)| folder), "config.json")
 }

@@ -2,7 +2,7 @@
 
 use crate::hub::SetOptions;
 
-/// A model and a transcoder that was trained on it.
+/// Model and a transcoder that was trained on it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
     /// Name that the user types.
@@ -11,21 +11,21 @@ pub struct Preset {
     pub model: &'static str,
     /// The transcoder's repository, and the folder in it.
     pub transcoder: &'static str,
-    /// How large the transcoder's repository was when it was last looked at, in GiB, where that is known. The hub knows
-    /// what it is today, and which part of it is needed.
+    /// Size of the transcoder's repository when it was last looked at, in GiB, where that is known. The hub knows
+    /// today's size, and which part is needed.
     pub transcoder_gib: Option<f64>,
-    /// Features that are kept, where the transcoder's files leave that out.
+    /// Number of features that TopK keeps, where the transcoder's files leave that out.
     top_k: Option<usize>,
-    /// What there is to know before it is used; empty where there is nothing.
+    /// Note to read before use; empty where there is none.
     pub note: &'static str,
 }
 
-/// A pair of whose size nothing is known.
+/// Creates a preset whose size is not known.
 const fn pair(name: &'static str, model: &'static str, transcoder: &'static str) -> Preset {
     Preset { name, model, transcoder, transcoder_gib: None, top_k: None, note: "" }
 }
 
-/// A pair whose transcoder was so large.
+/// Creates a preset whose transcoder's repository has a size.
 const fn of_size(name: &'static str, model: &'static str, transcoder: &'static str, gib: f64) -> Preset {
     Preset { transcoder_gib: Some(gib), ..pair(name, model, transcoder) }
 }
@@ -79,7 +79,7 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
-    /// What has to be said of its transcoder.
+    /// Returns the options that its transcoder needs.
     pub fn said(&self) -> SetOptions {
         SetOptions::new(&[], self.top_k, None, None)
     }

@@ -3,7 +3,7 @@
 use crate::hub::{Contents, FileSource, FileSourceError, Hub, HubError, Preset, Reference, Role, SetOptions, Source};
 use std::fmt;
 
-/// A request.
+/// Request for a model and a transcoder, or for repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A model and a transcoder.
@@ -12,10 +12,10 @@ pub enum Request {
         model: Option<Source>,
         /// Transcoder.
         transcoder: Source,
-        /// What is said of the transcoder.
+        /// Options of the transcoder.
         said: SetOptions,
     },
-    /// Repositories, or folders of them, whatever they are, and what is said of the transcoders among them.
+    /// Repositories, or folders of them, of any role, and options of the transcoders among them.
     Each(Vec<Reference>, SetOptions),
 }
 
@@ -61,8 +61,8 @@ impl Hub {
         }
     }
 
-    /// The files of a model and of a transcoder of which something is `said`, on this machine. What the hub could give is
-    /// looked for; what else a directory lacks is left to whoever loads it.
+    /// Returns the files of a model and of a transcoder with the options `said`, on this machine. Files that the hub
+    /// could give must be complete; other files missing from a directory are reported when it is loaded.
     ///
     /// # Errors
     /// Fails where one is not there or not complete, or the transcoder does not name its model.
@@ -83,10 +83,10 @@ impl Hub {
         Ok((model, transcoder))
     }
 
-    /// The files of a transcoder alone, of which something is `said`, on this machine, as [`Hub::pair`].
+    /// Returns the files of a transcoder alone, with the options `said`, on this machine, as [`Hub::pair`].
     ///
     /// # Errors
-    /// It is not here or not complete.
+    /// Fails where it is not there or not complete.
     pub fn transcoder(&self, source: &Source, said: &SetOptions) -> Result<FileSource, HubError> {
         self.complete(self.place(source)?.with_options(said), Role::Transcoder)
     }

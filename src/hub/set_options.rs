@@ -1,4 +1,4 @@
-//! What a person says of a transcoder, beside what its own files say.
+//! User's options for a transcoder, beside those in its own files.
 
 use serde_json::{Map, Value};
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 const KEYS: [&str; 8] =
     ["model_name", "model_kind", "feature_input_hook", "feature_output_hook", "scan", "transcoders", "activation", "k"];
 
-/// A key of a `config.yaml`, and what stands in place of its value: `KEY=VALUE`, the value as YAML writes it.
+/// Key of a `config.yaml`, and the value that replaces its own: `KEY=VALUE`, the value as YAML writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyValue {
     key: &'static str,
@@ -27,25 +27,25 @@ impl FromStr for KeyValue {
     }
 }
 
-/// What a person says of a transcoder: keys of its `config.yaml`, and which one of a folder that holds several.
+/// User's options for a transcoder: keys of its `config.yaml`, and the choice among several in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetOptions {
     keys: Vec<KeyValue>,
-    /// Which width, as Gemma Scope 2 calls it: `16k`.
+    /// Width, as Gemma Scope 2 calls it: `16k`.
     pub width: Option<String>,
-    /// Which sparsity, as Gemma Scope 2 calls it: `small`, or `small_affine`.
+    /// Sparsity, as Gemma Scope 2 calls it: `small`, or `small_affine`.
     pub l0: Option<String>,
 }
 
 impl SetOptions {
-    /// `keys`, the last of one name ahead of those before it, and `top_k`, the features that a TopK transcoder keeps, ahead
-    /// of them all.
+    /// Creates the options of `keys`, of which the last of a name counts, and of `top_k`, the features that a TopK
+    /// transcoder keeps, which precedes a key `k`.
     pub fn new(keys: &[KeyValue], top_k: Option<usize>, width: Option<String>, l0: Option<String>) -> Self {
         let top_k = top_k.map(|k| KeyValue { key: "k", value: k.into() });
         Self { keys: keys.iter().cloned().chain(top_k).collect(), width, l0 }
     }
 
-    /// The same, and what `more` says ahead of it.
+    /// Returns these options with those of `more`, which take precedence.
     #[must_use]
     pub fn and(self, more: &Self) -> Self {
         Self {
@@ -55,22 +55,22 @@ impl SetOptions {
         }
     }
 
-    /// Whether nothing is said.
+    /// Returns true where no option is given.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a key is given a value.
+    /// Returns true where a key is given a value.
     pub(super) fn says(&self, key: &str) -> bool {
         self.keys.iter().any(|said| said.key == key && !said.value.is_null())
     }
 
-    /// Whether values stand in place of those of a `config.yaml`.
+    /// Returns true where keys of a `config.yaml` are given.
     pub(super) fn has_keys(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// Writes the values over those of `config`; a null takes a key away.
+    /// Writes the values over those of `config`; a null removes a key.
     pub(super) fn apply(&self, config: &mut Map<String, Value>) {
         for KeyValue { key, value } in &self.keys {
             if value.is_null() {
@@ -81,7 +81,7 @@ impl SetOptions {
         }
     }
 
-    /// The options of a command that say the same.
+    /// Returns the equivalent options of a command line.
     pub fn words(&self) -> Vec<String> {
         let keys = self.keys.iter().map(|said| ["--transcoder-option".to_owned(), said.to_string()]);
         let choice = [("--width", &self.width), ("--l0", &self.l0)];

@@ -128,11 +128,11 @@ pub fn intervene(
     }
 }
 
-/// Runs the model with `changes` made, as [`intervene`] does, up to a layer that is there, and gives the residual stream in
-/// front of it, `[P, d]`.
+/// Runs the model with `changes` made, as [`intervene`] does, up to an existing layer, and returns the residual stream
+/// in front of it, `[P, d]`.
 ///
 /// # Errors
-/// As [`intervene`].
+/// Fails as [`intervene`] does.
 pub(crate) fn stream_before(
     engine: &Engine,
     base: &Capture,

@@ -63,10 +63,11 @@ impl AttentionWeights<'_> {
         Ok(Heads { looks, values: heads(&self.value.apply(x, cancel)?, spec.n_kv_heads)? })
     }
 
-    /// Rotated queries `[heads, n, head_dim]` and keys `[kv_heads, n, head_dim]` of a normalized input `x` `[n, d]`.
+    /// Returns rotated queries `[heads, n, head_dim]` and keys `[kv_heads, n, head_dim]` of a normalized input `x` `[n,
+    /// d]`.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(super) fn queries_and_keys(
         &self,
         spec: &ModelSpec,
@@ -122,7 +123,7 @@ pub(super) fn scores(
     Ok(scores.broadcast_add(&causal_mask(read - n..read, window, query.device())?)?)
 }
 
-/// The same in front of softcap and mask.
+/// Returns the attention scores in front of softcap and mask, `[heads, n, P]`; shapes as in [`scores`].
 pub(super) fn uncapped_scores(spec: &ModelSpec, query: &Tensor, keys: &Tensor) -> Result<Tensor, ModelError> {
     Ok((query.matmul(&for_each_query_head(keys, spec)?.t()?)? * spec.attention_scale)?)
 }

@@ -138,7 +138,7 @@ impl Files {
         names.find(|name| self.weights.get(name).is_some()).unwrap_or(usual)
     }
 
-    /// One of a layer's norms; where there is none, one that changes nothing.
+    /// Returns one of a layer's norms; where the model has none, one that changes nothing.
     pub fn norm(
         &self,
         spec: &ModelSpec,

@@ -108,17 +108,17 @@ impl Transformer {
         Ok(ropes)
     }
 
-    /// Rotary tables of one layer's `positions`; `None` where positions are learned.
+    /// Returns the rotary tables of one layer's `positions`; `None` where positions are learned.
     pub(crate) fn rope(&self, layer: usize, positions: Range<usize>) -> Result<Option<Rope>, ModelError> {
         let rope = self.spec.layers[layer].rope.as_ref();
         Ok(rope.map(|rope| Rope::new(rope, self.spec.rotary_dim, positions, self.device())).transpose()?)
     }
 
-    /// A layer's attention scores `[heads, P, P]` (query, key), scaled, in front of softcap and mask, for the residual stream
-    /// `[P, d]` in front of the layer.
+    /// Returns a layer's attention scores `[heads, P, P]` (query, key), scaled, in front of softcap and mask, for the
+    /// residual stream `[P, d]` in front of the layer.
     ///
     /// # Errors
-    /// Weights cannot be read, or the work was stopped.
+    /// Fails where weights cannot be read, or the work was stopped.
     pub(crate) fn scores(&self, layer: usize, resid: &Tensor, cancel: &Cancel) -> Result<Tensor, ModelError> {
         let (input, _) = normed(&self.attention_norm(layer)?, resid, None)?;
         let rope = self.rope(layer, 0..resid.dim(0)?)?;

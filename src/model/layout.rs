@@ -16,17 +16,17 @@ pub struct Layout {
     pub final_norm: &'static str,
     /// Prefix of a layer's number.
     pub layers: &'static str,
-    /// The norm in front of attention, where there is one.
+    /// Norm in front of attention, where there is one.
     pub attention_norm: Option<&'static str>,
     /// Norm behind attention, where there is one.
     pub after_attention_norm: Option<&'static str>,
-    /// The norm in front of the MLP, where there is one.
+    /// Norm in front of the MLP, where there is one.
     pub mlp_norm: Option<&'static str>,
     /// Norm behind the MLP, where there is one.
     pub after_mlp_norm: Option<&'static str>,
     /// Queries, keys and values.
     pub heads: HeadTensors,
-    /// The norms over the queries and over the keys, where there are any.
+    /// Norms over the queries and over the keys, where there are any.
     pub head_norms: [&'static str; 2],
     /// Output of attention.
     pub attention_out: &'static str,
@@ -34,8 +34,8 @@ pub struct Layout {
     pub gate: Option<&'static str>,
     /// First projection of the MLP.
     pub up: &'static str,
-    /// One tensor that holds the rows of the gate in front of those of the first projection, where these are no tensors of
-    /// their own; their names are then those that the parts are given.
+    /// Tensor that holds the rows of the gate in front of those of the first projection, where these are no tensors of
+    /// their own; `gate` and `up` are then the names given to its parts.
     pub gate_and_up: Option<&'static str>,
     /// Last projection of the MLP.
     pub down: &'static str,
@@ -56,5 +56,5 @@ pub enum HeadTensors {
     ByHead(&'static str),
 }
 
-/// What queries, keys and values are called behind the name of the tensor that held them all, once it is split.
+/// Names of queries, keys and values behind the name of the tensor that held them all, once it is split.
 pub(super) const THIRDS: [&str; 3] = ["q", "k", "v"];

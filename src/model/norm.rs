@@ -13,7 +13,7 @@ pub struct Norm {
     pub centres: bool,
     /// Term added to the mean square under the root.
     pub eps: f64,
-    /// Whether it divides; one that does not stands where a model has no norm, and changes nothing.
+    /// True where it divides; a norm that does not stands where a model has none, and changes nothing.
     pub divides: bool,
 }
 

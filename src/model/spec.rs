@@ -36,7 +36,7 @@ pub struct ModelSpec {
     /// True where attention's and the MLP's outputs pass a norm of their own before they are added to the residual
     /// stream.
     pub post_norms: bool,
-    /// How queries and keys are normalized.
+    /// Normalization of queries and keys.
     pub query_key_norms: QueryKeyNorms,
     /// Factor of attention scores.
     pub attention_scale: f64,
@@ -118,10 +118,10 @@ pub enum NormKind {
     Layer,
 }
 
-/// How queries and keys are normalized, where they are.
+/// Normalization of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryKeyNorms {
-    /// Not.
+    /// No normalization.
     None,
     /// Head by head.
     ByHead,
@@ -197,7 +197,7 @@ impl ModelSpec {
         self.layout.gate.is_some()
     }
 
-    /// What the norm over queries (0) or keys (1) spans.
+    /// Returns the width that the norm over queries (0) or keys (1) spans.
     pub(super) fn head_norm_width(&self, nth: usize) -> usize {
         match self.query_key_norms {
             QueryKeyNorms::Whole => [self.d_attn(), self.d_kv()][nth],

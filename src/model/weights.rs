@@ -175,8 +175,8 @@ impl Weights {
         }
     }
 
-    /// Gives parts of a tensor's rows, one below the other, names of their own, where it is there: each part by its name and
-    /// how many rows it has.
+    /// Names parts of a tensor's rows, one below the other, where the tensor is there: each part by its name and its
+    /// number of rows.
     pub(super) fn split_rows(&mut self, name: &str, parts: &[(String, usize)]) {
         let Some(entry) = self.entries.get(name).cloned() else { return };
         let mut start = 0;
@@ -191,15 +191,15 @@ impl Weights {
         self.entries.get(name)
     }
 
-    /// The names of the tensors, in no order.
+    /// Returns the names of the tensors, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// A tensor of one whole number, if it is there.
+    /// Returns a tensor of one whole number, if it is there.
     ///
     /// # Errors
-    /// It is no such number.
+    /// Fails where it is no such number.
     pub fn count(&self, name: &str) -> Result<Option<usize>, ModelError> {
         let Some(entry) = self.get(name) else { return Ok(None) };
         let wrong = |what: &str| ModelError::Damaged {
@@ -248,7 +248,7 @@ impl Weights {
         Ok(entry)
     }
 
-    /// Does what [`Weights::expect`] does, for reads of parts of rows.
+    /// Returns the same as [`Weights::expect`], for reads of parts of rows.
     pub(super) fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry = self.expect(name, shape)?;
         match entry.blocks {

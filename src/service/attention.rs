@@ -1,4 +1,4 @@
-//! Why heads look where they look: what is asked of the model, and what it says.
+//! Attention of heads: requests and replies.
 
 use crate::attribution::{
     Against, Engine, HeadFlows, HeadType, Look, Probe, QkAttribution, QkQuestion, QkSide, QkSource, Source,
@@ -12,25 +12,25 @@ use anyhow::Result;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many features of the side of the key are ablated where none is named.
+/// Number of features on the side of the key that are ablated where none is named.
 const ABLATED: usize = 10;
 
-/// A question about a head on a prompt.
+/// Request for a head's attention on a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionRequest {
-    /// The prompt.
+    /// Prompt.
     pub tokens: Vec<Token>,
-    /// The head.
+    /// Head.
     pub head: Head,
-    /// From where it looks.
+    /// Position that the head looks from.
     pub query: Position,
-    /// The key whose score is split, and what that is held against; `None` where only the pattern is asked for.
+    /// Key whose score is split, and the reference subtracted from it; `None` for the pattern alone.
     pub key: Option<(Position, Against)>,
-    /// What is ablated to see whether the split holds.
+    /// Features to ablate, as a check of the split.
     pub ablate: Ablate,
 }
 
-/// What is ablated.
+/// Features to ablate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ablate {
     /// Nothing.
@@ -41,24 +41,24 @@ pub enum Ablate {
     Feature(FeatureAt),
 }
 
-/// The answer to it.
+/// Reply to an [`AttentionRequest`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionReply {
-    /// The keys that the query sees.
+    /// Attention to each key that the query sees.
     pub looks: Vec<Look>,
-    /// What kinds of head this one is.
+    /// Kinds of the head.
     pub types: Vec<HeadType>,
-    /// The score of the key, split.
+    /// Split of the key's score.
     pub split: Option<QkAttribution>,
-    /// The look at the key, and what ablations make of it.
+    /// State of the head's look at the key in the model's own run, and in each ablation.
     pub ablations: Option<(HeadState, Vec<HeadAblation>)>,
 }
 
 impl CachedBaseline {
-    /// Tells where a head looks, and why.
+    /// Returns the attention of a head from a position, and the split of its score where a key is given.
     ///
     /// # Errors
-    /// There is no such head or position, the query does not see the key, or the work was stopped.
+    /// Fails where there is no such head or position, the query does not see the key, or the work was stopped.
     pub fn attention(&self, engine: &Engine, request: &AttentionRequest, monitor: &Monitor) -> Result<AttentionReply> {
         let base = self.baseline(engine, &request.tokens, monitor)?;
         let probe = Probe::of(engine, base.capture.clone(), monitor)?;
@@ -82,7 +82,7 @@ impl CachedBaseline {
     }
 }
 
-/// The features that contribute most on the side of the key, the strongest first.
+/// Returns the features that contribute most on the side of the key, the strongest first.
 fn strongest_features(split: &QkAttribution) -> Vec<FeatureAt> {
     let all = split.strongest(QkSide::Key, split.sources().len()).into_iter();
     let features = all.filter_map(|(source, _)| match split.sources()[source] {
@@ -92,19 +92,19 @@ fn strongest_features(split: &QkAttribution) -> Vec<FeatureAt> {
     features.take(ABLATED).collect()
 }
 
-/// Which heads carry a graph, and what kinds of head they are, in the order of [`HeadFlows::heads`].
+/// Influence through each head of a graph, and the heads' kinds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CircuitHeads {
-    /// What flows through them.
+    /// Influence that flows through the heads.
     pub flows: HeadFlows,
-    /// What kinds they are.
+    /// Kinds of each head.
     pub types: HashMap<Head, Vec<HeadType>>,
 }
 
 /// Splits the influence that flows through the kept edges of a graph by heads.
 ///
 /// # Errors
-/// The graph was made with another model, weights cannot be read, or the work was stopped.
+/// Fails where the graph was made with another model, weights cannot be read, or the work was stopped.
 pub fn circuit_heads(
     engine: &Engine,
     graph: &AttributionGraph,
@@ -118,7 +118,7 @@ pub fn circuit_heads(
     Ok(CircuitHeads { flows, types })
 }
 
-/// A source's id in graph JSON; constants have one for each head, side and place.
+/// Returns a source's id in graph JSON; constants have one for each layer, side and position.
 pub fn source_id(split: &QkAttribution, side: QkSide, source: QkSource, tokens: &[Token]) -> String {
     let QkQuestion { head, query, key, .. } = split.question;
     match (source, side) {
@@ -128,12 +128,12 @@ pub fn source_id(split: &QkAttribution, side: QkSide, source: QkSource, tokens: 
     }
 }
 
-/// The nodes of a graph by what they are as sources.
+/// Returns the nodes of a graph by the sources that they stand for.
 pub fn sources_of(graph: &AttributionGraph) -> HashMap<Source, NodeId> {
     graph.node_ids().filter_map(|id| Some((Source::of_node(graph, id).ok()?, id))).collect()
 }
 
-/// What a file keeps of a split: the `most` strongest sources of either side, and pairs.
+/// Returns the part of a split that a file keeps: the `most` strongest sources of either side, and pairs.
 pub fn head_trace(
     split: &QkAttribution,
     graph: &AttributionGraph,
@@ -164,7 +164,7 @@ pub fn head_trace(
     (HeadTrace { head, query, key, trace: QkTrace { pairs, queries, keys } }, only)
 }
 
-/// What a source is that is no node of the graph.
+/// Describes a source that is no node of the graph.
 fn described(split: &QkAttribution, side: QkSide, source: QkSource) -> QkOnly {
     let (kind, layer, feature, position) = match source {
         QkSource::Source(Source::Feature(FeatureAt { layer, position, feature })) => {

@@ -63,10 +63,10 @@ pub fn browse(
     }
 }
 
-/// [`browse`], for what a transcoder alone can answer.
+/// Browses as [`browse`] does, with a transcoder alone.
 ///
 /// # Errors
-/// As there; and a text, which a model has to read.
+/// Fails as [`browse`] does, and for a text, which a model has to read.
 pub fn look(
     transcoder: &Transcoder,
     library: &Library,

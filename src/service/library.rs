@@ -34,10 +34,10 @@ impl FeatureSet {
 
 /// Source of a transcoder's dashboards and labels. Its methods are not called on the thread that draws.
 pub trait FeatureSource: Send + Sync + 'static {
-    /// Returns what is known of a feature on this machine, within milliseconds.
+    /// Returns the dashboard and label of a feature on this machine, within milliseconds.
     fn read_here(&self, feature: Feature) -> Found;
 
-    /// Does the same, and asks the hub for a feature that is not known here, if allowed.
+    /// Returns the same, and asks the hub for a feature that is not known here, if allowed.
     ///
     /// # Errors
     /// Fails where the work was stopped.
@@ -59,13 +59,14 @@ pub trait FeatureSource: Send + Sync + 'static {
     /// Fails where it cannot be saved; it holds until the program ends.
     fn allow_hub(&self) -> Result<(), String>;
 
-    /// Plans the download of what is missing of features, and says what it discloses to which server. Only files are
-    /// read.
+    /// Plans the download of missing dashboards and labels of features, with what it discloses to which server. Only
+    /// files are read.
     fn asking(&self, _features: &[Feature]) -> Asking {
         Asking::default()
     }
 
-    /// Fetches what is missing of features; `told` is called with features for which something may have come.
+    /// Fetches missing dashboards and labels of features; `told` is called with features for which something may have
+    /// come.
     ///
     /// # Errors
     /// Fails where the work was stopped.
@@ -187,8 +188,8 @@ impl KnownTranscoder {
         Self { sizes: feature_counts(&place).ok(), name, reference, place: Some(place), source_set: None }
     }
 
-    /// The transcoder behind a directory or a reference, of which something is `said`. Dashboards can be read where its
-    /// weights are not here.
+    /// Returns the transcoder behind a directory or a reference, with the options `said`. Dashboards can be read where
+    /// its weights are not here.
     ///
     /// # Errors
     /// Fails where the environment or the directory cannot be used.
@@ -218,8 +219,8 @@ impl KnownTranscoder {
         }
     }
 
-    /// Does what [`KnownTranscoder::called`] does for a graph, adding the source set on Neuronpedia where its file
-    /// names one.
+    /// Returns the transcoder that a graph names, as [`KnownTranscoder::called`], with the source set on Neuronpedia
+    /// where its file names one.
     ///
     /// # Errors
     /// Fails where the environment cannot be understood.

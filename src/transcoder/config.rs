@@ -30,10 +30,11 @@ pub enum FeatureInput {
     /// Residual stream between attention and the MLP's norm.
     #[serde(rename = "hook_resid_mid")]
     ResidMid,
-    /// What the MLP's norm reads: the same stream, and in front of attention where both stand side by side.
+    /// Input of the MLP's norm: the residual stream between attention and MLP, or in front of attention where both
+    /// stand side by side.
     #[serde(rename = "hook_mlp_in")]
     BeforeNorm,
-    /// Residual stream there divided by the norm's divisor, before the norm's weight.
+    /// Input of the MLP's norm divided by the norm's divisor, before the norm's weight.
     #[serde(rename = "ln2.hook_normalized")]
     Normalized,
     /// Input of the MLP.
@@ -112,7 +113,7 @@ impl FeatureOutput {
 /// Contents of `config.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TranscoderConfig {
-    /// The model that it was trained for, as the hub calls it, where it says so.
+    /// Name of the model that it was trained for on the hub, where it is given.
     #[serde(default)]
     pub model_name: Option<String>,
     /// Kind: per layer or across layers.
@@ -127,10 +128,10 @@ pub struct TranscoderConfig {
     /// Address of each layer's file, as `hf://org/repo/path`: see [`FileSource::listed`].
     #[serde(default)]
     pub transcoders: Option<Vec<String>>,
-    /// `topk`, where the tensors do not tell.
+    /// Activation function `topk`, where the tensors do not tell.
     #[serde(default)]
     pub activation: Option<String>,
-    /// Features kept by `topk`, where it is not told by the tensors.
+    /// Number of features kept by `topk`, where the tensors do not tell.
     #[serde(default)]
     pub k: Option<usize>,
 }
@@ -149,10 +150,11 @@ impl TranscoderConfig {
             && matches!(self.feature_output_hook, FeatureOutput::MlpOut | FeatureOutput::HookMlpOut)
     }
 
-    /// Reads `config.yaml`, or what a layout without one stands for, and what the person says in place of it.
+    /// Reads `config.yaml`, or what the layout implies, with the user's options in place of its values.
     ///
     /// # Errors
-    /// It is no YAML, names a kind, a hook or an activation that is not known, or is missing where it is needed.
+    /// Fails where it is no YAML, names a kind, a hook or an activation that is not known, or is missing where it is
+    /// needed.
     pub fn read(place: &FileSource) -> Result<Self, TranscoderError> {
         let (mut config, path): (Self, String) = place.set_config().map_err(|error| match error {
             HubError::FileSource(error) => TranscoderError::FileSource(error),

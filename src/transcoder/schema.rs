@@ -24,7 +24,7 @@ pub(super) struct Names {
     pub decoder_bias: String,
     pub threshold: String,
     pub skip: String,
-    /// The features that are kept, where the activation function is TopK and the files say so.
+    /// Tensor of the number of features that TopK keeps, where the files have one.
     pub top_k: &'static str,
     /// True for encoders `[d, F]` instead of `[F, d]`: GemmaScope's.
     pub encoder_by_input: bool,
@@ -85,8 +85,8 @@ impl Names {
     }
 }
 
-/// Whether an encoder lies as `[d, F]` beside a decoder `[F, d]`. Of a square one the threshold's name tells: it is the
-/// module's own in circuit-tracer's layout, where encoders are `[F, d]`.
+/// Returns true where an encoder lies as `[d, F]` beside a decoder `[F, d]`. For a square one the threshold's name
+/// decides: it is the module's own in circuit-tracer's layout, where encoders are `[F, d]`.
 fn lies_by_input(layer: &Weights, threshold: &str) -> bool {
     let shape = |name: &str| layer.get(name).map(Entry::shape);
     match (shape("W_enc"), shape("W_dec")) {
@@ -97,7 +97,7 @@ fn lies_by_input(layer: &Weights, threshold: &str) -> bool {
 }
 
 impl LayerFiles {
-    /// The shape of the thresholds on disk, of which some write a row.
+    /// Returns the shape of the thresholds on disk, `[F]`, or `[1, F]` in some files.
     pub fn threshold_shape(&self) -> Vec<usize> {
         match self.encoder.get(&self.names.threshold).map(Entry::shape) {
             Some([1, _]) => vec![1, self.n_features],

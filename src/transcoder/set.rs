@@ -72,7 +72,7 @@ pub struct Encoded {
 pub struct Transcoder {
     /// Contents of its `config.yaml`.
     pub config: TranscoderConfig,
-    /// The model that it was trained for: as it says itself, else the one that it was opened for.
+    /// Model that it was trained for: the one it names, else the one that it was opened for.
     trained_on: String,
     place: FileSource,
     d_model: usize,
@@ -123,10 +123,10 @@ impl Transcoder {
         Self::checked(place, config, files, model.d_model, trained_on)
     }
 
-    /// Opens a transcoder directory for what needs no model.
+    /// Opens a transcoder directory without a model.
     ///
     /// # Errors
-    /// It is incomplete or damaged.
+    /// Fails where it is incomplete or damaged.
     pub fn alone(place: &FileSource) -> Result<Self, TranscoderError> {
         let config = TranscoderConfig::read(place)?;
         let files = schema::open(place, &config)?;
@@ -142,7 +142,7 @@ impl Transcoder {
         Self::checked(place, config, files, d_model, trained_on)
     }
 
-    /// The set of these files, where they are as they should be.
+    /// Creates the set of these files, after a check of their shapes.
     fn checked(
         place: &FileSource,
         config: TranscoderConfig,
@@ -245,12 +245,12 @@ impl Transcoder {
         self.layers[layer].files.n_features
     }
 
-    /// The model that it was trained for: as it says itself, else the one that it was opened for.
+    /// Returns the model that it was trained for: the one it names, else the one that it was opened for.
     pub fn trained_on(&self) -> &str {
         &self.trained_on
     }
 
-    /// The features that a position of a layer keeps, where its activation function is TopK.
+    /// Returns the number of features that a position of a layer keeps, where its activation function is TopK.
     pub fn top_k(&self, layer: usize) -> Option<usize> {
         match self.layers[layer].activation {
             Activation::TopK(k) => Some(k),
@@ -425,11 +425,11 @@ impl Transcoder {
         Ok(())
     }
 
-    /// What features of a layer write when their activation is 1, summed over the layers that they write into: `[d]`,
-    /// one after another.
+    /// Returns the sum of a feature's decoder rows over the layers that it writes into, for features of one layer:
+    /// `[d]`, one after another.
     ///
     /// # Errors
-    /// It is not finite.
+    /// Fails where a number is not finite.
     pub fn written(&self, layer: usize, features: &[usize]) -> Result<Vec<f32>, TranscoderError> {
         let d = self.d_model;
         let (mut sums, mut row) = (vec![0.0f32; features.len() * d], vec![0.0f32; d]);

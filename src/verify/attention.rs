@@ -1,4 +1,4 @@
-//! Whether a head's score changes as its split predicts where a feature is ablated.
+//! Ablations that test a split attention score: predicted and measured change of the score where a feature is set to 0.
 
 use crate::attribution::{Engine, FrozenHead, Look, Probe, QkAttribution, Softcap, Source};
 use crate::graph::{FeatureAt, Freeze};
@@ -7,34 +7,34 @@ use crate::job::Monitor;
 use crate::verify::VerifyError;
 use crate::verify::bench::within;
 
-/// A head's look at one key.
+/// State of a head's look at one key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadState {
-    /// The score, scaled, in front of a softcap.
+    /// Score, scaled, in front of a softcap.
     pub score: f64,
-    /// The score, less what it is held against; what softmax weighs other keys with stays.
+    /// Score less the reference; the weights of the other keys in the reference are kept from the model's own run.
     pub value: f64,
-    /// The key's share of the attention.
+    /// Key's share of the query's attention.
     pub pattern: f64,
 }
 
-/// A head's look at a key where a feature is set to 0.
+/// States of a head's look at a key where a feature is set to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadAblation {
-    /// The feature.
+    /// Feature.
     pub feature: FeatureAt,
-    /// As the split predicts it: what the feature contributes on either side is gone.
+    /// State predicted by the split: without the feature's contributions on either side.
     pub predicted: HeadState,
-    /// In the model with attention, norms and MLP outputs frozen.
+    /// State in the model with attention, norms and MLP outputs frozen.
     pub direct: HeadState,
-    /// In the model with nothing frozen.
+    /// State in the model with nothing frozen.
     pub free: HeadState,
 }
 
-/// A head's look at a key in the model's own run, and where features are set to 0 one by one.
+/// Returns the state of a head's look at a key in the model's own run, and where features are set to 0 one by one.
 ///
 /// # Errors
-/// A feature is not active, weights cannot be read, or the work was stopped.
+/// Fails where a feature is not active, weights cannot be read, or the work was stopped.
 pub fn head_ablations(
     engine: &Engine,
     probe: &Probe<'_>,
@@ -75,7 +75,7 @@ pub fn head_ablations(
     Ok((before, found))
 }
 
-/// What `scores` of the keys that are seen make of the one that is asked for.
+/// Returns the state of the look at the question's key for the `scores` of all keys that the query sees.
 fn state(looks: &[Look], weights: &[f64], scores: &[f64], cap: Option<f64>, split: &QkAttribution) -> HeadState {
     let capped: Vec<f64> =
         scores.iter().map(|score| cap.map_or(*score, |cap| Softcap::of(cap, *score).capped)).collect();

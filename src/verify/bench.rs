@@ -134,10 +134,10 @@ fn uncapped(logit: f64, cap: Option<f64>) -> f64 {
     cap.map_or(logit, |cap| cap * (logit / cap).clamp(-1.0 + 1e-7, 1.0 - 1e-7).atanh())
 }
 
-/// Runs the model on a graph's prompt, and sees that the graph was made with it and its transcoder.
+/// Runs the model on a graph's prompt, and checks that the graph was made with it and its transcoder.
 ///
 /// # Errors
-/// [`VerifyError::OtherModel`] where it was not; weights cannot be read, or the work was stopped.
+/// Fails with [`VerifyError::OtherModel`] where it was not; or where weights cannot be read, or the work was stopped.
 pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) -> Result<Capture, VerifyError> {
     let (here, there) = (engine.model.spec.n_layers, graph.n_layers());
     if here != there {

@@ -22,8 +22,8 @@ pub use pairs::QkPair;
 pub enum Against {
     /// Nothing: the score itself.
     Nothing,
-    /// The scores of all keys that the query sees, each weighed by the pattern. The difference is the derivative of the
-    /// key's log-probability with respect to the scores, times the scores.
+    /// The scores of all keys that the query sees, each weighed by the pattern. The difference is the change of the
+    /// key's log-probability with the scores, to first order.
     Softmax,
     /// The score of another key.
     Position(Position),

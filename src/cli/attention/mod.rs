@@ -1,4 +1,4 @@
-//! `circuitscope attention`: where heads look, and why.
+//! `circuitscope attention`: attention of heads, and the sources of their scores.
 
 mod report;
 
@@ -70,7 +70,7 @@ pub struct AttentionArgs {
     json: bool,
 }
 
-/// What a score is held against, as it is typed.
+/// Reference of the key's score, as it is typed.
 #[derive(Clone, Copy, Debug)]
 enum AgainstArg {
     Softmax,
@@ -89,11 +89,12 @@ impl FromStr for AgainstArg {
     }
 }
 
-/// Loads, asks, writes, and tells.
+/// Runs the command: loads the graph and the model, traces the head, writes the graph where asked, and prints the
+/// answer.
 ///
 /// # Errors
-/// The graph or the model cannot be read, they do not belong together, there is no such head or position, or the query
-/// does not see the key.
+/// Fails where the graph or the model cannot be read, they do not belong together, there is no such head or position,
+/// or the query does not see the key.
 pub fn run(args: &AttentionArgs) -> Result<()> {
     let Some(head) = args.head else {
         return tell_heads(&args.which, &args.engine, &args.edge, args.top, args.json);
@@ -150,7 +151,7 @@ impl AttentionArgs {
         Ok(Told { request, reply, nodes, labels, out: self.out.clone() })
     }
 
-    /// Writes the graph with the split in it.
+    /// Writes the graph with the split added.
     fn write(&self, open: &OpenGraph, split: &QkAttribution) -> Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
         let mut document = open.document.clone();
@@ -162,7 +163,7 @@ impl AttentionArgs {
     }
 }
 
-/// A position of a prompt of `n` tokens.
+/// Returns the position that an option gives, in a prompt of `n` tokens.
 fn place(option: &str, position: i64, n: usize) -> Result<Position> {
     let counted = if position < 0 { position + n as i64 } else { position };
     match usize::try_from(counted).ok().filter(|at| *at < n) {
@@ -171,7 +172,7 @@ fn place(option: &str, position: i64, n: usize) -> Result<Position> {
     }
 }
 
-/// The feature of a node's id.
+/// Returns the feature that a node's id names.
 fn feature(id: &str) -> Result<FeatureAt> {
     let numbers: Option<Vec<u32>> = id.split('_').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
@@ -182,7 +183,7 @@ fn feature(id: &str) -> Result<FeatureAt> {
     }
 }
 
-/// What the sources that are listed are called, by their index.
+/// Returns the labels of the listed sources, by their index.
 fn labels(
     engine: &Engine,
     split: &QkAttribution,
@@ -212,7 +213,7 @@ fn labels(
     Ok(found)
 }
 
-/// The text of the token at a position.
+/// Returns the text of the token at a position.
 fn token(tokens: &[Token], position: Position) -> &str {
     &tokens[position.index()].text
 }

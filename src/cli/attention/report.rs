@@ -1,4 +1,4 @@
-//! What is told of a head.
+//! Report on a head, as JSON and in lines.
 
 use crate::attribution::{Against, QkAttribution, QkSide, QkSource, Source};
 use crate::cli::attention::token;
@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// What was found of a head.
+/// Answer about a head, with the names to print.
 pub struct Told {
     pub request: AttentionRequest,
     pub reply: AttentionReply,
-    /// The nodes of the graph, where there is one.
+    /// Nodes of the graph by source, where there is a graph.
     pub nodes: Option<HashMap<Source, NodeId>>,
-    /// What sources are called, by their index.
+    /// Labels of sources, by their index.
     pub labels: HashMap<usize, String>,
-    /// Where the graph was written.
+    /// Path of the graph written.
     pub out: Option<PathBuf>,
 }
 
-/// What is left of a sum where some of its parts are listed.
+/// Returns the rest of a sum, without its listed parts.
 fn rest(all: f64, listed: impl Iterator<Item = f64>) -> f64 {
     all - listed.sum::<f64>()
 }
@@ -130,7 +130,7 @@ impl Told {
         token(&self.request.tokens, position)
     }
 
-    /// Tells a source in a line: its label, or what kind it is, its token, its id.
+    /// Formats a source in a line: its label or kind, its token, its id.
     fn line(&self, split: &QkAttribution, side: QkSide, at: usize) -> String {
         let source = split.sources()[at];
         let (kind, place) = match source {
@@ -227,7 +227,7 @@ impl Told {
     }
 }
 
-/// How the predicted changes of the score go with those of the model that is free.
+/// Returns the correlation of the predicted changes of the score with those in the model with nothing frozen.
 fn free(before: HeadState, all: &[HeadAblation]) -> Correlation {
     Correlation::of(all.iter().map(|it| (it.predicted.score - before.score, it.free.score - before.score)))
 }

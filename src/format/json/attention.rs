@@ -1,6 +1,6 @@
 //! QK attributions of a file: `qk_tracing_results` of a node, and `qk_only_nodes` at the top.
 //!
-//! A head that this program was asked about stands among the nodes and in no link, with the id
+//! A head that this program was asked about is written among the nodes, in no link, with the id
 //! `{layer}_head{head}_{key}_{query}`.
 
 use super::fields::{Number, Text, Whole};
@@ -70,7 +70,7 @@ pub(super) fn only(raw: &RawValue) -> BTreeMap<Arc<str>, QkOnly> {
     nodes.0.iter().map(|(id, raw)| (id.as_ref().into(), node(raw))).collect()
 }
 
-/// The head, the query and the key that a node stands for, where this program wrote it.
+/// Returns the head, the query and the key that a node stands for, where this program wrote it.
 pub(super) fn head_of(node: &FileNode<'_>) -> Option<(Head, Position, Position)> {
     node.qk.filter(|_| node.kind.as_deref() == Some(kind::HEAD))?;
     let mut parts = node.id.split('_');
@@ -79,10 +79,10 @@ pub(super) fn head_of(node: &FileNode<'_>) -> Option<(Head, Position, Position)>
     Some((Head { layer: Layer(layer), head }, Position(query), Position(key)))
 }
 
-/// A node that stands for a head of the model.
+/// Node that stands for a head of the model.
 pub(super) struct HeadNode<'a> {
     pub of: &'a HeadTrace,
-    /// The ids of the graph's nodes.
+    /// Ids of the graph's nodes.
     pub names: &'a [String],
 }
 
@@ -127,7 +127,8 @@ impl Serialize for HeadNode<'_> {
     }
 }
 
-/// What is written as `qk_only_nodes`: what stands in `file`, and what heads name and is not among the nodes that are `written`.
+/// Returns the fields of `qk_only_nodes`: those in `file`, and the nodes that heads name and that are not among
+/// `written`.
 pub(super) fn only_nodes(
     attention: &Attention,
     file: &Fields,
@@ -162,7 +163,7 @@ pub(super) fn only_nodes(
     Ok(all)
 }
 
-/// A node of the graph that is not written among the nodes.
+/// Describes a node of the graph that is not written among the nodes.
 fn in_graph(node: &Node) -> QkOnly {
     let kind = match &node.kind {
         NodeKind::Feature { .. } => QkOnly::FEATURE,

@@ -184,7 +184,7 @@ fn layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<La
     Ok(sliding.into_iter().map(layer).collect())
 }
 
-/// Takes which layers have a sliding window.
+/// Takes the flags of layers with a sliding window.
 fn sliding_layers(config: &mut Config, family: Family, n_layers: usize) -> Result<Vec<bool>, ModelError> {
     let uses = config.flag("use_sliding_window", false)?;
     let pattern = config.optional_size("sliding_window_pattern")?.unwrap_or(6);

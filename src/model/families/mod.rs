@@ -32,7 +32,7 @@ static FAMILIES: [(&str, &str, Read); 11] = [
     ("Phi3ForCausalLM", "phi3", phi3::read),
 ];
 
-/// What GPT-OSS is called, as a class and as a `model_type`.
+/// Names of GPT-OSS, as a class and as a `model_type`.
 const GPT_OSS: [&str; 2] = ["GptOssForCausalLM", "gpt_oss"];
 
 /// Names of a model.
