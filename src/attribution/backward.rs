@@ -1,4 +1,4 @@
-//! The linear backward pass: rows of the attribution graph, many targets at a time.
+//! Linear backward pass: rows of the attribution graph, many targets at a time.
 //!
 //! Each target starts at its own layer and reaches no position after its own. Rows lie in blocks by position, so that
 //! the products with one layer's weights are one matrix product over all of them. Position 0 is not carried: the

@@ -1,4 +1,4 @@
-//! The backward pass on a device with memory of its own.
+//! Backward pass on a device with memory of its own.
 //!
 //! The CPU's form (`backward`) touches only the rows that a target needs and looks at each position in turn. A card
 //! wants few and large operations and no waiting: here the gradients of a group of targets stand in full over positions

@@ -47,7 +47,7 @@ impl Limits {
     }
 }
 
-/// A device with memory of its own.
+/// Device with memory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accelerator {
     /// Free bytes there, where the device tells.

@@ -13,20 +13,20 @@ use std::fmt;
 /// Target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A feature's pre-activation, whether it is active or not.
+    /// Pre-activation of a feature, active or not.
     Feature(FeatureAt),
-    /// A token's demeaned logit at the last position, before a final softcap.
+    /// Demeaned logit of a token at the last position, before a final softcap.
     Logit(u32),
 }
 
 /// Source of a direct effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// An active feature.
+    /// Active feature.
     Feature(FeatureAt),
     /// Error node: the part of a layer's MLP output that the transcoder does not reconstruct.
     Error(Layer, Position),
-    /// A token's embedding.
+    /// Embedding of a token.
     Token(Position),
 }
 

@@ -38,7 +38,7 @@ pub enum Request {
     Feature(FeatureAt),
 }
 
-/// The two tokens that a text may mean: itself, and itself behind a space, as words inside a text are.
+/// Tokens that a text may mean: itself, and itself behind a space, as words inside a text are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spelling {
     /// Token of the text as given.

@@ -14,9 +14,9 @@ use std::path::Path;
 /// Role of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A language model in the Hugging Face layout, or as a GGUF file.
+    /// Language model in the Hugging Face layout, or as a GGUF file.
     Model,
-    /// A transcoder set, with a `config.yaml` or in a layout that does without.
+    /// Transcoder set, with a `config.yaml` or in a layout without one.
     Transcoder,
 }
 

@@ -110,17 +110,17 @@ impl Blob {
 /// Files embedded in the program: name and content.
 pub type Embedded = &'static [(&'static str, &'static [u8])];
 
-/// A folder of files. A file of another repository of the hub is named `hf://org/repo@revision/path`
+/// Folder of files. A file of another repository of the hub is named `hf://org/repo@revision/path`
 /// ([`Reference::uri`]).
 #[derive(Clone, Debug)]
 pub enum FileSource {
-    /// A directory on this machine.
+    /// Directory on this machine.
     Directory(Folder),
     /// Files embedded in the program, under a name to show.
     Embedded(&'static str, Embedded),
 }
 
-/// A directory, and the places of files of other repositories that it refers to.
+/// Directory, and the cache of files of other repositories that it refers to.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,

@@ -147,7 +147,7 @@ impl GemmaScope2 {
         let is_width = |it: &Self| said.width.as_ref().is_none_or(|width| *width == it.width);
         let mut fitting: Vec<Self> = all.into_iter().filter(|it| is_width(it)).collect();
         if let Some(l0) = &said.l0 {
-            // What is called so goes before what only begins so.
+            // An exact sparsity goes before the same with a skip connection.
             let is_exact = fitting.iter().any(|it| it.l0 == *l0);
             fitting.retain(|it| if is_exact { it.l0 == *l0 } else { Some(&it.l0) == affine.as_ref() });
         }

@@ -9,7 +9,7 @@ pub struct Preset {
     pub name: &'static str,
     /// Repository of the model.
     pub model: &'static str,
-    /// The transcoder's repository, and the folder in it.
+    /// Repository of the transcoder, and the folder in it.
     pub transcoder: &'static str,
     /// Size of the transcoder's repository when it was last looked at, in GiB, where that is known. The hub knows
     /// today's size, and which part is needed.

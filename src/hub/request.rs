@@ -6,7 +6,7 @@ use std::fmt;
 /// Request for a model and a transcoder, or for repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A model and a transcoder.
+    /// Model and transcoder.
     Pair {
         /// Model; where none is given, the one that the transcoder was trained for.
         model: Option<Source>,
@@ -61,8 +61,8 @@ impl Hub {
         }
     }
 
-    /// Returns the files of a model and of a transcoder with the options `said`, on this machine. Files that the hub
-    /// could give must be complete; other files missing from a directory are reported when it is loaded.
+    /// Returns the files of a model and of a transcoder with the options `said`, on this machine. Only files that the
+    /// hub could give are looked for; others that a directory lacks are reported when it is loaded.
     ///
     /// # Errors
     /// Fails where one is not there or not complete, or the transcoder does not name its model.

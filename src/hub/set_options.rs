@@ -38,8 +38,8 @@ pub struct SetOptions {
 }
 
 impl SetOptions {
-    /// Creates the options of `keys`, of which the last of a name counts, and of `top_k`, the features that a TopK
-    /// transcoder keeps, which precedes a key `k`.
+    /// Creates the options of `keys`, of which the last of a name counts, and of `top_k`, the number of features that a
+    /// TopK transcoder keeps, which overrides a key `k`.
     pub fn new(keys: &[KeyValue], top_k: Option<usize>, width: Option<String>, l0: Option<String>) -> Self {
         let top_k = top_k.map(|k| KeyValue { key: "k", value: k.into() });
         Self { keys: keys.iter().cloned().chain(top_k).collect(), width, l0 }

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// An MLP's projections.
+/// Projections of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MlpPart {
     /// Gate projection, whose output the activation function is applied to, `[d_mlp, d]`.
@@ -21,7 +21,7 @@ pub(super) enum MlpPart {
     Down,
 }
 
-/// A model's weight files.
+/// Weight files of a model.
 #[derive(Debug)]
 pub(super) struct Files {
     weights: Weights,

@@ -21,9 +21,9 @@ pub(crate) struct Input<'a> {
 /// End of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In front of a layer's MLP, which is not computed.
+    /// Point in front of a layer's MLP, which is not computed.
     Mlp(usize),
-    /// Behind a layer.
+    /// Point behind a layer.
     Layer(usize),
 }
 

@@ -46,7 +46,7 @@ pub struct Layout {
 /// Tensors of queries, keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadTensors {
-    /// One tensor each.
+    /// A tensor each.
     Apart([&'static str; 3]),
     /// In one tensor, all queries in front of all keys and those in front of all values, as many of each.
     Joined(&'static str),

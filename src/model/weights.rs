@@ -248,7 +248,7 @@ impl Weights {
         Ok(entry)
     }
 
-    /// Returns the same as [`Weights::expect`], for reads of parts of rows.
+    /// Returns the entry of a tensor as [`Weights::expect`] does, for reads of parts of rows: it is not quantised.
     pub(super) fn expect_plain(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry = self.expect(name, shape)?;
         match entry.blocks {
@@ -264,7 +264,7 @@ impl Weights {
     /// Reads rows of a tensor that is quantised or has its rows in another order, in f32 into `out`.
     fn made_plain(&self, entry: &Entry, rows: Range<usize>, width: usize, out: &mut [f32]) -> Result<(), ModelError> {
         let (bytes, row_bytes) = (self.bytes(entry)?, entry.length(width));
-        // What keeps its order is made plain many rows at a time.
+        // Rows in their order are converted many at a time.
         let step = if entry.order == RowOrder::Plain { (PIECE / width.max(1)).max(1) } else { 1 };
         let failed = Mutex::new(None);
         let pieces = out.chunks_mut((step * width).max(1)).zip(rows.clone().step_by(step)).collect();

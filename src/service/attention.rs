@@ -35,9 +35,9 @@ pub struct AttentionRequest {
 pub enum Ablate {
     /// Nothing.
     Nothing,
-    /// The features that contribute most on the side of the key, one by one.
+    /// Features that contribute most on the side of the key, one by one.
     Strongest,
-    /// A feature.
+    /// Given feature.
     Feature(FeatureAt),
 }
 

@@ -37,7 +37,7 @@ pub trait FeatureSource: Send + Sync + 'static {
     /// Returns the dashboard and label of a feature on this machine, within milliseconds.
     fn read_here(&self, feature: Feature) -> Found;
 
-    /// Returns the same, and asks the hub for a feature that is not known here, if allowed.
+    /// Returns the dashboard and label of a feature, and asks the hub for one that is not known here, if allowed.
     ///
     /// # Errors
     /// Fails where the work was stopped.

@@ -11,7 +11,7 @@ pub enum Activation {
     TopK(usize),
 }
 
-/// An active feature of one layer: a non-zero activation.
+/// Active feature of one layer: a non-zero activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Active {
     /// Position of the token.

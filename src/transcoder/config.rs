@@ -10,10 +10,10 @@ use serde::Deserialize;
 /// Kind of transcoder: a feature writes into its own layer alone, or into all from its own on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Kind {
-    /// A transcoder for each layer.
+    /// Transcoder for each layer.
     #[serde(rename = "transcoder_set")]
     PerLayer,
-    /// A cross-layer transcoder.
+    /// Cross-layer transcoder.
     #[serde(rename = "cross_layer_transcoder")]
     CrossLayer,
 }

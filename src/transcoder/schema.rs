@@ -24,7 +24,7 @@ pub(super) struct Names {
     pub decoder_bias: String,
     pub threshold: String,
     pub skip: String,
-    /// Tensor of the number of features that TopK keeps, where the files have one.
+    /// Number of features that TopK keeps, where the files hold it.
     pub top_k: &'static str,
     /// True for encoders `[d, F]` instead of `[F, d]`: GemmaScope's.
     pub encoder_by_input: bool,

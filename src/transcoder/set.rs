@@ -18,10 +18,10 @@ const FEW: usize = 64;
 /// Error of a transcoder. Each message says what, where, and what to do.
 #[derive(Debug, Error)]
 pub enum TranscoderError {
-    /// A file is missing or cannot be read.
+    /// File that is missing or cannot be read.
     #[error(transparent)]
     FileSource(#[from] FileSourceError),
-    /// `config.yaml` is not understood.
+    /// `config.yaml` that cannot be understood.
     #[error("{path}: {what}")]
     Config {
         /// Path of the file.
@@ -29,7 +29,7 @@ pub enum TranscoderError {
         /// Fault of the file.
         what: String,
     },
-    /// The transcoder was made for another model.
+    /// Transcoder that was made for another model.
     #[error(
         "transcoder {place} does not fit model {model}: {what}; give the transcoder that was trained on this model"
     )]
@@ -41,13 +41,13 @@ pub enum TranscoderError {
         /// Sizes that differ.
         what: String,
     },
-    /// A tensor is missing, has another shape, or is not finite.
+    /// Tensor that is missing, has another shape, or is not finite.
     #[error(transparent)]
     Weights(#[from] ModelError),
-    /// A tensor operation failed.
+    /// Tensor operation that failed.
     #[error(transparent)]
     Tensor(#[from] TensorError),
-    /// The work was stopped on request.
+    /// Work that was stopped on request.
     #[error(transparent)]
     Cancelled(#[from] crate::job::Cancelled),
 }
@@ -218,7 +218,7 @@ impl Transcoder {
     /// Fails where a file cannot be read.
     pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
         let mut hashes = self.place.hashes(&schema::listed(&self.place, &self.config)?)?;
-        // What the person says changes the numbers as its configuration does.
+        // The user's options change the numbers as the configuration does.
         let said = self.place.said().words();
         if !said.is_empty() {
             let digest = Sha256::digest(said.join("\n"));

@@ -1,4 +1,4 @@
-//! Ablations that test a split attention score: predicted and measured change of the score where a feature is set to 0.
+//! Test of a split attention score by ablations: its change, predicted and measured, where a feature is set to 0.
 
 use crate::attribution::{Engine, FrozenHead, Look, Probe, QkAttribution, Softcap, Source};
 use crate::graph::{FeatureAt, Freeze};

@@ -1,4 +1,4 @@
-//! One head's queries and keys as linear maps of the residual stream.
+//! Queries and keys of one head as linear maps of the residual stream.
 
 use crate::attribution::{Capture, TraceError};
 use crate::graph::Head;

@@ -25,7 +25,7 @@ pub enum Against {
     /// The scores of all keys that the query sees, each weighed by the pattern. The difference is the change of the
     /// key's log-probability with the scores, to first order.
     Softmax,
-    /// The score of another key.
+    /// Score of another key.
     Position(Position),
 }
 
@@ -45,7 +45,7 @@ pub struct QkQuestion {
 /// Contributor to a score on one of its sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QkSource {
-    /// A source of the residual stream.
+    /// Source of the residual stream.
     Source(Source),
     /// All constants: biases, learned positions, and the writes at zeroed positions.
     Bias,
@@ -90,7 +90,7 @@ pub(super) struct Side {
     marginals: Vec<f64>,
 }
 
-/// One of the two sides of a score.
+/// Side of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkSide {
     /// Position that the head looks from.
