@@ -51,7 +51,7 @@ impl HeadKind {
     }
 
     /// Returns the keys that a head of this kind attends to from `query`, which is at least 2: for query 1 the first
-    /// token is also the one in front. None where the prompt has none.
+    /// token is also the one in front. Empty where the prompt has no such key.
     fn keys(self, ids: &[u32], query: usize) -> Vec<usize> {
         let earlier = |key: &usize| ids[*key] == ids[query];
         match self {
