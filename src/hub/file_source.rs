@@ -44,7 +44,7 @@ pub enum FileSourceError {
         "{reference}: {file} is not in the hub cache; fetch it with `circuitscope pull {reference}` or add --download"
     )]
     NotFetched {
-        /// The repository, or a folder of it.
+        /// Repository, or a folder of it.
         reference: String,
         /// Name of the file within it.
         file: String,
@@ -65,7 +65,7 @@ pub enum FileSourceError {
     Io {
         /// Path of the file.
         path: String,
-        /// The system's error.
+        /// Error of the system.
         error: io::Error,
     },
 }

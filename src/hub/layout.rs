@@ -91,7 +91,7 @@ fn implied(shelf: &mut dyn FileListing, said: &SetOptions) -> Result<Map<String,
     })
 }
 
-/// One of Gemma Scope 2's transcoders in a folder.
+/// Transcoder of Gemma Scope 2 in a folder, which may hold several.
 #[derive(Debug, PartialEq, Eq)]
 struct GemmaScope2 {
     /// Folder that its folders or its files lie in; empty where they lie on top.
