@@ -9,7 +9,7 @@ use crate::tui::dialogs::TABLES;
 use crate::tui::keymap::{Context, Key};
 use std::fmt::Write as _;
 
-/// A table of commands, a line each: name, group of the help, context, keys, word in the hint line, action, sentence.
+/// Defines commands, a line each: name, group of the help, context, keys, word in the hint line, action, sentence.
 macro_rules! commands {
     ($(#[$attribute:meta])* pub const $table:ident;
      $($name:literal, $group:ident, $context:expr, [$($key:literal),+], $hint:expr, $run:expr, $doc:literal;)+) => {
@@ -47,9 +47,9 @@ pub enum Group {
     Why,
     /// Comparison of several graphs.
     Compare,
-    /// The prompt.
+    /// Editing the prompt.
     Prompt,
-    /// The list of connections, the detail, the tree and the subgraph.
+    /// Moving in the list of connections, the detail, the tree and the subgraph.
     Lists,
     /// Search, marks and paths.
     Find,
@@ -163,7 +163,7 @@ pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'st
     })
 }
 
-/// Writes the key table in Markdown, for the README.
+/// Formats the key table in Markdown, for the README.
 pub fn key_table_markdown() -> String {
     let mut out = String::new();
     for (title, rows) in key_table() {

@@ -78,7 +78,7 @@ impl Browse {
         self.waits = false;
         match result {
             Ok(found) => {
-                // The last token is the one whose features are listed first.
+                // The features on the last token are listed first.
                 self.token = found.tokens().len().saturating_sub(1);
                 (self.found, self.row) = (Some(found), 0);
             }

@@ -1,4 +1,4 @@
-//! The question whether the hub may be asked for single features.
+//! Question whether the hub may be asked for single features.
 
 use super::ask;
 use crate::service::library::FeatureSet;

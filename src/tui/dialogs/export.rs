@@ -43,7 +43,7 @@ pub struct Export {
     part: usize,
     theme: Theme,
     path: Input,
-    /// True where a file of this name exists: asking once more overwrites it.
+    /// True where a file of this name exists: exporting once more overwrites it.
     pub is_there: bool,
 }
 
@@ -65,7 +65,7 @@ impl Export {
         PARTS[self.part].0
     }
 
-    /// Returns the theme, after the background of a figure.
+    /// Returns the theme of a figure, for a light or a dark background.
     pub fn theme(&self) -> Theme {
         self.theme
     }

@@ -1,4 +1,4 @@
-//! The question whether labels and contexts of a graph's features may be fetched.
+//! Question whether labels and contexts of a graph's features may be fetched.
 
 use super::ask;
 use crate::features::Asking;
@@ -12,7 +12,7 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// Question whether to fetch what is missing, once that is known.
+/// Question whether to fetch the missing labels and contexts, once these are known.
 pub struct Fetch {
     /// Kept features.
     pub features: Vec<Feature>,

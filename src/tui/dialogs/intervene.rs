@@ -21,7 +21,7 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, LegendPosition, Widget};
 
-/// Most lines of the list.
+/// Greatest number of lines of the list.
 const ROWS: usize = 8;
 
 /// Number of lines below the list.

@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
 
-/// Most bytes of the notes.
+/// Greatest length of the notes, in bytes.
 const LONGEST: usize = 50_000;
 
 /// Dialog in which notes are written.

@@ -65,7 +65,7 @@ impl Picker {
         line::edit(&mut self.input, edit)
     }
 
-    /// Returns the haystack and the query, where that was not asked yet.
+    /// Returns the haystack and the query, where the query was not asked yet.
     pub fn ask(&mut self) -> Option<(Haystack, String)> {
         let query = self.query();
         if self.asked.as_ref() == Some(&query) {

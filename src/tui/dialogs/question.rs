@@ -67,7 +67,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// Asks, with an answer to start from.
+    /// Asks, starting from `answer`.
     pub fn new(asks: Asks, about: String, answer: String) -> Self {
         let title = match asks {
             Asks::Group(_) | Asks::Rename(_) => "name of the supernode",
@@ -121,7 +121,7 @@ impl Question {
 /// Reads thresholds: a node threshold, and behind it an edge threshold and a density where those are to change too.
 ///
 /// # Errors
-/// Fails with a sentence that says what is expected, where the text is anything else.
+/// Fails where the text is not one to three shares, with a sentence that says what is expected.
 pub fn read_thresholds(text: &str, now: Thresholds) -> Result<Thresholds, String> {
     let read = |word: &str| match word.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),

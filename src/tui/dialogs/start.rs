@@ -24,11 +24,11 @@ pub enum Stage {
     Listing,
     /// Waiting for the user's choice.
     Choosing,
-    /// Asking whether the hub may be asked for the model's files.
+    /// Question whether the hub may be asked for the model's files.
     MayAsk,
     /// Asking the hub for the model's files.
     Asking,
-    /// Asking whether these files may be downloaded.
+    /// Question whether these files may be downloaded.
     MayDownload(Offer),
     /// Downloading these files.
     Downloading(Offer),

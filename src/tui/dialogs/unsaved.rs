@@ -1,4 +1,4 @@
-//! The question whether the program may be left though something is not saved.
+//! Question whether the program may be left though something is not saved.
 
 use super::ask;
 use crate::tui::app::State;

@@ -22,7 +22,7 @@ pub type Update<S> = Box<dyn FnOnce(&mut S)>;
 pub struct Services {
     /// Tracer, which also answers for the model; `None` where there is no model.
     pub tracer: Option<Arc<dyn Tracer>>,
-    /// List of the models to choose from.
+    /// Source of models, which lists, loads and fetches them; `None` where there is none.
     pub models: Option<Arc<dyn Models>>,
     /// Data folder of the program, for the sessions of graphs without a file.
     pub data: Option<PathBuf>,
@@ -350,7 +350,7 @@ impl<S: 'static> Jobs<S> {
         self.find(key).is_some_and(|lane| lane.awaited().is_some())
     }
 
-    /// Returns true where no job runs and no request waits to run or to be taken.
+    /// Returns true where no job runs or waits to run, and no result waits to be taken.
     pub fn is_idle(&self) -> bool {
         self.lanes.iter().all(Lane::is_idle)
     }
@@ -431,7 +431,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    /// Everything that was applied, in order.
+    /// Parts and results that were applied, in order.
     type Log = Vec<String>;
 
     const NEWEST: JobKey = JobKey::new("newest").of_graph();
@@ -441,7 +441,7 @@ mod tests {
         Jobs::new(Services::default(), Arc::new(|| {}))
     }
 
-    /// Submits work that ends when it is told to, or when it is stopped where `hears`.
+    /// Submits work that ends when a message is sent or, where `hears`, when the job is stopped.
     fn submit(jobs: &mut Jobs<Log>, key: JobKey, name: &'static str, hears: bool) -> (RequestId, Sender<()>) {
         let (end, ends) = channel();
         let id = jobs.next_request();
@@ -464,7 +464,7 @@ mod tests {
         (id, end)
     }
 
-    /// Runs jobs until something is so, at most until nothing is left to be done.
+    /// Runs jobs until `is_so` holds, at most until no job is left.
     fn run_until(jobs: &mut Jobs<Log>, is_so: impl Fn(&Jobs<Log>, &Log) -> bool) -> Log {
         let mut log = Log::new();
         while !is_so(jobs, &log) && !jobs.is_idle() {

@@ -21,9 +21,9 @@ pub struct Closing {
 pub enum Saving {
     /// Message for the user.
     Notice(String),
-    /// Reasons why sessions are not saved; empty where all are again.
+    /// Reasons why sessions are not saved; empty once all are saved again.
     Unsaved(Vec<String>),
-    /// End of saving before the program is left.
+    /// End of [`Sessions::save_all`]: every save was tried.
     Tried,
 }
 

@@ -8,7 +8,7 @@ use ratatui::style::{Modifier, Style};
 use std::ops::Range;
 use tui_input::{Input, InputRequest};
 
-/// Most characters in a line: more than anyone reads there, and as many as a frame has time for.
+/// Greatest number of characters in a line: more than anyone reads there, and as many as a frame has time for.
 pub const LONGEST: usize = 10_000;
 
 /// Edit of a text that is being written.

@@ -59,7 +59,7 @@ pub struct Compare {
     row: usize,
 }
 
-/// Most lines of the edges below the list.
+/// Greatest number of lines of the edges below the list.
 const EDGES: u16 = 12;
 
 impl Compare {

@@ -29,7 +29,7 @@ fn text_room(dialog: Rect) -> usize {
 
 /// Dialog in which a filter is written.
 pub struct FilterPrompt {
-    /// True where the filter will hide what does not match; else that stands back.
+    /// True where the filter will hide all that does not match; false where it will dim it.
     pub hides: bool,
     input: Input,
     /// Text that was parsed last, and the cursor's position then.
@@ -135,7 +135,7 @@ impl FilterPrompt {
         self.input = Input::new(completed).with_cursor(cursor);
     }
 
-    /// Moves by `by` in the filters that were typed before.
+    /// Goes `by` steps back in the filters that were typed before.
     pub fn recall(&mut self, history: &[String], by: isize) {
         let back = self.recalled.saturating_add_signed(by).min(history.len());
         let text = if back == 0 { String::new() } else { history[history.len() - back].clone() };

@@ -19,7 +19,7 @@ pub(super) fn lines(circuit: &Circuit, found: &GraphAnswer, width: usize, look: 
     lines
 }
 
-/// Builds a section: a title, and the results in sentences.
+/// Builds the head of a section: a title, and what was measured, in sentences.
 fn section(title: &str, says: &str, width: usize, look: &Look) -> Vec<Line> {
     let mut lines = vec![vec![(title.to_owned(), look.theme.strong)]];
     lines.extend(folio::wrapped(says, width, look.theme.quiet));
