@@ -1,4 +1,4 @@
-//! The keys of the panes and of the program: a line a command. Those of a dialog stand in its own file.
+//! Commands of the panes and of the program, one a line. Those of a dialog stand in its own file.
 
 use crate::tui::act;
 use crate::tui::command::commands;
@@ -6,7 +6,7 @@ use crate::tui::keymap::Context;
 use tui_input::InputRequest;
 
 commands! {
-    /// Walking, finding, pruning.
+    /// Commands for walking, finding and pruning.
     pub const WALKING;
     "move-left", Walk, Context::GRAPH, ["Left", "h"], Some("move"), |s, _| act::step(s, act::Step::Left), "To the node on the left";
     "move-down", Walk, Context::GRAPH, ["Down", "j"], Some("move"), |s, _| act::step(s, act::Step::Down), "To the nearest node a layer below";
@@ -78,7 +78,7 @@ commands! {
 }
 
 commands! {
-    /// Edits, copies, exports.
+    /// Commands that edit, copy and export.
     pub const EDITING;
     "pin", Prune, Context::PANES, ["p"], Some("pin"), |s, _| act::toggle_pin(s), "Pin or unpin; edges between pinned nodes stay drawn";
     "undo", Prune, Context::PANES, ["u"], Some("undo"), |s, _| act::undo(s), "Undo the last edit";
@@ -105,14 +105,14 @@ commands! {
 }
 
 commands! {
-    /// Looking through features and intervening.
+    /// Commands that look through features and intervene.
     pub const PANEL;
     "browse", Contexts, Context::PANES, ["B"], None, |s, _| act::open_browse(s), "Look through all features, without a graph";
     "intervene", Test, Context::PANES, ["I"], None, |s, _| act::open_interventions(s), "Intervene on this feature or its supernode";
 }
 
 commands! {
-    /// Verifying, explaining, comparing, models.
+    /// Commands that verify, explain, compare and choose models.
     pub const TESTING;
     "verify", Test, Context::PANES, ["V"], None, |s, _| act::open_verification(s), "Is it true? Ablate the chosen connection's source";
     "heads", Test, Context::PANES, ["S"], None, |s, _| act::open_heads(s), "Split the chosen connection by attention heads";
@@ -129,7 +129,7 @@ commands! {
 }
 
 commands! {
-    /// Panes, the program itself, and lines of text.
+    /// Commands of panes, of the program itself, and of lines of text.
     pub const PROGRAM;
     "escape", Program, Context::PANES, ["Esc"], None, |s, _| act::escape(s), "One level back: stop a trace, unzoom, to the graph";
     "mouse", Program, Context::PANES, ["Ctrl-o"], None, |s, _| act::toggle_mouse(s), "Take the mouse, or leave it to the terminal";

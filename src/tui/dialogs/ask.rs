@@ -1,4 +1,4 @@
-//! A question to the person, or what is waited for, over another dialog.
+//! Box over another dialog, with a question or the progress of a job.
 
 use crate::text;
 use crate::tui::act;
@@ -9,7 +9,7 @@ use crate::tui::ui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws `lines`, and a bar of the share that is done; a sign turns while it goes on.
+/// Draws `lines`, and a bar of the share that is done; the spinner turns while the job runs.
 pub(super) fn render(
     title: &str,
     lines: &[String],
@@ -45,11 +45,11 @@ pub(super) fn render(
     }
 }
 
-/// In a question that is answered by yes or no, and where something is waited for.
+/// Context of yes-or-no questions and of waiting for a job.
 pub const ASK: Context = Context::dialog("ask");
 
 commands! {
-    /// Yes, and no.
+    /// Commands for yes and no.
     pub const BINDINGS;
     "yes", Models, ASK, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes: ask, download, or leave with work that is not saved";
     "no", Models, ASK, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way, or stay";

@@ -1,4 +1,5 @@
-//! A transcoder's features on the whole screen, without a graph: a list, and what the chosen one fires on.
+//! Features of a transcoder on the whole screen, without a graph: a list, and the contexts that the chosen one fires
+//! on.
 
 use crate::features::browse::Order;
 use crate::service::browse::{Ask, Browsed, Item};
@@ -19,7 +20,7 @@ use ratatui::style::Modifier;
 use ratatui::widgets::{Clear, Widget};
 use tui_input::Input;
 
-/// What a line that is being written is for.
+/// Purpose of the line that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputMode {
     /// A search.
@@ -28,15 +29,15 @@ pub enum InputMode {
     Text,
 }
 
-/// The features being looked through.
+/// Dialog that looks through the features of a transcoder.
 pub struct Browse {
-    /// Whose they are.
+    /// Set of the features.
     pub set: FeatureSet,
-    /// Whether an answer is waited for.
+    /// True while an answer is waited for.
     pub waits: bool,
-    /// What was asked last.
+    /// Newest request.
     pub ask: Ask,
-    /// The order of the list.
+    /// Order of the list.
     pub order: Order,
     found: Option<Browsed>,
     failure: Option<String>,
@@ -46,11 +47,11 @@ pub struct Browse {
     input: Input,
 }
 
-/// From this width on the chosen feature stands beside the list.
+/// Least width at which the chosen feature stands beside the list.
 const BESIDE: u16 = 100;
 
 impl Browse {
-    /// The features of a set, by layer.
+    /// Lists the features of a set by layer.
     pub fn new(set: FeatureSet) -> Self {
         let order = Order::Layer;
         Self {
@@ -67,17 +68,17 @@ impl Browse {
         }
     }
 
-    /// Something is asked.
+    /// Records a new request and waits for its answer.
     pub fn asked(&mut self, ask: Ask) {
         (self.ask, self.waits, self.failure) = (ask, true, None);
     }
 
-    /// Takes the answer.
+    /// Takes the answer, or the reason why it failed.
     pub fn take(&mut self, result: Result<Browsed, String>) {
         self.waits = false;
         match result {
             Ok(found) => {
-                // The last token is what is read on.
+                // The features on the last token are listed first.
                 self.token = found.tokens().len().saturating_sub(1);
                 (self.found, self.row) = (Some(found), 0);
             }
@@ -85,7 +86,7 @@ impl Browse {
         }
     }
 
-    /// Nothing more is waited for.
+    /// Stops waiting, with a reason.
     pub fn give_up(&mut self, why: String) {
         self.waits = false;
         self.failure = Some(why);
@@ -95,36 +96,36 @@ impl Browse {
         self.found.as_ref().map_or_else(Vec::new, |found| found.items(self.token))
     }
 
-    /// The feature under the cursor.
+    /// Returns the feature under the cursor.
     pub fn chosen(&self) -> Option<Feature> {
         self.items().get(self.row).map(|item| (item.entry.layer, item.entry.feature))
     }
 
-    /// Moves the cursor.
+    /// Moves the cursor by `by` rows.
     pub fn move_by(&mut self, by: isize) {
         let last = self.items().len().saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
 
-    /// To another token of the text.
+    /// Moves by `by` tokens of the text.
     pub fn turn_token(&mut self, by: isize) {
         let last = self.found.as_ref().map_or(0, |found| found.tokens().len()).saturating_sub(1);
         self.token = self.token.saturating_add_signed(by).min(last);
         self.row = 0;
     }
 
-    /// Begins a line.
+    /// Begins to write a line.
     pub fn write(&mut self, mode: InputMode) {
         self.input_mode = Some(mode);
         self.input.reset();
     }
 
-    /// Edits the line; whether there was room for all of it.
+    /// Edits the line; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
-    /// Leaves the line; gives what it asks, where something stands in it.
+    /// Leaves the line; returns its request, where the line is not empty.
     pub fn take_line(&mut self) -> Option<Ask> {
         let text = self.input.value().trim().to_owned();
         let mode = self.input_mode.take()?;
@@ -135,12 +136,12 @@ impl Browse {
         }
     }
 
-    /// Leaves the line without asking; whether there was one.
+    /// Leaves the line without a request; returns true where a line was being written.
     pub fn leave_line(&mut self) -> bool {
         self.input_mode.take().is_some()
     }
 
-    /// Where the chosen feature is told of, on a screen of this size.
+    /// Returns the areas of the head, the list and, where there is room, the chosen feature.
     fn parts(size: (u16, u16)) -> (Rect, Rect, Option<Rect>) {
         let screen = view::dialog_room(size);
         let inner = layout::inner(screen);
@@ -154,14 +155,14 @@ impl Browse {
         (head, list, Some(card))
     }
 
-    /// By how many lines what is told of the chosen feature is longer than its room.
+    /// Returns the number of lines by which the chosen feature's description is longer than its area.
     pub fn overflow(&self, state: &State) -> usize {
         let (_, _, card) = Self::parts(state.size);
         let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
         view::browsed_rows(state, &self.set, feature, card).len().saturating_sub(usize::from(card.height))
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
         let (look, screen) = (&state.look, view::dialog_room(state.size));
         Clear.render(screen, buf);
@@ -180,7 +181,7 @@ impl Browse {
         cursor
     }
 
-    /// What is asked, or being written; of a text its tokens.
+    /// Draws the request, or the line being written; for a text its tokens.
     fn head(&self, state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
         let label = match (self.input_mode, &self.ask) {
@@ -245,7 +246,7 @@ impl Browse {
                 Some(_) => number(item.number),
                 None => format!("{density}{}", number(entry.maximum)),
             };
-            // Where a text was found that is not its label, that stands beside it.
+            // A match in another text than the feature's label stands beside the label.
             let label = entry.label.as_ref().map(|label| label.text.as_str());
             let mut name = Called::feature(entry.layer, entry.feature, "", label, glyphs);
             if let Some(text) = item.text.filter(|text| Some(*text) != label) {
@@ -265,7 +266,7 @@ impl Browse {
     }
 }
 
-/// What an order is called.
+/// Returns the name of an order.
 fn order_name(order: Order) -> &'static str {
     match order {
         Order::Layer => "layer",
@@ -279,7 +280,7 @@ const BROWSE: Context = Context::dialog("browse");
 const BROWSE_LINE: Context = Context::line("browse line");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "browse-down", Contexts, BROWSE, ["Down", "j"], Some("choose"), |s, _| act::move_in_browse(s, 1), "To the next feature";
     "browse-up", Contexts, BROWSE, ["Up", "k"], Some("choose"), |s, _| act::move_in_browse(s, -1), "To the feature before";

@@ -1,4 +1,4 @@
-//! The question whether the hub may be asked for single features.
+//! Question whether the hub may be asked for single features.
 
 use super::ask;
 use crate::service::library::FeatureSet;
@@ -11,11 +11,11 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// May the hub be asked for single features?
+/// Question whether the hub may be asked for single features.
 pub struct Consent {
-    /// Whose they are.
+    /// Set of the features.
     pub features: FeatureSet,
-    /// As a part of what.
+    /// Name of the published set that they are part of.
     pub set: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a feature fires on, on the whole screen, with a search.
+//! Contexts that a feature fires on, on the whole screen, with a search.
 
 use crate::tui::app::State;
 use crate::tui::command::commands;
@@ -12,36 +12,36 @@ use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget};
 use tui_input::Input;
 
-/// The contexts on the whole screen.
+/// Dialog of a feature's contexts.
 #[derive(Default)]
 pub struct Contexts {
     search: Input,
-    /// Whether the search is being written.
+    /// True while the search is being written.
     writes: bool,
 }
 
 impl Contexts {
-    /// What is looked for.
+    /// Returns the text that is searched for.
     pub fn wanted(&self) -> &str {
         self.search.value()
     }
 
-    /// Begins to write what is looked for.
+    /// Begins to write the search.
     pub fn write(&mut self) {
         self.writes = true;
     }
 
-    /// Edits what is looked for; whether there was room for all of it.
+    /// Edits the search; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         !self.writes || line::edit(&mut self.search, edit)
     }
 
-    /// Leaves the line, and goes on looking for what stands in it.
+    /// Leaves the line; its search stays.
     pub fn leave_line(&mut self) {
         self.writes = false;
     }
 
-    /// Empties and leaves the line; whether there was anything to leave.
+    /// Empties and leaves the line; returns true where there was anything to leave.
     pub fn clear(&mut self) -> bool {
         let had = self.writes || !self.search.value().is_empty();
         self.search.reset();
@@ -53,14 +53,14 @@ impl Contexts {
         self.writes || !self.search.value().is_empty()
     }
 
-    /// The room for what is known of the feature.
+    /// Returns the area for the feature's description.
     pub fn room(&self, size: (u16, u16)) -> Rect {
         let inner = layout::inner(view::dialog_room(size));
         let line = if self.has_line() { 2.min(inner.height) } else { 0 };
         Rect { y: inner.y + line, height: inner.height - line, ..inner }
     }
 
-    /// Draws it over everything; gives where the cursor is.
+    /// Draws the dialog over everything; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
         let (look, screen) = (&state.look, view::dialog_room(state.size));
         Clear.render(screen, buf);
@@ -84,7 +84,7 @@ const CONTEXTS: Context = Context::whole("contexts", &[Context::FEATURE, Context
 const CONTEXTS_LINE: Context = Context::line("contexts line");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "contexts-search", Contexts, CONTEXTS, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
     "contexts-down", Contexts, Context::FEATURE, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";

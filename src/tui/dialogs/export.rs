@@ -1,4 +1,4 @@
-//! Where to an export goes, and what of the graph it holds.
+//! Export of a graph: its format, its part of the graph, and its file.
 
 use crate::format::{Format, Theme};
 use crate::graph::Part;
@@ -37,51 +37,51 @@ const PARTS: [(Part, &str); 3] = [
     (Part::All, "everything"),
 ];
 
-/// An export being chosen.
+/// Dialog that chooses an export.
 pub struct Export {
     format: usize,
     part: usize,
     theme: Theme,
     path: Input,
-    /// A file of this name is there: written over where that is wanted.
+    /// True where a file of this name exists: exporting once more overwrites it.
     pub is_there: bool,
 }
 
 impl Export {
-    /// Starts from a file name without its ending, and a format.
+    /// Starts from a file name without its extension, and a format.
     pub fn new(stem: &Path, format: Format) -> Self {
         let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
         let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
         Self { format, part: 0, theme: Theme::Light, path, is_there: false }
     }
 
-    /// What to.
+    /// Returns the format.
     pub fn format(&self) -> Format {
         FORMATS[self.format].0
     }
 
-    /// Which part.
+    /// Returns the part of the graph.
     pub fn part(&self) -> Part {
         PARTS[self.part].0
     }
 
-    /// For which background.
+    /// Returns the theme of a figure, for a light or a dark background.
     pub fn theme(&self) -> Theme {
         self.theme
     }
 
-    /// Where to.
+    /// Returns the path of the file.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(self.path.value().trim())
     }
 
-    /// Edits the file's name; whether there was room for all of it.
+    /// Edits the file's name; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.is_there = false;
         line::edit(&mut self.path, edit)
     }
 
-    /// To another format; the ending of the file's name follows where it was that of the format before.
+    /// Chooses another format; the file's extension follows where it was that of the format before.
     pub fn change_format(&mut self, by: isize) {
         let before = self.format().extension();
         self.format = self.format.saturating_add_signed(by).min(FORMATS.len() - 1);
@@ -92,12 +92,12 @@ impl Export {
         }
     }
 
-    /// To another part.
+    /// Chooses the next part.
     pub fn change_part(&mut self) {
         self.part = (self.part + 1) % PARTS.len();
     }
 
-    /// To another background.
+    /// Chooses the other theme.
     pub fn change_theme(&mut self) {
         self.theme = match self.theme {
             Theme::Light => Theme::Dark,
@@ -105,7 +105,7 @@ impl Export {
         };
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         const LABEL: u16 = 9;
         let theme = &look.theme;
@@ -147,7 +147,7 @@ impl Export {
 const EXPORT: Context = Context::line("export");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "export-down", Edit, EXPORT, ["Down"], Some("format"), |s, _| act::change_export(s, |export| export.change_format(1)), "To the next format";
     "export-up", Edit, EXPORT, ["Up"], Some("format"), |s, _| act::change_export(s, |export| export.change_format(-1)), "To the format before";

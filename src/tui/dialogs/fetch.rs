@@ -1,4 +1,4 @@
-//! The question whether labels and contexts of a graph's features may be fetched.
+//! Question whether labels and contexts of a graph's features may be fetched.
 
 use super::ask;
 use crate::features::Asking;
@@ -12,11 +12,11 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// What is to be fetched, once it is known what is missing.
+/// Question whether to fetch the missing labels and contexts, once these are known.
 pub struct Fetch {
-    /// The features that are kept.
+    /// Kept features.
     pub features: Vec<Feature>,
-    /// What is missing of them, and who would be asked.
+    /// Missing labels and contexts, and the servers that would be asked for them.
     pub asking: Option<Asking>,
 }
 

@@ -1,4 +1,4 @@
-//! A connection, split by the attention heads that it passes.
+//! Split of a connection by the attention heads that it passes.
 
 use crate::attribution::{HeadPart, HeadSplit};
 use crate::ids::NodeId;
@@ -17,7 +17,7 @@ use crate::verify::{Answer, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// The largest dialog.
+/// Largest size of the dialog.
 const LARGEST: (u16, u16) = (96, 34);
 
 /// Cells of a number.
@@ -26,7 +26,7 @@ const NUMBER: usize = 10;
 /// Cells of a head's name.
 const NAME: usize = 12;
 
-/// The chosen connection, split by attention heads.
+/// Dialog that splits the chosen connection by attention heads.
 pub struct Heads;
 
 /// Draws the split.
@@ -44,7 +44,7 @@ fn size(screen: Rect) -> (u16, u16) {
     (screen.width.saturating_sub(4).min(LARGEST.0), screen.height.min(LARGEST.1))
 }
 
-/// The last line that can stand on top.
+/// Returns the last line that can stand on top.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
     let Some(circuit) = &state.circuit else { return 0 };
     let (width, height) = size(dialog_room(state.size));
@@ -132,7 +132,7 @@ fn parts(split: &HeadSplit, width: usize, state: &State) -> Vec<Line> {
 const HEADS: Context = Context::dialog("heads");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "A head further";
     "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "A head back";

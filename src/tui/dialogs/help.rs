@@ -1,5 +1,5 @@
-//! Every key, from the command table, what the marks on the screen mean, and the grammar of filters, narrowed down by what
-//! is typed.
+//! Help: every key, from the command table, the meaning of the marks on the screen, and the grammar of filters,
+//! narrowed down by the text that is typed.
 
 use super::filter::grammar;
 use crate::graph::query::FIELDS;
@@ -19,24 +19,24 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-/// The list of keys being read.
+/// Dialog of the help.
 pub struct Help {
-    /// What has the focus: its keys come first.
+    /// Context that has the focus: its keys come first.
     here: Context,
     filter: Input,
     scroll: usize,
 }
 
-/// Cells of a column.
+/// Width of a column, in cells.
 const COLUMN: u16 = 76;
 
-/// How the list is laid out on a screen.
+/// Layout of the list on a screen.
 struct Shape {
-    /// Whether it has two columns.
+    /// True where the list has two columns.
     two: bool,
-    /// Lines of the left one.
+    /// Number of lines of the left column.
     left: usize,
-    /// Lines of the longer one.
+    /// Number of lines of the longer column.
     longest: usize,
     width: u16,
     height: u16,
@@ -51,28 +51,28 @@ impl Shape {
 enum Line {
     Heading(&'static str),
     Entry(&'static Command),
-    /// A mark on the screen, and what it means.
+    /// Mark on the screen, and its meaning.
     Mark(String, &'static str),
-    /// A line of the grammar of filters.
+    /// Line of the grammar of filters.
     Grammar(String),
-    /// A term of a filter, and what it means.
+    /// Term of a filter, and its meaning.
     Term(&'static str, &'static str),
     Space,
 }
 
 impl Help {
-    /// The list, beginning with the keys of what has the focus.
+    /// Lists the help, beginning with the keys of the context that has the focus.
     pub fn new(here: Context) -> Self {
         Self { here, filter: Input::default(), scroll: 0 }
     }
 
-    /// Edits the filter; whether there was room for all of it.
+    /// Edits the filter; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.scroll = 0;
         line::edit(&mut self.filter, edit)
     }
 
-    /// Empties the filter; whether there was anything in it.
+    /// Empties the filter; returns true where there was anything in it.
     pub fn clear_filter(&mut self) -> bool {
         let had = !self.filter.value().is_empty();
         self.filter.reset();
@@ -80,7 +80,7 @@ impl Help {
         had
     }
 
-    /// Scrolls, at most to the end.
+    /// Scrolls by `by` lines, at most to the end.
     pub fn scroll_by(&mut self, by: isize, screen: Rect, glyphs: &Glyphs) {
         let shape = self.shape(&self.lines(screen, glyphs), screen);
         self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
@@ -94,7 +94,7 @@ impl Help {
         Shape { two, left, longest, width: if two { 2 * COLUMN + 6 } else { COLUMN + 4 }, height }
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let lines = self.lines(screen, &look.glyphs);
         let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
@@ -170,7 +170,7 @@ impl Help {
     }
 }
 
-/// Where to break the list in two: at the space nearest to its middle.
+/// Returns the index at which to break the list in two: the space nearest to its middle.
 fn split(lines: &[Line]) -> usize {
     let middle = lines.len() / 2;
     let spaces = lines.iter().enumerate().filter(|(_, line)| matches!(line, Line::Space)).map(|(at, _)| at);
@@ -202,7 +202,7 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf:
     }
 }
 
-/// A key or a mark, right-aligned in a column of its own, and what it does or means.
+/// Draws a key or a mark, right-aligned in a column of its own, and its description.
 fn entry(sign: &str, doc: &str, line: Rect, look: &Look, buf: &mut Buffer) {
     const SIGNS: usize = 18;
     let room = usize::from(line.width);
@@ -215,7 +215,7 @@ fn entry(sign: &str, doc: &str, line: Rect, look: &Look, buf: &mut Buffer) {
 const HELP: Context = Context::line("help");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "help-down", Program, HELP, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";
     "help-up", Program, HELP, ["Up"], Some("scroll"), |s, _| act::scroll_help(s, -1), "The help, a line back";

@@ -1,4 +1,4 @@
-//! The interventions on a graph: their list, and what they do to the model.
+//! Interventions on a graph: their list, and their effects on the model.
 
 use crate::graph::{Freeze, Intervention, Interventions};
 use crate::intervention::{Sweep, TokenEffect};
@@ -21,13 +21,13 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, LegendPosition, Widget};
 
-/// Lines that the list takes at most.
+/// Greatest number of lines of the list.
 const ROWS: usize = 8;
 
-/// Lines below the list.
+/// Number of lines below the list.
 const BELOW: u16 = 13;
 
-/// The interventions, which the circuit keeps.
+/// Dialog of the interventions, which the circuit keeps.
 pub struct Intervene;
 
 fn draw(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
@@ -79,7 +79,7 @@ fn draw(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
     }
 }
 
-/// What went wrong, where something did.
+/// Returns the reason why an intervention failed, where one did.
 fn complaint(panel: &InterventionPanel) -> Option<&str> {
     match &panel.reply {
         Some(Err(why)) => Some(why),
@@ -106,7 +106,7 @@ fn render_list(set: &Interventions, row: usize, area: Rect, look: &Look, buf: &m
     }
 }
 
-/// An intervention in a line.
+/// Describes an intervention in a line.
 fn described(intervention: &Intervention) -> String {
     let Intervention { name, sites, action, muted } = intervention;
     let sites = match &sites[..] {
@@ -116,7 +116,7 @@ fn described(intervention: &Intervention) -> String {
     format!("{name} ({sites}): {action}{}", if *muted { ", muted" } else { "" })
 }
 
-/// The outputs, what rises, and what falls, side by side.
+/// Draws the outputs, the tokens that rise and those that fall, side by side.
 fn render_effects(measured: &Measured, area: Rect, look: &Look, buf: &mut Buffer) {
     let effects = &measured.effects;
     let columns: [Rect; 3] = Layout::horizontal([Constraint::Fill(1); 3]).spacing(2).areas(area);
@@ -129,7 +129,7 @@ fn render_effects(measured: &Measured, area: Rect, look: &Look, buf: &mut Buffer
     }
 }
 
-/// A token's probability before and after, and the change of its logit.
+/// Draws a token's probability before and after, and the change of its logit.
 fn render_token(token: &TokenEffect, name: &str, area: Rect, look: &Look, buf: &mut Buffer) {
     let [before, after] = token.probabilities;
     let figures = format!("{before:.3}{}{after:.3} ", look.glyphs.to_output);
@@ -141,7 +141,7 @@ fn render_token(token: &TokenEffect, name: &str, area: Rect, look: &Look, buf: &
     buf.set_stringn(x, area.y, look.glyphs.fit(&look.glyphs.visible(name), room), room, look.theme.strong);
 }
 
-/// Probabilities against the dose.
+/// Draws the probabilities against the dose.
 fn render_sweep(sweep: &Sweep, texts: &Texts, area: Rect, look: &Look, buf: &mut Buffer) {
     let theme = &look.theme;
     let styles = [theme.positive, theme.negative, theme.accent, theme.quiet];
@@ -171,7 +171,7 @@ fn render_sweep(sweep: &Sweep, texts: &Texts, area: Rect, look: &Look, buf: &mut
     }
 }
 
-/// The chart's own lines in ASCII: the widget knows no others.
+/// Replaces the chart's own lines by ASCII: the widget knows no others.
 fn in_ascii(area: Rect, buf: &mut Buffer) {
     for at in area.positions() {
         let cell = &mut buf[at];
@@ -185,7 +185,7 @@ fn in_ascii(area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Continuations without and with the interventions.
+/// Draws continuations without and with the interventions.
 fn render_sides(sides: &[String; 2], area: Rect, look: &Look, buf: &mut Buffer) {
     let columns: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).spacing(2).areas(area);
     for ((column, side), title) in columns.into_iter().zip(sides).zip(["without", "with"]) {
@@ -198,7 +198,7 @@ fn render_sides(sides: &[String; 2], area: Rect, look: &Look, buf: &mut Buffer) 
 const INTERVENE: Context = Context::dialog("intervene");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "intervene-down", Test, INTERVENE, ["Down", "j"], Some("choose"), |s, _| act::move_in_interventions(s, 1), "To the next intervention";
     "intervene-up", Test, INTERVENE, ["Up", "k"], Some("choose"), |s, _| act::move_in_interventions(s, -1), "To the intervention before";

@@ -1,4 +1,4 @@
-//! What lies over the panes. A dialog is a file or a folder here, with its state, its keys and how it is drawn, and its lines
+//! Dialogs over the panes. Each is a file or a folder here, with its state, its keys and its drawing, and has its lines
 //! among the modules and, where it has keys of its own, among their tables.
 
 pub mod ask;
@@ -31,7 +31,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::any::Any;
 
-/// The tables of all commands, in the order of the help: those of the dialogs between those of the panes.
+/// Tables of all commands, in the order of the help: those of the dialogs between those of the panes.
 pub static TABLES: &[&[Command]] = &[
     table::WALKING,
     paths::BINDINGS,
@@ -58,44 +58,45 @@ pub static TABLES: &[&[Command]] = &[
     ask::BINDINGS,
 ];
 
-/// Something that is done to the state.
+/// Change of the state, as an answer to a dialog.
 pub type Action = fn(&mut State);
 
-/// What lies over the panes and takes the keys.
+/// Dialog over the panes, which takes the keys.
 pub trait Dialog: Any {
-    /// Where its keys work.
+    /// Returns the context in which its keys work.
     fn context(&self) -> Context;
 
-    /// Draws it on `screen`; gives where the cursor is, where there is one.
+    /// Draws the dialog on `screen`; returns the cursor's position, where there is a cursor.
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>;
 
-    /// Edits its line of text, where it has one; whether there was room for all of it.
+    /// Edits its line of text, where it has one; returns true where there was room for all of `edit`.
     fn edit(&mut self, _edit: &TextEdit) -> bool {
         true
     }
 
-    /// Whether it holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+    /// Returns true where it holds nodes of the graph on the screen, or answers about it: another graph waits until it
+    /// closes.
     fn shows_nodes(&self) -> bool {
         true
     }
 
-    /// What a yes to its question does.
+    /// Returns the action of a yes to its question.
     fn yes(&self) -> Action {
         |_| {}
     }
 
-    /// What a no to its question does.
+    /// Returns the action of a no to its question.
     fn no(&self) -> Action {
         |state| state.dialogs.close()
     }
 
-    /// What Ctrl-C does where nothing is being traced.
+    /// Returns the action of Ctrl-C where nothing is being traced.
     fn cancel(&self) -> Action {
         |state| state.dialogs.close_all()
     }
 }
 
-/// The dialogs that are open, the one that takes the keys on top.
+/// Open dialogs, the one that takes the keys on top.
 #[derive(Default)]
 pub struct Dialogs(Vec<Box<dyn Dialog>>);
 
@@ -111,44 +112,44 @@ impl Dialogs {
         self.0.push(Box::new(dialog));
     }
 
-    /// Closes the one on top.
+    /// Closes the dialog on top.
     pub fn close(&mut self) {
         self.0.pop();
     }
 
-    /// Closes all of them.
+    /// Closes all dialogs.
     pub fn close_all(&mut self) {
         self.0.clear();
     }
 
-    /// Whether none is open.
+    /// Returns true where no dialog is open.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The one on top.
+    /// Returns the dialog on top.
     pub fn top(&self) -> Option<&(dyn Dialog + 'static)> {
         self.0.last().map(AsRef::as_ref)
     }
 
-    /// The one on top, to be changed.
+    /// Returns the dialog on top, to be changed.
     pub fn top_mut(&mut self) -> Option<&mut (dyn Dialog + 'static)> {
         self.0.last_mut().map(|dialog| dialog.as_mut())
     }
 
-    /// The one on top, where it is a `D`.
+    /// Returns the dialog on top, where it is a `D`.
     pub fn get<D: Dialog>(&self) -> Option<&D> {
         let top: &dyn Any = self.top()?;
         top.downcast_ref()
     }
 
-    /// The one on top, where it is a `D`, to be changed.
+    /// Returns the dialog on top, where it is a `D`, to be changed.
     pub fn get_mut<D: Dialog>(&mut self) -> Option<&mut D> {
         let top: &mut dyn Any = self.top_mut()?;
         top.downcast_mut()
     }
 
-    /// Whether the one on top is a `D`.
+    /// Returns true where the dialog on top is a `D`.
     pub fn is<D: Dialog>(&self) -> bool {
         self.get::<D>().is_some()
     }

@@ -11,31 +11,32 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
 
-/// So many bytes have room in notes.
+/// Greatest length of the notes, in bytes.
 const LONGEST: usize = 50_000;
 
-/// The notes being written.
+/// Dialog in which notes are written.
 pub struct Notes {
-    /// The lines, one at least; each remembers where its cursor is.
+    /// Lines, at least one; each remembers its cursor.
     lines: Vec<Input>,
-    /// The one that is written in.
+    /// Index of the line that is written in.
     at: usize,
 }
 
 impl Notes {
-    /// Goes on from `text`, at its end.
+    /// Starts from `text`, with the cursor at its end.
     pub fn new(text: &str) -> Self {
         let lines: Vec<Input> = text.split('\n').map(|line| Input::new(line.to_owned())).collect();
         Self { at: lines.len() - 1, lines }
     }
 
-    /// All of it.
+    /// Returns the whole text.
     pub fn text(&self) -> String {
         let lines: Vec<&str> = self.lines.iter().map(Input::value).collect();
         lines.join("\n").trim_end().to_owned()
     }
 
-    /// Edits the line under the cursor; at its ends, the lines around it. Whether there was room for all that is put in.
+    /// Edits the line under the cursor; at its ends, the lines around it. Returns true where there was room for all of
+    /// `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         let cursor = self.lines[self.at].cursor();
         match edit {
@@ -58,7 +59,7 @@ impl Notes {
         true
     }
 
-    /// Puts in as much of a text as has room; whether that is all of it.
+    /// Puts in as much of a text as there is room for; returns true where that is all of it.
     fn insert(&mut self, text: &str) -> bool {
         let room = LONGEST.saturating_sub(self.lines.iter().map(|line| line.value().len() + 1).sum());
         let fitting = (0..=text.len().min(room)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -77,7 +78,7 @@ impl Notes {
         fitting == text.len()
     }
 
-    /// Up and down, in the same column where there is one.
+    /// Moves up or down, in the same column where there is one.
     pub fn move_by(&mut self, by: isize) {
         let column = self.lines[self.at].cursor();
         self.at = self.at.saturating_add_signed(by).min(self.lines.len() - 1);
@@ -89,7 +90,7 @@ impl Notes {
         line.cursor() >= line.value().chars().count()
     }
 
-    /// Joins the line of this index and the one after it, with the cursor between them.
+    /// Joins the lines `first` and `first + 1`, with the cursor between them.
     fn join(&mut self, first: usize) {
         let after = self.lines.remove(first + 1);
         let before = self.lines[first].value();
@@ -98,7 +99,7 @@ impl Notes {
         self.at = first;
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let height = (self.lines.len().min(30) as u16 + 3).clamp(10, 30).min(screen.height);
         let area = crate::tui::ui::open(screen, screen.width.saturating_sub(4).min(100), height, "notes", look, buf);
@@ -121,7 +122,7 @@ impl Notes {
 const NOTES: Context = Context::line("notes");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "notes-line", Edit, NOTES, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
     "notes-down", Edit, NOTES, ["Down"], None, |s, _| act::move_in_notes(s, 1), "To the line below";

@@ -1,4 +1,4 @@
-//! The strongest paths between two nodes.
+//! Strongest paths between two nodes.
 
 use crate::graph::{Path, Paths as Found};
 use crate::ids::NodeId;
@@ -13,38 +13,38 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// Paths between two nodes, as far as they are found.
+/// Dialog of the paths between two nodes.
 pub struct Paths {
     from: NodeId,
     to: NodeId,
-    /// `None` while they are being looked for.
+    /// Paths that were found; `None` while they are being searched.
     found: Option<Found>,
     row: usize,
 }
 
 impl Paths {
-    /// Paths from `from` to `to` that are being looked for.
+    /// Waits for the paths from `from` to `to`.
     pub fn new(from: NodeId, to: NodeId) -> Self {
         Self { from, to, found: None, row: 0 }
     }
 
-    /// Takes what was found.
+    /// Takes the paths that were found.
     pub fn take(&mut self, found: Found) {
         self.found = Some(found);
     }
 
-    /// Up and down the list.
+    /// Moves the cursor by `by` rows.
     pub fn move_by(&mut self, by: isize) {
         let last = self.found.as_ref().map_or(0, |found| found.found.len()).saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
 
-    /// The path under the cursor.
+    /// Returns the path under the cursor.
     pub fn chosen(&self) -> Option<&Path> {
         self.found.as_ref()?.found.get(self.row)
     }
 
-    /// Draws them.
+    /// Draws the paths.
     fn draw(&self, circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
         const STRENGTH: usize = 11;
         let (theme, glyphs) = (&look.theme, &look.glyphs);
@@ -86,7 +86,7 @@ impl Paths {
 const PATHS: Context = Context::dialog("paths");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "paths-down", Find, PATHS, ["Down", "j"], Some("choose"), |s, _| act::move_in_paths(s, 1), "To the next path";
     "paths-up", Find, PATHS, ["Up", "k"], Some("choose"), |s, _| act::move_in_paths(s, -1), "To the path before";

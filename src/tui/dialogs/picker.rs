@@ -1,4 +1,4 @@
-//! A list narrowed down by what is typed, one of which is chosen: commands, nodes, anything.
+//! List from which one entry is picked, narrowed down by the text that is typed: commands, nodes, anything.
 
 use crate::ids::NodeId;
 use crate::text;
@@ -14,32 +14,32 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-/// What something is picked for.
+/// Purpose of a picker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quest {
-    /// A command, to be run.
+    /// Picks a command, to run it.
     Command,
-    /// Anything, to go there or to do it.
+    /// Picks anything, to go there or to do it.
     Anything,
-    /// A node, and the others that fit to be gone to after it.
+    /// Picks a node; the others that match can be gone to after it.
     Search,
-    /// The supernode to which nodes are added.
+    /// Picks the supernode to which nodes are added.
     Join,
 }
 
-/// The list being narrowed down.
+/// Dialog that picks an entry of a list.
 pub struct Picker {
-    /// What for.
+    /// Purpose of the picker.
     pub quest: Quest,
     input: Input,
     haystack: Haystack,
-    /// The newest answer.
+    /// Newest answer.
     found: Option<Found>,
-    /// What was asked for last.
+    /// Query that was asked last.
     asked: Option<String>,
-    /// Whether the newest answer is one to that.
+    /// True where the newest answer is that to the newest query.
     is_newest: bool,
-    /// The answer that is waited for is to be taken at once.
+    /// True where the awaited answer is to be accepted at once.
     accepts: bool,
     row: usize,
 }
@@ -59,13 +59,13 @@ impl Picker {
         }
     }
 
-    /// Edits what is typed; whether there was room for all of it.
+    /// Edits the text; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.accepts = false;
         line::edit(&mut self.input, edit)
     }
 
-    /// What is to be found, where that was not asked yet.
+    /// Returns the haystack and the query, where the query was not asked yet.
     pub fn ask(&mut self) -> Option<(Haystack, String)> {
         let query = self.query();
         if self.asked.as_ref() == Some(&query) {
@@ -76,42 +76,42 @@ impl Picker {
         Some((self.haystack.clone(), query))
     }
 
-    /// Takes the answer. Whether it is to be accepted at once.
+    /// Takes the answer; returns true where it is to be accepted at once.
     pub fn take(&mut self, found: Found) -> bool {
         (self.found, self.is_newest, self.row) = (Some(found), true, 0);
         std::mem::take(&mut self.accepts)
     }
 
-    /// Whether what is listed answers what is typed and can be accepted; else it will be once it does.
+    /// Returns true where the list answers the typed query and can be accepted; else it will be accepted once it does.
     pub fn accept(&mut self) -> bool {
         self.accepts = !self.is_newest;
         self.is_newest
     }
 
-    /// Up and down the list.
+    /// Moves the cursor by `by` rows.
     pub fn move_by(&mut self, by: isize) {
         let last = self.found.as_ref().map_or(0, |found| found.order.len()).saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
 
-    /// What was typed.
+    /// Returns the text that was typed.
     pub fn typed(&self) -> &str {
         self.input.value()
     }
 
-    /// The entry under the cursor.
+    /// Returns the entry under the cursor.
     pub fn chosen(&self) -> Option<&Entry> {
         self.found.as_ref()?.entries().nth(self.row)
     }
 
-    /// The key that is typed behind a command's name, as in `jump 3`.
+    /// Returns the key that is typed behind a command's name, as in `jump 3`.
     pub fn argument(&self) -> Option<Key> {
         let (name, key) = self.input.value().trim_end().rsplit_once(' ')?;
         self.named(name)?;
         Key::parse(key)
     }
 
-    /// The nodes among what was found, best first, and the index of the chosen one among them.
+    /// Returns the nodes among the entries that were found, best first, and the index of the chosen one among them.
     pub fn nodes(&self) -> (Vec<NodeId>, usize) {
         let Some(found) = self.found.as_ref() else { return (Vec::new(), 0) };
         let nodes = found.entries().enumerate().filter(|(_, entry)| !entry.stands_back);
@@ -125,7 +125,7 @@ impl Picker {
         (nodes.into_iter().map(|(_, node)| node).collect(), at)
     }
 
-    /// Writes the name of the chosen entry in place of what is typed.
+    /// Writes the name of the chosen entry in place of the typed text.
     pub fn complete(&mut self) {
         let Some(entry) = self.chosen() else { return };
         let more = matches!(entry.target, Target::Command(command) if command.is_run());
@@ -140,7 +140,7 @@ impl Picker {
         }
     }
 
-    /// The command of this name, where commands are picked and it takes one of several keys.
+    /// Returns the command of this name, where commands are picked and it takes one of several keys.
     fn named(&self, name: &str) -> Option<&'static Command> {
         let command = Command::named(name.trim())?;
         (self.quest != Quest::Search && command.is_run()).then_some(command)
@@ -155,7 +155,7 @@ impl Picker {
         }
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let theme = &look.theme;
         let height = (screen.height * 2 / 3).clamp(8, 24).min(screen.height);
@@ -189,7 +189,7 @@ impl Picker {
         Some(cursor)
     }
 
-    /// How many fit of how many there are.
+    /// Describes the number of entries that match and of all entries.
     fn count(&self) -> String {
         let Some(found) = self.found.as_ref() else { return String::new() };
         let (some, all) = (text::thousands(found.order.len()), text::thousands(found.entries.len()));
@@ -201,7 +201,7 @@ impl Picker {
     }
 }
 
-/// How many cells the columns of the list have.
+/// Columns of the list, in cells.
 struct Columns {
     kind: bool,
     name: usize,
@@ -238,7 +238,7 @@ impl Columns {
 const PICKER: Context = Context::line("picker");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "picker-down", Find, PICKER, ["Down", "Ctrl-n"], Some("choose"), |s, _| act::move_in_picker(s, 1), "To the next that fits";
     "picker-up", Find, PICKER, ["Up", "Ctrl-p"], Some("choose"), |s, _| act::move_in_picker(s, -1), "To the one before that fits";

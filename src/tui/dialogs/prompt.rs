@@ -1,4 +1,4 @@
-//! The prompt, with its tokens and ids as the model will read them.
+//! Prompt, with its tokens and ids as the model will read them.
 
 use crate::service::tracing::Reading;
 use crate::text;
@@ -14,28 +14,28 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-/// The prompt being edited.
+/// Dialog in which the prompt is edited.
 pub struct Prompt {
     input: Input,
-    /// It is a message, for the chat template.
+    /// True where the text is a message for the chat template.
     is_message: bool,
-    /// What was asked to be read last, and whether as a message.
+    /// Text that was last sent to be tokenized, and true where it was sent as a message.
     asked: Option<(String, bool)>,
-    /// The newest answer.
+    /// Newest answer.
     reading: Option<Result<Reading, String>>,
-    /// Whether it answers what was asked last.
+    /// True where the newest answer is that to the text sent last.
     is_read: bool,
-    /// It is to be traced as soon as it is read.
+    /// True where the prompt is to be traced as soon as it is tokenized.
     accepts: bool,
 }
 
-/// A token as it is shown, over its id.
+/// Token as the dialog shows it, over its id.
 struct Chip {
     token: String,
     id: String,
-    /// Its cells with the gap after it.
+    /// Width in cells, with the gap after it.
     width: u16,
-    /// It stands where a word is that is not in the vocabulary.
+    /// True where the token replaces a word that is not in the vocabulary.
     stands_in: bool,
 }
 
@@ -45,7 +45,7 @@ impl Prompt {
         Self { input: Input::new(text), is_message, asked: None, reading: None, is_read: false, accepts: false }
     }
 
-    /// What is to be read, where that was not asked yet, and whether it is a message.
+    /// Returns the text to be tokenized, where that was not asked yet, and true where it is a message.
     pub fn ask(&mut self) -> Option<(String, bool)> {
         let text = self.input.value();
         if self.asked.as_ref().is_some_and(|(asked, message)| asked == text && *message == self.is_message) {
@@ -57,13 +57,13 @@ impl Prompt {
         Some(wanted)
     }
 
-    /// Takes the answer. Whether it is to be traced at once.
+    /// Takes the answer; returns true where the prompt is to be traced at once.
     pub fn take(&mut self, reading: Result<Reading, String>) -> bool {
         (self.reading, self.is_read) = (Some(reading), true);
         std::mem::take(&mut self.accepts)
     }
 
-    /// Whether what is typed is read and can be accepted; else it will be once it is.
+    /// Returns true where the typed text is tokenized and can be accepted; else it will be accepted once it is.
     pub fn accept(&mut self) -> bool {
         self.accepts = !self.is_read;
         self.is_read
@@ -73,12 +73,12 @@ impl Prompt {
         self.reading.as_ref()?.as_ref().ok()
     }
 
-    /// Takes it as a message for the chat template, or as the prompt itself again.
+    /// Switches between a message for the chat template and the prompt itself.
     pub fn toggle_chat(&mut self) {
         self.is_message = !self.is_message;
     }
 
-    /// The prompt, where it can be traced, and the message that the chat template made it of.
+    /// Returns the prompt, where it can be traced, and the message that the chat template made it of.
     pub fn ready(&self) -> Option<(String, Option<String>)> {
         let reading = self.reading()?;
         let is_ready = reading.unknown.is_empty() && !self.input.value().trim().is_empty();
@@ -101,12 +101,12 @@ impl Prompt {
         }
     }
 
-    /// Edits the line; whether there was room for all of it.
+    /// Edits the line; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         line::edit(&mut self.input, edit)
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let width = screen.width.saturating_sub(4).min(108);
         let chips = self.chips(usize::from(width.saturating_sub(4)), look);
@@ -153,7 +153,7 @@ impl Prompt {
         Some(cursor)
     }
 
-    /// Tokens with their ids, in rows of at most `room` cells.
+    /// Returns the tokens with their ids, in rows of at most `room` cells.
     fn chips(&self, room: usize, look: &Look) -> Vec<Vec<Chip>> {
         let Some(reading) = self.reading() else { return Vec::new() };
         let mut rows: Vec<Vec<Chip>> = Vec::new();
@@ -198,7 +198,7 @@ impl Prompt {
     }
 }
 
-/// Where `word` stands in `text` as a word of its own, else where it stands at all.
+/// Returns the offset in `text` of `word` as a word of its own, else of its first occurrence.
 fn find_word(text: &str, word: &str) -> Option<usize> {
     let alone = |at: &usize| {
         let before = text[..*at].chars().next_back();
@@ -211,7 +211,7 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
 const PROMPT: Context = Context::line("prompt");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "prompt-trace", Prompt, PROMPT, ["Enter"], Some("trace"), |s, _| act::trace_prompt(s), "Trace this prompt";
     "prompt-nearest", Prompt, PROMPT, ["Tab"], Some("take the nearest word"), |s, _| act::take_nearest(s), "Replace the first unknown word by the nearest one";

@@ -1,4 +1,4 @@
-//! Supernodes that are proposed, to be accepted or refused one by one.
+//! Proposed supernodes, to be accepted or refused one by one.
 
 use crate::graph::Proposal;
 use crate::ids::NodeId;
@@ -13,28 +13,28 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// The proposals that are left.
+/// Dialog of the proposals that are left.
 #[derive(Default)]
 pub struct Proposals {
-    /// `None` while they are being looked for.
+    /// Proposals that are left; `None` while they are being searched.
     left: Option<Vec<Proposal>>,
     row: usize,
 }
 
 impl Proposals {
-    /// Takes what was found.
+    /// Takes the proposals that were found.
     pub fn take(&mut self, found: Vec<Proposal>) {
         self.left = Some(found);
         self.row = 0;
     }
 
-    /// Up and down the list.
+    /// Moves the cursor by `by` rows.
     pub fn move_by(&mut self, by: isize) {
         let last = self.left.as_ref().map_or(0, Vec::len).saturating_sub(1);
         self.row = self.row.saturating_add_signed(by).min(last);
     }
 
-    /// Takes the one under the cursor off the list.
+    /// Takes the proposal under the cursor off the list and returns its nodes.
     pub fn pop(&mut self) -> Option<Vec<NodeId>> {
         let left = self.left.as_mut()?;
         let proposal = (self.row < left.len()).then(|| left.remove(self.row))?;
@@ -42,7 +42,7 @@ impl Proposals {
         Some(proposal.members)
     }
 
-    /// Draws them.
+    /// Draws the proposals.
     fn draw(&self, circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
         let lines = self.left.as_ref().map_or(1, |left| left.len().max(1));
@@ -85,7 +85,7 @@ impl Proposals {
 const PROPOSALS: Context = Context::dialog("proposals");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "proposals-down", Edit, PROPOSALS, ["Down", "j"], Some("choose"), |s, _| act::move_in_proposals(s, 1), "To the next proposal";
     "proposals-up", Edit, PROPOSALS, ["Up", "k"], Some("choose"), |s, _| act::move_in_proposals(s, -1), "To the proposal before";

@@ -1,4 +1,4 @@
-//! A question that is answered in a line of text: a name, a label, numbers.
+//! Question that is answered in a line of text: a name, a label, numbers.
 
 use crate::graph::{Labelled, Thresholds};
 use crate::ids::{NodeId, Position as Place};
@@ -13,37 +13,37 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-/// What is asked.
+/// Kind of question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asks {
-    /// The name of a supernode of these nodes.
+    /// Name of a supernode of these nodes.
     Group(Vec<NodeId>),
-    /// Another name for the supernode of this index.
+    /// New name of the supernode of this index.
     Rename(usize),
-    /// A label for a feature or a node; none takes the present one away.
+    /// Label of a feature or a node; an empty one takes the present label away.
     Label(Labelled),
-    /// The thresholds, in numbers.
+    /// Thresholds, in numbers.
     Thresholds,
-    /// The name under which this filter is saved.
+    /// Name under which this filter is saved.
     FilterName(String),
-    /// What is done by the intervention of this index.
+    /// Action of the intervention of this index.
     Action(usize),
-    /// Where it is done.
+    /// Positions of the intervention of this index.
     Positions(usize),
-    /// The prompt whose features replace those at this position.
+    /// Prompt whose features replace those at this position.
     Swap(Place),
-    /// The prompt to compare with.
+    /// Prompt to compare with.
     Compare,
-    /// The supernode whose features replace those of the intervention of this index.
+    /// Supernode whose features replace those of the intervention of this index.
     SwapGroup(usize),
-    /// The layers that the direct mode writes into.
+    /// Layers that the direct mode writes into.
     Layers,
-    /// How continuations are drawn.
+    /// Sampling of continuations.
     Sampling,
 }
 
 impl Asks {
-    /// Whether it is about an intervention.
+    /// Returns true where the question is about an intervention.
     pub fn is_of_interventions(&self) -> bool {
         match self {
             Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds => false,
@@ -54,20 +54,20 @@ impl Asks {
     }
 }
 
-/// The question and what is typed so far.
+/// Dialog of a question and the text typed so far.
 pub struct Question {
-    /// What is asked.
+    /// Kind of question.
     pub asks: Asks,
     title: &'static str,
-    /// What the answer is about, harmless to a terminal.
+    /// Subject of the question, harmless to a terminal.
     about: String,
     input: Input,
-    /// What is wrong with the answer that was given.
+    /// Reason why the last answer was refused.
     complaint: Option<String>,
 }
 
 impl Question {
-    /// Asks, with an answer to start from.
+    /// Asks, starting from `answer`.
     pub fn new(asks: Asks, about: String, answer: String) -> Self {
         let title = match asks {
             Asks::Group(_) | Asks::Rename(_) => "name of the supernode",
@@ -84,23 +84,23 @@ impl Question {
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }
 
-    /// Edits the answer; whether there was room for all of it.
+    /// Edits the answer; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.complaint = None;
         line::edit(&mut self.input, edit)
     }
 
-    /// The answer as it stands.
+    /// Returns the answer as it stands.
     pub fn answer(&self) -> &str {
         self.input.value().trim()
     }
 
-    /// Says what is wrong with the answer.
+    /// Shows the reason why the answer is refused.
     pub fn complain(&mut self, why: String) {
         self.complaint = Some(why);
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let theme = &look.theme;
         let area = crate::tui::ui::open(screen, screen.width.saturating_sub(4).min(80), 5, self.title, look, buf);
@@ -121,7 +121,7 @@ impl Question {
 /// Reads thresholds: a node threshold, and behind it an edge threshold and a density where those are to change too.
 ///
 /// # Errors
-/// A sentence that says what is expected.
+/// Fails where the text is not one to three shares, with a sentence that says what is expected.
 pub fn read_thresholds(text: &str, now: Thresholds) -> Result<Thresholds, String> {
     let read = |word: &str| match word.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -141,7 +141,7 @@ pub fn read_thresholds(text: &str, now: Thresholds) -> Result<Thresholds, String
 const QUESTION: Context = Context::line("question");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "question-answer", Edit, QUESTION, ["Enter"], Some("take"), |s, _| act::answer(s), "Take this answer";
     "question-close", Edit, QUESTION, ["Esc"], Some("back"), |s, _| act::close_dialog(s), "Leave without an answer";

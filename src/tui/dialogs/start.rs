@@ -1,5 +1,4 @@
-//! The graphs that were open last and the models to choose from, and what happens to the model that was chosen: asked for,
-//! downloaded, loaded.
+//! Recent graphs and models to choose from, and the steps that open a model: question to the hub, download, loading.
 
 use crate::hub::{Bytes, Offer};
 use crate::job::Progress;
@@ -17,32 +16,32 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// What the dialog is at.
+/// Stage of the dialog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
-    /// Looking what there is.
+    /// Listing the recent graphs and the models.
     #[default]
     Listing,
-    /// The person chooses.
+    /// Waiting for the user's choice.
     Choosing,
-    /// May the hub be asked what it consists of?
+    /// Question whether the hub may be asked for the model's files.
     MayAsk,
-    /// It is being asked.
+    /// Asking the hub for the model's files.
     Asking,
-    /// May this be downloaded?
+    /// Question whether these files may be downloaded.
     MayDownload(Offer),
-    /// It is coming.
+    /// Downloading these files.
     Downloading(Offer),
-    /// It is being read.
+    /// Loading the model.
     Loading,
 }
 
-/// What there is to choose from: graphs first, then models.
+/// Dialog of the graphs and models to choose from, graphs first.
 #[derive(Default)]
 pub struct Start {
-    /// What the dialog is at.
+    /// Stage of the dialog.
     pub stage: Stage,
-    /// Why the last errand failed.
+    /// Reason why the last listing, download or loading failed.
     pub failure: Option<String>,
     graphs: Vec<RecentGraph>,
     choices: Vec<Choice>,
@@ -50,7 +49,7 @@ pub struct Start {
     at: usize,
 }
 
-/// A line of the list.
+/// Line of the list.
 enum Line<'a> {
     Heading(&'static str),
     Space,
@@ -58,18 +57,18 @@ enum Line<'a> {
     Model(&'a Choice),
 }
 
-/// Cells of the column of names.
+/// Width of the column of names, in cells.
 const NAME: usize = 18;
-/// Cells of the column of sizes.
+/// Width of the column of sizes, in cells.
 const SIZE: usize = 10;
 
 impl Start {
-    /// Whether an errand is under way that can be stopped.
+    /// Returns true where a job is under way that can be stopped.
     pub fn is_waiting(&self) -> bool {
         !matches!(self.stage, Stage::Choosing | Stage::MayAsk | Stage::MayDownload(_))
     }
 
-    /// Takes a list; what was chosen stays chosen.
+    /// Takes the graphs and models to list; the chosen line stays chosen.
     pub fn take(&mut self, graphs: Vec<RecentGraph>, choices: Vec<Choice>, server: String) {
         let same =
             |choice: &Choice, other: &Choice| (&choice.model, &choice.transcoder) == (&other.model, &other.transcoder);
@@ -81,23 +80,23 @@ impl Start {
         self.stage = Stage::Choosing;
     }
 
-    /// The model that the cursor is on.
+    /// Returns the model under the cursor.
     pub fn chosen(&self) -> Option<&Choice> {
         self.choices.get(self.at.checked_sub(self.graphs.len())?)
     }
 
-    /// The graph that the cursor is on.
+    /// Returns the graph under the cursor.
     pub fn chosen_graph(&self) -> Option<&RecentGraph> {
         self.graphs.get(self.at)
     }
 
-    /// Moves the cursor.
+    /// Moves the cursor by `by` lines.
     pub fn step(&mut self, by: isize) {
         let last = (self.graphs.len() + self.choices.len()).saturating_sub(1);
         self.at = self.at.saturating_add_signed(by).min(last);
     }
 
-    /// The list, and the index of the line that the cursor is on.
+    /// Returns the lines of the list, and the index of the line under the cursor.
     fn lines(&self) -> (Vec<Line<'_>>, usize) {
         let models = self.choices.iter().map(Line::Model);
         if self.graphs.is_empty() {
@@ -112,7 +111,7 @@ impl Start {
         (lines, self.at + headings)
     }
 
-    /// Draws the list and, over it, what is asked or waited for.
+    /// Draws the list and, over it, the question or the progress.
     fn draw(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let look = &state.look;
         let theme = &look.theme;
@@ -159,7 +158,7 @@ impl Start {
         None
     }
 
-    /// What is asked, or waited for, in lines; none while the person chooses.
+    /// Returns the lines of the question or of the progress; none while the user chooses.
     fn question(&self, progress: &Progress) -> Vec<String> {
         let Some(Choice { name, model, transcoder, here, .. }) = self.chosen() else { return Vec::new() };
         let called = if name.is_empty() { transcoder } else { name };
@@ -191,7 +190,7 @@ impl Start {
         }
     }
 
-    /// The share that has come, while something is coming.
+    /// Returns the share that is downloaded, during a download.
     fn bar(&self, progress: &Progress) -> Option<f64> {
         let share = progress.done as f64 / progress.total.max(1) as f64;
         matches!(self.stage, Stage::Downloading(_)).then_some(share)
@@ -220,7 +219,7 @@ fn model_row(choice: &Choice, row: Rect, look: &Look, buf: &mut Buffer) {
     buf.set_stringn(x, row.y, glyphs.fit(&glyphs.visible(&what), room(x)), room(x), theme.quiet);
 }
 
-/// A graph that was open: its file, its prompt, its model.
+/// Draws a recent graph: its file, its prompt, its model.
 fn graph_row(graph: &RecentGraph, row: Rect, look: &Look, buf: &mut Buffer) {
     let (theme, glyphs) = (&look.theme, &look.glyphs);
     const FILE: usize = NAME + 1 + SIZE;
@@ -235,7 +234,7 @@ fn graph_row(graph: &RecentGraph, row: Rect, look: &Look, buf: &mut Buffer) {
     // The model stands at the end where the prompt leaves room for it.
     let both = !model.is_empty() && x + 24 < model_x;
     let prompt_room = if both { usize::from(model_x - x - 2) } else { room(x) };
-    // A prompt tells itself apart by its end.
+    // Prompts differ most at their end, so that is the part to keep.
     let prompt = text::truncate_start(&prompt, prompt_room, glyphs.ellipsis);
     buf.set_stringn(x, row.y, prompt, prompt_room, theme.quiet);
     if both {
@@ -246,7 +245,7 @@ fn graph_row(graph: &RecentGraph, row: Rect, look: &Look, buf: &mut Buffer) {
 const START: Context = Context::dialog("start");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "model-down", Models, START, ["Down", "j"], Some("choose"), |s, _| act::step_model(s, 1), "To the next model";
     "model-up", Models, START, ["Up", "k"], Some("choose"), |s, _| act::step_model(s, -1), "To the model before";

@@ -1,4 +1,4 @@
-//! The question whether the program may be left though something is not saved.
+//! Question whether the program may be left though something is not saved.
 
 use super::ask;
 use crate::tui::app::State;
@@ -10,10 +10,10 @@ use crate::tui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// Leave though something is not saved?
+/// Question whether to leave though something is not saved.
 pub struct Unsaved;
 
-/// Draws the question over why sessions are not saved.
+/// Draws the question with the reasons why sessions are not saved.
 fn draw(unsaved: &[String], screen: Rect, look: &Look, buf: &mut Buffer) {
     let mut lines = vec!["What you did last is not saved, and is lost if you leave now.".to_owned(), String::new()];
     lines.extend(unsaved.iter().cloned());

@@ -1,4 +1,4 @@
-//! Long work on threads: one thread a kind of work, the newest request first.
+//! Long work on threads: one thread for each kind of work, the newest request first.
 
 use crate::job::{Job, Monitor, Progress};
 use crate::service::models::Models;
@@ -11,39 +11,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Is called from any thread when a result can be taken.
+/// Callback, called from any thread when a result can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// A change to the state, made on the thread of the screen.
+/// Change to the state, made on the thread of the screen.
 pub type Update<S> = Box<dyn FnOnce(&mut S)>;
 
-/// What jobs work with.
+/// Services that jobs work with.
 #[derive(Clone, Default)]
 pub struct Services {
-    /// Who traces and answers for the model; `None` where there is no model.
+    /// Tracer, which also answers for the model; `None` where there is no model.
     pub tracer: Option<Arc<dyn Tracer>>,
-    /// Who knows which models there are.
+    /// Source of models, which lists, loads and fetches them; `None` where there is none.
     pub models: Option<Arc<dyn Models>>,
-    /// The folder of what is the program's own, for the sessions of graphs without a file.
+    /// Data folder of the program, for the sessions of graphs without a file.
     pub data: Option<PathBuf>,
 }
 
 impl Services {
-    /// Asks the model for something.
+    /// Calls `ask` with the tracer and returns its result.
     ///
     /// # Errors
-    /// There is no model, or what it says of the failure.
+    /// Fails where there is no model, or with the text of the error that `ask` returns.
     pub fn ask<T>(&self, ask: impl FnOnce(&dyn Tracer) -> anyhow::Result<T>) -> Result<T, String> {
         let tracer = self.tracer.as_deref().ok_or("needs the model, which is not loaded")?;
         ask(tracer).map_err(|error| format!("{error:#}"))
     }
 }
 
-/// Tells a request from all others of the session.
+/// Id of a request, unique in the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
-/// A kind of work. At most one job of a kind runs at a time: a newer one stops it.
+/// Kind of work. At most one job of a kind runs at a time: a newer one stops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobKey {
     name: &'static str,
@@ -53,46 +53,46 @@ pub struct JobKey {
 }
 
 impl JobKey {
-    /// Work of which only the newest result counts. `name` is unique, and that of the thread.
+    /// Makes a key of work of which only the newest result counts. `name` is unique, and names the thread.
     pub const fn new(name: &'static str) -> Self {
         Self { name, answers_all: false, of_graph: false, writes: false }
     }
 
-    /// The same where every result counts, that of a job that was stopped for a newer one too.
+    /// Makes every result count, also that of a job that was stopped for a newer one.
     pub const fn answering_all(self) -> Self {
         Self { answers_all: true, ..self }
     }
 
-    /// The same where nothing counts any more once another graph is on the screen.
+    /// Makes the results stop counting once another graph is on the screen.
     pub const fn of_graph(self) -> Self {
         Self { of_graph: true, ..self }
     }
 
-    /// The same where what is being written is written to its end when the program is left.
+    /// Makes leaving the program wait until a running job has written to its end.
     pub const fn writing(self) -> Self {
         Self { writes: true, ..self }
     }
 }
 
-/// Hands on what there is of a result before all of it is there.
+/// Sender of parts of a result before the whole result is there.
 pub struct Teller<P> {
     newest: Arc<Mutex<Option<P>>>,
     wake: Wake,
 }
 
 impl<P> Teller<P> {
-    /// Tells this, in place of what was told before and not taken yet.
+    /// Sends `part`, in place of an earlier part that is not taken yet.
     pub fn tell(&self, part: P) {
         self.change(|newest| *newest = Some(part));
     }
 
-    /// Changes what was told and not taken yet.
+    /// Changes the part that was sent and is not taken yet.
     pub fn change(&self, change: impl FnOnce(&mut Option<P>)) {
         change(&mut lock(&self.newest));
         (self.wake)();
     }
 
-    /// Takes back what was told and not taken yet.
+    /// Removes the part that was sent and is not taken yet.
     pub fn take_back(&self) {
         *lock(&self.newest) = None;
     }
@@ -102,10 +102,10 @@ type Work<T, P> = Box<dyn FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, S
 type Told<S, P> = Rc<dyn Fn(&mut S, P)>;
 type Apply<S, T> = Box<dyn FnOnce(&mut S, Result<T, String>)>;
 
-/// A job of any kind of result.
+/// Job with any type of result.
 trait AnyJob<S> {
     fn start(&mut self, name: &'static str, services: Services, wake: &Wake);
-    /// Ends it before it began.
+    /// Ends the job before it began.
     fn refuse(&mut self);
     fn told(&mut self) -> Option<Update<S>>;
     fn result(&mut self) -> Option<Update<S>>;
@@ -117,7 +117,7 @@ trait AnyJob<S> {
 struct Typed<S, T, P> {
     work: Option<Work<T, P>>,
     job: Option<Job<Result<T, String>>>,
-    /// Why there is no job.
+    /// Reason why there is no job.
     failed: Option<String>,
     newest: Arc<Mutex<Option<P>>>,
     told: Told<S, P>,
@@ -175,19 +175,19 @@ impl<S: 'static, T: Send + 'static, P: Send + 'static> AnyJob<S> for Typed<S, T,
 struct Request<S> {
     id: RequestId,
     job: Box<dyn AnyJob<S>>,
-    /// Whether somebody waits for its result still.
+    /// True while the request's result is waited for.
     counts: bool,
 }
 
-/// The jobs of a kind.
+/// Jobs of one kind.
 struct Lane<S> {
     key: JobKey,
     running: Option<Request<S>>,
-    /// Waits for what runs to end.
+    /// Request that waits for the running one to end.
     next: Option<Request<S>>,
-    /// Those that ended before they began.
+    /// Requests that ended before they began.
     refused: VecDeque<Request<S>>,
-    /// How far a job was when it was looked at last.
+    /// Progress of the running job, as last read by [`Jobs::look_at_progress`].
     seen: Option<(RequestId, Progress)>,
 }
 
@@ -196,7 +196,7 @@ impl<S> Lane<S> {
         Self { key, running: None, next: None, refused: VecDeque::new(), seen: None }
     }
 
-    /// The request whose result is waited for.
+    /// Returns the request whose result is waited for.
     fn awaited(&self) -> Option<RequestId> {
         self.next.as_ref().or(self.running.as_ref().filter(|request| request.counts)).map(|request| request.id)
     }
@@ -235,10 +235,10 @@ impl<S> Lane<S> {
     }
 }
 
-/// All jobs of a screen whose state is an `S`. A job begins at the next [`Jobs::start`]; what comes of it is taken by
-/// [`Jobs::told`] and [`Jobs::result`] and applied to the state.
+/// All jobs of a screen whose state is an `S`. A job begins at the next [`Jobs::start`]; its parts and its result are
+/// taken by [`Jobs::told`] and [`Jobs::result`] and applied to the state.
 pub struct Jobs<S> {
-    /// What jobs work with that are submitted from now on.
+    /// Services for the jobs that start from now on.
     pub services: Services,
     wake: Wake,
     lanes: Vec<Lane<S>>,
@@ -246,24 +246,24 @@ pub struct Jobs<S> {
 }
 
 impl<S: 'static> Jobs<S> {
-    /// No job yet. `wake` is called when a result can be taken.
+    /// Returns an empty set of jobs. `wake` is called when a result can be taken.
     pub fn new(services: Services, wake: Wake) -> Self {
         Self { services, wake, lanes: Vec::new(), requests: 0 }
     }
 
-    /// The id of a request that is about to be submitted.
+    /// Returns a new id, for a request that is about to be submitted.
     pub fn next_request(&mut self) -> RequestId {
         self.requests += 1;
         RequestId(self.requests)
     }
 
-    /// How many requests there were.
+    /// Returns the number of requests so far.
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Submits `work`, in place of older work of this key. Its result is given to `apply` where nobody said meanwhile that
-    /// it counts no more.
+    /// Submits `work`, in place of older work of this key. Its result is given to `apply`, unless the job was forgotten
+    /// meanwhile.
     pub fn submit<T: Send + 'static>(
         &mut self,
         key: JobKey,
@@ -275,7 +275,7 @@ impl<S: 'static> Jobs<S> {
         self.submit_telling(id, key, work, |_, ()| {}, apply);
     }
 
-    /// The same for work that tells what it has on the way, each part of which is given to `told`.
+    /// Submits `work` that sends parts of its result on the way, each of which is given to `told`.
     pub fn submit_telling<T: Send + 'static, P: Send + 'static>(
         &mut self,
         id: RequestId,
@@ -315,14 +315,14 @@ impl<S: 'static> Jobs<S> {
         self.lanes.iter().find(|lane| lane.key.name == key.name)
     }
 
-    /// Stops the work of a key. Its result, or that it was stopped, still counts.
+    /// Stops the work of a key. Its result still counts, or the error that it was stopped.
     pub fn stop(&mut self, key: JobKey) {
         let lane = self.lane(key);
         lane.refuse_next();
         lane.stop_running();
     }
 
-    /// Stops the work on one request. Its result, or that it was stopped, still counts.
+    /// Stops the work on one request. Its result still counts, or the error that it was stopped.
     pub fn stop_request(&mut self, id: RequestId) {
         let is_it = |request: &Request<S>| request.id == id;
         for lane in &mut self.lanes {
@@ -335,27 +335,27 @@ impl<S: 'static> Jobs<S> {
         }
     }
 
-    /// Stops the work of a key, whose result does not count any more.
+    /// Stops the work of a key and drops its result.
     pub fn forget(&mut self, key: JobKey) {
         self.lane(key).forget();
     }
 
-    /// Stops all work for the graph that is on the screen, whose results do not count any more.
+    /// Stops all work for the graph on the screen and drops its results.
     pub fn forget_graph(&mut self) {
         self.lanes.iter_mut().filter(|lane| lane.key.of_graph).for_each(Lane::forget);
     }
 
-    /// Whether a result of this key is waited for.
+    /// Returns true where a result of this key is waited for.
     pub fn is_waiting(&self, key: JobKey) -> bool {
         self.find(key).is_some_and(|lane| lane.awaited().is_some())
     }
 
-    /// Whether nothing runs, and nothing waits to run or to be taken.
+    /// Returns true where no job runs or waits to run, and no result waits to be taken.
     pub fn is_idle(&self) -> bool {
         self.lanes.iter().all(Lane::is_idle)
     }
 
-    /// Looks how far the jobs are.
+    /// Reads the progress of all running jobs.
     pub fn look_at_progress(&mut self) {
         for lane in &mut self.lanes {
             let running = lane.running.as_ref().filter(|request| request.counts);
@@ -363,35 +363,35 @@ impl<S: 'static> Jobs<S> {
         }
     }
 
-    /// How far the job of a key is whose result is waited for, as it was looked at last; `None` where it has not begun.
+    /// Returns the progress, as last read, of the awaited job of a key; `None` where the job has not begun.
     pub fn progress(&self, key: JobKey) -> Option<&Progress> {
         let lane = self.find(key)?;
         lane.seen.as_ref().filter(|(id, _)| Some(*id) == lane.awaited()).map(|(_, progress)| progress)
     }
 
-    /// How far the job of a request is, as it was looked at last.
+    /// Returns the progress, as last read, of the job of a request.
     pub fn progress_of(&self, id: RequestId) -> Option<&Progress> {
         let mut seen = self.lanes.iter().filter_map(|lane| lane.seen.as_ref());
         seen.find(|(of, _)| *of == id).map(|(_, progress)| progress)
     }
 
-    /// How many kinds of work there have been; each has a lane, by which its results are taken.
+    /// Returns the number of kinds of work so far; each has a lane, by which its results are taken.
     pub fn n_lanes(&self) -> usize {
         self.lanes.len()
     }
 
-    /// What the running job of a lane told since this was taken last.
+    /// Takes the newest part that the running job of a lane sent.
     pub fn told(&mut self, lane: usize) -> Option<Update<S>> {
         self.lanes[lane].running.as_mut().filter(|request| request.counts)?.job.told()
     }
 
-    /// The next result of a lane, once.
+    /// Takes the next result of a lane.
     pub fn result(&mut self, lane: usize) -> Option<Update<S>> {
         self.lanes[lane].result()
     }
 
-    /// Starts what waits, where nothing of its key runs any more. Two of a key never run side by side: a key that is held
-    /// down would otherwise start one after the other.
+    /// Starts the waiting request of each lane where no job runs any more. Two jobs of a key never run side by side:
+    /// holding down a key would otherwise start one after the other.
     pub fn start(&mut self) {
         for lane in self.lanes.iter_mut().filter(|lane| lane.running.is_none()) {
             if let Some(mut request) = lane.next.take() {
@@ -401,7 +401,7 @@ impl<S: 'static> Jobs<S> {
         }
     }
 
-    /// Waits, no longer than `limit` each, for the end of jobs that write.
+    /// Waits for the end of jobs that write, no longer than `limit` each.
     pub fn finish_writing(&self, limit: Duration) {
         for lane in self.lanes.iter().filter(|lane| lane.key.writes) {
             if let Some(request) = &lane.running {
@@ -411,9 +411,9 @@ impl<S: 'static> Jobs<S> {
     }
 }
 
-/// Lets go of a value on a thread of its own: to free a graph of millions of edges takes longer than a frame may.
+/// Drops a value on a thread of its own: to free a graph of millions of edges takes longer than a frame may.
 pub fn discard<T: Send + 'static>(value: T) {
-    // Where there is no thread to be had, it is freed here.
+    // Where no thread can be started, the value is dropped here.
     _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(value));
 }
 
@@ -431,7 +431,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
-    /// Everything that was applied, in order.
+    /// Parts and results that were applied, in order.
     type Log = Vec<String>;
 
     const NEWEST: JobKey = JobKey::new("newest").of_graph();
@@ -441,7 +441,7 @@ mod tests {
         Jobs::new(Services::default(), Arc::new(|| {}))
     }
 
-    /// Submits work that ends when it is told to, or when it is stopped where `hears`.
+    /// Submits work that ends when a message is sent or, where `hears`, when the job is stopped.
     fn submit(jobs: &mut Jobs<Log>, key: JobKey, name: &'static str, hears: bool) -> (RequestId, Sender<()>) {
         let (end, ends) = channel();
         let id = jobs.next_request();
@@ -464,7 +464,7 @@ mod tests {
         (id, end)
     }
 
-    /// Runs jobs until something is so, at most until nothing is left to be done.
+    /// Runs jobs until `is_so` holds, at most until no job is left.
     fn run_until(jobs: &mut Jobs<Log>, is_so: impl Fn(&Jobs<Log>, &Log) -> bool) -> Log {
         let mut log = Log::new();
         while !is_so(jobs, &log) && !jobs.is_idle() {

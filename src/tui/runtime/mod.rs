@@ -1,4 +1,4 @@
-//! What runs the screen: threads for long work, and the savers of sessions.
+//! Background work of the screen: threads for long work, and the savers of sessions.
 
 pub mod jobs;
 pub mod sessions;

@@ -1,4 +1,4 @@
-//! Who saves the sessions of the circuits, and what could not be saved.
+//! Savers of the circuits' sessions, and the reports of sessions that could not be saved.
 
 use crate::session::{Saver, SessionFile};
 use crate::tui::runtime::jobs::{RequestId, Wake};
@@ -8,40 +8,40 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What has come of the sessions once the program is left.
+/// Outcome of saving the sessions once the program is left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// Why sessions are not saved.
+    /// Reasons why sessions are not saved.
     pub unsaved: Vec<String>,
-    /// Where sessions lie that are not where they belong.
+    /// Paths of sessions that were saved elsewhere than where they belong.
     pub elsewhere: Vec<PathBuf>,
 }
 
-/// What has come of saving, to be taken note of.
+/// Report of the savers.
 pub enum Saving {
-    /// Something that the person has to be told.
+    /// Message for the user.
     Notice(String),
-    /// Why sessions are not saved; empty where all are again.
+    /// Reasons why sessions are not saved; empty once all are saved again.
     Unsaved(Vec<String>),
-    /// Everything was saved that could be.
+    /// End of [`Sessions::save_all`]: every save was tried.
     Tried,
 }
 
-/// The savers of all graphs.
+/// Savers of all graphs.
 pub struct Sessions {
     wake: Wake,
-    /// By the id of the graph.
+    /// Savers by the id of their graph.
     savers: BTreeMap<RequestId, Saver>,
-    /// Those of graphs that are gone, and whether what was left then was tried to be saved.
+    /// Savers of closed graphs, each with a receiver that is disconnected once the last save was tried.
     parting: Vec<(Saver, Receiver<()>)>,
-    /// Those that save before the program is left.
+    /// Receivers of the saves before the program is left.
     leaving: Option<Vec<Receiver<()>>>,
-    /// What was told of what is not saved.
+    /// Reasons that were last reported as [`Saving::Unsaved`].
     told: Vec<String>,
 }
 
 impl Sessions {
-    /// No saver yet. `wake` is called when something has come of saving.
+    /// Returns an empty set of savers. `wake` is called when there is a report.
     pub fn new(wake: Wake) -> Self {
         Self { wake, savers: BTreeMap::new(), parting: Vec::new(), leaving: None, told: Vec::new() }
     }
@@ -49,7 +49,7 @@ impl Sessions {
     /// Saves the session of a graph into `file` from now on.
     ///
     /// # Errors
-    /// Why that is not possible.
+    /// Fails where the saver cannot be started.
     pub fn begin(&mut self, graph: RequestId, file: SessionFile) -> Result<(), String> {
         let wake = Arc::clone(&self.wake);
         let saver = Saver::start(file, move || wake());
@@ -58,12 +58,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// The saver of a graph.
+    /// Returns the saver of a graph.
     pub fn of(&self, graph: RequestId) -> Option<&Saver> {
         self.savers.get(&graph)
     }
 
-    /// Lets go of a graph's saver once it has saved what is left.
+    /// Drops a graph's saver once it has saved what is left.
     pub fn part(&mut self, graph: RequestId) {
         if let Some(saver) = self.savers.remove(&graph) {
             let tried = saver.flush();
@@ -71,17 +71,17 @@ impl Sessions {
         }
     }
 
-    /// Disconnected once what is left of graphs that are gone was tried to be saved.
+    /// Returns receivers that are disconnected once the last saves of closed graphs were tried.
     pub fn parted(&self) -> Vec<Receiver<()>> {
         self.parting.iter().map(|(_, tried)| tried.clone()).collect()
     }
 
-    /// Has everything saved now; an answer tells when that was tried.
+    /// Saves all sessions; [`Saving::Tried`] reports the end.
     pub fn save_all(&mut self) {
         self.leaving = Some(self.flush());
     }
 
-    /// Has everything saved now, and waits until it is, but no longer than `limit`.
+    /// Saves all sessions and waits for the end, no longer than `limit`.
     pub fn flush_within(&self, limit: Duration) {
         let end = Instant::now() + limit;
         for tried in self.flush() {
@@ -94,7 +94,7 @@ impl Sessions {
         self.savers.values().chain(self.parting.iter().map(|(saver, _)| saver)).map(Saver::flush).collect()
     }
 
-    /// What has come of saving since this was asked last.
+    /// Takes the reports since the last call.
     pub fn news(&mut self) -> Vec<Saving> {
         let all = || self.savers.values().chain(self.parting.iter().map(|(saver, _)| saver));
         let mut news: Vec<Saving> = all().filter_map(Saver::notice).map(Saving::Notice).collect();
@@ -110,12 +110,12 @@ impl Sessions {
         news
     }
 
-    /// Whether nothing was asked for that is still to come.
+    /// Returns true where no [`Self::save_all`] is under way.
     pub fn is_idle(&self) -> bool {
         self.leaving.is_none()
     }
 
-    /// Saves what is left a last time.
+    /// Saves all sessions a last time, and returns the outcome.
     pub fn close(&mut self) -> Closing {
         let mut closing = Closing::default();
         let savers = std::mem::take(&mut self.savers).into_values();

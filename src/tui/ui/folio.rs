@@ -1,4 +1,4 @@
-//! Lines of a dialog that are more than fit, and what they are made of.
+//! Scrolled lines of a dialog, and the pieces that they are made of.
 
 use super::wrap;
 use crate::text;
@@ -10,10 +10,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Pieces of text, one after the other.
+/// Line of a dialog: pieces of text, one after the other.
 pub type Line = Vec<(String, Style)>;
 
-/// Cells of the bar of what is done.
+/// Cells of the progress bar.
 const BAR: usize = 16;
 
 /// Draws the lines from `from` on.
@@ -27,29 +27,29 @@ pub fn draw(lines: &[Line], from: usize, area: Rect, look: &Look, buf: &mut Buff
     }
 }
 
-/// A text in as many lines as it takes.
+/// Wraps a text into lines of at most `room` cells.
 pub fn wrapped(text: &str, room: usize, style: Style) -> Vec<Line> {
     wrap(text, room.max(1)).into_iter().map(|line| vec![(line, style)]).collect()
 }
 
-/// A text at the left of a column, cut off where it is too long.
+/// Pads a text on the right to `room` cells; cuts it off where it is too long.
 pub fn left(text: &str, room: usize, look: &Look) -> String {
     let text = look.glyphs.fit(text, room);
     let rest = room.saturating_sub(text::width(&text));
     text + &" ".repeat(rest)
 }
 
-/// A text at the right of a column.
+/// Pads a text on the left to `room` cells.
 pub fn right(text: &str, room: usize) -> String {
     " ".repeat(room.saturating_sub(text::width(text))) + text
 }
 
-/// A signed number at the right of a column.
+/// Formats a signed number, padded on the left to `room` cells.
 pub fn number(value: f64, room: usize, look: &Look) -> (String, Style) {
     (right(&text::weight(value as f32), room), look.theme.sign(value as f32))
 }
 
-/// What is being worked on, how far that is, and what stops it.
+/// Builds the progress line of a check: its phase, its share done, and the key that stops it.
 pub fn progress(state: &State) -> Line {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let progress = state.jobs.progress(CHECK).cloned().unwrap_or_default();

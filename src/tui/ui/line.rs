@@ -1,4 +1,4 @@
-//! A line of text that is being edited.
+//! Line of text that is being edited.
 
 use crate::text;
 use crate::tui::theme::Look;
@@ -8,15 +8,15 @@ use ratatui::style::{Modifier, Style};
 use std::ops::Range;
 use tui_input::{Input, InputRequest};
 
-/// So many characters have room in a line: more than anyone reads there, and what a frame has time for.
+/// Greatest number of characters in a line: more than anyone reads there, and as many as a frame has time for.
 pub const LONGEST: usize = 10_000;
 
-/// What is done to a text that is being written.
+/// Edit of a text that is being written.
 #[derive(Clone, Debug)]
 pub enum TextEdit {
-    /// One key's.
+    /// Edit by one key.
     Request(InputRequest),
-    /// A text is put in at the cursor.
+    /// Text put in at the cursor.
     Insert(String),
 }
 
@@ -26,7 +26,7 @@ impl From<InputRequest> for TextEdit {
     }
 }
 
-/// Edits a line. Whether there was room for all that is put in.
+/// Edits a line. Returns true where there was room for all of a text that is put in.
 pub fn edit(input: &mut Input, edit: &TextEdit) -> bool {
     let text = match edit {
         TextEdit::Request(InputRequest::InsertChar(c)) => &c.to_string(),
@@ -44,19 +44,19 @@ pub fn edit(input: &mut Input, edit: &TextEdit) -> bool {
     end == text.len()
 }
 
-/// Puts a text in at the cursor, which is behind it then.
+/// Puts a text in at the cursor, and the cursor behind it.
 pub fn insert(input: &mut Input, text: &str) {
     let (before, after) = split_at(input.value(), input.cursor());
     let (cursor, value) = (input.cursor() + text.chars().count(), format!("{before}{text}{after}"));
     *input = Input::new(value).with_cursor(cursor);
 }
 
-/// The first characters of a text, and the others.
+/// Splits a text behind its first `chars` characters.
 pub fn split_at(text: &str, chars: usize) -> (&str, &str) {
     text.split_at(text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at))
 }
 
-/// Draws a line into the first line of `area`, scrolled so that its cursor is seen; gives where that is.
+/// Draws `input` into the first line of `area`, scrolled so that its cursor is seen; returns the cursor's position.
 pub fn render(input: &Input, area: Rect, style: Style, look: &Look, buf: &mut Buffer) -> Position {
     let room = usize::from(area.width.saturating_sub(1));
     let scroll = scroll(input, room, look);
@@ -64,7 +64,7 @@ pub fn render(input: &Input, area: Rect, style: Style, look: &Look, buf: &mut Bu
     Position { x: area.x + (before(input, input.cursor(), look) - scroll) as u16, y: area.y }
 }
 
-/// Styles the part of a drawn line that stands at these bytes, and at least one cell.
+/// Styles the part of a drawn line that stands at these bytes, at least one cell.
 pub fn mark(input: &Input, area: Rect, bytes: Range<usize>, style: Style, look: &Look, buf: &mut Buffer) {
     let room = usize::from(area.width.saturating_sub(1));
     let scroll = scroll(input, room, look);
@@ -75,17 +75,17 @@ pub fn mark(input: &Input, area: Rect, bytes: Range<usize>, style: Style, look: 
     buf.set_style(part.intersection(area), style.add_modifier(Modifier::UNDERLINED));
 }
 
-/// The cells of the first characters.
+/// Returns the width of the first `chars` characters in cells.
 fn before(input: &Input, chars: usize, look: &Look) -> usize {
     input.value().chars().take(chars).map(|c| typed_width(c, look)).sum()
 }
 
-/// By how many cells a line is scrolled in `room`.
+/// Returns the number of cells by which a line is scrolled in `room`.
 fn scroll(input: &Input, room: usize, look: &Look) -> usize {
     before(input, input.cursor(), look).saturating_sub(room)
 }
 
-/// A character of the line. Spaces stay spaces there.
+/// Returns a character as the line shows it. Spaces stay spaces.
 fn typed(c: char, look: &Look) -> String {
     if c == ' ' { c.to_string() } else { look.glyphs.visible(&c.to_string()) }
 }
@@ -94,7 +94,7 @@ fn typed_width(c: char, look: &Look) -> usize {
     if matches!(c, ' '..='~') { 1 } else { text::width(&typed(c, look)) }
 }
 
-/// The cells `scroll..scroll + room` of the line.
+/// Returns the cells `scroll..scroll + room` of the line.
 fn clip(value: &str, scroll: usize, room: usize, look: &Look) -> String {
     let mut out = String::new();
     let mut x = 0;

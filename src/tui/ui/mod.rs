@@ -1,4 +1,4 @@
-//! What views are made of.
+//! Parts that views are made of.
 
 pub mod folio;
 pub mod line;
@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-/// Clears a box in the middle of `screen` and frames it; gives what is within.
+/// Clears a box in the middle of `screen` and frames it; returns the area within.
 pub fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &mut Buffer) -> Rect {
     let area = Rect {
         x: screen.x + screen.width.saturating_sub(width) / 2,
@@ -25,7 +25,7 @@ pub fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf
     frame(area, title, true, look, buf)
 }
 
-/// Half of a wide character that a box cuts through must not stay.
+/// Clears a wide character that the left edge of a box cuts through: its half must not stay.
 pub fn free_left_edge(area: Rect, buf: &mut Buffer) {
     if area.x > 0 {
         for y in area.top()..area.bottom() {

@@ -2,7 +2,7 @@
 
 use crate::text;
 
-/// Lines of at most `room` cells, broken between words where that is possible.
+/// Breaks a text into lines of at most `room` cells, between words where that is possible.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -21,7 +21,7 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// A word in pieces that fit.
+/// Breaks a word into pieces of at most `room` cells.
 fn pieces(word: &str, room: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for c in word.chars() {

@@ -1,4 +1,5 @@
-//! Two graphs beside each other on the whole screen: first which, then what they share and where they differ.
+//! Comparison of two graphs on the whole screen: first the choice of the other graph, then what both share and where
+//! they differ.
 
 mod split;
 
@@ -20,49 +21,49 @@ use ratatui::widgets::{Clear, Widget};
 use split::Table;
 use std::sync::Arc;
 
-/// How far a comparison is.
+/// Stage of a comparison.
 #[derive(Default)]
 pub enum Stage {
-    /// The other graph is being chosen.
+    /// Choice of the other graph.
     #[default]
     Choose,
-    /// That graph is being traced or opened, by this request.
+    /// Tracing or opening of the other graph, by this request.
     Wait(RequestId),
-    /// The two are being laid over each other.
+    /// Overlay of the two graphs being computed.
     Lay,
-    /// They are shown.
+    /// Overlay on the screen.
     Shown(Box<Laid>),
-    /// Why there is nothing to show.
+    /// Reason why there is nothing to show.
     Failed(String),
 }
 
-/// Two graphs that were laid over each other, with what their nodes are called.
+/// Overlay of two graphs, with the names of their nodes.
 pub struct Laid {
-    /// What was found.
+    /// Comparison of the two graphs.
     pub comparison: Arc<Comparison>,
-    /// What their nodes are called.
+    /// Names of the nodes of either graph.
     pub names: [Names; 2],
 }
 
-/// The comparison of the graph on the screen with another.
+/// Comparison of the graph on the screen with another.
 #[derive(Default)]
 pub struct Compare {
-    /// How far it is.
+    /// Stage of the comparison.
     pub stage: Stage,
-    /// The id of the other graph, once that is there.
+    /// Id of the other graph, once it is there.
     pub other: Option<RequestId>,
-    /// Which of the two Enter leads to: 0 is the one on the screen.
+    /// Index of the graph that Enter leads to: 0 is the one on the screen.
     pub side: usize,
-    /// Only what stands so is listed; `None` for everything.
+    /// Difference to which the list is limited; `None` for all nodes.
     pub only: Option<Difference>,
     row: usize,
 }
 
-/// Lines of the edges below the list, at most.
+/// Greatest number of lines of the edges below the list.
 const EDGES: u16 = 12;
 
 impl Compare {
-    /// Takes what was found.
+    /// Takes the comparison, or the reason why it failed.
     pub fn take(&mut self, result: Result<Arc<Comparison>, String>) {
         self.row = 0;
         self.stage = match result {
@@ -81,42 +82,42 @@ impl Compare {
         }
     }
 
-    /// Whether it shows nodes of the graph on the screen, or is about to.
+    /// Returns true where the dialog shows nodes of the graph on the screen, or is about to.
     fn holds_nodes(&self) -> bool {
         matches!(self.stage, Stage::Lay | Stage::Shown(_))
     }
 
-    /// The listed nodes.
+    /// Returns the listed nodes.
     fn rows(&self) -> Vec<usize> {
         let Some(Laid { comparison, .. }) = self.laid() else { return Vec::new() };
         let stands = |node: &usize| self.only.is_none_or(|only| comparison.differences[*node] == only);
         comparison.listed.iter().copied().filter(stands).collect()
     }
 
-    /// The node under the cursor.
+    /// Returns the node under the cursor.
     pub fn chosen(&self) -> Option<usize> {
         self.rows().get(self.row).copied()
     }
 
-    /// The row under the cursor, in the list of what can be chosen.
+    /// Returns the index of the row under the cursor, in the list of the graphs to choose from.
     pub fn row(&self) -> usize {
         self.row
     }
 
-    /// Moves the cursor; `n_choices` is how many graphs there are to choose from.
+    /// Moves the cursor by `by` rows; `n_choices` is the number of graphs to choose from.
     pub fn move_by(&mut self, by: isize, n_choices: usize) {
         let n = if matches!(self.stage, Stage::Choose) { n_choices } else { self.rows().len() };
         self.row = self.row.saturating_add_signed(by).min(n.saturating_sub(1));
     }
 
-    /// Lists only what stands in the next way.
+    /// Limits the list to the next difference, or to none.
     pub fn turn_kind(&mut self) {
         let at = self.only.and_then(|only| Difference::ALL.iter().position(|it| *it == only));
         self.only = Difference::ALL.get(at.map_or(0, |at| at + 1)).copied();
         self.row = 0;
     }
 
-    /// Draws it.
+    /// Draws the dialog.
     fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
         let (look, screen) = (&state.look, view::dialog_room(state.size));
         match &self.stage {
@@ -199,7 +200,7 @@ impl Compare {
 const COMPARE: Context = Context::dialog("compare");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| act::move_in_compare(s, 1), "To the next row";
     "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| act::move_in_compare(s, -1), "To the row before";

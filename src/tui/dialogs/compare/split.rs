@@ -14,7 +14,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Modifier;
 use std::sync::Arc;
 
-/// What is shown of two graphs.
+/// View of two graphs.
 pub(super) struct Table<'a> {
     pub laid: &'a Laid,
     pub circuits: [Option<&'a Circuit>; 2],
@@ -27,13 +27,13 @@ impl Table<'_> {
         &self.laid.comparison
     }
 
-    /// A token's text; nothing where the graph has no such column.
+    /// Returns a token's text; an empty one where the graph has no such column.
     fn token(&self, column: usize, graph: usize) -> String {
         let position = self.comparison().columns[column][graph];
         position.map_or_else(String::new, |position| self.laid.names[graph].token(position, &self.look.glyphs))
     }
 
-    /// The tokens of one prompt below those of the other, from where the chosen column is seen.
+    /// Draws the tokens of one prompt below those of the other, scrolled so that the chosen column is seen.
     pub fn tokens(&self, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
         let theme = &self.look.theme;
         let columns = self.comparison().columns.len();
@@ -61,7 +61,7 @@ impl Table<'_> {
         }
     }
 
-    /// How many stand in each way, and which are listed.
+    /// Draws the number of nodes of each difference, and marks the listed one.
     pub fn kinds(&self, only: Option<Difference>, area: Rect, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
         let all = (None, "all".to_owned(), self.comparison().listed.len(), theme.text);
@@ -104,7 +104,7 @@ impl Table<'_> {
         }
     }
 
-    /// A node as one of the graphs has it, and its value at the end.
+    /// Draws a node as one of the graphs has it, and its value at the end.
     fn cell(&self, node: usize, graph: usize, area: Rect, buf: &mut Buffer) {
         let Some(name) = self.name_in(node, graph) else { return };
         let value = self.comparison().value(node, graph).map_or_else(String::new, |value| format!("{value:.3}"));
@@ -119,10 +119,10 @@ impl Table<'_> {
         buf.set_stringn(at, area.y, value, usize::from(area.right() - at), self.look.theme.text);
     }
 
-    /// What a graph calls a node.
+    /// Returns a graph's name of a node.
     fn name_in(&self, node: usize, graph: usize) -> Option<Called> {
         let id = self.comparison().node(node, graph)?;
-        // It may have grown since, and its nodes have other ids then.
+        // The graph may have grown since, and its nodes have other ids then.
         let there = self.circuits[graph]
             .filter(|circuit| Arc::ptr_eq(&circuit.traced.document.graph, &self.comparison().graphs[graph]));
         let label = there.and_then(|circuit| circuit.label(id)).map(|(label, _)| label);
@@ -130,7 +130,7 @@ impl Table<'_> {
         Some(self.laid.names[graph].called(id, label, &self.look.glyphs))
     }
 
-    /// The edges of a node in either graph: what flows in, and out.
+    /// Draws the edges of a node in either graph, in and out.
     pub fn edges(&self, node: usize, area: Rect, buf: &mut Buffer) {
         let columns: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).spacing(3).areas(area);
         for (column, (title, out)) in columns.into_iter().zip([("flows in", false), ("flows out", true)]) {
@@ -152,7 +152,7 @@ impl Table<'_> {
         }
     }
 
-    /// The other end of an edge, and its share of what flows into its target, in either graph.
+    /// Draws the other end of an edge, and its share of what flows into its target, in either graph.
     fn edge(&self, edge: &Compared, area: Rect, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
         let graph = usize::from(self.comparison().node(edge.other, 0).is_none());

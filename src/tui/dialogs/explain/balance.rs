@@ -1,4 +1,4 @@
-//! What drives and restrains one feature, on one side and on the other.
+//! Effects on one feature: those that drive it on one side, those that restrain it on the other.
 
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::{FeatureAt, Labelled};
@@ -13,7 +13,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use std::collections::HashMap;
 
-/// What drives and restrains one feature.
+/// View of the effects that drive and restrain one feature.
 pub(super) struct About<'a> {
     pub why: &'a Why,
     pub called: &'a Called<'a>,
@@ -62,7 +62,7 @@ impl About<'_> {
     }
 }
 
-/// A row: what it is, where, its number, and a figure at its end.
+/// Draws a row: a source's name, its place, its number, and a figure at the end.
 pub(super) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look: &Look, buf: &mut Buffer) {
     const FIGURE: usize = 8;
     let room = usize::from(row.width).saturating_sub(FIGURE + 1);
@@ -75,7 +75,7 @@ pub(super) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look
     buf.set_stringn(at, row.y, figure, usize::from(row.right().saturating_sub(at)), style);
 }
 
-/// Who knows what sources are called. They need not be in the graph.
+/// Names of sources, which need not be in the graph.
 pub(super) struct Called<'a> {
     pub circuit: &'a Circuit,
     pub names: &'a HashMap<Feature, String>,
@@ -83,7 +83,7 @@ pub(super) struct Called<'a> {
 }
 
 impl Called<'_> {
-    /// What a source is called.
+    /// Returns the name of a source.
     pub fn name(&self, source: Source) -> Named {
         let glyphs = &self.look.glyphs;
         let at = |place: Place| format!("@{}", self.circuit.token_at(place, glyphs));

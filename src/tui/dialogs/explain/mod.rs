@@ -1,4 +1,4 @@
-//! Why features fire or do not: those that came close, and what drives and restrains the chosen one.
+//! Reasons why features fire or do not: those that came close, and the effects that drive and restrain the chosen one.
 
 mod balance;
 
@@ -24,26 +24,26 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use std::collections::HashMap;
 use tui_input::Input;
 
-/// What a line that is being written is for.
+/// Purpose of the line that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputMode {
-    /// Another prompt, in which features fire.
+    /// Another prompt: the list shows features that fire on it.
     Prompt,
-    /// A feature at a position.
+    /// Feature at a position.
     Feature,
 }
 
-/// Features, and what is known of the chosen one.
+/// Dialog of features that came close, and of the effects on the chosen one.
 pub struct Reasons {
-    /// Whether an answer is waited for.
+    /// True while an answer is waited for.
     waits: bool,
-    /// Whether a list is waited for.
+    /// True while a list is waited for.
     lists: bool,
-    /// What is listed.
+    /// Search of the list.
     pub search: Search,
-    /// Where the selected node is.
+    /// Position of the selected node.
     place: Place,
-    /// The feature that was named or selected: it stands above the list, firing or not.
+    /// Feature that was named or selected: it stands above the list, firing or not.
     named: Option<FeatureAt>,
     listed: Vec<Inactive>,
     why: Option<Why>,
@@ -54,11 +54,11 @@ pub struct Reasons {
     input: Input,
 }
 
-/// From this width on the chosen feature stands beside the list.
+/// Least width at which the chosen feature stands beside the list.
 const BESIDE: u16 = 100;
 
 impl Reasons {
-    /// About what does not fire at `place`, and about the feature that is selected there.
+    /// Lists features that do not fire at `place`, below the feature that is selected there.
     pub fn new(place: Place, selected: Option<FeatureAt>) -> Self {
         Self {
             waits: false,
@@ -76,14 +76,15 @@ impl Reasons {
         }
     }
 
-    /// Something is asked. Whether a list has to be asked for with it: one that is still waited for would not come.
+    /// Waits for an answer. Returns true where a list has to be asked for with it: one that is still awaited would not
+    /// come.
     pub fn asked(&mut self, lists: bool) -> bool {
         (self.waits, self.failure) = (true, None);
         self.lists |= lists;
         self.lists
     }
 
-    /// Takes the answer.
+    /// Takes the answer, or the reason why it failed.
     pub fn take(&mut self, result: Result<ExplainReply, String>) {
         (self.waits, self.lists) = (false, false);
         match result {
@@ -99,12 +100,12 @@ impl Reasons {
         }
     }
 
-    /// Lists at the selected node's position, or at all.
+    /// Switches between the features at the selected node's position and those at all positions.
     pub fn turn_position(&mut self) {
         self.search.position = if self.search.position.is_none() { Some(self.place) } else { None };
     }
 
-    /// All rows: the one that was named, then the list.
+    /// Returns all rows, with their margins: the feature that was named, then the list.
     fn rows(&self) -> impl Iterator<Item = (FeatureAt, Option<f32>)> + '_ {
         let named = self.named.map(|at| {
             let margin = self.why.as_ref().filter(|why| why.margin.at == at).map(|why| why.margin.margin);
@@ -114,17 +115,17 @@ impl Reasons {
         named.into_iter().chain(listed)
     }
 
-    /// The feature that stands above the list.
+    /// Returns the feature that stands above the list.
     pub fn named(&self) -> Option<FeatureAt> {
         self.named
     }
 
-    /// The feature under the cursor.
+    /// Returns the feature under the cursor.
     pub fn chosen(&self) -> Option<FeatureAt> {
         self.rows().nth(self.row).map(|(at, _)| at)
     }
 
-    /// Moves the cursor; whether it is on another row then.
+    /// Moves the cursor; returns true where it is on another row then.
     pub fn move_by(&mut self, by: isize) -> bool {
         let last = self.rows().count().saturating_sub(1);
         let before = self.row;
@@ -132,7 +133,7 @@ impl Reasons {
         before != self.row
     }
 
-    /// Begins a line.
+    /// Begins to write a line.
     pub fn write(&mut self, mode: InputMode) {
         self.input_mode = Some(mode);
         self.failure = None;
@@ -145,7 +146,7 @@ impl Reasons {
         self.input = Input::new(now.unwrap_or_default());
     }
 
-    /// Edits the line; whether there was room for all of it.
+    /// Edits the line; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         if self.input_mode.is_some() {
             self.failure = None;
@@ -153,7 +154,8 @@ impl Reasons {
         self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
-    /// Takes what is written; whether it asks for a list, and nothing where it asks for nothing.
+    /// Takes the written line; returns true where it asks for a list, false for a feature, `None` where it asks for
+    /// nothing.
     pub fn take_line(&mut self) -> Option<bool> {
         let text = self.input.value().trim().to_owned();
         match self.input_mode? {
@@ -175,13 +177,13 @@ impl Reasons {
         }
     }
 
-    /// Leaves the line without asking; whether there was one.
+    /// Leaves the line without asking; returns true where a line was being written.
     pub fn leave_line(&mut self) -> bool {
         self.failure = None;
         self.input_mode.take().is_some()
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, circuit: &Circuit, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let look = &state.look;
         let (width, height) = (screen.width.saturating_sub(2).min(150), screen.height.min(40));
@@ -220,7 +222,7 @@ impl Reasons {
         cursor
     }
 
-    /// What is listed, or being written.
+    /// Draws the search, or the line being written.
     fn head(&self, circuit: &Circuit, area: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
         let room = usize::from(area.width);
@@ -266,7 +268,7 @@ const EXPLAIN: Context = Context::dialog("explain");
 const EXPLAIN_LINE: Context = Context::line("explain line");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| act::move_in_why(s, 1), "To the next feature";
     "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| act::move_in_why(s, -1), "To the feature before";

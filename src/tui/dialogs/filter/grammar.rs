@@ -1,9 +1,9 @@
-//! The grammar of filters, in lines that fit.
+//! Grammar of filters, wrapped.
 
 use crate::graph::query::{FIELDS, grammar};
 use crate::tui::ui::wrap;
 
-/// The grammar in lines of at most `room` cells. A term's explanation goes on under its own beginning.
+/// Returns the grammar in lines of at most `room` cells. A term's explanation goes on under its own beginning.
 pub(in crate::tui) fn lines(room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for line in grammar().lines() {

@@ -1,4 +1,4 @@
-//! The filter being written: completed, counted, and told what is wrong with it.
+//! Filter being written, with its completions, the count of its matches, and its errors.
 
 pub(in crate::tui) mod grammar;
 
@@ -16,39 +16,39 @@ use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
 use tui_input::Input;
 
-/// How many completions are offered.
+/// Number of completions that are offered.
 const OFFERED: usize = 10;
 
-/// The line of the dialog at which its list begins.
+/// Line of the dialog at which its list begins.
 const LIST: u16 = 3;
 
-/// Cells of a line within a dialog of this size.
+/// Returns the cells of a line within a dialog of this size.
 fn text_room(dialog: Rect) -> usize {
     usize::from(dialog.width.saturating_sub(4)).max(1)
 }
 
-/// The filter being written.
+/// Dialog in which a filter is written.
 pub struct FilterPrompt {
-    /// Whether what does not match will be hidden; else it stands back.
+    /// True where the filter will hide all that does not match; false where it will dim it.
     pub hides: bool,
     input: Input,
-    /// What was read last, and where the cursor was.
+    /// Text that was parsed last, and the cursor's position then.
     read: Option<(String, usize)>,
     wrong: Option<QueryError>,
     completions: Vec<Completion>,
     row: usize,
-    /// Whether what matches is being counted.
+    /// True while the matches are being counted.
     counting: bool,
-    /// Nodes, edges and undecided nodes.
+    /// Numbers of nodes, edges and undecided nodes.
     counted: Option<[usize; 3]>,
-    /// How far back in the history.
+    /// Number of steps back in the history.
     recalled: usize,
-    /// The first line of the grammar that is seen, where that stands in the place of the completions.
+    /// First visible line of the grammar, where that stands in the place of the completions.
     grammar: Option<usize>,
 }
 
 impl FilterPrompt {
-    /// Goes on from `text`.
+    /// Starts from `text`.
     pub fn new(text: String, hides: bool) -> Self {
         let input = Input::new(text);
         let (read, wrong, completions) = (None, None, Vec::new());
@@ -56,19 +56,19 @@ impl FilterPrompt {
         Self { hides, input, read, wrong, completions, row: 0, counting, counted, recalled: 0, grammar }
     }
 
-    /// Edits the text; whether there was room for all of it.
+    /// Edits the text; returns true where there was room for all of `edit`.
     fn edit_line(&mut self, edit: &TextEdit) -> bool {
         self.recalled = 0;
         line::edit(&mut self.input, edit)
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         self.input.value().trim()
     }
 
-    /// Reads the text where it changed; gives the query where there is one of which the matches are to be counted. `named`
-    /// are the filters that were saved, `known` gives the texts that a field has in the graph.
+    /// Reads the text where it changed; returns its query where the matches are to be counted. `named` are the saved
+    /// filters, `known` gives the texts that a field has in the graph.
     pub fn read(
         &mut self,
         named: &BTreeMap<String, String>,
@@ -101,19 +101,19 @@ impl FilterPrompt {
         query.ok()
     }
 
-    /// Takes the count of what matches, where that is still asked for.
+    /// Takes the counts of the matches, where they are still awaited.
     pub fn take(&mut self, matches: &Matches) {
         if self.counting {
             self.counted = Some([matches.n_nodes, matches.n_edges, matches.undecided_nodes]);
         }
     }
 
-    /// Shows the grammar in the place of the completions, or those again.
+    /// Switches between the grammar and the completions.
     pub fn toggle_grammar(&mut self) {
         self.grammar = if self.grammar.is_some() { None } else { Some(0) };
     }
 
-    /// Up and down the completions, or the grammar, which is drawn on `screen`.
+    /// Moves by `by` completions, or lines of the grammar, which is drawn on `screen`.
     pub fn move_by(&mut self, by: isize, screen: Rect) {
         if let Some(from) = &mut self.grammar {
             let area = Self::area(screen, true);
@@ -135,7 +135,7 @@ impl FilterPrompt {
         self.input = Input::new(completed).with_cursor(cursor);
     }
 
-    /// Back and forth in what was typed before.
+    /// Goes `by` steps back in the filters that were typed before.
     pub fn recall(&mut self, history: &[String], by: isize) {
         let back = self.recalled.saturating_add_signed(by).min(history.len());
         let text = if back == 0 { String::new() } else { history[history.len() - back].clone() };
@@ -143,14 +143,14 @@ impl FilterPrompt {
         self.recalled = back;
     }
 
-    /// The room that it takes of `screen`, frame included; the grammar wants all that it can have.
+    /// Returns the dialog's area of `screen`, frame included; the grammar wants all that it can have.
     fn area(screen: Rect, with_grammar: bool) -> Rect {
         let width = screen.width.saturating_sub(4).min(100);
         let lines = if with_grammar { grammar::lines(text_room(Rect { width, ..screen })).len() } else { OFFERED + 1 };
         Rect { width, height: (lines as u16 + 2 + LIST).min(screen.height), ..screen }
     }
 
-    /// Draws it; gives where the cursor is.
+    /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let (theme, glyphs) = (&look.theme, &look.glyphs);
         let Rect { width, height, .. } = Self::area(screen, self.grammar.is_some());
@@ -205,7 +205,7 @@ impl FilterPrompt {
 const FILTER: Context = Context::line("filter");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "filter-apply", Prune, FILTER, ["Enter"], Some("apply"), |s, _| act::apply_filter(s), "Apply this filter; an empty one is none";
     "filter-complete", Prune, FILTER, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";

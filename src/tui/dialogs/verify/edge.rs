@@ -1,4 +1,4 @@
-//! An edge: its source is ablated in every mode.
+//! Check of an edge: its source is ablated in every mode.
 
 use crate::tui::circuit::Circuit;
 use crate::tui::theme::Look;

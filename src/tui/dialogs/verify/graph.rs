@@ -1,5 +1,5 @@
-//! A graph: whether influence foretells effects, what the transcoders make of the model, and how far the local
-//! replacement model answers as the model does.
+//! Check of a graph: correlation of influence and effects, transcoders in place of the MLPs, and perturbations of the
+//! local replacement model.
 
 use crate::tui::circuit::Circuit;
 use crate::tui::theme::Look;
@@ -9,7 +9,7 @@ use crate::verify::{Correlation, Effect, GraphAnswer, Predictor, told};
 /// Cells of a number.
 const NUMBER: usize = 10;
 
-/// Cells of what stands before numbers.
+/// Cells of a row's name.
 const NAME: usize = 32;
 
 pub(super) fn lines(circuit: &Circuit, found: &GraphAnswer, width: usize, look: &Look) -> Vec<Line> {
@@ -19,14 +19,14 @@ pub(super) fn lines(circuit: &Circuit, found: &GraphAnswer, width: usize, look: 
     lines
 }
 
-/// A title, and what was measured, in sentences.
+/// Builds the head of a section: a title, and what was measured, in sentences.
 fn section(title: &str, says: &str, width: usize, look: &Look) -> Vec<Line> {
     let mut lines = vec![vec![(title.to_owned(), look.theme.strong)]];
     lines.extend(folio::wrapped(says, width, look.theme.quiet));
     lines
 }
 
-/// A line of a table.
+/// Formats a row of a table.
 fn row(name: &str, numbers: &[String]) -> String {
     format!("  {name}{}", numbers.iter().map(|number| right(number, NUMBER)).collect::<String>())
 }

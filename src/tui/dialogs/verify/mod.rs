@@ -1,4 +1,4 @@
-//! Whether the graph is true: an edge, a subgraph, or all of it, against what the model does.
+//! Verification of the graph against the model: of an edge, a subgraph, or all of it.
 
 mod edge;
 mod graph;
@@ -22,22 +22,23 @@ use crate::verify::{Answer, Pairs, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-/// The largest dialog.
+/// Largest size of the dialog.
 const LARGEST: (u16, u16) = (132, 38);
 
-/// An edge takes less, so that more of the graph stays in sight; and as much from edge to edge, where that suffices.
+/// Size for an edge: smaller, so that more of the graph stays in sight; the same from edge to edge, where that
+/// suffices.
 const OF_EDGE: (u16, u16) = (104, 19);
 
-/// Lines of the head: what can be checked, what is, and an empty one.
+/// Lines of the head: the checks, the subject of the chosen one, and an empty line.
 const HEAD: u16 = 3;
 
-/// What the dialog holds below its head.
+/// Content of the dialog below its head.
 enum Body<'a> {
     Lines(Vec<Line>),
     Pairs(&'a Pairs),
 }
 
-/// The checks of the graph, which the circuit keeps.
+/// Dialog of the checks of the graph, which the circuit keeps.
 pub struct Verify;
 
 /// Draws the dialog.
@@ -59,7 +60,7 @@ fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     }
 }
 
-/// How large the dialog is, and what it holds.
+/// Returns the size of the dialog and its content.
 fn layout<'a>(state: &State, circuit: &'a Circuit, screen: Rect) -> (u16, u16, Body<'a>) {
     let is_of_edge = circuit.verification.view == View::Edge;
     let width = screen.width.saturating_sub(4).min(if is_of_edge { OF_EDGE.0 } else { LARGEST.0 });
@@ -75,7 +76,7 @@ fn below(area: Rect) -> Rect {
     Rect { y: area.y.saturating_add(HEAD), height: area.height.saturating_sub(HEAD), ..area }
 }
 
-/// The last pair that can be chosen, or the last line that can stand on top.
+/// Returns the last pair that can be chosen, or the last line that can stand on top.
 pub(in crate::tui) fn last_row(state: &State) -> usize {
     let Some(circuit) = &state.circuit else { return 0 };
     let (width, height, body) = layout(state, circuit, dialog_room(state.size));
@@ -86,7 +87,7 @@ pub(in crate::tui) fn last_row(state: &State) -> usize {
     }
 }
 
-/// The pairs that are shown.
+/// Returns the pairs on the screen.
 pub(in crate::tui) fn pairs(circuit: &Circuit) -> Option<&Pairs> {
     match circuit.verification.shown() {
         Shown::Known(Some(Answer::Subgraph(pairs)), _) => Some(pairs),
@@ -94,7 +95,7 @@ pub(in crate::tui) fn pairs(circuit: &Circuit) -> Option<&Pairs> {
     }
 }
 
-/// What can be checked, and what is.
+/// Builds the head: the checks, and the subject of the chosen one.
 fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
     let (theme, glyphs, truth) = (&state.look.theme, &state.look.glyphs, &circuit.verification);
     let mut tabs = Line::new();
@@ -128,7 +129,7 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
     vec![tabs, vec![(about, theme.text)], Line::new()]
 }
 
-/// Which features are meant, in words.
+/// Describes the features that are ablated.
 fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
     if sources.iter().any(|id| circuit.is_pinned(*id)) {
         format!("{} pinned", text::counted(sources.len(), "feature"))
@@ -139,7 +140,7 @@ fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
     }
 }
 
-/// What is found, or said in place of that.
+/// Builds the result of the check, or the message in its place.
 fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
     let (look, width) = (&state.look, usize::from(width));
     let (answer, waits) = match circuit.verification.shown() {
@@ -165,7 +166,7 @@ fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
     Body::Lines(lines)
 }
 
-/// What a reader must know before believing a prediction.
+/// Returns the caveat that a reader must know before believing a prediction.
 fn caveat(circuit: &Circuit) -> Option<&'static str> {
     let document = &circuit.traced.document;
     match document.origin.extent {
@@ -182,7 +183,7 @@ fn caveat(circuit: &Circuit) -> Option<&'static str> {
 const VERIFY: Context = Context::dialog("verify");
 
 commands! {
-    /// Its keys.
+    /// Commands of the dialog.
     pub const BINDINGS;
     "verify-down", Test, VERIFY, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "To the next pair, or a line further";
     "verify-up", Test, VERIFY, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "To the pair before, or a line back";

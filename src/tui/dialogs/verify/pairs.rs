@@ -1,4 +1,4 @@
-//! A subgraph: its features ablated one by one, as a table and as a scatter plot.
+//! Check of a subgraph: its features ablated one by one, as a table and as a scatter plot.
 
 use super::caveat;
 use super::scatter::{self, Set};
@@ -12,10 +12,10 @@ use ratatui::layout::{Constraint, Layout, Rect};
 /// Cells of a number.
 const NUMBER: usize = 10;
 
-/// From this width on the plot stands beside the table.
+/// Least width at which the plot stands beside the table.
 const BESIDE: u16 = 108;
 
-/// Its share of that.
+/// Width of the plot beside the table, in percent.
 const PLOT: u16 = 40;
 
 pub(super) fn render(circuit: &Circuit, found: &Pairs, area: Rect, look: &Look, buf: &mut Buffer) {

@@ -1,4 +1,4 @@
-//! Points over two axes of one scale, and the line on which both are equal.
+//! Scatter plot of points over two axes of one scale, with the line on which both are equal.
 
 use crate::text;
 use crate::text::glyph::Charset;
@@ -10,26 +10,26 @@ use ratatui::style::Style;
 /// Dots of a Braille cell, by column and line.
 const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
-/// The share of its span that a scale goes on at either end.
+/// Share of its span by which a scale extends at either end.
 const MARGIN: f64 = 0.04;
 
 /// Points of one kind.
 pub(super) struct Set {
-    /// What they are.
+    /// Name of the points.
     pub name: &'static str,
-    /// What marks their cells; dots where it is `None`.
+    /// Mark of their cells; dots where it is `None`.
     pub sign: Option<char>,
     pub style: Style,
-    /// Where they lie; those that are not finite are left out.
+    /// Coordinates; points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
 }
 
-/// What stands in a cell.
+/// Content of a cell.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     /// Dots of the line on which both axes are equal.
     equal: u8,
-    /// Dots of points, and whose they are.
+    /// Dots of points, and the index of their set.
     dots: u8,
     of: usize,
     /// The last set that marks the cell by its sign.
@@ -38,7 +38,7 @@ struct Cell {
 
 /// Draws the points over `axes`, across and up.
 pub(super) fn draw(axes: [&str; 2], sets: &[Set], area: Rect, look: &Look, buf: &mut Buffer) {
-    // A line above and two below it for what the axes and the marks are, and one column for the axis.
+    // A line above and two below the plot for the names of the axes and the marks, and one column for the axis.
     if area.width < 20 || area.height < 6 {
         return;
     }
@@ -76,12 +76,12 @@ pub(super) fn draw(axes: [&str; 2], sets: &[Set], area: Rect, look: &Look, buf: 
     }
 }
 
-/// The sign of a point where it has none of its own.
+/// Returns the sign of a point that has none of its own.
 fn dot(look: &Look) -> char {
     if look.glyphs.charset == Charset::Ascii { '.' } else { '·' }
 }
 
-/// Where both axes begin and end.
+/// Returns the ends of both axes.
 fn scale(sets: &[Set]) -> (f64, f64) {
     let all = sets.iter().flat_map(|set| &set.points).flat_map(|(x, y)| [*x, *y]).filter(|value| value.is_finite());
     let (low, high) = all.fold((0.0f64, 0.0f64), |(low, high), value| (low.min(value), high.max(value)));
@@ -89,7 +89,7 @@ fn scale(sets: &[Set]) -> (f64, f64) {
     (low - MARGIN * span, high + MARGIN * span)
 }
 
-/// What stands in each cell of the plot, line by line from the top.
+/// Returns the cells of the plot, line by line from the top.
 fn cells(sets: &[Set], (low, high): (f64, f64), plot: Rect, charset: Charset) -> Vec<Cell> {
     let fine = if charset == Charset::Braille { (2, 4) } else { (1, 1) };
     let (width, height) = (usize::from(plot.width), usize::from(plot.height));
