@@ -227,7 +227,7 @@ impl Circuit {
         self.called(node, glyphs).short()
     }
 
-    /// Returns the source of a node's label.
+    /// Returns the subject of a node's label.
     pub fn labelled(&self, node: NodeId) -> Labelled {
         Labelled::of(node, self.node(node))
     }
@@ -337,8 +337,7 @@ impl Circuit {
         }
     }
 
-    /// Shows the kept nodes that pass the filter. Where the selected node is no longer kept, the nearest kept one is
-    /// selected.
+    /// Shows the kept nodes that pass the filter. Where the selected node is not among them, the nearest one is selected.
     pub fn show(&mut self, glyphs: &Glyphs) {
         let was: Option<Place> = self.layout.place(self.selected());
         self.show_from(was, glyphs);
