@@ -337,7 +337,7 @@ impl Circuit {
         }
     }
 
-    /// Shows the kept nodes that pass the filter. Where the selected node is not among them, the nearest one is selected.
+    /// Shows the kept nodes that pass the filter. Where the selected node does not, the nearest that does is selected.
     pub fn show(&mut self, glyphs: &Glyphs) {
         let was: Option<Place> = self.layout.place(self.selected());
         self.show_from(was, glyphs);
