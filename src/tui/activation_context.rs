@@ -1,4 +1,4 @@
-//! A run of tokens in one line, each tinted by how strongly a feature fires on it, the strongest in the middle.
+//! Line of tokens, each tinted by a feature's activation on it, the strongest in the middle.
 
 use crate::features::Example;
 use crate::service::library::Feature;

@@ -27,7 +27,7 @@ pub enum Pane {
     Connections,
     /// Description of the selected node.
     Detail,
-    /// The circuit of a node, unrolled.
+    /// Tree of a node's circuit, unrolled.
     Tree,
     /// Drawing of the pinned nodes.
     Subgraph,
@@ -171,9 +171,9 @@ pub struct State {
     pub filter_history: Vec<String>,
     /// The graphs that are open and not on the screen.
     pub tabs: Tabs,
-    /// The file that the graph on the screen is, or was to be, opened from, where it was one of several.
+    /// File that the graph on the screen is, or was to be, opened from, where several were given.
     pub file: Option<PathBuf>,
-    /// Whether sessions are read and saved.
+    /// True where sessions are read and saved.
     pub remembers: bool,
     /// Keys that wait for a session that is being read.
     pub held: Vec<Key>,

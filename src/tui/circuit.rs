@@ -60,7 +60,7 @@ pub struct Circuit {
     pub listing: Listing,
     /// Row under the cursor in the list of `side`.
     pub row: usize,
-    /// The circuit of a node, unrolled.
+    /// Tree of a node's circuit, unrolled.
     pub tree: Tree,
     /// Subgraph of the pinned nodes as it was last weighed.
     pub subgraph: Arc<Subgraph>,
@@ -415,7 +415,7 @@ impl Circuit {
         mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
     }
 
-    /// As [`Circuit::show`], where the selected node stood at `was`.
+    /// Shows the nodes as [`Circuit::show`] does, where the selected node stood at `was`.
     fn show_from(&mut self, was: Option<Place>, glyphs: &Glyphs) {
         self.traced.kept = match &self.marks.filter {
             Some(filter) => filter.shown(&self.pruned),

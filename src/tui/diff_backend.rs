@@ -225,7 +225,7 @@ impl<W: Write> Backend for DiffBackend<W> {
             ClearType::CurrentLine => "\x1b[m\x1b[2K",
             ClearType::UntilNewLine => "\x1b[m\x1b[K",
         });
-        // Whoever had the screen before may have shown or hidden the cursor.
+        // The program before may have shown or hidden the cursor.
         self.cursor_shown = None;
         self.cursor = None;
         Ok(())

@@ -37,11 +37,11 @@ pub enum Event {
 /// Request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// To end, as this signal would end the program.
+    /// Request to end, as this signal would end the program.
     End(i32),
-    /// To suspend.
+    /// Request to suspend.
     Suspend,
-    /// To go on after having been stopped.
+    /// Request to go on after having been stopped.
     Continue,
 }
 

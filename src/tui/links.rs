@@ -66,7 +66,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Creates the link of an edge for the node on the other end of `side`.
+    /// Creates the link of an edge as `side` of a node lists it.
     pub fn new(graph: &AttributionGraph, edge: Edge, side: Side) -> Self {
         let total = graph.input_total(edge.target);
         let share = if total > 0.0 { f64::from(edge.weight.abs()) / total } else { 0.0 };

@@ -113,8 +113,8 @@ pub fn run(
         "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
     )?;
     terminal::take_mouse(options.mouse)?;
-    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that answer
-    // late or never hold nothing up.
+    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that
+    // answer late or never hold nothing up.
     let asked = asks && terminal::ask_background()?;
     let drawn = asked.then(Instant::now);
     event::read_terminal(event_sender)?;
@@ -139,7 +139,7 @@ pub fn run(
 struct Sources {
     events: Receiver<Event>,
     signals: Receiver<Signal>,
-    /// A message for each result of a job.
+    /// Wakes by jobs that have results.
     wakes: Receiver<()>,
 }
 

@@ -26,8 +26,8 @@ enum Exported {
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let origin = &circuit.traced.document.origin;
-    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
-    // itself.
+    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported
+    // onto itself.
     let file = state.files.get(&state.graph_id).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })

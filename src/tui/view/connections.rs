@@ -19,7 +19,7 @@ const FOR_TWO: u16 = 14;
 /// Least lines with which all three lists do.
 const FOR_THREE: u16 = 30;
 
-/// Cells of an edge's weight and of its share, with the gap before either, and of an activation that interventions move.
+/// Cells of an edge's weight and of its share, with the gap before either, and of an activation under interventions.
 const WEIGHT: usize = 9;
 const SHARE: usize = 7;
 const MOVED: usize = 12;
