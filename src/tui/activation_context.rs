@@ -1,4 +1,4 @@
-//! A run of tokens in one line, each tinted by how strongly a feature fires on it, the strongest in the middle.
+//! Line of tokens, each tinted by a feature's activation on it, the strongest in the middle.
 
 use crate::features::Example;
 use crate::service::library::Feature;
@@ -9,31 +9,31 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthChar;
 
-/// A context, or a prompt.
+/// Tokens of a context or of a prompt, with a feature's activations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActivationContext {
-    /// Texts of its tokens, and how strongly the feature fires on each.
+    /// Texts of the pieces, each with the feature's activation.
     pieces: Vec<(String, f32)>,
-    /// What stands between two of them where they bring no spaces along.
+    /// Separator of two pieces that bring no spaces along.
     spacer: &'static str,
-    /// The one that stands in the middle.
+    /// Index of the piece that stands in the middle.
     peak: usize,
-    /// The activation of the deepest tint.
+    /// Activation of the deepest tint.
     most: f32,
-    /// The feature.
+    /// The feature; `None` in a prompt.
     pub feature: Option<Feature>,
 }
 
-/// A character on the screen with the marks that belong to it.
+/// Character on the screen with the marks that belong to it.
 struct Cell {
     symbol: String,
     wide: usize,
-    /// The piece that it is of; `None` between two.
+    /// Index of the piece that the character is of; `None` between two.
     piece: Option<usize>,
 }
 
 impl ActivationContext {
-    /// The strip of a context; `None` where that is empty.
+    /// Returns the strip of a context; `None` where the context is empty.
     pub fn of(example: &Example, spacer: &'static str, most: f32, feature: Option<Feature>) -> Option<Self> {
         let strongest = example.strongest()?;
         let pieces = example.pieces();
@@ -42,32 +42,33 @@ impl ActivationContext {
         Some(Self { pieces, spacer, peak, most, feature })
     }
 
-    /// The strip of tokens with their activations, around the token `peak`; `None` where there is no such token.
+    /// Returns the strip of tokens with their activations, around the token `peak`; `None` where there is no such
+    /// token.
     pub fn of_tokens(pieces: Vec<(String, f32)>, spacer: &'static str, peak: usize, most: f32) -> Option<Self> {
         (peak < pieces.len()).then_some(Self { pieces, spacer, peak, most, feature: None })
     }
 
-    /// The activation of the deepest tint.
+    /// Returns the activation of the deepest tint.
     pub fn most(&self) -> f32 {
         self.most
     }
 
-    /// How strongly the feature fires on the token in the middle.
+    /// Returns the feature's activation on the token in the middle.
     pub fn activation(&self) -> f32 {
         self.pieces[self.peak].1
     }
 
-    /// The same as a share of the deepest tint's activation.
+    /// Returns the middle token's activation as a share of the deepest tint's.
     pub fn share(&self) -> f32 {
         self.share_of(self.peak)
     }
 
-    /// Its text.
+    /// Returns the text of all pieces.
     pub fn text(&self) -> String {
         self.pieces.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(self.spacer)
     }
 
-    /// Whether a text stands in it, whatever the case.
+    /// Returns true where the text contains `wanted`, whatever the case.
     pub fn has(&self, wanted: &str) -> bool {
         self.text().to_lowercase().contains(&wanted.to_lowercase())
     }
@@ -77,7 +78,7 @@ impl ActivationContext {
         if self.most > 0.0 && activation > 0.0 { (activation / self.most).min(1.0) } else { 0.0 }
     }
 
-    /// What stands on the screen, cell by cell. Where there is no colour, strong tokens stand in brackets.
+    /// Returns the strip cell by cell. Where there is no colour, strong tokens stand in brackets.
     fn cells(&self, look: &Look) -> Vec<Cell> {
         let mut cells: Vec<Cell> = Vec::new();
         for (piece, (text, _)) in self.pieces.iter().enumerate() {
@@ -98,8 +99,8 @@ impl ActivationContext {
         cells
     }
 
-    /// Draws it into a line: the strongest token in the middle, all of it `shift` cells further to the left. Where that
-    /// takes the strongest token out of view, it is held at the edge. Where `wanted` stands is marked.
+    /// Draws the strip into a line: the strongest token in the middle, everything `shift` cells further to the left.
+    /// Where that takes the strongest token out of view, it is held at the edge. Occurrences of `wanted` are marked.
     pub fn draw(&self, area: Rect, shift: isize, wanted: &str, look: &Look, buf: &mut Buffer) {
         let room = usize::from(area.width) as isize;
         if room < 4 || area.height == 0 {
@@ -174,10 +175,10 @@ impl ActivationContext {
     }
 }
 
-/// From this share on a token stands in brackets where there is no colour.
+/// Share of the deepest tint from which on a token stands in brackets where there is no colour.
 const BRACKETED: f32 = 0.6;
 
-/// Which cells belong to a place where `wanted` stands, whatever the case.
+/// Marks the cells, `[cells]`, that belong to an occurrence of `wanted`, whatever the case.
 fn found(cells: &[Cell], wanted: &str) -> Vec<bool> {
     let mut found = vec![false; cells.len()];
     let wanted: Vec<String> = wanted.chars().map(|c| c.to_lowercase().collect()).collect();
@@ -193,8 +194,8 @@ fn found(cells: &[Cell], wanted: &str) -> Vec<bool> {
     found
 }
 
-/// A bar for each number, as high as its share of the largest; what is not 0 has some height. Where there are more than
-/// fit into `room`, the largest of neighbours stands for them.
+/// Draws a bar for each number, as high as its share of the largest; any number but 0 has some height. Where there are
+/// more numbers than fit into `room`, the largest of neighbours stands for them.
 pub fn sparkline(numbers: &[f32], room: usize, look: &Look) -> String {
     let (bars, room) = (look.glyphs.sparks, room.max(1));
     let largest = numbers.iter().copied().fold(0.0, f32::max);

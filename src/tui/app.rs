@@ -1,4 +1,4 @@
-//! What the screen shows: all of its state.
+//! State of the full-screen program.
 
 use crate::job::Progress;
 use crate::tui::act::ThresholdsAtHand;
@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The panes that can have the focus, in the order in which Tab visits them.
+/// Panes that can have the focus, in the order in which Tab visits them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
     /// The link graph.
@@ -25,22 +25,22 @@ pub enum Pane {
     Graph,
     /// The list of connections.
     Connections,
-    /// What the selected node is.
+    /// Description of the selected node.
     Detail,
-    /// The circuit of a node, unrolled.
+    /// Tree of a node's circuit, unrolled.
     Tree,
-    /// What is pinned.
+    /// Drawing of the pinned nodes.
     Subgraph,
-    /// What the selected feature fires on.
+    /// Activations and contexts of the selected feature.
     Feature,
 }
 
 impl Pane {
-    /// All of them.
+    /// All panes.
     pub const ALL: [Self; 6] =
         [Self::Graph, Self::Connections, Self::Detail, Self::Tree, Self::Subgraph, Self::Feature];
 
-    /// Where its own keys work.
+    /// Returns the context in which the pane's own keys work.
     pub fn context(self) -> Context {
         match self {
             Self::Graph => Context::GRAPH,
@@ -52,7 +52,7 @@ impl Pane {
         }
     }
 
-    /// What its frame says.
+    /// Returns the title in the pane's frame.
     pub fn title(self) -> &'static str {
         match self {
             Self::Graph => "graph",
@@ -65,65 +65,65 @@ impl Pane {
     }
 }
 
-/// A line for the person, until the next key.
+/// Line for the user, shown until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What it says.
+    /// Text of the line.
     pub text: String,
-    /// Whether something went wrong.
+    /// True where something went wrong.
     pub alert: bool,
 }
 
-/// A message, and the prompt that the chat template made of it.
+/// Message, and the prompt that the chat template made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// As it was typed.
+    /// Message as typed.
     pub typed: String,
-    /// As it is traced.
+    /// Prompt as traced.
     pub prompt: String,
 }
 
-/// A trace, or the opening of one, that is under way.
+/// Trace or opening of a graph that is under way.
 pub struct Busy {
     /// The request.
     pub id: RequestId,
-    /// What is traced.
+    /// Prompt that is traced.
     pub prompt: String,
-    /// How far it is.
+    /// Progress as last reported.
     pub progress: Progress,
-    /// Units done in a second, once that can be told.
+    /// Units done in a second; `None` until that can be told.
     pub rate: Option<f64>,
-    /// It was asked to stop.
+    /// True once the work was asked to stop.
     pub stopping: bool,
-    /// The graph that it goes on with.
+    /// Id of the graph that the work goes on with.
     continues: Option<RequestId>,
-    /// When its count began, and where.
+    /// Time at which the present count began, and the count at that time.
     since: Option<(Instant, u64)>,
 }
 
 impl Busy {
-    /// Work that has just been asked for.
+    /// Creates work that has just been asked for.
     pub fn new(id: RequestId, prompt: String) -> Self {
         Self { id, prompt, progress: Progress::default(), rate: None, stopping: false, continues: None, since: None }
     }
 
-    /// Work that goes on with the graph of this id.
+    /// Creates work that goes on with the graph of this id.
     pub fn going_on(id: RequestId, prompt: String, graph: RequestId) -> Self {
         Self { continues: Some(graph), ..Self::new(id, prompt) }
     }
 
-    /// The id of the graph that it makes, or goes on with: that of the request that made it.
+    /// Returns the id of the graph that the work makes or goes on with: that of the request that made the graph.
     pub fn graph(&self) -> RequestId {
         self.continues.unwrap_or(self.id)
     }
 
-    /// Takes note of how far it is at `now`.
+    /// Takes note of the progress at `now`, and computes the rate.
     pub fn hear(&mut self, progress: Progress, now: Instant) {
         match self.since {
             // Rows and rankings take turns in one count; other phases begin anew.
             Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {
                 let passed = now.duration_since(since);
-                // Less than a second says little.
+                // Less than a second gives no reliable rate.
                 if passed >= Duration::from_secs(1) && progress.done > done {
                     self.rate = Some((progress.done - done) as f64 / passed.as_secs_f64());
                 }
@@ -137,74 +137,74 @@ impl Busy {
     }
 }
 
-/// All of it. Only `update` and what it calls change it.
+/// Whole state of the program. Only `update` and what it calls change it.
 pub struct State {
     /// Colours and signs.
     pub look: Look,
     /// Cells and lines of the terminal.
     pub size: (u16, u16),
-    /// Work on threads, and what it works with.
+    /// Jobs on threads, and the services that they use.
     pub jobs: Jobs<Self>,
-    /// Who saves sessions.
+    /// Writer of sessions.
     pub sessions: Sessions,
     /// The graph on the screen.
     pub circuit: Option<Circuit>,
-    /// What is under way.
+    /// Trace or opening that is under way.
     pub busy: Option<Busy>,
-    /// The last message that was traced: what to edit where its prompt is to be edited.
+    /// Message that was traced last: it is edited where its prompt is to be edited.
     pub message: Option<Message>,
-    /// Which pane has the focus.
+    /// Pane that has the focus.
     pub focus: Pane,
-    /// Who shares a place with whom, and who has all of the room.
+    /// Arrangement of the panes, and whether one is zoomed.
     pub windows: Windows,
-    /// Whether the mouse works here. Else the terminal has it, and its own selection of text works.
+    /// True where the mouse works here. Else the terminal has it, and its own selection of text works.
     pub mouse: bool,
-    /// The first line of the detail that is shown.
+    /// First line of the detail that is shown.
     pub detail_scroll: usize,
-    /// What features fire on, as far as it is known.
+    /// Details of features, as far as they were read.
     pub features: Features,
-    /// What lies over the panes.
+    /// Dialogs over the panes.
     pub dialogs: Dialogs,
-    /// The first key of two was pressed: where the second is looked up.
+    /// Context in which the second key of two is looked up, once the first was pressed.
     pub prefix: Option<Context>,
     /// The filters that were applied, oldest first.
     pub filter_history: Vec<String>,
     /// The graphs that are open and not on the screen.
     pub tabs: Tabs,
-    /// The file that the graph on the screen is, or was to be, opened from, where it was one of several.
+    /// File that the graph on the screen is, or was to be, opened from, where several were given.
     pub file: Option<PathBuf>,
-    /// Whether sessions are read and saved.
+    /// True where sessions are read and saved.
     pub remembers: bool,
     /// Keys that wait for a session that is being read.
     pub held: Vec<Key>,
     /// The files of the graphs that were opened, by the graph's id.
     pub files: HashMap<RequestId, PathBuf>,
-    /// Those of them that were picked from the list of recent ones: the model at hand may be another.
+    /// Ids among `files` of graphs picked from the list of recent ones: the model at hand may be another.
     pub picked: HashSet<RequestId>,
-    /// Why sessions are not saved; empty where all are.
+    /// Reasons why sessions are not saved; empty where all are.
     pub unsaved: Vec<String>,
-    /// A line for the person.
+    /// Line for the user.
     pub notice: Option<Notice>,
-    /// Counts the frames of the sign for work that goes on.
+    /// Count of the frames of the sign for work that goes on.
     pub ticks: usize,
-    /// What the person prunes at.
+    /// Thresholds at which graphs are pruned.
     pub thresholds: ThresholdsAtHand,
     /// Labels and contexts that are being fetched, and the id of the graph whose features these are.
     pub fetching: Option<(Busy, RequestId)>,
-    /// What was asked to be weighed last.
+    /// Request for the weight of the pinned nodes that was made last.
     pub weighing: Option<Weighing>,
     /// The id of the graph on the screen.
     pub graph_id: RequestId,
     /// A graph that has to wait until a dialog about the one on the screen is closed.
     pub held_back: Option<Update<Self>>,
-    /// What is to be done to the terminal, in order.
+    /// Effects to be applied to the terminal, in order.
     pub effects: Vec<Effect>,
-    /// The screen shows something else than the state.
+    /// True where the screen does not show the present state.
     pub dirty: bool,
 }
 
 impl State {
-    /// An empty screen.
+    /// Creates the state of an empty screen.
     pub fn new(look: Look, size: (u16, u16), jobs: Jobs<Self>, sessions: Sessions) -> Self {
         Self {
             look,
@@ -241,7 +241,7 @@ impl State {
         }
     }
 
-    /// Where keys go.
+    /// Returns the context in which keys are looked up.
     pub fn context(&self) -> Context {
         if let Some(prefix) = self.prefix {
             return prefix;
@@ -249,22 +249,23 @@ impl State {
         self.dialogs.top().map_or_else(|| self.focus.context(), Dialog::context)
     }
 
-    /// Where the panes are; `None` on a terminal that is too small for any.
+    /// Returns the areas of the panes; `None` on a terminal that is too small for any.
     pub fn panes(&self) -> Option<Panes> {
         layout(self.size, self.focus, &self.windows)
     }
 
-    /// Says something to the person.
+    /// Shows the user a line.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), alert: false });
     }
 
-    /// Says that something went wrong.
+    /// Shows the user a line that says that something went wrong.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), alert: true });
     }
 
-    /// Whether a dialog holds nodes of the graph on the screen, or answers about it: another graph waits until it is closed.
+    /// Returns true where a dialog holds nodes of the graph on the screen, or answers about it: another graph waits
+    /// until it is closed.
     pub fn shows_nodes(&self) -> bool {
         self.dialogs.top().is_some_and(Dialog::shows_nodes)
     }

@@ -13,10 +13,10 @@ use std::io::{self, Write};
 const BEGIN_FRAME: &str = "\x1b[?2026h";
 const END_FRAME: &str = "\x1b[?2026l";
 
-/// From this many blanks on, erasing is shorter than writing them.
+/// Fewest blanks that erasing writes shorter than spaces.
 const WORTH_ERASING: usize = 6;
 
-/// The backend. What it is told is held back until [`DiffBackend::end_frame`].
+/// Backend of the terminal. Its output is held back until [`DiffBackend::end_frame`].
 pub struct DiffBackend<W: Write> {
     writer: W,
     frame: String,
@@ -25,7 +25,7 @@ pub struct DiffBackend<W: Write> {
     cursor: Option<Position>,
 }
 
-/// How a cell looks, as far as it is seen.
+/// Style of a cell, as far as it is seen.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Dress {
     fg: Color,
@@ -46,15 +46,15 @@ impl Dress {
 }
 
 impl<W: Write> DiffBackend<W> {
-    /// A backend that writes to `writer` and learns from `size` how large the screen is.
+    /// Creates a backend that writes to `writer` and learns from `size` how large the screen is.
     pub fn new(writer: W, size: impl Fn() -> io::Result<Size> + Send + 'static) -> Self {
         Self { writer, frame: String::new(), size: Box::new(size), cursor_shown: None, cursor: None }
     }
 
-    /// Writes what the frame changed, to appear at once.
+    /// Writes all changes of the frame, to appear at once.
     ///
     /// # Errors
-    /// Where the writer fails.
+    /// Fails where the writer fails.
     pub fn end_frame(&mut self) -> io::Result<()> {
         if !self.frame.is_empty() {
             self.frame.insert_str(0, BEGIN_FRAME);
@@ -69,7 +69,7 @@ impl<W: Write> DiffBackend<W> {
     /// Writes a sequence that changes nothing on the screen.
     ///
     /// # Errors
-    /// Where the writer fails.
+    /// Fails where the writer fails.
     pub fn pass(&mut self, sequence: &str) -> io::Result<()> {
         self.writer.write_all(sequence.as_bytes())?;
         self.writer.flush()
@@ -80,7 +80,7 @@ impl<W: Write> DiffBackend<W> {
         let _ = self.frame.write_fmt(text);
     }
 
-    /// Moves from where the cursor is thought to be, in the shortest way.
+    /// Moves the cursor from where it is thought to be, in the shortest way.
     fn go(&mut self, from: Option<(u16, u16)>, to: (u16, u16)) {
         if from == Some(to) {
             return;
@@ -225,7 +225,7 @@ impl<W: Write> Backend for DiffBackend<W> {
             ClearType::CurrentLine => "\x1b[m\x1b[2K",
             ClearType::UntilNewLine => "\x1b[m\x1b[K",
         });
-        // Whoever had the screen before may have shown or hidden the cursor.
+        // The program before may have shown or hidden the cursor.
         self.cursor_shown = None;
         self.cursor = None;
         Ok(())
@@ -249,11 +249,11 @@ fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " "
 }
 
-/// A cell that changed: the index of its dress, its line, its column, and what it shows.
+/// Cell that changed: the index of its dress, its line, its column, and the cell itself.
 type Changed<'a> = (usize, u16, u16, &'a Cell);
 
-/// The runs of cells side by side, in an order that makes moves short: one dress after the other, from the upper left,
-/// but after a run the one that begins close below it, so that a line that falls is followed as it falls.
+/// Orders the runs of cells side by side so that moves are short: one dress after the other, from the upper left, but
+/// after a run the one that begins close below it, so that a line that falls is followed as it falls.
 fn in_order<'a, 'b>(cells: &'b [Changed<'a>]) -> Vec<&'b [Changed<'a>]> {
     let follows = |a: &Changed<'_>, b: &Changed<'_>| {
         // What comes after a character of uncertain width is addressed anew, and so begins a run.
@@ -289,7 +289,7 @@ fn push_steps(out: &mut String, steps: u16, direction: char) {
     };
 }
 
-/// A colour's code with a semicolon after it; `base` is 30 for the foreground, 40 for the background.
+/// Appends a colour's code with a semicolon after it; `base` is 30 for the foreground, 40 for the background.
 fn push_color(out: &mut String, color: Color, base: u8) {
     let named = |offset: u8| if offset < 8 { base + offset } else { base + 52 + offset };
     let offset = match color {
@@ -321,7 +321,7 @@ fn push_color(out: &mut String, color: Color, base: u8) {
     };
 }
 
-/// One character that is surely one cell wide everywhere.
+/// Returns true for a single character that is surely one cell wide everywhere.
 fn is_single(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     matches!(
@@ -339,7 +339,7 @@ mod tests {
     use std::num::NonZero;
     use std::sync::{Arc, Mutex};
 
-    /// A writer into a terminal that is read back.
+    /// Writer into a terminal that is read back.
     #[derive(Clone)]
     struct Screen(Arc<Mutex<vt100::Parser>>);
 

@@ -1,4 +1,4 @@
-//! What a filter lets through, found off the UI thread.
+//! Evaluation of a filter off the UI thread.
 
 use crate::attribution::Promoted;
 use crate::graph::query::{Expr, Features, Matches, NumberField, Query, State, Subject, Term};
@@ -7,31 +7,31 @@ use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What features are known to write.
+/// Promoted and suppressed tokens of features, as far as they are known.
 pub type Written = HashMap<(Layer, FeatureId), Arc<Promoted>>;
 
-/// A filter, and all that it asks about. Cheap to take along to another thread.
+/// Filter with all data that it asks about. Cheap to take along to another thread.
 pub struct FilterJob {
     /// The filter.
     pub query: Arc<Query>,
     /// The graph.
     pub document: Document,
-    /// What is kept of it at the thresholds.
+    /// Nodes and edges kept at the thresholds.
     pub kept: Arc<Kept>,
-    /// What the person did to it.
+    /// The user's edits to the graph.
     pub edited: Edited,
     /// The selected node.
     pub selected: NodeId,
-    /// What features write, as far as that is known.
+    /// Promoted tokens of features, as far as they are known.
     pub written: Written,
 }
 
-/// What came through.
+/// Result of a filter.
 #[derive(Clone, Debug)]
 pub struct Filtered {
-    /// What matches.
+    /// Matching nodes and edges.
     pub matches: Matches,
-    /// What is left to be shown where the rest is hidden: tokens and outputs stay, as they do in pruning.
+    /// Kept part to be shown where the rest is hidden: tokens and outputs stay, as they do in pruning.
     pub left: Arc<Kept>,
 }
 
@@ -75,7 +75,7 @@ impl Features for Known<'_> {
     }
 }
 
-/// Whether what a filter lets through depends on which node is selected.
+/// Returns true where the result of a filter depends on which node is selected.
 pub fn is_about_selection(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(is_about_selection),

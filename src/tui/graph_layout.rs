@@ -1,4 +1,4 @@
-//! Where every kept node stands in the link graph: token positions across, layers up. Pure arithmetic in cells.
+//! Place of every kept node in the link graph: token positions across, layers up. Pure arithmetic in cells.
 
 use crate::graph::{AttributionGraph, Kept, NodeKind};
 use crate::ids::{Layer, NodeId, Position};
@@ -6,7 +6,7 @@ use crate::text;
 use crate::text::glyph::Glyphs;
 use std::collections::BTreeMap;
 
-/// A direction on the screen.
+/// Direction on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// To lower positions.
@@ -19,18 +19,18 @@ pub enum Step {
     Down,
 }
 
-/// A token position.
+/// Column of a token position.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its first cell.
+    /// First cell.
     pub x: u16,
-    /// How many cells it has, the gap to its right not among them.
+    /// Number of cells, without the gap to its right.
     pub width: u16,
-    /// Its token as it is shown.
+    /// Token as it is shown.
     pub label: String,
 }
 
-/// What stands in a row.
+/// Level of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Outputs.
@@ -41,82 +41,82 @@ pub enum Level {
     Tokens,
 }
 
-/// A row of nodes, in the order in which Right walks them.
+/// Row of nodes, in the order in which Right walks them.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its line.
+    /// Line of the row.
     pub y: u16,
-    /// What stands in it.
+    /// Level of the nodes.
     pub level: Level,
-    /// Its nodes from left to right.
+    /// Nodes from left to right.
     pub nodes: Vec<NodeId>,
 }
 
-/// Where a node stands.
+/// Place of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The cell of its mark.
+    /// Cell of the node's mark.
     pub x: u16,
-    /// The line of its mark.
+    /// Line of the node's mark.
     pub y: u16,
-    /// Its index among the rows.
+    /// Index of the node's row.
     pub row: u16,
-    /// Whether its mark has a cell of its own; else it is counted in a [`Cluster`].
+    /// True where the mark has a cell of its own; else the node is counted in a [`Cluster`].
     pub alone: bool,
 }
 
 /// Nodes that share a cell for want of room.
 #[derive(Clone, Debug)]
 pub struct Cluster {
-    /// Its first cell.
+    /// First cell.
     pub x: u16,
-    /// Its line.
+    /// Line of the cluster.
     pub y: u16,
-    /// How many cells its count may take.
+    /// Number of cells that the count may take.
     pub width: u16,
-    /// Who is in it.
+    /// Nodes in the cluster.
     pub nodes: Vec<NodeId>,
 }
 
-/// An output with the room for its name.
+/// Name of an output, with its place.
 #[derive(Clone, Debug)]
 pub struct LogitLabel {
-    /// The output.
+    /// Output node.
     pub node: NodeId,
-    /// The cell after its mark and a space.
+    /// First cell of the name: after the output's mark and a space.
     pub x: u16,
-    /// Its line.
+    /// Line of the name.
     pub y: u16,
-    /// Its name and probability.
+    /// Name and probability.
     pub label: String,
 }
 
-/// The layout of one pruned graph for one size of pane. It may be larger than the pane, which then scrolls.
+/// Layout of one pruned graph for one size of pane. It may be larger than the pane, which then scrolls.
 #[derive(Clone, Debug, Default)]
 pub struct GraphLayout {
-    /// The room it was made for.
+    /// Room that the layout was made for.
     pub room: (u16, u16),
-    /// Cells in all.
+    /// Width in cells.
     pub width: u16,
-    /// Lines in all.
+    /// Height in lines.
     pub height: u16,
-    /// The cells left of the first column, for the layers' names.
+    /// Cells left of the first column, for the layers' names.
     pub gutter: u16,
     /// Token positions.
     pub columns: Vec<Column>,
-    /// Rows, top first. A row without nodes is there too.
+    /// Rows, top first, those without nodes too.
     pub rows: Vec<Row>,
     /// Cells with more nodes than room.
     pub clusters: Vec<Cluster>,
-    /// The outputs that are named.
+    /// Names of outputs, as far as there is room.
     pub logit_labels: Vec<LogitLabel>,
     places: Vec<Option<Place>>,
 }
 
-/// The nodes of each layer at each position that has any, in their order.
+/// Nodes of each layer at each position that has any, in their order.
 type Cells = BTreeMap<(Layer, Position), Vec<NodeId>>;
 
-/// How much a column may ask for: cells of its label, cells from mark to mark, marks a cell, cells between columns.
+/// Most that a column may ask for: cells of its label, cells from mark to mark, marks a cell, cells between columns.
 struct Demand {
     label: usize,
     pitch: usize,
@@ -124,7 +124,7 @@ struct Demand {
     gap: usize,
 }
 
-/// From comfortable to cramped; the first that fits is taken, and the last one scrolls.
+/// Demands from comfortable to cramped; the first that fits is taken, and the last one scrolls.
 const DEMANDS: [Demand; 11] = [
     Demand { label: 16, pitch: 4, marks: usize::MAX, gap: 3 },
     Demand { label: 14, pitch: 3, marks: usize::MAX, gap: 3 },
@@ -139,14 +139,14 @@ const DEMANDS: [Demand; 11] = [
     Demand { label: 3, pitch: 1, marks: 4, gap: 1 },
 ];
 
-/// A row of marks is at most this far from the next, so that eyes can follow an edge.
+/// Most lines from one row of marks to the next, so that eyes can follow an edge.
 const MAX_RISE: u16 = 11;
 
 impl GraphLayout {
-    /// Arranges what is kept of `graph` for a pane of `room` cells and lines.
+    /// Arranges the kept nodes of `graph` for a pane of `room` cells and lines.
     pub fn new(graph: &AttributionGraph, kept: &Kept, glyphs: &Glyphs, room: (u16, u16)) -> Self {
         let n_layers = graph.n_layers();
-        // By layer and position. A file may say of a model of any depth that it read a prompt of any length.
+        // A map by layer and position, since a file may claim any number of either.
         let mut cells: Cells = BTreeMap::new();
         let mut tokens = Vec::new();
         let mut logits = Vec::new();
@@ -185,17 +185,17 @@ impl GraphLayout {
         this
     }
 
-    /// Where a node stands; `None` where it is not kept.
+    /// Returns the place of a node; `None` where it is not kept.
     pub fn place(&self, node: NodeId) -> Option<Place> {
         self.places.get(node.index()).copied().flatten()
     }
 
-    /// The column of a token position.
+    /// Returns the column of a token position.
     pub fn column(&self, position: Position) -> Option<&Column> {
         self.columns.get(position.index())
     }
 
-    /// The node that a step from `node` leads to; vertical steps aim at `goal_x`.
+    /// Returns the node that a step from `node` leads to; vertical steps aim at `goal_x`.
     pub fn step(&self, node: NodeId, step: Step, goal_x: u16) -> Option<NodeId> {
         let here = self.place(node)?;
         let row = usize::from(here.row);
@@ -207,7 +207,7 @@ impl GraphLayout {
         }
     }
 
-    /// The kept node that stands nearest to `place`.
+    /// Returns the kept node nearest to `place`.
     pub fn nearest(&self, place: Place) -> Option<NodeId> {
         self.rows
             .iter()
@@ -237,7 +237,7 @@ impl GraphLayout {
         nodes.iter().copied().min_by_key(|id| self.place(*id).map(|place| place.x.abs_diff(x)))
     }
 
-    /// Columns as wide as they need to be, and the rest of the room spread between them.
+    /// Places columns as wide as they need to be, and spreads the rest of the room between them.
     fn place_columns(&mut self, graph: &AttributionGraph, glyphs: &Glyphs, cells: &Cells) -> (usize, usize) {
         let n_positions = graph.tokens().len();
         let labels: Vec<_> = graph.tokens().iter().map(|token| glyphs.visible(&token.text)).collect();
@@ -271,7 +271,8 @@ impl GraphLayout {
         (demand.marks, demand.pitch)
     }
 
-    /// Outputs in a line over everything, each with its name, the most probable one above the last column's right end.
+    /// Places outputs in a line over everything, each with its name, the most probable one above the last column's
+    /// right end.
     fn place_logits(&mut self, graph: &AttributionGraph, glyphs: &Glyphs, logits: &[(NodeId, f32)]) {
         const GAP: usize = 3;
         let room = usize::from(self.width.min(self.room.0).saturating_sub(self.gutter));
@@ -309,7 +310,7 @@ impl GraphLayout {
         self.rows.push(Row { y: 0, level: Level::Logits, nodes });
     }
 
-    /// Layers and tokens below the outputs, spread over the height.
+    /// Places layers and tokens below the outputs, spread over the height.
     fn place_layers(&mut self, n_layers: usize) {
         let gaps = n_layers as u16 + 1;
         let height = self.room.1.saturating_sub(1);
@@ -348,7 +349,7 @@ impl GraphLayout {
     }
 }
 
-/// Lines count twice: a cell is about twice as high as it is wide.
+/// Returns the distance of two places. Lines count twice: a cell is about twice as high as it is wide.
 fn distance(a: Place, b: Place) -> u32 {
     u32::from(a.x.abs_diff(b.x)) + 2 * u32::from(a.y.abs_diff(b.y))
 }

@@ -1,31 +1,31 @@
-//! The walk so far: where it went, and how it got there.
+//! Walk so far: its nodes, and how each was reached.
 
 use crate::ids::NodeId;
 
-/// So many entries are remembered, the newest ones: what is done with every key takes longer the more there are.
+/// Most entries that are remembered, the newest ones: each key takes longer the more there are.
 pub const ENTRIES: usize = 500;
 
-/// How an entry was reached from the one before.
+/// Way in which an entry was reached from the one before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reached {
-    /// It is an input of the one before, over an edge of this weight.
+    /// As an input of the node before, over an edge of this weight.
     AsInput(f32),
-    /// It is an output of the one before, over an edge of this weight.
+    /// As an output of the node before, over an edge of this weight.
     AsOutput(f32),
     /// Not along an edge.
     Freely,
 }
 
-/// A stop of the walk.
+/// Stop of the walk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
     /// The node.
     pub node: NodeId,
-    /// How it was reached.
+    /// Way in which the node was reached.
     pub reached: Reached,
 }
 
-/// The entries of a walk; never empty, and never more than [`ENTRIES`].
+/// Entries of a walk; never none, and never more than [`ENTRIES`].
 #[derive(Clone, Debug)]
 pub struct History {
     entries: Vec<Entry>,
@@ -33,32 +33,32 @@ pub struct History {
 }
 
 impl History {
-    /// A walk that starts at `node`.
+    /// Creates a walk that starts at `node`.
     pub fn new(node: NodeId) -> Self {
         Self { entries: vec![Entry { node, reached: Reached::Freely }], at: 0 }
     }
 
-    /// Where the walk is.
+    /// Returns the node at which the walk is.
     pub fn node(&self) -> NodeId {
         self.entries[self.at].node
     }
 
-    /// The entries up to where the walk is.
+    /// Returns the entries up to the one at which the walk is.
     pub fn walked(&self) -> &[Entry] {
         &self.entries[..=self.at]
     }
 
-    /// The entries that going back left behind.
+    /// Returns the entries that going back left behind.
     pub fn ahead(&self) -> &[Entry] {
         &self.entries[self.at + 1..]
     }
 
-    /// All entries, and the index of the one where the walk is.
+    /// Returns all entries, and the index of the one at which the walk is.
     pub fn entries(&self) -> (&[Entry], usize) {
         (&self.entries, self.at)
     }
 
-    /// Takes up a walk at one of its entries. One without entries is none.
+    /// Restores a walk at one of its entries; does nothing where there are none.
     pub fn restore(&mut self, entries: Vec<Entry>, at: usize) {
         if !entries.is_empty() {
             let at = at.min(entries.len() - 1);
@@ -69,14 +69,14 @@ impl History {
         }
     }
 
-    /// Goes on to `node`. Free moves one after another are one: stepping across the screen is no path.
+    /// Goes on to `node`. Several free moves in a row make one entry: stepping across the screen is no path.
     pub fn go(&mut self, node: NodeId, reached: Reached) {
         let here = &mut self.entries[self.at];
         if node != here.node && reached == Reached::Freely && here.reached == Reached::Freely && self.at > 0 {
             here.node = node;
             self.entries.truncate(self.at + 1);
             if self.entries[self.at - 1].node == node {
-                // Back where it left from: that is no entry of its own.
+                // Back at the node before: that is no entry of its own.
                 self.entries.pop();
                 self.at -= 1;
             }
@@ -85,7 +85,7 @@ impl History {
         }
     }
 
-    /// Goes on to `node`, wherever it is, without forgetting where the walk was.
+    /// Goes on to `node`, wherever it is, as an entry of its own.
     pub fn leap(&mut self, node: NodeId) {
         self.push(Entry { node, reached: Reached::Freely });
     }
@@ -101,21 +101,21 @@ impl History {
         }
     }
 
-    /// Back to the last entry that `stands`; whether there was one.
+    /// Goes back to the last entry whose node `stands`; returns true where there was one.
     pub fn back(&mut self, stands: impl Fn(NodeId) -> bool) -> bool {
         let found = (0..self.at).rev().find(|at| self.is_elsewhere(*at, &stands));
         self.at = found.unwrap_or(self.at);
         found.is_some()
     }
 
-    /// Forward to the next entry that `stands`; whether there was one.
+    /// Goes forward to the next entry whose node `stands`; returns true where there was one.
     pub fn forward(&mut self, stands: impl Fn(NodeId) -> bool) -> bool {
         let found = (self.at + 1..self.entries.len()).find(|at| self.is_elsewhere(*at, &stands));
         self.at = found.unwrap_or(self.at);
         found.is_some()
     }
 
-    /// Follows the entries into a graph in which each has the id that `to` gives.
+    /// Replaces every node by its id in another graph, which `to` gives.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
         self.entries.iter_mut().for_each(|entry| entry.node = to(entry.node));
     }

@@ -1,4 +1,4 @@
-//! Keys: how one is written, and which command one leads to.
+//! Keys: how each is written, and which command it leads to.
 
 use crate::text::glyph::Charset;
 use crate::tui::app::Pane;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
-/// A key without its modifiers.
+/// Key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
     /// A character, Shift already applied.
@@ -60,24 +60,24 @@ const NAMED: [(Code, &str, &str); 14] = [
     (Code::PageDown, "PageDown", "PgDn"),
 ];
 
-/// A key with the modifiers that tell it apart.
+/// Key with the modifiers that tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Which key.
+    /// Key without its modifiers.
     pub code: Code,
-    /// Control is held.
+    /// True where Control is held.
     pub ctrl: bool,
-    /// Alt is held.
+    /// True where Alt is held.
     pub alt: bool,
 }
 
 impl Key {
-    /// A key without modifiers.
+    /// Creates a key without modifiers.
     pub const fn plain(code: Code) -> Self {
         Self { code, ctrl: false, alt: false }
     }
 
-    /// Reads `j`, `Enter`, `Ctrl-r`, `Alt-Left`, as the command table writes them.
+    /// Reads `j`, `Enter`, `Ctrl-r`, `Alt-Left`, as the command table writes them; `None` for other texts.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix("Ctrl-") {
             return Self::parse(rest).map(|key| Self { ctrl: true, ..key });
@@ -96,7 +96,7 @@ impl Key {
         Some(Self::plain(code))
     }
 
-    /// The key as the screen shows it.
+    /// Returns the key as the screen shows it.
     pub fn label(self, charset: Charset) -> String {
         if charset == Charset::Ascii {
             return self.to_string();
@@ -107,7 +107,7 @@ impl Key {
         }
     }
 
-    /// The digit that it types.
+    /// Returns the digit that the key types.
     pub fn digit(self) -> Option<usize> {
         match self {
             Self { code: Code::Char(c), ctrl: false, alt: false } => c.to_digit(10).map(|digit| digit as usize),
@@ -115,7 +115,7 @@ impl Key {
         }
     }
 
-    /// The character that it types into a line of text.
+    /// Returns the character that the key types into a line of text.
     pub fn typed(self) -> Option<char> {
         match self {
             Self { code: Code::Char(c), ctrl: false, alt: false } => Some(c),
@@ -147,14 +147,14 @@ impl fmt::Display for Key {
     }
 }
 
-/// Where a command's keys work.
+/// Context in which a command's keys work.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// Tells it from all others.
+    /// Unique name.
     name: &'static str,
-    /// Where keys are looked up that do nothing here.
+    /// Contexts in which keys are looked up that do nothing here.
     below: &'static [Context],
-    /// The command whose key comes before the keys of this context.
+    /// Command whose key comes before the keys of this context.
     prefix: Option<&'static str>,
 }
 
@@ -187,9 +187,9 @@ impl Context {
     pub const DETAIL: Self = Self::pane_of("detail");
     /// In the tree.
     pub const TREE: Self = Self::pane_of("tree");
-    /// In the drawing of what is pinned.
+    /// In the drawing of the pinned nodes.
     pub const SUBGRAPH: Self = Self::pane_of("subgraph");
-    /// In what the feature fires on.
+    /// In the feature pane.
     pub const FEATURE: Self = Self::pane_of("feature");
     /// After the key for edits.
     pub const EDIT: Self = Self::after("edit");
@@ -204,17 +204,17 @@ impl Context {
         Self { name, below, prefix: None }
     }
 
-    /// The context of a dialog. `name` is unique.
+    /// Creates the context of a dialog. `name` is unique.
     pub const fn dialog(name: &'static str) -> Self {
         Self::new(name, &[Self::ANYWHERE])
     }
 
-    /// The context of a dialog in which a line is written.
+    /// Creates the context of a dialog in which a line is written.
     pub const fn line(name: &'static str) -> Self {
         Self::new(name, &[Self::TEXT, Self::ANYWHERE])
     }
 
-    /// The context of a dialog that shows a pane on the whole screen, with the keys of that pane.
+    /// Creates the context of a dialog that shows a pane on the whole screen, with the keys of that pane.
     pub const fn whole(name: &'static str, pane: &'static [Self]) -> Self {
         Self::new(name, pane)
     }
@@ -223,39 +223,39 @@ impl Context {
         Self::new(name, &[Self::PANES, Self::ANYWHERE])
     }
 
-    /// The context of the key that follows the key of this command.
+    /// Creates the context of the key that follows the key of this command.
     const fn after(command: &'static str) -> Self {
         Self { name: command, below: &[Self::ANYWHERE], prefix: Some(command) }
     }
 
-    /// Where keys are looked up, in order, when this is what has the focus.
+    /// Iterates over the contexts in which keys are looked up, in order, when this one has the focus.
     pub fn chain(self) -> impl Iterator<Item = Self> {
         std::iter::once(self).chain(self.below.iter().copied())
     }
 
-    /// Whether keys that are pressed here are looked up in `other`.
+    /// Returns true where keys that are pressed here are looked up in `other`.
     pub fn reaches(self, other: Self) -> bool {
         self.chain().any(|context| context == other)
     }
 
-    /// The command whose key comes before the keys of this context.
+    /// Returns the command whose key comes before the keys of this context.
     pub fn prefix(self) -> Option<&'static str> {
         self.prefix
     }
 
-    /// The pane whose keys stand here alone.
+    /// Returns the pane of which this is the context.
     pub fn pane(self) -> Option<Pane> {
         Pane::ALL.into_iter().find(|pane| pane.context() == self)
     }
 
-    /// Whether its commands are about the panes, so that they can be run by name from there; the others are about what
-    /// lies over them.
+    /// Returns true where the commands are about the panes, so that they can be run by name from there; the others are
+    /// about dialogs over the panes.
     pub fn is_about_panes(self) -> bool {
         [Self::ANYWHERE, Self::PANES].contains(&self) || self.pane().is_some() || self.prefix.is_some()
     }
 }
 
-/// The command that `key` leads to where `focus` has the focus.
+/// Returns the command that `key` leads to where `focus` has the focus.
 pub fn lookup(focus: Context, key: Key) -> Option<&'static Command> {
     static BOUND: LazyLock<HashMap<(Context, Key), &Command>> = LazyLock::new(|| {
         let keys = |command: &'static Command| command.keys.iter().filter_map(|text| Key::parse(text));
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    /// What can have the focus.
+    /// Iterates over the contexts that can have the focus.
     fn focused() -> impl Iterator<Item = Context> {
         let contexts = all_commands().map(|command| command.context);
         contexts.filter(|context| ![Context::ANYWHERE, Context::PANES, Context::TEXT].contains(context))

@@ -1,4 +1,4 @@
-//! What a person carries through a circuit: marks, chosen nodes, what was searched for.
+//! The user's marks, chosen nodes, filters and searches in a circuit.
 
 use crate::ids::NodeId;
 use crate::session::Session;
@@ -6,7 +6,7 @@ use crate::tui::filter::Filter;
 use crate::tui::runtime::jobs::RequestId;
 use std::collections::BTreeMap;
 
-/// Places and choices that are no edits: undo leaves them alone.
+/// Places and choices of the user that are no edits: undo leaves them alone.
 #[derive(Default)]
 pub struct Marks {
     /// Nodes by the letter that leads back to them.
@@ -17,33 +17,33 @@ pub struct Marks {
     pub refused: Vec<Vec<NodeId>>,
     /// One end of the paths that are to be found.
     pub path_end: Option<NodeId>,
-    /// The path that is drawn, from its source up; empty where none is.
+    /// Path that is drawn, from its source up; empty where none is.
     pub path: Vec<NodeId>,
-    /// What the circuit is seen through.
+    /// Filter that the circuit is seen through.
     pub filter: Option<Filter>,
     /// Filters that were saved, by their names.
     pub filters: BTreeMap<String, String>,
-    /// The id of its graph, once its session is saved under it.
+    /// Id of the graph, once its session is saved under it.
     pub session: Option<RequestId>,
-    /// What was saved last.
+    /// Session that was saved last.
     pub saved: Option<Session>,
-    /// What was searched for last.
+    /// Search that was made last.
     pub search: Search,
 }
 
-/// The nodes that a search found, and which of them is at hand.
+/// Nodes that a search found, and the present one among them.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// What was typed.
+    /// Query as typed.
     pub query: String,
-    /// What was found, best first.
+    /// Nodes that were found, best first.
     pub nodes: Vec<NodeId>,
-    /// The one that was gone to last.
+    /// Index of the node that was gone to last.
     pub at: usize,
 }
 
 impl Marks {
-    /// Follows the nodes into a graph in which each has the id that `to` gives.
+    /// Replaces every node by its id in another graph, which `to` gives.
     pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
         let listed = self.refused.iter_mut().flatten().chain(&mut self.chosen).chain(&mut self.search.nodes);
         let ends = self.path.iter_mut().chain(&mut self.path_end);
@@ -53,12 +53,12 @@ impl Marks {
         }
     }
 
-    /// Whether a filter makes a node stand back.
+    /// Returns true where the filter dims a node.
     pub fn dims(&self, node: NodeId) -> bool {
         self.filter.as_ref().is_some_and(|filter| filter.dims(node))
     }
 
-    /// Chooses a node, or lets it go where it was chosen.
+    /// Chooses a node, or drops it where it was chosen.
     pub fn toggle(&mut self, node: NodeId) {
         match self.chosen.iter().position(|chosen| *chosen == node) {
             Some(at) => {

@@ -1,4 +1,4 @@
-//! How it is shown where something occurs, in one graph or in several: a letter and a tint, never a tint alone.
+//! Signs of the graphs in which something occurs: a letter and a tint, never a tint alone.
 
 use crate::graph::{Difference, Occurrence};
 use crate::text::glyph::Glyphs;
@@ -11,7 +11,7 @@ const LETTERS: [&str; 26] = [
     "X", "Y", "Z",
 ];
 
-/// One of three tints.
+/// Tint for one graph, another, or both.
 #[derive(Clone, Copy)]
 enum Tint {
     First,
@@ -19,13 +19,13 @@ enum Tint {
     Both,
 }
 
-/// A graph's letter, from 0.
+/// Returns the letter of a graph, counted from 0.
 pub fn letter(graph: usize) -> &'static str {
     LETTERS.get(graph).copied().unwrap_or("*")
 }
 
 impl Glyphs {
-    /// The sign of a node that is not much the same in all graphs; `None` for one that is.
+    /// Returns the sign of a node that differs between graphs; `None` for one that is much the same in all.
     pub fn occurrence(&self, occurrence: Occurrence) -> Option<&'static str> {
         match occurrence {
             Occurrence::Everywhere => None,
@@ -35,7 +35,7 @@ impl Glyphs {
         }
     }
 
-    /// The sign of how two graphs stand to something.
+    /// Returns the sign of a difference between two graphs.
     pub fn difference(&self, difference: Difference) -> &'static str {
         match difference {
             Difference::Shared => "=",
@@ -47,7 +47,7 @@ impl Glyphs {
 }
 
 impl Theme {
-    /// The tint of where a node occurs: in the first graph or any one, in the second or in some, in all.
+    /// Returns the tint of an occurrence: in the first graph or any one, in the second or in some, in all.
     pub fn occurrence(&self, occurrence: Occurrence, n_graphs: usize) -> Style {
         self.of_graphs(match occurrence {
             Occurrence::Only(graph) if graph == 0 || n_graphs > 2 => Tint::First,
@@ -56,7 +56,7 @@ impl Theme {
         })
     }
 
-    /// The tint of how two graphs stand to something.
+    /// Returns the tint of a difference between two graphs.
     pub fn difference(&self, difference: Difference) -> Style {
         self.of_graphs(match difference {
             Difference::OnlyA => Tint::First,
@@ -65,7 +65,7 @@ impl Theme {
         })
     }
 
-    /// The tint of features of a dictionary, of which 0 is the model's own.
+    /// Returns the tint of features of a dictionary, of which 0 is the model's own.
     pub fn dictionary(&self, at: usize) -> Style {
         self.of_graphs(if at == 0 { Tint::First } else { Tint::Second })
     }

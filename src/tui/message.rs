@@ -1,4 +1,4 @@
-//! What can happen to the state.
+//! Messages that change the state.
 
 use crate::tui::app::State;
 use crate::tui::keymap::Key;
@@ -6,7 +6,7 @@ use crate::tui::mouse::Mouse;
 use crate::tui::runtime::jobs::Update;
 use crate::tui::theme::Ground;
 
-/// Something that happened.
+/// Message to the state.
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
@@ -18,10 +18,10 @@ pub enum Msg {
     Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
-    /// The terminal says what stands behind its text.
+    /// The terminal answered with its background.
     Background(Ground),
     /// Time passed while work goes on.
     Tick,
-    /// Something has come of a job.
+    /// A job has an update of the state.
     Done(Update<State>),
 }

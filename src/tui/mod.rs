@@ -1,8 +1,8 @@
-//! The full-screen program: state, what changes it, and pictures of it.
+//! Full-screen program: its state, all that changes it, and its views.
 //!
-//! `update` is the only one that changes [`app::State`]; a view is a function of the state and a rectangle; what takes
-//! longer than a frame runs on a thread of its own. A key is stated once, in a table beside the dialog that it works in, or in
-//! that of the panes.
+//! Only `update` changes [`app::State`]; a view is a function of the state and a rectangle; work that takes longer than
+//! a frame runs on a thread of its own. A key is stated once, in a table beside the dialog that it works in, or in that
+//! of the panes.
 
 mod act;
 pub mod activation_context;

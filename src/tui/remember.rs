@@ -1,4 +1,4 @@
-//! What is remembered of the work on a circuit: from the state into a session, and back.
+//! Session of a circuit: read from the state, and put back into it.
 
 use crate::graph::query::Query;
 use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept};
@@ -11,15 +11,15 @@ use crate::tui::history::{Entry, Reached};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A session that was read, with what is left of the graph at its thresholds.
+/// Session that was read, with the kept part of the graph at its thresholds.
 pub struct Remembered {
-    /// What it says.
+    /// The session.
     pub session: Session,
-    /// What is kept, where that is not what was kept without it.
+    /// Kept part of the graph, where the session's thresholds are not the document's own.
     pub kept: Option<Arc<Kept>>,
-    /// What the person has to be told.
+    /// Warnings for the user.
     pub notices: Vec<String>,
-    /// Whether anything was saved before.
+    /// True where a session was saved before.
     pub is_saved: bool,
 }
 
@@ -44,7 +44,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
     (Remembered { session, kept, notices, is_saved }, file)
 }
 
-/// What is to be remembered of the circuit on the screen.
+/// Returns the session of the circuit on the screen.
 pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let marks = &circuit.marks;
     let (entries, at) = circuit.history.entries();
@@ -76,8 +76,8 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     }
 }
 
-/// Puts the circuit on the screen where a session left it. What was edited while the graph was still growing comes on top
-/// of that, and who has walked meanwhile is left where they are.
+/// Restores the circuit on the screen from a session. Edits that were made while the graph was still growing are
+/// applied on top, and a user who has walked meanwhile stays where they are.
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
     if !is_saved {
@@ -130,7 +130,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
 }
 
-/// Shows the supernodes that a file brings along on the whole screen where nobody has been at it yet: whoever grouped its
+/// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: whoever grouped its
 /// nodes meant that to be seen.
 fn show_pinned(state: &mut State) {
     let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.history.entries().0.len() == 1) else { return };
@@ -141,7 +141,7 @@ fn show_pinned(state: &mut State) {
     }
 }
 
-/// How the second of two entries is reached; freely where there is no such edge any more.
+/// Returns the way in which the second of two entries is reached; freely where there is no such edge any more.
 fn reached(graph: &AttributionGraph, pair: &[Saved]) -> Reached {
     let weight = |source, target| graph.incoming(target).find(|edge| edge.source == source).map(|edge| edge.weight);
     let (before, after) = (pair[0].node, pair[1].node);

@@ -1,4 +1,4 @@
-//! The loop: take everything that happened, change the state, draw at most once a frame.
+//! Main loop: takes all events, changes the state, draws at most once a frame.
 
 use crate::config;
 use crate::service::models::Models;
@@ -25,53 +25,53 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What is on the screen first.
+/// First screen.
 pub enum Start {
-    /// A prompt that is traced at once.
+    /// Prompt that is traced at once.
     Prompt(String),
-    /// A message that is traced at once in the model's chat template.
+    /// Message that is traced at once in the model's chat template.
     Message(String),
     /// Graph files, of which the first is shown.
     Opened(Vec<PathBuf>),
-    /// The prompt, to be written.
+    /// Prompt, to be written.
     Write,
-    /// The models, to choose from.
+    /// List of models, to choose from.
     Choose,
 }
 
-/// How the program looks.
+/// Look and input of the program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// The theme.
+    /// Theme of the screen.
     pub theme: ThemeChoice,
-    /// The signs; by what the environment says where it is `None`.
+    /// Character set; by the environment where it is `None`.
     pub glyphs: Option<Charset>,
-    /// Whether the mouse works from the start.
+    /// True where the mouse works from the start.
     pub mouse: bool,
 }
 
-/// How often the sign for work that goes on moves.
+/// Time between two frames of the sign for work that goes on.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long being suspended waits for sessions to be saved.
+/// Most time that sessions are given to be saved before the program is suspended.
 const SAVING: Duration = Duration::from_secs(2);
 
-/// How long what is being written is waited for when the program is left.
+/// Most time that files being written are given when the program is left.
 const WRITING: Duration = Duration::from_secs(1);
 
-/// How the full-screen program was left.
+/// Outcome of the full-screen program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// The signal that ended it, to be obeyed once everything is said.
+    /// Signal that ended the program, to be obeyed once everything is printed.
     pub signal: Option<i32>,
-    /// What has come of the sessions.
+    /// Outcome of saving the sessions.
     pub sessions: Closing,
 }
 
-/// Runs the full-screen program until the person leaves, or a signal ends it.
+/// Runs the full-screen program until the user leaves, or a signal ends it.
 ///
 /// # Errors
-/// Where the terminal cannot be claimed or is lost.
+/// Fails where the terminal cannot be claimed or is lost.
 pub fn run(
     start: Start,
     tracer: Option<Arc<dyn Tracer>>,
@@ -90,7 +90,7 @@ pub fn run(
     let size = terminal::size()
         .context("there is no terminal to draw on; run it in one, or use the subcommands (circuitscope --help)")?;
     let (wake_sender, wakes) = bounded(1);
-    // A wake that is already waiting to be heard says as much as two.
+    // A wake that is already waiting says as much as two.
     let wake: Wake = Arc::new(move || {
         let _ = wake_sender.try_send(());
     });
@@ -107,19 +107,19 @@ pub fn run(
 
     let (event_sender, events) = unbounded();
     let (signal_sender, signals) = unbounded();
-    // A signal that comes as soon as the terminal is claimed must find somebody who gives it back.
+    // A signal may come as soon as the terminal is claimed, and its listener must then give the terminal back.
     event::read_signals(signal_sender).context("signals cannot be listened for")?;
     let claim = Claim::new().context(
         "the terminal cannot be switched to full screen; run it in one, or use the subcommands (circuitscope --help)",
     )?;
     terminal::take_mouse(options.mouse)?;
-    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that answer
-    // late or never hold nothing up.
+    // Most terminals answer within the time of a frame, and the first frame has the right colours then. Those that
+    // answer late or never hold nothing up.
     let asked = asks && terminal::ask_background()?;
     let drawn = asked.then(Instant::now);
     event::read_terminal(event_sender)?;
     let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn };
-    // Where there is no alternate screen, what was there before shines through.
+    // Without an alternate screen, the former text would shine through.
     screen.terminal.clear()?;
     state.remembers = true;
     let sources = Sources { events, signals, wakes };
@@ -135,11 +135,11 @@ pub fn run(
     }
 }
 
-/// Where things come from.
+/// Channels that the loop listens to.
 struct Sources {
     events: Receiver<Event>,
     signals: Receiver<Signal>,
-    /// Something has come of the work.
+    /// Wakes by jobs that have results.
     wakes: Receiver<()>,
 }
 
@@ -151,7 +151,7 @@ struct Screen<W: Write> {
     drawn: Option<Instant>,
 }
 
-/// Lives until someone says to leave; gives the signal that did.
+/// Runs the loop until the program is to be left; returns the signal that ended it.
 fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) -> anyhow::Result<Option<i32>> {
     let mut ticked = Instant::now();
     loop {
@@ -190,7 +190,7 @@ fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) 
         let wait = match (state.dirty, is_idle) {
             (true, _) => screen.frame.saturating_sub(since),
             (false, false) => TICK.saturating_sub(ticked.elapsed()),
-            // Nothing is awaited but what comes of itself.
+            // Nothing but a message on a channel ends the wait.
             (false, true) => Duration::from_secs(3600),
         };
         if state.dirty && wait.is_zero() {
@@ -203,7 +203,7 @@ fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) 
                 take(state, [event.unwrap_or_else(|_| Event::Lost("nobody reads it".to_owned()))])?;
             }
             recv(sources.signals) -> signal => {
-                // The one who listens for them stays.
+                // The thread that listens for signals stays.
                 if let Ok(signal) = signal
                     && let ControlFlow::Break(signal) = obey(state, screen, signal)?
                 {
@@ -216,10 +216,10 @@ fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) 
     }
 }
 
-/// Takes what comes from the terminal.
+/// Applies events of the terminal to the state.
 ///
 /// # Errors
-/// Nothing can come from it any more.
+/// Fails where the terminal cannot be read any more.
 fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::Result<()> {
     let mut lost = None;
     let msgs = events.into_iter().map_while(|event| match event {
@@ -240,7 +240,7 @@ fn take(state: &mut State, events: impl IntoIterator<Item = Event>) -> anyhow::R
     }
 }
 
-/// Does what a signal asks for, until one says to end.
+/// Obeys a signal; breaks where it ends the program.
 fn obey<W: Write>(state: &mut State, screen: &mut Screen<W>, signal: Signal) -> anyhow::Result<ControlFlow<i32>> {
     match signal {
         Signal::End(signal) => return Ok(ControlFlow::Break(signal)),
@@ -251,13 +251,13 @@ fn obey<W: Write>(state: &mut State, screen: &mut Screen<W>, signal: Signal) -> 
 }
 
 fn suspend<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
-    // Who is stopped may never go on.
+    // A stopped program may never go on.
     state.sessions.flush_within(SAVING);
     screen.claim.suspend().context("the terminal cannot be claimed again")?;
     resume(state, screen)
 }
 
-/// The screen may show anything, and have another size, after having been away.
+/// Claims the terminal again and draws anew: it may show anything, and have another size.
 fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result<()> {
     terminal::claim().context("the terminal cannot be claimed again")?;
     let (width, height) = terminal::size()?;
@@ -269,7 +269,7 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
 /// Draws the state, as one frame.
 ///
 /// # Errors
-/// Where the terminal cannot be written to.
+/// Fails where the terminal cannot be written to.
 pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<DiffBackend<W>>) -> anyhow::Result<()> {
     let mut size = state.size;
     terminal.draw(|frame| {
@@ -285,7 +285,7 @@ pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<DiffBackend<W>>
     terminal.backend_mut().end_frame()?;
     state.dirty = false;
     if size != state.size {
-        // No event tells of it where that was before anybody listened.
+        // No event tells of a resize that was before anybody listened.
         update(state, Msg::Resize(size.0, size.1));
     }
     Ok(())

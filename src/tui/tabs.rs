@@ -1,4 +1,4 @@
-//! The graphs that are open and not on the screen.
+//! Open graphs that are not on the screen.
 
 use crate::tui::app::Busy;
 use crate::tui::circuit::Circuit;
@@ -6,43 +6,43 @@ use crate::tui::runtime::jobs::RequestId;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-/// A graph that is put aside.
+/// Graph that is put aside.
 pub struct Tab {
-    /// What there is of it.
+    /// Content of the tab.
     pub graph: TabContent,
-    /// The trace of it that is under way.
+    /// Trace of the graph that is under way.
     pub busy: Option<Busy>,
 }
 
-/// What there is of a graph that is put aside.
+/// Content of a tab that is put aside.
 pub enum TabContent {
-    /// It keeps its state.
+    /// Circuit with its whole state.
     Circuit {
         /// The circuit.
         circuit: Box<Circuit>,
-        /// Its id.
+        /// Id of the graph.
         id: RequestId,
-        /// Its thresholds changed, and it was not pruned at them yet.
+        /// True where its thresholds changed and it was not pruned at them yet.
         prunes: bool,
     },
-    /// It is opened when it is turned to.
+    /// File that is opened when the tab is turned to.
     File(PathBuf),
-    /// Nothing came of it, or nothing yet.
+    /// Nothing: the trace failed, or has no graph yet.
     Nothing,
 }
 
 impl Tab {
-    /// A file that is opened when it is turned to.
+    /// Creates the tab of a file that is opened when it is turned to.
     pub fn file(path: PathBuf) -> Self {
         Self { graph: TabContent::File(path), busy: None }
     }
 
-    /// A place without a graph.
+    /// Creates a tab without a graph.
     fn nothing() -> Self {
         Self { graph: TabContent::Nothing, busy: None }
     }
 
-    /// What it is called: its prompt, or its file's name.
+    /// Returns the title: the prompt, or the file's name.
     pub fn title(&self) -> String {
         match (&self.graph, &self.busy) {
             (_, Some(busy)) => busy.prompt.clone(),
@@ -53,47 +53,47 @@ impl Tab {
     }
 }
 
-/// A file's name without its folders.
+/// Returns a file's name without its folders.
 pub fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// A ring of graphs, one of which is on the screen.
+/// Ring of graphs, one of which is on the screen.
 #[derive(Default)]
 pub struct Tabs {
-    /// Those after it, in their order; the last one is followed by the first.
+    /// Graphs after the one on the screen, in their order; the last one is followed by the first.
     others: VecDeque<Tab>,
     at: usize,
 }
 
 impl Tabs {
-    /// A ring of the graph on the screen and of others after it.
+    /// Creates a ring of the graph on the screen and of others after it.
     pub fn new(others: impl IntoIterator<Item = Tab>) -> Self {
         Self { others: others.into_iter().collect(), at: 0 }
     }
 
-    /// The place of the graph on the screen, from 1, and how many there are; `None` where it is the only one.
+    /// Returns the place of the graph on the screen, from 1, and how many there are; `None` where it is the only one.
     pub fn place(&self) -> Option<(usize, usize)> {
         (!self.others.is_empty()).then(|| (self.at + 1, self.others.len() + 1))
     }
 
-    /// The others, each with the number of turns that lead to it and its place in the ring, from 1.
+    /// Iterates over the other graphs, each with the number of turns that lead to it and its place in the ring, from 1.
     pub fn others(&self) -> impl Iterator<Item = (usize, usize, &Tab)> {
         let n = self.others.len() + 1;
         self.others.iter().zip(1..).map(move |(other, turns)| (turns, (self.at + turns) % n + 1, other))
     }
 
-    /// The place of the graph on the screen, from 1.
+    /// Returns the place of the graph on the screen, from 1.
     pub fn at(&self) -> usize {
         self.at + 1
     }
 
-    /// The one to which so many turns lead.
+    /// Returns the graph to which so many turns lead.
     pub fn get_mut(&mut self, turns: usize) -> Option<&mut Tab> {
         self.others.get_mut(turns.checked_sub(1)?)
     }
 
-    /// The circuit of this id, and the number of turns that lead to it.
+    /// Returns the circuit of this id, and the number of turns that lead to it.
     pub fn circuit(&self, wanted: RequestId) -> Option<(usize, &Circuit)> {
         self.others.iter().zip(1..).find_map(|(other, turns)| match &other.graph {
             TabContent::Circuit { circuit, id, .. } if *id == wanted => Some((turns, circuit.as_ref())),
@@ -101,24 +101,24 @@ impl Tabs {
         })
     }
 
-    /// Adds a graph that is next to the one on the screen.
+    /// Adds a graph right after the one on the screen.
     pub fn add(&mut self, new: Tab) {
         self.others.push_front(new);
     }
 
-    /// Gives up the request of another one. A place that has nothing else goes with it.
+    /// Gives up the request of another graph. A tab that has nothing else is removed.
     pub fn give_up(&mut self, id: RequestId) {
         let Some((place, tab)) = self.traced(id) else { return };
         tab.busy = None;
         if matches!(tab.graph, TabContent::Nothing) {
             let (n, at) = (self.others.len() + 1, self.at);
             self.others.remove((place + n - 2 - at) % n);
-            // Those behind it move up.
+            // The tabs behind it move up.
             self.at -= usize::from(place <= at);
         }
     }
 
-    /// The one that waits for this request, and its place in the ring, from 1.
+    /// Returns the tab that waits for this request, and its place in the ring, from 1.
     pub fn traced(&mut self, id: RequestId) -> Option<(usize, &mut Tab)> {
         let (n, at) = (self.others.len() + 1, self.at);
         let mut others = self.others.iter_mut().zip(1..);
@@ -126,17 +126,17 @@ impl Tabs {
         others.find(|(other, _)| is_it(other)).map(|(other, turns)| ((at + turns) % n + 1, other))
     }
 
-    /// What is under way for the others.
+    /// Iterates over the work under way for the other graphs.
     pub fn busy(&mut self) -> impl Iterator<Item = &mut Busy> {
         self.others.iter_mut().filter_map(|other| other.busy.as_mut())
     }
 
-    /// Whether anything is under way for another one.
+    /// Returns true where work is under way for another graph.
     pub fn is_busy(&self) -> bool {
         self.others.iter().any(|other| other.busy.is_some())
     }
 
-    /// Puts `here` aside for the next one, or for the one before; gives it back where it is the only one.
+    /// Puts `here` aside, and returns the next tab or the one before; returns `here` where it is the only one.
     pub fn turn(&mut self, here: Tab, forward: bool) -> Tab {
         let n = self.others.len() + 1;
         if forward {
@@ -156,7 +156,7 @@ impl Tabs {
         self.at += 1;
     }
 
-    /// Takes the graph on the screen out of the ring; gives the one that takes its place, if there is one.
+    /// Removes the graph on the screen from the ring; returns the tab that takes its place, if there is one.
     pub fn close(&mut self) -> Option<Tab> {
         let next = self.others.pop_front()?;
         // The last one is followed by the first.

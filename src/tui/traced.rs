@@ -1,4 +1,4 @@
-//! A traced graph, made ready for the screen.
+//! Traced graph, made ready for the screen.
 
 use crate::format;
 use crate::graph::{AttributionGraph, Document, InfluenceOf, Kept, RawTrace, Scores};
@@ -8,14 +8,14 @@ use crate::tui::comparison::{self, Leaf};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A graph that is to be opened.
+/// Source of a graph that is to be opened.
 #[derive(Clone, Debug)]
 pub enum Opening {
-    /// The graph of a file.
+    /// Graph file.
     File(PathBuf),
-    /// The graph of a trace.
+    /// Trace that is at hand.
     Trace(Arc<RawTrace>),
-    /// One graph made of several.
+    /// Graphs that are merged into one.
     Merged(Vec<Leaf>),
 }
 
@@ -32,10 +32,10 @@ impl From<Arc<RawTrace>> for Opening {
 }
 
 impl Opening {
-    /// Opens it.
+    /// Opens the graph.
     ///
     /// # Errors
-    /// What is wrong with it, or that `monitor` says to stop.
+    /// Fails where the graph cannot be read, built or merged, or `monitor` says to stop.
     pub fn open(self, monitor: &Monitor) -> Result<Traced, String> {
         monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
         let document = match self {
@@ -47,16 +47,16 @@ impl Opening {
     }
 }
 
-/// A trace with everything that the screen shows of it, computed off the UI thread.
+/// Graph with everything that the screen shows of it, computed off the UI thread.
 #[derive(Clone, Debug)]
 pub struct Traced {
-    /// The graph, and what is known of it.
+    /// Graph with its labels, edits and origin.
     pub document: Document,
-    /// What is left of it at the thresholds that were asked for.
+    /// Kept part of the graph at the thresholds that were asked for.
     pub kept: Arc<Kept>,
-    /// How far it can be trusted.
+    /// Scores of how far the graph can be trusted.
     pub scores: Scores,
-    /// Each node's rank by influence, from 1; `None` where it has none.
+    /// Rank of each node by influence, from 1; `None` where it has none.
     pub ranks: Arc<[Option<usize>]>,
 }
 
@@ -70,7 +70,7 @@ impl Traced {
     }
 }
 
-/// What nodes are ranked by: the influence that a file gives, else whatever flows through them.
+/// Ranks nodes by the influence that a file gives, else by the influence through them.
 fn ranks(graph: &AttributionGraph, kept: &Kept) -> Arc<[Option<usize>]> {
     let has_rank = |id: &NodeId| match graph.influence_of() {
         InfluenceOf::File(scores) => scores[id.index()].is_some(),

@@ -1,4 +1,4 @@
-//! What becomes of the state when something happens.
+//! Changes of the state by messages.
 
 use crate::tui::act;
 use crate::tui::app::{Pane, State};
@@ -8,7 +8,7 @@ use crate::tui::ui::line::TextEdit;
 use std::time::Instant;
 use tui_input::InputRequest;
 
-/// Changes the state by what happened. Says through [`State::dirty`] whether the screen must follow.
+/// Changes the state by a message. Says through [`State::dirty`] whether the screen must follow.
 pub fn update(state: &mut State, msg: Msg) {
     take(state, msg);
     if !state.shows_nodes()
@@ -20,8 +20,8 @@ pub fn update(state: &mut State, msg: Msg) {
     schedule_jobs(state);
 }
 
-/// The same for all that happened by now. What was typed into a line is put in at once: it is read, searched for and
-/// saved once, however much it is.
+/// Changes the state by all messages so far, as [`update`] does. Text that was typed into a line is put in at once: it
+/// is read, searched for and saved once, however long it is.
 pub fn update_all(state: &mut State, msgs: impl IntoIterator<Item = Msg>) {
     let mut typed = String::new();
     for msg in msgs {
@@ -45,13 +45,13 @@ pub fn update_all(state: &mut State, msgs: impl IntoIterator<Item = Msg>) {
     }
 }
 
-/// What a key is for.
+/// Meaning of a key.
 enum Meaning {
     /// A character of the line that is being written.
     Types(char),
     /// A command, or one of two keys.
     Does,
-    /// Nothing, but that it has been pressed.
+    /// Nothing, but that a key was pressed.
     Nothing,
 }
 
@@ -96,7 +96,7 @@ fn take(state: &mut State, msg: Msg) {
     }
 }
 
-/// Changes the state by all that has come of jobs and of saving, and starts the jobs that wait.
+/// Changes the state by all results of jobs and of saving, and starts the jobs that wait.
 pub fn take_results(state: &mut State) {
     for lane in 0..state.jobs.n_lanes() {
         if let Some(told) = state.jobs.told(lane) {
@@ -132,8 +132,8 @@ fn press(state: &mut State, key: Key) {
     }
 }
 
-/// What follows from any change: the prompt is read as it is typed, the layout fits its pane, and the selected
-/// feature's tokens are asked for.
+/// Starts the work that follows from any change: the prompt is read as it is typed, the layout fits its pane, and the
+/// selected feature's tokens are asked for.
 fn schedule_jobs(state: &mut State) {
     act::ask_picker(state);
     act::ask_prompt(state);

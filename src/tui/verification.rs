@@ -1,31 +1,31 @@
-//! Whether the graph on the screen is true: what was asked of the model, and the answers.
+//! Verification of the graph on the screen by the model: the questions asked, and the answers.
 
 use crate::graph::Freeze;
 use crate::verify::{Answer, Question, TOP};
 
-/// Answers that are kept of a graph, the newest ones.
+/// Most answers that are kept of a graph, the newest ones.
 const KEPT: usize = 200;
 
-/// The fewest features that can be asked for, and the most: each is compared at every other one.
+/// Fewest and most features that can be ablated: each is compared at every other one.
 const ABLATED: (usize, usize) = (5, 200);
 
-/// What is checked.
+/// Subject of the checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// The chosen connection.
+    /// Chosen connection.
     #[default]
     Edge,
-    /// What is pinned, or the most influential features.
+    /// Pinned nodes, or the most influential features.
     Subgraph,
-    /// The whole graph.
+    /// Whole graph.
     Graph,
 }
 
 impl View {
-    /// All of them.
+    /// All subjects.
     pub const ALL: [Self; 3] = [Self::Edge, Self::Subgraph, Self::Graph];
 
-    /// What it is called.
+    /// Returns the name of the subject.
     pub fn name(self) -> &'static str {
         match self {
             Self::Edge => "edge",
@@ -35,39 +35,39 @@ impl View {
     }
 }
 
-/// A question that the model is working on.
+/// Question that the model is working on.
 #[derive(Debug)]
 struct Wait {
     question: Question,
     so_far: Option<Answer>,
 }
 
-/// What there is to show.
+/// Content of the panel.
 pub enum Shown<'a> {
-    /// It cannot be asked, or went wrong.
+    /// Reason why the question cannot be asked, or failed.
     Why(&'a str),
-    /// What is known of the answer, and whether it is still being worked on.
+    /// Answer so far, and true while the model is still working on it.
     Known(Option<&'a Answer>, bool),
 }
 
-/// What was asked of a graph, and the answers.
+/// Questions that were asked of a graph, and the answers.
 #[derive(Debug)]
 pub struct VerificationPanel {
-    /// What is checked.
+    /// Subject of the checks.
     pub view: View,
-    /// What stays frozen where features are ablated.
+    /// Parts of the model that stay frozen where features are ablated.
     pub freeze: Freeze,
-    /// How many features are ablated where none is pinned.
+    /// Number of features that are ablated where none is pinned.
     pub top: usize,
-    /// The chosen pair of the table, or the first line that is shown.
+    /// Chosen pair of the table, or the first line that is shown.
     pub row: usize,
-    /// Whether the plot is shown where there is no room for it beside the table.
+    /// True where the plot stands in place of the table, where there is no room for both.
     pub draws: bool,
-    /// What is shown, or why that cannot be asked.
+    /// Shown question, or the reason why it cannot be asked.
     about: Option<Result<Question, String>>,
     waits: Option<Wait>,
     known: Vec<(Question, Answer)>,
-    /// What went wrong with what is shown.
+    /// Error of the shown question.
     failed: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl Default for VerificationPanel {
 }
 
 impl VerificationPanel {
-    /// Shows something else, or the same still; gives the question that is to be asked for it.
+    /// Shows a question, the same or another one; returns it where it is to be asked.
     pub fn turn_to(&mut self, about: Result<Question, String>) -> Option<Question> {
         if self.about.as_ref() != Some(&about) {
             self.about = Some(about);
@@ -100,7 +100,7 @@ impl VerificationPanel {
         (self.failed.is_none() && !waits && self.answer(question).is_none()).then(|| question.clone())
     }
 
-    /// What is shown, where it can be asked.
+    /// Returns the shown question, where it can be asked.
     pub fn question(&self) -> Option<&Question> {
         self.about.as_ref()?.as_ref().ok()
     }
@@ -114,12 +114,12 @@ impl VerificationPanel {
         self.waits = Some(Wait { question, so_far: None });
     }
 
-    /// Whether anything is waited for.
+    /// Returns true where an answer is waited for.
     pub fn is_waiting(&self) -> bool {
         self.waits.is_some()
     }
 
-    /// Takes what there is of the answer so far.
+    /// Takes the part of the answer that is there so far.
     pub fn take_part(&mut self, part: Answer) {
         if let Some(wait) = &mut self.waits {
             wait.so_far = Some(part);
@@ -144,7 +144,7 @@ impl VerificationPanel {
         self.known.push((question, answer));
     }
 
-    /// Waits no longer; what there is of the answer stays. Whether anything was waited for.
+    /// Waits no longer, and keeps the answer so far; returns true where an answer was waited for.
     pub fn stop(&mut self) -> bool {
         let Some(wait) = self.waits.take() else { return false };
         match wait.so_far {
@@ -155,7 +155,7 @@ impl VerificationPanel {
         true
     }
 
-    /// Forgets the answer to what is shown, or what went wrong with it.
+    /// Forgets the answer to the shown question, or its error.
     pub fn again(&mut self) {
         self.failed = None;
         if let Some(question) = self.question().cloned() {
@@ -163,24 +163,24 @@ impl VerificationPanel {
         }
     }
 
-    /// Forgets what is shown, so that what went wrong is tried anew when it is shown again. Answers stay.
+    /// Shows no question, so that a failed one is tried anew when it is shown again. Answers stay.
     pub fn close(&mut self) {
         self.about = None;
         self.failed = None;
     }
 
-    /// Forgets everything that was asked: it was of another graph.
+    /// Forgets all questions and answers: they were of another graph.
     pub fn forget(&mut self) {
         let Self { view, freeze, top, draws, .. } = *self;
         *self = Self { view, freeze, top, draws, ..Self::default() };
     }
 
-    /// Ablates so many features more where none is pinned.
+    /// Ablates `by` more features where none is pinned.
     pub fn ablate_more(&mut self, by: isize) {
         self.top = self.top.saturating_add_signed(by).clamp(ABLATED.0, ABLATED.1);
     }
 
-    /// What there is to show.
+    /// Returns the content of the panel.
     pub fn shown(&self) -> Shown<'_> {
         match (&self.about, &self.failed) {
             (Some(Err(why)), _) | (_, Some(why)) => Shown::Why(why),

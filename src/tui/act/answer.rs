@@ -18,7 +18,7 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
     if matches!(what, Labelled::Feature(..)) {
         about.push_str(": the label holds at every position");
     }
-    // Whoever takes over an automatic label makes it their own.
+    // A user who takes over an automatic label makes it their own.
     let own = |label: &str| label.strip_prefix(automatic::MARK).unwrap_or(label).to_owned();
     let answer = circuit.label(node).map_or_else(String::new, |(label, _)| own(label));
     state.dialogs.open(Question::new(Asks::Label(what), about, answer));
@@ -36,7 +36,7 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
     state.dialogs.open(Question::new(Asks::Thresholds, about, answer));
 }
 
-/// Takes the answer, or says what is wrong with it.
+/// Takes the answer, or says why it is not valid.
 pub(in crate::tui) fn answer(state: &mut State) {
     let (Some(question), Some(circuit)) = (state.dialogs.get_mut::<Question>(), &state.circuit) else { return };
     if question.asks.is_of_interventions() {
@@ -87,7 +87,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
     }
 }
 
-/// Saves a filter under a name, and goes on writing it.
+/// Saves a filter under a name, and goes on editing it.
 fn save_filter(state: &mut State, name: String, filter: String) {
     let Some(circuit) = &mut state.circuit else { return };
     let hides = circuit.marks.filter.as_ref().is_none_or(|filter| filter.hides);
@@ -108,7 +108,7 @@ pub(in crate::tui) fn move_in_notes(state: &mut State, by: isize) {
     }
 }
 
-/// Leaves the notes; what was written stays.
+/// Closes the notes; the text stays.
 pub(in crate::tui) fn keep_notes(state: &mut State) {
     let Some(notes) = state.dialogs.get::<Notes>() else { return };
     let text = notes.text();

@@ -1,4 +1,4 @@
-//! Looking through features without a graph.
+//! Commands of the feature browser, which needs no graph.
 
 use super::feature::{open_library, read_feature};
 use super::find::go_to;
@@ -20,7 +20,7 @@ pub(in crate::tui) fn open_browse(state: &mut State) {
         return;
     };
     let plain = FeatureSet { transcoder: tracer.transcoder_name(), source_set: None };
-    // What the graph on the screen says of them counts here too.
+    // Labels of the graph on the screen count here too.
     let of_graph = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let set = of_graph.filter(|set| set.transcoder == plain.transcoder).unwrap_or(plain);
     state.dialogs.open(Browse::new(set));
@@ -32,9 +32,9 @@ fn browse(state: &mut State) -> Option<&mut Browse> {
     state.dialogs.get_mut()
 }
 
-/// Asks, once the library is open.
+/// Asks for a list of features, once the library is open.
 fn ask(state: &mut State, ask: Ask) {
-    // What was asked before is no longer waited for.
+    // The request before is no longer waited for.
     state.jobs.forget(BROWSE);
     let Some(open) = state.dialogs.get_mut::<Browse>() else { return };
     open.asked(ask.clone());
@@ -55,7 +55,7 @@ fn ask(state: &mut State, ask: Ask) {
     }
 }
 
-/// The library is open: what waited for it is asked.
+/// Sends the request that waited for the library, which is open now.
 pub(super) fn browse_opened(state: &mut State, set: &FeatureSet) {
     let waits = browse(state).filter(|browse| browse.set == *set && browse.waits);
     let waiting = waits.map(|browse| browse.ask.clone());
@@ -81,7 +81,7 @@ pub(super) fn read_chosen(state: &mut State) {
     }
 }
 
-/// Moves; another feature's contexts are shown from their start.
+/// Changes the list; another feature's contexts are shown from their start.
 fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
     let Some(browse) = browse(state) else { return };
     let before = browse.chosen();
@@ -91,7 +91,7 @@ fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
     }
 }
 
-/// Shows contexts from their strongest and their middle.
+/// Scrolls contexts to their strongest and their middle.
 fn from_the_start(state: &mut State) {
     let sight = &mut state.features.sight;
     (sight.scroll, sight.shift) = (0, 0);
@@ -105,7 +105,7 @@ pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
     turn(state, |browse| browse.turn_token(by));
 }
 
-/// Scrolls what the chosen feature fires on.
+/// Scrolls the contexts of the chosen feature.
 pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
     let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let most = browse.overflow(state);
@@ -113,7 +113,7 @@ pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
     sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
-/// Lists by something else.
+/// Lists features in the next order.
 pub(in crate::tui) fn turn_order(state: &mut State) {
     let Some(browse) = browse(state) else { return };
     browse.order = match browse.order {
@@ -138,14 +138,14 @@ pub(in crate::tui) fn take_browse_line(state: &mut State) {
     }
 }
 
-/// Those that write nearly as the chosen one does.
+/// Lists the features whose decoders are close to the chosen one's.
 pub(in crate::tui) fn browse_near(state: &mut State) {
     if let Some(feature) = browse(state).and_then(|browse| browse.chosen()) {
         ask(state, Ask::Near(feature));
     }
 }
 
-/// Selects the strongest node of the chosen feature in the graph, where it is in it.
+/// Selects the strongest node of the chosen feature in the graph, where there is one.
 pub(in crate::tui) fn browse_go(state: &mut State) {
     let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
     let node = state.circuit.as_ref().and_then(|circuit| {
@@ -158,7 +158,7 @@ pub(in crate::tui) fn browse_go(state: &mut State) {
     }
 }
 
-/// Back to the list, then out.
+/// Goes back to the list, then closes the browser.
 pub(in crate::tui) fn close_browse(state: &mut State) {
     let Some(browse) = browse(state) else { return };
     if browse.leave_line() {

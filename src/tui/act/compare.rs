@@ -41,7 +41,7 @@ pub(in crate::tui) fn turn_compared_kind(state: &mut State) {
     }
 }
 
-/// The other of the two is where Enter leads.
+/// Turns to the other of the two graphs: Enter leads there.
 pub(in crate::tui) fn turn_compared_side(state: &mut State) {
     if let Some(compare) = compare(state) {
         compare.side = 1 - compare.side;
@@ -60,7 +60,7 @@ pub(in crate::tui) fn take_compared(state: &mut State) {
 }
 
 fn choose(state: &mut State, row: usize) {
-    // What it becomes would have to wait until the comparison is left.
+    // A graph that is still traced could not be taken over until the comparison is left.
     if state.busy.is_some() {
         state.warn("This graph is still being traced: compare it once that has ended");
         return;
@@ -134,7 +134,8 @@ pub(super) fn answer_compare(state: &mut State) {
     }
 }
 
-/// A trace or an opening for a graph that is not on the screen ended: where it was waited for, the two are compared.
+/// Takes the end of a trace or opening of a graph that is not on the screen: where it was waited for, the two are
+/// compared.
 pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: Option<String>) {
     let waits = compare(state).filter(|compare| matches!(compare.stage, Stage::Wait(waited) if waited == id));
     match (waits, failed) {
@@ -147,7 +148,7 @@ pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: 
     }
 }
 
-/// Has the graph on the screen and the one of this id laid over each other.
+/// Lays the graph on the screen and the one of this id over each other.
 fn lay(state: &mut State, id: RequestId) {
     let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(id)) else { return };
     let mut sheets = [a, b].map(|circuit| Sheet::of(circuit, &state.features));
@@ -165,7 +166,7 @@ fn lay(state: &mut State, id: RequestId) {
     );
 }
 
-/// To the chosen node in the graph of the side that is chosen.
+/// Goes to the chosen node in the graph of the chosen side.
 fn go(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(laid), other, side, .. }) = compare(state) else { return };
     let (comparison, other, side) = (Arc::clone(&laid.comparison), *other, *side);
@@ -186,7 +187,7 @@ fn go(state: &mut State) {
     }
 }
 
-/// Opens the two graphs that are compared as one, beside them.
+/// Opens the merged graph of the two that are compared, beside them.
 pub(in crate::tui) fn open_merged(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(_), other: Some(number), .. }) = compare(state) else { return };
     let number = *number;
@@ -196,7 +197,7 @@ pub(in crate::tui) fn open_merged(state: &mut State) {
     merge(state, leaves, titles);
 }
 
-/// Opens all graphs that are open as one, beside them, but for those that were merged themselves.
+/// Opens the merged graph of all open graphs, beside them, leaving out those that were merged themselves.
 pub(in crate::tui) fn open_union(state: &mut State) {
     let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.tabs.at()));
     let mut leaves: Vec<(usize, Leaf, String)> = Vec::new();
@@ -238,7 +239,7 @@ fn merge(state: &mut State, leaves: Vec<Leaf>, title: String) {
     state.busy = Some(busy);
 }
 
-/// Leaves the comparison; a graph that is on its way to it is given up.
+/// Closes the comparison; a trace that was started for it is given up.
 pub(in crate::tui) fn close_compare(state: &mut State) {
     if let Some(Compare { stage: Stage::Wait(waited), .. }) = compare(state) {
         let id = *waited;

@@ -1,4 +1,4 @@
-//! Edits to the view of the graph, and back.
+//! Edits to the view of the graph, with undo and redo.
 
 use super::group::at_hand;
 use crate::graph::{Edit, Thresholds};
@@ -6,7 +6,7 @@ use crate::tui::app::State;
 use crate::tui::runtime::jobs::JobKey;
 use std::sync::Arc;
 
-/// Prunes the graph on the screen anew.
+/// Job that prunes the graph on the screen anew.
 pub const PRUNE: JobKey = JobKey::new("prune").of_graph();
 
 pub(in crate::tui) fn nudge_nodes(state: &mut State, by: i32) {
@@ -17,7 +17,7 @@ pub(in crate::tui) fn nudge_edges(state: &mut State, by: i32) {
     nudge(state, |thresholds| Thresholds { edge: nudged(thresholds.edge, by), ..thresholds });
 }
 
-/// Shares of tokens between which the density threshold steps. Densities spread over some orders of magnitude.
+/// Steps of the density threshold, as shares of tokens. Densities spread over some orders of magnitude.
 const DENSITIES: [f64; 13] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
@@ -34,7 +34,7 @@ pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
     });
 }
 
-/// Hundredths, so that going there and back ends where it began.
+/// Moves a threshold in whole hundredths, so that going there and back ends where it began.
 fn nudged(threshold: f64, hundredths: i32) -> f64 {
     ((threshold * 100.0).round() + f64::from(hundredths)).clamp(0.0, 100.0) / 100.0
 }
@@ -47,7 +47,7 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
     }
 }
 
-/// Applies an edit, and says so where it changed anything; whether it did.
+/// Applies an edit, and says `said` where it changed anything; returns true where it did.
 pub(super) fn apply(state: &mut State, edit: Edit, said: String) -> bool {
     let changed = state.circuit.as_mut().is_some_and(|circuit| circuit.edits.apply(edit));
     if !changed {

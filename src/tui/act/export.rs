@@ -1,4 +1,4 @@
-//! Handing the circuit on: as a file for other programs, or as a figure.
+//! Export of the circuit: as a file for other programs, or as a figure.
 
 use crate::format::{self, Format, Options};
 use crate::job::Monitor;
@@ -10,33 +10,33 @@ use crate::tui::effect::Effect;
 use crate::tui::runtime::jobs::{JobKey, Services};
 use std::path::{Path, PathBuf};
 
-/// Files that exports are written to.
+/// Job that writes exports.
 pub const EXPORT: JobKey = JobKey::new("export").writing();
 
-/// What came of an export.
+/// Outcome of an export.
 enum Exported {
-    /// It was written.
+    /// Path of the file that was written.
     Written(PathBuf),
-    /// A file of this name is there already, and was left as it is.
+    /// A file of this name existed, and was left as it is.
     IsThere,
-    /// It is to be copied.
+    /// Text to be copied.
     Text(String),
 }
 
 pub(in crate::tui) fn open_export(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let origin = &circuit.traced.document.origin;
-    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported onto
-    // itself.
+    // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported
+    // onto itself.
     let file = state.files.get(&state.graph_id).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
     let stem =
         file.unwrap_or_else(|| PathBuf::from(if origin.slug.is_empty() { "circuit" } else { origin.slug.as_str() }));
-    // What came from Neuronpedia is handed on by a link more often than as a file.
+    // A graph from Neuronpedia is handed on by a link more often than as a file.
     let format = if origin.page.is_some() { Format::Url } else { Format::Json };
-    // One that is still being written has no say in this one.
+    // An export that is still being written has no say in this one.
     state.jobs.forget(EXPORT);
     state.dialogs.open(Export::new(&stem, format));
 }
@@ -47,7 +47,7 @@ pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut 
     }
 }
 
-/// Writes it. A file that is there is written over only when it was asked for twice.
+/// Writes the export. An existing file is overwritten only when it was asked for twice.
 pub(in crate::tui) fn write_export(state: &mut State) {
     let Some(export) = state.dialogs.get::<Export>() else { return };
     let path = export.path();
@@ -62,7 +62,7 @@ pub(in crate::tui) fn write_export(state: &mut State) {
     send(state, Some(path));
 }
 
-/// Copies it in place of writing it.
+/// Copies the export in place of writing it.
 pub(in crate::tui) fn copy_export(state: &mut State) {
     send(state, None);
 }

@@ -1,4 +1,4 @@
-//! What features fire on: asked for when it is wanted, one at a time, the selected one first.
+//! Reading of features' contexts: on demand, one feature at a time, the selected one first.
 
 use super::edits::prune_anew;
 use crate::features::Library;
@@ -15,15 +15,15 @@ use crate::tui::view;
 use ratatui::layout::Rect;
 use std::sync::Arc;
 
-/// Opens libraries, each of which is wanted for its set of features.
+/// Job that opens libraries, each for its set of features.
 const LIBRARY: JobKey = JobKey::new("library").answering_all();
 const LABELS: JobKey = JobKey::new("labels").of_graph();
 
-/// Reads what a feature fires on.
+/// Job that reads a feature's contexts.
 pub(in crate::tui) const READ_FEATURE: JobKey = JobKey::new("feature");
 const ALLOW_HUB: JobKey = JobKey::new("allow").answering_all();
 
-/// The features that are looked at: the selected one, and after it the others of its supernode.
+/// Returns the features of the pane: the selected one, and after it the others of its supernode.
 pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
     let selected = circuit.selected();
     let edited = circuit.edits.now();
@@ -37,13 +37,13 @@ pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
     members
 }
 
-/// What is known of the features of the graph on the screen.
+/// Returns the library of the graph on the screen, with the features read from it.
 pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
     let circuit = state.circuit.as_ref()?;
     state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin))
 }
 
-/// Asks for what is not known yet: the library, what it says of the graph, the feature that is looked at.
+/// Asks for everything missing: the library, its labels of the graph, the shown feature.
 pub(in crate::tui) fn request_feature(state: &mut State) {
     if state.dialogs.is::<Browse>() {
         super::browse::read_chosen(state);
@@ -69,7 +69,7 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
     let members = members(circuit);
     let is_union = members.len() > 1 && sight.turn >= members.len();
     let wanted: &[Feature] = if is_union { &members } else { members.get(sight.turn..=sight.turn).unwrap_or_default() };
-    // The hub is asked only for what somebody looks at.
+    // The hub is asked only for a feature that is on the screen.
     let is_seen = state.dialogs.is::<Contexts>();
     let is_seen = is_seen || view::feature_room(state).is_some();
     let Some(known) = state.features.known.get(&set) else { return };
@@ -81,7 +81,7 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
     unite(state, is_union.then_some(members));
 }
 
-/// Opens what is known of a set of features.
+/// Opens the library of a set of features.
 pub(super) fn open_library(state: &mut State, set: FeatureSet) {
     state.features.known.insert(set.clone(), Known::opening());
     let of = set.clone();
@@ -95,10 +95,10 @@ pub(super) fn open_library(state: &mut State, set: FeatureSet) {
     );
 }
 
-/// Reads what a feature fires on; the hub is asked only where it `may_ask`.
+/// Reads a feature's details; the hub is asked only where it `may_ask`.
 pub(super) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature, may_ask: bool) {
     let Some(knows) = state.features.known.get(&set).and_then(Known::open).map(Arc::clone) else { return };
-    // Only the newest request is answered: what was passed over is asked anew.
+    // Only the newest request is answered: one that was dropped is made anew.
     state.features.known.values_mut().for_each(Known::pass_over);
     if let Some(known) = state.features.known.get_mut(&set) {
         known.ask(feature, state.ticks);
@@ -121,7 +121,7 @@ pub(super) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature,
     );
 }
 
-/// Puts the members of a supernode together, as far as they are read.
+/// Unites the members of a supernode, as far as they are read.
 fn unite(state: &mut State, members: Option<Vec<Feature>>) {
     let cards: Option<Vec<_>> = members.as_ref().and_then(|members| {
         let known = known(state)?;
@@ -138,8 +138,8 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
     }
 }
 
-/// Looks the library through for the names and densities of the graph's features, where the graph or what is kept of it
-/// changed since, or not all was looked at.
+/// Returns the lookup of the graph's labels and densities in the library, where the graph or its kept part changed
+/// since the last one, or that was not complete.
 fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option<LabelLookup> {
     let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruned);
     let is_new = circuit.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
@@ -158,7 +158,7 @@ fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option
     })
 }
 
-/// Takes what a library says of a graph's features.
+/// Takes the library's labels of a graph's features.
 fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>) {
     let (Ok((named, is_all)), Some(circuit)) = (result, &mut state.circuit) else { return };
     let thresholds = circuit.edits.now().thresholds;
@@ -172,7 +172,7 @@ fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>)
     }
 }
 
-/// Takes a library that was opened.
+/// Takes a library that was opened, or the reason why it was not.
 fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn FeatureSource>, String>) {
     let Some(known) = state.features.known.get_mut(set) else { return };
     let notices = match &result {
@@ -186,7 +186,7 @@ fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn Feat
     super::browse::browse_opened(state, set);
 }
 
-/// Stops the reading that is under way, where the hub is asked; whether it was.
+/// Stops the reading that is under way, where the hub is asked; returns true where it was.
 pub(super) fn stop_reading(state: &mut State) -> bool {
     let set = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let Some(known) = set.and_then(|set| state.features.known.get_mut(&set)) else { return false };
@@ -197,7 +197,7 @@ pub(super) fn stop_reading(state: &mut State) -> bool {
     true
 }
 
-/// Asks the hub for the feature that is looked at: after a yes, once for each set, or again.
+/// Asks the hub for the shown feature: after consent, once for each set, or again.
 pub(super) fn ask_hub(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let features = FeatureSet::of(&circuit.traced.document.origin);
@@ -206,7 +206,7 @@ pub(super) fn ask_hub(state: &mut State) {
     let turn = state.features.sight.turn.min(members.len().saturating_sub(1));
     match members.get(turn).and_then(|feature| known.reading(*feature)) {
         None => state.say("This is no feature: only features have contexts"),
-        // It is asked anew.
+        // The feature is asked for anew.
         Some(Reading::Failed(_)) => known.forget_missing(),
         Some(Reading::Pending { .. }) => state.say("It is being read"),
         Some(Reading::Known(card)) => match &card.asks_for {
@@ -217,7 +217,7 @@ pub(super) fn ask_hub(state: &mut State) {
     }
 }
 
-/// Lets the hub be asked.
+/// Allows the hub to be asked.
 pub(in crate::tui) fn allow_hub(state: &mut State) {
     let Some(Consent { features, .. }) = state.dialogs.get() else { return };
     let set = features.clone();
@@ -227,7 +227,7 @@ pub(in crate::tui) fn allow_hub(state: &mut State) {
     state.jobs.submit(
         ALLOW_HUB,
         move |_, _| knows.allow_hub(),
-        // Where that could not be kept, it changes nothing until the program ends.
+        // Where consent could not be saved, it holds until the program ends.
         move |state, kept| {
             if let Some(known) = state.features.known.get_mut(&set) {
                 known.forget_missing();
@@ -251,7 +251,7 @@ pub(in crate::tui) fn open_contexts(state: &mut State) {
     }
 }
 
-/// Where contexts are shown, and what is looked for in them.
+/// Returns the room of the contexts, and the text searched for in them.
 fn shown(state: &State) -> Option<(Rect, String)> {
     match state.dialogs.get::<Contexts>() {
         Some(contexts) => Some((contexts.room(state.size), contexts.wanted().to_owned())),
@@ -273,7 +273,7 @@ pub(in crate::tui) fn shift_contexts(state: &mut State, by: isize) {
     sight.shift = (sight.shift + by).clamp(-MOST, MOST);
 }
 
-/// To another member of the supernode, or to all of them together.
+/// Turns to another member of the supernode, or to all of them together.
 pub(in crate::tui) fn turn_member(state: &mut State, by: isize) {
     let n = state.circuit.as_ref().map_or(0, |circuit| members(circuit).len());
     if n < 2 {
@@ -290,7 +290,7 @@ pub(in crate::tui) fn toggle_repeated(state: &mut State) {
     sight.unfolded = !sight.unfolded;
 }
 
-/// Looks for a text in the contexts that fill the screen.
+/// Starts the search for a text in the contexts that fill the screen.
 pub(in crate::tui) fn search_contexts(state: &mut State) {
     if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         contexts.write();
@@ -303,7 +303,7 @@ pub(in crate::tui) fn take_search(state: &mut State) {
     }
 }
 
-/// Lets go of what is looked for, then of the screen.
+/// Ends the search, then closes the contexts.
 pub(in crate::tui) fn close_contexts(state: &mut State) {
     if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         let goes_on = contexts.clear();

@@ -1,4 +1,4 @@
-//! Fetching labels and contexts of the kept features, after one yes.
+//! Download of labels and contexts of the kept features, after one consent.
 
 use super::feature::ask_hub;
 use crate::features::{Asking, Fetched};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 const MISSING: JobKey = JobKey::new("missing");
 const FETCH: JobKey = JobKey::new("fetch");
 
-/// Sees what is not known of the kept features, to ask whether it is to be fetched.
+/// Finds the kept features without labels or contexts, to ask whether to fetch them.
 pub(in crate::tui) fn open_fetch(state: &mut State) {
     if state.fetching.is_some() {
         state.say("Labels are being fetched already");
@@ -34,7 +34,8 @@ pub(in crate::tui) fn open_fetch(state: &mut State) {
     state.jobs.submit(MISSING, move |_, _| Ok(knows.asking(&features)), take_missing);
 }
 
-/// Takes what is missing: asks whether to fetch it. Where nothing is, the feature at hand may still be asked for alone.
+/// Takes the missing features, and asks whether to fetch them. Where none are, the selected one may still be asked for
+/// alone.
 fn take_missing(state: &mut State, result: Result<Asking, String>) {
     let Some(fetch) = state.dialogs.get_mut::<Fetch>() else { return };
     match result {
@@ -54,7 +55,7 @@ fn take_missing(state: &mut State, result: Result<Asking, String>) {
     }
 }
 
-/// Fetches what is missing.
+/// Fetches the missing features.
 pub(in crate::tui) fn allow_fetch(state: &mut State) {
     let Some(fetch) = state.dialogs.get::<Fetch>().filter(|fetch| fetch.asking.is_some()) else { return };
     let features = fetch.features.clone();
@@ -76,7 +77,7 @@ pub(in crate::tui) fn allow_fetch(state: &mut State) {
     }
 }
 
-/// Names features as they come.
+/// Takes labels and densities of features as they come.
 fn take_arrived(state: &mut State, arrived: Vec<Arrived>) {
     let of = state.fetching.as_ref().map(|(_, graph)| *graph);
     let Some(circuit) = state.circuit.as_mut().filter(|_| of == Some(state.graph_id)) else { return };
@@ -86,7 +87,7 @@ fn take_arrived(state: &mut State, arrived: Vec<Arrived>) {
     }
 }
 
-/// Tells what came.
+/// Reports the outcome of fetching.
 fn take_fetched(state: &mut State, result: Result<Fetched, String>) {
     let Some((busy, _)) = state.fetching.take() else { return };
     // Another graph may be on the screen; its features are looked up again as well.
@@ -105,7 +106,7 @@ fn take_fetched(state: &mut State, result: Result<Fetched, String>) {
     }
 }
 
-/// Stops fetching; whether it was under way.
+/// Stops fetching; returns true where it was under way.
 pub(super) fn stop_fetching(state: &mut State) -> bool {
     let Some((busy, _)) = state.fetching.as_mut().filter(|(busy, _)| !busy.stopping) else { return false };
     busy.stopping = true;

@@ -1,4 +1,4 @@
-//! Seeing the circuit through a filter.
+//! Filters that the circuit is seen through.
 
 use crate::graph::query::{Lacking, Query, TextField};
 use crate::ids::{FeatureId, Layer};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 const FILTER: JobKey = JobKey::new("filter").of_graph();
 
-/// Counts what a filter that is being written lets through.
+/// Job that counts the matches of a filter that is being written.
 const COUNT: JobKey = JobKey::new("count").of_graph();
 
 pub(in crate::tui) fn open_filter(state: &mut State) {
@@ -26,7 +26,7 @@ pub(in crate::tui) fn open_filter(state: &mut State) {
     state.dialogs.open(FilterPrompt::new(text, hides));
 }
 
-/// Reads what is typed, where that changed, and counts what it lets through.
+/// Parses the filter as it is typed, where it changed, and counts its matches.
 pub(in crate::tui) fn read_filter(state: &mut State) {
     let (Some(prompt), Some(circuit)) = (state.dialogs.get_mut::<FilterPrompt>(), &state.circuit) else { return };
     if let Some(query) = prompt.read(&circuit.marks.filters, &|field| known(circuit, field)) {
@@ -43,7 +43,7 @@ pub(in crate::tui) fn read_filter(state: &mut State) {
     }
 }
 
-/// The texts that a field has in the graph, to be completed.
+/// Returns the texts that a field has in the graph, for completion.
 fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
     let document = &circuit.traced.document;
     let edited = circuit.edits.now();
@@ -57,7 +57,7 @@ fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
         TextField::Suppresses => {
             circuit.written().flat_map(|(_, written)| &written.bottom).map(|(token, _)| token).collect()
         }
-        // There are as many as nodes, and nobody types them by their beginning.
+        // There are as many names as nodes, and nobody types one by its beginning.
         TextField::Name => BTreeSet::new(),
     };
     texts.into_iter().cloned().collect()
@@ -74,7 +74,7 @@ fn filter_job(circuit: &Circuit, query: Arc<Query>) -> FilterJob {
     }
 }
 
-/// Applies what is typed; nothing typed takes the filter away.
+/// Applies the typed filter; an empty one removes the filter.
 pub(in crate::tui) fn apply_filter(state: &mut State) {
     let Some(prompt) = state.dialogs.get::<FilterPrompt>() else { return };
     let text = prompt.text().to_owned();
@@ -169,7 +169,7 @@ pub(in crate::tui) fn ask_filter_name(state: &mut State) {
     }
 }
 
-/// Asks what the filter lets through, where what that depends on changed.
+/// Asks for the filter's result, where its inputs changed.
 pub(in crate::tui) fn ask_filter(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     if circuit.marks.filter.as_ref().is_none_or(|filter| filter.is_off) {
@@ -202,7 +202,7 @@ fn take_filtered(state: &mut State, result: Result<Arc<Filtered>, String>) {
     }
 }
 
-/// What came through, and what is not known yet.
+/// Returns the counts of matches, and of nodes that are undecided.
 fn found(filtered: &Filtered, can_learn: bool) -> String {
     let matches = &filtered.matches;
     let (nodes, edges) = (text::counted(matches.n_nodes, "node"), text::counted(matches.n_edges, "edge"));
@@ -220,7 +220,7 @@ fn found(filtered: &Filtered, can_learn: bool) -> String {
     said
 }
 
-/// The next feature of which the filter needs to know what it writes: the most influential one that is kept.
+/// Returns the next feature whose promoted tokens the filter needs: the most influential one that is kept.
 pub(super) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, FeatureId)> {
     let filter = circuit.marks.filter.as_ref()?;
     if filter.is_off || !filter.lacks(Lacking::PromotedTokens) {

@@ -1,4 +1,4 @@
-//! Looking for something, and what is done with it once it is found.
+//! Search, and the commands on its results.
 
 use crate::ids::NodeId;
 use crate::tui::app::State;
@@ -43,7 +43,7 @@ fn open(state: &mut State, quest: Quest, haystack: Haystack) {
     state.dialogs.open(Picker::new(quest, haystack));
 }
 
-/// Looks for what is typed, where that changed.
+/// Searches for the typed text, where it changed.
 pub(in crate::tui) fn ask_picker(state: &mut State) {
     let Some(picker) = state.dialogs.get_mut::<Picker>() else { return };
     let Some((haystack, query)) = picker.ask() else { return };
@@ -113,7 +113,7 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
     }
 }
 
-/// Runs a command from the list of them; one whose keys are a run needs to be told which.
+/// Runs a command from the list of them; one with a run of keys needs to be told which.
 fn run_by_name(state: &mut State, command: &'static Command, argument: Option<Key>) {
     let given = argument.filter(|key| command.bound_to(*key));
     let key = if command.is_run() { given } else { Key::parse(command.keys[0]) };

@@ -1,4 +1,4 @@
-//! Going on with a trace.
+//! Continuation of a trace.
 
 use super::trace::submit_trace;
 use crate::tui::app::{Busy, State};

@@ -1,4 +1,4 @@
-//! Several nodes at once: choosing them, and making supernodes of them.
+//! Commands on several nodes: choosing them, and grouping them into supernodes.
 
 use super::edits::apply;
 use crate::graph::{Edit, SimilarityBounds, proposals};
@@ -30,7 +30,7 @@ pub(in crate::tui) fn choose_none(state: &mut State) {
     }
 }
 
-/// What the next edit is about: the chosen nodes, else the selected one.
+/// Returns the nodes of the next edit: the chosen ones, else the selected one.
 pub(super) fn at_hand(circuit: &Circuit) -> Vec<NodeId> {
     if circuit.marks.chosen.is_empty() { vec![circuit.selected()] } else { circuit.marks.chosen.clone() }
 }
@@ -45,14 +45,14 @@ pub(in crate::tui) fn ask_group(state: &mut State) {
     state.dialogs.open(question);
 }
 
-/// A name to start from: the first label among the members, else what the first is called.
+/// Returns a name to start from: the first label among the members, else the first member's own name.
 fn name_for(circuit: &Circuit, members: &[NodeId], glyphs: &Glyphs) -> String {
     let label = |node: &NodeId| label_of(&circuit.traced.document, circuit.edits.now(), *node);
     let name = members.iter().find_map(label).map(|(label, _)| label.to_owned());
     name.or_else(|| members.first().map(|node| circuit.name(*node, glyphs))).unwrap_or_default()
 }
 
-/// The supernode of the selected node, by its index; says so where it is in none.
+/// Returns the index of the selected node's supernode; says so where it is in none.
 fn group_here(state: &mut State) -> Option<usize> {
     let circuit = state.circuit.as_ref()?;
     let group = circuit.edits.now().group_of(circuit.selected());
@@ -80,7 +80,7 @@ pub(in crate::tui) fn pick_group(state: &mut State) {
     state.dialogs.open(Picker::new(Quest::Join, haystack));
 }
 
-/// Adds what is at hand to the supernode of this index.
+/// Adds the nodes at hand to the supernode of this index.
 pub(super) fn join_group(state: &mut State, index: usize) {
     let Some(circuit) = &state.circuit else { return };
     state.dialogs.close_all();

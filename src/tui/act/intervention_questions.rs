@@ -1,4 +1,4 @@
-//! Questions about interventions: what is done, where, and how it is tried.
+//! Questions about interventions: action, features, layers and sampling.
 
 use super::interventions::{attempt, change_chosen, change_set, feature_at};
 use crate::graph::{Action, Donor, Freeze, Positions, layer_range};
@@ -9,7 +9,7 @@ use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::intervention_panel::View;
 use std::ops::Range;
 
-/// Asks what is done to the chosen intervention's features, or at which positions.
+/// Asks for the action on the chosen intervention's features, or for its positions.
 pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
     let Some(circuit) = &state.circuit else { return };
     let row = circuit.panel.row;
@@ -34,7 +34,7 @@ pub(in crate::tui) fn ask_swap(state: &mut State) {
     state.dialogs.push(Question::new(Asks::Swap(position), about, answer));
 }
 
-/// Takes the answer to a question about interventions, or says what is wrong with it.
+/// Takes the answer to a question about interventions, or says why it is not valid.
 pub(super) fn answer_intervention(state: &mut State) {
     let Some(question) = state.dialogs.get_mut::<Question>() else { return };
     let text = question.answer().to_owned();
@@ -114,7 +114,7 @@ pub(in crate::tui) fn ask_swap_group(state: &mut State) {
     state.dialogs.push(question);
 }
 
-/// The action that puts in a supernode's features, as active as they are in the graph.
+/// Returns the action that puts in a supernode's features, as active as they are in the graph.
 fn other_group(state: &State, row: usize, name: &str) -> Result<Action, String> {
     let circuit = state.circuit.as_ref().ok_or("There is no graph")?;
     let edited = circuit.edits.now();
@@ -150,7 +150,7 @@ pub(in crate::tui) fn ask_layers(state: &mut State) {
     state.dialogs.push(question);
 }
 
-/// The layers that were typed; `None` for all.
+/// Parses the typed layers; `None` for all.
 fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String> {
     let n_layers = state.circuit.as_ref().map_or(0, |circuit| circuit.traced.document.graph.n_layers());
     let layers = layer_range(text)?;
@@ -160,7 +160,7 @@ fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String
     Ok(Some(layers).filter(|layers| *layers != (0..n_layers)))
 }
 
-/// Asks how continuations are drawn.
+/// Asks for the sampling of continuations.
 pub(in crate::tui) fn ask_sampling(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let about = "temperature, seed, tokens at most; at temperature 0 the likeliest token each time".to_owned();

@@ -1,4 +1,4 @@
-//! Interventions: made of what is at hand, changed by keys, and measured as they change.
+//! Interventions: made of the features at hand, changed by keys, and measured as they change.
 
 use super::edits::apply;
 use super::group::at_hand;
@@ -17,10 +17,10 @@ use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 pub(super) const MEASURE: JobKey = JobKey::new("measure").of_graph();
 const ATTEMPT: JobKey = JobKey::new("attempt").of_graph();
 
-/// Doses of a sweep.
+/// Number of doses in a sweep.
 const DOSES: usize = 13;
 
-/// Tokens whose probabilities a sweep draws.
+/// Number of tokens whose probabilities a sweep draws.
 const DRAWN: usize = 4;
 
 /// Opens the panel, with an intervention on the features at hand: the chosen ones, else the selected one with its
@@ -51,7 +51,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     state.dialogs.open(Intervene);
 }
 
-/// The feature of a node, where it is one.
+/// Returns the feature of a node, where that is a feature.
 pub(super) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
     match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
@@ -66,7 +66,7 @@ pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
     circuit.panel.dismiss();
 }
 
-/// Changes the set.
+/// Changes the set of interventions.
 pub(super) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
     let Some(circuit) = &mut state.circuit else { return };
     let mut set = circuit.edits.now().interventions.clone();
@@ -108,7 +108,7 @@ pub(in crate::tui) fn remove_intervention(state: &mut State) {
     move_in_interventions(state, 0);
 }
 
-/// To the next mode.
+/// Turns to the next freeze mode.
 pub(in crate::tui) fn turn_freeze(state: &mut State) {
     change_set(state, |set| {
         let at = Freeze::ALL.iter().position(|freeze| *freeze == set.freeze).unwrap_or(0);
@@ -116,7 +116,7 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
     });
 }
 
-/// Shows this below the list, or the effects again.
+/// Shows this view below the list, or the effects again.
 pub(in crate::tui) fn turn_panel(state: &mut State, view: View) {
     let Some(circuit) = &mut state.circuit else { return };
     circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
@@ -135,7 +135,7 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
     state.dialogs.close_all();
 }
 
-/// Asks something of the model.
+/// Sends a request to the model.
 pub(super) fn attempt(state: &mut State, view: View, request: ModelRequest) {
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -169,7 +169,7 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
     }
 }
 
-/// Has the effects measured where the interventions or the graph changed, and what the panel shows asked for.
+/// Requests the effects where the interventions or the graph changed, and the data of the panel's view.
 pub(in crate::tui) fn request_effects(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let set = &circuit.edits.now().interventions;
@@ -188,7 +188,7 @@ pub(in crate::tui) fn request_effects(state: &mut State) {
 }
 
 fn ask_effects(state: &mut State) {
-    // What is being measured is no longer asked for.
+    // A measurement under way is no longer asked for.
     state.jobs.forget(MEASURE);
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -207,7 +207,7 @@ fn ask_effects(state: &mut State) {
     }
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
     circuit.panel.asked = Some((set, graph.n_nodes()));
-    // What is shown until the answer is there is that of before: a factor that moves would make it flicker.
+    // The effects before are shown until the new ones arrive: a factor that moves would make them flicker.
     circuit.panel.request = circuit.panel.request.filter(|(view, _)| *view == View::Effects);
     if fits {
         state.jobs.submit(
@@ -224,7 +224,7 @@ fn ask_effects(state: &mut State) {
     }
 }
 
-/// Has what the panel shows asked for, where it was not yet.
+/// Requests the data of the panel's view, where that was not done yet.
 fn ask_view(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
@@ -246,7 +246,7 @@ fn ask_view(state: &mut State) {
     attempt(state, view, request);
 }
 
-/// The doses around the one that an action has.
+/// Returns the doses of a sweep around an action's own.
 fn doses(action: &Action) -> Vec<f32> {
     let most = match action {
         Action::Ablate | Action::Scale { .. } | Action::Swap { .. } => 2.0f32,
@@ -258,7 +258,7 @@ fn doses(action: &Action) -> Vec<f32> {
     (0..DOSES).map(|nth| least * (1.0 - share(nth)) + most * share(nth)).collect()
 }
 
-/// The tokens that stand out before or after.
+/// Returns the most probable tokens before and after.
 fn drawn(measured: &Measured) -> Vec<u32> {
     let effects = &measured.effects;
     let pairs = effects.before.iter().zip(&effects.after);

@@ -1,10 +1,10 @@
-//! Keys that wait for another, and marks, which are the first of them.
+//! Keys that wait for another, and marks, which are set by such keys.
 
 use super::find::go_to;
 use crate::tui::app::State;
 use crate::tui::keymap::{Code, Context, Key};
 
-/// The next key is looked up in `context`.
+/// Waits for the next key, to be looked up in `context`.
 pub(in crate::tui) fn await_key(state: &mut State, context: Context) {
     state.prefix = Some(context);
 }

@@ -1,4 +1,4 @@
-//! What the commands do, by what they do it to.
+//! Commands, by the part of the state that they change.
 
 mod answer;
 mod browse;

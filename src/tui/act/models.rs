@@ -1,5 +1,5 @@
-//! Choosing a model: what is here is loaded, what is not is asked for, downloaded after a yes, and then loaded. Or a graph
-//! that was open before, which is opened again.
+//! Choice of a model: one that is here is loaded, another is offered, downloaded after consent, and then loaded. A
+//! graph that was open before can be opened again instead.
 
 use super::{open_beside, open_prompt};
 use crate::service::models::Here;
@@ -67,14 +67,14 @@ pub(in crate::tui) fn choose_model(state: &mut State) {
     }
 }
 
-/// Yes to the question that is asked.
+/// Answers the present question with yes.
 pub(in crate::tui) fn say_yes(state: &mut State) {
     if let Some(yes) = state.dialogs.top().map(Dialog::yes) {
         yes(state);
     }
 }
 
-/// No to it; and what is under way is stopped.
+/// Answers the present question with no, and stops work that is under way for it.
 pub(in crate::tui) fn say_no(state: &mut State) {
     if let Some(no) = state.dialogs.top().map(Dialog::no) {
         no(state);
@@ -90,7 +90,7 @@ pub(in crate::tui) fn accept_model(state: &mut State) {
     }
 }
 
-/// No to a question about a model; and what is under way is stopped.
+/// Answers a question about a model with no, and stops work that is under way for it.
 pub(in crate::tui) fn refuse_model(state: &mut State) {
     let Some(start) = start(state) else { return };
     let (was, waits) = (start.stage.clone(), start.is_waiting());
@@ -108,7 +108,7 @@ pub(in crate::tui) fn refuse_model(state: &mut State) {
     }
 }
 
-/// Takes what an errand brought.
+/// Takes the result of a request about models.
 fn take_errand(state: &mut State, result: Result<Brought, String>) {
     let Some(start) = start(state) else { return };
     match result {

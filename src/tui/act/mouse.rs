@@ -1,4 +1,4 @@
-//! What the mouse does. Whatever it does, keys do too.
+//! Commands of the mouse. Each can be given by keys too.
 
 use super::find::go_to;
 use crate::tui::app::{Pane, State};
@@ -20,7 +20,7 @@ pub(in crate::tui) fn toggle_mouse(state: &mut State) {
     state.say(says);
 }
 
-/// Something is done with the mouse. What lies over the panes is left to the keys.
+/// Takes a gesture of the mouse. Dialogs over the panes are left to the keys.
 pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     let cell = Position { x: mouse.x, y: mouse.y };
     let Some(panes) = state.panes().filter(|_| state.dialogs.is_empty()) else { return };
@@ -44,7 +44,7 @@ pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     state.dirty = true;
 }
 
-/// A press chooses; on what was chosen already it does what Enter does, and opens or closes a branch.
+/// Selects the item at a cell; on the selected one it does what Enter does, and opens or closes a branch.
 fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: bool) {
     let Some(circuit) = &state.circuit else { return };
     match pane {
@@ -93,7 +93,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
     }
 }
 
-/// The wheel moves through what is under the pointer.
+/// Moves through the pane under the pointer by the wheel.
 fn turn(state: &mut State, pane: Pane, by: isize) {
     let step = if by < 0 { Step::Up } else { Step::Down };
     match pane {

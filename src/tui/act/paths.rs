@@ -1,4 +1,4 @@
-//! The strongest paths between two nodes: marked one after the other, listed, pinned.
+//! Strongest paths between two nodes: their ends marked one after the other, listed, pinned.
 
 use super::edits::apply;
 use crate::graph::{Edit, paths};
@@ -9,12 +9,12 @@ use crate::tui::circuit::Circuit;
 use crate::tui::dialogs::paths::Paths;
 use crate::tui::runtime::jobs::JobKey;
 
-/// How many paths are listed.
+/// Most paths that are listed.
 const LISTED: usize = 50;
 
 const PATHS: JobKey = JobKey::new("paths").of_graph();
 
-/// The first time it marks where paths begin or end, the second time it looks for those in between.
+/// Marks one end of the paths the first time; finds the paths between both ends the second time.
 pub(in crate::tui) fn find_paths(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let here = circuit.selected();
@@ -48,7 +48,7 @@ fn look(state: &mut State, one: NodeId, other: NodeId) {
     );
 }
 
-/// Effects flow along the topological order: the end that stands earlier in it is where paths begin.
+/// Orders two ends: effects flow along the topological order, so paths begin at the end that is earlier in it.
 fn upward(circuit: &Circuit, one: NodeId, other: NodeId) -> (NodeId, NodeId) {
     let order = circuit.traced.document.graph.topological_order();
     match order.iter().find(|node| **node == one || **node == other) {

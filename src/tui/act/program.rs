@@ -1,4 +1,4 @@
-//! Panes, dialogs, and the program itself.
+//! Commands on panes, dialogs, and the program itself.
 
 use super::cancel;
 use crate::tui::app::{Pane, State};
@@ -48,17 +48,17 @@ pub(in crate::tui) fn escape(state: &mut State) {
     }
 }
 
-/// Leaves once everything is saved.
+/// Leaves the program once everything is saved.
 pub(in crate::tui) fn quit(state: &mut State) {
     state.sessions.save_all();
 }
 
-/// Leaves, or asks whether to where something could not be saved.
+/// Leaves the program, or asks whether to where something could not be saved.
 pub(super) fn leave(state: &mut State) {
     match state.unsaved.first() {
         None => state.effects.push(Effect::Quit),
         Some(_) if state.dialogs.is_empty() => state.dialogs.open(Unsaved),
-        // Whoever has gone on to something else meanwhile does not leave now.
+        // A user who has gone on to something else meanwhile does not leave now.
         Some(why) => {
             let why = format!("not saved: {why}");
             state.warn(why);
@@ -66,7 +66,7 @@ pub(super) fn leave(state: &mut State) {
     }
 }
 
-/// Takes note of what is not saved.
+/// Takes the reasons why sessions are not saved.
 pub(super) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
     if unsaved.is_empty() && state.dialogs.is::<Unsaved>() {
         state.dialogs.close_all();

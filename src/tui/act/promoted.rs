@@ -1,4 +1,4 @@
-//! What features write, asked for when somebody wants to know it: one at a time, the selected one first.
+//! Promoted tokens of features: computed on demand, one feature at a time, the selected one first.
 
 use super::filter::needed_by_filter;
 use crate::tui::app::State;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 const PROMOTED: JobKey = JobKey::new("promoted").of_graph();
 
-/// Asks what the selected feature writes, else what a feature writes that the filter needs to know of.
+/// Requests the promoted tokens of the selected feature, else of a feature that the filter needs.
 pub(in crate::tui) fn request_promoted(state: &mut State) {
     let fits = model_fits(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -22,7 +22,7 @@ pub(in crate::tui) fn request_promoted(state: &mut State) {
     let is_busy = || circuit.promoted.values().any(|promoted| matches!(promoted, PromotedTokens::Pending));
     let needed = || needed_by_filter(circuit).filter(|_| !is_busy());
     let Some((layer, feature)) = selected.or_else(needed) else { return };
-    // Only the newest question is answered: those that were passed over are asked anew on return.
+    // Only the newest request is answered: those that were dropped are made anew on return.
     circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
     circuit.promoted.insert((layer, feature), PromotedTokens::Pending);
     state.jobs.submit(
@@ -37,11 +37,11 @@ pub(in crate::tui) fn request_promoted(state: &mut State) {
     );
 }
 
-/// Whether there is a model, and the graph on the screen is its own.
+/// Returns true where there is a model, and the graph on the screen is its own.
 pub(super) fn model_fits(state: &State) -> bool {
     let (Some(circuit), Some(tracer)) = (&state.circuit, &state.jobs.services.tracer) else { return false };
     let origin = &circuit.traced.document.origin;
-    // Whoever gives a graph and a model on the command line knows why, whatever they are called.
+    // A user who gives a graph and a model on the command line knows why, whatever they are called.
     !state.picked.contains(&state.graph_id)
         || (tracer.model_name() == origin.model && tracer.transcoder_name() == origin.transcoder)
 }

@@ -24,7 +24,7 @@ pub fn start_trace(state: &mut State, prompt: String) {
     state.file = None;
 }
 
-/// Has a prompt traced for the tab that waits for this request.
+/// Traces a prompt for the tab that waits for this request.
 pub(super) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
     submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
@@ -84,7 +84,7 @@ pub(in crate::tui) fn toggle_chat(state: &mut State) {
     }
 }
 
-/// Has the prompt read where it changed.
+/// Requests the reading of the prompt where it changed.
 pub(in crate::tui) fn ask_prompt(state: &mut State) {
     let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
     let Some((text, is_message)) = prompt.ask() else { return };
@@ -129,7 +129,7 @@ pub(in crate::tui) fn take_nearest(state: &mut State) {
     }
 }
 
-/// Puts in what was pasted, where there is a line to put it in.
+/// Inserts pasted text, where there is a line for it.
 pub(in crate::tui) fn paste(state: &mut State, text: &str) {
     // A line break at the end would become a token that nobody sees being typed.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

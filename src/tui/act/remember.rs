@@ -1,4 +1,4 @@
-//! Taking up a session where it was left, and saving it as it changes.
+//! Sessions: read for the graph on the screen, and saved as it changes.
 
 use crate::job::Monitor;
 use crate::session::{Session, SessionFile};
@@ -9,11 +9,11 @@ use crate::tui::runtime::jobs::{JobKey, Services};
 use crate::tui::runtime::sessions::Saving;
 use crate::tui::update::update;
 
-/// Reads the session of the graph on the screen.
+/// Job that reads the session of the graph on the screen.
 pub const SESSION: JobKey = JobKey::new("session").writing();
 
-/// Reads the session of the graph on the screen, once all of it is there and unless it was read before. Keys wait until
-/// it is: they would otherwise act on what it is about to replace.
+/// Reads the session of the graph on the screen, once that is complete and unless it was read before. Keys wait for it:
+/// they would otherwise act on the state that it is about to replace.
 pub(in crate::tui) fn open_session(state: &mut State) {
     let id = state.graph_id;
     let file = state.files.get(&id).cloned();
@@ -24,7 +24,7 @@ pub(in crate::tui) fn open_session(state: &mut State) {
     let document = circuit.traced.document.clone();
     let parted = state.sessions.parted();
     let work = move |services: &Services, _: &Monitor| {
-        // It may be the session of a graph that has just gone: what is left of that is saved first.
+        // It may be the session of a graph that was just closed: its unsaved changes are saved first.
         parted.iter().for_each(|tried| _ = tried.recv());
         Ok(remember::read(&document, file.as_deref(), services.data.as_deref()))
     };
@@ -44,7 +44,7 @@ fn take_session(state: &mut State, result: Result<(Remembered, SessionFile), Str
         state.sessions.begin(id, file)?;
         Ok(remembered)
     });
-    // What was done to a graph that was still being traced is not saved yet.
+    // Edits of a graph that was still being traced are not saved yet.
     let touched = state.circuit.as_ref().is_some_and(|circuit| {
         circuit.edits.made().next().is_some() || !circuit.marks.letters.is_empty() || !circuit.marks.chosen.is_empty()
     });
@@ -65,7 +65,7 @@ fn take_session(state: &mut State, result: Result<(Remembered, SessionFile), Str
     }
 }
 
-/// Has the session saved where it changed since it was read.
+/// Saves the session where it changed since it was read.
 pub(in crate::tui) fn save_session(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let Some(saver) = circuit.marks.session.and_then(|id| state.sessions.of(id)) else { return };
@@ -80,7 +80,7 @@ pub(in crate::tui) fn save_session(state: &mut State) {
     }
 }
 
-/// Takes note of what has come of saving.
+/// Takes the outcome of saving.
 pub(in crate::tui) fn take_saving(state: &mut State, news: Saving) {
     match news {
         Saving::Notice(text) => state.warn(text),

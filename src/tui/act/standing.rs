@@ -1,4 +1,4 @@
-//! Which parts of the graph hang on the thresholds: marked on request, found off the screen's thread.
+//! Parts of the graph that hang on the thresholds: marked on request, found off the UI thread.
 
 use crate::graph::{CORE, NOISE, stability, usual_grid};
 use crate::tui::app::State;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub(super) const STABILITY: JobKey = JobKey::new("stability").of_graph();
 
-/// Marks what hangs on the thresholds, or no longer.
+/// Marks the parts that hang on the thresholds, or no longer.
 pub(in crate::tui) fn toggle_standings(state: &mut State) {
     let is_growing = is_growing(state);
     let Some(circuit) = &mut state.circuit else { return };
@@ -28,12 +28,12 @@ pub(in crate::tui) fn toggle_standings(state: &mut State) {
     state.say(says);
 }
 
-/// Whether the graph on the screen is still being traced.
+/// Returns true where the graph on the screen is still being traced.
 fn is_growing(state: &State) -> bool {
     state.busy.as_ref().is_some_and(|busy| busy.graph() == state.graph_id)
 }
 
-/// Has the standings found where they are wanted, not known, and not asked for.
+/// Requests the standings where they are wanted, not known, and not asked for.
 pub(in crate::tui) fn request_stability(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let is_wanted = circuit.standings.shown && circuit.standings.found.is_none();

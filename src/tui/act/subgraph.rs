@@ -1,4 +1,4 @@
-//! In the drawing of what is pinned.
+//! Commands in the drawing of the pinned nodes.
 
 use crate::tui::app::{Pane, State};
 use crate::tui::graph_layout::Step;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 const WEIGH: JobKey = JobKey::new("weigh").of_graph();
 
-/// To the next box in a direction.
+/// Moves to the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
     let room = state.panes().and_then(|panes| panes.of(Pane::Subgraph)).map(inner).map(view::subgraph_room);
     let (Some(circuit), Some(room)) = (&mut state.circuit, room) else { return };
@@ -37,7 +37,7 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
     state.detail_scroll = 0;
 }
 
-/// Asks for what is pinned to be weighed where that, or the graph, is not what was asked about last.
+/// Requests the weights of the pinned nodes where these, or the graph, changed since the last request.
 pub(in crate::tui) fn weigh_pinned(state: &mut State) {
     let Some(circuit) = &mut state.circuit else { return };
     let (graph, pinned) = (&circuit.traced.document.graph, Pinned::of(circuit.edits.now()));

@@ -1,4 +1,4 @@
-//! Turning from one open graph to another. A trace that is under way goes on for the graph that it is of.
+//! Tabs of open graphs. A trace that is under way goes on for the graph that it belongs to.
 
 use super::edits::{PRUNE, prune_anew};
 use super::interventions::MEASURE;
@@ -57,8 +57,8 @@ pub fn open_files(state: &mut State, files: Vec<PathBuf>) {
     }
 }
 
-/// Opens a file beside what is open, or turns to it where it is open already: two of the same would save the same
-/// session.
+/// Opens a file in a tab beside the others, or turns to its tab where it is open already: two of the same would save
+/// the same session.
 pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
     let whole = fs::canonicalize(&path);
     let is_it = |other: &Path| {
@@ -87,8 +87,8 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
     state.picked.extend(state.busy.as_ref().map(Busy::graph));
 }
 
-/// Puts the graph on the screen aside for a new one that is traced or made next to it; `false` where that would stop what is
-/// under way.
+/// Puts the graph on the screen aside for a new one that is traced or made next to it; returns false where that would
+/// stop work under way.
 pub(super) fn set_beside(state: &mut State) -> bool {
     if state.busy.is_some() || state.tabs.is_busy() {
         state.warn("A trace is under way: wait for its end, or stop it");
@@ -108,7 +108,7 @@ fn take_off(state: &mut State) -> Tab {
     state.jobs.forget_graph();
     let file = state.file.take();
     let busy = match (&state.circuit, &file) {
-        // It is opened again when it is turned to.
+        // The file is opened again when it is turned to.
         (None, Some(_)) => {
             if let Some(busy) = state.busy.take() {
                 state.jobs.stop_request(busy.id);
@@ -119,7 +119,7 @@ fn take_off(state: &mut State) -> Tab {
     };
     let graph = match state.circuit.take() {
         Some(mut circuit) => {
-            // What was asked about it is asked again when it is back.
+            // Requests about the graph are made again when it is back.
             circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
             circuit.look_up_labels_anew();
             if let Some(filter) = &mut circuit.marks.filter {

@@ -1,4 +1,4 @@
-//! Traces and openings: submitted for a tab, shown as they grow, and taken by the tab that they are of.
+//! Traces and openings: submitted for a tab, shown as they grow, and taken by that tab.
 
 use super::edits::PRUNE;
 use super::standing::STABILITY;
@@ -16,18 +16,18 @@ use crate::tui::traced::{Opening, Traced};
 use crate::tui::view;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Traces. Each is of a tab that waits for its answer.
+/// Job of traces. Each belongs to a tab that waits for its result.
 const TRACE: JobKey = JobKey::new("trace").answering_all();
 
-/// Openings, of which the same holds.
+/// Job of openings, each of which belongs to a tab too.
 const OPEN: JobKey = JobKey::new("open").answering_all();
 
-/// The thresholds on the screen, at which graphs are pruned that are on their way to it.
+/// Thresholds on the screen, at which graphs still being traced or opened are pruned.
 #[derive(Clone, Default)]
 pub struct ThresholdsAtHand(Arc<Mutex<Thresholds>>);
 
 impl ThresholdsAtHand {
-    /// Sets them.
+    /// Sets the thresholds.
     pub fn set(&self, thresholds: Thresholds) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = thresholds;
     }
@@ -36,15 +36,15 @@ impl ThresholdsAtHand {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prunes and scores a graph at them.
+    /// Prunes and scores a graph at these thresholds.
     fn prune(&self, mut document: Document) -> Traced {
         document.edited = Arc::new(Edited { thresholds: self.get(), ..document.edited.as_ref().clone() });
         Traced::new(document)
     }
 }
 
-/// Has the tracer `run` for the tab that waits for this request, and its graphs pruned at what the person prunes at by
-/// then, at first at `thresholds`.
+/// Starts a trace by `run` for the tab that waits for this request. Its graphs are pruned at the thresholds on the
+/// screen by then, at first at `thresholds`.
 pub(super) fn submit_trace(
     state: &mut State,
     id: RequestId,
@@ -56,7 +56,7 @@ pub(super) fn submit_trace(
     let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Traced>| {
         let mut grown = |document| teller.tell(at_hand.prune(document));
         let traced = services.ask(|tracer| run(tracer, &mut grown, monitor)).map(|document| at_hand.prune(document));
-        // What there was on the way to it no longer matters.
+        // Partial graphs of the trace no longer matter.
         teller.take_back();
         traced
     };
@@ -64,18 +64,19 @@ pub(super) fn submit_trace(
     state.jobs.submit_telling(id, TRACE, work, told, move |state, result| take_traced(state, id, result));
 }
 
-/// Has a graph opened for the tab that waits for this request.
+/// Opens a graph for the tab that waits for this request.
 pub(super) fn submit_opening(state: &mut State, id: RequestId, graph: Opening) {
     let work = move |_: &Services, monitor: &Monitor, _: &Teller<()>| graph.open(monitor);
     state.jobs.submit_telling(id, OPEN, work, |_, ()| {}, move |state, result| take_traced(state, id, result));
 }
 
-/// Whether another graph has to wait: it is for the screen, on which something is about the nodes of the one there.
+/// Returns true where the result has to wait: it is for the screen, where a dialog is about the nodes of the graph
+/// there.
 fn waits(state: &State, id: RequestId) -> bool {
     state.shows_nodes() && state.busy.as_ref().is_some_and(|busy| busy.id == id)
 }
 
-/// Takes the graph of a trace that goes on.
+/// Takes the partial graph of a trace that goes on.
 pub fn take_grown(state: &mut State, id: RequestId, traced: Traced) {
     if waits(state, id) {
         state.held_back = Some(Box::new(move |state| take_grown(state, id, traced)));
@@ -134,7 +135,7 @@ fn take_traced_aside(state: &mut State, id: RequestId, result: Result<Traced, St
     super::compare_arrived(state, id, failed);
 }
 
-/// Gives a graph to the tab that its trace is for, which is not on the screen: as [`show`] does.
+/// Gives a graph to the tab that its trace is for, which is not on the screen, as [`show`] does.
 fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sessions) {
     let wanted = tab.busy.as_ref().map(Busy::graph);
     if let TabContent::Circuit { circuit, id, prunes } = &mut tab.graph
@@ -152,8 +153,7 @@ fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sess
     }
 }
 
-/// Lets go of a circuit that nobody will see again. Its session is saved, and may be that of the same prompt: what is left
-/// of it is saved before it is read again.
+/// Drops a circuit that is not shown again. Its session is saved first: a graph of the same prompt may read it next.
 pub(super) fn let_go(circuit: Circuit, sessions: &mut Sessions) {
     if let Some(id) = circuit.marks.session {
         sessions.part(id);
@@ -161,9 +161,9 @@ pub(super) fn let_go(circuit: Circuit, sessions: &mut Sessions) {
     discard(circuit.traced);
 }
 
-/// Shows a graph: as what has become of the one on the screen where it is of the same trace.
+/// Shows a graph, in place of the one on the screen or, where both are of one trace, as its continuation.
 fn show(state: &mut State, id: RequestId, traced: Traced) {
-    // They are of the graph before.
+    // These are of the graph before.
     [PRUNE, STABILITY].into_iter().for_each(|key| state.jobs.forget(key));
     if id == state.graph_id
         && let Some(circuit) = &mut state.circuit
@@ -172,7 +172,7 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
         discard(circuit.grow(traced, &to, &state.look.glyphs));
-        // How often features fire is not known where a trace is pruned as it grows.
+        // Densities are not known where a trace is pruned as it grows.
         if wanted != pruned_at || wanted.density < 1.0 {
             super::prune_anew(state);
         }
@@ -186,7 +186,7 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
             }
             state.graph_id = id;
             state.detail_scroll = 0;
-            // What was asked about is of the prompt before.
+            // Requests were about the prompt before.
             if state.dialogs.is::<Reasons>() {
                 state.dialogs.close_all();
             }

@@ -1,4 +1,4 @@
-//! Whether the graph is true: asked of the model for the chosen connection, for what is pinned, and for all of it.
+//! Verification of the graph by the model: of the chosen connection, of the pinned nodes, and of the whole.
 
 use super::find::go_to;
 use super::lists::move_row;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub(in crate::tui) const CHECK: JobKey = JobKey::new("check").of_graph();
 
-/// Features that a key adds to those that are ablated.
+/// Number of features by which a key changes those that are ablated.
 const STEP: isize = 5;
 
 /// Opens the checks at the chosen connection.
@@ -37,19 +37,19 @@ pub(in crate::tui) fn open_heads(state: &mut State) {
     }
 }
 
-/// Leaves either; what is under way is stopped.
+/// Closes either dialog, and stops the check under way.
 pub(in crate::tui) fn close_verification(state: &mut State) {
     state.dialogs.close_all();
 }
 
-/// To another of the three checks.
+/// Turns to another of the three checks.
 pub(in crate::tui) fn turn_verification(state: &mut State, by: isize) {
     let Some(circuit) = &mut state.circuit else { return };
     let at = View::ALL.iter().position(|view| *view == circuit.verification.view).unwrap_or(0);
     circuit.verification.view = View::ALL[(at as isize + by).rem_euclid(View::ALL.len() as isize) as usize];
 }
 
-/// To the next mode; an edge is checked in all of them.
+/// Turns to the next freeze mode; an edge is checked in all of them.
 pub(in crate::tui) fn turn_verification_mode(state: &mut State) {
     let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.verification.view != View::Edge) else {
         return;
@@ -76,7 +76,7 @@ pub(in crate::tui) fn check_again(state: &mut State) {
     }
 }
 
-/// Up and down the pairs, or the lines.
+/// Moves through the pairs, or the lines.
 pub(in crate::tui) fn move_in_verification(state: &mut State, by: isize) {
     let most = if state.dialogs.is::<Heads>() { heads::overflow(state) } else { verify::last_row(state) };
     if let Some(circuit) = &mut state.circuit {
@@ -84,7 +84,7 @@ pub(in crate::tui) fn move_in_verification(state: &mut State, by: isize) {
     }
 }
 
-/// To another connection of the node, or branch of the tree.
+/// Turns to another connection of the node, or branch of the tree.
 pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     let is_about_link = state.dialogs.is::<Heads>()
         || state.circuit.as_ref().is_some_and(|circuit| circuit.verification.view == View::Edge);
@@ -95,7 +95,7 @@ pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     }
 }
 
-/// To the source of the edge, or of the pair under the cursor.
+/// Goes to the source of the edge, or of the pair under the cursor.
 pub(in crate::tui) fn go_to_ablated(state: &mut State) {
     let Some(circuit) = &state.circuit else { return };
     let source = match circuit.verification.question() {
@@ -107,14 +107,13 @@ pub(in crate::tui) fn go_to_ablated(state: &mut State) {
     }
 }
 
-/// Stops what is being checked; whether there was anything.
+/// Stops the check under way; returns true where there was one.
 pub(super) fn stop_check(state: &mut State) -> bool {
     state.jobs.forget(CHECK);
     state.circuit.as_mut().is_some_and(|circuit| circuit.verification.stop())
 }
 
-/// Has the model asked for what is looked at, where the answer is not known. What is asked and no longer looked at is
-/// stopped.
+/// Requests the answer to the shown question, where it is not known. A question that is no longer shown is stopped.
 pub(in crate::tui) fn request_check(state: &mut State) {
     let about = if state.dialogs.is::<Verify>() {
         wanted(state)
@@ -148,7 +147,7 @@ pub(in crate::tui) fn request_check(state: &mut State) {
     state.jobs.submit_telling(id, CHECK, work, told, apply);
 }
 
-/// What is to be checked, or why it cannot be.
+/// Returns the question of the shown check, or why it cannot be asked.
 fn wanted(state: &State) -> Result<Question, String> {
     let Some(circuit) = &state.circuit else { return Err("There is no graph yet".to_owned()) };
     let freeze = circuit.verification.freeze;
@@ -182,7 +181,7 @@ fn wanted(state: &State) -> Result<Question, String> {
     }
 }
 
-/// A question about the chosen connection.
+/// Returns a question about the chosen connection.
 fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> Result<Question, String> {
     let chosen = state.circuit.as_ref().and_then(|circuit| link(circuit, state.focus));
     let Some(link) = chosen else {
@@ -193,13 +192,13 @@ fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> 
     Ok(question(link.edge.source, link.edge.target))
 }
 
-/// The connection under the cursor of the tree where that has the focus, else of the list.
+/// Returns the connection under the cursor of the tree where that has the focus, else of the list.
 fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
     let of_tree = circuit.tree.branch().and_then(|branch| branch.link).filter(|_| focus == Pane::Tree);
     of_tree.or_else(|| circuit.links().kept.get(circuit.row).copied())
 }
 
-/// Says why the model cannot be asked, where it cannot.
+/// Fails where the model cannot be asked, and says why.
 fn fits(state: &State) -> Result<(), String> {
     match (&state.jobs.services.tracer, &state.circuit) {
         (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),

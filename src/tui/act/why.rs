@@ -1,4 +1,4 @@
-//! Why features fire or do not.
+//! Reasons why features fire or do not.
 
 use super::feature::known;
 use super::promoted::model_fits;
@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 pub(in crate::tui) const EXPLAIN: JobKey = JobKey::new("explain").of_graph();
 
-/// What is said where a graph of several prompts would have to be run.
+/// Message where a graph of several prompts would have to be run.
 pub(super) const SEVERAL: &str = "This graph is of several prompts: the model runs one; turn to the graph of that one";
 
-/// Lists what came close to firing where the selected node is, and asks why that node fires where it is a feature.
+/// Lists the features that came close to firing at the selected node's position, and asks why that node fires where it
+/// is a feature.
 pub(in crate::tui) fn open_why(state: &mut State) {
     let fits = model_fits(state);
     let Some(circuit) = &state.circuit else { return };
@@ -71,7 +72,7 @@ pub(in crate::tui) fn move_in_why(state: &mut State, by: isize) {
     }
 }
 
-/// Lists at the selected node's position, or at all of them.
+/// Lists features at the selected node's position, or at all of them.
 pub(in crate::tui) fn turn_why_position(state: &mut State) {
     if let Some(reasons) = reasons(state) {
         reasons.turn_position();
@@ -79,7 +80,7 @@ pub(in crate::tui) fn turn_why_position(state: &mut State) {
     }
 }
 
-/// Lists those that are closest, wherever they fire otherwise.
+/// Lists the features closest to firing, whether they fire elsewhere or not.
 pub(in crate::tui) fn list_closest(state: &mut State) {
     if let Some(reasons) = reasons(state) {
         reasons.search.fires_in = None;
@@ -99,7 +100,7 @@ pub(in crate::tui) fn take_why_line(state: &mut State) {
     }
 }
 
-/// Leaves the line that is written, then the list.
+/// Closes the input line, then the list.
 pub(in crate::tui) fn close_why(state: &mut State) {
     if reasons(state).is_some_and(Reasons::leave_line) {
         return;
@@ -108,7 +109,7 @@ pub(in crate::tui) fn close_why(state: &mut State) {
     state.dialogs.close_all();
 }
 
-/// Traces what the chosen feature's pre-activation comes from, as an output of a graph of its own.
+/// Traces the inputs of the chosen feature's pre-activation, as the output of a graph of its own.
 pub(in crate::tui) fn trace_why(state: &mut State) {
     let Some(at) = reasons(state).and_then(|reasons| reasons.chosen()) else { return };
     let Some(circuit) = &state.circuit else { return };

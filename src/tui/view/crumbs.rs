@@ -1,4 +1,4 @@
-//! The path that was walked, ending at the selected node.
+//! Walked path, ending at the selected node.
 
 use super::Pen;
 use crate::text;
@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Cells of what an entry is.
+/// Most cells of an entry's name.
 const LONGEST: usize = 24;
 
 pub(super) fn render(state: &State, area: Rect, buf: &mut Buffer) {

@@ -1,4 +1,4 @@
-//! What the selected feature, or its supernode, fires on.
+//! Activations and contexts of the selected feature, or of its supernode.
 
 use super::{Pen, Side as End, note};
 use crate::features::{Label, LabelOrigin};
@@ -19,19 +19,19 @@ use std::sync::Arc;
 /// Pieces of text, one after the other.
 type Line = Vec<(String, Style)>;
 
-/// A line of the pane.
+/// Line of the pane.
 pub(in crate::tui) enum Row {
-    /// Text.
+    /// Text with its styles.
     Text(Line),
-    /// A context behind its activation and, where several are shown, the feature's name.
+    /// Context behind its activation and, where several are shown, the feature's name.
     ActivationContext(Arc<ActivationContext>),
     /// The prompt.
     Prompt(ActivationContext),
 }
 
-/// Labels stand in a column of this many cells.
+/// Width of the column of labels, in cells.
 const LABEL: usize = 12;
-/// From this many lines on everything that is known of the feature stands before its contexts.
+/// Least lines with which all other details of the feature stand before its contexts.
 const TALL: u16 = 16;
 /// Cells of a context's activation.
 const ACTIVATION: usize = 8;
@@ -43,7 +43,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     draw(state, area, inner, &rows(state, inner, ""), "", buf);
 }
 
-/// Draws rows from where the person has scrolled to.
+/// Draws rows from the one that the user has scrolled to.
 pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row], wanted: &str, buf: &mut Buffer) {
     let sight = &state.features.sight;
     let room = usize::from(inner.height);
@@ -79,7 +79,7 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
     }
 }
 
-/// What stands before a context.
+/// Returns the text before a context.
 fn lead(state: &State, strip: &ActivationContext) -> String {
     let activation = format!("{:>7.3} ", strip.activation());
     let sight = &state.features.sight;
@@ -89,12 +89,12 @@ fn lead(state: &State, strip: &ActivationContext) -> String {
     }
 }
 
-/// By how many lines the pane's text, or that of the whole screen, is longer than its room.
+/// Returns the number of lines by which the text is longer than its room, in the pane or on the whole screen.
 pub(in crate::tui) fn overflow(state: &State, inner: Rect, wanted: &str) -> usize {
     rows(state, inner, wanted).len().saturating_sub(usize::from(inner.height))
 }
 
-/// All that is known of what is looked at. Where something is `wanted`, only contexts in which that stands.
+/// Returns all rows of the shown feature or features. Where a text is `wanted`, only contexts that contain it.
 pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row> {
     let Some(circuit) = &state.circuit else { return Vec::new() };
     let theme = &state.look.theme;
@@ -119,7 +119,7 @@ pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row>
     sheet.rows(inner.height >= TALL, wanted)
 }
 
-/// All that is known of a feature, apart from any graph.
+/// Returns all rows of a feature, apart from any graph.
 pub(in crate::tui) fn browsed(state: &State, set: &FeatureSet, feature: Feature, inner: Rect) -> Vec<Row> {
     let Some(known) = state.features.known.get(set) else { return Vec::new() };
     let sheet = Sheet { state, circuit: None, known, feature, members: &[], width: usize::from(inner.width) };
@@ -128,7 +128,7 @@ pub(in crate::tui) fn browsed(state: &State, set: &FeatureSet, feature: Feature,
 
 struct Sheet<'a> {
     state: &'a State,
-    /// The graph that it is looked at in.
+    /// Graph in which the feature is shown.
     circuit: Option<&'a Circuit>,
     known: &'a Known,
     feature: Feature,
@@ -173,7 +173,7 @@ impl Sheet<'_> {
         Row::Text(line)
     }
 
-    /// Which feature it is, and which member of which supernode.
+    /// Returns the feature's name, and its place among the members of its supernode.
     fn title(&self) -> Row {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
@@ -196,7 +196,7 @@ impl Sheet<'_> {
         Row::Text(line)
     }
 
-    /// What it is called, and by whom.
+    /// Returns the feature's label, with its source.
     fn label(&self, found: Option<&Label>) -> Option<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let (layer, number) = self.feature;
@@ -223,7 +223,7 @@ impl Sheet<'_> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let mut rows = Vec::new();
         if let Some(density) = card.density {
-            // From one token in a hundred thousand on, by orders of magnitude.
+            // Densities from one in a hundred thousand tokens on, by orders of magnitude.
             let share = if density > 0.0 { (f64::from(density).log10() + 5.0) / 5.0 } else { 0.0 };
             let bar = glyphs.bar(share.max(0.0), 10);
             let says = format!("fires on {} of tokens  ", percent(density));
@@ -242,8 +242,8 @@ impl Sheet<'_> {
         rows
     }
 
-    /// The tokens that it promotes and suppresses most: with their effects where those are computed, else as they stand
-    /// in its dashboard.
+    /// Returns the tokens that the feature promotes and suppresses most: with their effects where those are computed,
+    /// else as its dashboard lists them.
     fn writes(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let [promoted, suppressed] = match (
@@ -275,7 +275,7 @@ impl Sheet<'_> {
         promoted.into_iter().chain(row("suppresses", suppressed, theme.negative)).collect()
     }
 
-    /// The prompt, tinted by this feature's activations, around the selected node's token.
+    /// Returns the prompt, tinted by this feature's activations, around the selected node's token.
     fn prompt(&self, card: Option<&Arc<FeatureDetails>>) -> Option<Row> {
         let circuit = self.circuit?;
         let document = &circuit.traced.document;
@@ -284,7 +284,7 @@ impl Sheet<'_> {
         let most = card.and_then(|card| card.groups.iter().flat_map(|group| &group.strips).next());
         let most = most.map_or(here, |(strip, _)| strip.most().max(here));
         let tokens = document.graph.tokens().iter().map(|token| token.text.clone());
-        // As in contexts, whose tokens are the same tokenizer's.
+        // Spaced as contexts are, whose tokens are the same tokenizer's.
         let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
         let spacer = if tokens.clone().any(|text| has_space(&text)) { "" } else { " " };
         let position = circuit.node(circuit.selected()).position().index();
@@ -321,7 +321,7 @@ impl Sheet<'_> {
         rows
     }
 
-    /// Why there are no contexts, and what can be done.
+    /// Returns the reason why there are no contexts, and the keys that may help.
     fn why_none(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let wrapped = |says: &str, style: Style| {
@@ -340,7 +340,7 @@ impl Sheet<'_> {
         }
         let key = |name: &str| super::key_of(name, self.state);
         match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
-            // What is read at once does not flicker.
+            // A quick reading does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
             (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
                 Some(Progress { phase, .. }) if !phase.is_empty() => waits(&format!("{phase}; Ctrl-c stops")),
@@ -364,7 +364,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// Where it comes from, and what has to be said of sources.
+    /// Returns the source of the details, and its warnings.
     fn said(&self, card: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
         let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
@@ -379,7 +379,7 @@ impl Sheet<'_> {
     }
 }
 
-/// A share of tokens, with as many digits as tell rare features apart.
+/// Writes a share of tokens with as many digits as tell rare features apart.
 fn percent(share: f32) -> String {
     match f64::from(share) * 100.0 {
         percent if percent >= 1.0 => format!("{percent:.1} %"),
@@ -389,7 +389,7 @@ fn percent(share: f32) -> String {
     }
 }
 
-/// The room of the pane, where it is seen.
+/// Returns the room of the pane, where it is shown.
 pub(in crate::tui) fn room(state: &State) -> Option<Rect> {
     state.panes().and_then(|panes| panes.of(Pane::Feature)).map(crate::tui::layout::inner)
 }

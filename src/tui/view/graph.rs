@@ -16,13 +16,13 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use std::collections::HashMap;
 
-/// How many edges are drawn on either side of the selected node.
+/// Most edges that are drawn on either side of the selected node.
 const DRAWN: usize = 8;
 
-/// How many of them a digit leads to.
+/// Most of these edges that a digit leads to.
 const RANKED: usize = 9;
 
-/// How many entries of the walk are joined by lines.
+/// Most entries of the walk that are joined by lines.
 const WALKED: usize = 9;
 
 pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
@@ -41,7 +41,7 @@ pub(super) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     picture.draw(buf);
 }
 
-/// How a node stands to the selected one.
+/// Mark of a node, by its relation to the selected one.
 #[derive(Clone, Copy)]
 struct Mark {
     style: Style,
@@ -49,7 +49,7 @@ struct Mark {
     digit: Option<usize>,
 }
 
-/// The node whose mark, name or count is at a cell of a graph that is drawn in `inner`.
+/// Returns the node whose mark, name or count is at a cell of a graph that is drawn in `inner`.
 pub(in crate::tui) fn node_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<NodeId> {
     let window = Window::new(circuit, inner);
     let layout = &circuit.layout;
@@ -109,7 +109,7 @@ impl Picture<'_> {
         }
     }
 
-    /// How many marks a map in `area` would cover; the selected one counts for all.
+    /// Returns the number of marks that a map in `area` would cover; the selected one counts for all.
     fn covered_by(&self, area: Rect) -> usize {
         let nodes = self.layout().rows.iter().flat_map(|row| &row.nodes);
         let places = nodes.filter_map(|id| self.layout().place(*id).map(|place| (*id, place)));
@@ -121,13 +121,13 @@ impl Picture<'_> {
         &self.circuit.layout
     }
 
-    /// Lines neither cross the outputs' names nor the tokens.
+    /// Returns the area of lines, which cross neither the outputs' names nor the tokens.
     fn line_area(&self) -> Rect {
         let marks = self.window.marks;
         Rect { y: marks.y + 1.min(marks.height), height: marks.height.saturating_sub(2), ..marks }
     }
 
-    /// The links that are drawn on a side: the strongest, and the one under the cursor.
+    /// Iterates over the links that are drawn on a side: the strongest, and the one under the cursor.
     fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
         let cursor = (side == self.circuit.side && self.state.focus == Pane::Connections).then_some(self.circuit.row);
         let links = &self.circuit.links_of(side).kept;
@@ -176,7 +176,7 @@ impl Picture<'_> {
         marks
     }
 
-    /// The sides whose links are drawn, the one that is followed last and so on top.
+    /// Iterates over the sides whose links are drawn, the followed one last and so on top.
     fn sides(&self) -> impl Iterator<Item = Side> + use<> {
         let followed = self.circuit.side;
         let drawn = [Side::Outputs, Side::Inputs].into_iter().filter(move |side| *side != followed);
@@ -187,7 +187,7 @@ impl Picture<'_> {
         (self.state.focus == Pane::Connections).then(|| self.circuit.links().kept.get(self.circuit.row)).flatten()
     }
 
-    /// Faint ones first, the strongest last: what matters is on top.
+    /// Returns the curves of all edges, faint ones first and the strongest last, which are on top.
     fn curves(&self) -> Vec<Curve> {
         let theme = &self.look.theme;
         let mut curves = Vec::new();
@@ -226,7 +226,7 @@ impl Picture<'_> {
         curves
     }
 
-    /// The kept edges of a path.
+    /// Iterates over the kept edges of a path.
     fn edges_along(&self, path: &[NodeId]) -> impl Iterator<Item = Edge> {
         let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         path.windows(2).filter_map(move |pair| kept.incoming(graph, pair[1]).find(|edge| edge.source == pair[0]))
@@ -268,7 +268,7 @@ impl Picture<'_> {
         }
     }
 
-    /// A faint dot where a position crosses a layer, so that empty places have a where too.
+    /// Draws a faint dot where a position crosses a layer, so that empty places can be located too.
     fn lattice(&self, buf: &mut Buffer) {
         for (at, row) in self.layout().rows.iter().enumerate() {
             let y = self.window.y(at as u16, row.y);
@@ -363,13 +363,13 @@ impl Picture<'_> {
         }
     }
 
-    /// The dictionary that a feature is of, 0 where that is the model's own.
+    /// Returns the dictionary that a feature is of, 0 where that is the model's own.
     fn dictionary(&self, node: NodeId) -> usize {
         self.circuit.traced.document.graph.dictionary_of(node).unwrap_or_default()
     }
 
-    /// Of a graph that was merged of several: the sign and the tint of where a node occurs. Lines show the sign of weights
-    /// there, not marks.
+    /// Returns the sign and the tint of a node's occurrence in a graph that was merged of several. There lines show the
+    /// sign of weights, not marks.
     fn occurring(&self, node: NodeId, sign: &'static str, style: Style) -> (&'static str, Style) {
         let Some((occurrence, n_graphs)) = self.circuit.occurrence(node) else { return (sign, style) };
         let pinned = self.circuit.is_pinned(node);
@@ -386,7 +386,7 @@ impl Picture<'_> {
             if !self.window.shows_row(place.row, y) {
                 continue;
             }
-            // The selected node's place in the count is shown, else how many there are.
+            // The selected node's place in the count is shown, else the count.
             let selected = cluster.nodes.iter().position(|node| *node == self.circuit.selected());
             let near = cluster.nodes.iter().filter_map(|node| marks.get(node)).max_by_key(|mark| mark.digit.is_some());
             let style = match (selected, near) {
@@ -407,7 +407,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Rank digits stand right of their marks where that cell is free, left of outputs, above tokens, else in place of
+    /// Draws rank digits right of their marks where that cell is free, left of outputs, above tokens, else in place of
     /// the mark.
     fn digits(&self, marks: &HashMap<NodeId, Mark>, buf: &mut Buffer) {
         let taken: std::collections::HashSet<(u16, u16)> = self

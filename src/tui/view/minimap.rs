@@ -1,4 +1,4 @@
-//! The whole link graph in a corner of its pane, where it is larger than that, and which part of it is seen.
+//! Map of the whole link graph in a corner of its pane, where it is larger than that, with the part that is seen.
 
 use crate::text::glyph::Charset;
 use crate::tui::circuit::Circuit;
@@ -12,7 +12,7 @@ const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 /// Signs for nothing, little and much, where there are no dots.
 const SHADES: [char; 3] = [' ', '.', ':'];
 
-/// What of a layout is seen, in its own cells and lines.
+/// Part of a layout that is seen, in the layout's cells and lines.
 pub(super) struct Seen {
     pub x: u16,
     pub y: u16,
@@ -20,8 +20,8 @@ pub(super) struct Seen {
     pub height: u16,
 }
 
-/// Where the map is drawn in a graph of `inner`: in the corner where it costs least. `None` where all of the graph is
-/// seen, or no corner can be spared.
+/// Returns the area of the map in a graph of `inner`: the corner of least cost. `None` where all of the graph is seen,
+/// or there is no room.
 pub(super) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize) -> Option<Rect> {
     let layout = &circuit.layout;
     if (layout.width <= inner.width && layout.height <= inner.height) || inner.width < 48 || inner.height < 9 {

@@ -1,4 +1,4 @@
-//! What may follow a key that waits for another.
+//! Keys that may follow a key that waits for another.
 
 use super::{Pen, frame};
 use crate::text;
@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-/// In the lower right corner, over the panes and above the hint line.
+/// Draws the keys in the lower right corner, over the panes and above the hint line.
 pub(super) fn render(state: &State, prefix: Context, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
     let rows = rows(state, prefix);
@@ -31,7 +31,7 @@ pub(super) fn render(state: &State, prefix: Context, buf: &mut Buffer) {
     }
 }
 
-/// Keys and what they lead to: for marks, the marked nodes.
+/// Returns keys and what they lead to: for marks, the marked nodes.
 fn rows(state: &State, prefix: Context) -> Vec<(String, String)> {
     let (charset, glyphs) = (state.look.glyphs.charset, &state.look.glyphs);
     let commands = all_commands().filter(|command| command.context == prefix);

@@ -1,4 +1,4 @@
-//! The part of the link graph that its pane shows.
+//! Part of the link graph that its pane shows.
 
 use super::minimap;
 use crate::text;
@@ -9,11 +9,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// The part of a layout that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll
-/// between them; positions scroll beside the layers' names.
+/// Part of a layout that is on the screen. Outputs stay on top and tokens at the bottom, the layers scroll between
+/// them; positions scroll beside the layers' names.
 pub(super) struct Window {
     pub inner: Rect,
-    /// Where columns are shown.
+    /// Area of the columns.
     pub marks: Rect,
     pub scroll_x: i32,
     pub scroll_y: i32,
@@ -40,7 +40,7 @@ impl Window {
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
     }
 
-    /// What of the layout is seen.
+    /// Returns the part of the layout that is seen.
     pub fn seen(&self) -> minimap::Seen {
         let gutter = self.gutter;
         // Neither scroll is negative, nor further than the layout goes.
@@ -52,7 +52,7 @@ impl Window {
         i32::from(self.inner.x) + i32::from(x) - self.scroll_x
     }
 
-    /// The line of a row, which may lie outside of the pane.
+    /// Returns the line of a row, which may lie outside of the pane.
     pub fn y(&self, row: u16, y: u16) -> i32 {
         let top = i32::from(self.inner.y);
         let y = top + i32::from(y) - self.scroll_y;
@@ -69,7 +69,7 @@ impl Window {
         (self.x(place.x), self.y(place.row, place.y))
     }
 
-    /// Whether a row that scrolls is between the two that do not.
+    /// Returns true where a row is on the screen; one that scrolls, between the two that do not.
     pub fn shows_row(&self, row: u16, y: i32) -> bool {
         let (top, bottom) = (i32::from(self.inner.y), i32::from(self.inner.bottom()) - 1);
         if row == 0 || row == self.last_row { y >= top && y <= bottom } else { y > top && y < bottom }
