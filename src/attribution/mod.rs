@@ -40,7 +40,7 @@ pub use heads::{HeadPart, HeadSplit};
 pub use plan::{DeviceMemory, Limits, Plan};
 pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
 pub(crate) use qk::FrozenHead;
-pub use qk::{Against, Look, QkAttribution, QkPair, QkQuestion, QkSide, QkSource, Softcap};
+pub use qk::{Against, Look, QkAttribution, QkListed, QkPair, QkQuestion, QkSide, QkSource, Softcap};
 pub use replacement::Replacement;
 pub(crate) use sizes::forward_operations;
 pub use target_row::{ReadSite, TargetRow};

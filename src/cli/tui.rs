@@ -60,7 +60,7 @@ pub struct StartArgs {
     settings: SettingsArgs,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Forbid the network, also where the person says yes to a download
+    /// Forbid the network, also where the user says yes to a download
     #[arg(long)]
     offline: bool,
     #[command(flatten)]

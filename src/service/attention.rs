@@ -1,7 +1,7 @@
 //! Attention of heads: requests and replies.
 
 use crate::attribution::{
-    Against, Engine, HeadFlows, HeadType, Look, Probe, QkAttribution, QkQuestion, QkSide, QkSource, Source,
+    Against, Engine, HeadFlows, HeadType, Look, Probe, QkAttribution, QkListed, QkQuestion, QkSide, QkSource, Source,
 };
 use crate::graph::{AttributionGraph, FeatureAt, Head, HeadTrace, Kept, QkNode, QkOnly, QkTrace, Token};
 use crate::ids::{Layer, NodeId, Position};
@@ -133,11 +133,11 @@ pub fn sources_of(graph: &AttributionGraph) -> HashMap<Source, NodeId> {
     graph.node_ids().filter_map(|id| Some((Source::of_node(graph, id).ok()?, id))).collect()
 }
 
-/// Returns the part of a split that a file keeps: the `most` strongest sources of either side, and pairs.
+/// Returns the part of a split that a file keeps: what is `listed` of it.
 pub fn head_trace(
     split: &QkAttribution,
     graph: &AttributionGraph,
-    most: usize,
+    listed: &QkListed,
 ) -> (HeadTrace, BTreeMap<Arc<str>, QkOnly>) {
     let (nodes, tokens) = (sources_of(graph), graph.tokens());
     let mut only: BTreeMap<Arc<str>, QkOnly> = BTreeMap::new();
@@ -153,10 +153,10 @@ pub fn head_trace(
         QkNode::Only(id)
     };
     let mut marginal = |side: QkSide| -> Vec<(QkNode, f32)> {
-        split.strongest(side, most).into_iter().map(|(source, x)| (node(side, source), x as f32)).collect()
+        listed.side(side).iter().map(|(source, x)| (node(side, *source), *x as f32)).collect()
     };
     let (queries, keys) = (marginal(QkSide::Query), marginal(QkSide::Key));
-    let pairs = split.strongest_pairs(most).into_iter();
+    let pairs = listed.pairs.iter();
     let pairs = pairs
         .map(|pair| (node(QkSide::Query, pair.query), node(QkSide::Key, pair.key), pair.contribution as f32))
         .collect();

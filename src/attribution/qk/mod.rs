@@ -120,6 +120,27 @@ pub struct QkAttribution {
     key: Side,
 }
 
+/// Strongest parts of a score, the strongest first; sources by their index, with their contribution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QkListed {
+    /// Sources on the side of the query.
+    pub queries: Vec<(usize, f64)>,
+    /// Sources on the side of the key.
+    pub keys: Vec<(usize, f64)>,
+    /// Pairs of them.
+    pub pairs: Vec<QkPair>,
+}
+
+impl QkListed {
+    /// Returns the sources of a side.
+    pub fn side(&self, side: QkSide) -> &[(usize, f64)] {
+        match side {
+            QkSide::Query => &self.queries,
+            QkSide::Key => &self.keys,
+        }
+    }
+}
+
 impl QkAttribution {
     /// Returns the contributors, the constants last. Indices of sources are indices into these.
     pub fn sources(&self) -> &[QkSource] {
@@ -154,6 +175,12 @@ impl QkAttribution {
         all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
         all.truncate(most);
         all
+    }
+
+    /// Returns the strongest sources of either side and the strongest pairs, at most `most` of each.
+    pub fn listed(&self, most: usize) -> QkListed {
+        let [queries, keys] = [QkSide::Query, QkSide::Key].map(|side| self.strongest(side, most));
+        QkListed { queries, keys, pairs: self.strongest_pairs(most) }
     }
 
     /// Returns the difference between the sum of a side's contributions and `value`, as a share of their absolute sum;

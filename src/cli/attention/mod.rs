@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::attribution::{Against, Engine, QkAttribution, QkSide, QkSource, Source};
+use crate::attribution::{Against, Engine, QkAttribution, QkListed, QkSource, Source};
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::OpenGraph;
 use crate::cli::graph_args::GraphOrPromptArgs;
@@ -105,7 +105,7 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     let engine = args.engine.open()?;
     let wanted = args.clone();
     let told = watch(WhenStopped::Abandon, move |monitor| wanted.ask(&engine, head, monitor))?;
-    tell(args.json, || told.json(args.top), || told.lines(args.top))?;
+    tell(args.json, || told.json(), || told.lines())?;
     if let Some(out) = &args.out {
         note!("wrote {}", out.display());
     }
@@ -141,21 +141,22 @@ impl AttentionArgs {
         };
         let reply = CachedBaseline::default().attention(engine, &request, monitor)?;
         let nodes = open.as_ref().map(|open| sources_of(&open.document.graph));
-        let labels = match &reply.split {
-            Some(split) => labels(engine, split, open.as_ref(), nodes.as_ref(), self.top, monitor)?,
+        let listed = reply.split.as_ref().map(|split| split.listed(self.top));
+        let labels = match reply.split.as_ref().zip(listed.as_ref()) {
+            Some(of) => labels(engine, of, open.as_ref(), nodes.as_ref(), monitor)?,
             None => HashMap::new(),
         };
-        if let (Some(open), Some(split), Some(_)) = (&open, &reply.split, &self.out) {
-            self.write(open, split)?;
+        if let (Some(open), Some(split), Some(listed)) = (&open, &reply.split, &listed) {
+            self.write(open, split, listed)?;
         }
-        Ok(Told { request, reply, nodes, labels, out: self.out.clone() })
+        Ok(Told { request, reply, listed, nodes, labels, out: self.out.clone() })
     }
 
     /// Writes the graph with the split added.
-    fn write(&self, open: &OpenGraph, split: &QkAttribution) -> Result<()> {
+    fn write(&self, open: &OpenGraph, split: &QkAttribution, listed: &QkListed) -> Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
         let mut document = open.document.clone();
-        let (trace, only) = head_trace(split, &document.graph, self.top);
+        let (trace, only) = head_trace(split, &document.graph, listed);
         Arc::make_mut(&mut document.foreign).attention.add(trace, only);
         let options =
             Options { format: Format::Json, part: Part::Pruned, slug: String::new(), scan: None, theme: Theme::Light };
@@ -186,18 +187,17 @@ fn feature(id: &str) -> Result<FeatureAt> {
 /// Returns the labels of the listed sources, by their index.
 fn labels(
     engine: &Engine,
-    split: &QkAttribution,
+    (split, listed): (&QkAttribution, &QkListed),
     open: Option<&OpenGraph>,
     nodes: Option<&HashMap<Source, NodeId>>,
-    top: usize,
     monitor: &Monitor,
 ) -> Result<HashMap<usize, String>> {
     let known = KnownTranscoder::called(&engine.transcoder.name())?;
     let library = known.library(&FeatureFiles::default(), false, &hub(true), monitor)?;
-    let pairs = split.strongest_pairs(top).into_iter().flat_map(|pair| [pair.query, pair.key]);
-    let marginals = [QkSide::Query, QkSide::Key].into_iter().flat_map(|side| split.strongest(side, top));
+    let pairs = listed.pairs.iter().flat_map(|pair| [pair.query, pair.key]);
+    let marginals = listed.queries.iter().chain(&listed.keys);
     let mut found = HashMap::new();
-    for at in pairs.chain(marginals.map(|(source, _)| source)) {
+    for at in pairs.chain(marginals.map(|(source, _)| *source)) {
         let QkSource::Source(source) = split.sources()[at] else { continue };
         let in_graph = open.zip(nodes).and_then(|(open, nodes)| {
             let (document, id) = (&open.document, nodes.get(&source)?);

@@ -1,6 +1,6 @@
 //! Report on a head, as JSON and in lines.
 
-use crate::attribution::{Against, QkAttribution, QkSide, QkSource, Source};
+use crate::attribution::{Against, QkAttribution, QkListed, QkSide, QkSource, Source};
 use crate::cli::attention::token;
 use crate::cli::graph::padded;
 use crate::cli::heads::kinds;
@@ -16,6 +16,8 @@ use std::path::PathBuf;
 pub struct Told {
     pub request: AttentionRequest,
     pub reply: AttentionReply,
+    /// Strongest parts of the split, where the score was split.
+    pub listed: Option<QkListed>,
     /// Nodes of the graph by source, where there is a graph.
     pub nodes: Option<HashMap<Source, NodeId>>,
     /// Labels of sources, by their index.
@@ -30,7 +32,7 @@ fn rest(all: f64, listed: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Told {
-    pub fn json(&self, top: usize) -> Value {
+    pub fn json(&self) -> Value {
         let AttentionRequest { head, query, .. } = self.request;
         let mut all = json!({
             "layer": head.layer,
@@ -39,15 +41,14 @@ impl Told {
             "query_token": self.token(query),
             "types": self.reply.types,
         });
-        let Some(split) = &self.reply.split else {
+        let Some((split, listed)) = self.split() else {
             let look = self.reply.looks.iter().map(|look| {
                 json!({ "position": look.key, "token": self.token(look.key), "score": look.score, "pattern": look.pattern })
             });
             all["keys"] = json!(look.collect::<Vec<_>>());
             return all;
         };
-        let (queries, keys) = (split.strongest(QkSide::Query, top), split.strongest(QkSide::Key, top));
-        let pairs = split.strongest_pairs(top);
+        let QkListed { queries, keys, pairs } = listed;
         let own = json!({
             "key": split.question.key,
             "key_token": self.token(split.question.key),
@@ -60,8 +61,8 @@ impl Told {
             "scale": split.scale,
             "softcap": split.softcap.map(|it| json!({ "cap": it.cap, "capped": it.capped, "slope": it.slope })),
             "difference": split.value,
-            "queries": self.marginals(split, QkSide::Query, &queries),
-            "keys": self.marginals(split, QkSide::Key, &keys),
+            "queries": self.marginals(split, QkSide::Query, queries),
+            "keys": self.marginals(split, QkSide::Key, keys),
             "pairs": pairs.iter().map(|pair| json!({
                 "query": self.id(split, QkSide::Query, pair.query),
                 "key": self.id(split, QkSide::Key, pair.key),
@@ -80,6 +81,10 @@ impl Told {
             all.extend(own);
         }
         all
+    }
+
+    fn split(&self) -> Option<(&QkAttribution, &QkListed)> {
+        self.reply.split.as_ref().zip(self.listed.as_ref())
     }
 
     fn marginals(&self, split: &QkAttribution, side: QkSide, listed: &[(usize, f64)]) -> Vec<Value> {
@@ -152,14 +157,14 @@ impl Told {
         format!("{}  {}  {}{missing}", padded(&label, 30), padded(&place, 14), self.id(split, side, at))
     }
 
-    pub fn lines(&self, top: usize) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let AttentionRequest { head, query, .. } = self.request;
         let at = |position: Position| format!("{:?} ({position})", self.token(position));
         let mut lines = vec![format!("head {head} from {}", visible(&at(query)))];
         if !self.reply.types.is_empty() {
             lines.push(format!("a head for: {}", kinds(&self.reply.types)));
         }
-        let Some(split) = &self.reply.split else {
+        let Some((split, parts)) = self.split() else {
             lines.push(format!("\n{:>4}  {:<16}{:>10}  {:>8}", "key", "token", "score", "pattern"));
             lines.extend(self.reply.looks.iter().map(|look| {
                 let token = padded(&visible(self.token(look.key)), 16);
@@ -189,16 +194,16 @@ impl Told {
             ("queries: what stands where it looks from", QkSide::Query),
             ("keys: what stands where it looks", QkSide::Key),
         ] {
-            let (listed, total) = (split.strongest(side, top), split.total(side));
+            let (listed, total) = (parts.side(side), split.total(side));
             lines.push(format!("\n{title}"));
             lines.extend(listed.iter().map(|(source, x)| {
                 format!("{x:+10.4}  {:+6.1} %  {}", 100.0 * x / total, self.line(split, side, *source))
             }));
             lines.push(format!("{:+10.4}  all others", rest(split.value, listed.iter().map(|(_, x)| *x))));
         }
-        let pairs = split.strongest_pairs(top);
+        let pairs = &parts.pairs;
         lines.push("\nqueries with keys".to_owned());
-        for pair in &pairs {
+        for pair in pairs {
             lines.push(format!("{:+10.4}  {}", pair.contribution, self.line(split, QkSide::Query, pair.query)));
             lines.push(format!("            {}", self.line(split, QkSide::Key, pair.key)));
         }

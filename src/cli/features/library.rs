@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
-/// Folders and files that the person names.
+/// Folders and files that the user names.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct NamedArgs {
     /// A folder of feature dashboards: a store of `features build` or of circuit-tracer, or a JSON file for each feature.

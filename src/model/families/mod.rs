@@ -9,7 +9,8 @@ mod phi3;
 pub(super) use gpt2::BY_OUTPUT as GPT2_BY_OUTPUT;
 
 use crate::model::config::Config;
-use crate::model::spec::{ModelSpec, PositionKind};
+use crate::model::layout::Layout;
+use crate::model::spec::{Biases, LayerSpec, ModelSpec, NormKind, PositionKind, QueryKeyNorms};
 use crate::model::{ActivationKind, ModelError};
 use crate::untrusted::excerpt;
 use llama::Family;
@@ -105,4 +106,47 @@ fn head_width(config: &Config, d_model: usize, n_heads: usize) -> Result<usize, 
         return Ok(d_model / n_heads);
     }
     Err(config.wrong(format!("its width {d_model} is not a multiple of its {n_heads} heads")))
+}
+
+/// Reads the options that the families after Llama share with it, as their configurations tell them. Each family's file
+/// says what differs.
+fn like_llama(config: &mut Config, names: Names, layout: &'static Layout) -> Result<ModelSpec, ModelError> {
+    let (d_model, n_heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+    let n_layers = config.layers("num_hidden_layers")?;
+    let head_dim = match config.optional_size("head_dim")? {
+        Some(width) => width,
+        None => head_width(config, d_model, n_heads)?,
+    };
+    let theta = config.optional_number("rope_theta")?.unwrap_or(10_000.0);
+    let rope = config.newest_rope(theta)?;
+    let hidden_act = config.text("hidden_act").unwrap_or_default();
+    Ok(ModelSpec {
+        name: names.name,
+        directory: names.directory,
+        vocab_size: config.size("vocab_size")?,
+        d_model,
+        n_layers,
+        n_heads,
+        n_kv_heads: config.optional_size("num_key_value_heads")?.unwrap_or(n_heads),
+        head_dim,
+        rotary_dim: head_dim,
+        d_mlp: config.size("intermediate_size")?,
+        max_positions: config.size("max_position_embeddings")?,
+        norm: NormKind::Rms,
+        norm_eps: config.optional_number("rms_norm_eps")?.unwrap_or(1e-5),
+        post_norms: false,
+        query_key_norms: QueryKeyNorms::None,
+        attention_scale: (head_dim as f64).powf(-0.5),
+        attention_softcap: None,
+        final_softcap: None,
+        parallel_residual: false,
+        layers: vec![LayerSpec { window: None, rope: Some(rope) }; n_layers],
+        positions: PositionKind::Rotary,
+        embedding_scale: None,
+        tied_embeddings: config.flag("tie_word_embeddings", false)?,
+        biases: Biases::default(),
+        activation: activation(config, &hidden_act)?,
+        layout,
+        unknown_options: Vec::new(),
+    })
 }

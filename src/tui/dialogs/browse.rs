@@ -120,11 +120,6 @@ impl Browse {
         self.input.reset();
     }
 
-    /// Edits the line; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.input_mode.is_none() || line::edit(&mut self.input, edit)
-    }
-
     /// Leaves the line; returns its request, where the line is not empty.
     pub fn take_line(&mut self) -> Option<Ask> {
         let text = self.input.value().trim().to_owned();
@@ -314,7 +309,7 @@ impl Dialog for Browse {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
     fn shows_nodes(&self) -> bool {

@@ -31,11 +31,6 @@ impl Contexts {
         self.writes = true;
     }
 
-    /// Edits the search; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        !self.writes || line::edit(&mut self.search, edit)
-    }
-
     /// Leaves the line; its search stays.
     pub fn leave_line(&mut self) {
         self.writes = false;
@@ -115,7 +110,7 @@ impl Dialog for Contexts {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        !self.writes || line::edit(&mut self.search, edit)
     }
 
     fn shows_nodes(&self) -> bool {

@@ -75,12 +75,6 @@ impl Export {
         PathBuf::from(self.path.value().trim())
     }
 
-    /// Edits the file's name; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.is_there = false;
-        line::edit(&mut self.path, edit)
-    }
-
     /// Chooses another format; the file's extension follows where it was that of the format before.
     pub fn change_format(&mut self, by: isize) {
         let before = self.format().extension();
@@ -168,6 +162,7 @@ impl Dialog for Export {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.is_there = false;
+        line::edit(&mut self.path, edit)
     }
 }

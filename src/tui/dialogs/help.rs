@@ -66,12 +66,6 @@ impl Help {
         Self { here, filter: Input::default(), scroll: 0 }
     }
 
-    /// Edits the filter; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.scroll = 0;
-        line::edit(&mut self.filter, edit)
-    }
-
     /// Empties the filter; returns true where there was anything in it.
     pub fn clear_filter(&mut self) -> bool {
         let had = !self.filter.value().is_empty();
@@ -234,7 +228,8 @@ impl Dialog for Help {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.scroll = 0;
+        line::edit(&mut self.filter, edit)
     }
 
     fn shows_nodes(&self) -> bool {

@@ -35,30 +35,6 @@ impl Notes {
         lines.join("\n").trim_end().to_owned()
     }
 
-    /// Edits the line under the cursor; at its ends, the lines around it. Returns true where there was room for all of
-    /// `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        let cursor = self.lines[self.at].cursor();
-        match edit {
-            TextEdit::Insert(text) => return self.insert(text),
-            TextEdit::Request(InputRequest::InsertChar(c)) => return self.insert(c.encode_utf8(&mut [0; 4])),
-            TextEdit::Request(InputRequest::DeletePrevChar) if cursor == 0 && self.at > 0 => self.join(self.at - 1),
-            TextEdit::Request(InputRequest::DeleteNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
-                self.join(self.at);
-            }
-            TextEdit::Request(InputRequest::GoToPrevChar) if cursor == 0 && self.at > 0 => {
-                self.at -= 1;
-                self.lines[self.at].handle(InputRequest::GoToEnd);
-            }
-            TextEdit::Request(InputRequest::GoToNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
-                self.at += 1;
-                self.lines[self.at].handle(InputRequest::GoToStart);
-            }
-            TextEdit::Request(request) => _ = self.lines[self.at].handle(*request),
-        }
-        true
-    }
-
     /// Puts in as much of a text as there is room for; returns true where that is all of it.
     fn insert(&mut self, text: &str) -> bool {
         let room = LONGEST.saturating_sub(self.lines.iter().map(|line| line.value().len() + 1).sum());
@@ -140,7 +116,25 @@ impl Dialog for Notes {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        let cursor = self.lines[self.at].cursor();
+        match edit {
+            TextEdit::Insert(text) => return self.insert(text),
+            TextEdit::Request(InputRequest::InsertChar(c)) => return self.insert(c.encode_utf8(&mut [0; 4])),
+            TextEdit::Request(InputRequest::DeletePrevChar) if cursor == 0 && self.at > 0 => self.join(self.at - 1),
+            TextEdit::Request(InputRequest::DeleteNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
+                self.join(self.at);
+            }
+            TextEdit::Request(InputRequest::GoToPrevChar) if cursor == 0 && self.at > 0 => {
+                self.at -= 1;
+                self.lines[self.at].handle(InputRequest::GoToEnd);
+            }
+            TextEdit::Request(InputRequest::GoToNextChar) if self.is_at_end() && self.at + 1 < self.lines.len() => {
+                self.at += 1;
+                self.lines[self.at].handle(InputRequest::GoToStart);
+            }
+            TextEdit::Request(request) => _ = self.lines[self.at].handle(*request),
+        }
+        true
     }
 }
 

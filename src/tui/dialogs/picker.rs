@@ -59,12 +59,6 @@ impl Picker {
         }
     }
 
-    /// Edits the text; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.accepts = false;
-        line::edit(&mut self.input, edit)
-    }
-
     /// Returns the haystack and the query, where the query was not asked yet.
     pub fn ask(&mut self) -> Option<(Haystack, String)> {
         let query = self.query();
@@ -259,6 +253,7 @@ impl Dialog for Picker {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.accepts = false;
+        line::edit(&mut self.input, edit)
     }
 }

@@ -101,11 +101,6 @@ impl Prompt {
         }
     }
 
-    /// Edits the line; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        line::edit(&mut self.input, edit)
-    }
-
     /// Draws the dialog; returns the cursor's position.
     fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
         let width = screen.width.saturating_sub(4).min(108);
@@ -229,7 +224,7 @@ impl Dialog for Prompt {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        line::edit(&mut self.input, edit)
     }
 
     fn shows_nodes(&self) -> bool {

@@ -84,12 +84,6 @@ impl Question {
         Self { asks, title, about, input: Input::new(answer), complaint: None }
     }
 
-    /// Edits the answer; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.complaint = None;
-        line::edit(&mut self.input, edit)
-    }
-
     /// Returns the answer as it stands.
     pub fn answer(&self) -> &str {
         self.input.value().trim()
@@ -157,7 +151,8 @@ impl Dialog for Question {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.complaint = None;
+        line::edit(&mut self.input, edit)
     }
 }
 

@@ -146,14 +146,6 @@ impl Reasons {
         self.input = Input::new(now.unwrap_or_default());
     }
 
-    /// Edits the line; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        if self.input_mode.is_some() {
-            self.failure = None;
-        }
-        self.input_mode.is_none() || line::edit(&mut self.input, edit)
-    }
-
     /// Takes the written line; returns true where it asks for a list, false for a feature, `None` where it asks for
     /// nothing.
     pub fn take_line(&mut self) -> Option<bool> {
@@ -294,7 +286,10 @@ impl Dialog for Reasons {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        if self.input_mode.is_some() {
+            self.failure = None;
+        }
+        self.input_mode.is_none() || line::edit(&mut self.input, edit)
     }
 
     fn shows_nodes(&self) -> bool {

@@ -56,12 +56,6 @@ impl FilterPrompt {
         Self { hides, input, read, wrong, completions, row: 0, counting, counted, recalled: 0, grammar }
     }
 
-    /// Edits the text; returns true where there was room for all of `edit`.
-    fn edit_line(&mut self, edit: &TextEdit) -> bool {
-        self.recalled = 0;
-        line::edit(&mut self.input, edit)
-    }
-
     /// Returns the text.
     pub fn text(&self) -> &str {
         self.input.value().trim()
@@ -231,6 +225,7 @@ impl Dialog for FilterPrompt {
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
-        self.edit_line(edit)
+        self.recalled = 0;
+        line::edit(&mut self.input, edit)
     }
 }

@@ -1,15 +1,19 @@
 //! Long work on threads: one thread for each kind of work, the newest request first.
 
-use crate::job::{Job, Monitor, Progress};
+mod job;
+
+use crate::job::{Monitor, Progress};
 use crate::service::models::Models;
 use crate::service::tracing::Tracer;
-use std::any::Any;
+use job::{AnyJob, Typed};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+pub use job::Teller;
 
 /// Callback, called from any thread when a result can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -71,104 +75,6 @@ impl JobKey {
     /// Makes leaving the program wait until a running job has written to its end.
     pub const fn writing(self) -> Self {
         Self { writes: true, ..self }
-    }
-}
-
-/// Sender of parts of a result before the whole result is there.
-pub struct Teller<P> {
-    newest: Arc<Mutex<Option<P>>>,
-    wake: Wake,
-}
-
-impl<P> Teller<P> {
-    /// Sends `part`, in place of an earlier part that is not taken yet.
-    pub fn tell(&self, part: P) {
-        self.change(|newest| *newest = Some(part));
-    }
-
-    /// Changes the part that was sent and is not taken yet.
-    pub fn change(&self, change: impl FnOnce(&mut Option<P>)) {
-        change(&mut lock(&self.newest));
-        (self.wake)();
-    }
-
-    /// Removes the part that was sent and is not taken yet.
-    pub fn take_back(&self) {
-        *lock(&self.newest) = None;
-    }
-}
-
-type Work<T, P> = Box<dyn FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, String> + Send>;
-type Told<S, P> = Rc<dyn Fn(&mut S, P)>;
-type Apply<S, T> = Box<dyn FnOnce(&mut S, Result<T, String>)>;
-
-/// Job with any type of result.
-trait AnyJob<S> {
-    fn start(&mut self, name: &'static str, services: Services, wake: &Wake);
-    /// Ends the job before it began.
-    fn refuse(&mut self);
-    fn told(&mut self) -> Option<Update<S>>;
-    fn result(&mut self) -> Option<Update<S>>;
-    fn progress(&self) -> Option<Progress>;
-    fn stop(&self);
-    fn wait(&self, limit: Duration);
-}
-
-struct Typed<S, T, P> {
-    work: Option<Work<T, P>>,
-    job: Option<Job<Result<T, String>>>,
-    /// Reason why there is no job.
-    failed: Option<String>,
-    newest: Arc<Mutex<Option<P>>>,
-    told: Told<S, P>,
-    apply: Option<Apply<S, T>>,
-}
-
-impl<S: 'static, T: Send + 'static, P: Send + 'static> AnyJob<S> for Typed<S, T, P> {
-    fn start(&mut self, name: &'static str, services: Services, wake: &Wake) {
-        let Some(work) = self.work.take() else { return };
-        let teller = Teller { newest: Arc::clone(&self.newest), wake: Arc::clone(wake) };
-        let wake = Arc::clone(wake);
-        match Job::spawn(name, move |monitor| work(&services, monitor, &teller), move || wake()) {
-            Ok(job) => self.job = Some(job),
-            Err(error) => self.failed = Some(format!("no thread for it could be started: {error}")),
-        }
-    }
-
-    fn refuse(&mut self) {
-        self.failed = Some("it was stopped before it began".to_owned());
-    }
-
-    fn told(&mut self) -> Option<Update<S>> {
-        let part = lock(&self.newest).take()?;
-        let told = Rc::clone(&self.told);
-        Some(Box::new(move |state| told(state, part)))
-    }
-
-    fn result(&mut self) -> Option<Update<S>> {
-        let result = match self.failed.take() {
-            Some(why) => Err(why),
-            None => self.job.as_ref()?.try_take()?.unwrap_or_else(|panic| Err(panic_text(panic.as_ref()))),
-        };
-        let apply = self.apply.take()?;
-        Some(Box::new(move |state| apply(state, result)))
-    }
-
-    fn progress(&self) -> Option<Progress> {
-        self.job.as_ref().map(Job::progress)
-    }
-
-    fn stop(&self) {
-        if let Some(job) = &self.job {
-            job.cancel();
-        }
-    }
-
-    fn wait(&self, limit: Duration) {
-        if let Some(job) = &self.job {
-            // Its result comes too late to be of use.
-            let _ = job.wait(limit);
-        }
     }
 }
 
@@ -284,14 +190,7 @@ impl<S: 'static> Jobs<S> {
         told: impl Fn(&mut S, P) + 'static,
         apply: impl FnOnce(&mut S, Result<T, String>) + 'static,
     ) {
-        let job: Typed<S, T, P> = Typed {
-            work: Some(Box::new(work)),
-            job: None,
-            failed: None,
-            newest: Arc::default(),
-            told: Rc::new(told),
-            apply: Some(Box::new(apply)),
-        };
+        let job = Typed::new(Box::new(work), Rc::new(told), Box::new(apply));
         let request = Request { id, job: Box::new(job), counts: true };
         let lane = self.lane(key);
         if key.answers_all {
@@ -417,146 +316,5 @@ pub fn discard<T: Send + 'static>(value: T) {
     _ = thread::Builder::new().name("discard".to_owned()).spawn(|| drop(value));
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("this is a fault of the program: {}", said.unwrap_or("no reason was given"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::{Sender, channel};
-
-    /// Parts and results that were applied, in order.
-    type Log = Vec<String>;
-
-    const NEWEST: JobKey = JobKey::new("newest").of_graph();
-    const ALL: JobKey = JobKey::new("all").answering_all();
-
-    fn jobs() -> Jobs<Log> {
-        Jobs::new(Services::default(), Arc::new(|| {}))
-    }
-
-    /// Submits work that ends when a message is sent or, where `hears`, when the job is stopped.
-    fn submit(jobs: &mut Jobs<Log>, key: JobKey, name: &'static str, hears: bool) -> (RequestId, Sender<()>) {
-        let (end, ends) = channel();
-        let id = jobs.next_request();
-        let work = move |_: &Services, monitor: &Monitor, teller: &Teller<&'static str>| {
-            teller.tell("begun");
-            while ends.try_recv().is_err() {
-                if hears {
-                    monitor.report(name, 1, 2).map_err(|stop| stop.to_string())?;
-                }
-                thread::yield_now();
-            }
-            Ok(name)
-        };
-        let told = move |log: &mut Log, part| log.push(format!("{name} {part}"));
-        let apply = move |log: &mut Log, result: Result<&str, String>| match result {
-            Ok(done) => log.push(done.to_owned()),
-            Err(why) => log.push(format!("{name}: {why}")),
-        };
-        jobs.submit_telling(id, key, work, told, apply);
-        (id, end)
-    }
-
-    /// Runs jobs until `is_so` holds, at most until no job is left.
-    fn run_until(jobs: &mut Jobs<Log>, is_so: impl Fn(&Jobs<Log>, &Log) -> bool) -> Log {
-        let mut log = Log::new();
-        while !is_so(jobs, &log) && !jobs.is_idle() {
-            jobs.start();
-            for lane in 0..jobs.n_lanes() {
-                let updates = [jobs.told(lane), jobs.result(lane)];
-                updates.into_iter().flatten().for_each(|update| update(&mut log));
-            }
-            thread::yield_now();
-        }
-        log
-    }
-
-    fn run(jobs: &mut Jobs<Log>) -> Log {
-        run_until(jobs, |_, _| false)
-    }
-
-    /// Lets a job begin.
-    fn begin(jobs: &mut Jobs<Log>) -> Log {
-        run_until(jobs, |_, log| !log.is_empty())
-    }
-
-    #[test]
-    fn of_a_kind_the_newest_is_answered_alone() {
-        // The first one hears too late that it was stopped, and has its result all the same.
-        let mut jobs = jobs();
-        let (_, end) = submit(&mut jobs, NEWEST, "first", false);
-        assert_eq!(begin(&mut jobs), ["first begun"]);
-        let (_, _passed_over) = submit(&mut jobs, NEWEST, "second", false);
-        let (_, last) = submit(&mut jobs, NEWEST, "third", false);
-        assert!(jobs.is_waiting(NEWEST));
-        end.send(()).unwrap();
-        last.send(()).unwrap();
-        let log = run(&mut jobs);
-        assert_eq!(log.last().map(String::as_str), Some("third"));
-        assert!(log.iter().all(|line| line.starts_with("third")), "{log:?}");
-        assert!(!jobs.is_waiting(NEWEST));
-    }
-
-    #[test]
-    fn every_request_is_answered_once_where_all_count() {
-        let mut jobs = jobs();
-        let _kept = submit(&mut jobs, ALL, "first", true);
-        begin(&mut jobs);
-        let _passed_over = submit(&mut jobs, ALL, "second", true);
-        let (_, end) = submit(&mut jobs, ALL, "third", true);
-        end.send(()).unwrap();
-        let log = run(&mut jobs);
-        let answers: Vec<_> = log.iter().filter(|line| !line.ends_with("begun")).collect();
-        assert_eq!(answers, ["second: it was stopped before it began", "first: cancelled", "third"]);
-    }
-
-    #[test]
-    fn what_is_stopped_is_answered_and_what_is_forgotten_is_not() {
-        let mut jobs = jobs();
-        for stops in [true, false] {
-            let (id, _end) = submit(&mut jobs, NEWEST, "work", true);
-            begin(&mut jobs);
-            if stops {
-                jobs.stop_request(id);
-            } else {
-                jobs.forget_graph();
-                assert!(!jobs.is_waiting(NEWEST) && !jobs.is_idle(), "its thread has not ended yet");
-            }
-            assert_eq!(run(&mut jobs), if stops { vec!["work: cancelled"] } else { Vec::new() });
-        }
-        let (id, _end) = submit(&mut jobs, ALL, "waits", true);
-        jobs.stop_request(id);
-        assert_eq!(run(&mut jobs), ["waits: it was stopped before it began"]);
-    }
-
-    #[test]
-    fn progress_is_that_of_the_job_that_is_waited_for() {
-        let mut jobs = jobs();
-        let (id, _end) = submit(&mut jobs, NEWEST, "first", true);
-        assert_eq!(jobs.progress(NEWEST), None);
-        begin(&mut jobs);
-        while jobs.progress(NEWEST).is_none_or(|progress| progress.total == 0) {
-            jobs.look_at_progress();
-        }
-        assert_eq!(jobs.progress_of(id).map(|progress| progress.phase), Some("first"));
-        let _newer = submit(&mut jobs, NEWEST, "second", true);
-        assert_eq!(jobs.progress(NEWEST), None);
-        jobs.forget(NEWEST);
-        run(&mut jobs);
-    }
-
-    #[test]
-    fn a_fault_in_the_work_is_an_answer() {
-        let mut jobs = jobs();
-        let work = |_: &Services, _: &Monitor| -> Result<(), String> { panic!("on purpose") };
-        jobs.submit(NEWEST, work, |log: &mut Log, result| log.extend(result.err()));
-        assert_eq!(run(&mut jobs), ["this is a fault of the program: on purpose"]);
-    }
-}
+mod tests;
