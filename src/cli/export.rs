@@ -1,9 +1,9 @@
 //! `circuitscope export`: a part of a graph as a file for other programs and for papers.
 
-use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named};
+use crate::cli::graph::{GraphArgs, OpenGraph, add_scores, node_named, share};
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, print_from, print_json};
-use crate::format::{self, Format, Options, Theme};
+use crate::format::{self, Drawing, DrawnEdges, Format, Options, Theme};
 use crate::graph::{Document, Edited, Kept, Part, Scores, Selection, scores};
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
@@ -17,15 +17,21 @@ pub struct ExportArgs {
     /// What to write
     #[arg(long, value_enum)]
     format: ExportFormat,
-    /// Which part of the graph
-    #[arg(long, value_enum, default_value = "pruned")]
-    select: Select,
+    /// Which part of the graph [default: pruned; of a drawing (svg, dot, mermaid) pinned, where anything is]
+    #[arg(long, value_enum)]
+    select: Option<Select>,
     /// A node to pin beside those that are pinned already, by its id in graph JSON; may be given again
     #[arg(long = "pin", value_name = "ID", num_args = 1..)]
     pins: Vec<String>,
     /// The background that --format svg is made for
     #[arg(long, value_enum, default_value = "light")]
     theme: FigureTheme,
+    /// Leave edges of a drawing out that carry less than this share of what flows into their target
+    #[arg(long, value_name = "SHARE", default_value_t = Drawing::default().least_share, value_parser = share)]
+    min_weight: f64,
+    /// Draw the strongest edges alone, at most this many
+    #[arg(long, value_name = "N", default_value_t = Drawing::default().most_edges)]
+    max_edges: usize,
     /// Where to write it; - is stdout
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -81,6 +87,16 @@ enum Select {
     Pinned,
 }
 
+impl Select {
+    fn of(part: Part) -> Self {
+        match part {
+            Part::All => Self::All,
+            Part::Pruned => Self::Pruned,
+            Part::Pinned => Self::Pinned,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum FigureTheme {
     Light,
@@ -101,16 +117,17 @@ impl ExportArgs {
             ExportFormat::Interventions => Format::Interventions,
             ExportFormat::Dense => Format::Dense,
         };
-        let part = match self.select {
+        let part = self.select.map(|select| match select {
             Select::All => Part::All,
             Select::Pruned => Part::Pruned,
             Select::Pinned => Part::Pinned,
-        };
+        });
         let theme = match self.theme {
             FigureTheme::Light => Theme::Light,
             FigureTheme::Dark => Theme::Dark,
         };
-        Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), theme }
+        let drawing = Drawing { theme, least_share: self.min_weight, most_edges: self.max_edges };
+        Options { format, part, slug: self.slug.clone().unwrap_or_default(), scan: self.scan.clone(), drawing }
     }
 
     /// Adds the pins of the command line to the user's edits of the graph.
@@ -150,21 +167,28 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     if args.is_to_stdout() {
         return print_from(|out| format::export_to(&document, &kept, &edited, &args.options(), out));
     }
-    format::export(&document, &kept, &edited, &args.options(), &args.out)?;
-    report(args, &document, &kept, &edited).context("the export was written, but cannot be reported on stdout")
+    let edges = format::export(&document, &kept, &edited, &args.options(), &args.out)?;
+    report(args, &document, &kept, &edited, edges).context("the export was written, but cannot be reported on stdout")
 }
 
-fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) -> anyhow::Result<()> {
+fn report(
+    args: &ExportArgs,
+    document: &Document,
+    kept: &Kept,
+    edited: &Edited,
+    edges: Option<DrawnEdges>,
+) -> anyhow::Result<()> {
     let graph = &*document.graph;
     let found @ Scores { replacement, completeness } = scores(graph, &kept.influence);
     let recomputed = if graph.is_whole() { "" } else { "recomputed " };
     let partial = graph.is_partial();
+    let part = args.options().part(edited);
     if args.json {
-        let selection = Selection::new(graph, kept, edited, args.options().part);
+        let selection = Selection::new(graph, kept, edited, part);
         let mut result = serde_json::json!({
             "out": args.out,
             "format": args.format,
-            "select": args.select,
+            "select": Select::of(part),
             "partial": partial,
             "nodes": graph.n_nodes(),
             "edges": graph.n_edges(),
@@ -175,6 +199,10 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
             "node_threshold": edited.thresholds.node,
             "edge_threshold": edited.thresholds.edge,
         });
+        if let Some(DrawnEdges { drawn, left_out }) = edges {
+            result["drawn_edges"] = drawn.into();
+            result["edges_left_out"] = left_out.into();
+        }
         add_scores(&mut result, graph, "", Some(found));
         print_json(&result)?;
     } else {
@@ -188,6 +216,9 @@ fn report(args: &ExportArgs, document: &Document, kept: &Kept, edited: &Edited) 
             kept.n_edges(),
             graph.n_edges(),
         );
+        if let Some(DrawnEdges { drawn, left_out }) = edges.filter(|edges| edges.left_out > 0) {
+            note!("drawn are the {drawn} strongest edges of {} (--min-weight, --max-edges)", drawn + left_out);
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::cli::plan::LimitArgs;
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::ChatArgs;
 use crate::cli::trace::{SettingsArgs, TargetArgs};
-use crate::format::{self, Format, Options, Theme};
+use crate::format::{self, Format, Options};
 use crate::graph::{Difference, Document, Edited, Origin, Overlay, Part, merged, unlike};
 use crate::ids::NodeId;
 use crate::job::Monitor;
@@ -152,9 +152,10 @@ impl<'a> Laid<'a> {
     fn export(&self, out: &std::path::Path) -> Result<()> {
         let is_note = out.extension().is_some_and(|extension| extension == "md");
         let format = if is_note { Format::Markdown } else { Format::Json };
-        let options = Options { format, part: Part::All, slug: String::new(), scan: None, theme: Theme::default() };
+        let options = Options { format, part: Some(Part::All), ..Options::default() };
         let edited = &self.merged.edited;
-        Ok(format::export(&self.merged, &self.merged.prune(edited.thresholds), edited, &options, out)?)
+        format::export(&self.merged, &self.merged.prune(edited.thresholds), edited, &options, out)?;
+        Ok(())
     }
 
     fn is_pair(&self) -> bool {

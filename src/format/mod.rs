@@ -12,7 +12,7 @@ mod export;
 mod open;
 
 pub use atomic::write_atomically;
-pub use export::{Format, Options, Theme, export, export_to};
+pub use export::{Drawing, DrawnEdges, Format, Options, Theme, export, export_to};
 pub(crate) use export::{clean, inline, xml};
 pub use open::{model_of, open};
 

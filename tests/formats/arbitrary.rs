@@ -1,6 +1,6 @@
 //! Exports of graphs with any text in every field: what reads each format reads it, and finds nothing but text.
 
-use circuitscope::format::{Format, Options, Theme, export_to, json};
+use circuitscope::format::{Format, Options, export_to, json};
 use circuitscope::graph::Positions;
 use circuitscope::graph::{
     Action, Document, Edit, Edited, Edits, Intervention, Interventions, Labelled, Part, Site, prune,
@@ -124,7 +124,8 @@ fn made_of(texts: &[String]) -> (Document, Edited) {
 
 fn written((document, edited): &(Document, Edited), format: Format, part: Part) -> String {
     let kept = prune(&document.graph, edited.thresholds);
-    let options = Options { format, part, slug: format!("a{}", document.origin.slug), scan: None, theme: Theme::Light };
+    let options =
+        Options { format, part: Some(part), slug: format!("a{}", document.origin.slug), ..Options::default() };
     let mut bytes = Vec::new();
     export_to(document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
     String::from_utf8(bytes).unwrap()

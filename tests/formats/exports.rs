@@ -4,7 +4,7 @@ use crate::fixture::{Tensors, graph_files};
 use crate::open::{data, real_graphs};
 use crate::trace;
 use assert_cmd::Command;
-use circuitscope::format::{Format, FormatError, Options, Theme, export, export_to, json, open};
+use circuitscope::format::{Drawing, Format, FormatError, Options, Theme, export, export_to, json, open};
 use circuitscope::graph::{
     AttributionGraph, Document, Edit, Edited, Edits, Extent, Kept, Labelled, Part, Thresholds, prune,
 };
@@ -28,7 +28,13 @@ const FORMATS: [(Format, &str); 8] = [
 
 fn written(document: &Document, edited: &Edited, format: Format, part: Part, theme: Theme) -> String {
     let kept = prune(&document.graph, edited.thresholds);
-    let options = Options { format, part, slug: document.origin.slug.clone(), scan: None, theme };
+    let options = Options {
+        format,
+        part: Some(part),
+        slug: document.origin.slug.clone(),
+        drawing: Drawing { theme, ..Drawing::default() },
+        ..Options::default()
+    };
     let mut bytes = Vec::new();
     export_to(document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
     String::from_utf8(bytes).unwrap()
@@ -94,6 +100,53 @@ fn figures_are_drawn_in_both_themes() {
             }
         }
     }
+}
+
+#[test]
+fn a_drawing_keeps_the_strongest_edges_and_says_how_many_are_left_out() {
+    let document = traced();
+    let edited = Edited { thresholds: Thresholds { node: 1.0, edge: 1.0, density: 1.0 }, ..Edited::default() };
+    let kept = document.prune(edited.thresholds);
+    let drawn = |least_share: f64, most_edges: usize| {
+        let drawing = Drawing { least_share, most_edges, ..Drawing::default() };
+        let options = Options { format: Format::Mermaid, drawing, ..Options::default() };
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.mmd");
+        let counted = export(&document, &kept, &edited, &options, &out).unwrap().unwrap();
+        let text = std::fs::read_to_string(&out).unwrap();
+        let weight = |line: &str| {
+            let number: f64 = line.split('"').nth(1)?.replace('−', "-").parse().ok()?;
+            line.contains("->|").then_some(number.abs())
+        };
+        let mut weights: Vec<f64> = text.lines().filter_map(weight).collect();
+        weights.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(weights.len(), counted.drawn);
+        assert_eq!(counted.drawn + counted.left_out, kept.n_edges());
+        assert_eq!(text.contains(&format!("{} weaker", counted.left_out)), counted.left_out > 0, "{text}");
+        weights
+    };
+    let all = drawn(0.0, usize::MAX);
+    assert!(all.len() > 100);
+    assert_eq!(drawn(0.0, 30), all[..30]);
+    let strong = drawn(0.1, usize::MAX);
+    assert_eq!(strong, all[..strong.len()]);
+    assert!(strong.last().unwrap() >= &0.1 && all[strong.len()] <= 0.1, "and none of that share is left out");
+}
+
+#[test]
+fn a_drawing_shows_what_is_pinned_where_anything_is_and_other_exports_what_is_kept() {
+    let document = open(&data("neuronpedia.json")).unwrap();
+    let edited = &*document.edited;
+    let kept = prune(&document.graph, edited.thresholds);
+    for (format, part) in
+        [(Format::Svg, Part::Pinned), (Format::Mermaid, Part::Pinned), (Format::CsvNodes, Part::Pruned)]
+    {
+        let options = Options { format, slug: document.origin.slug.clone(), ..Options::default() };
+        let mut bytes = Vec::new();
+        export_to(&document, &kept, edited, &options, &mut bytes).unwrap().unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), written(&document, edited, format, part, Theme::Light));
+    }
+    assert_eq!(Format::Svg.usual_part(&Edited::default()), Part::Pruned);
 }
 
 #[test]
@@ -230,7 +283,7 @@ fn what_cannot_be_exported_is_said() {
     let document = open(&data("circuit-tracer-old.json")).unwrap();
     let kept = prune(&document.graph, document.edited.thresholds);
     let fails = |format, part, edited: &Edited, why: &str| {
-        let options = Options { format, part, slug: String::new(), scan: None, theme: Theme::Light };
+        let options = Options { format, part: Some(part), ..Options::default() };
         let error = export(&document, &kept, edited, &options, &out).unwrap_err();
         assert!(matches!(error, FormatError::Unexportable { .. }) && error.to_string().contains(why), "{error}");
         assert!(!out.exists());

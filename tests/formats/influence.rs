@@ -1,6 +1,6 @@
 //! Where a file gives influence, that is the graph's influence: what is kept is what the tool keeps that it comes from.
 
-use circuitscope::format::{Format, Options, Theme, export_to, json, open};
+use circuitscope::format::{Options, export_to, json, open};
 use circuitscope::graph::{Document, Edited, InfluenceOf, Part, Thresholds, prune};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -79,7 +79,7 @@ fn what_is_written_of_a_pruned_file_opens_as_it_was() {
     for part in [Part::All, Part::Pruned] {
         let edited = Edited::clone(&document.edited);
         let kept = document.prune(edited.thresholds);
-        let options = Options { format: Format::Json, part, slug: String::new(), scan: None, theme: Theme::Light };
+        let options = Options { part: Some(part), ..Options::default() };
         let mut bytes = Vec::new();
         export_to(&document, &kept, &edited, &options, &mut bytes).unwrap().unwrap();
         let again = json::read(Path::new("again.json"), &bytes).unwrap();

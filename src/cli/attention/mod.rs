@@ -10,7 +10,7 @@ use crate::cli::heads::tell_heads;
 use crate::cli::out::ForceArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
-use crate::format::{self, Format, Options, Theme};
+use crate::format::{self, Options};
 use crate::graph::{FeatureAt, Head, Part, Token, label};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
@@ -158,9 +158,9 @@ impl AttentionArgs {
         let mut document = open.document.clone();
         let (trace, only) = head_trace(split, &document.graph, listed);
         Arc::make_mut(&mut document.foreign).attention.add(trace, only);
-        let options =
-            Options { format: Format::Json, part: Part::Pruned, slug: String::new(), scan: None, theme: Theme::Light };
-        Ok(format::export(&document, &open.kept, &open.edited, &options, out)?)
+        let options = Options { part: Some(Part::Pruned), ..Options::default() };
+        format::export(&document, &open.kept, &open.edited, &options, out)?;
+        Ok(())
     }
 }
 

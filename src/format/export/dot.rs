@@ -34,6 +34,9 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         let ids: Vec<_> = members.iter().map(|at| dot(&sheet.id(*at))).collect();
         writeln!(out, "  {{ rank=same; {}; }}", ids.join("; "))?;
     }
+    if let Some(said) = sheet.said_of_edges() {
+        writeln!(out, "  // {said}")?;
+    }
     for edge in &sheet.drawn.edges {
         let style =
             if edge.weight < 0.0 { "style=dashed, arrowhead=tee, color=\"#b8500f\"" } else { "color=\"#1667b0\"" };

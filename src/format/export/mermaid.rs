@@ -19,6 +19,9 @@ pub(super) fn write(out: &mut dyn Write, sheet: &Sheet<'_>) -> io::Result<()> {
         // Its ids may not hold much; a node's own is in its text where it has no better one.
         writeln!(out, "    n{at}{open}\"{}\"{close}", mermaid(&sheet.title_at(at)))?;
     }
+    if let Some(said) = sheet.said_of_edges() {
+        writeln!(out, "    %% {said}")?;
+    }
     for edge in &sheet.drawn.edges {
         let arrow = if edge.weight < 0.0 { "-.->" } else { "-->" };
         writeln!(out, "    n{} {arrow}|\"{}\"| n{}", edge.source, signed(edge.weight), edge.target)?;

@@ -1,5 +1,6 @@
 //! The exported part, with the texts that all formats share.
 
+use crate::format::export::Drawing;
 use crate::graph::{
     AttributionGraph, Document, Edited, Kept, Node, NodeKind, Part, Scores, Selection, SupernodeGraph, label, scores,
     subgraph_scores,
@@ -18,6 +19,8 @@ pub(super) struct Sheet<'a> {
     pub slug: String,
     /// Nodes and groups, and signed shares of input between them.
     pub drawn: SupernodeGraph,
+    /// Number of edges that are not among those of `drawn`, since they are weak.
+    pub edges_left_out: usize,
     /// Names of the nodes, `[N]`: ids in graph JSON, made harmless, and no two the same.
     names: Vec<String>,
 }
@@ -60,7 +63,41 @@ impl Shape {
 impl<'a> Sheet<'a> {
     pub fn new(document: &'a Document, kept: &'a Kept, edited: &'a Edited, part: Part, slug: String) -> Self {
         let drawn = Selection::new(&document.graph, kept, edited, part).drawn();
-        Self { document, kept, edited, part, slug, drawn, names: names(&document.graph) }
+        Self { document, kept, edited, part, slug, drawn, edges_left_out: 0, names: names(&document.graph) }
+    }
+
+    /// Keeps the strongest edges alone, in the order that they have.
+    pub fn with_strongest_edges(mut self, drawing: &Drawing) -> Self {
+        let edges = &mut self.drawn.edges;
+        let n_edges = edges.len();
+        edges.retain(|edge| edge.weight.abs() >= drawing.least_share);
+        if edges.len() > drawing.most_edges {
+            let mut order: Vec<usize> = (0..edges.len()).collect();
+            order.sort_by(|a, b| edges[*b].weight.abs().total_cmp(&edges[*a].weight.abs()));
+            order.truncate(drawing.most_edges);
+            order.sort_unstable();
+            *edges = order.into_iter().map(|at| edges[at]).collect();
+        }
+        self.edges_left_out = n_edges - self.drawn.edges.len();
+        self
+    }
+
+    /// Returns the prompt as it was typed: files may have the special token in front of it in its text too.
+    pub fn prompt(&self) -> String {
+        let prompt = self.document.origin.prompt.as_str();
+        let special = self.document.graph.tokens().first().map(|token| token.text.as_str());
+        let special = special.filter(|text| text.starts_with('<') && text.ends_with('>'));
+        harmless(special.and_then(|text| prompt.strip_prefix(text)).unwrap_or(prompt))
+    }
+
+    /// Returns a sentence about the edges that are not drawn, where there are any.
+    pub fn said_of_edges(&self) -> Option<String> {
+        let drawn = self.drawn.edges.len();
+        (self.edges_left_out > 0).then(|| {
+            let edges = if drawn == 1 { "edge is" } else { "edges are" };
+            let weaker = if self.edges_left_out == 1 { "weaker one is" } else { "weaker ones are" };
+            format!("{drawn} {edges} drawn, {} {weaker} not", self.edges_left_out)
+        })
     }
 
     pub fn selection(&self) -> Selection<'a> {

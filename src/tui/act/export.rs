@@ -1,6 +1,6 @@
 //! Export of the circuit: as a file for other programs, or as a figure.
 
-use crate::format::{self, Format, Options};
+use crate::format::{self, Drawing, Format, Options};
 use crate::job::Monitor;
 use crate::text;
 use crate::tui::app::State;
@@ -69,13 +69,8 @@ pub(in crate::tui) fn copy_export(state: &mut State) {
 
 fn send(state: &mut State, path: Option<PathBuf>) {
     let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.circuit) else { return };
-    let options = Options {
-        format: export.format(),
-        part: export.part(),
-        slug: String::new(),
-        scan: None,
-        theme: export.theme(),
-    };
+    let drawing = Drawing { theme: export.theme(), ..Drawing::default() };
+    let options = Options { format: export.format(), part: Some(export.part()), drawing, ..Options::default() };
     let (document, edited) = (circuit.traced.document.clone(), circuit.edits.now().clone());
     let overwrites = export.is_there;
     let work = move |_: &Services, _: &Monitor| {

@@ -15,10 +15,6 @@ const MARGIN: f64 = 24.0;
 const HEAD: f64 = 46.0;
 const FOOT: f64 = 52.0;
 const ROW_NAMES: f64 = 48.0;
-/// Edges in a grid, at most: more of them hide each other.
-const MOST_EDGES: usize = 500;
-/// Least share of an edge between boxes.
-const LEAST_SHARE: f64 = 0.01;
 /// Characters in a line of a box.
 const WRAP: usize = 22;
 const LEAST_WIDTH: f64 = 560.0;
@@ -45,6 +41,19 @@ pub(super) struct Caption {
     pub anchor: Anchor,
 }
 
+impl Caption {
+    /// Returns the area of a small text that is not slanted, as left, top, right and bottom.
+    pub fn area(&self) -> [f64; 4] {
+        let width = 0.9 * width(&self.text, SMALL);
+        let left = match self.anchor {
+            Anchor::End => self.x - width,
+            Anchor::Middle => self.x - width / 2.0,
+            Anchor::Start | Anchor::Slanted => self.x,
+        };
+        [left, self.y - SMALL * 5.0 / 6.0, left + width, self.y + SMALL / 6.0]
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -63,11 +72,11 @@ pub(super) struct Layout {
     pub spots: Vec<Spot>,
     /// Drawn edges, weakest first, so that the strong ones lie on top.
     pub edges: Vec<SuperEdge>,
-    /// Number of edges left out.
-    pub edges_left_out: usize,
     /// True for a layout of boxes, whose edges have markers and weights.
     pub is_of_boxes: bool,
     pub captions: Vec<Caption>,
+    /// Labels beside signs.
+    pub labels: Vec<Caption>,
     /// Columns of token positions, as left and right ends.
     pub columns: Vec<(f64, f64)>,
 }
@@ -133,9 +142,53 @@ pub(super) fn grid(sheet: &Sheet<'_>) -> Layout {
     }
     layout.width = (x - 10.0 + slant + MARGIN).max(LEAST_WIDTH);
     layout.height = bottom + 18.0 + FOOT + MARGIN;
-    layout.edges = strongest(&sheet.drawn.edges, 0.0, MOST_EDGES);
-    layout.edges_left_out = sheet.drawn.edges.len() - layout.edges.len();
+    layout.edges = weakest_first(&sheet.drawn.edges);
+    label_signs(sheet, &mut layout);
     layout
+}
+
+/// Writes the labels of features beside their signs, the most influential ones first, where they hide no sign, output or
+/// label; those for which there is no such place are left out.
+fn label_signs(sheet: &Sheet<'_>, layout: &mut Layout) {
+    /// Characters of a label.
+    const LONGEST: usize = 24;
+    const HALF_HEIGHT: f64 = SMALL / 2.0;
+    let sign = |spot: &Spot| [spot.x - RADIUS, spot.y - RADIUS, spot.x + RADIUS, spot.y + RADIUS];
+    let mut taken: Vec<[f64; 4]> = layout.spots.iter().map(sign).collect();
+    let mut order: Vec<usize> = (0..layout.spots.len()).collect();
+    let first = |at: usize| sheet.drawn.nodes[at].members[0];
+    let influence = |at: usize| sheet.kept.influence[first(at).index()];
+    order.retain(|at| !matches!(sheet.shape(*at), Shape::Logit | Shape::Token) && sheet.label(first(*at)).is_some());
+    order.sort_by(|a, b| influence(*b).total_cmp(&influence(*a)).then(a.cmp(b)));
+    for at in order {
+        let mut text = sheet.node_title(first(at));
+        if text.chars().count() > LONGEST {
+            text = text.chars().take(LONGEST - 1).chain(['…']).collect();
+        }
+        let Spot { x, y, .. } = layout.spots[at];
+        let places = [
+            (x + RADIUS + 3.0, y, Anchor::Start),
+            (x - RADIUS - 3.0, y, Anchor::End),
+            (x, y - RADIUS - HALF_HEIGHT - 1.0, Anchor::Middle),
+            (x, y + RADIUS + HALF_HEIGHT + 1.0, Anchor::Middle),
+        ];
+        let mut places =
+            places.into_iter().map(|(x, y, anchor)| Caption { x, y: y + SMALL / 3.0, text: text.clone(), anchor });
+        let is_free = |label: &Caption| {
+            let own = label.area();
+            own[0] > MARGIN + ROW_NAMES - 8.0
+                && own[2] < layout.width
+                && taken.iter().all(|other| is_clear(own, *other))
+        };
+        let Some(label) = places.find(is_free) else { continue };
+        taken.push(label.area());
+        layout.labels.push(label);
+    }
+}
+
+/// Returns true where two areas, as left, top, right and bottom, do not overlap.
+pub(super) fn is_clear(a: [f64; 4], b: [f64; 4]) -> bool {
+    a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1]
 }
 
 /// Returns the token under a column, cut where it is long.
@@ -201,8 +254,7 @@ pub(super) fn boxes(sheet: &Sheet<'_>) -> Layout {
     }
     layout.width = left + room + MARGIN;
     layout.height = y - BETWEEN_ROWS + FOOT + MARGIN;
-    layout.edges = strongest(&sheet.drawn.edges, LEAST_SHARE, usize::MAX);
-    layout.edges_left_out = sheet.drawn.edges.len() - layout.edges.len();
+    layout.edges = weakest_first(&sheet.drawn.edges);
     layout.is_of_boxes = true;
     layout
 }
@@ -250,12 +302,10 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// Returns the strongest edges of at least this share, weakest first.
-fn strongest(edges: &[SuperEdge], least: f64, most: usize) -> Vec<SuperEdge> {
-    let mut edges: Vec<_> = edges.iter().copied().filter(|edge| edge.weight.abs() >= least).collect();
-    edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
-    edges.truncate(most);
-    edges.reverse();
+/// Returns the edges, weakest first.
+fn weakest_first(edges: &[SuperEdge]) -> Vec<SuperEdge> {
+    let mut edges = edges.to_vec();
+    edges.sort_by(|a, b| a.weight.abs().total_cmp(&b.weight.abs()));
     edges
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::Theme;
 use super::super::escape::xml;
-use super::super::sheet::{Shape, Sheet, harmless, signed};
-use super::layout::{Anchor, Caption, Layout, RADIUS, SMALL, Spot, TEXT};
+use super::super::sheet::{Shape, Sheet, signed};
+use super::layout::{Anchor, Caption, Layout, RADIUS, SMALL, Spot, TEXT, is_clear};
 use crate::format::svg::{Page, Svg};
 use crate::graph::{Part, SuperEdge};
 use std::fmt::Write as _;
@@ -82,12 +82,16 @@ pub(super) fn paint(sheet: &Sheet<'_>, layout: &Layout, theme: Theme) -> String 
     for caption in &layout.captions {
         write(&mut out, caption, SMALL, palette.quiet);
     }
+    for label in &layout.labels {
+        ground(&mut out, label.area(), palette);
+        write(&mut out, label, SMALL, palette.text);
+    }
     legend(&mut out, sheet, layout, palette);
     out.finish()
 }
 
 fn title(sheet: &Sheet<'_>) -> String {
-    format!("{}: {}", harmless(&sheet.document.origin.prompt), sheet.part_name())
+    format!("{}: {}", sheet.prompt(), sheet.part_name())
 }
 
 fn markers(out: &mut Svg, palette: &Palette) {
@@ -103,15 +107,15 @@ fn markers(out: &mut Svg, palette: &Palette) {
 
 fn heading(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) {
     let room = ((layout.width - 48.0) / (TEXT * 0.62)) as usize;
-    let mut prompt = harmless(&sheet.document.origin.prompt);
+    let mut prompt = sheet.prompt();
     if prompt.chars().count() > room {
         prompt = prompt.chars().take(room.saturating_sub(1)).chain(['…']).collect();
     }
     out.text((24.0, 36.0), r#" font-weight="bold" xml:space="preserve""#, &prompt);
     let scores = sheet.scores();
     let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let mut line =
-        format!("{}, {}", counted(sheet.drawn.nodes.len(), "node"), counted(sheet.drawn.edges.len(), "edge"));
+    let n_edges = sheet.drawn.edges.len() + sheet.edges_left_out;
+    let mut line = format!("{}, {}", counted(sheet.drawn.nodes.len(), "node"), counted(n_edges, "edge"));
     if scores.replacement.is_finite() {
         let recomputed = if sheet.document.graph.is_whole() { "" } else { "recomputed " };
         let _ = write!(
@@ -231,17 +235,12 @@ fn weights(out: &mut Svg, layout: &Layout, ports: &Ports, palette: &Palette) {
         let half = super::layout::width(&weight, SIZE) / 2.0;
         let places = [0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.2].map(|t| curve.at(t));
         let around = |(x, y): (f64, f64)| [x - half, y - SIZE / 2.0, x + half, y + SIZE / 2.0];
-        let is_free = |place: &(f64, f64)| {
-            let [left, top, right, bottom] = around(*place);
-            taken.iter().all(|other| right < other[0] || other[2] < left || bottom < other[1] || other[3] < top)
-        };
+        let is_free = |place: &(f64, f64)| taken.iter().all(|other| is_clear(around(*place), *other));
         let Some((x, y)) = places.into_iter().find(is_free) else { continue };
         taken.push(around((x, y)));
         let colour = if edge.weight < 0.0 { palette.negative } else { palette.positive };
-        let attributes = format!(
-            r#" font-size="{SIZE}" text-anchor="middle" fill="{colour}" stroke="{}" stroke-width="3" paint-order="stroke""#,
-            palette.paper
-        );
+        ground(out, around((x, y)), palette);
+        let attributes = format!(r#" font-size="{SIZE}" text-anchor="middle" fill="{colour}""#);
         out.text((x, y + SIZE / 3.0), &attributes, &weight);
     }
 }
@@ -324,13 +323,19 @@ fn legend(out: &mut Svg, sheet: &Sheet<'_>, layout: &Layout, palette: &Palette) 
             next = entry(out, sign(shape, next + 16.0, y, stroke, palette), shape.name());
         }
     }
-    let left_out = match layout.edges_left_out {
-        0 => String::new(),
-        n => format!("; {} edges are drawn, {n} weaker ones are not", layout.edges.len()),
-    };
+    let left_out = sheet.said_of_edges().map_or_else(String::new, |said| format!("; {said}"));
     let text_of = format!("width: share of everything that flows into the target{left_out}");
     let caption = Caption { x: 24.0, y: y + 20.0, text: text_of, anchor: Anchor::Start };
     write(out, &caption, SMALL, palette.quiet);
+}
+
+/// Draws the ground of a text that lies over edges, `[left, top, right, bottom]`.
+fn ground(out: &mut Svg, [left, top, right, bottom]: [f64; 4], palette: &Palette) {
+    let (width, height) = (right - left, bottom - top);
+    out.put(format_args!(
+        r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{height:.1}" rx="2" fill="{}" fill-opacity="0.8"/>"#,
+        palette.paper
+    ));
 }
 
 fn write(out: &mut Svg, caption: &Caption, size: f64, fill: &str) {
