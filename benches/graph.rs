@@ -10,15 +10,16 @@ use circuitscope::graph::{
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::job::Cancel;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::{Busy, State};
-use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::keymap::Key;
-use circuitscope::tui::message::Msg;
 use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::message::Msg;
 use circuitscope::tui::runtime::sessions::Sessions;
-use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
-use circuitscope::tui::update::update;
-use circuitscope::tui::{Traced, take_grown, view};
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::state::State;
+use circuitscope::tui::ui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::workspace::Busy;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::{Traced, screen, take_grown};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -200,7 +201,7 @@ fn on_the_screen(criterion: &mut Criterion) {
         let mut buffer = Buffer::empty(area);
         bencher.iter(|| {
             buffer.reset();
-            view::render(&state, area, &mut buffer)
+            screen::render(&state, area, &mut buffer)
         });
     });
     group.finish();

@@ -5,10 +5,10 @@ use crate::fake::{DALLAS, Fake, made_up};
 use circuitscope::format::raw;
 use circuitscope::graph::{Difference, Occurrence, Token};
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::State;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::comparison::Comparison;
+use circuitscope::tui::dialogs::compare::comparison::Comparison;
 use circuitscope::tui::dialogs::compare::{Compare, Stage};
+use circuitscope::tui::state::State;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{open_files, start_trace};
 use std::sync::Arc;
 

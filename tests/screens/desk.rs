@@ -3,15 +3,15 @@
 use crate::fake::{DALLAS, Fake};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::State;
-use circuitscope::tui::effect::Effect;
 use circuitscope::tui::keymap::Key;
-use circuitscope::tui::message::Msg;
+use circuitscope::tui::runtime::effect::Effect;
 use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::message::Msg;
 use circuitscope::tui::runtime::sessions::Sessions;
-use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
-use circuitscope::tui::update::{take_results, update};
-use circuitscope::tui::{EXPORT, start_trace, view};
+use circuitscope::tui::runtime::update::{take_results, update};
+use circuitscope::tui::state::State;
+use circuitscope::tui::ui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::{EXPORT, screen, start_trace};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use std::sync::Arc;
@@ -134,7 +134,7 @@ impl Desk {
     pub fn buffer(&self) -> Buffer {
         let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
         let mut buffer = Buffer::empty(area);
-        view::render(&self.state, area, &mut buffer);
+        screen::render(&self.state, area, &mut buffer);
         buffer
     }
 

@@ -4,8 +4,9 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::circuit::{Circuit, PromotedTokens};
 use circuitscope::tui::start_open;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::promoted::PromotedTokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

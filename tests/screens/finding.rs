@@ -1,9 +1,9 @@
 //! Commands by name, nodes by text, marks: how to get anywhere without knowing the way.
 
 use crate::desk::Desk;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::command::all_commands;
+use circuitscope::tui::keymap::command::all_commands;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()
@@ -86,7 +86,8 @@ fn promoted_tokens_are_searched_once_they_are_known() {
     desk.go_to_feature();
     let there = circuit(&desk).selected();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let circuitscope::tui::circuit::PromotedTokens::Known(promoted) = &circuit(&desk).promoted[&(layer, feature)]
+    let circuitscope::tui::workspace::promoted::PromotedTokens::Known(promoted) =
+        &circuit(&desk).promoted[&(layer, feature)]
     else {
         panic!("its tokens were waited for")
     };

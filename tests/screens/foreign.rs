@@ -1,8 +1,8 @@
 //! Graphs of other programs on the screen.
 
 use crate::desk::Desk;
-use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::open_files;
+use circuitscope::tui::workspace::circuit::Circuit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use circuitscope::graph::{Edited, Group, Thresholds, prune};
 use circuitscope::ids::NodeId;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::update;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

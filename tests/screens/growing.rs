@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::{RawTrace, influence_kept, prune};
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::subgraph::{Pinned, Subgraph};
-use circuitscope::tui::tree::Fold;
+use circuitscope::tui::panes::subgraph::boxes::{Pinned, Subgraph};
+use circuitscope::tui::panes::tree::branches::Fold;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{PRUNE, start_trace};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use circuitscope::text::glyph::Charset;
-use circuitscope::tui::theme::{Depth, Ground, Theme};
+use circuitscope::tui::ui::theme::{Depth, Ground, Theme};
 use insta::assert_snapshot;
 use ratatui::style::Modifier;
 

@@ -9,9 +9,9 @@ use circuitscope::job::Monitor;
 use circuitscope::service::models::{Choice, Here, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::session::{RecentGraph, note_recent};
-use circuitscope::tui::message::Msg;
 use circuitscope::tui::open_models;
-use circuitscope::tui::update::update;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

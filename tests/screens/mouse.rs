@@ -1,11 +1,11 @@
 //! The mouse does what keys do.
 
 use crate::desk::Desk;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::mouse::{Gesture, Mouse};
-use circuitscope::tui::update::update;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::screen::mouse::{Gesture, Mouse};
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

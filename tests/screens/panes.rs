@@ -5,11 +5,12 @@ use crate::fake::made_up;
 use circuitscope::graph::{Edit, Extent, Node, Origin, Token, subgraph_scores};
 use circuitscope::ids::NodeId;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::{Circuit, Side};
-use circuitscope::tui::history::Reached;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::panes::tree::branches::{Branch, Fold};
 use circuitscope::tui::start_open;
-use circuitscope::tui::tree::{Branch, Fold};
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::history::Reached;
+use circuitscope::tui::workspace::links::Side;
 use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {

@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use circuitscope::graph::paths;
 use circuitscope::job::Cancel;
 use circuitscope::text;
-use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
     desk.state.circuit.as_ref().unwrap()

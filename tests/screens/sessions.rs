@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{SESSION, start_trace};
 use std::path::Path;
 

@@ -2,9 +2,10 @@
 
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::{Circuit, Side};
-use circuitscope::tui::graph_layout::Step;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::panes::graph::layout::Step;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::links::Side;
 use std::collections::BTreeSet;
 
 fn circuit(desk: &Desk) -> &Circuit {

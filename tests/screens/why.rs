@@ -5,8 +5,9 @@ use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
 use circuitscope::session::SessionPlace;
 use circuitscope::text::glyph::Charset;
-use circuitscope::tui::circuit::{Circuit, Side};
 use circuitscope::tui::start_trace;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::links::Side;
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {

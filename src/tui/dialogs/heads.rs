@@ -3,16 +3,17 @@
 use crate::attribution::{HeadPart, HeadSplit};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::verify::panel::Shown;
+use crate::tui::dialogs::verify::update::{close_verification, move_in_verification, turn_link};
 use crate::tui::keymap::Context;
-use crate::tui::layout::inner;
-use crate::tui::ui::folio::{self, Line, left, number, right};
-use crate::tui::verification::Shown;
-use crate::tui::view::dialog_room;
+use crate::tui::keymap::command::commands;
+use crate::tui::screen::dialog_room;
+use crate::tui::screen::layout::inner;
+use crate::tui::state::State;
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::{Line, left, number, right};
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Answer, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -134,13 +135,13 @@ const HEADS: Context = Context::dialog("heads");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "A head further";
-    "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "A head back";
-    "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| act::turn_link(s, 1), "Split the node's next connection";
-    "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| act::turn_link(s, -1), "Split the node's connection before";
-    "heads-page-down", Test, HEADS, ["PageDown"], None, |s, _| act::move_in_verification(s, 10), "Ten heads further";
-    "heads-page-up", Test, HEADS, ["PageUp"], None, |s, _| act::move_in_verification(s, -10), "Ten heads back";
-    "heads-close", Test, HEADS, ["Esc", "q"], Some("back"), |s, _| act::close_verification(s), "Leave the heads";
+    "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| move_in_verification(s, 1), "A head further";
+    "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| move_in_verification(s, -1), "A head back";
+    "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| turn_link(s, 1), "Split the node's next connection";
+    "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| turn_link(s, -1), "Split the node's connection before";
+    "heads-page-down", Test, HEADS, ["PageDown"], None, |s, _| move_in_verification(s, 10), "Ten heads further";
+    "heads-page-up", Test, HEADS, ["PageUp"], None, |s, _| move_in_verification(s, -10), "Ten heads back";
+    "heads-close", Test, HEADS, ["Esc", "q"], Some("back"), |s, _| close_verification(s), "Leave the heads";
 }
 
 impl Dialog for Heads {

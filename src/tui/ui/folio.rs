@@ -1,11 +1,11 @@
 //! Scrolled lines of a dialog, and the pieces that they are made of.
 
-use super::wrap;
 use crate::text;
-use crate::tui::act::CHECK;
-use crate::tui::app::State;
-use crate::tui::theme::Look;
-use crate::tui::view::key_of;
+use crate::tui::dialogs::verify::update::CHECK;
+use crate::tui::screen::hints::key_of;
+use crate::tui::state::State;
+use crate::tui::ui::theme::Look;
+use crate::tui::ui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

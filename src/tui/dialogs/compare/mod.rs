@@ -1,20 +1,22 @@
 //! Comparison of two graphs on the whole screen: first the choice of the other graph, then what both share and where
 //! they differ.
 
+pub mod comparison;
 mod split;
+pub(in crate::tui) mod update;
 
 use crate::graph::Difference;
 use crate::text::names::Names;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
-use crate::tui::comparison::Comparison;
+use crate::tui::dialogs::compare::comparison::Comparison;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::Context;
-use crate::tui::membership::letter;
+use crate::tui::keymap::command::commands;
 use crate::tui::runtime::jobs::RequestId;
-use crate::tui::view;
-use crate::tui::{act, layout};
+use crate::tui::screen::{dialog_room, layout};
+use crate::tui::state::State;
+use crate::tui::ui::frame::frame;
+use crate::tui::ui::membership::letter;
+use crate::tui::workspace::circuit::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::widgets::{Clear, Widget};
@@ -119,7 +121,7 @@ impl Compare {
 
     /// Draws the dialog.
     fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
-        let (look, screen) = (&state.look, view::dialog_room(state.size));
+        let (look, screen) = (&state.look, dialog_room(state.size));
         match &self.stage {
             Stage::Choose => self.choices(state, screen, buf),
             Stage::Wait(id) => {
@@ -164,7 +166,7 @@ impl Compare {
     fn split(&self, state: &State, circuit: &Circuit, laid: &Laid, screen: Rect, buf: &mut Buffer) {
         let look = &state.look;
         Clear.render(screen, buf);
-        view::frame(screen, "two graphs", true, look, buf);
+        frame(screen, "two graphs", true, look, buf);
         let area = layout::inner(screen);
         let edges = EDGES.min(area.height / 3);
         let parts = [
@@ -202,16 +204,16 @@ const COMPARE: Context = Context::dialog("compare");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| act::move_in_compare(s, 1), "To the next row";
-    "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| act::move_in_compare(s, -1), "To the row before";
-    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| act::move_in_compare(s, 10), "Ten rows further";
-    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| act::move_in_compare(s, -10), "Ten rows back";
-    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| act::take_compared(s), "Take this graph; then to this node in A or B";
-    "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| act::turn_compared_side(s), "To A or to B";
-    "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| act::turn_compared_kind(s), "List all, shared, changed, only A, only B";
-    "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| act::open_merged(s), "Open the two as one graph";
-    "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| act::open_union(s), "Open all open graphs as one";
-    "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| act::close_compare(s), "Leave the comparison";
+    "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| update::move_in_compare(s, 1), "To the next row";
+    "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| update::move_in_compare(s, -1), "To the row before";
+    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| update::move_in_compare(s, 10), "Ten rows further";
+    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| update::move_in_compare(s, -10), "Ten rows back";
+    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| update::take_compared(s), "Take this graph; then to this node in A or B";
+    "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| update::turn_compared_side(s), "To A or to B";
+    "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| update::turn_compared_kind(s), "List all, shared, changed, only A, only B";
+    "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| update::open_merged(s), "Open the two as one graph";
+    "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| update::open_union(s), "Open all open graphs as one";
+    "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| update::close_compare(s), "Leave the comparison";
 }
 
 impl Dialog for Compare {
@@ -231,6 +233,6 @@ impl Dialog for Compare {
     }
 
     fn cancel(&self) -> Action {
-        act::close_compare
+        update::close_compare
     }
 }

@@ -3,21 +3,25 @@
 mod edge;
 mod graph;
 mod pairs;
+pub mod panel;
 mod scatter;
+pub(in crate::tui) mod update;
 
 use crate::graph::Extent;
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::{Pane, State};
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::verify::panel::{Shown, View};
 use crate::tui::keymap::Context;
-use crate::tui::layout::inner;
-use crate::tui::ui::folio::{self, Line};
-use crate::tui::verification::{Shown, View};
-use crate::tui::view::{dialog_room, key_of};
+use crate::tui::keymap::command::commands;
+use crate::tui::panes::Pane;
+use crate::tui::screen::dialog_room;
+use crate::tui::screen::hints::key_of;
+use crate::tui::screen::layout::inner;
+use crate::tui::state::State;
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::Line;
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Answer, Pairs, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -185,23 +189,23 @@ const VERIFY: Context = Context::dialog("verify");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "verify-down", Test, VERIFY, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "To the next pair, or a line further";
-    "verify-up", Test, VERIFY, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "To the pair before, or a line back";
-    "verify-view", Test, VERIFY, ["Tab"], Some("view"), |s, _| act::turn_verification(s, 1), "From the edge to the subgraph, and to the graph";
-    "verify-view-back", Test, VERIFY, ["Shift-Tab"], None, |s, _| act::turn_verification(s, -1), "From the graph back to the subgraph and the edge";
-    "verify-next", Test, VERIFY, ["Right", "l"], Some("edge"), |s, _| act::turn_link(s, 1), "To the node's next connection";
-    "verify-previous", Test, VERIFY, ["Left", "h"], Some("edge"), |s, _| act::turn_link(s, -1), "To the node's connection before";
-    "verify-go", Test, VERIFY, ["Enter"], Some("go"), |s, _| act::go_to_ablated(s), "To the node that was ablated";
-    "verify-mode", Test, VERIFY, ["m"], Some("mode"), |s, _| act::turn_verification_mode(s), "What stays frozen: direct, frozen attention, free";
-    "verify-more", Test, VERIFY, ["+", "="], Some("features"), |s, _| act::ablate_more(s, 1), "Ablate five features more where none is pinned";
-    "verify-fewer", Test, VERIFY, ["-"], Some("features"), |s, _| act::ablate_more(s, -1), "Ablate five features fewer where none is pinned";
-    "verify-draw", Test, VERIFY, ["d"], Some("draw"), |s, _| act::toggle_plot(s), "The scatter plot for the table, where room is short";
-    "verify-again", Test, VERIFY, ["r"], None, |s, _| act::check_again(s), "Check it again";
-    "verify-page-down", Test, VERIFY, ["PageDown"], None, |s, _| act::move_in_verification(s, 10), "Ten pairs or lines further";
-    "verify-page-up", Test, VERIFY, ["PageUp"], None, |s, _| act::move_in_verification(s, -10), "Ten pairs or lines back";
-    "verify-first", Test, VERIFY, ["g", "Home"], None, |s, _| act::move_in_verification(s, isize::MIN), "To the worst disagreement, or the top";
-    "verify-last", Test, VERIFY, ["G", "End"], None, |s, _| act::move_in_verification(s, isize::MAX), "To the best agreement, or the end";
-    "verify-close", Test, VERIFY, ["Esc", "q"], Some("back"), |s, _| act::close_verification(s), "Leave it, and stop what is still being checked";
+    "verify-down", Test, VERIFY, ["Down", "j"], Some("scroll"), |s, _| update::move_in_verification(s, 1), "To the next pair, or a line further";
+    "verify-up", Test, VERIFY, ["Up", "k"], Some("scroll"), |s, _| update::move_in_verification(s, -1), "To the pair before, or a line back";
+    "verify-view", Test, VERIFY, ["Tab"], Some("view"), |s, _| update::turn_verification(s, 1), "From the edge to the subgraph, and to the graph";
+    "verify-view-back", Test, VERIFY, ["Shift-Tab"], None, |s, _| update::turn_verification(s, -1), "From the graph back to the subgraph and the edge";
+    "verify-next", Test, VERIFY, ["Right", "l"], Some("edge"), |s, _| update::turn_link(s, 1), "To the node's next connection";
+    "verify-previous", Test, VERIFY, ["Left", "h"], Some("edge"), |s, _| update::turn_link(s, -1), "To the node's connection before";
+    "verify-go", Test, VERIFY, ["Enter"], Some("go"), |s, _| update::go_to_ablated(s), "To the node that was ablated";
+    "verify-mode", Test, VERIFY, ["m"], Some("mode"), |s, _| update::turn_verification_mode(s), "What stays frozen: direct, frozen attention, free";
+    "verify-more", Test, VERIFY, ["+", "="], Some("features"), |s, _| update::ablate_more(s, 1), "Ablate five features more where none is pinned";
+    "verify-fewer", Test, VERIFY, ["-"], Some("features"), |s, _| update::ablate_more(s, -1), "Ablate five features fewer where none is pinned";
+    "verify-draw", Test, VERIFY, ["d"], Some("draw"), |s, _| update::toggle_plot(s), "The scatter plot for the table, where room is short";
+    "verify-again", Test, VERIFY, ["r"], None, |s, _| update::check_again(s), "Check it again";
+    "verify-page-down", Test, VERIFY, ["PageDown"], None, |s, _| update::move_in_verification(s, 10), "Ten pairs or lines further";
+    "verify-page-up", Test, VERIFY, ["PageUp"], None, |s, _| update::move_in_verification(s, -10), "Ten pairs or lines back";
+    "verify-first", Test, VERIFY, ["g", "Home"], None, |s, _| update::move_in_verification(s, isize::MIN), "To the worst disagreement, or the top";
+    "verify-last", Test, VERIFY, ["G", "End"], None, |s, _| update::move_in_verification(s, isize::MAX), "To the best agreement, or the end";
+    "verify-close", Test, VERIFY, ["Esc", "q"], Some("back"), |s, _| update::close_verification(s), "Leave it, and stop what is still being checked";
 }
 
 impl Dialog for Verify {

@@ -1,0 +1,80 @@
+//! Parts of the graph on the screen that hang on where the pruning thresholds stand.
+
+use crate::graph::{CORE, NOISE, Stability, StabilityClass, stability, usual_grid};
+use crate::ids::EdgeId;
+use crate::tui::runtime::jobs::JobKey;
+use crate::tui::state::State;
+use std::sync::Arc;
+
+/// Stability of a graph's edges and nodes under shifted thresholds.
+#[derive(Clone, Debug, Default)]
+pub struct Standings {
+    /// True where the standings are marked.
+    pub shown: bool,
+    /// Stability, once it is known.
+    pub found: Option<Arc<Stability>>,
+}
+
+impl Standings {
+    /// Returns the stability to be marked, where it is known.
+    pub fn marked(&self) -> Option<&Stability> {
+        self.found.as_deref().filter(|_| self.shown)
+    }
+
+    /// Returns an edge's standing, where it is to be marked.
+    pub fn of_edge(&self, edge: EdgeId) -> Option<StabilityClass> {
+        self.marked().map(|found| StabilityClass::of(found.edge(edge)))
+    }
+}
+
+pub(in crate::tui) const STABILITY: JobKey = JobKey::new("stability").of_graph();
+
+/// Marks the parts that hang on the thresholds, or no longer.
+pub(in crate::tui) fn toggle_standings(state: &mut State) {
+    let is_growing = is_growing(state);
+    let Some(circuit) = &mut state.circuit else { return };
+    circuit.standings.shown = !circuit.standings.shown;
+    let says = if !circuit.standings.shown {
+        "What hangs on the thresholds is no longer marked".to_owned()
+    } else if is_growing {
+        "What hangs on the thresholds is marked once the trace has ended".to_owned()
+    } else {
+        let [core, contingent, noise] = state.look.glyphs.standings;
+        let at_least = state.look.glyphs.at_least;
+        let (most, least, all) = (100.0 * CORE, 100.0 * NOISE, usual_grid().len());
+        format!(
+            "{core} core: {at_least}{most:.0} % of {all} prunings keep it, {contingent} contingent, {noise} noise: at most \
+             {least:.0} %"
+        )
+    };
+    state.say(says);
+}
+
+/// Returns true where the graph on the screen is still being traced.
+fn is_growing(state: &State) -> bool {
+    state.busy.as_ref().is_some_and(|busy| busy.graph() == state.graph_id)
+}
+
+/// Requests the standings where they are wanted, not known, and not asked for.
+pub(in crate::tui) fn request_stability(state: &mut State) {
+    let Some(circuit) = &state.circuit else { return };
+    let is_wanted = circuit.standings.shown && circuit.standings.found.is_none();
+    if !is_wanted || state.jobs.is_waiting(STABILITY) || is_growing(state) {
+        return;
+    }
+    let graph = Arc::clone(&circuit.traced.document.graph);
+    state.jobs.submit(
+        STABILITY,
+        move |_, monitor| stability(&graph, &usual_grid(), monitor).map_err(|stop| stop.to_string()),
+        |state, found| {
+            let Some(circuit) = &mut state.circuit else { return };
+            match found {
+                Ok(found) => circuit.standings.found = Some(Arc::new(found)),
+                Err(why) => {
+                    circuit.standings.shown = false;
+                    state.warn(why);
+                }
+            }
+        },
+    );
+}
