@@ -71,7 +71,7 @@ proptest! {
         steps in proptest::collection::vec(anything(), 0..60),
     ) {
         let mut desk = Desk::bare(size, Some(Fake::quick()));
-        desk.state.look.glyphs = Glyphs::new(charset);
+        desk.state.screen.look.glyphs = Glyphs::new(charset);
         desk.exports = false;
         start_open(&mut desk.state, graph);
         desk.settle();
@@ -84,11 +84,11 @@ proptest! {
             }
             let buffer = desk.buffer();
             prop_assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
-            if let Some(circuit) = &desk.state.circuit {
+            if let Some(circuit) = &desk.state.workspace.circuit {
                 prop_assert!(circuit.kept().has_node(circuit.selected()));
             }
         }
-        if let Some(circuit) = &desk.state.circuit {
+        if let Some(circuit) = &desk.state.workspace.circuit {
             // Nothing that was done is lost: all of it can be taken back, and done again.
             let mut edits = circuit.edits.clone();
             while edits.redo().is_some() {}

@@ -244,7 +244,7 @@ fn beside<K: FeatureSource>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
 }
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// Kept nodes of different features, the most influential first.
@@ -259,8 +259,8 @@ fn features(desk: &Desk) -> Vec<(NodeId, Feature)> {
 
 /// Selects a node, without waiting for what that starts.
 fn select(desk: &mut Desk, node: NodeId) {
-    desk.state.circuit.as_mut().unwrap().go(node, Reached::Freely);
-    let (width, height) = desk.state.size;
+    desk.state.workspace.circuit.as_mut().unwrap().go(node, Reached::Freely);
+    let (width, height) = desk.state.screen.size;
     update(&mut desk.state, Msg::Resize(width, height));
     desk.start();
 }
@@ -282,7 +282,7 @@ fn contexts_of_the_selected_feature_stand_beside_the_others() {
     desk.expect(&format!("in the city of {}, which", word(feature)));
     // Bytes that make a character together are one; what a terminal would obey is shown.
     desk.expect("€␛[2J");
-    let theme = &desk.state.look.theme;
+    let theme = &desk.state.screen.look.theme;
     let tint = |text: &str| desk.cells(text)[1].bg;
     assert_eq!(tint(&format!(" {}, which", word(feature))), theme.tint(1.0).bg.unwrap(), "the strongest is deepest");
     assert_eq!(tint(" city of"), theme.tint(0.25).bg.unwrap());
@@ -294,11 +294,11 @@ fn the_prompt_stands_above_in_the_same_tint() {
     let (desk, _) = at_feature(&Arc::default(), (160, 48));
     let circuit = circuit(&desk);
     let node = circuit.node(circuit.selected());
-    let token = circuit.token(node.position(), &desk.state.look.glyphs);
+    let token = circuit.token(node.position(), &desk.state.screen.look.glyphs);
     let (_, y) = desk.place("prompt ");
     let buffer = desk.buffer();
     let share = node.activation.unwrap() / 8.0;
-    let tint = desk.state.look.theme.tint(share).bg.unwrap();
+    let tint = desk.state.screen.look.theme.tint(share).bg.unwrap();
     let tinted: String =
         (0..buffer.area.width).filter(|x| buffer[(*x, y)].bg == tint).map(|x| buffer[(x, y)].symbol()).collect();
     assert!(tinted.contains(&token), "{token} in {tinted:?}:\n{}", desk.screen());
@@ -397,7 +397,7 @@ fn the_whole_screen_has_a_search_within_the_contexts() {
     desk.press("/").type_text("CITY OF").expect("with CITY OF").expect("top  2 contexts");
     assert!(!desk.shows("weaker"));
     let marked = desk.cells("city of")[2].clone();
-    assert_eq!(marked.bg, desk.state.look.theme.selection.bg.unwrap());
+    assert_eq!(marked.bg, desk.state.screen.look.theme.selection.bg.unwrap());
     desk.press("Enter r").expect("1 repeated shown");
     desk.press("Esc").expect("some weaker");
     // The strongest token stays in view however far contexts are shifted.
@@ -414,7 +414,7 @@ fn contexts_share_a_place_where_the_screen_is_small() {
     let (mut desk, feature) = at_feature(&Arc::default(), (80, 24));
     assert!(!desk.shows("bin 2"));
     desk.expect("detail contexts");
-    desk.press_until("Tab", |state| state.focus == Pane::Feature);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
     desk.expect(&word(feature)).expect("8.000 ");
     assert_snapshot!("contexts_80x24", desk.screen());
     desk.press("z").expect("bin 2");
@@ -431,8 +431,8 @@ fn as_it_looks() {
 #[test]
 fn without_colour_or_signs() {
     let (mut desk, feature) = at_feature(&Arc::default(), (160, 48));
-    desk.state.look.theme = Theme::new(Depth::Mono, Ground::Dark);
-    desk.state.look.glyphs = Glyphs::new(Charset::Ascii);
+    desk.state.screen.look.theme = Theme::new(Depth::Mono, Ground::Dark);
+    desk.state.screen.look.glyphs = Glyphs::new(Charset::Ascii);
     desk.expect(&format!("of[ {}]", word(feature)));
     assert!(desk.screen().is_ascii(), "{}", desk.screen());
     let reset = ratatui::style::Color::Reset;
@@ -484,8 +484,8 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
     let some: Vec<_> = features(&desk)[..3].to_vec();
     let members = some.iter().map(|(node, _)| *node).collect();
     let group = Edit::Group { name: "cities".to_owned(), members };
-    desk.state.circuit.as_mut().unwrap().edits.apply(group);
-    desk.press_until("Tab", |state| state.focus == Pane::Feature);
+    desk.state.workspace.circuit.as_mut().unwrap().edits.apply(group);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
     desk.expect("member 1 of 3 of cities").expect(&format!("city of {}", word(some[0].1)));
     desk.press(")").expect("member 2 of 3 of cities").expect(&format!("city of {}", word(some[1].1)));
     desk.press(") )").expect("all members  3 of cities");
@@ -560,7 +560,7 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     desk.press_only("Esc");
     desk.settle();
     desk.expect("what has come is kept");
-    assert_eq!((names(&desk), desk.state.fetching.is_some()), (3, false));
+    assert_eq!((names(&desk), desk.state.features.fetching.is_some()), (3, false));
     // The next time the rest.
     *far.most.lock().unwrap() = usize::MAX;
     desk.press("A").expect(&format!("of {} of the {} kept", features.len() - 3, features.len()));
@@ -578,7 +578,7 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     desk.press("j j").expect("city of w0x2");
     assert!(!desk.shows("city of w0x0"));
     let row = desk.cells("#2 L0 ")[0].clone();
-    assert_eq!(row.bg, desk.state.look.theme.selection.bg.unwrap());
+    assert_eq!(row.bg, desk.state.screen.look.theme.selection.bg.unwrap());
     desk.press("o").expect("by density");
     desk.press("o o").expect("by label");
     assert_snapshot!("browse_160x48", desk.screen());
@@ -598,7 +598,7 @@ fn what_a_listed_feature_fires_on_is_scrolled() {
     desk.press("> > >");
     assert_ne!(desk.screen(), end, "contexts are shifted");
     desk.press("j k").expect("city of w0x1");
-    assert_eq!(desk.state.features.sight.scroll, 0, "another one is shown from its start");
+    assert_eq!(desk.state.panes.feature.scroll, 0, "another one is shown from its start");
 }
 
 #[test]
@@ -622,7 +622,7 @@ fn a_text_shows_what_fires_token_by_token() {
     desk.expect("on ").expect("#2 L1");
     desk.press("h").expect("#1 L1");
     assert!(!desk.shows("#2 L1"));
-    let tint = desk.state.look.theme.tint(1.0).bg.unwrap();
+    let tint = desk.state.screen.look.theme.tint(1.0).bg.unwrap();
     assert_eq!(desk.cells("paris")[0].bg, tint, "the token on which the chosen feature fires");
     assert_ne!(desk.cells("now")[0].bg, tint);
 }

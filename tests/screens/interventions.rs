@@ -6,7 +6,7 @@ use circuitscope::text::glyph::Charset;
 use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn set(desk: &Desk) -> &Interventions {

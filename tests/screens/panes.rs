@@ -14,7 +14,7 @@ use circuitscope::tui::workspace::links::Side;
 use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn rows(desk: &Desk) -> &[Branch] {
@@ -28,7 +28,7 @@ fn under_cursor(desk: &Desk) -> &Branch {
 /// To the tree.
 fn in_tree(size: (u16, u16)) -> Desk {
     let mut desk = Desk::traced(size);
-    desk.press_until("Tab", |state| state.focus == Pane::Tree);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Tree);
     desk
 }
 
@@ -40,11 +40,11 @@ fn a_large_screen_shows_every_pane_and_a_small_one_their_tabs() {
     }
     let mut desk = Desk::traced((80, 24));
     desk.expect("╭ connections tree subgraph ─").expect("╭ detail contexts ─");
-    assert_eq!(desk.state.panes().unwrap().of(Pane::Tree), None);
+    assert_eq!(desk.state.screen.layout().unwrap().of(Pane::Tree), None);
     desk.press("Tab Tab Tab");
-    assert_eq!(desk.state.focus, Pane::Tree);
+    assert_eq!(desk.state.screen.focus, Pane::Tree);
     desk.expect("▾ logit Austin");
-    let theme = &desk.state.look.theme;
+    let theme = &desk.state.screen.look.theme;
     assert_eq!(desk.cells("tree subgraph")[0].fg, theme.accent.fg.unwrap(), "the tab that is shown stands out");
     assert_eq!(desk.cells("subgraph")[0].fg, theme.faint.fg.unwrap());
     desk.press("Esc").expect("▾ logit Austin");
@@ -58,7 +58,7 @@ fn a_pane_is_zoomed_and_unzoomed() {
     assert!(!desk.shows("╭ detail ─"));
     desk.press("Tab Tab").expect("▾ logit Austin");
     desk.press("Esc");
-    assert_eq!((desk.state.focus, desk.state.windows.zoomed), (Pane::Tree, false));
+    assert_eq!((desk.state.screen.focus, desk.state.screen.windows.zoomed), (Pane::Tree, false));
     desk.press("Esc z z");
     assert_eq!(desk.screen(), before);
 }
@@ -158,7 +158,7 @@ fn a_held_root_that_falls_is_let_go() {
 #[test]
 fn the_tree_tells_signs_apart_by_sign_and_colour() {
     let desk = in_tree((160, 48));
-    let theme = &desk.state.look.theme;
+    let theme = &desk.state.screen.look.theme;
     let negative = rows(&desk)[1..].iter().find(|row| row.link.unwrap().edge.weight < 0.0).expect("one is negative");
     let share = format!("-{:.1}% ", 100.0 * negative.link.unwrap().share);
     assert_eq!(desk.cells(&share)[0].fg, theme.negative.fg.unwrap());
@@ -198,10 +198,10 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
     let mut desk = Desk::traced(size);
     let inputs: Vec<NodeId> = circuit(&desk).inputs.kept.iter().map(|link| link.other).collect();
     let members = vec![inputs[0], inputs[1]];
-    let edits = &mut desk.state.circuit.as_mut().unwrap().edits;
+    let edits = &mut desk.state.workspace.circuit.as_mut().unwrap().edits;
     edits.apply(Edit::Group { name: "say\u{1b}Austin".into(), members });
     desk.press("p G p g");
-    desk.press_until("Tab", |state| state.focus == Pane::Subgraph);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Subgraph);
     desk
 }
 
@@ -254,8 +254,8 @@ fn the_drawing_tells_aggregated_edges_with_their_signs() {
     for edge in inputs {
         let sign = if edge.weight < 0.0 { '-' } else { '+' };
         let share = format!("{sign}{:.1}%", 100.0 * edge.weight.abs());
-        desk.expect(&format!("{} {share}", subgraph.name(edge.source, circuit(&desk), &desk.state.look.glyphs)));
-        let theme = &desk.state.look.theme;
+        desk.expect(&format!("{} {share}", subgraph.name(edge.source, circuit(&desk), &desk.state.screen.look.glyphs)));
+        let theme = &desk.state.screen.look.theme;
         assert_eq!(desk.cells(&share)[0].fg, theme.sign(edge.weight as f32).fg.unwrap());
     }
 }
@@ -282,11 +282,11 @@ fn labels_say_whose_they_are() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature();
     let what = circuit(&desk).labelled(circuit(&desk).selected());
-    let circuit = desk.state.circuit.as_mut().unwrap();
+    let circuit = desk.state.workspace.circuit.as_mut().unwrap();
     circuit.file_labels = Arc::new([(what, "capitals".to_owned())].into());
     circuit.traced.document.labels = Arc::clone(&circuit.file_labels);
     desk.expect("│ capitals  layer").expect("label       the file's");
-    desk.state.circuit.as_mut().unwrap().edits.apply(Edit::Label(what, "cities\x07".to_owned()));
+    desk.state.workspace.circuit.as_mut().unwrap().edits.apply(Edit::Label(what, "cities\x07".to_owned()));
     desk.expect("│ cities␇  layer").expect("label       yours");
     assert!(!desk.shows("capitals"));
 }
@@ -295,11 +295,11 @@ fn labels_say_whose_they_are() {
 fn the_trust_line_marks_what_is_not_the_whole() {
     let mut desk = Desk::traced((200, 60));
     assert!(!desk.shows("pre-pruned") && !desk.shows("half precision"));
-    let document = &mut desk.state.circuit.as_mut().unwrap().traced.document;
+    let document = &mut desk.state.workspace.circuit.as_mut().unwrap().traced.document;
     let extent = Extent::PrePruned { node: Some(0.8), edge: Some(0.98) };
     document.origin = Arc::new(Origin { extent, dtype: "BF16".to_owned(), ..Origin::clone(&document.origin) });
     desk.expect("pre-pruned at 0.80/0.98").expect("half precision");
-    assert_eq!(desk.cells("pre-pruned")[0].fg, desk.state.look.theme.alert.fg.unwrap());
+    assert_eq!(desk.cells("pre-pruned")[0].fg, desk.state.screen.look.theme.alert.fg.unwrap());
     let kept = circuitscope::graph::influence_kept(circuit(&desk).kept());
     desk.expect(&format!("influence {:.1}%", 100.0 * kept));
     let errors = circuit(&desk).error_share().unwrap();
@@ -309,7 +309,7 @@ fn the_trust_line_marks_what_is_not_the_whole() {
 /// A graph with more nodes than any pane has room for.
 fn crowded(size: (u16, u16), charset: Charset) -> Desk {
     let mut desk = Desk::bare(size, None);
-    desk.state.look.glyphs = Glyphs::new(charset);
+    desk.state.screen.look.glyphs = Glyphs::new(charset);
     let tokens = (0..40).map(|id| Token { id, text: format!("w{id}") }).collect();
     start_open(&mut desk.state, Arc::new(made_up("crowded", tokens, 26, 3.0, 3)));
     desk.settle();
@@ -325,9 +325,9 @@ fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
     let graph = circuit(&desk);
     let crowd = graph.layout.clusters.iter().max_by_key(|crowd| crowd.nodes.len()).expect("a crowded cell").clone();
     assert!(crowd.nodes.len() > 4);
-    desk.state.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
+    desk.state.workspace.circuit.as_mut().unwrap().go(crowd.nodes[1], Reached::Freely);
     assert_eq!(circuit(&desk).cell_of(crowd.nodes[1]), crowd.nodes);
-    let name = circuit(&desk).name(crowd.nodes[0], &desk.state.look.glyphs);
+    let name = circuit(&desk).name(crowd.nodes[0], &desk.state.screen.look.glyphs);
     desk.press("c").expect(&name);
     desk.press("Down Down Enter");
     assert!(crowd.nodes.contains(&circuit(&desk).selected()));
@@ -340,7 +340,7 @@ fn a_map_shows_which_part_of_a_large_graph_is_seen() {
     for charset in [Charset::Braille, Charset::Unicode, Charset::Ascii] {
         let mut desk = crowded((100, 30), charset);
         let map = |desk: &Desk| {
-            let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+            let idle = desk.state.screen.look.theme.selection_idle.bg.unwrap();
             let buffer = desk.buffer();
             let cells: Vec<(u16, u16)> = (0..buffer.area.height)
                 .flat_map(|y| (0..buffer.area.width).map(move |x| (x, y)))
@@ -358,6 +358,6 @@ fn a_map_shows_which_part_of_a_large_graph_is_seen() {
         assert!(after.iter().min() > before.iter().min() && after != before, "the part that is seen moves down");
     }
     let desk = Desk::traced((160, 48));
-    let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+    let idle = desk.state.screen.look.theme.selection_idle.bg.unwrap();
     assert!(desk.buffer().content.iter().all(|cell| cell.bg != idle), "a graph that is seen whole has no map");
 }

@@ -9,7 +9,7 @@ use circuitscope::tui::workspace::links::Side;
 use std::collections::BTreeSet;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn kept(desk: &Desk) -> BTreeSet<NodeId> {
@@ -20,7 +20,7 @@ fn kept(desk: &Desk) -> BTreeSet<NodeId> {
 fn a_trace_opens_with_its_answer_selected() {
     let desk = Desk::traced((160, 48));
     assert_eq!(desk.selected(), "logit Austin");
-    assert_eq!(desk.state.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, Pane::Graph);
     desk.expect("fact : the capital of the state containing Dallas is → Austin 0.995");
     desk.expect("replacement 0.").expect("completeness 0.").expect("at threshold 0.80").expect("at threshold 0.98");
 }
@@ -77,7 +77,7 @@ fn enter_follows_the_strongest_input() {
 fn a_digit_jumps_along_the_edge_that_carries_it() {
     let mut desk = Desk::traced((160, 48));
     let third = circuit(&desk).inputs.kept[2].other;
-    let name = circuit(&desk).name(third, &desk.state.look.glyphs);
+    let name = circuit(&desk).name(third, &desk.state.screen.look.glyphs);
     desk.press("3");
     assert_eq!(circuit(&desk).selected(), third);
     desk.expect(&format!("logit Austin ‹ {name}"));
@@ -141,7 +141,7 @@ fn back_and_forward_walk_the_history() {
 fn the_list_of_connections_is_walked_row_by_row() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Tab j j j");
-    assert_eq!(desk.state.focus, Pane::Connections);
+    assert_eq!(desk.state.screen.focus, Pane::Connections);
     let fourth = circuit(&desk).inputs.kept[3].other;
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), fourth);
@@ -161,12 +161,12 @@ fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
     for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Feature, Pane::Graph] {
         desk.press("Tab");
-        assert_eq!(desk.state.focus, pane);
+        assert_eq!(desk.state.screen.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.focus, Pane::Feature);
+    assert_eq!(desk.state.screen.focus, Pane::Feature);
     desk.press("Esc");
-    assert_eq!(desk.state.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, Pane::Graph);
 }
 
 #[test]

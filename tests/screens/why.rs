@@ -11,7 +11,7 @@ use circuitscope::tui::workspace::links::Side;
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_trace_that_ends_meanwhile_does_not_wait_for_it() {
     let (tracer, go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
-    desk.wait_for("a graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("a graph", |desk| desk.state.workspace.circuit.is_some());
     desk.press_only("W");
     desk.wait_for("an answer", |desk| desk.shows("does not fire"));
     desk.press_only("Enter");

@@ -37,7 +37,7 @@ impl Dialog for Consent {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        draw(&self.set, screen, &state.look, buf);
+        draw(&self.set, screen, &state.screen.look, buf);
         None
     }
 
@@ -54,20 +54,22 @@ const ALLOW_HUB: JobKey = JobKey::new("allow").answering_all();
 
 /// Asks the hub for the shown feature: after consent, once for each set, or again.
 pub(in crate::tui) fn ask_hub(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let features = FeatureSet::of(&circuit.traced.document.origin);
     let members = members(circuit);
     let Some(known) = state.features.known.get_mut(&features) else { return };
-    let turn = state.features.sight.turn.min(members.len().saturating_sub(1));
+    let turn = state.panes.feature.turn.min(members.len().saturating_sub(1));
     match members.get(turn).and_then(|feature| known.reading(*feature)) {
-        None => state.say("This is no feature: only features have contexts"),
+        None => state.screen.say("This is no feature: only features have contexts"),
         // The feature is asked for anew.
         Some(Reading::Failed(_)) => known.forget_missing(),
-        Some(Reading::Pending { .. }) => state.say("It is being read"),
+        Some(Reading::Pending { .. }) => state.screen.say("It is being read"),
         Some(Reading::Known(card)) => match &card.asks_for {
             Some(set) => state.dialogs.open(Consent { features, set: set.clone() }),
-            None if card.found.dashboard.is_some() => state.say("Its contexts are here already"),
-            None => state.say("The hub cannot be asked for features of this transcoder, or has none of this one"),
+            None if card.found.dashboard.is_some() => state.screen.say("Its contexts are here already"),
+            None => {
+                state.screen.say("The hub cannot be asked for features of this transcoder, or has none of this one")
+            }
         },
     }
 }
@@ -88,7 +90,7 @@ pub(in crate::tui) fn allow_hub(state: &mut State) {
                 known.forget_missing();
             }
             if let Err(why) = kept {
-                state.warn(why);
+                state.screen.warn(why);
             }
         },
     );

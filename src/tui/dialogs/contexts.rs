@@ -61,10 +61,10 @@ impl Contexts {
 
     /// Draws the dialog over everything; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
-        let (look, screen) = (&state.look, dialog_room(state.size));
+        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
         Clear.render(screen, buf);
         let inner = frame(screen, "contexts", true, look, buf);
-        let room = self.room(state.size);
+        let room = self.room(state.screen.size);
         let rows = feature::view::rows(state, room, self.wanted());
         feature::view::draw(state, screen, room, &rows, self.wanted(), buf);
         if !self.has_line() || inner.is_empty() {
@@ -124,11 +124,11 @@ impl Dialog for Contexts {
 
 /// Shows the contexts on the whole screen.
 pub(in crate::tui) fn open_contexts(state: &mut State) {
-    match state.circuit.as_ref().map(members) {
-        None => state.say("There is no graph"),
-        Some(members) if members.is_empty() => state.say("This is no feature: only features have contexts"),
+    match state.workspace.circuit.as_ref().map(members) {
+        None => state.screen.say("There is no graph"),
+        Some(members) if members.is_empty() => state.screen.say("This is no feature: only features have contexts"),
         Some(_) => {
-            state.features.sight.scroll = 0;
+            state.panes.feature.scroll = 0;
             state.dialogs.open(Contexts::default());
         }
     }
@@ -151,7 +151,7 @@ pub(in crate::tui) fn take_search(state: &mut State) {
 pub(in crate::tui) fn close_contexts(state: &mut State) {
     if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
         let goes_on = contexts.clear();
-        state.features.sight.scroll = 0;
+        state.panes.feature.scroll = 0;
         if !goes_on {
             state.dialogs.close_all();
         }

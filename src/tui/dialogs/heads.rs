@@ -32,13 +32,13 @@ pub struct Heads;
 
 /// Draws the split.
 fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (width, height) = size(screen);
     let lines = lines(state, circuit, width);
     let height = height.min(lines.len() as u16 + 2).max(5);
-    let area = crate::tui::ui::open(screen, width, height, "attention heads", &state.look, buf);
+    let area = crate::tui::ui::open(screen, width, height, "attention heads", &state.screen.look, buf);
     let from = circuit.verification.row.min(lines.len().saturating_sub(usize::from(area.height)));
-    folio::draw(&lines, from, area, &state.look, buf);
+    folio::draw(&lines, from, area, &state.screen.look, buf);
 }
 
 fn size(screen: Rect) -> (u16, u16) {
@@ -47,14 +47,14 @@ fn size(screen: Rect) -> (u16, u16) {
 
 /// Returns the last line that can stand on top.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let Some(circuit) = &state.circuit else { return 0 };
-    let (width, height) = size(dialog_room(state.size));
+    let Some(circuit) = &state.workspace.circuit else { return 0 };
+    let (width, height) = size(dialog_room(state.screen.size));
     let room = inner(Rect { x: 0, y: 0, width, height }).height;
     lines(state, circuit, width).len().saturating_sub(usize::from(room))
 }
 
 fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let width = usize::from(inner(Rect { x: 0, y: 0, width, height: 3 }).width);
     let mut lines = Vec::new();
     let Some(Question::Heads { source, target }) = circuit.verification.question() else {
@@ -88,7 +88,7 @@ fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
 }
 
 fn parts(split: &HeadSplit, width: usize, state: &State) -> Vec<Line> {
-    let (theme, look) = (&state.look.theme, &state.look);
+    let (theme, look) = (&state.screen.look.theme, &state.screen.look);
     let part = |value: f32, says: &str| vec![number(value.into(), NUMBER, look), (format!("  {says}"), theme.text)];
     let mut lines = vec![
         Line::new(),

@@ -226,7 +226,7 @@ impl Dialog for Help {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -240,13 +240,13 @@ impl Dialog for Help {
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {
-    state.dialogs.open(Help::new(state.focus.context()));
+    state.dialogs.open(Help::new(state.screen.focus.context()));
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
-    let screen = dialog_room(state.size);
+    let screen = dialog_room(state.screen.size);
     if let Some(help) = state.dialogs.get_mut::<Help>() {
-        help.scroll_by(by, screen, &state.look.glyphs);
+        help.scroll_by(by, screen, &state.screen.look.glyphs);
     }
 }
 

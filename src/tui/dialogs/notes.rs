@@ -115,7 +115,7 @@ impl Dialog for Notes {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -142,7 +142,7 @@ impl Dialog for Notes {
 }
 
 pub(in crate::tui) fn open_notes(state: &mut State) {
-    if let Some(circuit) = &state.circuit {
+    if let Some(circuit) = &state.workspace.circuit {
         state.dialogs.open(Notes::new(&circuit.edits.now().notes));
     }
 }

@@ -103,8 +103,8 @@ impl Dialog for Paths {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
-            self.draw(circuit, screen, &state.look, buf);
+        if let Some(circuit) = &state.workspace.circuit {
+            self.draw(circuit, screen, &state.screen.look, buf);
         }
         None
     }
@@ -116,21 +116,21 @@ const FIND_PATHS: JobKey = JobKey::new("paths").of_graph();
 
 /// Marks one end of the paths the first time; finds the paths between both ends the second time.
 pub(in crate::tui) fn find_paths(state: &mut State) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let here = circuit.selected();
     circuit.marks.path.clear();
     match circuit.marks.path_end.take() {
         Some(there) if there != here => look(state, there, here),
         _ => {
             circuit.marks.path_end = Some(here);
-            let name = circuit.name(here, &state.look.glyphs);
-            state.say(format!("Paths to or from {name}: the same key at the other end finds them"));
+            let name = circuit.name(here, &state.screen.look.glyphs);
+            state.screen.say(format!("Paths to or from {name}: the same key at the other end finds them"));
         }
     }
 }
 
 fn look(state: &mut State, one: NodeId, other: NodeId) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (from, to) = upward(circuit, one, other);
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
     state.dialogs.open(Paths::new(from, to));
@@ -176,7 +176,7 @@ pub(in crate::tui) fn pin_path(state: &mut State) {
 
 /// Draws the path in the link graph until another is looked for.
 pub(in crate::tui) fn show_path(state: &mut State) {
-    if let (Some(nodes), Some(circuit)) = (chosen(state), &mut state.circuit) {
+    if let (Some(nodes), Some(circuit)) = (chosen(state), &mut state.workspace.circuit) {
         circuit.marks.path = nodes;
         state.dialogs.close_all();
     }

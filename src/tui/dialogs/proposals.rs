@@ -103,8 +103,8 @@ impl Dialog for Proposals {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
-            self.draw(circuit, screen, &state.look, buf);
+        if let Some(circuit) = &state.workspace.circuit {
+            self.draw(circuit, screen, &state.screen.look, buf);
         }
         None
     }
@@ -113,7 +113,7 @@ impl Dialog for Proposals {
 const PROPOSE: JobKey = JobKey::new("proposals").of_graph();
 
 pub(in crate::tui) fn open_proposals(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
     let (edited, refused) = (circuit.edits.now().clone(), circuit.marks.refused.clone());
     state.dialogs.open(Proposals::default());
@@ -139,15 +139,15 @@ pub(in crate::tui) fn move_in_proposals(state: &mut State, by: isize) {
 
 pub(in crate::tui) fn accept_proposal(state: &mut State) {
     let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
-    let (Some(members), Some(circuit)) = (proposals.pop(), &state.circuit) else { return };
-    let name = name_for(circuit, &members, &state.look.glyphs);
+    let (Some(members), Some(circuit)) = (proposals.pop(), &state.workspace.circuit) else { return };
+    let name = name_for(circuit, &members, &state.screen.look.glyphs);
     let said = format!("Made the supernode {name} of {}", text::counted(members.len(), "node"));
     apply(state, Edit::Group { name, members }, said);
 }
 
 pub(in crate::tui) fn refuse_proposal(state: &mut State) {
     let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
-    if let (Some(members), Some(circuit)) = (proposals.pop(), &mut state.circuit) {
+    if let (Some(members), Some(circuit)) = (proposals.pop(), &mut state.workspace.circuit) {
         circuit.marks.refused.push(members);
     }
 }

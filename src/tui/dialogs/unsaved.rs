@@ -27,7 +27,7 @@ impl Dialog for Unsaved {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        draw(&state.unsaved, screen, &state.look, buf);
+        draw(&state.sessions.unsaved, screen, &state.screen.look, buf);
         None
     }
 
@@ -36,19 +36,19 @@ impl Dialog for Unsaved {
     }
 
     fn yes(&self) -> Action {
-        |state| state.effects.push(Effect::Quit)
+        |state| state.screen.effects.push(Effect::Quit)
     }
 }
 
 /// Leaves the program, or asks whether to where something could not be saved.
 pub(in crate::tui) fn leave(state: &mut State) {
-    match state.unsaved.first() {
-        None => state.effects.push(Effect::Quit),
+    match state.sessions.unsaved.first() {
+        None => state.screen.effects.push(Effect::Quit),
         Some(_) if state.dialogs.is_empty() => state.dialogs.open(Unsaved),
         // A user who has gone on to something else meanwhile does not leave now.
         Some(why) => {
             let why = format!("not saved: {why}");
-            state.warn(why);
+            state.screen.warn(why);
         }
     }
 }
@@ -58,5 +58,5 @@ pub(in crate::tui) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
     if unsaved.is_empty() && state.dialogs.is::<Unsaved>() {
         state.dialogs.close_all();
     }
-    state.unsaved = unsaved;
+    state.sessions.unsaved = unsaved;
 }

@@ -56,3 +56,14 @@ impl Pane {
         }
     }
 }
+
+/// State of the panes that is not of one graph.
+#[derive(Default)]
+pub struct PaneStates {
+    /// State of the detail pane.
+    pub detail: detail::DetailState,
+    /// State of the subgraph pane.
+    pub subgraph: subgraph::SubgraphState,
+    /// State of the feature pane.
+    pub feature: feature::FeatureState,
+}

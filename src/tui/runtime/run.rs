@@ -101,7 +101,7 @@ pub fn run(
     });
     let services = Services { tracer, models: Some(models), data: config::data_folder() };
     let mut state = State::new(look, size, Jobs::new(services, Arc::clone(&wake)), Sessions::new(wake));
-    state.mouse = options.mouse;
+    state.screen.mouse = options.mouse;
     match start {
         Start::Prompt(prompt) => start_trace(&mut state, prompt),
         Start::Message(message) => start_chat(&mut state, message),
@@ -126,7 +126,7 @@ pub fn run(
     let mut screen = Screen { claim, terminal: terminal::open()?, between: Between::detect(env), frame, drawn };
     // Without an alternate screen, the former text would shine through.
     screen.terminal.clear()?;
-    state.remembers = true;
+    state.sessions.remembers = true;
     let sources = Sources { events, signals, wakes };
     let outcome = live(&mut state, &mut screen, &sources);
     drop(screen);
@@ -173,7 +173,7 @@ fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) 
             }
         }
         take_results(state);
-        for effect in std::mem::take(&mut state.effects) {
+        for effect in std::mem::take(&mut state.screen.effects) {
             match effect {
                 Effect::Quit => return Ok(None),
                 Effect::Mouse(wanted) => terminal::take_mouse(wanted)?,
@@ -192,13 +192,13 @@ fn live<W: Write>(state: &mut State, screen: &mut Screen<W>, sources: &Sources) 
             state.jobs.start();
         }
         let since = screen.drawn.map_or(screen.frame, |drawn| drawn.elapsed());
-        let wait = match (state.dirty, is_idle) {
+        let wait = match (state.screen.dirty, is_idle) {
             (true, _) => screen.frame.saturating_sub(since),
             (false, false) => TICK.saturating_sub(ticked.elapsed()),
             // Nothing but a message on a channel ends the wait.
             (false, true) => Duration::from_secs(3600),
         };
-        if state.dirty && wait.is_zero() {
+        if state.screen.dirty && wait.is_zero() {
             draw(state, &mut screen.terminal)?;
             screen.drawn = Some(Instant::now());
             continue;
@@ -276,20 +276,20 @@ fn resume<W: Write>(state: &mut State, screen: &mut Screen<W>) -> anyhow::Result
 /// # Errors
 /// Fails where the terminal cannot be written to.
 pub fn draw<W: Write>(state: &mut State, terminal: &mut Terminal<DiffBackend<W>>) -> anyhow::Result<()> {
-    let mut size = state.size;
+    let mut size = state.screen.size;
     terminal.draw(|frame| {
         let screen = frame.area();
         size = (screen.width, screen.height);
         // The terminal may have been resized since: nothing is drawn for the old size.
-        if size == state.size
+        if size == state.screen.size
             && let Some(cursor) = render(state, screen, frame.buffer_mut())
         {
             frame.set_cursor_position(cursor);
         }
     })?;
     terminal.backend_mut().end_frame()?;
-    state.dirty = false;
-    if size != state.size {
+    state.screen.dirty = false;
+    if size != state.screen.size {
         // No event tells of a resize that was before anybody listened.
         update(state, Msg::Resize(size.0, size.1));
     }

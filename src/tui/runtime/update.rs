@@ -21,14 +21,14 @@ use crate::tui::workspace::stability::request_stability;
 use std::time::Instant;
 use tui_input::InputRequest;
 
-/// Changes the state by a message. Says through [`State::dirty`] whether the screen must follow.
+/// Changes the state by a message. Says through [`Screen::dirty`](crate::tui::screen::Screen::dirty) whether the screen must follow.
 pub fn update(state: &mut State, msg: Msg) {
     take(state, msg);
     if !state.shows_nodes()
-        && let Some(held_back) = state.held_back.take()
+        && let Some(held_back) = state.deferred.update.take()
     {
         held_back(state);
-        state.dirty = true;
+        state.screen.dirty = true;
     }
     schedule_jobs(state);
 }
@@ -44,7 +44,7 @@ pub fn update_all(state: &mut State, msgs: impl IntoIterator<Item = Msg>) {
                     typed.push(c);
                     continue;
                 }
-                Meaning::Nothing if state.notice.is_none() || !typed.is_empty() => continue,
+                Meaning::Nothing if state.screen.notice.is_none() || !typed.is_empty() => continue,
                 Meaning::Nothing | Meaning::Does => {}
             }
         }
@@ -70,7 +70,7 @@ enum Meaning {
 
 fn meaning(state: &State, key: Key) -> Meaning {
     let context = state.context();
-    if state.jobs.is_waiting(SESSION) || state.prefix.is_some() || lookup(context, key).is_some() {
+    if state.jobs.is_waiting(SESSION) || state.screen.prefix.is_some() || lookup(context, key).is_some() {
         return Meaning::Does;
     }
     key.typed().filter(|_| context.reaches(Context::TEXT)).map_or(Meaning::Nothing, Meaning::Types)
@@ -80,31 +80,31 @@ fn take(state: &mut State, msg: Msg) {
     match msg {
         Msg::Key(key) => press(state, key),
         Msg::Typed(text) => {
-            state.notice = None;
+            state.screen.notice = None;
             edit_text(state, TextEdit::Insert(text));
         }
         Msg::Mouse(mouse) => take_mouse(state, mouse),
         Msg::Paste(text) => paste(state, &text),
         Msg::Resize(width, height) => {
-            state.size = (width, height);
-            state.dirty = true;
+            state.screen.size = (width, height);
+            state.screen.dirty = true;
         }
-        Msg::Background(ground) => state.dirty |= state.look.stand_on(ground),
+        Msg::Background(ground) => state.screen.dirty |= state.screen.look.stand_on(ground),
         Msg::Tick => {
-            state.ticks = state.ticks.wrapping_add(1);
+            state.screen.ticks = state.screen.ticks.wrapping_add(1);
             state.jobs.look_at_progress();
             let now = Instant::now();
-            let fetching = state.fetching.as_mut().map(|(busy, _)| busy);
-            for busy in state.busy.iter_mut().chain(fetching).chain(state.tabs.busy()) {
+            let fetching = state.features.fetching.as_mut().map(|(busy, _)| busy);
+            for busy in state.workspace.busy.iter_mut().chain(fetching).chain(state.workspace.tabs.busy()) {
                 if let Some(progress) = state.jobs.progress_of(busy.id) {
                     busy.hear(progress.clone(), now);
                 }
             }
-            state.dirty = true;
+            state.screen.dirty = true;
         }
         Msg::Done(update) => {
             update(state);
-            state.dirty = true;
+            state.screen.dirty = true;
         }
     }
 }
@@ -129,19 +129,19 @@ fn press(state: &mut State, key: Key) {
     let context = state.context();
     let command = lookup(context, key);
     if state.jobs.is_waiting(SESSION) && command.is_none_or(|command| command.context != Context::ANYWHERE) {
-        state.held.push(key);
+        state.deferred.keys.push(key);
         return;
     }
-    state.dirty |= state.notice.take().is_some();
-    state.dirty |= state.prefix.take().is_some();
+    state.screen.dirty |= state.screen.notice.take().is_some();
+    state.screen.dirty |= state.screen.prefix.take().is_some();
     if let Some(command) = command {
         (command.run)(state, key);
-        state.dirty = true;
+        state.screen.dirty = true;
     } else if let Some(c) = key.typed()
         && context.reaches(Context::TEXT)
     {
         edit_text(state, InputRequest::InsertChar(c));
-        state.dirty = true;
+        state.screen.dirty = true;
     }
 }
 
@@ -150,19 +150,19 @@ fn press(state: &mut State, key: Key) {
 fn schedule_jobs(state: &mut State) {
     ask_picker(state);
     ask_prompt(state);
-    state.windows.note_focus(state.focus);
+    state.screen.windows.note_focus(state.screen.focus);
     weigh_pinned(state);
-    let panes = state.panes().unwrap_or_default();
+    let panes = state.screen.layout().unwrap_or_default();
     let room = panes.graph_room();
     request_feature(state);
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     if panes.of(Pane::Tree).is_some() {
         circuit.grow_tree();
     }
     if let Some(room) = room.map(|room| (room.width, room.height))
         && (circuit.layout.room != room || circuit.layout.rows.is_empty())
     {
-        circuit.arrange(&state.look.glyphs, room);
+        circuit.arrange(&state.screen.look.glyphs, room);
     }
     request_promoted(state);
     request_effects(state);

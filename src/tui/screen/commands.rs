@@ -12,21 +12,21 @@ use crate::tui::ui::line::TextEdit;
 
 /// Waits for the next key, to be looked up in `context`.
 pub(in crate::tui) fn await_key(state: &mut State, context: Context) {
-    state.prefix = Some(context);
+    state.screen.prefix = Some(context);
 }
 
 /// Takes the mouse, or leaves it to the terminal and its own selection.
 pub(in crate::tui) fn toggle_mouse(state: &mut State) {
-    state.mouse = !state.mouse;
-    state.effects.push(Effect::Mouse(state.mouse));
-    let says = if state.mouse { "The mouse works here" } else { "The mouse is the terminal's: it selects text" };
-    state.say(says);
+    state.screen.mouse = !state.screen.mouse;
+    state.screen.effects.push(Effect::Mouse(state.screen.mouse));
+    let says = if state.screen.mouse { "The mouse works here" } else { "The mouse is the terminal's: it selects text" };
+    state.screen.say(says);
 }
 
 pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
-    let at = Pane::ALL.iter().position(|pane| *pane == state.focus).unwrap_or(0);
+    let at = Pane::ALL.iter().position(|pane| *pane == state.screen.focus).unwrap_or(0);
     let next = (at as isize + by).rem_euclid(Pane::ALL.len() as isize);
-    state.focus = Pane::ALL[next as usize];
+    state.screen.focus = Pane::ALL[next as usize];
 }
 
 pub(in crate::tui) fn close_dialog(state: &mut State) {
@@ -34,14 +34,14 @@ pub(in crate::tui) fn close_dialog(state: &mut State) {
 }
 
 pub(in crate::tui) fn escape(state: &mut State) {
-    if state.busy.is_some() || state.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
+    if state.workspace.busy.is_some() || state.features.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
         cancel(state);
-    } else if state.windows.zoomed {
-        state.windows.zoomed = false;
-    } else if let Some(circuit) = state.circuit.as_mut().filter(|circuit| !circuit.marks.path.is_empty()) {
+    } else if state.screen.windows.zoomed {
+        state.screen.windows.zoomed = false;
+    } else if let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| !circuit.marks.path.is_empty()) {
         circuit.marks.path.clear();
     } else {
-        state.focus = Pane::Graph;
+        state.screen.focus = Pane::Graph;
     }
 }
 
@@ -51,16 +51,16 @@ pub(in crate::tui) fn quit(state: &mut State) {
 }
 
 pub(in crate::tui) fn suspend(state: &mut State) {
-    state.effects.push(Effect::Suspend);
+    state.screen.effects.push(Effect::Suspend);
 }
 
 pub(in crate::tui) fn redraw(state: &mut State) {
-    state.effects.push(Effect::Redraw);
+    state.screen.effects.push(Effect::Redraw);
 }
 
 /// Gives the focused pane all of the room, or takes it back.
 pub(in crate::tui) fn toggle_zoom(state: &mut State) {
-    state.windows.zoomed = !state.windows.zoomed;
+    state.screen.windows.zoomed = !state.screen.windows.zoomed;
 }
 
 /// Inserts pasted text, where there is a line for it.
@@ -74,19 +74,19 @@ pub(in crate::tui) fn edit_text(state: &mut State, edit: impl Into<TextEdit>) {
     let Some(dialog) = state.dialogs.top_mut() else { return };
     let had_room = dialog.edit(&edit.into());
     if !had_room {
-        state.warn("This is longer than there is room for here: its end was left out");
+        state.screen.warn("This is longer than there is room for here: its end was left out");
     }
-    state.dirty = true;
+    state.screen.dirty = true;
 }
 
 pub(in crate::tui) fn cancel(state: &mut State) {
-    if stop_check(state) || state.busy.is_none() && stop_reading(state) {
+    if stop_check(state) || state.workspace.busy.is_none() && stop_reading(state) {
         return;
     }
-    if state.busy.is_none() && state.dialogs.is_empty() && stop_fetching(state) {
+    if state.workspace.busy.is_none() && state.dialogs.is_empty() && stop_fetching(state) {
         return;
     }
-    match &mut state.busy {
+    match &mut state.workspace.busy {
         Some(busy) => {
             busy.stopping = true;
             state.jobs.stop_request(busy.id);
@@ -96,7 +96,9 @@ pub(in crate::tui) fn cancel(state: &mut State) {
                 cancel(state);
             }
         }
-        None if state.tabs.is_busy() => state.say("What is under way is of another graph: turn to it to stop it"),
-        None => state.say("Nothing is being traced; q leaves"),
+        None if state.workspace.tabs.is_busy() => {
+            state.screen.say("What is under way is of another graph: turn to it to stop it")
+        }
+        None => state.screen.say("Nothing is being traced; q leaves"),
     }
 }

@@ -12,8 +12,8 @@ use ratatui::style::Style;
 const LONGEST: usize = 24;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let piece = |entry: &Entry, first: bool, style: Style| {
         let (sign, sign_style) = match entry.reached {

@@ -8,9 +8,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let (prompt, answer) = match &state.circuit {
+    let (prompt, answer) = match &state.workspace.circuit {
         Some(circuit) => {
             let answer = circuit.answer().and_then(|node| match &circuit.node(node).kind {
                 NodeKind::Logit { probability, text, .. } => Some((glyphs.visible(text), format!("{probability:.3}"))),
@@ -18,19 +18,20 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
             });
             (circuit.traced.document.origin.prompt.as_str(), answer)
         }
-        None => (state.busy.as_ref().map_or("", |busy| busy.prompt.as_str()), None),
+        None => (state.workspace.busy.as_ref().map_or("", |busy| busy.prompt.as_str()), None),
     };
     let names = names(state);
     let answer_width = answer.as_ref().map_or(0, |(token, probability)| {
         text::width(token) + text::width(probability) + text::width(glyphs.answers) + 3
     });
     let prompt = glyphs.visible(prompt);
-    let tab = state.tabs.place().map_or_else(String::new, |(at, n)| {
+    let tab = state.workspace.tabs.place().map_or_else(String::new, |(at, n)| {
         // Sign of work for a graph that is not on the screen.
-        let elsewhere = if state.tabs.is_busy() { glyphs.spinner[state.ticks % glyphs.spinner.len()] } else { "" };
+        let elsewhere =
+            if state.workspace.tabs.is_busy() { glyphs.spinner[state.screen.ticks % glyphs.spinner.len()] } else { "" };
         format!("{at}/{n}{elsewhere} ")
     });
-    let unsaved = if state.unsaved.is_empty() { "" } else { "not saved " };
+    let unsaved = if state.sessions.unsaved.is_empty() { "" } else { "not saved " };
     let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab) + text::width(unsaved));
     // The names give way first: they change least.
     let with_names = text::width(&prompt) + text::width(&names) + 4 <= room;
@@ -53,7 +54,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn names(state: &State) -> String {
-    let (model, transcoder, device) = match (&state.circuit, &state.jobs.services.tracer) {
+    let (model, transcoder, device) = match (&state.workspace.circuit, &state.jobs.services.tracer) {
         (Some(circuit), _) => {
             let made_from = &circuit.traced.document.origin;
             (made_from.model.clone(), made_from.transcoder.clone(), made_from.device.clone())
@@ -61,7 +62,7 @@ fn names(state: &State) -> String {
         (None, Some(tracer)) => (tracer.model_name(), tracer.transcoder_name(), String::new()),
         (None, None) => return String::new(),
     };
-    let glyphs = &state.look.glyphs;
+    let glyphs = &state.screen.look.glyphs;
     let names = format!("{} {} {}", glyphs.visible(&model), glyphs.dot, glyphs.visible(&transcoder));
     // The CPU is not named where there is no other device.
     if device.is_empty() || (device == "cpu" && !cfg!(any(feature = "cuda", feature = "metal"))) {

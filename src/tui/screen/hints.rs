@@ -10,9 +10,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    if let Some(notice) = &state.notice {
+    if let Some(notice) = &state.screen.notice {
         let style = if notice.alert { theme.alert } else { theme.text };
         let shown = glyphs.fit(&glyphs.visible(&notice.text), usize::from(line.width));
         Pen::new(buf, line, 0).put(&shown, style);
@@ -43,7 +43,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 /// Returns keys and words; commands with the same word share an entry.
 fn hints(state: &State) -> Vec<(String, &'static str)> {
     let context = state.context();
-    let charset = state.look.glyphs.charset;
+    let charset = state.screen.look.glyphs.charset;
     let mut hints: Vec<(String, &'static str)> = Vec::new();
     for command in all_commands().filter(|command| context.reaches(command.context)) {
         let Some(word) = command.hint else { continue };
@@ -71,5 +71,5 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
 pub(in crate::tui) fn key_of(name: &str, state: &State) -> String {
     let command = all_commands().find(|command| command.name == name);
     let key = command.and_then(|command| command.keys.first()).and_then(|key| Key::parse(key));
-    key.map_or_else(String::new, |key| key.label(state.look.glyphs.charset))
+    key.map_or_else(String::new, |key| key.label(state.screen.look.glyphs.charset))
 }

@@ -9,7 +9,7 @@ pub const LEAST: (u16, u16) = (40, 10);
 /// The user's arrangement of the panes.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// Panes, the one that had the focus last first. It decides which of those that share a place is shown.
+    /// Layout, the one that had the focus last first. It decides which of those that share a place is shown.
     pub recent: Vec<Pane>,
     /// True where the focused pane has all of the room.
     pub zoomed: bool,
@@ -74,7 +74,7 @@ impl Windows {
     }
 
     /// Drags the border to a cell.
-    pub fn drag(&mut self, panes: &Panes, cell: Position) {
+    pub fn drag(&mut self, panes: &Layout, cell: Position) {
         let dragged = self.dragged;
         let Some(cut) = panes.cuts.iter().find(|cut| Some(cut.border) == dragged) else { return };
         let (at, whole) = if cut.upright {
@@ -106,7 +106,7 @@ impl Windows {
 pub struct Slot {
     /// Area of the place.
     pub area: Rect,
-    /// Panes that share the place.
+    /// Layout that share the place.
     pub tabs: &'static [Pane],
     /// Pane that is shown.
     pub shown: Pane,
@@ -114,7 +114,7 @@ pub struct Slot {
 
 /// Areas of everything on the screen. A pane that has no room is shown in no slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Panes {
+pub struct Layout {
     /// Prompt with its answer.
     pub header: Rect,
     /// Scores, counts and thresholds.
@@ -129,7 +129,7 @@ pub struct Panes {
     pub hints: Rect,
 }
 
-impl Panes {
+impl Layout {
     /// Returns the area of a pane.
     pub fn of(&self, pane: Pane) -> Option<Rect> {
         self.slot_of(pane).map(|slot| slot.area)
@@ -163,7 +163,7 @@ pub fn inner(pane: Rect) -> Rect {
 
 /// Arranges the panes of a terminal of `size`; `None` where it is too small for any. Where not all fit, panes share
 /// places, and `focus` is always seen.
-pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes> {
+pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Layout> {
     let (width, height) = size;
     if width < LEAST.0 || height < LEAST.1 {
         return None;
@@ -178,7 +178,7 @@ pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Panes>
         let shown = if tabs.contains(&focus) { focus } else { *by_recency.unwrap_or(&tabs[0]) };
         Slot { area, tabs, shown }
     };
-    Some(Panes {
+    Some(Layout {
         header: line(0),
         trust: line(1),
         slots: places.into_iter().map(slot).collect(),

@@ -49,16 +49,16 @@ const NOTCH: isize = 3;
 /// Takes a gesture of the mouse. Dialogs over the panes are left to the keys.
 pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     let cell = Position { x: mouse.x, y: mouse.y };
-    let Some(panes) = state.panes().filter(|_| state.dialogs.is_empty()) else { return };
+    let Some(panes) = state.screen.layout().filter(|_| state.dialogs.is_empty()) else { return };
     let under = panes.slots.iter().find(|slot| slot.area.contains(cell));
     match (mouse.gesture, under) {
-        (Gesture::Release, _) => state.windows.dragged = None,
-        (Gesture::Drag, _) => state.windows.drag(&panes, cell),
-        (Gesture::Press, _) if panes.border_at(cell).is_some() => state.windows.dragged = panes.border_at(cell),
+        (Gesture::Release, _) => state.screen.windows.dragged = None,
+        (Gesture::Drag, _) => state.screen.windows.drag(&panes, cell),
+        (Gesture::Press, _) if panes.border_at(cell).is_some() => state.screen.windows.dragged = panes.border_at(cell),
         (_, None) => return,
         (Gesture::Press, Some(slot)) => {
-            let had_focus = state.focus == slot.shown;
-            state.focus = tab_at(slot, cell).unwrap_or(slot.shown);
+            let had_focus = state.screen.focus == slot.shown;
+            state.screen.focus = tab_at(slot, cell).unwrap_or(slot.shown);
             if inner(slot.area).contains(cell) {
                 press(state, slot.shown, inner(slot.area), cell, had_focus);
             }
@@ -66,13 +66,13 @@ pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
         (Gesture::WheelUp, Some(slot)) => turn(state, slot.shown, -NOTCH),
         (Gesture::WheelDown, Some(slot)) => turn(state, slot.shown, NOTCH),
     }
-    state.notice = None;
-    state.dirty = true;
+    state.screen.notice = None;
+    state.screen.dirty = true;
 }
 
 /// Selects the item at a cell; on the selected one it does what Enter does, and opens or closes a branch.
 fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: bool) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     match pane {
         Pane::Graph => {
             if let Some(node) = node_at(circuit, inner, cell) {
@@ -90,7 +90,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
             if let Some((side, row)) = link_at(circuit, inner, cell) {
                 let again = had_focus && (circuit.side, circuit.row) == (side, row);
                 set_side(state, side);
-                if let Some(circuit) = &mut state.circuit {
+                if let Some(circuit) = &mut state.workspace.circuit {
                     circuit.row = row;
                 }
                 if again {
@@ -107,7 +107,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
         Pane::Subgraph => {
             if let Some(at) = box_at(state, circuit, inner, cell) {
                 let again = had_focus && circuit.box_at == at;
-                if let Some(circuit) = &mut state.circuit {
+                if let Some(circuit) = &mut state.workspace.circuit {
                     circuit.box_at = at;
                 }
                 if again {

@@ -26,7 +26,7 @@ enum Detail {
 }
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let width = |facts: &[Fact], gap: usize| -> usize {
         let one =
@@ -53,8 +53,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     };
     let mut pen = Pen::new(buf, line, 0);
     for (label, value, style) in facts {
-        let is_mark = value.is_empty() || style == state.look.theme.alert;
-        pen.put(label, if is_mark { style } else { state.look.theme.quiet });
+        let is_mark = value.is_empty() || style == state.screen.look.theme.alert;
+        pen.put(label, if is_mark { style } else { state.screen.look.theme.quiet });
         if !value.is_empty() {
             pen.skip(1);
             pen.put(&value, style);
@@ -64,7 +64,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
-    let theme = &state.look.theme;
+    let theme = &state.screen.look.theme;
     let traced = &circuit.traced;
     let (graph, kept, scores) = (&traced.document.graph, &traced.kept, traced.scores);
     let now = circuit.edits.now();
@@ -81,7 +81,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     };
     // Computed influences are shares held, and kept nodes have at least the threshold; where a file gives influence, at
     // most.
-    let (at_least, at_most) = (state.look.glyphs.at_least, state.look.glyphs.at_most);
+    let (at_least, at_most) = (state.screen.look.glyphs.at_least, state.screen.look.glyphs.at_most);
     let is_of_file = matches!(graph.influence_of(), InfluenceOf::File(_));
     let share = |kept: usize, all: usize, threshold: f64, is: &str| match detail {
         Detail::Full => format!("{} of {} at threshold {threshold:.2}", text::thousands(kept), text::thousands(all)),
@@ -136,14 +136,14 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let subgraph = &circuit.subgraph;
         let is_known = subgraph.pinned == Pinned::of(now);
         let scores = [subgraph.scores.replacement, subgraph.scores.completeness]
-            .map(|value| if is_known { score(value) } else { state.look.glyphs.ellipsis.to_owned() });
+            .map(|value| if is_known { score(value) } else { state.screen.look.glyphs.ellipsis.to_owned() });
         let of_scores = if graph.is_cyclic() { String::new() } else { format!(" {}/{}", scores[0], scores[1]) };
         facts.push((label("pins", "pins", "p"), format!("{}{of_scores}", now.pins.len()), theme.text));
     }
     if let (Some(filter), true) =
         (circuit.marks.filter.as_ref().filter(|filter| !filter.is_off), detail > Detail::Tight)
     {
-        let filter_text = state.look.glyphs.fit(&state.look.glyphs.visible(&filter.text), 24);
+        let filter_text = state.screen.look.glyphs.fit(&state.screen.look.glyphs.visible(&filter.text), 24);
         facts.push((if filter.hides { "only" } else { "filter" }, filter_text, theme.accent));
     }
     if !circuit.marks.chosen.is_empty() {

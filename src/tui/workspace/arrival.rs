@@ -18,27 +18,27 @@ use crate::tui::workspace::traced::Traced;
 /// Returns true where the result has to wait: it is for the screen, where a dialog is about the nodes of the graph
 /// there.
 fn waits(state: &State, id: RequestId) -> bool {
-    state.shows_nodes() && state.busy.as_ref().is_some_and(|busy| busy.id == id)
+    state.shows_nodes() && state.workspace.waits_for(id)
 }
 
 /// Takes the partial graph of a trace that goes on.
 pub fn take_grown(state: &mut State, id: RequestId, traced: Traced) {
     if waits(state, id) {
-        state.held_back = Some(Box::new(move |state| take_grown(state, id, traced)));
-    } else if let Some(busy) = state.busy.as_ref().filter(|busy| busy.id == id) {
+        state.deferred.update = Some(Box::new(move |state| take_grown(state, id, traced)));
+    } else if let Some(busy) = state.workspace.busy.as_ref().filter(|busy| busy.id == id) {
         show(state, busy.graph(), traced);
-    } else if let Some((_, tab)) = state.tabs.traced(id) {
-        put_aside(tab, traced, &state.look.glyphs, &mut state.sessions);
+    } else if let Some((_, tab)) = state.workspace.tabs.traced(id) {
+        put_aside(tab, traced, &state.screen.look.glyphs, &mut state.sessions);
     }
 }
 
 /// Takes the graph of a trace or an opening that ended.
 pub(in crate::tui) fn take_traced(state: &mut State, id: RequestId, result: Result<Traced, String>) {
     if waits(state, id) {
-        state.held_back = Some(Box::new(move |state| take_traced(state, id, result)));
+        state.deferred.update = Some(Box::new(move |state| take_traced(state, id, result)));
         return;
     }
-    let Some(busy) = state.busy.take_if(|busy| busy.id == id) else {
+    let Some(busy) = state.workspace.busy.take_if(|busy| busy.id == id) else {
         take_traced_aside(state, id, result);
         return;
     };
@@ -50,33 +50,33 @@ pub(in crate::tui) fn take_traced(state: &mut State, id: RequestId, result: Resu
             open_session(state);
             if stopped {
                 let goes_on = key_of("go-on", state);
-                state.say(format!(
+                state.screen.say(format!(
                     "The trace was stopped early: the graph holds what there was, and is marked partial; {goes_on} goes on"
                 ));
             } else if let Some(warning) = warning {
-                state.warn(warning);
+                state.screen.warn(warning);
             }
         }
-        Err(_) if busy.stopping => state.say("The trace was stopped before there was anything new to show"),
-        Err(why) => state.warn(why),
+        Err(_) if busy.stopping => state.screen.say("The trace was stopped before there was anything new to show"),
+        Err(why) => state.screen.warn(why),
     }
 }
 
 /// Takes the graph of a tab that is not on the screen.
 fn take_traced_aside(state: &mut State, id: RequestId, result: Result<Traced, String>) {
-    let Some((place, tab)) = state.tabs.traced(id) else { return };
-    let title = state.look.glyphs.visible(&tab.title());
+    let Some((place, tab)) = state.workspace.tabs.traced(id) else { return };
+    let title = state.screen.look.glyphs.visible(&tab.title());
     let failed = result.as_ref().err().cloned();
     let said = match result {
         Ok(traced) => {
             let ended = if traced.document.graph.is_partial() { "was stopped early" } else { "has ended" };
-            put_aside(tab, traced, &state.look.glyphs, &mut state.sessions);
+            put_aside(tab, traced, &state.screen.look.glyphs, &mut state.sessions);
             format!("The trace of graph {place} {ended}: {title}")
         }
         Err(why) => format!("The trace of graph {place} brought nothing: {why}"),
     };
     tab.busy = None;
-    state.say(said);
+    state.screen.say(said);
     compare_arrived(state, id, failed);
 }
 
@@ -110,13 +110,13 @@ pub(in crate::tui) fn let_go(circuit: Circuit, sessions: &mut Sessions) {
 fn show(state: &mut State, id: RequestId, traced: Traced) {
     // These are of the graph before.
     [PRUNE, STABILITY].into_iter().for_each(|key| state.jobs.forget(key));
-    if id == state.graph_id
-        && let Some(circuit) = &mut state.circuit
+    if id == state.workspace.graph_id
+        && let Some(circuit) = &mut state.workspace.circuit
         && let Some(to) = circuit.nodes_in(&traced.document.graph)
     {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
-        discard(circuit.grow(traced, &to, &state.look.glyphs));
+        discard(circuit.grow(traced, &to, &state.screen.look.glyphs));
         // Densities are not known where a trace is pruned as it grows.
         if wanted != pruned_at || wanted.density < 1.0 {
             prune_anew(state);
@@ -126,16 +126,16 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
     match Circuit::new(traced) {
         Some(circuit) => {
             state.jobs.forget_graph();
-            if let Some(before) = state.circuit.replace(circuit) {
+            if let Some(before) = state.workspace.circuit.replace(circuit) {
                 let_go(before, &mut state.sessions);
             }
-            state.graph_id = id;
-            state.detail_scroll = 0;
+            state.workspace.graph_id = id;
+            state.panes.detail.scroll = 0;
             // Requests were about the prompt before.
             if state.dialogs.is::<Reasons>() {
                 state.dialogs.close_all();
             }
         }
-        None => state.warn("The trace holds no node"),
+        None => state.screen.warn("The trace holds no node"),
     }
 }

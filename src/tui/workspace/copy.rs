@@ -23,7 +23,7 @@ pub(in crate::tui) enum Part {
 }
 
 pub(in crate::tui) fn copy(state: &mut State, part: Part) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let node = circuit.selected();
     let graph = &circuit.traced.document.graph;
     let text = match part {
@@ -34,7 +34,7 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
         Part::Label => match circuit.label(node) {
             Some((label, _)) => text::visible_within(label),
             None => {
-                state.say("This node has no label");
+                state.screen.say("This node has no label");
                 return;
             }
         },
@@ -42,15 +42,15 @@ pub(in crate::tui) fn copy(state: &mut State, part: Part) {
         Part::Markdown => as_markdown(circuit, &at_hand(circuit)),
     };
     if text.len() > LONGEST {
-        state.warn("This is too long for the clipboard of most terminals: choose fewer nodes, or export it");
+        state.screen.warn("This is too long for the clipboard of most terminals: choose fewer nodes, or export it");
         return;
     }
-    let shown = state.look.glyphs.visible(text.lines().next().unwrap_or_default());
-    state.say(match text::counted(text.lines().count(), "line").as_str() {
+    let shown = state.screen.look.glyphs.visible(text.lines().next().unwrap_or_default());
+    state.screen.say(match text::counted(text.lines().count(), "line").as_str() {
         "1 line" => format!("Copied {shown}"),
         lines => format!("Copied {lines}"),
     });
-    state.effects.push(Effect::Copy(text));
+    state.screen.effects.push(Effect::Copy(text));
 }
 
 /// Returns a node with its kept inputs and outputs as JSON.

@@ -21,9 +21,9 @@ pub(in crate::tui) fn nudge_edges(state: &mut State, by: i32) {
 const DENSITIES: [f64; 13] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     if circuit.traced.document.densities.is_empty() {
-        state.say("How often features fire is not known here: it takes a feature store");
+        state.screen.say("How often features fire is not known here: it takes a feature store");
         return;
     }
     let steps = || DENSITIES.into_iter();
@@ -40,7 +40,7 @@ fn nudged(threshold: f64, hundredths: i32) -> f64 {
 }
 
 fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let after = change(circuit.edits.now().thresholds);
     if circuit.edits.apply(Edit::SetThresholds(after)) {
         prune_anew(state);
@@ -49,17 +49,17 @@ fn nudge(state: &mut State, change: impl Fn(Thresholds) -> Thresholds) {
 
 /// Applies an edit, and says `said` where it changed anything; returns true where it did.
 pub(in crate::tui) fn apply(state: &mut State, edit: Edit, said: String) -> bool {
-    let changed = state.circuit.as_mut().is_some_and(|circuit| circuit.edits.apply(edit));
+    let changed = state.workspace.circuit.as_mut().is_some_and(|circuit| circuit.edits.apply(edit));
     if !changed {
-        state.say("This changes nothing");
+        state.screen.say("This changes nothing");
     } else if !said.is_empty() {
-        state.say(said);
+        state.screen.say(said);
     }
     changed
 }
 
 pub(in crate::tui) fn toggle_pin(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         let nodes = at_hand(circuit);
         let pinned = nodes.iter().all(|node| circuit.is_pinned(*node));
         circuit.edits.apply(if pinned { Edit::Unpin(nodes) } else { Edit::Pin(nodes) });
@@ -68,45 +68,45 @@ pub(in crate::tui) fn toggle_pin(state: &mut State) {
 }
 
 pub(in crate::tui) fn undo(state: &mut State) {
-    let edit = state.circuit.as_mut().and_then(|circuit| circuit.edits.undo().cloned());
+    let edit = state.workspace.circuit.as_mut().and_then(|circuit| circuit.edits.undo().cloned());
     changed_back(state, edit, "Undone");
 }
 
 pub(in crate::tui) fn redo(state: &mut State) {
-    let edit = state.circuit.as_mut().and_then(|circuit| circuit.edits.redo().cloned());
+    let edit = state.workspace.circuit.as_mut().and_then(|circuit| circuit.edits.redo().cloned());
     changed_back(state, edit, "Done again");
 }
 
 fn changed_back(state: &mut State, edit: Option<Edit>, what: &str) {
     match edit {
         Some(Edit::SetThresholds(_)) => {
-            state.say(format!("{what}: the change of thresholds"));
+            state.screen.say(format!("{what}: the change of thresholds"));
             prune_anew(state);
         }
-        Some(Edit::Pin(_)) => state.say(format!("{what}: the pin")),
-        Some(Edit::Unpin(_)) => state.say(format!("{what}: the unpinning")),
-        Some(Edit::Group { name, .. }) => state.say(format!("{what}: the supernode {name}")),
-        Some(Edit::AddToGroup(..)) => state.say(format!("{what}: the addition to a supernode")),
-        Some(Edit::Ungroup(_)) => state.say(format!("{what}: the removal from a supernode")),
-        Some(Edit::RenameGroup(..)) => state.say(format!("{what}: the supernode's name")),
-        Some(Edit::Label(..)) => state.say(format!("{what}: the label")),
-        Some(Edit::SetNotes(_)) => state.say(format!("{what}: the notes")),
-        Some(Edit::SetInterventions(_)) => state.say(format!("{what}: the change of interventions")),
-        None => state.say("There is no edit to go to"),
+        Some(Edit::Pin(_)) => state.screen.say(format!("{what}: the pin")),
+        Some(Edit::Unpin(_)) => state.screen.say(format!("{what}: the unpinning")),
+        Some(Edit::Group { name, .. }) => state.screen.say(format!("{what}: the supernode {name}")),
+        Some(Edit::AddToGroup(..)) => state.screen.say(format!("{what}: the addition to a supernode")),
+        Some(Edit::Ungroup(_)) => state.screen.say(format!("{what}: the removal from a supernode")),
+        Some(Edit::RenameGroup(..)) => state.screen.say(format!("{what}: the supernode's name")),
+        Some(Edit::Label(..)) => state.screen.say(format!("{what}: the label")),
+        Some(Edit::SetNotes(_)) => state.screen.say(format!("{what}: the notes")),
+        Some(Edit::SetInterventions(_)) => state.screen.say(format!("{what}: the change of interventions")),
+        None => state.screen.say("There is no edit to go to"),
     }
 }
 
 pub(in crate::tui) fn prune_anew(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let document = circuit.traced.document.clone();
     let thresholds = circuit.edits.now().thresholds;
-    state.thresholds.set(thresholds);
+    state.workspace.thresholds.set(thresholds);
     state.jobs.submit(
         PRUNE,
         move |_, _| Ok(Arc::new(document.prune(thresholds))),
-        |state, kept| match (kept, &mut state.circuit) {
-            (Ok(kept), Some(circuit)) => circuit.take_kept(kept, &state.look.glyphs),
-            (Err(why), _) => state.warn(why),
+        |state, kept| match (kept, &mut state.workspace.circuit) {
+            (Ok(kept), Some(circuit)) => circuit.take_kept(kept, &state.screen.look.glyphs),
+            (Err(why), _) => state.screen.warn(why),
             (Ok(_), None) => {}
         },
     );

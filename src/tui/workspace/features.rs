@@ -7,6 +7,7 @@ use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
 use crate::tui::runtime::jobs::RequestId;
 use crate::tui::ui::activation_context::ActivationContext;
+use crate::tui::workspace::Busy;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -226,28 +227,11 @@ impl Known {
     }
 }
 
-/// Libraries by feature set, and the view of the feature pane.
+/// Libraries by feature set, and what is being fetched into them.
 #[derive(Default)]
 pub struct Features {
     /// Library of each feature set.
     pub known: HashMap<FeatureSet, Known>,
-    /// View of the feature pane.
-    pub sight: Sight,
-}
-
-/// View of the feature pane: the shown member, and the scroll.
-#[derive(Default)]
-pub struct Sight {
-    /// Id of the graph, and the node whose feature is shown.
-    pub about: Option<(RequestId, NodeId)>,
-    /// Index of the shown member of the supernode, the selected node's feature first; behind the last one all together.
-    pub turn: usize,
-    /// First line that is shown.
-    pub scroll: usize,
-    /// Number of cells by which contexts are shifted to the left.
-    pub shift: isize,
-    /// True where repeated contexts are shown too.
-    pub unfolded: bool,
-    /// All members together: their features, how many of them were read, and the details that are shown.
-    pub union: Option<(Vec<Feature>, usize, Arc<FeatureDetails>)>,
+    /// Labels and contexts that are being fetched, and the id of the graph whose features these are.
+    pub fetching: Option<(Busy, RequestId)>,
 }

@@ -73,17 +73,17 @@ impl Marks {
 }
 
 pub(in crate::tui) fn set_mark(state: &mut State, key: Key) {
-    let (Some(circuit), Code::Char(letter)) = (&mut state.circuit, key.code) else { return };
+    let (Some(circuit), Code::Char(letter)) = (&mut state.workspace.circuit, key.code) else { return };
     let node = circuit.selected();
     circuit.marks.letters.insert(letter, node);
-    let name = circuit.name(node, &state.look.glyphs);
-    state.say(format!("{name} is marked {letter}"));
+    let name = circuit.name(node, &state.screen.look.glyphs);
+    state.screen.say(format!("{name} is marked {letter}"));
 }
 
 pub(in crate::tui) fn to_mark(state: &mut State, key: Key) {
-    let (Some(circuit), Code::Char(letter)) = (&state.circuit, key.code) else { return };
+    let (Some(circuit), Code::Char(letter)) = (&state.workspace.circuit, key.code) else { return };
     match circuit.marks.letters.get(&letter).copied() {
         Some(node) => go_to(state, node),
-        None => state.say(format!("No node is marked {letter}")),
+        None => state.screen.say(format!("No node is marked {letter}")),
     }
 }

@@ -2,6 +2,11 @@
 
 use crate::job::Progress;
 use crate::tui::runtime::jobs::RequestId;
+use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::tabs::Tabs;
+use crate::tui::workspace::tracing::SharedThresholds;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(in crate::tui) mod arrival;
@@ -21,6 +26,43 @@ pub mod tabs;
 pub mod traced;
 pub mod tracing;
 pub(in crate::tui) mod walking;
+
+/// The open graphs, one of which is on the screen.
+#[derive(Default)]
+pub struct Workspace {
+    /// The graph on the screen.
+    pub circuit: Option<Circuit>,
+    /// Id of the graph on the screen.
+    pub graph_id: RequestId,
+    /// The graphs that are open and not on the screen.
+    pub tabs: Tabs,
+    /// Trace or opening that is under way for the graph on the screen.
+    pub busy: Option<Busy>,
+    /// Message that was traced last: it is edited where its prompt is to be edited.
+    pub message: Option<Message>,
+    /// Thresholds at which graphs are pruned.
+    pub thresholds: SharedThresholds,
+    /// The filters that were applied, oldest first.
+    pub filter_history: Vec<String>,
+    /// File that the graph on the screen is, or was to be, opened from, where several were given.
+    pub file: Option<PathBuf>,
+    /// The files of the graphs that were opened, by the graph's id.
+    pub files: HashMap<RequestId, PathBuf>,
+    /// Ids among `files` of graphs picked from the list of recent ones: the model at hand may be another.
+    pub picked: HashSet<RequestId>,
+}
+
+impl Workspace {
+    /// Returns true where the graph on the screen is still being traced.
+    pub fn is_growing(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.graph() == self.graph_id)
+    }
+
+    /// Returns true where the screen waits for the graph of this request.
+    pub fn waits_for(&self, id: RequestId) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.id == id)
+    }
+}
 
 /// Message, and the prompt that the chat template made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

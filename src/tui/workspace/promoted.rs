@@ -22,7 +22,7 @@ const PROMOTED: JobKey = JobKey::new("promoted").of_graph();
 /// Requests the promoted tokens of the selected feature, else of a feature that the filter needs.
 pub(in crate::tui) fn request_promoted(state: &mut State) {
     let fits = model_fits(state);
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let selected = circuit.selected_feature().filter(|feature| !circuit.promoted.contains_key(feature));
     if !fits {
         if let Some(feature) = selected {
@@ -40,7 +40,7 @@ pub(in crate::tui) fn request_promoted(state: &mut State) {
         PROMOTED,
         move |services, monitor| services.ask(|tracer| tracer.promoted(layer, feature, monitor)),
         move |state, promoted| {
-            if let Some(circuit) = &mut state.circuit {
+            if let Some(circuit) = &mut state.workspace.circuit {
                 let known = promoted.map_or_else(PromotedTokens::Failed, |it| PromotedTokens::Known(Arc::new(it)));
                 circuit.promoted.insert((layer, feature), known);
             }
@@ -50,9 +50,9 @@ pub(in crate::tui) fn request_promoted(state: &mut State) {
 
 /// Returns true where there is a model, and the graph on the screen is its own.
 pub(in crate::tui) fn model_fits(state: &State) -> bool {
-    let (Some(circuit), Some(tracer)) = (&state.circuit, &state.jobs.services.tracer) else { return false };
+    let (Some(circuit), Some(tracer)) = (&state.workspace.circuit, &state.jobs.services.tracer) else { return false };
     let origin = &circuit.traced.document.origin;
     // A user who gives a graph and a model on the command line knows why, whatever they are called.
-    !state.picked.contains(&state.graph_id)
+    !state.workspace.picked.contains(&state.workspace.graph_id)
         || (tracer.model_name() == origin.model && tracer.transcoder_name() == origin.transcoder)
 }

@@ -13,23 +13,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
 pub(in crate::tui) fn go_on(state: &mut State) {
-    if state.busy.is_some() {
-        state.say("A trace is under way");
+    if state.workspace.busy.is_some() {
+        state.screen.say("A trace is under way");
         return;
     }
-    let Some(circuit) = &state.circuit else {
-        state.say("There is no trace to go on with");
+    let Some(circuit) = &state.workspace.circuit else {
+        state.screen.say("There is no trace to go on with");
         return;
     };
     let (Some(trace), Some(_)) = (&circuit.traced.document.trace, &state.jobs.services.tracer) else {
-        state.warn("To go on with this graph needs its raw trace and the model that it was made with");
+        state.screen.warn("To go on with this graph needs its raw trace and the model that it was made with");
         return;
     };
     let more = 2 * trace.wanted_features;
     let max_feature_nodes = if trace.is_partial() {
         trace.settings.max_feature_nodes
     } else if trace.wanted_features == trace.active.len() {
-        state.say("Every active feature has its row");
+        state.screen.say("Every active feature has its row");
         return;
     } else {
         (more < trace.active.len()).then_some(more)
@@ -40,7 +40,7 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
         tracer.resume(&trace, max_feature_nodes, grown, monitor)
     });
-    state.busy = Some(Busy::going_on(id, prompt, state.graph_id));
+    state.workspace.busy = Some(Busy::going_on(id, prompt, state.workspace.graph_id));
 }
 
 pub(in crate::tui) const NO_CHAT: &str = "The model has no chat template";
@@ -48,11 +48,11 @@ pub(in crate::tui) const NO_CHAT: &str = "The model has no chat template";
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
     let id = state.jobs.next_request();
-    if let Some(before) = state.busy.replace(Busy::new(id, prompt.clone())) {
+    if let Some(before) = state.workspace.busy.replace(Busy::new(id, prompt.clone())) {
         state.jobs.stop_request(before.id);
     }
     submit_prompt(state, id, prompt);
-    state.file = None;
+    state.workspace.file = None;
 }
 
 /// Traces a prompt for the tab that waits for this request.
@@ -64,11 +64,11 @@ pub(in crate::tui) fn submit_prompt(state: &mut State, id: RequestId, prompt: St
 pub fn start_chat(state: &mut State, typed: String) {
     match state.jobs.services.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
         Some(Ok(prompt)) => {
-            state.message = Some(Message { typed, prompt: prompt.clone() });
+            state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
             start_trace(state, prompt);
         }
-        Some(Err(why)) => state.warn(why),
-        None => state.warn(NO_CHAT),
+        Some(Err(why)) => state.screen.warn(why),
+        None => state.screen.warn(NO_CHAT),
     }
 }
 
@@ -82,12 +82,12 @@ pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
         Opening::Merged(_) => String::new(),
     };
     if let Opening::File(path) = &graph {
-        state.files.insert(id, path.clone());
+        state.workspace.files.insert(id, path.clone());
     }
     submit_opening(state, id, graph);
     let mut busy = Busy::new(id, prompt);
     busy.progress.phase = "opening";
-    state.busy = Some(busy);
+    state.workspace.busy = Some(busy);
 }
 
 /// Job of traces. Each belongs to a tab that waits for its result.
@@ -98,9 +98,9 @@ const OPEN: JobKey = JobKey::new("open").answering_all();
 
 /// Thresholds on the screen, at which graphs still being traced or opened are pruned.
 #[derive(Clone, Default)]
-pub struct ThresholdsAtHand(Arc<Mutex<Thresholds>>);
+pub struct SharedThresholds(Arc<Mutex<Thresholds>>);
 
-impl ThresholdsAtHand {
+impl SharedThresholds {
     /// Sets the thresholds.
     pub fn set(&self, thresholds: Thresholds) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = thresholds;
@@ -125,8 +125,8 @@ pub(in crate::tui) fn submit_trace(
     thresholds: Thresholds,
     run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
 ) {
-    state.thresholds.set(thresholds);
-    let at_hand = state.thresholds.clone();
+    state.workspace.thresholds.set(thresholds);
+    let at_hand = state.workspace.thresholds.clone();
     let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Traced>| {
         let mut grown = |document| teller.tell(at_hand.prune(document));
         let traced = services.ask(|tracer| run(tracer, &mut grown, monitor)).map(|document| at_hand.prune(document));

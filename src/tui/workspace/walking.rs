@@ -11,18 +11,18 @@ use crate::tui::workspace::links::Side;
 
 /// Selects a node from wherever the walk is; going back leads there again.
 pub(in crate::tui) fn go_to(state: &mut State, node: NodeId) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     if !circuit.kept().has_node(node) {
-        state.say("This node is not kept at these thresholds: keep more nodes to go there");
+        state.screen.say("This node is not kept at these thresholds: keep more nodes to go there");
         return;
     }
     circuit.leap(node);
     state.dialogs.close_all();
-    state.detail_scroll = 0;
+    state.panes.detail.scroll = 0;
 }
 
 pub(in crate::tui) fn follow(state: &mut State) {
-    match (&state.circuit, state.focus) {
+    match (&state.workspace.circuit, state.screen.focus) {
         (Some(circuit), Pane::Connections) => go_along(state, circuit.row),
         (_, Pane::Tree) => go_to_branch(state),
         (_, Pane::Subgraph) => go_to_box(state),
@@ -37,37 +37,39 @@ pub(in crate::tui) fn jump(state: &mut State, key: Key) {
 }
 
 fn go_along(state: &mut State, index: usize) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let dropped = circuit.links().kept.get(index).filter(|link| !circuit.kept().has_node(link.other));
     if let Some(link) = dropped {
-        let name = circuit.name(link.other, &state.look.glyphs);
+        let name = circuit.name(link.other, &state.screen.look.glyphs);
         let more = key_of("nodes-more", state);
-        state.say(format!("Pruning dropped {name}: {more} keeps more nodes"));
+        state.screen.say(format!("Pruning dropped {name}: {more} keeps more nodes"));
         return;
     }
     if circuit.follow(index) {
-        state.detail_scroll = 0;
+        state.panes.detail.scroll = 0;
     } else {
         let side = circuit.side.name();
         match circuit.links().kept.len() {
-            0 if circuit.side == Side::Inhibitors => state.say("Nothing restrains this node"),
-            0 => state.say(format!("No {side} of this node is kept")),
-            n if circuit.side == Side::Inhibitors => state.say(format!("There is no {side} {}: {n} listed", index + 1)),
-            n => state.say(format!("There is no {side} {}: {n} kept", index + 1)),
+            0 if circuit.side == Side::Inhibitors => state.screen.say("Nothing restrains this node"),
+            0 => state.screen.say(format!("No {side} of this node is kept")),
+            n if circuit.side == Side::Inhibitors => {
+                state.screen.say(format!("There is no {side} {}: {n} listed", index + 1))
+            }
+            n => state.screen.say(format!("There is no {side} {}: {n} kept", index + 1)),
         }
     }
 }
 
 pub(in crate::tui) fn back(state: &mut State) {
-    if state.circuit.as_mut().is_some_and(|circuit| !circuit.back()) {
-        state.say("This is where the walk began");
+    if state.workspace.circuit.as_mut().is_some_and(|circuit| !circuit.back()) {
+        state.screen.say("This is where the walk began");
     }
-    state.detail_scroll = 0;
+    state.panes.detail.scroll = 0;
 }
 
 pub(in crate::tui) fn forward(state: &mut State) {
-    if state.circuit.as_mut().is_some_and(|circuit| !circuit.forward()) {
-        state.say("This is where the walk ended");
+    if state.workspace.circuit.as_mut().is_some_and(|circuit| !circuit.forward()) {
+        state.screen.say("This is where the walk ended");
     }
-    state.detail_scroll = 0;
+    state.panes.detail.scroll = 0;
 }

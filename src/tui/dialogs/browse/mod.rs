@@ -158,18 +158,18 @@ impl Browse {
 
     /// Returns the number of lines by which the chosen feature's description is longer than its area.
     pub fn overflow(&self, state: &State) -> usize {
-        let (_, _, card) = Self::parts(state.size);
+        let (_, _, card) = Self::parts(state.screen.size);
         let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
         feature::view::browsed(state, &self.set, feature, card).len().saturating_sub(usize::from(card.height))
     }
 
     /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
-        let (look, screen) = (&state.look, dialog_room(state.size));
+        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
         Clear.render(screen, buf);
         let shown = look.glyphs.fit(&look.glyphs.visible(&self.set.transcoder), usize::from(screen.width / 2));
         frame(screen, &format!("features of {shown}"), true, look, buf);
-        let (head, list, card) = Self::parts(state.size);
+        let (head, list, card) = Self::parts(state.screen.size);
         if list.is_empty() {
             return None;
         }
@@ -184,7 +184,7 @@ impl Browse {
 
     /// Draws the request, or the line being written; for a text its tokens.
     fn head(&self, state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+        let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
         let label = match (self.input_mode, &self.ask) {
             (Some(InputMode::Search), _) => "search ".to_owned(),
             (Some(InputMode::Text), _) => "text ".to_owned(),
@@ -196,7 +196,7 @@ impl Browse {
         let (x, _) = buf.set_stringn(area.x, area.y, &label, usize::from(area.width), theme.quiet);
         let rest = Rect { x, width: area.right().saturating_sub(x), ..area };
         if self.input_mode.is_some() {
-            return Some(line::render(&self.input, rest, theme.strong, &state.look, buf));
+            return Some(line::render(&self.input, rest, theme.strong, &state.screen.look, buf));
         }
         let tokens = self.found.as_ref().map_or(&[][..], Browsed::tokens);
         if !tokens.is_empty() {
@@ -207,12 +207,12 @@ impl Browse {
             let spaced = tokens.iter().any(|token| token.token.starts_with(' ') || token.token.ends_with(' '));
             let pieces = tokens.iter().map(|token| token.token.clone()).zip(activations).collect();
             if let Some(strip) = ActivationContext::of_tokens(pieces, if spaced { "" } else { " " }, self.token, most) {
-                strip.draw(rest, 0, "", &state.look, buf);
+                strip.draw(rest, 0, "", &state.screen.look, buf);
             }
             return None;
         }
         let waits = self.waits.then(|| {
-            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+            let spinner = glyphs.spinner[state.screen.ticks % glyphs.spinner.len()];
             format!("  {spinner}")
         });
         let count = match &self.found {

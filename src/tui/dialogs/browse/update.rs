@@ -16,12 +16,12 @@ const BROWSE: JobKey = JobKey::new("browse");
 /// Shows the features of the transcoder that traces.
 pub(in crate::tui) fn open_browse(state: &mut State) {
     let Some(tracer) = &state.jobs.services.tracer else {
-        state.warn("There is no model whose features could be listed: M chooses one");
+        state.screen.warn("There is no model whose features could be listed: M chooses one");
         return;
     };
     let plain = FeatureSet { transcoder: tracer.transcoder_name(), source_set: None };
     // Labels of the graph on the screen count here too.
-    let of_graph = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
+    let of_graph = state.workspace.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let set = of_graph.filter(|set| set.transcoder == plain.transcoder).unwrap_or(plain);
     state.dialogs.open(Browse::new(set));
     from_the_start(state);
@@ -93,7 +93,7 @@ fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
 
 /// Scrolls contexts to their strongest and their middle.
 fn from_the_start(state: &mut State) {
-    let sight = &mut state.features.sight;
+    let sight = &mut state.panes.feature;
     (sight.scroll, sight.shift) = (0, 0);
 }
 
@@ -109,7 +109,7 @@ pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
 pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
     let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let most = browse.overflow(state);
-    let sight = &mut state.features.sight;
+    let sight = &mut state.panes.feature;
     sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
@@ -148,13 +148,13 @@ pub(in crate::tui) fn browse_near(state: &mut State) {
 /// Selects the strongest node of the chosen feature in the graph, where there is one.
 pub(in crate::tui) fn browse_go(state: &mut State) {
     let Some(feature) = browse(state).and_then(|browse| browse.chosen()) else { return };
-    let node = state.circuit.as_ref().and_then(|circuit| {
+    let node = state.workspace.circuit.as_ref().and_then(|circuit| {
         let nodes = circuit.kept().node_ids().filter(|node| circuit.feature(*node) == Some(feature));
         nodes.min_by(|a, b| circuit.kept().by_influence(*a, *b))
     });
     match node {
         Some(node) => go_to(state, node),
-        None => state.say("No kept node of the graph is of this feature"),
+        None => state.screen.say("No kept node of the graph is of this feature"),
     }
 }
 

@@ -121,39 +121,43 @@ impl Compare {
 
     /// Draws the dialog.
     fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
-        let (look, screen) = (&state.look, dialog_room(state.size));
+        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
         match &self.stage {
             Stage::Choose => self.choices(state, screen, buf),
             Stage::Wait(id) => {
-                let busy =
-                    state.tabs.others().find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
+                let busy = state
+                    .workspace
+                    .tabs
+                    .others()
+                    .find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
                 let (says, share) = busy.map_or((String::new(), 0.0), |busy| {
                     let share = busy.progress.done as f64 / (busy.progress.total.max(1)) as f64;
                     (format!("{}: {}", busy.progress.phase, busy.prompt), share)
                 });
-                ask::render("the other graph", &[says], Some(share), screen, look, state.ticks, buf);
+                ask::render("the other graph", &[says], Some(share), screen, look, state.screen.ticks, buf);
             }
             Stage::Lay => {
                 let says = ["laying the graphs over each other".to_owned()];
-                ask::render("two graphs", &says, None, screen, look, state.ticks, buf);
+                ask::render("two graphs", &says, None, screen, look, state.screen.ticks, buf);
             }
             Stage::Failed(why) => {
-                ask::render("two graphs", std::slice::from_ref(why), None, screen, look, state.ticks, buf);
+                ask::render("two graphs", std::slice::from_ref(why), None, screen, look, state.screen.ticks, buf);
             }
             Stage::Shown(laid) => self.split(state, circuit, laid, screen, buf),
         }
     }
 
     fn choices(&self, state: &State, screen: Rect, buf: &mut Buffer) {
-        let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+        let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
         let mut lines: Vec<String> = state
+            .workspace
             .tabs
             .others()
             .map(|(_, place, other)| format!("{place}  {}", glyphs.visible(&other.title())))
             .collect();
         lines.push("a prompt, traced now".to_owned());
         let (width, height) = (screen.width.saturating_sub(4).min(108), (lines.len() as u16 + 2).min(screen.height));
-        let area = crate::tui::ui::open(screen, width, height, "compare with", &state.look, buf);
+        let area = crate::tui::ui::open(screen, width, height, "compare with", &state.screen.look, buf);
         let (room, from) = (usize::from(area.width), (self.row + 1).saturating_sub(usize::from(area.height)));
         for (y, (at, line)) in (area.top()..area.bottom()).zip(lines.iter().enumerate().skip(from)) {
             buf.set_stringn(area.x, y, glyphs.fit(line, room), room, theme.text);
@@ -164,7 +168,7 @@ impl Compare {
     }
 
     fn split(&self, state: &State, circuit: &Circuit, laid: &Laid, screen: Rect, buf: &mut Buffer) {
-        let look = &state.look;
+        let look = &state.screen.look;
         Clear.render(screen, buf);
         frame(screen, "two graphs", true, look, buf);
         let area = layout::inner(screen);
@@ -177,7 +181,7 @@ impl Compare {
             Constraint::Length(edges),
         ];
         let [prompts, tokens, kinds, list, below] = Layout::vertical(parts).areas(area);
-        let other = self.other.and_then(|number| state.tabs.circuit(number)).map(|(_, circuit)| circuit);
+        let other = self.other.and_then(|number| state.workspace.tabs.circuit(number)).map(|(_, circuit)| circuit);
         let said = |circuit: &Circuit| circuit.traced.document.origin.prompt.clone();
         let titles = [said(circuit), other.map_or_else(String::new, said)];
         for (graph, (prompt, y)) in titles.iter().zip(prompts.top()..prompts.bottom()).enumerate() {
@@ -222,7 +226,7 @@ impl Dialog for Compare {
     }
 
     fn render(&self, state: &State, _: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
+        if let Some(circuit) = &state.workspace.circuit {
             self.draw(state, circuit, buf);
         }
         None

@@ -17,8 +17,8 @@ const COMPARE: JobKey = JobKey::new("compare").of_graph();
 
 /// Lists the graphs with which the one on the screen can be compared.
 pub(in crate::tui) fn open_compare(state: &mut State) {
-    if state.circuit.is_none() {
-        state.say("There is no graph to compare");
+    if state.workspace.circuit.is_none() {
+        state.screen.say("There is no graph to compare");
     } else {
         state.dialogs.open(Compare::default());
     }
@@ -29,7 +29,7 @@ fn compare(state: &mut State) -> Option<&mut Compare> {
 }
 
 pub(in crate::tui) fn move_in_compare(state: &mut State, by: isize) {
-    let choices = state.tabs.others().count() + 1;
+    let choices = state.workspace.tabs.others().count() + 1;
     if let Some(compare) = compare(state) {
         compare.move_by(by, choices);
     }
@@ -61,12 +61,12 @@ pub(in crate::tui) fn take_compared(state: &mut State) {
 
 fn choose(state: &mut State, row: usize) {
     // A graph that is still traced could not be taken over until the comparison is left.
-    if state.busy.is_some() {
-        state.warn("This graph is still being traced: compare it once that has ended");
+    if state.workspace.busy.is_some() {
+        state.screen.warn("This graph is still being traced: compare it once that has ended");
         return;
     }
     // The rows are the other graphs, by the turns that lead there, and a prompt.
-    let Some(other) = state.tabs.get_mut(row + 1) else {
+    let Some(other) = state.workspace.tabs.get_mut(row + 1) else {
         ask_prompt(state);
         return;
     };
@@ -83,13 +83,13 @@ fn choose(state: &mut State, row: usize) {
         }
         (TabContent::File(path), None) => path.clone(),
         (TabContent::Nothing, None) => {
-            state.say("There is no graph in that place");
+            state.screen.say("There is no graph in that place");
             return;
         }
     };
     let id = state.jobs.next_request();
     other.busy = Some(Busy::new(id, name_of(&file)));
-    state.files.insert(id, file.clone());
+    state.workspace.files.insert(id, file.clone());
     submit_opening(state, id, Opening::File(file));
     wait(state, id);
 }
@@ -101,11 +101,11 @@ fn wait(state: &mut State, id: RequestId) {
 }
 
 fn ask_prompt(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     if state.jobs.services.tracer.is_none() {
-        state.warn("There is no model to trace a prompt with: this graph was opened from a file");
-    } else if state.tabs.is_busy() {
-        state.warn("A trace of another graph is under way: this one would stop it");
+        state.screen.warn("There is no model to trace a prompt with: this graph was opened from a file");
+    } else if state.workspace.tabs.is_busy() {
+        state.screen.warn("A trace of another graph is under way: this one would stop it");
     } else {
         let answer = circuit.traced.document.origin.prompt.clone();
         let about = "the prompt to compare with; its graph stays open beside this one".to_owned();
@@ -126,7 +126,7 @@ pub(in crate::tui) fn answer_compare(state: &mut State) {
         }
         Ok(_) => {
             let id = state.jobs.next_request();
-            state.tabs.add(Tab { graph: TabContent::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
+            state.workspace.tabs.add(Tab { graph: TabContent::Nothing, busy: Some(Busy::new(id, prompt.clone())) });
             submit_prompt(state, id, prompt);
             state.dialogs.open(Compare::default());
             wait(state, id);
@@ -141,7 +141,7 @@ pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: 
     match (waits, failed) {
         (Some(compare), Some(why)) => compare.stage = Stage::Failed(why),
         (Some(_), None) => {
-            state.notice = None;
+            state.screen.notice = None;
             lay(state, id);
         }
         (None, _) => {}
@@ -150,7 +150,7 @@ pub(in crate::tui) fn compare_arrived(state: &mut State, id: RequestId, failed: 
 
 /// Lays the graph on the screen and the one of this id over each other.
 fn lay(state: &mut State, id: RequestId) {
-    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(id)) else { return };
+    let (Some(a), Some((_, b))) = (&state.workspace.circuit, state.workspace.tabs.circuit(id)) else { return };
     let mut sheets = [a, b].map(|circuit| Sheet::of(circuit, &state.features));
     if let Some(compare) = compare(state) {
         (compare.stage, compare.other) = (Stage::Lay, Some(id));
@@ -172,16 +172,17 @@ fn go(state: &mut State) {
     let (comparison, other, side) = (Arc::clone(&laid.comparison), *other, *side);
     let Some(chosen) = compare(state).and_then(|compare| compare.chosen()) else { return };
     let Some(node) = comparison.node(chosen, side) else {
-        state.say("It is only in the other graph: Tab goes over there");
+        state.screen.say("It is only in the other graph: Tab goes over there");
         return;
     };
     if side == 1 {
-        let Some((turns, _)) = other.and_then(|number| state.tabs.circuit(number)) else { return };
+        let Some((turns, _)) = other.and_then(|number| state.workspace.tabs.circuit(number)) else { return };
         state.dialogs.close_all();
         turn_by(state, turns);
     }
-    let is_same =
-        |graph: &Arc<_>| state.circuit.as_ref().is_some_and(|it| Arc::ptr_eq(&it.traced.document.graph, graph));
+    let is_same = |graph: &Arc<_>| {
+        state.workspace.circuit.as_ref().is_some_and(|it| Arc::ptr_eq(&it.traced.document.graph, graph))
+    };
     if is_same(&comparison.graphs[side]) {
         go_to(state, node);
     }
@@ -191,7 +192,7 @@ fn go(state: &mut State) {
 pub(in crate::tui) fn open_merged(state: &mut State) {
     let Some(Compare { stage: Stage::Shown(_), other: Some(number), .. }) = compare(state) else { return };
     let number = *number;
-    let (Some(a), Some((_, b))) = (&state.circuit, state.tabs.circuit(number)) else { return };
+    let (Some(a), Some((_, b))) = (&state.workspace.circuit, state.workspace.tabs.circuit(number)) else { return };
     let leaves = [a, b].map(|circuit| Leaf::Sheet(Box::new(Sheet::of(circuit, &state.features)))).to_vec();
     let titles = [a, b].map(|circuit| circuit.traced.document.origin.prompt.clone()).join(" / ");
     merge(state, leaves, titles);
@@ -199,7 +200,11 @@ pub(in crate::tui) fn open_merged(state: &mut State) {
 
 /// Opens the merged graph of all open graphs, beside them, leaving out those that were merged themselves.
 pub(in crate::tui) fn open_union(state: &mut State) {
-    let here = state.circuit.as_ref().map(|circuit| (Sheet::of(circuit, &state.features), state.tabs.at()));
+    let here = state
+        .workspace
+        .circuit
+        .as_ref()
+        .map(|circuit| (Sheet::of(circuit, &state.features), state.workspace.tabs.at()));
     let mut leaves: Vec<(usize, Leaf, String)> = Vec::new();
     let mut push = |place: usize, sheet: Sheet| {
         if sheet.document.occurrences.is_none() {
@@ -208,19 +213,19 @@ pub(in crate::tui) fn open_union(state: &mut State) {
         }
     };
     here.into_iter().for_each(|(sheet, place)| push(place, sheet));
-    for (_, place, other) in state.tabs.others() {
+    for (_, place, other) in state.workspace.tabs.others() {
         match &other.graph {
             TabContent::Circuit { circuit, .. } => push(place, Sheet::of(circuit, &state.features)),
             TabContent::File(_) | TabContent::Nothing => {}
         }
     }
-    let files = state.tabs.others().filter_map(|(_, place, other)| match &other.graph {
+    let files = state.workspace.tabs.others().filter_map(|(_, place, other)| match &other.graph {
         TabContent::File(path) => Some((place, Leaf::File(path.clone()), name_of(path))),
         _ => None,
     });
     leaves.extend(files);
     if leaves.len() < 2 {
-        state.say("It takes two open graphs at least: i traces a prompt, | another beside it");
+        state.screen.say("It takes two open graphs at least: i traces a prompt, | another beside it");
         return;
     }
     leaves.sort_by_key(|(place, ..)| *place);
@@ -236,7 +241,7 @@ fn merge(state: &mut State, leaves: Vec<Leaf>, title: String) {
     submit_opening(state, id, Opening::Merged(leaves));
     let mut busy = Busy::new(id, title);
     busy.progress.phase = "merging";
-    state.busy = Some(busy);
+    state.workspace.busy = Some(busy);
 }
 
 /// Closes the comparison; a trace that was started for it is given up.
@@ -244,7 +249,7 @@ pub(in crate::tui) fn close_compare(state: &mut State) {
     if let Some(Compare { stage: Stage::Wait(waited), .. }) = compare(state) {
         let id = *waited;
         state.jobs.stop_request(id);
-        state.tabs.give_up(id);
+        state.workspace.tabs.give_up(id);
     }
     state.jobs.forget(COMPARE);
     state.dialogs.close_all();

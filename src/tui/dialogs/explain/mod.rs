@@ -177,7 +177,7 @@ impl Reasons {
 
     /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, circuit: &Circuit, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let look = &state.look;
+        let look = &state.screen.look;
         let (width, height) = (screen.width.saturating_sub(2).min(150), screen.height.min(40));
         let area = crate::tui::ui::open(screen, width, height, "why it fires, or does not", look, buf);
         let parts = [Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)];
@@ -191,7 +191,7 @@ impl Reasons {
             buf.set_stringn(note.x, note.y, look.glyphs.fit(&look.glyphs.visible(why), room), room, look.theme.alert);
         } else if self.waits {
             let Progress { phase, done, total } = state.jobs.progress(update::EXPLAIN).cloned().unwrap_or_default();
-            let spinner = look.glyphs.spinner[state.ticks % look.glyphs.spinner.len()];
+            let spinner = look.glyphs.spinner[state.screen.ticks % look.glyphs.spinner.len()];
             let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
             buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
         } else {
@@ -282,7 +282,7 @@ impl Dialog for Reasons {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(state, state.circuit.as_ref()?, screen, buf)
+        self.draw(state, state.workspace.circuit.as_ref()?, screen, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {

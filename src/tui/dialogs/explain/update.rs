@@ -23,13 +23,13 @@ pub(in crate::tui) const SEVERAL: &str =
 /// is a feature.
 pub(in crate::tui) fn open_why(state: &mut State) {
     let fits = model_fits(state);
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     if circuit.traced.document.occurrences.is_some() {
-        state.say(SEVERAL);
+        state.screen.say(SEVERAL);
         return;
     }
     if !fits {
-        state.warn("Why a feature fires or does not needs the model, which is not loaded");
+        state.screen.warn("Why a feature fires or does not needs the model, which is not loaded");
         return;
     }
     let node = circuit.node(circuit.selected());
@@ -47,7 +47,7 @@ fn reasons(state: &mut State) -> Option<&mut Reasons> {
 
 /// Asks why the chosen feature fires or does not, after a list where a new one is wanted.
 fn ask(state: &mut State, lists: bool) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
     let knows = known(state).and_then(Known::open).map(Arc::clone);
     let Some(open) = state.dialogs.get_mut::<Reasons>() else { return };
@@ -114,14 +114,14 @@ pub(in crate::tui) fn close_why(state: &mut State) {
 /// Traces the inputs of the chosen feature's pre-activation, as the output of a graph of its own.
 pub(in crate::tui) fn trace_why(state: &mut State) {
     let Some(at) = reasons(state).and_then(|reasons| reasons.chosen()) else { return };
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (tokens, prompt) =
         (circuit.traced.document.graph.tokens().to_vec(), circuit.traced.document.origin.prompt.clone());
     if !set_beside(state) {
         return;
     }
     let id = state.jobs.next_request();
-    state.busy = Some(Busy::new(id, prompt.clone()));
+    state.workspace.busy = Some(Busy::new(id, prompt.clone()));
     submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| {
         tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
     });

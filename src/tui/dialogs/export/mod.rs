@@ -161,7 +161,7 @@ impl Dialog for Export {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {

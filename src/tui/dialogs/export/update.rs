@@ -24,11 +24,11 @@ enum Exported {
 }
 
 pub(in crate::tui) fn open_export(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let origin = &circuit.traced.document.origin;
     // The graph's own name without its ending, in its folder; else what viewers call it. Graph JSON is not exported
     // onto itself.
-    let file = state.files.get(&state.graph_id).map(|file| {
+    let file = state.workspace.files.get(&state.workspace.graph_id).map(|file| {
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         file.with_extension(if is_json { "exported" } else { "" })
     });
@@ -52,11 +52,11 @@ pub(in crate::tui) fn write_export(state: &mut State) {
     let Some(export) = state.dialogs.get::<Export>() else { return };
     let path = export.path();
     if path.as_os_str().is_empty() {
-        state.say("Write where to export it to");
+        state.screen.say("Write where to export it to");
         return;
     }
-    if state.files.values().any(|file| is_same(file, &path)) {
-        state.warn("This is the graph itself: export it to another file");
+    if state.workspace.files.values().any(|file| is_same(file, &path)) {
+        state.screen.warn("This is the graph itself: export it to another file");
         return;
     }
     send(state, Some(path));
@@ -68,7 +68,7 @@ pub(in crate::tui) fn copy_export(state: &mut State) {
 }
 
 fn send(state: &mut State, path: Option<PathBuf>) {
-    let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.circuit) else { return };
+    let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.workspace.circuit) else { return };
     let options = Options {
         format: export.format(),
         part: export.part(),
@@ -105,17 +105,17 @@ fn take_exported(state: &mut State, result: Result<Exported, String>) {
         Ok(Exported::IsThere) => export.is_there = true,
         Ok(Exported::Written(path)) => {
             state.dialogs.close_all();
-            state.say(format!("Exported to {}", path.display()));
+            state.screen.say(format!("Exported to {}", path.display()));
         }
         Ok(Exported::Text(text)) if text.len() > LONGEST => {
-            state.warn("This is too long for the clipboard of most terminals: write it to a file");
+            state.screen.warn("This is too long for the clipboard of most terminals: write it to a file");
         }
         Ok(Exported::Text(text)) => {
             let text = text.trim_end().to_owned();
             state.dialogs.close_all();
-            state.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
-            state.effects.push(Effect::Copy(text));
+            state.screen.say(format!("Copied {}", text::counted(text.lines().count(), "line")));
+            state.screen.effects.push(Effect::Copy(text));
         }
-        Err(why) => state.warn(why),
+        Err(why) => state.screen.warn(why),
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const COUNT: JobKey = JobKey::new("count").of_graph();
 
 pub(in crate::tui) fn open_filter(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (text, hides) =
         circuit.marks.filter.as_ref().map_or((String::new(), true), |filter| (filter.text.clone(), filter.hides));
     state.dialogs.open(FilterPrompt::new(text, hides));
@@ -24,7 +24,9 @@ pub(in crate::tui) fn open_filter(state: &mut State) {
 
 /// Parses the filter as it is typed, where it changed, and counts its matches.
 pub(in crate::tui) fn read_filter(state: &mut State) {
-    let (Some(prompt), Some(circuit)) = (state.dialogs.get_mut::<FilterPrompt>(), &state.circuit) else { return };
+    let (Some(prompt), Some(circuit)) = (state.dialogs.get_mut::<FilterPrompt>(), &state.workspace.circuit) else {
+        return;
+    };
     if let Some(query) = prompt.read(&circuit.marks.filters, &|field| known(circuit, field)) {
         let filter_job = filter_job(circuit, Arc::new(query));
         state.jobs.submit(
@@ -69,24 +71,24 @@ pub(in crate::tui) fn apply_filter(state: &mut State) {
         drop_filter(state);
     } else if let Ok(query) = Query::parse(&text) {
         state.dialogs.close_all();
-        state.filter_history.retain(|other| *other != text);
-        state.filter_history.push(text.clone());
+        state.workspace.filter_history.retain(|other| *other != text);
+        state.workspace.filter_history.push(text.clone());
         set_filter(state, Filter::new(text, query, hides));
     }
 }
 
 fn set_filter(state: &mut State, filter: Filter) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.marks.filter = Some(filter);
     }
 }
 
 fn drop_filter(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit
+    if let Some(circuit) = &mut state.workspace.circuit
         && circuit.marks.filter.take().is_some()
     {
-        circuit.show(&state.look.glyphs);
-        state.say("The filter is gone");
+        circuit.show(&state.screen.look.glyphs);
+        state.screen.say("The filter is gone");
     }
 }
 
@@ -108,7 +110,7 @@ pub(in crate::tui) fn complete_filter(state: &mut State) {
 }
 
 pub(in crate::tui) fn move_in_filter(state: &mut State, by: isize) {
-    let screen = dialog_room(state.size);
+    let screen = dialog_room(state.screen.size);
     if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.move_by(by, screen);
     }
@@ -122,7 +124,7 @@ pub(in crate::tui) fn toggle_grammar(state: &mut State) {
 
 pub(in crate::tui) fn recall_filter(state: &mut State, by: isize) {
     if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
-        prompt.recall(&state.filter_history, by);
+        prompt.recall(&state.workspace.filter_history, by);
     }
 }
 
@@ -130,7 +132,7 @@ pub(in crate::tui) fn ask_filter_name(state: &mut State) {
     let Some(prompt) = state.dialogs.get::<FilterPrompt>() else { return };
     let text = prompt.text().to_owned();
     if Query::parse(&text).is_ok() {
-        let about = state.look.glyphs.visible(&text);
+        let about = state.screen.look.glyphs.visible(&text);
         state.dialogs.open(Question::new(Asks::FilterName(text), about, String::new()));
     }
 }

@@ -232,8 +232,8 @@ impl Dialog for Intervene {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
-            draw(circuit, screen, &state.look, buf);
+        if let Some(circuit) = &state.workspace.circuit {
+            draw(circuit, screen, &state.screen.look, buf);
         }
         None
     }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Asks for the action on the chosen intervention's features, or for its positions.
 pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let row = circuit.panel.row;
     let Some(chosen) = circuit.edits.now().interventions.list.get(row) else { return };
     let question = if positions {
@@ -26,9 +26,9 @@ pub(in crate::tui) fn ask_intervention(state: &mut State, positions: bool) {
 
 /// Asks for the prompt whose features are put in place of those at the selected node's position.
 pub(in crate::tui) fn ask_swap(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let position = circuit.node(circuit.selected()).position();
-    let token = circuit.token_at(position, &state.look.glyphs);
+    let token = circuit.token_at(position, &state.screen.look.glyphs);
     let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
     let answer = circuit.traced.document.origin.prompt.clone();
     state.dialogs.push(Question::new(Asks::Swap(position), about, answer));
@@ -79,7 +79,7 @@ pub(in crate::tui) fn answer_intervention(state: &mut State) {
         Asks::Sampling => match Drawing::read(&text) {
             Ok(drawing) => {
                 state.dialogs.close();
-                let Some(circuit) = &mut state.circuit else { return };
+                let Some(circuit) = &mut state.workspace.circuit else { return };
                 circuit.panel.drawing = drawing;
                 circuit.panel.view = View::Continued;
                 circuit.panel.request = None;
@@ -99,24 +99,24 @@ fn complain(state: &mut State, why: String) {
 
 /// Asks for the supernode whose features are put in place of the chosen intervention's.
 pub(in crate::tui) fn ask_swap_group(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let edited = circuit.edits.now();
     let row = circuit.panel.row;
     let Some(chosen) = edited.interventions.list.get(row) else { return };
     let own = |name: &str| chosen.name == name;
     let others: Vec<&str> = edited.groups.iter().map(|group| group.name.as_str()).filter(|name| !own(name)).collect();
     let Some(first) = others.first() else {
-        state.warn("There is no other supernode; e g makes one of chosen nodes");
+        state.screen.warn("There is no other supernode; e g makes one of chosen nodes");
         return;
     };
-    let about = state.look.glyphs.visible(&format!("one of: {}", others.join(", ")));
+    let about = state.screen.look.glyphs.visible(&format!("one of: {}", others.join(", ")));
     let question = Question::new(Asks::SwapGroup(row), about, (*first).to_owned());
     state.dialogs.push(question);
 }
 
 /// Returns the action that puts in a supernode's features, as active as they are in the graph.
 fn other_group(state: &State, row: usize, name: &str) -> Result<Action, String> {
-    let circuit = state.circuit.as_ref().ok_or("There is no graph")?;
+    let circuit = state.workspace.circuit.as_ref().ok_or("There is no graph")?;
     let edited = circuit.edits.now();
     let group = edited.groups.iter().find(|group| group.name == name);
     let group = group.ok_or_else(|| format!("There is no supernode {name}"))?;
@@ -137,10 +137,10 @@ fn other_group(state: &State, row: usize, name: &str) -> Result<Action, String> 
 
 /// Asks for the layers that the direct mode writes into.
 pub(in crate::tui) fn ask_layers(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let set = &circuit.edits.now().interventions;
     if set.freeze != Freeze::Direct {
-        state.warn("Layers go with the direct mode; the other modes freeze no layers");
+        state.screen.warn("Layers go with the direct mode; the other modes freeze no layers");
         return;
     }
     let n_layers = circuit.traced.document.graph.n_layers();
@@ -152,7 +152,7 @@ pub(in crate::tui) fn ask_layers(state: &mut State) {
 
 /// Parses the typed layers; `None` for all.
 fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String> {
-    let n_layers = state.circuit.as_ref().map_or(0, |circuit| circuit.traced.document.graph.n_layers());
+    let n_layers = state.workspace.circuit.as_ref().map_or(0, |circuit| circuit.traced.document.graph.n_layers());
     let layers = layer_range(text)?;
     if layers.end > n_layers {
         return Err(format!("there are {n_layers} layers, so that B is at most {n_layers}"));
@@ -162,7 +162,7 @@ fn read_layers(state: &State, text: &str) -> Result<Option<Range<usize>>, String
 
 /// Asks for the sampling of continuations.
 pub(in crate::tui) fn ask_sampling(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let about = "temperature, seed, tokens at most; at temperature 0 the likeliest token each time".to_owned();
     state.dialogs.push(Question::new(Asks::Sampling, about, circuit.panel.drawing.text()));
 }

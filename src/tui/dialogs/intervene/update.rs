@@ -26,9 +26,9 @@ const DRAWN: usize = 4;
 /// Opens the panel, with an intervention on the features at hand: the chosen ones, else the selected one with its
 /// supernode.
 pub(in crate::tui) fn open_interventions(state: &mut State) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     if circuit.traced.document.occurrences.is_some() {
-        state.say(SEVERAL);
+        state.screen.say(SEVERAL);
         return;
     }
     let edited = circuit.edits.now();
@@ -42,7 +42,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     } else if let (Some(first), false) = (nodes.first(), sites.is_empty()) {
         let named = || circuit.label(*first).map(|(label, _)| label.to_owned());
         let name = group.map(|at| edited.groups[at].name.clone()).or_else(named);
-        let name = name.unwrap_or_else(|| circuit.name(*first, &state.look.glyphs));
+        let name = name.unwrap_or_else(|| circuit.name(*first, &state.screen.look.glyphs));
         set.list.push(Intervention { name, sites, action: Action::Ablate, muted: false });
         circuit.panel.row = set.list.len() - 1;
         circuit.edits.apply(Edit::SetInterventions(set));
@@ -60,7 +60,7 @@ pub(in crate::tui) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<Feat
 }
 
 pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let last = circuit.edits.now().interventions.list.len().saturating_sub(1);
     circuit.panel.row = circuit.panel.row.saturating_add_signed(by).min(last);
     circuit.panel.dismiss();
@@ -68,7 +68,7 @@ pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
 
 /// Changes the set of interventions.
 pub(in crate::tui) fn change_set(state: &mut State, change: impl FnOnce(&mut Interventions)) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let mut set = circuit.edits.now().interventions.clone();
     change(&mut set);
     circuit.edits.apply(Edit::SetInterventions(set));
@@ -77,7 +77,7 @@ pub(in crate::tui) fn change_set(state: &mut State, change: impl FnOnce(&mut Int
 
 /// Changes the chosen intervention.
 pub(in crate::tui) fn change_chosen(state: &mut State, change: impl FnOnce(&mut Intervention)) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
+    let Some(row) = state.workspace.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if let Some(chosen) = set.list.get_mut(row) {
             change(chosen);
@@ -99,7 +99,7 @@ pub(in crate::tui) fn mute_intervention(state: &mut State) {
 }
 
 pub(in crate::tui) fn remove_intervention(state: &mut State) {
-    let Some(row) = state.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
+    let Some(row) = state.workspace.circuit.as_ref().map(|circuit| circuit.panel.row) else { return };
     change_set(state, |set| {
         if row < set.list.len() {
             set.list.remove(row);
@@ -118,7 +118,7 @@ pub(in crate::tui) fn turn_freeze(state: &mut State) {
 
 /// Shows this view below the list, or the effects again.
 pub(in crate::tui) fn turn_panel(state: &mut State, view: View) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     circuit.panel.view = if circuit.panel.view == view { View::Effects } else { view };
     circuit.panel.request = None;
     circuit.panel.reply = None;
@@ -126,7 +126,7 @@ pub(in crate::tui) fn turn_panel(state: &mut State, view: View) {
 }
 
 pub(in crate::tui) fn close_interventions(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.panel.view = View::Effects;
         circuit.panel.request = None;
         circuit.panel.reply = None;
@@ -138,7 +138,7 @@ pub(in crate::tui) fn close_interventions(state: &mut State) {
 /// Sends a request to the model.
 pub(in crate::tui) fn attempt(state: &mut State, view: View, request: ModelRequest) {
     let fits = model_fits(state);
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     circuit.panel.dismiss();
     circuit.panel.request = Some((view, circuit.panel.row));
     if !fits {
@@ -156,7 +156,9 @@ pub(in crate::tui) fn attempt(state: &mut State, view: View, request: ModelReque
 
 /// Takes the reply to a request; a swap becomes an intervention.
 fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
-    let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.panel.request.is_some()) else { return };
+    let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| circuit.panel.request.is_some()) else {
+        return;
+    };
     if let Ok(ModelReply::Swap(intervention)) = result {
         circuit.panel.request = None;
         circuit.panel.row = circuit.edits.now().interventions.list.len();
@@ -171,7 +173,7 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
 
 /// Requests the effects where the interventions or the graph changed, and the data of the panel's view.
 pub(in crate::tui) fn request_effects(state: &mut State) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let set = &circuit.edits.now().interventions;
     circuit.panel.row = circuit.panel.row.min(set.list.len().saturating_sub(1));
     let n_nodes = circuit.traced.document.graph.n_nodes();
@@ -191,7 +193,7 @@ fn ask_effects(state: &mut State) {
     // A measurement under way is no longer asked for.
     state.jobs.forget(MEASURE);
     let fits = model_fits(state);
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let (set, graph) = (circuit.edits.now().interventions.clone(), &circuit.traced.document.graph);
     if set.is_idle() {
         circuit.panel.forget();
@@ -214,7 +216,7 @@ fn ask_effects(state: &mut State) {
             MEASURE,
             move |services, monitor| services.ask(|tracer| tracer.measure(&experiment, monitor)),
             |state, measured| {
-                if let Some(circuit) = &mut state.circuit {
+                if let Some(circuit) = &mut state.workspace.circuit {
                     circuit.panel.take(measured);
                 }
             },
@@ -226,7 +228,7 @@ fn ask_effects(state: &mut State) {
 
 /// Requests the data of the panel's view, where that was not done yet.
 fn ask_view(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let InterventionPanel { view, row, request, measured, .. } = &circuit.panel;
     let set = &circuit.edits.now().interventions;
     let (view, row) = (*view, *row);

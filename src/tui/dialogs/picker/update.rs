@@ -15,29 +15,33 @@ use crate::tui::workspace::walking::go_to;
 const FIND: JobKey = JobKey::new("find");
 
 pub(in crate::tui) fn open_palette(state: &mut State) {
-    open(state, Quest::Command, Haystack::of_commands(&state.look.glyphs));
+    open(state, Quest::Command, Haystack::of_commands(&state.screen.look.glyphs));
 }
 
 pub(in crate::tui) fn open_go_to(state: &mut State) {
-    open(state, Quest::Anything, Haystack::of_everything(state.circuit.as_ref(), &state.tabs, &state.look.glyphs));
+    open(
+        state,
+        Quest::Anything,
+        Haystack::of_everything(state.workspace.circuit.as_ref(), &state.workspace.tabs, &state.screen.look.glyphs),
+    );
 }
 
 pub(in crate::tui) fn open_search(state: &mut State) {
-    match &state.circuit {
-        Some(circuit) => open(state, Quest::Search, Haystack::of_nodes(circuit, &state.look.glyphs)),
-        None => state.say("There is no graph to search"),
+    match &state.workspace.circuit {
+        Some(circuit) => open(state, Quest::Search, Haystack::of_nodes(circuit, &state.screen.look.glyphs)),
+        None => state.screen.say("There is no graph to search"),
     }
 }
 
 /// Lists the nodes that share the layer and the position of the selected one.
 pub(in crate::tui) fn open_cell(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let nodes = circuit.cell_of(circuit.selected());
     if nodes.len() < 2 {
-        state.say("No other node stands at this layer and position");
+        state.screen.say("No other node stands at this layer and position");
         return;
     }
-    let haystack = Haystack::of_these(circuit, nodes, &state.look.glyphs);
+    let haystack = Haystack::of_these(circuit, nodes, &state.screen.look.glyphs);
     open(state, Quest::Anything, haystack);
 }
 
@@ -89,7 +93,7 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
         Target::Command(command) => run_by_name(state, command, argument),
         Target::Pane(pane) => {
             state.dialogs.close_all();
-            state.focus = pane;
+            state.screen.focus = pane;
         }
         Target::Graph(turns) => {
             state.dialogs.close_all();
@@ -101,13 +105,13 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
                 let group = circuit.edits.now().groups.get(index)?;
                 group.members.iter().copied().find(|node| circuit.kept().has_node(*node))
             };
-            match state.circuit.as_ref().and_then(kept) {
+            match state.workspace.circuit.as_ref().and_then(kept) {
                 Some(node) => go_to(state, node),
-                None => state.say("No node of this supernode is kept at these thresholds"),
+                None => state.screen.say("No node of this supernode is kept at these thresholds"),
             }
         }
         Target::Node(node) => {
-            if let (Some(circuit), Some(search)) = (&mut state.circuit, search) {
+            if let (Some(circuit), Some(search)) = (&mut state.workspace.circuit, search) {
                 circuit.marks.search = search;
             }
             go_to(state, node);
@@ -120,22 +124,22 @@ fn run_by_name(state: &mut State, command: &'static Command, argument: Option<Ke
     let given = argument.filter(|key| command.bound_to(*key));
     let key = if command.is_run() { given } else { Key::parse(command.keys[0]) };
     let Some(key) = key else {
-        let keys = command.own_key_labels(state.look.glyphs.charset).join(" ");
-        state.say(format!("{} takes one of {keys}: write it behind the name", command.name));
+        let keys = command.own_key_labels(state.screen.look.glyphs.charset).join(" ");
+        state.screen.say(format!("{} takes one of {keys}: write it behind the name", command.name));
         return;
     };
     state.dialogs.close_all();
-    state.focus = command.context.pane().unwrap_or(state.focus);
+    state.screen.focus = command.context.pane().unwrap_or(state.screen.focus);
     (command.run)(state, key);
 }
 
 pub(in crate::tui) fn next_found(state: &mut State, by: isize) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let Search { query, nodes, at } = &circuit.marks.search;
     let stands: Vec<usize> = (0..nodes.len()).filter(|at| circuit.kept().has_node(nodes[*at])).collect();
     if stands.is_empty() {
         let why = if nodes.is_empty() { "Nothing was searched for yet" } else { "Nothing that was found is kept" };
-        state.say(why);
+        state.screen.say(why);
         return;
     }
     let here = stands.iter().position(|stands| stands >= at).unwrap_or(0);
@@ -144,5 +148,5 @@ pub(in crate::tui) fn next_found(state: &mut State, by: isize) {
     let node = nodes[next];
     circuit.marks.search.at = next;
     go_to(state, node);
-    state.say(said);
+    state.screen.say(said);
 }

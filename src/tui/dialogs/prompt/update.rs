@@ -11,15 +11,15 @@ const READ_PROMPT: JobKey = JobKey::new("prompt");
 
 pub(in crate::tui) fn open_prompt(state: &mut State) {
     if state.jobs.services.tracer.is_none() {
-        state.warn("There is no model to trace a prompt with: this graph was opened from a file");
+        state.screen.warn("There is no model to trace a prompt with: this graph was opened from a file");
         return;
     }
-    let text = match (&state.busy, &state.circuit) {
+    let text = match (&state.workspace.busy, &state.workspace.circuit) {
         (Some(busy), _) => busy.prompt.clone(),
         (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
         (None, None) => String::new(),
     };
-    let prompt = match &state.message {
+    let prompt = match &state.workspace.message {
         Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
         _ => Prompt::new(text, false),
     };
@@ -30,7 +30,7 @@ pub(in crate::tui) fn toggle_chat(state: &mut State) {
     let has_chat = state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
     match state.dialogs.get_mut::<Prompt>() {
         Some(prompt) if has_chat => prompt.toggle_chat(),
-        _ => state.warn(NO_CHAT),
+        _ => state.screen.warn(NO_CHAT),
     }
 }
 
@@ -65,9 +65,9 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
     }
     if let Some((prompt, message)) = prompt.ready() {
         state.dialogs.close_all();
-        state.focus = Pane::Graph;
+        state.screen.focus = Pane::Graph;
         if let Some(typed) = message {
-            state.message = Some(Message { typed, prompt: prompt.clone() });
+            state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
         }
         start_trace(state, prompt);
     }

@@ -10,9 +10,9 @@ use crate::tui::workspace::edits::{apply, prune_anew};
 use crate::tui::workspace::supernodes::choose_none;
 
 pub(in crate::tui) fn ask_label(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let node = circuit.selected();
-    let mut about = circuit.name(node, &state.look.glyphs);
+    let mut about = circuit.name(node, &state.screen.look.glyphs);
     let what = circuit.labelled(node);
     if matches!(what, Labelled::Feature(..)) {
         about.push_str(": the label holds at every position");
@@ -24,7 +24,7 @@ pub(in crate::tui) fn ask_label(state: &mut State) {
 }
 
 pub(in crate::tui) fn ask_thresholds(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let now = circuit.edits.now().thresholds;
     let mut about = "share of the nodes' influence to keep, and of the edges'".to_owned();
     let mut answer = format!("{} {}", now.node, now.edge);
@@ -37,7 +37,9 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
 
 /// Takes the answer, or says why it is not valid.
 pub(in crate::tui) fn answer(state: &mut State) {
-    let (Some(question), Some(circuit)) = (state.dialogs.get_mut::<Question>(), &state.circuit) else { return };
+    let (Some(question), Some(circuit)) = (state.dialogs.get_mut::<Question>(), &state.workspace.circuit) else {
+        return;
+    };
     if question.asks.is_of_interventions() {
         answer_intervention(state);
         return;
@@ -88,9 +90,9 @@ pub(in crate::tui) fn answer(state: &mut State) {
 
 /// Saves a filter under a name, and goes on editing it.
 fn save_filter(state: &mut State, name: String, filter: String) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let hides = circuit.marks.filter.as_ref().is_none_or(|filter| filter.hides);
     circuit.marks.filters.insert(name.clone(), filter.clone());
     state.dialogs.open(FilterPrompt::new(filter, hides));
-    state.say(format!("The filter is saved as {name}"));
+    state.screen.say(format!("The filter is saved as {name}"));
 }

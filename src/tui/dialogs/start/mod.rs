@@ -117,7 +117,7 @@ impl Start {
 
     /// Draws the list and, over it, the question or the progress.
     fn draw(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let look = &state.look;
+        let look = &state.screen.look;
         let theme = &look.theme;
         let progress = state.jobs.progress(update::ERRAND).cloned().unwrap_or_default();
         let width = screen.width.saturating_sub(4).min(110);
@@ -158,7 +158,7 @@ impl Start {
             buf.set_stringn(area.x, y, line, usize::from(area.width), theme.alert);
         }
         let title = if self.stage == Stage::Loading { "load" } else { "download" };
-        ask::render(title, &self.question(&progress), self.bar(&progress), screen, look, state.ticks, buf);
+        ask::render(title, &self.question(&progress), self.bar(&progress), screen, look, state.screen.ticks, buf);
         None
     }
 

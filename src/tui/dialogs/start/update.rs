@@ -15,8 +15,8 @@ pub(in crate::tui) const ERRAND: JobKey = JobKey::new("errand");
 
 /// Opens the list of models.
 pub fn open_models(state: &mut State) {
-    if state.busy.is_some() || state.tabs.is_busy() {
-        state.warn("A prompt is being traced; stop it before another model is chosen");
+    if state.workspace.busy.is_some() || state.workspace.tabs.is_busy() {
+        state.screen.warn("A prompt is being traced; stop it before another model is chosen");
         return;
     }
     state.dialogs.open(Start::default());
@@ -106,7 +106,7 @@ pub(in crate::tui) fn refuse_model(state: &mut State) {
         submit(state, Errand::List);
     }
     if matches!(was, Stage::Downloading(_)) {
-        state.say("The download was stopped; what has come is kept, and the next one goes on there");
+        state.screen.say("The download was stopped; what has come is kept, and the next one goes on there");
     }
 }
 
@@ -123,7 +123,7 @@ fn take_errand(state: &mut State, result: Result<Brought, String>) {
         }
         Ok(Brought::Loaded(tracer)) => {
             // A graph of another model can neither be traced further nor have its features' tokens looked up.
-            let gone = state.circuit.take_if(|circuit| {
+            let gone = state.workspace.circuit.take_if(|circuit| {
                 let made_from = &circuit.traced.document.origin;
                 made_from.model != tracer.model_name() || made_from.transcoder != tracer.transcoder_name()
             });
@@ -131,14 +131,14 @@ fn take_errand(state: &mut State, result: Result<Brought, String>) {
                 state.jobs.forget_graph();
             }
             state.jobs.services.tracer = Some(tracer);
-            match &mut state.circuit {
+            match &mut state.workspace.circuit {
                 // The graph was opened from a file: now the tokens of its features can be looked up.
                 Some(circuit) => {
                     circuit.promoted.clear();
                     state.dialogs.close_all();
                 }
                 None => {
-                    state.focus = Pane::Graph;
+                    state.screen.focus = Pane::Graph;
                     open_prompt(state);
                 }
             }

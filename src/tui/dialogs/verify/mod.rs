@@ -47,20 +47,20 @@ pub struct Verify;
 
 /// Draws the dialog.
 fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (width, height, body) = layout(state, circuit, screen);
-    let area = crate::tui::ui::open(screen, width, height, "is it true?", &state.look, buf);
+    let area = crate::tui::ui::open(screen, width, height, "is it true?", &state.screen.look, buf);
     if area.is_empty() {
         return;
     }
-    folio::draw(&head(state, circuit), 0, Rect { height: HEAD.min(area.height), ..area }, &state.look, buf);
+    folio::draw(&head(state, circuit), 0, Rect { height: HEAD.min(area.height), ..area }, &state.screen.look, buf);
     let below = below(area);
     match body {
         Body::Lines(lines) => {
             let from = circuit.verification.row.min(lines.len().saturating_sub(usize::from(below.height)));
-            folio::draw(&lines, from, below, &state.look, buf);
+            folio::draw(&lines, from, below, &state.screen.look, buf);
         }
-        Body::Pairs(found) => pairs::render(circuit, found, below, &state.look, buf),
+        Body::Pairs(found) => pairs::render(circuit, found, below, &state.screen.look, buf),
     }
 }
 
@@ -82,8 +82,8 @@ fn below(area: Rect) -> Rect {
 
 /// Returns the last pair that can be chosen, or the last line that can stand on top.
 pub(in crate::tui) fn last_row(state: &State) -> usize {
-    let Some(circuit) = &state.circuit else { return 0 };
-    let (width, height, body) = layout(state, circuit, dialog_room(state.size));
+    let Some(circuit) = &state.workspace.circuit else { return 0 };
+    let (width, height, body) = layout(state, circuit, dialog_room(state.screen.size));
     let below = below(inner(Rect { x: 0, y: 0, width, height }));
     match body {
         Body::Lines(lines) => lines.len().saturating_sub(usize::from(below.height)),
@@ -101,7 +101,7 @@ pub(in crate::tui) fn pairs(circuit: &Circuit) -> Option<&Pairs> {
 
 /// Builds the head: the checks, and the subject of the chosen one.
 fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
-    let (theme, glyphs, truth) = (&state.look.theme, &state.look.glyphs, &circuit.verification);
+    let (theme, glyphs, truth) = (&state.screen.look.theme, &state.screen.look.glyphs, &circuit.verification);
     let mut tabs = Line::new();
     for view in View::ALL {
         let name = view.name();
@@ -113,7 +113,7 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
     }
     let about = match truth.question() {
         Some(Question::Edge { source, target }) => {
-            if state.focus != Pane::Tree {
+            if state.screen.focus != Pane::Tree {
                 let (side, links) = (circuit.side.name(), circuit.links().kept.len());
                 tabs.push((format!("  {side} {} of {links}", circuit.row + 1), theme.quiet));
             }
@@ -146,7 +146,7 @@ fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
 
 /// Builds the result of the check, or the message in its place.
 fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
-    let (look, width) = (&state.look, usize::from(width));
+    let (look, width) = (&state.screen.look, usize::from(width));
     let (answer, waits) = match circuit.verification.shown() {
         Shown::Why(why) => {
             let says = format!("{}; {} checks it again", look.glyphs.visible(why), key_of("verify-again", state));

@@ -27,7 +27,7 @@ const STEP: isize = 5;
 
 /// Opens the checks at the chosen connection.
 pub(in crate::tui) fn open_verification(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.view = View::Edge;
         state.dialogs.open(Verify);
     }
@@ -35,7 +35,7 @@ pub(in crate::tui) fn open_verification(state: &mut State) {
 
 /// Opens the chosen connection's split by attention heads.
 pub(in crate::tui) fn open_heads(state: &mut State) {
-    if state.circuit.is_some() {
+    if state.workspace.circuit.is_some() {
         state.dialogs.open(Heads);
     }
 }
@@ -47,14 +47,15 @@ pub(in crate::tui) fn close_verification(state: &mut State) {
 
 /// Turns to another of the three checks.
 pub(in crate::tui) fn turn_verification(state: &mut State, by: isize) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let at = View::ALL.iter().position(|view| *view == circuit.verification.view).unwrap_or(0);
     circuit.verification.view = View::ALL[(at as isize + by).rem_euclid(View::ALL.len() as isize) as usize];
 }
 
 /// Turns to the next freeze mode; an edge is checked in all of them.
 pub(in crate::tui) fn turn_verification_mode(state: &mut State) {
-    let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.verification.view != View::Edge) else {
+    let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| circuit.verification.view != View::Edge)
+    else {
         return;
     };
     let at = Freeze::ALL.iter().position(|freeze| *freeze == circuit.verification.freeze).unwrap_or(0);
@@ -62,19 +63,19 @@ pub(in crate::tui) fn turn_verification_mode(state: &mut State) {
 }
 
 pub(in crate::tui) fn ablate_more(state: &mut State, steps: isize) {
-    if let Some(circuit) = state.circuit.as_mut().filter(|circuit| circuit.verification.view != View::Edge) {
+    if let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| circuit.verification.view != View::Edge) {
         circuit.verification.ablate_more(steps * STEP);
     }
 }
 
 pub(in crate::tui) fn toggle_plot(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.draws = !circuit.verification.draws;
     }
 }
 
 pub(in crate::tui) fn check_again(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.again();
     }
 }
@@ -82,7 +83,7 @@ pub(in crate::tui) fn check_again(state: &mut State) {
 /// Moves through the pairs, or the lines.
 pub(in crate::tui) fn move_in_verification(state: &mut State, by: isize) {
     let most = if state.dialogs.is::<Heads>() { heads::overflow(state) } else { verify::last_row(state) };
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.row = circuit.verification.row.min(most).saturating_add_signed(by).min(most);
     }
 }
@@ -90,9 +91,9 @@ pub(in crate::tui) fn move_in_verification(state: &mut State, by: isize) {
 /// Turns to another connection of the node, or branch of the tree.
 pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     let is_about_link = state.dialogs.is::<Heads>()
-        || state.circuit.as_ref().is_some_and(|circuit| circuit.verification.view == View::Edge);
-    match &mut state.circuit {
-        Some(circuit) if is_about_link && state.focus == Pane::Tree => circuit.tree.move_by(by),
+        || state.workspace.circuit.as_ref().is_some_and(|circuit| circuit.verification.view == View::Edge);
+    match &mut state.workspace.circuit {
+        Some(circuit) if is_about_link && state.screen.focus == Pane::Tree => circuit.tree.move_by(by),
         Some(_) if is_about_link => move_row(state, by),
         _ => {}
     }
@@ -100,7 +101,7 @@ pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
 
 /// Goes to the source of the edge, or of the pair under the cursor.
 pub(in crate::tui) fn go_to_ablated(state: &mut State) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let source = match circuit.verification.question() {
         Some(Question::Edge { source, .. }) => Some(*source),
         _ => verify::pairs(circuit).and_then(|pairs| pairs.all.get(circuit.verification.row)).map(|pair| pair.source),
@@ -113,7 +114,7 @@ pub(in crate::tui) fn go_to_ablated(state: &mut State) {
 /// Stops the check under way; returns true where there was one.
 pub(in crate::tui) fn stop_check(state: &mut State) -> bool {
     state.jobs.forget(CHECK);
-    state.circuit.as_mut().is_some_and(|circuit| circuit.verification.stop())
+    state.workspace.circuit.as_mut().is_some_and(|circuit| circuit.verification.stop())
 }
 
 /// Requests the answer to the shown question, where it is not known. A question that is no longer shown is stopped.
@@ -124,12 +125,12 @@ pub(in crate::tui) fn request_check(state: &mut State) {
         of_link(state, |source, target| Question::Heads { source, target })
     } else {
         stop_check(state);
-        if let Some(circuit) = &mut state.circuit {
+        if let Some(circuit) = &mut state.workspace.circuit {
             circuit.verification.close();
         }
         return;
     };
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let Some(question) = circuit.verification.turn_to(about) else { return };
     let graph = Arc::clone(&circuit.traced.document.graph);
     circuit.verification.wait(question.clone());
@@ -137,12 +138,12 @@ pub(in crate::tui) fn request_check(state: &mut State) {
         services.ask(|tracer| tracer.check(&graph, &question, &mut |part| teller.tell(part), monitor))
     };
     let told = |state: &mut State, part| {
-        if let Some(circuit) = &mut state.circuit {
+        if let Some(circuit) = &mut state.workspace.circuit {
             circuit.verification.take_part(part);
         }
     };
     let apply = |state: &mut State, answer| {
-        if let Some(circuit) = &mut state.circuit {
+        if let Some(circuit) = &mut state.workspace.circuit {
             circuit.verification.take(answer);
         }
     };
@@ -152,7 +153,7 @@ pub(in crate::tui) fn request_check(state: &mut State) {
 
 /// Returns the question of the shown check, or why it cannot be asked.
 fn wanted(state: &State) -> Result<Question, String> {
-    let Some(circuit) = &state.circuit else { return Err("There is no graph yet".to_owned()) };
+    let Some(circuit) = &state.workspace.circuit else { return Err("There is no graph yet".to_owned()) };
     let freeze = circuit.verification.freeze;
     match circuit.verification.view {
         View::Edge => {
@@ -160,8 +161,8 @@ fn wanted(state: &State) -> Result<Question, String> {
             if let Question::Edge { source, target } = question
                 && circuit.feature(source).is_none()
             {
-                let [source, target] = [source, target].map(|id| circuit.name(id, &state.look.glyphs));
-                let (to, next) = (state.look.glyphs.to_output, key_of("verify-next", state));
+                let [source, target] = [source, target].map(|id| circuit.name(id, &state.screen.look.glyphs));
+                let (to, next) = (state.screen.look.glyphs.to_output, key_of("verify-next", state));
                 return Err(format!(
                     "{source} {to} {target}: {source} is no feature, and only features can be ablated; {next} goes on to \
                      the next edge"
@@ -186,9 +187,9 @@ fn wanted(state: &State) -> Result<Question, String> {
 
 /// Returns a question about the chosen connection.
 fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> Result<Question, String> {
-    let chosen = state.circuit.as_ref().and_then(|circuit| link(circuit, state.focus));
+    let chosen = state.workspace.circuit.as_ref().and_then(|circuit| link(circuit, state.screen.focus));
     let Some(link) = chosen else {
-        let side = state.circuit.as_ref().map_or(Side::Inputs, |circuit| circuit.side).name();
+        let side = state.workspace.circuit.as_ref().map_or(Side::Inputs, |circuit| circuit.side).name();
         return Err(format!("No {side} of this node is kept, so that there is no edge to look at"));
     };
     fits(state)?;
@@ -203,7 +204,7 @@ fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
 
 /// Fails where the model cannot be asked, and says why.
 fn fits(state: &State) -> Result<(), String> {
-    match (&state.jobs.services.tracer, &state.circuit) {
+    match (&state.jobs.services.tracer, &state.workspace.circuit) {
         (_, Some(circuit)) if circuit.traced.document.occurrences.is_some() => Err(SEVERAL.to_owned()),
         (None, _) => Err("This needs the model, which is not loaded".to_owned()),
         (Some(tracer), Some(circuit)) if !model_fits(state) => {

@@ -5,7 +5,7 @@ use crate::tui::state::State;
 use crate::tui::workspace::links::{Listed, Order, Side};
 
 pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         let last = circuit.links().kept.len().saturating_sub(1);
         circuit.row = circuit.row.saturating_add_signed(by).min(last);
     }
@@ -13,16 +13,16 @@ pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
 
 /// Leaves a kind of node out of the lists and the tree, or takes it in again.
 pub(in crate::tui) fn toggle_listed(state: &mut State, kind: Listed) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     circuit.list(|listing| listing.toggle(kind));
     let says = if circuit.listing.shows(kind) { "listed again" } else { "left out of the lists and the tree" };
     let name = kind.name();
-    state.say(format!("{}{} are {says}", name[..1].to_uppercase(), &name[1..]));
+    state.screen.say(format!("{}{} are {says}", name[..1].to_uppercase(), &name[1..]));
 }
 
 /// Lists connections in the other order.
 pub(in crate::tui) fn switch_order(state: &mut State) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     circuit.list(|listing| {
         listing.order = match listing.order {
             Order::Share => Order::Weight,
@@ -32,14 +32,14 @@ pub(in crate::tui) fn switch_order(state: &mut State) {
 }
 
 pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.set_side(side);
     }
 }
 
 /// Turns to the next list of connections, or the one before.
 pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let at = Side::ALL.iter().position(|side| *side == circuit.side).unwrap_or(0);
     set_side(state, Side::ALL[at.saturating_add_signed(by).min(Side::ALL.len() - 1)]);
 }
@@ -47,13 +47,14 @@ pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
 /// Turns to the list of the selected node's inhibitors.
 pub(in crate::tui) fn to_inhibitors(state: &mut State) {
     set_side(state, Side::Inhibitors);
-    state.focus = Pane::Connections;
+    state.screen.focus = Pane::Connections;
 }
 
 pub(in crate::tui) fn switch_side(state: &mut State) {
     // A held tree has a side of its own.
-    let turned = state.focus == Pane::Tree && state.circuit.as_mut().is_some_and(|circuit| circuit.tree.turn());
-    if !turned && let Some(side) = state.circuit.as_ref().map(|circuit| circuit.side.other()) {
+    let turned =
+        state.screen.focus == Pane::Tree && state.workspace.circuit.as_mut().is_some_and(|circuit| circuit.tree.turn());
+    if !turned && let Some(side) = state.workspace.circuit.as_ref().map(|circuit| circuit.side.other()) {
         set_side(state, side);
     }
 }

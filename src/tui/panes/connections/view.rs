@@ -29,13 +29,13 @@ const SHARE: usize = 7;
 const MOVED: usize = 12;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     if inner.is_empty() {
         return;
     }
-    let name = circuit.name(circuit.selected(), &state.look.glyphs);
-    let shown = state.look.glyphs.fit(&name, free(area, &state.look, buf));
-    note(area, End::Right, &[(&shown, state.look.theme.accent)], buf);
+    let name = circuit.name(circuit.selected(), &state.screen.look.glyphs);
+    let shown = state.screen.look.glyphs.fit(&name, free(area, &state.screen.look, buf));
+    note(area, End::Right, &[(&shown, state.screen.look.theme.accent)], buf);
     for (side, area) in sections(circuit, inner) {
         section(state, circuit, side, area, buf);
     }
@@ -103,7 +103,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     if area.height == 0 {
         return;
     }
-    let theme = &state.look.theme;
+    let theme = &state.screen.look.theme;
     let links = circuit.links_of(side);
     let followed = side == circuit.side;
     let mut pen = Pen::new(buf, area, 0);
@@ -153,7 +153,7 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     for (line, (at, link)) in links.kept.iter().enumerate().skip(from).take(lines).enumerate() {
         let cut = line + 1 == lines && at + 1 < links.kept.len();
         if cut {
-            let more = format!("{} {} more", state.look.glyphs.ellipsis, text::thousands(links.kept.len() - at));
+            let more = format!("{} {} more", state.screen.look.glyphs.ellipsis, text::thousands(links.kept.len() - at));
             Pen::new(buf, rows, line as u16).put(&more, theme.faint);
             break;
         }
@@ -167,18 +167,19 @@ fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
     if circuit.standings.marked().is_none() {
         return;
     }
-    let of =
-        |standing: StabilityClass| format!("{} {}", state.look.glyphs.standings[standing as usize], standing.name());
+    let of = |standing: StabilityClass| {
+        format!("{} {}", state.screen.look.glyphs.standings[standing as usize], standing.name())
+    };
     let signs = [StabilityClass::Core, StabilityClass::Contingent, StabilityClass::Noise].map(of).join(" ");
     if text::width(&signs) + 2 + rest <= pen.room() {
-        pen.put(&format!("  {signs}"), state.look.theme.quiet);
+        pen.put(&format!("  {signs}"), state.screen.look.theme.quiet);
     }
 }
 
 /// Draws the share of the whole input from each kind of node, positive and negative, kept or not; of inhibitors only
 /// the negative.
 fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
-    let theme = &state.look.theme;
+    let theme = &state.screen.look.theme;
     let totals = &circuit.totals;
     let all = totals.absolute();
     let kinds = [
@@ -221,7 +222,7 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
 
 /// Writes a feature's activation without and with the interventions; nothing of another node.
 fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
-    let theme = &state.look.theme;
+    let theme = &state.screen.look.theme;
     let effect = match circuit.node(node).kind {
         NodeKind::Feature { layer, position, feature } => {
             circuit.panel.activation(FeatureAt { layer, position, feature })
@@ -233,7 +234,7 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
         return;
     };
     let shown = effect.written.unwrap_or(effect.after);
-    let figures = format!("{:.2}{}{shown:.2}", effect.before, state.look.glyphs.to_output);
+    let figures = format!("{:.2}{}{shown:.2}", effect.before, state.screen.look.glyphs.to_output);
     let change = shown - effect.before;
     let style = if change == 0.0 { theme.faint } else { theme.sign(change) };
     pen.put(&format!("{figures:>MOVED$}"), style);
@@ -242,9 +243,9 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
 /// Writes the mark of an edge's standing, where that is known.
 fn standing(state: &State, standing: Option<StabilityClass>, pen: &mut Pen<'_>) {
     let Some(standing) = standing else { return };
-    let style = stability_style(standing, &state.look);
+    let style = stability_style(standing, &state.screen.look);
     pen.put(" ", style);
-    pen.put(state.look.glyphs.standings[standing as usize], style);
+    pen.put(state.screen.look.glyphs.standings[standing as usize], style);
 }
 
 #[expect(clippy::too_many_arguments, reason = "a row is what it shows and where")]
@@ -258,7 +259,7 @@ fn row(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let followed = side == circuit.side;
     let sign = theme.sign(link.edge.weight);
     let has_activations = circuit.panel.has_activations();
@@ -312,7 +313,7 @@ fn row(
         pen.put(" ", theme.text);
         pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room), sign);
     }
-    if followed && at == circuit.row && state.focus == Pane::Connections {
+    if followed && at == circuit.row && state.screen.focus == Pane::Connections {
         buf.set_style(area, theme.selection);
     }
 }

@@ -27,24 +27,24 @@ const LABEL: usize = 12;
 const TALL: u16 = 13;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     if inner.is_empty() {
         return;
     }
     let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
     let lines = sheet.lines();
     let room = usize::from(inner.height);
-    let scroll = state.detail_scroll.min(lines.len().saturating_sub(room));
+    let scroll = state.panes.detail.scroll.min(lines.len().saturating_sub(room));
     if lines.len() > room {
         let more = format!("{}-{} of {}", scroll + 1, scroll + room, lines.len());
-        note(area, End::Right, &[(&more, state.look.theme.faint)], buf);
+        note(area, End::Right, &[(&more, state.screen.look.theme.faint)], buf);
     }
     for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, at as u16);
         for (text, style) in line {
             // Padding at a line's end may be cut off.
             let text = if text::width(text.trim_end()) > pen.room() {
-                state.look.glyphs.fit(text, pen.room())
+                state.screen.look.glyphs.fit(text, pen.room())
             } else {
                 text.clone()
             };
@@ -55,8 +55,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Returns the number of lines by which the detail is longer than its pane.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let pane = state.panes().and_then(|panes| panes.of(Pane::Detail));
-    let (Some(circuit), Some(inner)) = (&state.circuit, pane.map(crate::tui::screen::layout::inner)) else { return 0 };
+    let pane = state.screen.layout().and_then(|panes| panes.of(Pane::Detail));
+    let (Some(circuit), Some(inner)) = (&state.workspace.circuit, pane.map(crate::tui::screen::layout::inner)) else {
+        return 0;
+    };
     let sheet = Sheet { state, circuit, width: usize::from(inner.width), tall: inner.height >= TALL };
     sheet.lines().len().saturating_sub(usize::from(inner.height))
 }
@@ -70,7 +72,7 @@ struct Sheet<'a> {
 
 impl Sheet<'_> {
     fn lines(&self) -> Vec<Line> {
-        let theme = &self.state.look.theme;
+        let theme = &self.state.screen.look.theme;
         // The name stands there whole, on as many lines as it takes; the place stands behind it, or below.
         let (title, places) = self.title();
         let mut lines: Vec<Line> =
@@ -87,7 +89,7 @@ impl Sheet<'_> {
         if self.tall {
             lines.extend(self.main_path());
         }
-        let attention = attention::lines(self.circuit, &self.state.look, self.width);
+        let attention = attention::lines(self.circuit, &self.state.screen.look, self.width);
         if !attention.is_empty() {
             self.space(&mut lines);
             lines.extend(attention);
@@ -116,7 +118,7 @@ impl Sheet<'_> {
 
     /// Returns the node's name, and its place in longer and shorter words.
     fn title(&self) -> (String, [String; 2]) {
-        let glyphs = &self.state.look.glyphs;
+        let glyphs = &self.state.screen.look.glyphs;
         let dot = glyphs.dot;
         let token = |position: Position| self.circuit.token(position, glyphs);
         let in_layer = |layer: Layer, position: Position| {
@@ -154,7 +156,7 @@ impl Sheet<'_> {
     }
 
     fn facts(&self) -> Vec<Line> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let circuit = self.circuit;
         let id = circuit.selected();
         let node = circuit.node(id);
@@ -277,7 +279,7 @@ impl Sheet<'_> {
 
     /// Returns the lines of the strongest path down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let path = &self.circuit.main_path;
         let steps = path.edges.iter().map(|edge| {
             let sign = (format!("{} ", glyphs.to_input), theme.sign(edge.weight));
@@ -294,13 +296,13 @@ impl Sheet<'_> {
     }
 
     fn writes(&self, lines: &mut Vec<Line>) {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
             return;
         };
         match promoted {
             PromotedTokens::Pending => {
-                let spinner = glyphs.spinner[self.state.ticks % glyphs.spinner.len()];
+                let spinner = glyphs.spinner[self.state.screen.ticks % glyphs.spinner.len()];
                 let label = format!("{:<LABEL$}", "promotes");
                 lines.push(vec![(label, theme.quiet), (format!("{spinner} "), theme.accent)]);
             }
@@ -318,7 +320,7 @@ impl Sheet<'_> {
 
     /// Appends promoted tokens beside suppressed ones, a pair a line.
     fn columns(&self, promoted: &Promoted, lines: &mut Vec<Line>) {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let column = self.width.saturating_sub(2) / 2;
         let head = |title: &str| (format!("{title:<column$}  "), theme.quiet);
         lines.push(vec![head("promotes"), head("suppresses")]);
@@ -342,7 +344,7 @@ impl Sheet<'_> {
     }
 
     fn written<'a>(&'a self, tokens: &'a [(String, f32)]) -> impl Iterator<Item = [(String, Style); 1]> + 'a {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         tokens.iter().map(|(token, effect)| {
             let shown = glyphs.fit(&glyphs.visible(token), self.width.saturating_sub(LABEL + 2).max(1));
             [(format!("{shown}  "), theme.sign(*effect))]
@@ -351,7 +353,7 @@ impl Sheet<'_> {
 
     /// Lays out pieces beside a label, one after the other, on as many lines as they take.
     fn flow<const N: usize>(&self, label: &str, pieces: impl Iterator<Item = [(String, Style); N]>) -> Vec<Line> {
-        let theme = &self.state.look.theme;
+        let theme = &self.state.screen.look.theme;
         let mut lines = vec![vec![(format!("{label:<LABEL$}"), theme.quiet)]];
         let mut used = LABEL;
         for piece in pieces {

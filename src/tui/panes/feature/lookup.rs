@@ -37,7 +37,7 @@ pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
 
 /// Returns the library of the graph on the screen, with the features read from it.
 pub(in crate::tui) fn known(state: &State) -> Option<&Known> {
-    let circuit = state.circuit.as_ref()?;
+    let circuit = state.workspace.circuit.as_ref()?;
     state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin))
 }
 
@@ -47,7 +47,7 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
         read_chosen(state);
         return;
     }
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let set = FeatureSet::of(&circuit.traced.document.origin);
     let Some(known) = state.features.known.get(&set) else {
         open_library(state, set);
@@ -58,8 +58,8 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
         state.jobs.submit(LABELS, move |_, monitor| lookup.run(monitor).map_err(|stop| stop.to_string()), take_labels);
     }
 
-    let here = (state.graph_id, circuit.selected());
-    let sight = &mut state.features.sight;
+    let here = (state.workspace.graph_id, circuit.selected());
+    let sight = &mut state.panes.feature;
     if sight.about != Some(here) {
         sight.about = Some(here);
         (sight.turn, sight.scroll, sight.shift) = (0, 0, 0);
@@ -99,7 +99,7 @@ pub(in crate::tui) fn read_feature(state: &mut State, set: FeatureSet, feature: 
     // Only the newest request is answered: one that was dropped is made anew.
     state.features.known.values_mut().for_each(Known::pass_over);
     if let Some(known) = state.features.known.get_mut(&set) {
-        known.ask(feature, state.ticks);
+        known.ask(feature, state.screen.ticks);
     }
     state.jobs.submit(
         READ_FEATURE,
@@ -110,7 +110,7 @@ pub(in crate::tui) fn read_feature(state: &mut State, set: FeatureSet, feature: 
         move |state, card| {
             let Some(known) = state.features.known.get_mut(&set) else { return };
             known.take(feature, card);
-            if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.circuit)
+            if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.workspace.circuit)
                 && FeatureSet::of(&circuit.traced.document.origin) == set
             {
                 circuit.note_details(feature, card);
@@ -125,7 +125,7 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
         let known = known(state)?;
         Some(members.iter().filter_map(|member| Some((*member, Arc::clone(known.card(*member)?)))).collect())
     });
-    let sight = &mut state.features.sight;
+    let sight = &mut state.panes.feature;
     let (Some(members), Some(cards)) = (members, cards) else {
         sight.union = None;
         return;
@@ -158,7 +158,7 @@ fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option
 
 /// Takes the library's labels of a graph's features.
 fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>) {
-    let (Ok((named, is_all)), Some(circuit)) = (result, &mut state.circuit) else { return };
+    let (Ok((named, is_all)), Some(circuit)) = (result, &mut state.workspace.circuit) else { return };
     let thresholds = circuit.edits.now().thresholds;
     let prunes = thresholds.density < 1.0 && circuit.named.densities != named.densities;
     circuit.take_named(named);
@@ -179,14 +179,14 @@ fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn Feat
     };
     known.access = result.map_or_else(Access::Failed, Access::Open);
     if !notices.is_empty() {
-        state.warn(notices);
+        state.screen.warn(notices);
     }
     browse_opened(state, set);
 }
 
 /// Stops the reading that is under way, where the hub is asked; returns true where it was.
 pub(in crate::tui) fn stop_reading(state: &mut State) -> bool {
-    let set = state.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
+    let set = state.workspace.circuit.as_ref().map(|circuit| FeatureSet::of(&circuit.traced.document.origin));
     let Some(known) = set.and_then(|set| state.features.known.get_mut(&set)) else { return false };
     let asks = state.jobs.progress(READ_FEATURE).is_some_and(|progress| !progress.phase.is_empty());
     let Some(feature) = known.pending().filter(|_| asks) else { return false };

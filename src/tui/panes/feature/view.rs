@@ -42,7 +42,7 @@ const TALL: u16 = 16;
 const ACTIVATION: usize = 8;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    if state.circuit.is_none() || inner.is_empty() {
+    if state.workspace.circuit.is_none() || inner.is_empty() {
         return;
     }
     draw(state, area, inner, &rows(state, inner, ""), "", buf);
@@ -50,12 +50,12 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Draws rows from the one that the user has scrolled to.
 pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row], wanted: &str, buf: &mut Buffer) {
-    let sight = &state.features.sight;
+    let sight = &state.panes.feature;
     let room = usize::from(inner.height);
     let scroll = sight.scroll.min(rows.len().saturating_sub(room));
     if rows.len() > room {
         let more = format!("{}-{} of {}", scroll + 1, scroll + room, rows.len());
-        note(area, End::Right, &[(&more, state.look.theme.faint)], buf);
+        note(area, End::Right, &[(&more, state.screen.look.theme.faint)], buf);
     }
     for (at, row) in rows.iter().skip(scroll).take(room).enumerate() {
         let line = Rect { y: inner.y + at as u16, height: 1, ..inner };
@@ -63,22 +63,22 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
             Row::Text(pieces) => {
                 let mut pen = Pen::new(buf, line, 0);
                 for (text, style) in pieces {
-                    let text = state.look.glyphs.fit(text, pen.room());
+                    let text = state.screen.look.glyphs.fit(text, pen.room());
                     pen.put(&text, *style);
                 }
             }
             Row::ActivationContext(strip) => {
                 let lead = lead(state, strip);
-                Pen::new(buf, line, 0).put(&lead, state.look.theme.quiet);
+                Pen::new(buf, line, 0).put(&lead, state.screen.look.theme.quiet);
                 let wide = (text::width(&lead) as u16).min(line.width);
                 let line = Rect { x: line.x + wide, width: line.width - wide, ..line };
-                strip.draw(line, sight.shift, wanted, &state.look, buf);
+                strip.draw(line, sight.shift, wanted, &state.screen.look, buf);
             }
             Row::Prompt(strip) => {
-                Pen::new(buf, line, 0).put("prompt", state.look.theme.quiet);
+                Pen::new(buf, line, 0).put("prompt", state.screen.look.theme.quiet);
                 let wide = (ACTIVATION as u16).min(line.width);
                 let line = Rect { x: line.x + wide, width: line.width - wide, ..line };
-                strip.draw(line, sight.shift, "", &state.look, buf);
+                strip.draw(line, sight.shift, "", &state.screen.look, buf);
             }
         }
     }
@@ -87,7 +87,7 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
 /// Returns the text before a context.
 fn lead(state: &State, strip: &ActivationContext) -> String {
     let activation = format!("{:>7.3} ", strip.activation());
-    let sight = &state.features.sight;
+    let sight = &state.panes.feature;
     match (strip.feature, &sight.union) {
         (Some((layer, feature)), Some(_)) => format!("{activation}{:<9} ", format!("L{layer} #{feature}")),
         _ => activation,
@@ -101,20 +101,20 @@ pub(in crate::tui) fn overflow(state: &State, inner: Rect, wanted: &str) -> usiz
 
 /// Returns all rows of the shown feature or features. Where a text is `wanted`, only contexts that contain it.
 pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row> {
-    let Some(circuit) = &state.circuit else { return Vec::new() };
-    let theme = &state.look.theme;
+    let Some(circuit) = &state.workspace.circuit else { return Vec::new() };
+    let theme = &state.screen.look.theme;
     let text = |text: &str| vec![Row::Text(vec![(text.to_owned(), theme.quiet)])];
     let members = members(circuit);
-    let Some(&feature) = members.get(state.features.sight.turn).or(members.last()) else {
+    let Some(&feature) = members.get(state.panes.feature.turn).or(members.last()) else {
         return text("This is no feature: only features have contexts");
     };
     let Some(known) = known(state) else { return Vec::new() };
     let width = usize::from(inner.width);
     let sheet = Sheet { state, circuit: Some(circuit), known, feature, members: &members, width };
-    if let Some((_, read, union)) = &state.features.sight.union {
+    if let Some((_, read, union)) = &state.panes.feature.union {
         let mut rows = vec![sheet.title()];
         if *read < members.len() {
-            let spinner = state.look.glyphs.spinner[state.ticks % state.look.glyphs.spinner.len()];
+            let spinner = state.screen.look.glyphs.spinner[state.screen.ticks % state.screen.look.glyphs.spinner.len()];
             let read = format!("{read} of {} members are read", members.len());
             rows.push(Row::Text(vec![(format!("{spinner} "), theme.accent), (read, theme.quiet)]));
         }
@@ -173,16 +173,16 @@ impl Sheet<'_> {
     }
 
     fn fact(&self, label: &str, pieces: Line) -> Row {
-        let mut line = vec![(format!("{label:<LABEL$}"), self.state.look.theme.quiet)];
+        let mut line = vec![(format!("{label:<LABEL$}"), self.state.screen.look.theme.quiet)];
         line.extend(pieces);
         Row::Text(line)
     }
 
     /// Returns the feature's name, and its place among the members of its supernode.
     fn title(&self) -> Row {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let (layer, number) = self.feature;
-        let is_union = self.state.features.sight.union.is_some() && self.circuit.is_some();
+        let is_union = self.state.panes.feature.union.is_some() && self.circuit.is_some();
         let name = if is_union { "all members".to_owned() } else { format!("L{layer} #{number}") };
         let mut line = vec![(name, theme.strong)];
         let group = self.circuit.and_then(|circuit| {
@@ -194,7 +194,7 @@ impl Sheet<'_> {
             let which = if is_union {
                 format!("  {} of {name}", self.members.len())
             } else {
-                format!("  member {} of {} of {name}", self.state.features.sight.turn + 1, self.members.len())
+                format!("  member {} of {} of {name}", self.state.panes.feature.turn + 1, self.members.len())
             };
             line.push((which, theme.quiet));
         }
@@ -203,7 +203,7 @@ impl Sheet<'_> {
 
     /// Returns the feature's label, with its source.
     fn label(&self, found: Option<&Label>) -> Option<Row> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let (layer, number) = self.feature;
         let what = crate::graph::Labelled::Feature(layer, number);
         let own = self.circuit.and_then(|circuit| circuit.edits.now().labels.get(&what));
@@ -225,7 +225,7 @@ impl Sheet<'_> {
     }
 
     fn statistics(&self, card: &FeatureDetails) -> Vec<Row> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let mut rows = Vec::new();
         if let Some(density) = card.density {
             // Densities from one in a hundred thousand tokens on, by orders of magnitude.
@@ -241,7 +241,7 @@ impl Sheet<'_> {
                 _ => format!("  {:.2} to {:.2}", dashboard.min, dashboard.max),
             };
             let room = self.width.saturating_sub(LABEL + text::width(&ends));
-            let bars = sparkline(&dashboard.histogram, room.max(8), &self.state.look);
+            let bars = sparkline(&dashboard.histogram, room.max(8), &self.state.screen.look);
             rows.push(self.fact("activation", vec![(bars, theme.positive), (ends, theme.quiet)]));
         }
         rows
@@ -250,7 +250,7 @@ impl Sheet<'_> {
     /// Returns the tokens that the feature promotes and suppresses most: with their effects where those are computed,
     /// else as its dashboard lists them.
     fn writes(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let [promoted, suppressed] = match (
             self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
             card.and_then(|c| c.dashboard()),
@@ -297,8 +297,8 @@ impl Sheet<'_> {
     }
 
     fn contexts(&self, card: &FeatureDetails, wanted: &str) -> Vec<Row> {
-        let theme = &self.state.look.theme;
-        let unfolded = self.state.features.sight.unfolded;
+        let theme = &self.state.screen.look.theme;
+        let unfolded = self.state.panes.feature.unfolded;
         let mut rows = Vec::new();
         for group in &card.groups {
             let fits = |strip: &ActivationContext| wanted.is_empty() || strip.has(wanted);
@@ -307,7 +307,7 @@ impl Sheet<'_> {
             if all == 0 {
                 continue;
             }
-            let name = self.state.look.glyphs.visible(&group.name);
+            let name = self.state.screen.look.glyphs.visible(&group.name);
             let title = if name.is_empty() { "contexts".to_owned() } else { name };
             let mut heading =
                 vec![(title, theme.strong), (format!("  {}", text::counted(all, "context")), theme.quiet)];
@@ -328,13 +328,13 @@ impl Sheet<'_> {
 
     /// Returns the reason why there are no contexts, and the keys that may help.
     fn why_none(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let wrapped = |says: &str, style: Style| {
             let lines = crate::tui::ui::wrap(&glyphs.visible(says), self.width.max(1));
             lines.into_iter().map(move |line| Row::Text(vec![(line, style)])).collect::<Vec<_>>()
         };
         let waits = |phase: &str| {
-            let spinner = glyphs.spinner[self.state.ticks % glyphs.spinner.len()];
+            let spinner = glyphs.spinner[self.state.screen.ticks % glyphs.spinner.len()];
             vec![Row::Text(vec![(format!("{spinner} "), theme.accent), (phase.to_owned(), theme.quiet)])]
         };
         if let Access::Failed(why) = &self.known.access {
@@ -346,7 +346,7 @@ impl Sheet<'_> {
         let key = |name: &str| key_of(name, self.state);
         match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
             // A quick reading does not flicker.
-            (Some(Reading::Pending { since, .. }), _) if *since == self.state.ticks => Vec::new(),
+            (Some(Reading::Pending { since, .. }), _) if *since == self.state.screen.ticks => Vec::new(),
             (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
                 Some(Progress { phase, .. }) if !phase.is_empty() => waits(&format!("{phase}; Ctrl-c stops")),
                 _ => waits("reading"),
@@ -371,7 +371,7 @@ impl Sheet<'_> {
 
     /// Returns the source of the details, and its warnings.
     fn said(&self, card: &FeatureDetails) -> Vec<Row> {
-        let (theme, glyphs) = (&self.state.look.theme, &self.state.look.glyphs);
+        let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
         let mut rows: Vec<Row> = from.map(|from| self.fact("from", vec![(from, theme.quiet)])).into_iter().collect();
         let notices = card
@@ -396,5 +396,5 @@ fn percent(share: f32) -> String {
 
 /// Returns the room of the pane, where it is shown.
 pub(in crate::tui) fn room(state: &State) -> Option<Rect> {
-    state.panes().and_then(|panes| panes.of(Pane::Feature)).map(crate::tui::screen::layout::inner)
+    state.screen.layout().and_then(|panes| panes.of(Pane::Feature)).map(crate::tui::screen::layout::inner)
 }

@@ -11,8 +11,8 @@ use ratatui::style::Style;
 
 /// Draws the progress in the frame of the graph that is shown meanwhile.
 pub(in crate::tui) fn in_frame(state: &State, busy: &Busy, area: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-    let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
+    let spinner = glyphs.spinner[state.screen.ticks % glyphs.spinner.len()];
     let what = what(state, busy);
     let pace = pace(state, busy);
     let stops = format!("   {} ", hints::key_of("cancel", state));
@@ -41,7 +41,7 @@ fn pace(state: &State, busy: &Busy) -> String {
     let Some(rate) = busy.rate.filter(|_| !busy.stopping) else { return String::new() };
     let left = busy.progress.total.saturating_sub(busy.progress.done) as f64 / rate;
     let rate = if rate < 10.0 { format!("{rate:.1}") } else { text::thousands(rate as usize) };
-    format!(" {rate}/s {} {} left", state.look.glyphs.dot, text::duration(left))
+    format!(" {rate}/s {} {} left", state.screen.look.glyphs.dot, text::duration(left))
 }
 
 fn what(state: &State, busy: &Busy) -> String {
@@ -53,13 +53,13 @@ fn what(state: &State, busy: &Busy) -> String {
         (false, phase) => phase,
     };
     match progress.total {
-        0 => format!("{phase}{}", if busy.stopping { "" } else { state.look.glyphs.ellipsis }),
+        0 => format!("{phase}{}", if busy.stopping { "" } else { state.screen.look.glyphs.ellipsis }),
         total => format!("{phase} {}/{}", text::thousands(progress.done as usize), text::thousands(total as usize)),
     }
 }
 
 fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
-    let glyphs = &state.look.glyphs;
+    let glyphs = &state.screen.look.glyphs;
     let progress = &busy.progress;
     if progress.total == 0 {
         return (String::new(), String::new());
@@ -71,10 +71,10 @@ fn bar(state: &State, busy: &Busy, room: usize) -> (String, String) {
 
 /// Draws the progress in the middle of the pane, where there is no graph yet.
 pub(in crate::tui) fn alone(state: &State, inner: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
-    let lines: Vec<Vec<(String, Style)>> = match &state.busy {
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
+    let lines: Vec<Vec<(String, Style)>> = match &state.workspace.busy {
         Some(busy) => {
-            let spinner = glyphs.spinner[state.ticks % glyphs.spinner.len()];
+            let spinner = glyphs.spinner[state.screen.ticks % glyphs.spinner.len()];
             let (filled, rest) = bar(state, busy, 24);
             vec![
                 vec![(format!("{spinner} "), theme.accent), (what(state, busy), theme.text)],

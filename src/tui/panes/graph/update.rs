@@ -5,14 +5,14 @@ use crate::tui::state::State;
 use crate::tui::workspace::history::Reached;
 
 pub(in crate::tui) fn step(state: &mut State, step: Step) {
-    if let Some(circuit) = &mut state.circuit {
+    if let Some(circuit) = &mut state.workspace.circuit {
         circuit.step(step);
-        state.detail_scroll = 0;
+        state.panes.detail.scroll = 0;
     }
 }
 
 pub(in crate::tui) fn to_answer(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit
+    if let Some(circuit) = &mut state.workspace.circuit
         && let Some(node) = circuit.answer()
     {
         circuit.go(node, Reached::Freely);
@@ -20,7 +20,7 @@ pub(in crate::tui) fn to_answer(state: &mut State) {
 }
 
 pub(in crate::tui) fn to_token(state: &mut State) {
-    if let Some(circuit) = &mut state.circuit
+    if let Some(circuit) = &mut state.workspace.circuit
         && let Some(node) = circuit.token_below()
     {
         circuit.go(node, Reached::Freely);

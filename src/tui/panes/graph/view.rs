@@ -29,18 +29,18 @@ const RANKED: usize = 9;
 const WALKED: usize = 9;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else {
+    let Some(circuit) = &state.workspace.circuit else {
         progress::alone(state, inner, buf);
         return;
     };
-    let fetching = state.fetching.as_ref().map(|(busy, _)| busy);
-    if let Some(busy) = state.busy.as_ref().or(fetching) {
+    let fetching = state.features.fetching.as_ref().map(|(busy, _)| busy);
+    if let Some(busy) = state.workspace.busy.as_ref().or(fetching) {
         progress::in_frame(state, busy, area, buf);
     }
     if inner.is_empty() {
         return;
     }
-    let picture = Picture { state, circuit, look: &state.look, window: Window::new(circuit, inner) };
+    let picture = Picture { state, circuit, look: &state.screen.look, window: Window::new(circuit, inner) };
     picture.draw(buf);
 }
 
@@ -132,7 +132,8 @@ impl Picture<'_> {
 
     /// Iterates over the links that are drawn on a side: the strongest, and the one under the cursor.
     fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
-        let cursor = (side == self.circuit.side && self.state.focus == Pane::Connections).then_some(self.circuit.row);
+        let cursor =
+            (side == self.circuit.side && self.state.screen.focus == Pane::Connections).then_some(self.circuit.row);
         let links = &self.circuit.links_of(side).kept;
         links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor).map(|(_, link)| link)
     }
@@ -187,7 +188,9 @@ impl Picture<'_> {
     }
 
     fn under_cursor(&self) -> Option<&Link> {
-        (self.state.focus == Pane::Connections).then(|| self.circuit.links().kept.get(self.circuit.row)).flatten()
+        (self.state.screen.focus == Pane::Connections)
+            .then(|| self.circuit.links().kept.get(self.circuit.row))
+            .flatten()
     }
 
     /// Returns the curves of all edges, faint ones first and the strongest last, which are on top.

@@ -18,8 +18,8 @@ use ratatui::style::Style;
 const STROKES: (f64, f64) = (0.2, 0.01);
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     if inner.is_empty() {
         return;
     }
@@ -38,7 +38,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     let (replacement, completeness) = (subgraph.scores.replacement, subgraph.scores.completeness);
     let scores = format!("{recomputed}replacement {replacement:.3}, completeness {completeness:.3}");
     let short = format!("{recomp}repl {replacement:.3} compl {completeness:.3}");
-    let fits = free(area, &state.look, buf);
+    let fits = free(area, &state.screen.look, buf);
     let has_scores = !circuit.traced.document.graph.is_cyclic();
     if let Some(scores) = [scores, short].iter().find(|scores| has_scores && text::width(scores) <= fits) {
         let is_stale = subgraph.pinned != Pinned::of(circuit.edits.now());
@@ -79,7 +79,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 /// Returns the box at a cell of a drawing in `inner`.
 pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
     let drawing = room(inner);
-    let boxes = place(circuit, &state.look.glyphs, (drawing.width, drawing.height));
+    let boxes = place(circuit, &state.screen.look.glyphs, (drawing.width, drawing.height));
     let scroll = scroll(&boxes, circuit, drawing);
     let is_at = |boxed: &&Boxed| {
         let x = drawing.x + boxed.x;
@@ -118,7 +118,7 @@ fn curves(
     drawing: Rect,
     line_of: impl Fn(&Boxed) -> i32,
 ) -> Vec<Curve> {
-    let theme = &state.look.theme;
+    let theme = &state.screen.look.theme;
     let mut edges: Vec<_> = circuit.subgraph.graph.edges.iter().filter(|edge| edge.weight.abs() >= STROKES.1).collect();
     // The edges of the box under the cursor over the others, the strong ones over the weak.
     let is_here = |edge: &crate::graph::SuperEdge| edge.source == here.at || edge.target == here.at;
@@ -137,7 +137,7 @@ fn curves(
 
 /// Writes the edges of the box under the cursor in words.
 fn beside(state: &State, circuit: &Circuit, here: usize, drawing: Rect, inner: Rect, buf: &mut Buffer) {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let subgraph = &circuit.subgraph;
     let mut edges: Vec<_> =
         subgraph.graph.edges.iter().filter(|edge| edge.source == here || edge.target == here).collect();

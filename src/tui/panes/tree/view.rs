@@ -22,12 +22,12 @@ use tui_tree_widget::{Tree as Widget, TreeItem, TreeState};
 const INDENT: usize = 2;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let tree = &circuit.tree;
     let side = tree.side().title();
     let held = if tree.is_held() { "held, " } else { "" };
-    let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.look, buf));
+    let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.screen.look, buf));
     note(area, End::Right, &[(&note_text, if tree.is_held() { theme.accent } else { theme.faint })], buf);
     let rows = tree.rows();
     if inner.is_empty() || rows.is_empty() {
@@ -43,7 +43,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     let lines = usize::from(inner.height);
     let shift = shift(tree.branch().map_or(0, Branch::depth) * INDENT, usize::from(inner.width));
     let wide = Rect { x: 0, y: 0, width: inner.width.saturating_add(shift), height: inner.height };
-    let Some(item) = item(circuit, &state.look, usize::from(wide.width), &mut rows.iter().peekable()) else { return };
+    let Some(item) = item(circuit, &state.screen.look, usize::from(wide.width), &mut rows.iter().peekable()) else {
+        return;
+    };
     let items = [item];
     // One item cannot stand there twice.
     let Ok(widget) = Widget::new(&items) else { return };

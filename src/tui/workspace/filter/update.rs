@@ -32,19 +32,19 @@ pub(in crate::tui) fn toggle_filter(state: &mut State) {
 }
 
 pub(in crate::tui) fn change_filter(state: &mut State, change: impl FnOnce(&mut Filter) -> &'static str) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let Some(filter) = &mut circuit.marks.filter else {
-        state.say("There is no filter yet");
+        state.screen.say("There is no filter yet");
         return;
     };
     let said = change(filter);
-    circuit.show(&state.look.glyphs);
-    state.say(said);
+    circuit.show(&state.screen.look.glyphs);
+    state.screen.say(said);
 }
 
 /// Asks for the filter's result, where its inputs changed.
 pub(in crate::tui) fn ask_filter(state: &mut State) {
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     if circuit.marks.filter.as_ref().is_none_or(|filter| filter.is_off) {
         return;
     }
@@ -64,13 +64,13 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
 }
 
 fn take_filtered(state: &mut State, result: Result<Arc<Filtered>, String>) {
-    let (Ok(filtered), Some(circuit)) = (result, &mut state.circuit) else { return };
+    let (Ok(filtered), Some(circuit)) = (result, &mut state.workspace.circuit) else { return };
     let Some(filter) = &mut circuit.marks.filter else { return };
     if filter.take(&filtered) {
         let is_first = !std::mem::replace(&mut filter.told, true);
-        circuit.show(&state.look.glyphs);
+        circuit.show(&state.screen.look.glyphs);
         if is_first {
-            state.say(found(&filtered, state.jobs.services.tracer.is_some()));
+            state.screen.say(found(&filtered, state.jobs.services.tracer.is_some()));
         }
     }
 }

@@ -62,8 +62,8 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
         },
     });
     let screen = [
-        ("focus", state.focus.title()),
-        ("zoomed", if state.windows.zoomed { "yes" } else { "no" }),
+        ("focus", state.screen.focus.title()),
+        ("zoomed", if state.screen.windows.zoomed { "yes" } else { "no" }),
         ("side", circuit.side.title()),
     ];
     Session {
@@ -72,7 +72,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
         chosen: marks.chosen.clone(),
         filters: marks.filters.clone(),
         filter: marks.filter.as_ref().map(|filter| ActiveFilter { query: filter.text.clone(), hides: filter.hides }),
-        filter_history: state.filter_history.clone(),
+        filter_history: state.workspace.filter_history.clone(),
         marks: marks.letters.clone(),
         walk: walk.collect(),
         walk_at: at,
@@ -89,7 +89,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         show_pinned(state);
         return;
     }
-    let Some(circuit) = &mut state.circuit else { return };
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     let since: Vec<Edit> = circuit.edits.made().cloned().collect();
     let walked = circuit.history.entries().0.len() > 1;
     circuit.edits = Edits::starting_from(session.edited);
@@ -118,19 +118,19 @@ pub fn restore(state: &mut State, remembered: Remembered) {
         circuit.set_side(side);
     }
     let thresholds = circuit.edits.now().thresholds;
-    circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.look.glyphs);
+    circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.screen.look.glyphs);
     if !walked {
         if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
-            state.focus = pane;
+            state.screen.focus = pane;
         }
-        state.windows.zoomed = said("zoomed") == Some("yes");
+        state.screen.windows.zoomed = said("zoomed") == Some("yes");
     }
     if thresholds != pruned_at {
         prune_anew(state);
     }
     for filter in session.filter_history {
-        if !state.filter_history.contains(&filter) {
-            state.filter_history.push(filter);
+        if !state.workspace.filter_history.contains(&filter) {
+            state.workspace.filter_history.push(filter);
         }
     }
 }
@@ -138,11 +138,14 @@ pub fn restore(state: &mut State, remembered: Remembered) {
 /// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: whoever grouped its
 /// nodes meant that to be seen.
 fn show_pinned(state: &mut State) {
-    let Some(circuit) = state.circuit.as_ref().filter(|circuit| circuit.history.entries().0.len() == 1) else { return };
+    let Some(circuit) = state.workspace.circuit.as_ref().filter(|circuit| circuit.history.entries().0.len() == 1)
+    else {
+        return;
+    };
     let edited = &circuit.traced.document.edited;
     if !edited.groups.is_empty() {
-        state.focus = Pane::Subgraph;
-        state.windows.zoomed = true;
+        state.screen.focus = Pane::Subgraph;
+        state.screen.windows.zoomed = true;
     }
 }
 

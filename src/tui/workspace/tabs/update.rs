@@ -15,11 +15,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(in crate::tui) fn turn_graph(state: &mut State, forward: bool) {
-    if state.tabs.place().is_none() {
-        state.say("No other graph is open");
+    if state.workspace.tabs.place().is_none() {
+        state.screen.say("No other graph is open");
     } else {
         let here = take_off(state);
-        let next = state.tabs.turn(here, forward);
+        let next = state.workspace.tabs.turn(here, forward);
         put_on(state, next);
     }
 }
@@ -28,14 +28,14 @@ pub(in crate::tui) fn turn_graph(state: &mut State, forward: bool) {
 pub(in crate::tui) fn turn_by(state: &mut State, turns: usize) {
     let mut here = take_off(state);
     for _ in 0..turns {
-        here = state.tabs.turn(here, true);
+        here = state.workspace.tabs.turn(here, true);
     }
     put_on(state, here);
 }
 
 pub(in crate::tui) fn close_graph(state: &mut State) {
-    if state.tabs.place().is_none() {
-        state.say("This is the only graph; q leaves");
+    if state.workspace.tabs.place().is_none() {
+        state.screen.say("This is the only graph; q leaves");
         return;
     }
     let Tab { graph, busy } = take_off(state);
@@ -45,7 +45,7 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
     if let TabContent::Circuit { circuit, .. } = graph {
         let_go(*circuit, &mut state.sessions);
     }
-    if let Some(next) = state.tabs.close() {
+    if let Some(next) = state.workspace.tabs.close() {
         put_on(state, next);
     }
 }
@@ -54,7 +54,7 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
 pub fn open_files(state: &mut State, files: Vec<PathBuf>) {
     let mut files = files.into_iter();
     if let Some(first) = files.next() {
-        state.tabs = Tabs::new(files.map(Tab::file));
+        state.workspace.tabs = Tabs::new(files.map(Tab::file));
         put_on(state, Tab::file(first));
     }
 }
@@ -66,8 +66,9 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
     let is_it = |other: &Path| {
         other == path || whole.as_ref().is_ok_and(|whole| fs::canonicalize(other).is_ok_and(|other| other == *whole))
     };
-    let file_of = |id: &RequestId| state.files.get(id);
-    let is_here = state.circuit.is_some() && file_of(&state.graph_id).is_some_and(|file| is_it(file));
+    let file_of = |id: &RequestId| state.workspace.files.get(id);
+    let is_here =
+        state.workspace.circuit.is_some() && file_of(&state.workspace.graph_id).is_some_and(|file| is_it(file));
     if is_here {
         return;
     }
@@ -76,31 +77,31 @@ pub(in crate::tui) fn open_beside(state: &mut State, path: PathBuf) {
         TabContent::File(file) => is_it(file),
         TabContent::Nothing => false,
     };
-    let there = state.tabs.others().find(|(.., other)| is_there(other)).map(|(turns, ..)| turns);
+    let there = state.workspace.tabs.others().find(|(.., other)| is_there(other)).map(|(turns, ..)| turns);
     if let Some(turns) = there {
         turn_by(state, turns);
         return;
     }
-    if state.circuit.is_some() || state.busy.is_some() {
+    if state.workspace.circuit.is_some() || state.workspace.busy.is_some() {
         let here = take_off(state);
-        state.tabs.insert(here);
+        state.workspace.tabs.insert(here);
     }
     put_on(state, Tab::file(path));
-    state.picked.extend(state.busy.as_ref().map(Busy::graph));
+    state.workspace.picked.extend(state.workspace.busy.as_ref().map(Busy::graph));
 }
 
 /// Puts the graph on the screen aside for a new one that is traced or made next to it; returns false where that would
 /// stop work under way.
 pub(in crate::tui) fn set_beside(state: &mut State) -> bool {
-    if state.busy.is_some() || state.tabs.is_busy() {
-        state.warn("A trace is under way: wait for its end, or stop it");
+    if state.workspace.busy.is_some() || state.workspace.tabs.is_busy() {
+        state.screen.warn("A trace is under way: wait for its end, or stop it");
         return false;
     }
     state.dialogs.close_all();
-    state.focus = Pane::Graph;
-    state.detail_scroll = 0;
+    state.screen.focus = Pane::Graph;
+    state.panes.detail.scroll = 0;
     let here = take_off(state);
-    state.tabs.insert(here);
+    state.workspace.tabs.insert(here);
     true
 }
 
@@ -108,18 +109,18 @@ fn take_off(state: &mut State) -> Tab {
     let prunes = state.jobs.is_waiting(PRUNE);
     let measures = state.jobs.is_waiting(MEASURE);
     state.jobs.forget_graph();
-    let file = state.file.take();
-    let busy = match (&state.circuit, &file) {
+    let file = state.workspace.file.take();
+    let busy = match (&state.workspace.circuit, &file) {
         // The file is opened again when it is turned to.
         (None, Some(_)) => {
-            if let Some(busy) = state.busy.take() {
+            if let Some(busy) = state.workspace.busy.take() {
                 state.jobs.stop_request(busy.id);
             }
             None
         }
-        _ => state.busy.take(),
+        _ => state.workspace.busy.take(),
     };
-    let graph = match state.circuit.take() {
+    let graph = match state.workspace.circuit.take() {
         Some(mut circuit) => {
             // Requests about the graph are made again when it is back.
             circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
@@ -130,7 +131,7 @@ fn take_off(state: &mut State) -> Tab {
             if measures {
                 circuit.panel.asked = None;
             }
-            TabContent::Circuit { circuit: Box::new(circuit), id: state.graph_id, prunes }
+            TabContent::Circuit { circuit: Box::new(circuit), id: state.workspace.graph_id, prunes }
         }
         None => file.map_or(TabContent::Nothing, TabContent::File),
     };
@@ -138,23 +139,23 @@ fn take_off(state: &mut State) -> Tab {
 }
 
 fn put_on(state: &mut State, next: Tab) {
-    state.detail_scroll = 0;
-    state.busy = next.busy;
+    state.panes.detail.scroll = 0;
+    state.workspace.busy = next.busy;
     match next.graph {
         TabContent::Circuit { circuit, id, prunes } => {
-            state.circuit = Some(*circuit);
-            state.graph_id = id;
+            state.workspace.circuit = Some(*circuit);
+            state.workspace.graph_id = id;
             if prunes {
                 prune_anew(state);
             }
-            if state.busy.is_none() {
+            if state.workspace.busy.is_none() {
                 // Its trace may have ended meanwhile.
                 open_session(state);
             }
         }
         TabContent::File(path) => {
-            state.focus = Pane::Graph;
-            state.file = Some(path.clone());
+            state.screen.focus = Pane::Graph;
+            state.workspace.file = Some(path.clone());
             start_open(state, path);
         }
         TabContent::Nothing => {}
