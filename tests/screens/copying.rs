@@ -18,8 +18,8 @@ fn ids_labels_and_rows_are_copied() {
     let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     assert_eq!((&row["node"], &row["label"]), (&"2_472_9".into(), &"Texas | state".into()));
     let inputs = row["inputs"].as_array().unwrap();
-    assert_eq!(inputs.len(), circuit.inputs.kept.len());
-    assert_eq!(inputs[0]["weight"].as_f64().unwrap() as f32, circuit.inputs.kept[0].edge.weight);
+    assert_eq!(inputs.len(), circuit.connections.inputs.kept.len());
+    assert_eq!(inputs[0]["weight"].as_f64().unwrap() as f32, circuit.connections.inputs.kept[0].edge.weight);
 }
 
 #[test]

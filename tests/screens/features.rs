@@ -250,8 +250,11 @@ fn circuit(desk: &Desk) -> &Circuit {
 /// Kept nodes of different features, the most influential first.
 fn features(desk: &Desk) -> Vec<(NodeId, Feature)> {
     let circuit = circuit(desk);
-    let mut nodes: Vec<NodeId> = circuit.pruned.node_ids().filter(|node| circuit.feature(*node).is_some()).collect();
-    nodes.sort_by(|a, b| circuit.pruned.influence[b.index()].total_cmp(&circuit.pruned.influence[a.index()]));
+    let mut nodes: Vec<NodeId> =
+        circuit.pruning.kept.node_ids().filter(|node| circuit.feature(*node).is_some()).collect();
+    nodes.sort_by(|a, b| {
+        circuit.pruning.kept.influence[b.index()].total_cmp(&circuit.pruning.kept.influence[a.index()])
+    });
     let mut seen = BTreeSet::new();
     let of = nodes.into_iter().map(|node| (node, circuit.feature(node).unwrap()));
     of.filter(|(_, feature)| seen.insert(*feature)).collect()
@@ -351,7 +354,7 @@ fn names_made_from_contexts_are_marked_and_an_own_one_goes_first() {
     let shown = desk.place(&format!("{} → Austin", word(feature)));
     assert!(shown.1 > 1);
     // In the connections of what it flows into.
-    let from = circuit(&desk).outputs.kept[0].other;
+    let from = circuit(&desk).connections.outputs.kept[0].other;
     let here = circuit(&desk).selected();
     select(&mut desk, from);
     desk.settle();
@@ -361,7 +364,7 @@ fn names_made_from_contexts_are_marked_and_an_own_one_goes_first() {
     desk.press("Esc");
     desk.press("f").type_text(&format!("label~{}", word(feature))).press("Enter");
     let circuit_now = circuit(&desk);
-    assert!(circuit_now.kept().has_node(here) && circuit_now.kept().n_nodes() < circuit_now.pruned.n_nodes());
+    assert!(circuit_now.kept().has_node(here) && circuit_now.kept().n_nodes() < circuit_now.pruning.kept.n_nodes());
     desk.press("f Ctrl-u Enter");
     select(&mut desk, here);
     desk.press("e l");
@@ -541,8 +544,9 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     let far = Arc::new(Far::default());
     let mut desk = beside(&far, (160, 48));
     let features: Vec<Feature> = features(&desk).into_iter().map(|(_, feature)| feature).collect();
-    let names =
-        |desk: &Desk| features.iter().filter(|feature| circuit(desk).named.labels.contains_key(feature)).count();
+    let names = |desk: &Desk| {
+        features.iter().filter(|feature| circuit(desk).naming.library.labels.contains_key(feature)).count()
+    };
     desk.press("A").expect(&format!("of {n} of the {n} kept features", n = features.len()));
     desk.expect(&format!("far.example is told {} numbers.", features.len())).expect("sent nowhere");
     desk.press("n");
@@ -566,7 +570,8 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     desk.press("A").expect(&format!("of {} of the {} kept", features.len() - 3, features.len()));
     desk.press("y").expect("have a name now");
     assert_eq!(names(&desk), features.len());
-    let first = circuit(&desk).inputs.kept.iter().find_map(|link| circuit(&desk).feature(link.other)).unwrap();
+    let first =
+        circuit(&desk).connections.inputs.kept.iter().find_map(|link| circuit(&desk).feature(link.other)).unwrap();
     desk.expect(&format!("{} L{} @", word(first), first.0));
     desk.press("A").expect("hub cannot be asked");
 }

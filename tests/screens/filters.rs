@@ -50,7 +50,8 @@ fn what_does_not_match_stands_back() {
     desk.press("Enter");
     assert_eq!(features(&desk), all, "nothing is hidden");
     let faint = desk.state.screen.look.theme.faint.fg.unwrap();
-    let other = circuit(&desk).inputs.kept.iter().find(|link| circuit(&desk).marks.dims(link.other)).unwrap().other;
+    let other =
+        circuit(&desk).connections.inputs.kept.iter().find(|link| circuit(&desk).marks.dims(link.other)).unwrap().other;
     let name = circuit(&desk).name(other, &desk.state.screen.look.glyphs);
     assert_eq!(desk.cells(&name)[0].fg, faint, "{name}");
     desk.press("H");
@@ -86,7 +87,8 @@ fn a_filter_about_the_selected_node_follows_it_and_never_hides_it() {
     for key in ["1", "1", "g", "1"] {
         desk.press(key);
         let (here, shown) = (circuit(&desk).selected(), features(&desk));
-        let strong = circuit(&desk).inputs.kept.iter().filter(|link| circuit(&desk).node(link.other).is_feature());
+        let strong =
+            circuit(&desk).connections.inputs.kept.iter().filter(|link| circuit(&desk).node(link.other).is_feature());
         assert!(circuit(&desk).kept().has_node(here));
         assert!(strong.clone().all(|link| link.share > 0.04 && shown.contains(&link.other)));
         assert!(shown.len() <= strong.count() + 1, "nothing else is left");

@@ -33,7 +33,7 @@ fn every_command_of_the_panes_stands_in_the_palette_with_its_key() {
 #[test]
 fn a_name_is_completed_and_takes_its_key_behind_it() {
     let mut desk = Desk::traced((160, 48));
-    let third = circuit(&desk).inputs.kept[2].other;
+    let third = circuit(&desk).connections.inputs.kept[2].other;
     desk.press(":").type_text("jum").press("Tab").press("Enter").expect("jump takes one of 1-9");
     desk.press("3 Enter");
     assert_eq!(circuit(&desk).selected(), third);

@@ -50,10 +50,16 @@ fn the_graph_grows_while_it_is_walked() {
     desk.expect("partial");
     stage(&mut desk, &go_on);
     press(&mut desk, "1 p 1");
-    desk.wait_for("the weighing", |desk| !circuit(desk).subgraph.graph.nodes.is_empty());
+    desk.wait_for("the weighing", |desk| !circuit(desk).panes.subgraph.graph.nodes.is_empty());
     let walk = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
-        circuit.history.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.screen.look.glyphs)).collect()
+        circuit
+            .walk
+            .history
+            .walked()
+            .iter()
+            .map(|stop| circuit.name(stop.node, &desk.state.screen.look.glyphs))
+            .collect()
     };
     let pins = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
@@ -67,10 +73,10 @@ fn the_graph_grows_while_it_is_walked() {
     let weighed = |desk: &Desk| {
         let circuit = circuit(desk);
         let pinned = Pinned::of(circuit.edits.now());
-        circuit.subgraph.scores == Subgraph::new(&circuit.traced.document.graph, &pinned).scores
+        circuit.panes.subgraph.scores == Subgraph::new(&circuit.traced.document.graph, &pinned).scores
     };
     desk.wait_for("what is pinned to be weighed in the larger graph", weighed);
-    assert_eq!(circuit(&desk).influence_kept, influence_kept(circuit(&desk).kept()));
+    assert_eq!(circuit(&desk).pruning.influence_kept, influence_kept(circuit(&desk).kept()));
     press(&mut desk, "u");
     assert!(pins(&desk).is_empty(), "what was done before the graph grew is undone");
     press(&mut desk, "[ [");
@@ -87,7 +93,7 @@ fn the_tree_stays_open_while_the_graph_grows() {
     let (mut desk, go_on) = begun(None);
     stage(&mut desk, &go_on);
     press(&mut desk, "Tab Tab Tab");
-    let branch = |desk: &Desk| circuit(desk).tree.branch().unwrap().clone();
+    let branch = |desk: &Desk| circuit(desk).panes.tree.branch().unwrap().clone();
     // Down the first branches that can be opened, until the cursor is two below the root.
     let mut pressed = 0;
     while branch(&desk).depth() < 2 {

@@ -72,7 +72,7 @@ fn the_selection_wears_the_accent() {
 fn signs_wear_their_colours() {
     let desk = Desk::traced((160, 70));
     let theme = &desk.state.screen.look.theme;
-    let links = &desk.state.workspace.circuit.as_ref().unwrap().inputs.kept;
+    let links = &desk.state.workspace.circuit.as_ref().unwrap().connections.inputs.kept;
     for link in links.iter().take(12) {
         let weight = circuitscope::text::weight(link.edge.weight);
         assert_eq!(desk.cells(&weight)[0].fg, theme.sign(link.edge.weight).fg.unwrap(), "{weight}");

@@ -31,9 +31,9 @@ fn a_click_selects_a_node_in_the_graph() {
     click(&mut desk, "containing    ");
     assert_eq!(desk.selected(), "token containing");
     desk.press("[ [");
-    let feature = circuit(&desk).inputs.kept[0].other;
+    let feature = circuit(&desk).connections.inputs.kept[0].other;
     let inner = desk.state.screen.layout().unwrap().graph_room().unwrap();
-    let place = circuit(&desk).layout.place(feature).unwrap();
+    let place = circuit(&desk).panes.layout.place(feature).unwrap();
     mouse(&mut desk, Gesture::Press, (inner.x + place.x, inner.y + place.y));
     assert_eq!(circuit(&desk).selected(), feature);
 }
@@ -41,10 +41,10 @@ fn a_click_selects_a_node_in_the_graph() {
 #[test]
 fn a_click_chooses_a_row_and_another_follows_it() {
     let mut desk = Desk::traced((160, 48));
-    let third = circuit(&desk).inputs.kept[2];
+    let third = circuit(&desk).connections.inputs.kept[2];
     let row = circuitscope::text::weight(third.edge.weight);
     click(&mut desk, &row);
-    assert_eq!((desk.state.screen.focus, circuit(&desk).row), (Pane::Connections, 2));
+    assert_eq!((desk.state.screen.focus, circuit(&desk).connections.row), (Pane::Connections, 2));
     click(&mut desk, &row);
     assert_eq!(circuit(&desk).selected(), third.other);
 }
@@ -53,10 +53,10 @@ fn a_click_chooses_a_row_and_another_follows_it() {
 fn a_click_chooses_a_branch_and_another_opens_it() {
     let mut desk = Desk::traced((160, 48));
     click(&mut desk, "▸ #");
-    assert_eq!((desk.state.screen.focus, circuit(&desk).tree.at()), (Pane::Tree, 1));
-    let before = circuit(&desk).tree.rows().len();
+    assert_eq!((desk.state.screen.focus, circuit(&desk).panes.tree.at()), (Pane::Tree, 1));
+    let before = circuit(&desk).panes.tree.rows().len();
     click(&mut desk, "▸ #");
-    assert!(circuit(&desk).tree.rows().len() > before);
+    assert!(circuit(&desk).panes.tree.rows().len() > before);
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn the_wheel_moves_through_what_is_under_the_pointer() {
     let mut desk = Desk::traced((160, 48));
     let list = desk.place("inputs  ");
     mouse(&mut desk, Gesture::WheelDown, list);
-    assert_eq!((desk.state.screen.focus, circuit(&desk).row), (Pane::Graph, 3), "the focus stays");
+    assert_eq!((desk.state.screen.focus, circuit(&desk).connections.row), (Pane::Graph, 3), "the focus stays");
     mouse(&mut desk, Gesture::WheelUp, list);
-    assert_eq!(circuit(&desk).row, 0);
+    assert_eq!(circuit(&desk).connections.row, 0);
 }
 
 #[test]

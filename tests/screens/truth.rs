@@ -29,7 +29,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 
 /// The connection under the cursor.
 fn link(desk: &Desk) -> Link {
-    circuit(desk).links().kept[circuit(desk).row]
+    circuit(desk).connections.links().kept[circuit(desk).connections.row]
 }
 
 /// The answer that is shown.
@@ -88,7 +88,7 @@ fn what_cannot_be_ablated_is_said() {
     desk.press("V");
     desk.press_until("Right", |state| {
         let circuit = state.workspace.circuit.as_ref().unwrap();
-        !circuit.node(circuit.links().kept[circuit.row].other).is_feature()
+        !circuit.node(circuit.connections.links().kept[circuit.connections.row].other).is_feature()
     });
     desk.expect("is no feature, and only features can be ablated");
     let mut bare = Desk::bare((160, 48), None);
@@ -189,10 +189,10 @@ fn what_hangs_on_the_thresholds_is_marked() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Tab K").expect("core: ≥80 % of 25 prunings keep it");
     let found = stability(&circuit(&desk).traced.document.graph, &usual_grid(), &Monitor::default()).unwrap();
-    assert_eq!(circuit(&desk).standings.found.as_deref(), Some(&found));
+    assert_eq!(circuit(&desk).pruning.stability.found.as_deref(), Some(&found));
     desk.press("j k").expect("█ core ▒ contingent ░ noise");
-    for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
-        let mark = desk.state.screen.look.glyphs.standings[StabilityClass::of(found.edge(link.edge.id)) as usize];
+    for (row, link) in circuit(&desk).connections.links().kept.iter().enumerate().take(6) {
+        let mark = desk.state.screen.look.glyphs.stability[StabilityClass::of(found.edge(link.edge.id)) as usize];
         let name = circuit(&desk).name(link.other, &desk.state.screen.look.glyphs);
         desk.expect(&format!("{} {mark} {name}", row + 1)).expect(&text::weight(link.edge.weight));
         if row < 5 {
@@ -217,7 +217,7 @@ fn what_hangs_on_the_thresholds_is_marked() {
     assert_eq!(desk.state.jobs.requests(), asked);
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
-    assert!(circuit(&desk).standings.marked().is_some());
+    assert!(circuit(&desk).pruning.stability.marked().is_some());
 }
 
 #[test]

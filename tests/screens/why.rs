@@ -24,7 +24,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     let share = negative.iter().map(|weight| f64::from(-weight)).sum::<f64>() / graph.input_total(node);
     desk.expect(&format!("inhibitors  {kept} of {} kept", negative.len()));
     desk.expect(&format!("{:.1}% of all input", 100.0 * share));
-    let listed = &circuit(&desk).inhibitors.kept;
+    let listed = &circuit(&desk).connections.inhibitors.kept;
     assert_eq!(listed.len(), negative.len());
     assert!(listed.is_sorted_by(|a, b| a.edge.weight <= b.edge.weight));
     let of_node =
@@ -40,7 +40,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     for _ in 0..stands {
         desk.press("j");
     }
-    let there = circuit(&desk).inhibitors.kept[stands].other;
+    let there = circuit(&desk).connections.inhibitors.kept[stands].other;
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), there);
 }
@@ -49,7 +49,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
 fn the_three_lists_are_turned_through() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("Tab");
-    let side = |desk: &Desk| circuit(desk).side;
+    let side = |desk: &Desk| circuit(desk).connections.side;
     assert_eq!(side(&desk), Side::Inputs);
     desk.press("Right");
     assert_eq!(side(&desk), Side::Outputs);

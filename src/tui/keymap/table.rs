@@ -36,7 +36,7 @@ use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo
 use crate::tui::workspace::filter::update::toggle_filter;
 use crate::tui::workspace::links::Listed;
 use crate::tui::workspace::marks::{set_mark, to_mark};
-use crate::tui::workspace::stability::toggle_standings;
+use crate::tui::workspace::stability::toggle_stability;
 use crate::tui::workspace::supernodes::{
     ask_group, ask_group_name, choose, choose_none, dissolve, leave_group, pick_group,
 };
@@ -156,7 +156,7 @@ commands! {
     pub const TESTING;
     "verify", Test, Context::PANES, ["V"], None, |s, _| open_verification(s), "Is it true? Ablate the chosen connection's source";
     "heads", Test, Context::PANES, ["S"], None, |s, _| open_heads(s), "Split the chosen connection by attention heads";
-    "stability", Test, Context::PANES, ["K"], None, |s, _| toggle_standings(s), "Mark what hangs on the thresholds, or not";
+    "stability", Test, Context::PANES, ["K"], None, |s, _| toggle_stability(s), "Mark what hangs on the thresholds, or not";
     "why", Why, Context::PANES, ["W"], None, |s, _| open_why(s), "Why a feature fires, or which nearly do and why not";
     "compare", Compare, Context::PANES, ["|"], None, |s, _| open_compare(s), "Compare this graph with another, side by side";
     "union", Compare, Context::PANES, ["&"], None, |s, _| open_union(s), "Merge all open graphs: how often each node recurs";

@@ -1,6 +1,11 @@
 //! Panes of the screen.
 
+use crate::ids::NodeId;
 use crate::tui::keymap::Context;
+use crate::tui::panes::graph::layout::GraphLayout;
+use crate::tui::panes::subgraph::boxes::Subgraph;
+use crate::tui::panes::tree::branches::Tree;
+use std::sync::Arc;
 
 pub mod connections;
 pub mod detail;
@@ -66,4 +71,23 @@ pub struct PaneStates {
     pub subgraph: subgraph::SubgraphState,
     /// State of the feature pane.
     pub feature: feature::FeatureState,
+}
+
+/// State of the panes that is of one graph.
+pub struct GraphPanes {
+    /// Place of every kept node in the link graph.
+    pub layout: GraphLayout,
+    /// Tree of a node's circuit, unrolled.
+    pub tree: Tree,
+    /// Subgraph of the pinned nodes as it was last weighed.
+    pub subgraph: Arc<Subgraph>,
+    /// Box under the cursor in the drawing of the pinned nodes.
+    pub box_at: usize,
+}
+
+impl GraphPanes {
+    /// Creates the panes of a graph of which this node is selected first.
+    pub fn new(first: NodeId) -> Self {
+        Self { layout: GraphLayout::default(), tree: Tree::new(first), subgraph: Arc::default(), box_at: 0 }
+    }
 }

@@ -160,7 +160,7 @@ fn schedule_jobs(state: &mut State) {
         circuit.grow_tree();
     }
     if let Some(room) = room.map(|room| (room.width, room.height))
-        && (circuit.layout.room != room || circuit.layout.rows.is_empty())
+        && (circuit.panes.layout.room != room || circuit.panes.layout.rows.is_empty())
     {
         circuit.arrange(&state.screen.look.glyphs, room);
     }

@@ -27,7 +27,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
         [(lead, sign_style), (called.short(), style)]
     };
     let width = |piece: &[(String, Style); 2]| -> usize { piece.iter().map(|(text, _)| text::width(text)).sum() };
-    let walked = circuit.history.walked();
+    let walked = circuit.walk.history.walked();
     let last = walked.len() - 1;
     // The newest entries stay when not all fit; the one where the walk is stands there in any case.
     let mut room = usize::from(line.width);
@@ -49,7 +49,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     for (text, style) in pieces.iter().rev().flatten() {
         pen.put(text, *style);
     }
-    for entry in circuit.history.ahead() {
+    for entry in circuit.walk.history.ahead() {
         if pen.room() == 0 {
             break;
         }

@@ -9,7 +9,7 @@ pub const LEAST: (u16, u16) = (40, 10);
 /// The user's arrangement of the panes.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// Layout, the one that had the focus last first. It decides which of those that share a place is shown.
+    /// Panes, the one that had the focus last first. It decides which of those that share a place is shown.
     pub recent: Vec<Pane>,
     /// True where the focused pane has all of the room.
     pub zoomed: bool,
@@ -106,7 +106,7 @@ impl Windows {
 pub struct Slot {
     /// Area of the place.
     pub area: Rect,
-    /// Layout that share the place.
+    /// Panes that share the place.
     pub tabs: &'static [Pane],
     /// Pane that is shown.
     pub shown: Pane,

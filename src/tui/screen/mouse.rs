@@ -76,7 +76,7 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
     match pane {
         Pane::Graph => {
             if let Some(node) = node_at(circuit, inner, cell) {
-                let is_cluster = circuit.layout.place(node).is_some_and(|place| !place.alone);
+                let is_cluster = circuit.panes.layout.place(node).is_some_and(|place| !place.alone);
                 let is_in_it = is_cluster && circuit.cell_of(node).contains(&circuit.selected());
                 if !is_in_it {
                     go_to(state, node);
@@ -88,10 +88,10 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
         }
         Pane::Connections => {
             if let Some((side, row)) = link_at(circuit, inner, cell) {
-                let again = had_focus && (circuit.side, circuit.row) == (side, row);
+                let again = had_focus && (circuit.connections.side, circuit.connections.row) == (side, row);
                 set_side(state, side);
                 if let Some(circuit) = &mut state.workspace.circuit {
-                    circuit.row = row;
+                    circuit.connections.row = row;
                 }
                 if again {
                     follow(state);
@@ -100,15 +100,15 @@ fn press(state: &mut State, pane: Pane, inner: Rect, cell: Position, had_focus: 
         }
         Pane::Tree => {
             if let Some(at) = branch_at(circuit, inner, cell) {
-                let again = had_focus && circuit.tree.at() == at;
+                let again = had_focus && circuit.panes.tree.at() == at;
                 tree::update::tree(state, |tree| if again { tree.toggle() } else { tree.move_to(at) });
             }
         }
         Pane::Subgraph => {
             if let Some(at) = box_at(state, circuit, inner, cell) {
-                let again = had_focus && circuit.box_at == at;
+                let again = had_focus && circuit.panes.box_at == at;
                 if let Some(circuit) = &mut state.workspace.circuit {
-                    circuit.box_at = at;
+                    circuit.panes.box_at = at;
                 }
                 if again {
                     go_to_box(state);

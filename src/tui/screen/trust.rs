@@ -121,11 +121,11 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         let density = format!("{}{}{note}", label("at most ", "", ""), now.thresholds.density);
         facts.push((label("density", "dens", "d"), density, style));
     }
-    let influence = (label("influence", "infl", "i"), percent(circuit.influence_kept), counts);
+    let influence = (label("influence", "infl", "i"), percent(circuit.pruning.influence_kept), counts);
     if is_whole {
         facts.push(influence.clone());
     }
-    if let Some(errors) = circuit.error_share() {
+    if let Some(errors) = circuit.connections.error_share() {
         facts.push((label("errors", "err", "x"), percent(errors), theme.text));
     }
     if !is_whole && !graph.is_cyclic() {
@@ -133,7 +133,7 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
         facts.extend(computed.into_iter().chain([influence]));
     }
     if !now.pins.is_empty() {
-        let subgraph = &circuit.subgraph;
+        let subgraph = &circuit.panes.subgraph;
         let is_known = subgraph.pinned == Pinned::of(now);
         let scores = [subgraph.scores.replacement, subgraph.scores.completeness]
             .map(|value| if is_known { score(value) } else { state.screen.look.glyphs.ellipsis.to_owned() });

@@ -54,9 +54,9 @@ pub const LEGEND: [(&str, &[Mark]); 5] = [
         &[
             mark(|_| "~label".into(), "nobody gave this label: it was made from contexts"),
             mark(|of| of.folds.concat(), "a branch that is closed, and one that is open"),
-            mark(|of| of.standings[0].into(), "core: nearly all prunings keep it"),
-            mark(|of| of.standings[1].into(), "contingent: some prunings keep it"),
-            mark(|of| of.standings[2].into(), "noise: hardly any pruning keeps it"),
+            mark(|of| of.stability[0].into(), "core: nearly all prunings keep it"),
+            mark(|of| of.stability[1].into(), "contingent: some prunings keep it"),
+            mark(|of| of.stability[2].into(), "noise: hardly any pruning keeps it"),
             mark(|of| of.repeated.into(), "this node stands further above already"),
             mark(|of| of.to_input.into(), "from a node to one of its inputs"),
             mark(|of| of.to_output.into(), "from a node to one of its outputs"),

@@ -53,7 +53,7 @@ pub(in crate::tui) fn first_line(at: usize, lines: usize, n: usize) -> usize {
     (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
 }
 
-/// Returns the style of the mark of a standing.
-pub(in crate::tui) fn stability_style(standing: StabilityClass, look: &Look) -> Style {
-    if standing == StabilityClass::Noise { look.theme.faint } else { look.theme.text }
+/// Returns the style of the mark of a stability class.
+pub(in crate::tui) fn stability_style(class: StabilityClass, look: &Look) -> Style {
+    if class == StabilityClass::Noise { look.theme.faint } else { look.theme.text }
 }

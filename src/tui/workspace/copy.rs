@@ -58,7 +58,7 @@ fn as_json(circuit: &Circuit, node: NodeId) -> Value {
     let graph = &circuit.traced.document.graph;
     let links = |side: Side| -> Vec<Value> {
         let row = |link: &Link| json!({ "node": graph.node_name(link.other), "weight": link.edge.weight, "share": link.share });
-        circuit.links_of(side).kept.iter().map(row).collect()
+        circuit.connections.links_of(side).kept.iter().map(row).collect()
     };
     let its = graph.node(node);
     json!({

@@ -2,7 +2,7 @@
 
 use crate::features::{Dashboard, Found};
 use crate::graph::{Document, FeatureAt, NodeKind};
-use crate::ids::{NodeId, Position};
+use crate::ids::Position;
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
 use crate::tui::runtime::jobs::RequestId;

@@ -23,7 +23,7 @@ pub(in crate::tui) fn go_to(state: &mut State, node: NodeId) {
 
 pub(in crate::tui) fn follow(state: &mut State) {
     match (&state.workspace.circuit, state.screen.focus) {
-        (Some(circuit), Pane::Connections) => go_along(state, circuit.row),
+        (Some(circuit), Pane::Connections) => go_along(state, circuit.connections.row),
         (_, Pane::Tree) => go_to_branch(state),
         (_, Pane::Subgraph) => go_to_box(state),
         _ => go_along(state, 0),
@@ -38,7 +38,7 @@ pub(in crate::tui) fn jump(state: &mut State, key: Key) {
 
 fn go_along(state: &mut State, index: usize) {
     let Some(circuit) = &mut state.workspace.circuit else { return };
-    let dropped = circuit.links().kept.get(index).filter(|link| !circuit.kept().has_node(link.other));
+    let dropped = circuit.connections.links().kept.get(index).filter(|link| !circuit.kept().has_node(link.other));
     if let Some(link) = dropped {
         let name = circuit.name(link.other, &state.screen.look.glyphs);
         let more = key_of("nodes-more", state);
@@ -48,11 +48,11 @@ fn go_along(state: &mut State, index: usize) {
     if circuit.follow(index) {
         state.panes.detail.scroll = 0;
     } else {
-        let side = circuit.side.name();
-        match circuit.links().kept.len() {
-            0 if circuit.side == Side::Inhibitors => state.screen.say("Nothing restrains this node"),
+        let side = circuit.connections.side.name();
+        match circuit.connections.links().kept.len() {
+            0 if circuit.connections.side == Side::Inhibitors => state.screen.say("Nothing restrains this node"),
             0 => state.screen.say(format!("No {side} of this node is kept")),
-            n if circuit.side == Side::Inhibitors => {
+            n if circuit.connections.side == Side::Inhibitors => {
                 state.screen.say(format!("There is no {side} {}: {n} listed", index + 1))
             }
             n => state.screen.say(format!("There is no {side} {}: {n} kept", index + 1)),

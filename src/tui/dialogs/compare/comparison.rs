@@ -39,7 +39,7 @@ impl Sheet {
     pub fn of(circuit: &Circuit, features: &Features) -> Self {
         let document = circuit.traced.document.clone();
         let knows = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
-        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruned), knows }
+        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruning.kept), knows }
     }
 
     /// Labels the graph's features by their library.

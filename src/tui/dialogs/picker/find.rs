@@ -226,7 +226,7 @@ struct Nodes {
 impl Nodes {
     fn new(circuit: &Circuit) -> Self {
         Self {
-            names: circuit.names.clone(),
+            names: circuit.naming.names.clone(),
             traced: circuit.traced.clone(),
             edited: circuit.edits.now().clone(),
             written: circuit.written().map(|(feature, written)| (feature, Arc::clone(written))).collect(),

@@ -114,8 +114,8 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
     let about = match truth.question() {
         Some(Question::Edge { source, target }) => {
             if state.screen.focus != Pane::Tree {
-                let (side, links) = (circuit.side.name(), circuit.links().kept.len());
-                tabs.push((format!("  {side} {} of {links}", circuit.row + 1), theme.quiet));
+                let (side, links) = (circuit.connections.side.name(), circuit.connections.links().kept.len());
+                tabs.push((format!("  {side} {} of {links}", circuit.connections.row + 1), theme.quiet));
             }
             let name = |id: NodeId| circuit.name(id, glyphs);
             format!("{} {} {}", name(*source), glyphs.to_output, name(*target))

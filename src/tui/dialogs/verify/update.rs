@@ -93,7 +93,7 @@ pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     let is_about_link = state.dialogs.is::<Heads>()
         || state.workspace.circuit.as_ref().is_some_and(|circuit| circuit.verification.view == View::Edge);
     match &mut state.workspace.circuit {
-        Some(circuit) if is_about_link && state.screen.focus == Pane::Tree => circuit.tree.move_by(by),
+        Some(circuit) if is_about_link && state.screen.focus == Pane::Tree => circuit.panes.tree.move_by(by),
         Some(_) if is_about_link => move_row(state, by),
         _ => {}
     }
@@ -173,7 +173,7 @@ fn wanted(state: &State) -> Result<Question, String> {
         which => {
             fits(state)?;
             let document = &circuit.traced.document;
-            let sources = sources(document, &circuit.edits.now().pins, &circuit.pruned, circuit.verification.top);
+            let sources = sources(document, &circuit.edits.now().pins, &circuit.pruning.kept, circuit.verification.top);
             if sources.is_empty() {
                 return Err("No feature is kept at these thresholds, so that there is none to ablate".to_owned());
             }
@@ -189,7 +189,7 @@ fn wanted(state: &State) -> Result<Question, String> {
 fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> Result<Question, String> {
     let chosen = state.workspace.circuit.as_ref().and_then(|circuit| link(circuit, state.screen.focus));
     let Some(link) = chosen else {
-        let side = state.workspace.circuit.as_ref().map_or(Side::Inputs, |circuit| circuit.side).name();
+        let side = state.workspace.circuit.as_ref().map_or(Side::Inputs, |circuit| circuit.connections.side).name();
         return Err(format!("No {side} of this node is kept, so that there is no edge to look at"));
     };
     fits(state)?;
@@ -198,8 +198,8 @@ fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> 
 
 /// Returns the connection under the cursor of the tree where that has the focus, else of the list.
 fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
-    let of_tree = circuit.tree.branch().and_then(|branch| branch.link).filter(|_| focus == Pane::Tree);
-    of_tree.or_else(|| circuit.links().kept.get(circuit.row).copied())
+    let of_tree = circuit.panes.tree.branch().and_then(|branch| branch.link).filter(|_| focus == Pane::Tree);
+    of_tree.or_else(|| circuit.connections.links().kept.get(circuit.connections.row).copied())
 }
 
 /// Fails where the model cannot be asked, and says why.

@@ -43,13 +43,14 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Returns the sides that are listed, with their areas.
 fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
-    let sides: &[Side] = match (circuit.side, inner.height) {
+    let sides: &[Side] = match (circuit.connections.side, inner.height) {
         (_, FOR_THREE..) => &Side::ALL,
         (Side::Inputs | Side::Outputs, FOR_TWO..) => &[Side::Inputs, Side::Outputs],
         (followed, _) => return vec![(followed, inner)],
     };
-    let need =
-        |side: &Side| circuit.links_of(*side).kept.len().max(1) as u16 + if *side == Side::Outputs { 1 } else { 2 };
+    let need = |side: &Side| {
+        circuit.connections.links_of(*side).kept.len().max(1) as u16 + if *side == Side::Outputs { 1 } else { 2 }
+    };
     let needs: Vec<u16> = sides.iter().map(need).collect();
     let mut y = inner.y;
     let place = |(side, height): (&Side, u16)| {
@@ -79,15 +80,15 @@ fn shared(needs: &[u16], room: u16) -> Vec<u16> {
 
 /// Returns the area of a side's rows, and the index of the first.
 fn rows(circuit: &Circuit, side: Side, area: Rect) -> (Rect, usize) {
-    let links = circuit.links_of(side);
+    let links = circuit.connections.links_of(side);
     let head = 1 + u16::from(has_totals(circuit, side, area));
     let rows = Rect { y: area.y + head, height: area.height.saturating_sub(head), ..area };
-    let cursor = if side == circuit.side { circuit.row } else { 0 };
+    let cursor = if side == circuit.connections.side { circuit.connections.row } else { 0 };
     (rows, first_line(cursor, usize::from(rows.height), links.kept.len()))
 }
 
 fn has_totals(circuit: &Circuit, side: Side, area: Rect) -> bool {
-    side != Side::Outputs && circuit.links_of(side).all > 0 && area.height >= WITH_TOTALS
+    side != Side::Outputs && circuit.connections.links_of(side).all > 0 && area.height >= WITH_TOTALS
 }
 
 /// Returns the connection at a cell of the lists that are drawn in `inner`.
@@ -95,7 +96,7 @@ pub(in crate::tui) fn link_at(circuit: &Circuit, inner: Rect, cell: Position) ->
     sections(circuit, inner).into_iter().find_map(|(side, area)| {
         let (rows, from) = rows(circuit, side, area);
         let at = from + usize::from(cell.y.checked_sub(rows.y)?);
-        (rows.contains(cell) && at < circuit.links_of(side).kept.len()).then_some((side, at))
+        (rows.contains(cell) && at < circuit.connections.links_of(side).kept.len()).then_some((side, at))
     })
 }
 
@@ -104,8 +105,8 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         return;
     }
     let theme = &state.screen.look.theme;
-    let links = circuit.links_of(side);
-    let followed = side == circuit.side;
+    let links = circuit.connections.links_of(side);
+    let followed = side == circuit.connections.side;
     let mut pen = Pen::new(buf, area, 0);
     pen.put(&format!("{} ", side.title()), if followed { theme.strong } else { theme.text });
     let counts = format!(" {} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all));
@@ -113,13 +114,15 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
     if links.left_out > 0 {
         pen.put(&format!(", {} listed", text::thousands(links.kept.len())), theme.accent);
     }
-    if circuit.listing.order == Order::Weight && side != Side::Inhibitors {
+    if circuit.connections.listing.order == Order::Weight && side != Side::Inhibitors {
         pen.put(", by weight", theme.accent);
     }
     let share = match side {
         Side::Inputs => (links.n_kept() > 0).then_some(links.share),
         // The count is of all edges, listed or not.
-        Side::Inhibitors => (!links.is_empty()).then(|| -circuit.totals.negative() / circuit.totals.absolute()),
+        Side::Inhibitors => {
+            (!links.is_empty()).then(|| -circuit.connections.totals.negative() / circuit.connections.totals.absolute())
+        }
         Side::Outputs => None,
     };
     let note = share.map(|share| format!("{} of all input", text::percent(share).trim_start()));
@@ -164,12 +167,10 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
 /// Writes the meaning of the marks of edges that hang on the thresholds, where there is room for it and `rest` cells
 /// more.
 fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
-    if circuit.standings.marked().is_none() {
+    if circuit.pruning.stability.marked().is_none() {
         return;
     }
-    let of = |standing: StabilityClass| {
-        format!("{} {}", state.screen.look.glyphs.standings[standing as usize], standing.name())
-    };
+    let of = |class: StabilityClass| format!("{} {}", state.screen.look.glyphs.stability[class as usize], class.name());
     let signs = [StabilityClass::Core, StabilityClass::Contingent, StabilityClass::Noise].map(of).join(" ");
     if text::width(&signs) + 2 + rest <= pen.room() {
         pen.put(&format!("  {signs}"), state.screen.look.theme.quiet);
@@ -180,12 +181,12 @@ fn legend(state: &State, circuit: &Circuit, rest: usize, pen: &mut Pen<'_>) {
 /// the negative.
 fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Buffer) {
     let theme = &state.screen.look.theme;
-    let totals = &circuit.totals;
+    let totals = &circuit.connections.totals;
     let all = totals.absolute();
     let kinds = [
-        (["features", "feat"], totals.features, circuit.listing.shows(Listed::Features)),
-        (["errors", "err"], totals.errors, circuit.listing.shows(Listed::Errors)),
-        (["tokens", "tok"], totals.tokens, circuit.listing.shows(Listed::Tokens)),
+        (["features", "feat"], totals.features, circuit.connections.listing.shows(Listed::Features)),
+        (["errors", "err"], totals.errors, circuit.connections.listing.shows(Listed::Errors)),
+        (["tokens", "tok"], totals.tokens, circuit.connections.listing.shows(Listed::Tokens)),
         (["others", "oth"], totals.others, true),
     ];
     let pieces = |form: usize, is_short: bool| -> Vec<(String, Style)> {
@@ -240,12 +241,12 @@ fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     pen.put(&format!("{figures:>MOVED$}"), style);
 }
 
-/// Writes the mark of an edge's standing, where that is known.
-fn standing(state: &State, standing: Option<StabilityClass>, pen: &mut Pen<'_>) {
-    let Some(standing) = standing else { return };
-    let style = stability_style(standing, &state.screen.look);
+/// Writes the mark of an edge's stability class, where that is known.
+fn stability_mark(state: &State, class: Option<StabilityClass>, pen: &mut Pen<'_>) {
+    let Some(class) = class else { return };
+    let style = stability_style(class, &state.screen.look);
     pen.put(" ", style);
-    pen.put(state.screen.look.glyphs.standings[standing as usize], style);
+    pen.put(state.screen.look.glyphs.stability[class as usize], style);
 }
 
 #[expect(clippy::too_many_arguments, reason = "a row is what it shows and where")]
@@ -260,7 +261,7 @@ fn row(
     buf: &mut Buffer,
 ) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let followed = side == circuit.side;
+    let followed = side == circuit.connections.side;
     let sign = theme.sign(link.edge.weight);
     let has_activations = circuit.panel.has_activations();
     // The bar repeats the share beside it, and the share the weight: where there is little room they give way to
@@ -274,8 +275,8 @@ fn row(
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
     pen.put(&digit, theme.accent);
-    if circuit.standings.marked().is_some() {
-        standing(state, circuit.standings.of_edge(link.edge.id), &mut pen);
+    if circuit.pruning.stability.marked().is_some() {
+        stability_mark(state, circuit.pruning.stability.of_edge(link.edge.id), &mut pen);
     }
     pen.put(" ", theme.text);
     let stands = circuit.kept().has_node(link.other);
@@ -313,7 +314,7 @@ fn row(
         pen.put(" ", theme.text);
         pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room), sign);
     }
-    if followed && at == circuit.row && state.screen.focus == Pane::Connections {
+    if followed && at == circuit.connections.row && state.screen.focus == Pane::Connections {
         buf.set_style(area, theme.selection);
     }
 }

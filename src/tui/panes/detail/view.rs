@@ -168,7 +168,7 @@ impl Sheet<'_> {
             lines.push(vec![label, (value, theme.text), (note, theme.quiet)]);
         };
         if let Some((label, own)) = circuit.label(id) {
-            let whose = match circuit.file_labels.get(&circuit.labelled(id)) {
+            let whose = match circuit.naming.file_labels.get(&circuit.labelled(id)) {
                 _ if own => "yours",
                 _ if automatic::is_marked(label) => "automatic",
                 Some(theirs) if theirs == label => "the file's",
@@ -219,15 +219,15 @@ impl Sheet<'_> {
         let degree = |links: &crate::tui::workspace::links::Links| {
             format!("{} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all))
         };
-        if circuit.inputs.all > 0 {
-            let share = circuit.error_share().map(|share| text::percent(share).trim_start().to_owned());
+        if circuit.connections.inputs.all > 0 {
+            let share = circuit.connections.error_share().map(|share| text::percent(share).trim_start().to_owned());
             let notes = share.map(|share| [format!("{share} errors"), format!("{share} err")]);
-            fact("inputs", degree(&circuit.inputs), notes.as_ref().map_or(&[], |notes| notes));
+            fact("inputs", degree(&circuit.connections.inputs), notes.as_ref().map_or(&[], |notes| notes));
         }
-        if circuit.outputs.all > 0 {
-            fact("outputs", degree(&circuit.outputs), &[]);
+        if circuit.connections.outputs.all > 0 {
+            fact("outputs", degree(&circuit.connections.outputs), &[]);
         }
-        if let Some(found) = circuit.standings.marked().filter(|_| node.is_feature() || node.is_error()) {
+        if let Some(found) = circuit.pruning.stability.marked().filter(|_| node.is_feature() || node.is_error()) {
             let (share, settings) = (found.node(id), found.n_settings());
             let kept = (share * settings as f32).round();
             let says = format!("kept by {kept} of {settings} prunings");
@@ -280,7 +280,7 @@ impl Sheet<'_> {
     /// Returns the lines of the strongest path down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
-        let path = &self.circuit.main_path;
+        let path = &self.circuit.connections.main_path;
         let steps = path.edges.iter().map(|edge| {
             let sign = (format!("{} ", glyphs.to_input), theme.sign(edge.weight));
             [sign, (format!("{} ", self.circuit.name(edge.source, glyphs)), theme.text)]

@@ -139,19 +139,19 @@ fn unite(state: &mut State, members: Option<Vec<Feature>>) {
 /// Returns the lookup of the graph's labels and densities in the library, where the graph or its kept part changed
 /// since the last one, or that was not complete.
 fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option<LabelLookup> {
-    let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruned);
-    let is_new = circuit.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
-    let at = circuit.looked_up.as_ref().and_then(|(_, at)| at.as_ref());
+    let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruning.kept);
+    let is_new = circuit.naming.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
+    let at = circuit.naming.looked_up.as_ref().and_then(|(_, at)| at.as_ref());
     if knows.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
         return None;
     }
-    circuit.looked_up = Some((Arc::clone(graph), Some(Arc::clone(kept))));
+    circuit.naming.looked_up = Some((Arc::clone(graph), Some(Arc::clone(kept))));
     Some(LabelLookup {
         knows: Arc::clone(knows),
         graph: Arc::clone(graph),
         kept: Arc::clone(kept),
-        file: Arc::clone(&circuit.file_labels),
-        before: circuit.named.clone(),
+        file: Arc::clone(&circuit.naming.file_labels),
+        before: circuit.naming.library.clone(),
         is_new,
     })
 }
@@ -160,7 +160,7 @@ fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option
 fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>) {
     let (Ok((named, is_all)), Some(circuit)) = (result, &mut state.workspace.circuit) else { return };
     let thresholds = circuit.edits.now().thresholds;
-    let prunes = thresholds.density < 1.0 && circuit.named.densities != named.densities;
+    let prunes = thresholds.density < 1.0 && circuit.naming.library.densities != named.densities;
     circuit.take_named(named);
     if !is_all {
         circuit.look_up_labels_anew();

@@ -207,9 +207,9 @@ impl Sheet<'_> {
         let (layer, number) = self.feature;
         let what = crate::graph::Labelled::Feature(layer, number);
         let own = self.circuit.and_then(|circuit| circuit.edits.now().labels.get(&what));
-        let in_file = self.circuit.and_then(|circuit| circuit.file_labels.get(&what));
+        let in_file = self.circuit.and_then(|circuit| circuit.naming.file_labels.get(&what));
         let (own, in_file) = (own.filter(|label| !label.is_empty()), in_file.filter(|label| !label.is_empty()));
-        let named = || self.circuit?.named.labels.get(&self.feature);
+        let named = || self.circuit?.naming.library.labels.get(&self.feature);
         let found = found.or_else(named).cloned();
         let of = |text: &String, origin| Label { text: text.clone(), origin };
         let label = Label::first([

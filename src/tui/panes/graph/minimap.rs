@@ -24,7 +24,7 @@ pub(in crate::tui) struct Seen {
 /// Returns the area of the map in a graph of `inner`: the corner of least cost. `None` where all of the graph is seen,
 /// or there is no room.
 pub(in crate::tui) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize) -> Option<Rect> {
-    let layout = &circuit.layout;
+    let layout = &circuit.panes.layout;
     if (layout.width <= inner.width && layout.height <= inner.height) || inner.width < 48 || inner.height < 9 {
         return None;
     }
@@ -41,7 +41,7 @@ pub(in crate::tui) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) 
 /// Draws the map within its frame.
 pub(in crate::tui) fn render(circuit: &Circuit, seen: &Seen, area: Rect, look: &Look, buf: &mut Buffer) {
     let theme = &look.theme;
-    let layout = &circuit.layout;
+    let layout = &circuit.panes.layout;
     let map = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
     let braille = look.glyphs.charset == Charset::Braille;
     let (fine_x, fine_y) = if braille { (2, 4) } else { (1, 1) };

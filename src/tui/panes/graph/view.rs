@@ -55,7 +55,7 @@ struct Mark {
 /// Returns the node whose mark, name or count is at a cell of a graph that is drawn in `inner`.
 pub(in crate::tui) fn node_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<NodeId> {
     let window = Window::new(circuit, inner);
-    let layout = &circuit.layout;
+    let layout = &circuit.panes.layout;
     let (x, y) = (i32::from(cell.x), i32::from(cell.y));
     if !window.marks.contains(cell) {
         return None;
@@ -121,7 +121,7 @@ impl Picture<'_> {
     }
 
     fn layout(&self) -> &GraphLayout {
-        &self.circuit.layout
+        &self.circuit.panes.layout
     }
 
     /// Returns the area of lines, which cross neither the outputs' names nor the tokens.
@@ -132,28 +132,28 @@ impl Picture<'_> {
 
     /// Iterates over the links that are drawn on a side: the strongest, and the one under the cursor.
     fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
-        let cursor =
-            (side == self.circuit.side && self.state.screen.focus == Pane::Connections).then_some(self.circuit.row);
-        let links = &self.circuit.links_of(side).kept;
+        let cursor = (side == self.circuit.connections.side && self.state.screen.focus == Pane::Connections)
+            .then_some(self.circuit.connections.row);
+        let links = &self.circuit.connections.links_of(side).kept;
         links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor).map(|(_, link)| link)
     }
 
     fn marks(&self) -> HashMap<NodeId, Mark> {
         let theme = &self.look.theme;
         let mut marks = HashMap::new();
-        let walked = self.circuit.history.walked().iter().map(|entry| entry.node);
+        let walked = self.circuit.walk.history.walked().iter().map(|entry| entry.node);
         for node in walked.chain(self.circuit.edits.now().pins.iter().copied()) {
             marks.insert(node, Mark { style: theme.text, near: true, digit: None });
         }
-        for edge in &self.circuit.main_path.edges {
+        for edge in &self.circuit.connections.main_path.edges {
             marks.insert(edge.source, Mark { style: theme.text, near: true, digit: None });
         }
         for side in self.sides() {
-            for link in &self.circuit.links_of(side).kept {
+            for link in &self.circuit.connections.links_of(side).kept {
                 marks.insert(link.other, Mark { style: theme.quiet, near: true, digit: None });
             }
-            for (at, link) in self.circuit.links_of(side).kept.iter().enumerate().take(RANKED) {
-                let digit = (side == self.circuit.side).then_some(at + 1);
+            for (at, link) in self.circuit.connections.links_of(side).kept.iter().enumerate().take(RANKED) {
+                let digit = (side == self.circuit.connections.side).then_some(at + 1);
                 marks.insert(link.other, Mark { style: theme.sign(link.edge.weight), near: true, digit });
             }
         }
@@ -182,14 +182,14 @@ impl Picture<'_> {
 
     /// Iterates over the sides whose links are drawn, the followed one last and so on top.
     fn sides(&self) -> impl Iterator<Item = Side> + use<> {
-        let followed = self.circuit.side;
+        let followed = self.circuit.connections.side;
         let drawn = [Side::Outputs, Side::Inputs].into_iter().filter(move |side| *side != followed);
         drawn.chain([followed])
     }
 
     fn under_cursor(&self) -> Option<&Link> {
         (self.state.screen.focus == Pane::Connections)
-            .then(|| self.circuit.links().kept.get(self.circuit.row))
+            .then(|| self.circuit.connections.links().kept.get(self.circuit.connections.row))
             .flatten()
     }
 
@@ -204,7 +204,7 @@ impl Picture<'_> {
                 curves.push(Curve { from, to, negative: edge.weight < 0.0, stroke, style });
             }
         };
-        let main_path = self.circuit.main_path.edges.iter().copied();
+        let main_path = self.circuit.connections.main_path.edges.iter().copied();
         for edge in self.pinned_edges().chain(self.walked_edges()).chain(main_path) {
             push(edge, Stroke::Thin, theme.sign_faint(edge.weight));
         }
@@ -212,7 +212,7 @@ impl Picture<'_> {
         let airy = usize::from(self.window.inner.height) >= 2 * self.layout().rows.len();
         for side in self.sides() {
             let links: Vec<&Link> = self.drawn(side).collect();
-            let strongest = self.circuit.links_of(side).strongest();
+            let strongest = self.circuit.connections.links_of(side).strongest();
             for link in links.into_iter().rev() {
                 let weight = link.edge.weight;
                 let (stroke, style) = match link.share / strongest {
@@ -248,7 +248,7 @@ impl Picture<'_> {
     fn walked_edges(&self) -> impl Iterator<Item = Edge> {
         let (graph, kept) = (&self.circuit.traced.document.graph, self.circuit.kept());
         // The last stretch: what lies further back is in the breadcrumb, and would only be in the way.
-        let walked = self.circuit.history.walked();
+        let walked = self.circuit.walk.history.walked();
         walked[walked.len().saturating_sub(WALKED)..].windows(2).filter_map(|pair| {
             let (source, target) = match pair[1].reached {
                 Reached::AsInput(_) => (pair[1].node, pair[0].node),

@@ -23,10 +23,10 @@ pub(in crate::tui) struct Window {
 
 impl Window {
     pub fn new(circuit: &Circuit, inner: Rect) -> Self {
-        let layout = &circuit.layout;
+        let layout = &circuit.panes.layout;
         let gutter = layout.gutter.min(inner.width);
         let marks = Rect { x: inner.x + gutter, width: inner.width - gutter, ..inner };
-        let here = circuit.layout.place(circuit.selected());
+        let here = circuit.panes.layout.place(circuit.selected());
         // In steps of half a window: a scroll changes every cell, which a move by one node should not.
         let around = |at: u16, size: u16, whole: u16| {
             let (at, size) = (i32::from(at), i32::from(size));

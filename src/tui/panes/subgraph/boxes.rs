@@ -123,7 +123,7 @@ const NAME: usize = 22;
 /// Places the boxes of a subgraph in a pane of `room` cells and lines, top row first. They may take more lines than
 /// there are.
 pub fn place(circuit: &Circuit, glyphs: &Glyphs, room: (u16, u16)) -> Vec<Boxed> {
-    let subgraph = &circuit.subgraph;
+    let subgraph = &circuit.panes.subgraph;
     let width = usize::from(room.0);
     let mut order: Vec<(usize, (usize, usize))> = subgraph.places.iter().copied().enumerate().collect();
     order.sort_by(|(a, (above, _)), (b, (below, _))| {

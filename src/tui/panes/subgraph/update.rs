@@ -16,15 +16,15 @@ pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
     let room = state.screen.layout().and_then(|panes| panes.of(Pane::Subgraph)).map(inner).map(subgraph::view::room);
     let (Some(circuit), Some(room)) = (&mut state.workspace.circuit, room) else { return };
     let boxes = place(circuit, &state.screen.look.glyphs, (room.width, room.height));
-    if let Some(next) = step(&boxes, circuit.box_at, direction) {
-        circuit.box_at = next;
+    if let Some(next) = step(&boxes, circuit.panes.box_at, direction) {
+        circuit.panes.box_at = next;
     }
 }
 
 /// Selects the node in the box under the cursor; of a supernode the first member, then the next.
 pub(in crate::tui) fn go_to_box(state: &mut State) {
     let Some(circuit) = &mut state.workspace.circuit else { return };
-    let Some(supernode) = circuit.subgraph.graph.nodes.get(circuit.box_at) else {
+    let Some(supernode) = circuit.panes.subgraph.graph.nodes.get(circuit.panes.box_at) else {
         state.screen.say("Nothing is pinned");
         return;
     };

@@ -23,7 +23,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     if inner.is_empty() {
         return;
     }
-    let subgraph = &circuit.subgraph;
+    let subgraph = &circuit.panes.subgraph;
     if subgraph.graph.nodes.is_empty() {
         let mut pen = Pen::new(buf, inner, 0);
         if circuit.edits.now().pins.is_empty() {
@@ -46,7 +46,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     }
     let drawing = room(inner);
     let boxes = place(circuit, glyphs, (drawing.width, drawing.height));
-    let Some(here) = boxes.iter().find(|boxed| boxed.at == circuit.box_at).or(boxes.first()) else { return };
+    let Some(here) = boxes.iter().find(|boxed| boxed.at == circuit.panes.box_at).or(boxes.first()) else { return };
     let scroll = scroll(&boxes, circuit, drawing);
     let line_of = |boxed: &Boxed| i32::from(drawing.y) + i32::from(boxed.y) - scroll;
     curve::draw(&curves(state, circuit, &boxes, here, drawing, line_of), drawing, glyphs, buf);
@@ -91,7 +91,7 @@ pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell
 
 /// Returns the number of lines of the boxes above the drawing.
 fn scroll(boxes: &[Boxed], circuit: &Circuit, drawing: Rect) -> i32 {
-    let here = boxes.iter().find(|boxed| boxed.at == circuit.box_at).or(boxes.first());
+    let here = boxes.iter().find(|boxed| boxed.at == circuit.panes.box_at).or(boxes.first());
     let last = boxes.iter().map(|boxed| boxed.y).max().unwrap_or(0);
     let line = here.map_or(0, |boxed| usize::from(boxed.y));
     first_line(line, usize::from(drawing.height), usize::from(last) + 1) as i32
@@ -119,7 +119,8 @@ fn curves(
     line_of: impl Fn(&Boxed) -> i32,
 ) -> Vec<Curve> {
     let theme = &state.screen.look.theme;
-    let mut edges: Vec<_> = circuit.subgraph.graph.edges.iter().filter(|edge| edge.weight.abs() >= STROKES.1).collect();
+    let mut edges: Vec<_> =
+        circuit.panes.subgraph.graph.edges.iter().filter(|edge| edge.weight.abs() >= STROKES.1).collect();
     // The edges of the box under the cursor over the others, the strong ones over the weak.
     let is_here = |edge: &crate::graph::SuperEdge| edge.source == here.at || edge.target == here.at;
     edges.sort_by(|a, b| is_here(a).cmp(&is_here(b)).then(a.weight.abs().total_cmp(&b.weight.abs())));
@@ -138,7 +139,7 @@ fn curves(
 /// Writes the edges of the box under the cursor in words.
 fn beside(state: &State, circuit: &Circuit, here: usize, drawing: Rect, inner: Rect, buf: &mut Buffer) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let subgraph = &circuit.subgraph;
+    let subgraph = &circuit.panes.subgraph;
     let mut edges: Vec<_> =
         subgraph.graph.edges.iter().filter(|edge| edge.source == here || edge.target == here).collect();
     edges.sort_by(|a, b| (a.source == here).cmp(&(b.source == here)).then(b.weight.abs().total_cmp(&a.weight.abs())));

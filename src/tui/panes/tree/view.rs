@@ -24,7 +24,7 @@ const INDENT: usize = 2;
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.workspace.circuit else { return };
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
-    let tree = &circuit.tree;
+    let tree = &circuit.panes.tree;
     let side = tree.side().title();
     let held = if tree.is_held() { "held, " } else { "" };
     let note_text = glyphs.fit(&format!("{held}{side}, {} a node", tree.top), free(area, &state.screen.look, buf));
@@ -68,7 +68,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Returns the index of the branch at a cell of a tree that is drawn in `inner`.
 pub(in crate::tui) fn branch_at(circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
-    let tree = &circuit.tree;
+    let tree = &circuit.panes.tree;
     let from = first_line(tree.at(), usize::from(inner.height), tree.rows().len());
     let at = from + usize::from(cell.y.checked_sub(inner.y)?);
     (inner.contains(cell) && at < tree.rows().len()).then_some(at)
@@ -119,9 +119,9 @@ fn line(circuit: &Circuit, look: &Look, room: usize, branch: &Branch) -> Line<'s
         let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
         let share = format!("  {sign}{}", text::percent(link.share).trim_start());
         tail.push(Span::styled(share, theme.sign(link.edge.weight)));
-        if let Some(standing) = circuit.standings.of_edge(link.edge.id) {
-            let style = stability_style(standing, look);
-            tail.push(Span::styled(format!(" {}", glyphs.standings[standing as usize]), style));
+        if let Some(class) = circuit.pruning.stability.of_edge(link.edge.id) {
+            let style = stability_style(class, look);
+            tail.push(Span::styled(format!(" {}", glyphs.stability[class as usize]), style));
         }
     }
     let (all, shown) = branch.twigs;

@@ -16,7 +16,7 @@ pub(in crate::tui) fn filter_job(circuit: &Circuit, query: Arc<Query>) -> Filter
     FilterJob {
         query,
         document: circuit.traced.document.clone(),
-        kept: Arc::clone(&circuit.pruned),
+        kept: Arc::clone(&circuit.pruning.kept),
         edited: circuit.edits.now().clone(),
         selected: circuit.selected(),
         written: circuit.written().map(|(feature, written)| (feature, Arc::clone(written))).collect::<Written>(),
@@ -49,7 +49,7 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
         return;
     }
     let about = About {
-        kept: Arc::clone(&circuit.pruned),
+        kept: Arc::clone(&circuit.pruning.kept),
         labels: Arc::clone(&circuit.traced.document.labels),
         edited: circuit.edits.now().clone(),
         selected: circuit.selected(),
@@ -99,7 +99,7 @@ pub(in crate::tui) fn needed_by_filter(circuit: &Circuit) -> Option<(Layer, Feat
     if filter.is_off || !filter.lacks(Lacking::PromotedTokens) {
         return None;
     }
-    let features = circuit.pruned.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
+    let features = circuit.pruning.kept.node_ids().filter_map(|node| Some((node, circuit.feature(node)?)));
     let unknown = features.filter(|(_, feature)| !circuit.promoted.contains_key(feature));
-    unknown.min_by(|(a, _), (b, _)| circuit.pruned.by_influence(*a, *b)).map(|(_, feature)| feature)
+    unknown.min_by(|(a, _), (b, _)| circuit.pruning.kept.by_influence(*a, *b)).map(|(_, feature)| feature)
 }

@@ -52,7 +52,7 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
 /// Returns the session of the circuit on the screen.
 pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let marks = &circuit.marks;
-    let (entries, at) = circuit.history.entries();
+    let (entries, at) = circuit.walk.history.entries();
     let walk = entries.iter().map(|entry| Saved {
         node: entry.node,
         reached: match entry.reached {
@@ -64,7 +64,7 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
     let screen = [
         ("focus", state.screen.focus.title()),
         ("zoomed", if state.screen.windows.zoomed { "yes" } else { "no" }),
-        ("side", circuit.side.title()),
+        ("side", circuit.connections.side.title()),
     ];
     Session {
         edited: circuit.edits.now().clone(),
@@ -91,7 +91,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
     let Some(circuit) = &mut state.workspace.circuit else { return };
     let since: Vec<Edit> = circuit.edits.made().cloned().collect();
-    let walked = circuit.history.entries().0.len() > 1;
+    let walked = circuit.walk.history.entries().0.len() > 1;
     circuit.edits = Edits::starting_from(session.edited);
     let pruned_at = circuit.edits.now().thresholds;
     since.into_iter().for_each(|edit| _ = circuit.edits.apply(edit));
@@ -110,15 +110,15 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     let walk = session.walk.windows(2).map(|pair| Entry { node: pair[1].node, reached: reached(&graph, pair) });
     let first = session.walk.first().map(|first| Entry { node: first.node, reached: Reached::Freely });
     if !walked {
-        circuit.history.restore(first.into_iter().chain(walk).collect(), session.walk_at);
+        circuit.walk.history.restore(first.into_iter().chain(walk).collect(), session.walk_at);
     }
     let said = |name: &str| session.screen.get(name).map(String::as_str);
     let side = Side::ALL.into_iter().find(|side| said("side") == Some(side.title()));
     if let Some(side) = side.filter(|side| *side != Side::Inputs && !walked) {
-        circuit.set_side(side);
+        circuit.connections.set_side(side);
     }
     let thresholds = circuit.edits.now().thresholds;
-    circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruned)), &state.screen.look.glyphs);
+    circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruning.kept)), &state.screen.look.glyphs);
     if !walked {
         if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
             state.screen.focus = pane;
@@ -138,7 +138,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
 /// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: whoever grouped its
 /// nodes meant that to be seen.
 fn show_pinned(state: &mut State) {
-    let Some(circuit) = state.workspace.circuit.as_ref().filter(|circuit| circuit.history.entries().0.len() == 1)
+    let Some(circuit) = state.workspace.circuit.as_ref().filter(|circuit| circuit.walk.history.entries().0.len() == 1)
     else {
         return;
     };
