@@ -10,15 +10,16 @@ use circuitscope::graph::{
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::job::Cancel;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::{Busy, State};
-use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::keymap::Key;
-use circuitscope::tui::message::Msg;
 use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::message::Msg;
 use circuitscope::tui::runtime::sessions::Sessions;
-use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
-use circuitscope::tui::update::update;
-use circuitscope::tui::{Traced, take_grown, view};
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::state::State;
+use circuitscope::tui::ui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::workspace::Busy;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::{Traced, screen, take_grown};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -115,7 +116,7 @@ fn screen(traced: &Traced) -> State {
     let wake: Wake = Arc::new(|| {});
     let jobs = Jobs::new(Services::default(), Arc::clone(&wake));
     let mut state = State::new(look, (200, 60), jobs, Sessions::new(wake));
-    state.circuit = Circuit::new(traced.clone());
+    state.workspace.circuit = Circuit::new(traced.clone());
     update(&mut state, Msg::Resize(200, 60));
     state
 }
@@ -145,7 +146,7 @@ fn on_the_screen(criterion: &mut Criterion) {
     let mut state = screen(&whole);
     let send = |state: &mut State, msg: Msg| {
         update(state, msg);
-        state.effects.clear();
+        state.screen.effects.clear();
     };
     for key in ["k", "1", "[", "o", "p", "Tab"] {
         let press = Key::parse(key).expect("the key is one");
@@ -157,8 +158,8 @@ fn on_the_screen(criterion: &mut Criterion) {
             let traced = turn.next().expect("a cycle has no end");
             let kept = Arc::clone(&traced.kept);
             let pruned = |state: &mut State| {
-                if let Some(circuit) = &mut state.circuit {
-                    circuit.take_kept(kept, &state.look.glyphs);
+                if let Some(circuit) = &mut state.workspace.circuit {
+                    circuit.take_kept(kept, &state.screen.look.glyphs);
                 }
             };
             send(&mut state, Msg::Done(Box::new(pruned)));
@@ -183,24 +184,24 @@ fn on_the_screen(criterion: &mut Criterion) {
             let mut took = Duration::ZERO;
             for _ in 0..times {
                 let id = state.jobs.next_request();
-                state.busy = Some(Busy::going_on(id, String::new(), state.graph_id));
+                state.workspace.busy = Some(Busy::going_on(id, String::new(), state.workspace.graph_id));
                 let traced = another();
                 let msg = Msg::Done(Box::new(move |state: &mut State| take_grown(state, id, traced)));
                 let begun = Instant::now();
                 update(&mut state, msg);
                 took += begun.elapsed();
-                state.effects.clear();
+                state.screen.effects.clear();
             }
             took
         });
     });
-    state.busy = None;
+    state.workspace.busy = None;
     let area = Rect::new(0, 0, 200, 60);
     group.bench_function("a frame", |bencher| {
         let mut buffer = Buffer::empty(area);
         bencher.iter(|| {
             buffer.reset();
-            view::render(&state, area, &mut buffer)
+            screen::render(&state, area, &mut buffer)
         });
     });
     group.finish();

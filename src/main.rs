@@ -2,7 +2,7 @@
 
 use circuitscope::allocator::Allocator;
 use circuitscope::cli::{self, Cli, output};
-use circuitscope::tui::guard;
+use circuitscope::tui::runtime::guard;
 use std::env;
 use std::process::ExitCode;
 

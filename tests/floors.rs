@@ -32,7 +32,7 @@ const CRATES: [(&str, &[&str]); 5] = [
     ("candle_nn", &["model", "transcoder", "attribution", "intervention"]),
     ("candle_transformers", &["intervention"]),
     ("ureq", &["hub/download"]),
-    ("crossterm", &["tui/terminal", "tui/event", "tui/clipboard"]),
+    ("crossterm", &["tui/runtime/terminal", "tui/runtime/event", "tui/runtime/clipboard"]),
 ];
 
 fn floor(module: &str) -> Option<usize> {
@@ -156,9 +156,9 @@ fn an_import_that_runs_upward_is_caught() {
     assert_eq!(caught("graph/mod.rs", "use super::cli;"), 1);
     assert_eq!(caught("session.rs", "use crate::config::Config;"), 1);
     assert_eq!(caught("format/raw.rs", "use candle_core::Tensor;"), 1);
-    assert_eq!(caught("tui/view/graph.rs", "use crossterm::event::KeyCode;"), 1);
+    assert_eq!(caught("tui/panes/graph/view.rs", "use crossterm::event::KeyCode;"), 1);
     assert_eq!(caught("service/tracing.rs", "use crate::tui::Start;"), 1);
-    assert_eq!(caught("tui/app.rs", "use crate::cli::output::note;"), 1);
+    assert_eq!(caught("tui/state.rs", "use crate::cli::output::note;"), 1);
     assert_eq!(caught("stray.rs", ""), 1);
 }
 
@@ -166,8 +166,8 @@ fn an_import_that_runs_upward_is_caught() {
 fn the_command_line_knows_the_screen_by_what_starts_it_alone() {
     let caught = |path: &str, text: &str| violations(path, text).len();
     assert_eq!(caught("cli/tui.rs", "use crate::tui::{self, Left, Start};\nfn f() { tui::run(Start::Write) }"), 0);
-    assert_eq!(caught("cli/tui.rs", "use crate::tui::{self, app::State, Start};"), 1);
-    assert_eq!(caught("cli/tui.rs", "use crate::{config, tui};\nfn f() { tui::theme::Look::detect() }"), 1);
+    assert_eq!(caught("cli/tui.rs", "use crate::tui::{self, state::State, Start};"), 1);
+    assert_eq!(caught("cli/tui.rs", "use crate::{config, tui};\nfn f() { tui::ui::theme::Look::detect() }"), 1);
     assert_eq!(caught("cli/tui.rs", "use crate::tui as screen;"), 1);
     assert_eq!(caught("cli/tui.rs", "use crate::tui::*;"), 1);
     assert!(caught("cli/graph.rs", "use crate::tui::run;") > 0);
@@ -180,9 +180,9 @@ fn an_import_that_runs_downward_is_left_alone() {
     let caught = |path: &str, text: &str| violations(path, text);
     let nothing: Vec<String> = Vec::new();
     assert_eq!(caught("graph/prune.rs", "use crate::graph::Kept; // as crate::tui shows it"), nothing);
-    assert_eq!(caught("tui/app.rs", "use crate::{config, session::Session, graph::{Kept, prune}};"), nothing);
-    assert_eq!(caught("tui/app.rs", "use ratatui::crossterm::event::KeyCode;"), nothing);
-    assert_eq!(caught("tui/event.rs", "use crossterm::event::KeyCode;"), nothing);
+    assert_eq!(caught("tui/state.rs", "use crate::{config, session::Session, graph::{Kept, prune}};"), nothing);
+    assert_eq!(caught("tui/state.rs", "use ratatui::crossterm::event::KeyCode;"), nothing);
+    assert_eq!(caught("tui/runtime/event.rs", "use crossterm::event::KeyCode;"), nothing);
     assert_eq!(caught("attribution/rows.rs", "use candle_core::Tensor; use crate::model::Spec;"), nothing);
     assert_eq!(caught("cli/tui.rs", "use crate::{config::Config, tui, attribution};"), nothing);
 }

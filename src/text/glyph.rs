@@ -74,7 +74,7 @@ pub struct Glyphs {
     /// Bars of a sparkline, from nothing to full.
     pub sparks: &'static [&'static str],
     /// Stability classes: core, contingent, noise.
-    pub standings: [&'static str; 3],
+    pub stability: [&'static str; 3],
     /// Frames of the spinner.
     pub spinner: &'static [&'static str],
     /// Corners and sides of a frame: top left, top right, bottom left, bottom right, horizontal, vertical.
@@ -114,7 +114,7 @@ const ASCII: Glyphs = Glyphs {
     bar: &[" ", "#"],
     bar_rest: ".",
     sparks: &[" ", ".", ":", "|", "#"],
-    standings: ["#", "=", "."],
+    stability: ["#", "=", "."],
     spinner: &["|", "/", "-", "\\"],
     frame: ["+", "+", "+", "+", "-", "|"],
     line: ["|", "/", "-", "\\"],
@@ -150,7 +150,7 @@ const UNICODE: Glyphs = Glyphs {
     bar: &[" ", "╸", "━"],
     bar_rest: "┄",
     sparks: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-    standings: ["█", "▒", "░"],
+    stability: ["█", "▒", "░"],
     spinner: &["◐", "◓", "◑", "◒"],
     frame: ["╭", "╮", "╰", "╯", "─", "│"],
     line: ["│", "╱", "─", "╲"],
@@ -231,7 +231,7 @@ mod tests {
             all.iter()
                 .chain(&kinds)
                 .chain(ascii.bar)
-                .chain(&ascii.standings)
+                .chain(&ascii.stability)
                 .chain(&ascii.frame)
                 .chain(&ascii.line)
                 .all(|sign| sign.is_ascii())
@@ -239,7 +239,7 @@ mod tests {
         for glyphs in [Glyphs::new(Charset::Unicode), Glyphs::new(Charset::Braille)] {
             let all = [glyphs.feature, glyphs.feature_far, glyphs.error, glyphs.token, glyphs.logit, glyphs.pin];
             let kinds = [glyphs.attention, glyphs.attention_error, glyphs.bias, glyphs.other];
-            let all = all.iter().chain(&kinds).chain(&glyphs.adapter).chain(&glyphs.standings);
+            let all = all.iter().chain(&kinds).chain(&glyphs.adapter).chain(&glyphs.stability);
             for sign in all.chain(glyphs.bar).chain(&glyphs.frame).chain(&glyphs.line).chain(glyphs.spinner) {
                 assert_eq!(text::width(sign), 1, "{sign}");
             }

@@ -2,7 +2,7 @@
 
 use crate::circuitscope;
 use circuitscope::graph::query::FIELDS;
-use circuitscope::tui::command::all_commands;
+use circuitscope::tui::keymap::command::all_commands;
 
 fn printed(args: &[&str]) -> String {
     let output = circuitscope().args(args).output().unwrap();

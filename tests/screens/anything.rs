@@ -4,12 +4,12 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::command::all_commands;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::mouse::{Gesture, Mouse};
+use circuitscope::tui::keymap::command::all_commands;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::screen::mouse::{Gesture, Mouse};
 use circuitscope::tui::start_open;
-use circuitscope::tui::traced::Opening;
-use circuitscope::tui::update::update;
+use circuitscope::tui::workspace::traced::Opening;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ proptest! {
         steps in proptest::collection::vec(anything(), 0..60),
     ) {
         let mut desk = Desk::bare(size, Some(Fake::quick()));
-        desk.state.look.glyphs = Glyphs::new(charset);
+        desk.state.screen.look.glyphs = Glyphs::new(charset);
         desk.exports = false;
         start_open(&mut desk.state, graph);
         desk.settle();
@@ -84,11 +84,11 @@ proptest! {
             }
             let buffer = desk.buffer();
             prop_assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
-            if let Some(circuit) = &desk.state.circuit {
+            if let Some(circuit) = &desk.state.workspace.circuit {
                 prop_assert!(circuit.kept().has_node(circuit.selected()));
             }
         }
-        if let Some(circuit) = &desk.state.circuit {
+        if let Some(circuit) = &desk.state.workspace.circuit {
             // Nothing that was done is lost: all of it can be taken back, and done again.
             let mut edits = circuit.edits.clone();
             while edits.redo().is_some() {}

@@ -59,18 +59,18 @@ impl Line {
 #[test]
 fn a_size_that_no_event_told_of_is_noticed() {
     let mut line = Line::new((100, 30));
-    line.desk.state.size = (80, 24);
-    line.desk.state.dirty = true;
+    line.desk.state.screen.size = (80, 24);
+    line.desk.state.screen.dirty = true;
     line.draw();
-    assert!(line.desk.state.dirty && line.desk.state.size == (100, 30), "it is drawn anew");
-    assert!(line.draw() > 0 && !line.desk.state.dirty);
+    assert!(line.desk.state.screen.dirty && line.desk.state.screen.size == (100, 30), "it is drawn anew");
+    assert!(line.draw() > 0 && !line.desk.state.screen.dirty);
 }
 
 #[test]
 fn an_unchanged_screen_is_not_written() {
     let mut line = Line::new((200, 60));
     assert_eq!(line.draw(), 0);
-    assert!(!line.desk.state.dirty, "nothing asks for a frame while nothing happens");
+    assert!(!line.desk.state.screen.dirty, "nothing asks for a frame while nothing happens");
 }
 
 #[test]

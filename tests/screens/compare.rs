@@ -5,17 +5,17 @@ use crate::fake::{DALLAS, Fake, made_up};
 use circuitscope::format::raw;
 use circuitscope::graph::{Difference, Occurrence, Token};
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::State;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::comparison::Comparison;
+use circuitscope::tui::dialogs::compare::comparison::Comparison;
 use circuitscope::tui::dialogs::compare::{Compare, Stage};
+use circuitscope::tui::state::State;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{open_files, start_trace};
 use std::sync::Arc;
 
 const OAKLAND: &str = "fact : the capital of the state containing Oakland is";
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// What is compared on the screen.
@@ -111,14 +111,16 @@ fn the_two_are_merged_into_a_graph_that_knows_where_its_nodes_occur() {
     assert!(occurs.contains(&(Occurrence::Only(0), 2)) && occurs.contains(&(Occurrence::Only(1), 2)));
     // A mark has its letter, and those of the two graphs have tints of their own.
     let cell = |desk: &Desk, letter: &str| {
-        let (buffer, room) = (desk.buffer(), desk.state.panes().unwrap().graph_room().unwrap());
+        let (buffer, room) = (desk.buffer(), desk.state.screen.layout().unwrap().graph_room().unwrap());
         let cells = room.positions().map(|at| buffer[at].clone());
-        cells.filter(|cell| cell.symbol() == letter).find(|cell| cell.fg != desk.state.look.theme.quiet.fg.unwrap())
+        cells
+            .filter(|cell| cell.symbol() == letter)
+            .find(|cell| cell.fg != desk.state.screen.look.theme.quiet.fg.unwrap())
     };
     let (a, b) = (cell(&desk, "A").unwrap(), cell(&desk, "B").unwrap());
     assert_ne!(a.fg, b.fg);
     let only = it.kept().node_ids().find(|node| it.occurrence(*node) == Some((Occurrence::Only(1), 2))).unwrap();
-    let name = it.name(only, &desk.state.look.glyphs);
+    let name = it.name(only, &desk.state.screen.look.glyphs);
     desk.press("/").type_text(&name).press("Enter");
     if desk.selected() == name {
         desk.expect("only in B");
@@ -188,7 +190,7 @@ fn one_graph_alone_is_not_merged_and_a_running_trace_is_not_stopped() {
     let (tracer, go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((100, 30), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
-    desk.wait_for("a graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("a graph", |desk| desk.state.workspace.circuit.is_some());
     desk.press_only("|");
     desk.press_only("Enter");
     desk.expect("This graph is still being traced");
@@ -196,11 +198,11 @@ fn one_graph_alone_is_not_merged_and_a_running_trace_is_not_stopped() {
     desk.settle();
     desk.press("Enter Ctrl-u").type_text(OAKLAND);
     desk.press_only("Enter");
-    desk.wait_for("the trace", |desk| desk.state.tabs.is_busy() && desk.state.effects.is_empty());
+    desk.wait_for("the trace", |desk| desk.state.workspace.tabs.is_busy() && desk.state.screen.effects.is_empty());
     desk.expect("the other graph");
     // Given up, it leaves no place behind.
     desk.press("Esc");
-    assert!(desk.state.dialogs.is_empty() && desk.state.tabs.place().is_none());
+    assert!(desk.state.dialogs.is_empty() && desk.state.workspace.tabs.place().is_none());
     drop(go_on);
 }
 
@@ -208,7 +210,7 @@ fn one_graph_alone_is_not_merged_and_a_running_trace_is_not_stopped() {
 fn small_and_plain_screens_show_it_too() {
     for size in [(80, 24), (60, 20), (30, 8)] {
         let mut desk = compared(size, "fact : the state containing Oakland is");
-        desk.state.look.glyphs = Glyphs::new(Charset::Ascii);
+        desk.state.screen.look.glyphs = Glyphs::new(Charset::Ascii);
         if size.0 == 80 {
             desk.expect("A  fact : the capital").expect("! changed").expect("flows in");
             assert!(desk.screen().is_ascii(), "{}", desk.screen());

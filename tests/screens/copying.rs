@@ -15,11 +15,11 @@ fn ids_labels_and_rows_are_copied() {
     assert_eq!(desk.copied.as_deref(), Some("Texas | state"));
     desk.press("y j");
     let row: Value = serde_json::from_str(desk.copied.as_deref().unwrap()).unwrap();
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     assert_eq!((&row["node"], &row["label"]), (&"2_472_9".into(), &"Texas | state".into()));
     let inputs = row["inputs"].as_array().unwrap();
-    assert_eq!(inputs.len(), circuit.inputs.kept.len());
-    assert_eq!(inputs[0]["weight"].as_f64().unwrap() as f32, circuit.inputs.kept[0].edge.weight);
+    assert_eq!(inputs.len(), circuit.connections.inputs.kept.len());
+    assert_eq!(inputs[0]["weight"].as_f64().unwrap() as f32, circuit.connections.inputs.kept[0].edge.weight);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn nothing_that_is_copied_is_obeyed_where_it_is_pasted() {
     let mut desk = Desk::traced((160, 48));
     // It would end a bracketed paste, and what follows would run.
     let label = "ok\u{1b}[201~\nrm -rf ~\r\u{9b}2J\u{202e}";
-    let circuit = desk.state.circuit.as_mut().unwrap();
+    let circuit = desk.state.workspace.circuit.as_mut().unwrap();
     circuit.edits.apply(Edit::Label(circuit.labelled(circuit.selected()), label.to_owned()));
     for part in ["y", "l", "j", "m"] {
         desk.press(&format!("y {part}"));

@@ -3,15 +3,15 @@
 use crate::fake::{DALLAS, Fake};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::State;
-use circuitscope::tui::effect::Effect;
 use circuitscope::tui::keymap::Key;
-use circuitscope::tui::message::Msg;
+use circuitscope::tui::runtime::effect::Effect;
 use circuitscope::tui::runtime::jobs::{Jobs, Services, Wake};
+use circuitscope::tui::runtime::message::Msg;
 use circuitscope::tui::runtime::sessions::Sessions;
-use circuitscope::tui::theme::{Depth, Ground, Look, Theme};
-use circuitscope::tui::update::{take_results, update};
-use circuitscope::tui::{EXPORT, start_trace, view};
+use circuitscope::tui::runtime::update::{take_results, update};
+use circuitscope::tui::state::State;
+use circuitscope::tui::ui::theme::{Depth, Ground, Look, Theme};
+use circuitscope::tui::{EXPORT, screen, start_trace};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Desk {
     /// The same in another character set.
     pub fn traced_in(size: (u16, u16), charset: Charset) -> Self {
         let mut desk = Self::bare(size, Some(Fake::quick()));
-        desk.state.look.glyphs = Glyphs::new(charset);
+        desk.state.screen.look.glyphs = Glyphs::new(charset);
         start_trace(&mut desk.state, DALLAS.to_owned());
         desk.settle();
         desk
@@ -74,7 +74,7 @@ impl Desk {
     /// Down to the nearest feature.
     #[track_caller]
     pub fn go_to_feature(&mut self) -> &mut Self {
-        self.press_until("j", |state| state.circuit.as_ref().unwrap().selected_feature().is_some())
+        self.press_until("j", |state| state.workspace.circuit.as_ref().unwrap().selected_feature().is_some())
     }
 
     /// Presses a key without waiting.
@@ -98,7 +98,7 @@ impl Desk {
             self.state.jobs.forget(EXPORT);
         }
         self.state.jobs.start();
-        for effect in std::mem::take(&mut self.state.effects) {
+        for effect in std::mem::take(&mut self.state.screen.effects) {
             match effect {
                 Effect::Quit => self.quit = true,
                 Effect::Copy(text) => self.copied = Some(text),
@@ -114,7 +114,7 @@ impl Desk {
 
     /// Waits until nothing is under way.
     pub fn settle(&mut self) {
-        self.wait_for("the end of the work", |desk| desk.is_idle() && desk.state.effects.is_empty());
+        self.wait_for("the end of the work", |desk| desk.is_idle() && desk.state.screen.effects.is_empty());
     }
 
     /// Takes what arrives until something is so.
@@ -132,9 +132,9 @@ impl Desk {
     }
 
     pub fn buffer(&self) -> Buffer {
-        let area = Rect::new(0, 0, self.state.size.0, self.state.size.1);
+        let area = Rect::new(0, 0, self.state.screen.size.0, self.state.screen.size.1);
         let mut buffer = Buffer::empty(area);
-        view::render(&self.state, area, &mut buffer);
+        screen::render(&self.state, area, &mut buffer);
         buffer
     }
 
@@ -181,7 +181,7 @@ impl Desk {
 
     /// The name of the selected node.
     pub fn selected(&self) -> String {
-        let circuit = self.state.circuit.as_ref().expect("a graph is on the screen");
-        circuit.name(circuit.selected(), &self.state.look.glyphs)
+        let circuit = self.state.workspace.circuit.as_ref().expect("a graph is on the screen");
+        circuit.name(circuit.selected(), &self.state.screen.look.glyphs)
     }
 }

@@ -5,7 +5,7 @@ use circuitscope::graph::{NodeKind, prune};
 use std::sync::Arc;
 
 fn counts(desk: &Desk) -> (usize, usize) {
-    let kept = desk.state.circuit.as_ref().unwrap().kept();
+    let kept = desk.state.workspace.circuit.as_ref().unwrap().kept();
     (kept.n_nodes(), kept.n_edges())
 }
 
@@ -14,7 +14,7 @@ fn thresholds_prune_the_whole_graph_anew() {
     let mut desk = Desk::traced((160, 48));
     let before = counts(&desk);
     desk.press("- - <").expect("threshold 0.70").expect("threshold 0.97");
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     let thresholds = circuit.edits.now().thresholds;
     let anew = prune(&circuit.traced.document.graph, thresholds);
     assert_eq!(counts(&desk), (anew.n_nodes(), anew.n_edges()));
@@ -47,10 +47,10 @@ fn thresholds_end_at_everything_and_nothing() {
         desk.press("-");
     }
     desk.expect("threshold 0.00");
-    let all_edits = desk.state.circuit.as_ref().unwrap().edits.clone();
+    let all_edits = desk.state.workspace.circuit.as_ref().unwrap().edits.clone();
     desk.press("-");
     assert_eq!(
-        desk.state.circuit.as_ref().unwrap().edits.now(),
+        desk.state.workspace.circuit.as_ref().unwrap().edits.now(),
         all_edits.now(),
         "nothing changed, so no step to undo"
     );
@@ -62,7 +62,7 @@ fn a_selected_node_that_falls_gives_way_to_one_that_stands() {
     desk.press("1 2");
     for _ in 0..16 {
         desk.press("-");
-        let circuit = desk.state.circuit.as_ref().unwrap();
+        let circuit = desk.state.workspace.circuit.as_ref().unwrap();
         assert!(circuit.kept().has_node(circuit.selected()));
     }
     desk.press("[");
@@ -75,7 +75,7 @@ fn only_the_newest_pruning_is_shown() {
         desk.press_only("-");
     }
     desk.settle();
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     let anew = prune(&circuit.traced.document.graph, circuit.edits.now().thresholds);
     assert_eq!(counts(&desk), (anew.n_nodes(), anew.n_edges()));
 }
@@ -94,7 +94,7 @@ fn a_pin_is_marked_and_its_edges_stay() {
 /// Every second feature fires on one token in a hundred, the others on half of them.
 fn with_densities() -> Desk {
     let mut desk = Desk::traced((160, 48));
-    let circuit = desk.state.circuit.as_mut().unwrap();
+    let circuit = desk.state.workspace.circuit.as_mut().unwrap();
     let features = circuit.traced.document.graph.nodes().iter().filter_map(|node| match node.kind {
         NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
         _ => None,
@@ -136,7 +136,7 @@ fn without_a_store_no_density_is_known() {
 
 /// How often the kept features fire.
 fn kept_densities(desk: &Desk) -> Vec<f32> {
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     let features = circuit.kept().node_ids().filter_map(|node| circuit.feature(node));
     features.filter_map(|(layer, feature)| circuit.traced.document.densities.of(layer, feature)).collect()
 }

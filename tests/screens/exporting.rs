@@ -58,7 +58,7 @@ fn interventions_are_written_as_they_are_read() {
     desk.go_to_feature().press(&format!("I + Tab Esc x {last} Ctrl-u")).type_text(path.to_str().unwrap());
     desk.press("Enter").expect("Exported to");
     let written = serde_json::from_slice::<circuitscope::graph::Interventions>(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(written, desk.state.circuit.as_ref().unwrap().edits.now().interventions);
+    assert_eq!(written, desk.state.workspace.circuit.as_ref().unwrap().edits.now().interventions);
     assert_eq!(written.list.len(), 1);
 }
 
@@ -70,7 +70,7 @@ fn a_link_is_copied_with_what_is_pinned() {
     assert_eq!(desk.copied, None);
     desk.press("Esc");
     let page = Page { model: "a-model".to_owned(), slug: "a graph".to_owned() };
-    let document = &mut desk.state.circuit.as_mut().unwrap().traced.document;
+    let document = &mut desk.state.workspace.circuit.as_mut().unwrap().traced.document;
     document.origin = Arc::new(Origin { slug: "another".to_owned(), page: Some(page), ..(*document.origin).clone() });
     // What came from there is handed on by its link first.
     desk.press("x Ctrl-y").expect("Copied 1 line");
@@ -78,7 +78,7 @@ fn a_link_is_copied_with_what_is_pinned() {
     assert!(desk.state.dialogs.is_empty());
     let link = GraphLink::parse(&copied, SITE).unwrap();
     assert_eq!((link.model.as_str(), link.slug.as_str()), ("a-model", "a graph"));
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     let pinned = circuit.traced.document.graph.node_name(circuit.selected());
     assert!(link.state.contains(&("pinnedIds".to_owned(), pinned)), "{copied}");
     desk.press("x Up").expect("another.json");

@@ -14,15 +14,15 @@ use circuitscope::service::library::{Feature, FeatureSet, FeatureSource};
 use circuitscope::service::models::{Choice, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::dialogs::fetch::Fetch;
-use circuitscope::tui::features::FeatureDetails;
-use circuitscope::tui::history::Reached;
-use circuitscope::tui::message::Msg;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::{take_results, update};
 use circuitscope::tui::start_trace;
-use circuitscope::tui::theme::{Depth, Ground, Theme};
-use circuitscope::tui::update::{take_results, update};
+use circuitscope::tui::ui::theme::{Depth, Ground, Theme};
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::features::FeatureDetails;
+use circuitscope::tui::workspace::history::Reached;
 use insta::assert_snapshot;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -244,14 +244,17 @@ fn beside<K: FeatureSource>(shelf: &Arc<K>, size: (u16, u16)) -> Desk {
 }
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// Kept nodes of different features, the most influential first.
 fn features(desk: &Desk) -> Vec<(NodeId, Feature)> {
     let circuit = circuit(desk);
-    let mut nodes: Vec<NodeId> = circuit.pruned.node_ids().filter(|node| circuit.feature(*node).is_some()).collect();
-    nodes.sort_by(|a, b| circuit.pruned.influence[b.index()].total_cmp(&circuit.pruned.influence[a.index()]));
+    let mut nodes: Vec<NodeId> =
+        circuit.pruning.kept.node_ids().filter(|node| circuit.feature(*node).is_some()).collect();
+    nodes.sort_by(|a, b| {
+        circuit.pruning.kept.influence[b.index()].total_cmp(&circuit.pruning.kept.influence[a.index()])
+    });
     let mut seen = BTreeSet::new();
     let of = nodes.into_iter().map(|node| (node, circuit.feature(node).unwrap()));
     of.filter(|(_, feature)| seen.insert(*feature)).collect()
@@ -259,8 +262,8 @@ fn features(desk: &Desk) -> Vec<(NodeId, Feature)> {
 
 /// Selects a node, without waiting for what that starts.
 fn select(desk: &mut Desk, node: NodeId) {
-    desk.state.circuit.as_mut().unwrap().go(node, Reached::Freely);
-    let (width, height) = desk.state.size;
+    desk.state.workspace.circuit.as_mut().unwrap().go(node, Reached::Freely);
+    let (width, height) = desk.state.screen.size;
     update(&mut desk.state, Msg::Resize(width, height));
     desk.start();
 }
@@ -282,7 +285,7 @@ fn contexts_of_the_selected_feature_stand_beside_the_others() {
     desk.expect(&format!("in the city of {}, which", word(feature)));
     // Bytes that make a character together are one; what a terminal would obey is shown.
     desk.expect("€␛[2J");
-    let theme = &desk.state.look.theme;
+    let theme = &desk.state.screen.look.theme;
     let tint = |text: &str| desk.cells(text)[1].bg;
     assert_eq!(tint(&format!(" {}, which", word(feature))), theme.tint(1.0).bg.unwrap(), "the strongest is deepest");
     assert_eq!(tint(" city of"), theme.tint(0.25).bg.unwrap());
@@ -294,11 +297,11 @@ fn the_prompt_stands_above_in_the_same_tint() {
     let (desk, _) = at_feature(&Arc::default(), (160, 48));
     let circuit = circuit(&desk);
     let node = circuit.node(circuit.selected());
-    let token = circuit.token(node.position(), &desk.state.look.glyphs);
+    let token = circuit.token(node.position(), &desk.state.screen.look.glyphs);
     let (_, y) = desk.place("prompt ");
     let buffer = desk.buffer();
     let share = node.activation.unwrap() / 8.0;
-    let tint = desk.state.look.theme.tint(share).bg.unwrap();
+    let tint = desk.state.screen.look.theme.tint(share).bg.unwrap();
     let tinted: String =
         (0..buffer.area.width).filter(|x| buffer[(*x, y)].bg == tint).map(|x| buffer[(x, y)].symbol()).collect();
     assert!(tinted.contains(&token), "{token} in {tinted:?}:\n{}", desk.screen());
@@ -351,7 +354,7 @@ fn names_made_from_contexts_are_marked_and_an_own_one_goes_first() {
     let shown = desk.place(&format!("{} → Austin", word(feature)));
     assert!(shown.1 > 1);
     // In the connections of what it flows into.
-    let from = circuit(&desk).outputs.kept[0].other;
+    let from = circuit(&desk).connections.outputs.kept[0].other;
     let here = circuit(&desk).selected();
     select(&mut desk, from);
     desk.settle();
@@ -361,7 +364,7 @@ fn names_made_from_contexts_are_marked_and_an_own_one_goes_first() {
     desk.press("Esc");
     desk.press("f").type_text(&format!("label~{}", word(feature))).press("Enter");
     let circuit_now = circuit(&desk);
-    assert!(circuit_now.kept().has_node(here) && circuit_now.kept().n_nodes() < circuit_now.pruned.n_nodes());
+    assert!(circuit_now.kept().has_node(here) && circuit_now.kept().n_nodes() < circuit_now.pruning.kept.n_nodes());
     desk.press("f Ctrl-u Enter");
     select(&mut desk, here);
     desk.press("e l");
@@ -397,7 +400,7 @@ fn the_whole_screen_has_a_search_within_the_contexts() {
     desk.press("/").type_text("CITY OF").expect("with CITY OF").expect("top  2 contexts");
     assert!(!desk.shows("weaker"));
     let marked = desk.cells("city of")[2].clone();
-    assert_eq!(marked.bg, desk.state.look.theme.selection.bg.unwrap());
+    assert_eq!(marked.bg, desk.state.screen.look.theme.selection.bg.unwrap());
     desk.press("Enter r").expect("1 repeated shown");
     desk.press("Esc").expect("some weaker");
     // The strongest token stays in view however far contexts are shifted.
@@ -414,7 +417,7 @@ fn contexts_share_a_place_where_the_screen_is_small() {
     let (mut desk, feature) = at_feature(&Arc::default(), (80, 24));
     assert!(!desk.shows("bin 2"));
     desk.expect("detail contexts");
-    desk.press_until("Tab", |state| state.focus == Pane::Feature);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
     desk.expect(&word(feature)).expect("8.000 ");
     assert_snapshot!("contexts_80x24", desk.screen());
     desk.press("z").expect("bin 2");
@@ -431,8 +434,8 @@ fn as_it_looks() {
 #[test]
 fn without_colour_or_signs() {
     let (mut desk, feature) = at_feature(&Arc::default(), (160, 48));
-    desk.state.look.theme = Theme::new(Depth::Mono, Ground::Dark);
-    desk.state.look.glyphs = Glyphs::new(Charset::Ascii);
+    desk.state.screen.look.theme = Theme::new(Depth::Mono, Ground::Dark);
+    desk.state.screen.look.glyphs = Glyphs::new(Charset::Ascii);
     desk.expect(&format!("of[ {}]", word(feature)));
     assert!(desk.screen().is_ascii(), "{}", desk.screen());
     let reset = ratatui::style::Color::Reset;
@@ -484,8 +487,8 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
     let some: Vec<_> = features(&desk)[..3].to_vec();
     let members = some.iter().map(|(node, _)| *node).collect();
     let group = Edit::Group { name: "cities".to_owned(), members };
-    desk.state.circuit.as_mut().unwrap().edits.apply(group);
-    desk.press_until("Tab", |state| state.focus == Pane::Feature);
+    desk.state.workspace.circuit.as_mut().unwrap().edits.apply(group);
+    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
     desk.expect("member 1 of 3 of cities").expect(&format!("city of {}", word(some[0].1)));
     desk.press(")").expect("member 2 of 3 of cities").expect(&format!("city of {}", word(some[1].1)));
     desk.press(") )").expect("all members  3 of cities");
@@ -541,8 +544,9 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     let far = Arc::new(Far::default());
     let mut desk = beside(&far, (160, 48));
     let features: Vec<Feature> = features(&desk).into_iter().map(|(_, feature)| feature).collect();
-    let names =
-        |desk: &Desk| features.iter().filter(|feature| circuit(desk).named.labels.contains_key(feature)).count();
+    let names = |desk: &Desk| {
+        features.iter().filter(|feature| circuit(desk).naming.library.labels.contains_key(feature)).count()
+    };
     desk.press("A").expect(&format!("of {n} of the {n} kept features", n = features.len()));
     desk.expect(&format!("far.example is told {} numbers.", features.len())).expect("sent nowhere");
     desk.press("n");
@@ -560,13 +564,14 @@ fn all_kept_features_are_named_after_one_yes_as_the_names_come() {
     desk.press_only("Esc");
     desk.settle();
     desk.expect("what has come is kept");
-    assert_eq!((names(&desk), desk.state.fetching.is_some()), (3, false));
+    assert_eq!((names(&desk), desk.state.features.fetching.is_some()), (3, false));
     // The next time the rest.
     *far.most.lock().unwrap() = usize::MAX;
     desk.press("A").expect(&format!("of {} of the {} kept", features.len() - 3, features.len()));
     desk.press("y").expect("have a name now");
     assert_eq!(names(&desk), features.len());
-    let first = circuit(&desk).inputs.kept.iter().find_map(|link| circuit(&desk).feature(link.other)).unwrap();
+    let first =
+        circuit(&desk).connections.inputs.kept.iter().find_map(|link| circuit(&desk).feature(link.other)).unwrap();
     desk.expect(&format!("{} L{} @", word(first), first.0));
     desk.press("A").expect("hub cannot be asked");
 }
@@ -578,7 +583,7 @@ fn features_are_listed_without_a_graph_and_the_chosen_one_is_told_of() {
     desk.press("j j").expect("city of w0x2");
     assert!(!desk.shows("city of w0x0"));
     let row = desk.cells("#2 L0 ")[0].clone();
-    assert_eq!(row.bg, desk.state.look.theme.selection.bg.unwrap());
+    assert_eq!(row.bg, desk.state.screen.look.theme.selection.bg.unwrap());
     desk.press("o").expect("by density");
     desk.press("o o").expect("by label");
     assert_snapshot!("browse_160x48", desk.screen());
@@ -598,7 +603,7 @@ fn what_a_listed_feature_fires_on_is_scrolled() {
     desk.press("> > >");
     assert_ne!(desk.screen(), end, "contexts are shifted");
     desk.press("j k").expect("city of w0x1");
-    assert_eq!(desk.state.features.sight.scroll, 0, "another one is shown from its start");
+    assert_eq!(desk.state.panes.feature.scroll, 0, "another one is shown from its start");
 }
 
 #[test]
@@ -622,7 +627,7 @@ fn a_text_shows_what_fires_token_by_token() {
     desk.expect("on ").expect("#2 L1");
     desk.press("h").expect("#1 L1");
     assert!(!desk.shows("#2 L1"));
-    let tint = desk.state.look.theme.tint(1.0).bg.unwrap();
+    let tint = desk.state.screen.look.theme.tint(1.0).bg.unwrap();
     assert_eq!(desk.cells("paris")[0].bg, tint, "the token on which the chosen feature fires");
     assert_ne!(desk.cells("now")[0].bg, tint);
 }

@@ -4,13 +4,14 @@ use crate::desk::Desk;
 use crate::fake::{Fake, made_up};
 use circuitscope::graph::Token;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::circuit::{Circuit, PromotedTokens};
 use circuitscope::tui::start_open;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::promoted::PromotedTokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn features(desk: &Desk) -> BTreeSet<NodeId> {
@@ -48,9 +49,10 @@ fn what_does_not_match_stands_back() {
     desk.press("f").type_text("layer:2").press("Ctrl-t").expect("the rest stands back");
     desk.press("Enter");
     assert_eq!(features(&desk), all, "nothing is hidden");
-    let faint = desk.state.look.theme.faint.fg.unwrap();
-    let other = circuit(&desk).inputs.kept.iter().find(|link| circuit(&desk).marks.dims(link.other)).unwrap().other;
-    let name = circuit(&desk).name(other, &desk.state.look.glyphs);
+    let faint = desk.state.screen.look.theme.faint.fg.unwrap();
+    let other =
+        circuit(&desk).connections.inputs.kept.iter().find(|link| circuit(&desk).marks.dims(link.other)).unwrap().other;
+    let name = circuit(&desk).name(other, &desk.state.screen.look.glyphs);
     assert_eq!(desk.cells(&name)[0].fg, faint, "{name}");
     desk.press("H");
     assert_eq!(features(&desk), in_layer(&desk, &all, 2), "now it is hidden");
@@ -64,7 +66,7 @@ fn a_filter_holds_while_thresholds_and_edits_change() {
     desk.press("\\");
     let two: Vec<NodeId> = features(&desk).into_iter().take(2).collect();
     for node in &two {
-        let name = circuit(&desk).name(*node, &desk.state.look.glyphs);
+        let name = circuit(&desk).name(*node, &desk.state.screen.look.glyphs);
         desk.press("/").type_text(&name).press("Enter p");
     }
     desk.press("\\");
@@ -85,7 +87,8 @@ fn a_filter_about_the_selected_node_follows_it_and_never_hides_it() {
     for key in ["1", "1", "g", "1"] {
         desk.press(key);
         let (here, shown) = (circuit(&desk).selected(), features(&desk));
-        let strong = circuit(&desk).inputs.kept.iter().filter(|link| circuit(&desk).node(link.other).is_feature());
+        let strong =
+            circuit(&desk).connections.inputs.kept.iter().filter(|link| circuit(&desk).node(link.other).is_feature());
         assert!(circuit(&desk).kept().has_node(here));
         assert!(strong.clone().all(|link| link.share > 0.04 && shown.contains(&link.other)));
         assert!(shown.len() <= strong.count() + 1, "nothing else is left");
@@ -99,7 +102,7 @@ fn an_error_points_at_what_is_wrong() {
     desk.press("Enter");
     assert!(!desk.state.dialogs.is_empty(), "it cannot be applied");
     desk.press("Ctrl-u").type_text("layer:x").expect("layer:x");
-    let alert = desk.state.look.theme.alert.fg.unwrap();
+    let alert = desk.state.screen.look.theme.alert.fg.unwrap();
     let cells = desk.cells("layer:x");
     assert_eq!(cells[6].fg, alert, "what is wrong is marked");
     assert_ne!(cells[0].fg, alert, "what is right is not");

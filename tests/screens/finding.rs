@@ -1,12 +1,12 @@
 //! Commands by name, nodes by text, marks: how to get anywhere without knowing the way.
 
 use crate::desk::Desk;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::command::all_commands;
+use circuitscope::tui::keymap::command::all_commands;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn every_command_of_the_panes_stands_in_the_palette_with_its_key() {
     let mut desk = Desk::traced((160, 48));
     for command in all_commands().filter(|command| command.context.is_about_panes()) {
         desk.press(":").type_text(command.name).expect(command.name);
-        let charset = desk.state.look.glyphs.charset;
+        let charset = desk.state.screen.look.glyphs.charset;
         desk.expect(&command.key_labels(charset).join(" "));
         desk.press("Esc");
     }
@@ -33,7 +33,7 @@ fn every_command_of_the_panes_stands_in_the_palette_with_its_key() {
 #[test]
 fn a_name_is_completed_and_takes_its_key_behind_it() {
     let mut desk = Desk::traced((160, 48));
-    let third = circuit(&desk).inputs.kept[2].other;
+    let third = circuit(&desk).connections.inputs.kept[2].other;
     desk.press(":").type_text("jum").press("Tab").press("Enter").expect("jump takes one of 1-9");
     desk.press("3 Enter");
     assert_eq!(circuit(&desk).selected(), third);
@@ -48,7 +48,7 @@ fn what_is_typed_faster_than_it_is_found_is_taken_once_it_is() {
     }
     desk.settle();
     assert!(desk.state.dialogs.is_empty());
-    assert_eq!(desk.state.focus, Pane::Connections);
+    assert_eq!(desk.state.screen.focus, Pane::Connections);
 }
 
 #[test]
@@ -86,7 +86,8 @@ fn promoted_tokens_are_searched_once_they_are_known() {
     desk.go_to_feature();
     let there = circuit(&desk).selected();
     let (layer, feature) = circuit(&desk).selected_feature().unwrap();
-    let circuitscope::tui::circuit::PromotedTokens::Known(promoted) = &circuit(&desk).promoted[&(layer, feature)]
+    let circuitscope::tui::workspace::promoted::PromotedTokens::Known(promoted) =
+        &circuit(&desk).promoted[&(layer, feature)]
     else {
         panic!("its tokens were waited for")
     };
@@ -99,7 +100,7 @@ fn promoted_tokens_are_searched_once_they_are_known() {
 fn a_node_that_is_not_kept_is_found_and_said_to_be_gone() {
     let mut desk = Desk::traced((160, 48));
     let gone = circuit(&desk).traced.document.graph.node_ids().find(|node| !circuit(&desk).kept().has_node(*node));
-    let name = circuit(&desk).name(gone.unwrap(), &desk.state.look.glyphs);
+    let name = circuit(&desk).name(gone.unwrap(), &desk.state.screen.look.glyphs);
     let before = desk.selected();
     desk.press("/").type_text(&name).expect("not kept");
     desk.press("Enter").expect("This node is not kept at these thresholds");
@@ -111,7 +112,7 @@ fn a_node_that_is_not_kept_is_found_and_said_to_be_gone() {
 fn anything_can_be_gone_to() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Ctrl-p").type_text("detail").press("Enter");
-    assert_eq!(desk.state.focus, Pane::Detail);
+    assert_eq!(desk.state.screen.focus, Pane::Detail);
     desk.press("Ctrl-p").type_text("token Dallas").press("Enter");
     assert_eq!(desk.selected(), "token Dallas");
     desk.press("Ctrl-p").type_text("nodes-fewer").press("Enter").expect("threshold 0.75");

@@ -1,13 +1,13 @@
 //! Graphs of other programs on the screen.
 
 use crate::desk::Desk;
-use circuitscope::tui::circuit::Circuit;
 use circuitscope::tui::open_files;
+use circuitscope::tui::workspace::circuit::Circuit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn data(name: &str) -> PathBuf {
@@ -19,7 +19,7 @@ fn opened(file: &Path, folder: &Path) -> Desk {
     let copy = folder.join("graph.json");
     std::fs::copy(file, &copy).unwrap();
     let mut desk = Desk::bare((160, 48), None);
-    desk.state.remembers = true;
+    desk.state.sessions.remembers = true;
     desk.state.jobs.services.data = Some(folder.to_owned());
     open_files(&mut desk.state, vec![copy]);
     desk.settle();
@@ -63,7 +63,7 @@ fn what_a_file_says_of_queries_and_keys_stands_at_its_node() {
     let mut desk = opened(&data("attention-features.json"), folder.path());
     let graph = Arc::clone(&circuit(&desk).traced.document.graph);
     desk.press_until("1", |state| {
-        let node = state.circuit.as_ref().unwrap().selected();
+        let node = state.workspace.circuit.as_ref().unwrap().selected();
         !graph.node(node).is_logit()
     });
     desk.press("f").type_text("type:lorsa").press("Enter");

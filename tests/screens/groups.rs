@@ -3,12 +3,12 @@
 use crate::desk::Desk;
 use circuitscope::graph::{Edited, Group, Thresholds, prune};
 use circuitscope::ids::NodeId;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::update;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn edited(desk: &Desk) -> &Edited {
@@ -23,7 +23,7 @@ fn choose_features(desk: &mut Desk, n: usize) -> Vec<NodeId> {
         kept.take(n).collect()
     };
     for node in &features {
-        let name = circuit(desk).name(*node, &desk.state.look.glyphs);
+        let name = circuit(desk).name(*node, &desk.state.screen.look.glyphs);
         desk.press("/").type_text(&name).press("Enter");
         assert_eq!(circuit(desk).selected(), *node, "{name}");
         desk.press("v");
@@ -155,7 +155,7 @@ fn proposals_are_accepted_and_refused_one_by_one() {
     }
     desk.press("Esc e p");
     let names: Vec<String> =
-        found[0].members.iter().map(|node| circuit(&desk).name(*node, &desk.state.look.glyphs)).collect();
+        found[0].members.iter().map(|node| circuit(&desk).name(*node, &desk.state.screen.look.glyphs)).collect();
     assert!(!desk.shows(&names.join("  ")), "what was refused is not proposed again");
 }
 
@@ -164,6 +164,6 @@ fn chosen_nodes_stand_out() {
     let mut desk = Desk::traced((160, 48));
     choose_features(&mut desk, 1);
     desk.press("g");
-    let idle = desk.state.look.theme.selection_idle.bg.unwrap();
+    let idle = desk.state.screen.look.theme.selection_idle.bg.unwrap();
     assert!(desk.buffer().content.iter().any(|cell| cell.symbol() == "●" && cell.bg == idle));
 }

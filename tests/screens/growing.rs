@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::{RawTrace, influence_kept, prune};
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::subgraph::{Pinned, Subgraph};
-use circuitscope::tui::tree::Fold;
+use circuitscope::tui::panes::subgraph::boxes::{Pinned, Subgraph};
+use circuitscope::tui::panes::tree::branches::Fold;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{PRUNE, start_trace};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -15,12 +15,12 @@ fn begun(wanted: Option<usize>) -> (Desk, Sender<()>) {
     let (tracer, go_on) = Fake::stepwise(wanted);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
-    desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("the first graph", |desk| desk.state.workspace.circuit.is_some());
     (desk, go_on)
 }
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn n_features(desk: &Desk) -> usize {
@@ -50,14 +50,20 @@ fn the_graph_grows_while_it_is_walked() {
     desk.expect("partial");
     stage(&mut desk, &go_on);
     press(&mut desk, "1 p 1");
-    desk.wait_for("the weighing", |desk| !circuit(desk).subgraph.graph.nodes.is_empty());
+    desk.wait_for("the weighing", |desk| !circuit(desk).panes.subgraph.graph.nodes.is_empty());
     let walk = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
-        circuit.history.walked().iter().map(|stop| circuit.name(stop.node, &desk.state.look.glyphs)).collect()
+        circuit
+            .walk
+            .history
+            .walked()
+            .iter()
+            .map(|stop| circuit.name(stop.node, &desk.state.screen.look.glyphs))
+            .collect()
     };
     let pins = |desk: &Desk| -> Vec<String> {
         let circuit = circuit(desk);
-        circuit.edits.now().pins.iter().map(|pin| circuit.name(*pin, &desk.state.look.glyphs)).collect()
+        circuit.edits.now().pins.iter().map(|pin| circuit.name(*pin, &desk.state.screen.look.glyphs)).collect()
     };
     let (walked, pinned) = (walk(&desk), pins(&desk));
     assert_eq!((walked.len(), pinned.len()), (3, 1));
@@ -67,17 +73,17 @@ fn the_graph_grows_while_it_is_walked() {
     let weighed = |desk: &Desk| {
         let circuit = circuit(desk);
         let pinned = Pinned::of(circuit.edits.now());
-        circuit.subgraph.scores == Subgraph::new(&circuit.traced.document.graph, &pinned).scores
+        circuit.panes.subgraph.scores == Subgraph::new(&circuit.traced.document.graph, &pinned).scores
     };
     desk.wait_for("what is pinned to be weighed in the larger graph", weighed);
-    assert_eq!(circuit(&desk).influence_kept, influence_kept(circuit(&desk).kept()));
+    assert_eq!(circuit(&desk).pruning.influence_kept, influence_kept(circuit(&desk).kept()));
     press(&mut desk, "u");
     assert!(pins(&desk).is_empty(), "what was done before the graph grew is undone");
     press(&mut desk, "[ [");
     assert_eq!(desk.selected(), "logit Austin");
     go_on.send(()).unwrap();
     desk.settle();
-    assert!(desk.state.busy.is_none());
+    assert!(desk.state.workspace.busy.is_none());
     assert!(!desk.screen().contains("partial"));
     assert_eq!(n_features(&desk), trace(&desk).active.len());
 }
@@ -87,7 +93,7 @@ fn the_tree_stays_open_while_the_graph_grows() {
     let (mut desk, go_on) = begun(None);
     stage(&mut desk, &go_on);
     press(&mut desk, "Tab Tab Tab");
-    let branch = |desk: &Desk| circuit(desk).tree.branch().unwrap().clone();
+    let branch = |desk: &Desk| circuit(desk).panes.tree.branch().unwrap().clone();
     // Down the first branches that can be opened, until the cursor is two below the root.
     let mut pressed = 0;
     while branch(&desk).depth() < 2 {
@@ -98,7 +104,7 @@ fn the_tree_stays_open_while_the_graph_grows() {
     }
     let under_cursor = |desk: &Desk| -> Vec<String> {
         let path = branch(desk).path.into_iter();
-        path.map(|node| circuit(desk).name(node, &desk.state.look.glyphs)).collect()
+        path.map(|node| circuit(desk).name(node, &desk.state.screen.look.glyphs)).collect()
     };
     let before = under_cursor(&desk);
     stage(&mut desk, &go_on);
@@ -116,10 +122,10 @@ fn a_popup_about_the_graph_is_not_pulled_from_under() {
     let before = n_features(&desk);
     desk.press_only("/");
     go_on.send(()).unwrap();
-    desk.wait_for("a larger graph that waits", |desk| desk.state.held_back.is_some());
+    desk.wait_for("a larger graph that waits", |desk| desk.state.deferred.update.is_some());
     assert_eq!(n_features(&desk), before);
     desk.press_only("Esc");
-    assert!(n_features(&desk) > before && desk.state.held_back.is_none());
+    assert!(n_features(&desk) > before && desk.state.deferred.update.is_none());
     press(&mut desk, "g ' a");
     assert_eq!(desk.selected(), here, "a mark leads to the same node");
     desk.press_only("Ctrl-c");

@@ -3,10 +3,10 @@
 use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
 use circuitscope::text::glyph::Charset;
-use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn set(desk: &Desk) -> &Interventions {

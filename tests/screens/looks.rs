@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use circuitscope::text::glyph::Charset;
-use circuitscope::tui::theme::{Depth, Ground, Theme};
+use circuitscope::tui::ui::theme::{Depth, Ground, Theme};
 use insta::assert_snapshot;
 use ratatui::style::Modifier;
 
@@ -60,7 +60,7 @@ fn too_small() {
 #[test]
 fn the_selection_wears_the_accent() {
     let mut desk = Desk::traced((160, 48));
-    let theme = desk.state.look.theme.clone();
+    let theme = desk.state.screen.look.theme.clone();
     let selected = desk.cells("◆ Austin");
     assert_eq!((selected[0].fg, selected[0].bg), (theme.selection.fg.unwrap(), theme.selection.bg.unwrap()));
     desk.press("Tab");
@@ -71,8 +71,8 @@ fn the_selection_wears_the_accent() {
 #[test]
 fn signs_wear_their_colours() {
     let desk = Desk::traced((160, 70));
-    let theme = &desk.state.look.theme;
-    let links = &desk.state.circuit.as_ref().unwrap().inputs.kept;
+    let theme = &desk.state.screen.look.theme;
+    let links = &desk.state.workspace.circuit.as_ref().unwrap().connections.inputs.kept;
     for link in links.iter().take(12) {
         let weight = circuitscope::text::weight(link.edge.weight);
         assert_eq!(desk.cells(&weight)[0].fg, theme.sign(link.edge.weight).fg.unwrap(), "{weight}");
@@ -83,7 +83,7 @@ fn signs_wear_their_colours() {
 #[test]
 fn without_colour_the_selection_is_reversed_and_nothing_is_coloured() {
     let mut desk = Desk::traced((160, 48));
-    desk.state.look.theme = Theme::new(Depth::Mono, Ground::Dark);
+    desk.state.screen.look.theme = Theme::new(Depth::Mono, Ground::Dark);
     desk.press("1");
     let buffer = desk.buffer();
     let reset = ratatui::style::Color::Reset;
@@ -95,7 +95,7 @@ fn without_colour_the_selection_is_reversed_and_nothing_is_coloured() {
 fn unknown_words_stand_out() {
     let mut desk = Desk::traced((160, 48));
     desk.press("i").type_text(" Dalas");
-    let alert = desk.state.look.theme.alert;
+    let alert = desk.state.screen.look.theme.alert;
     assert_eq!(desk.cells("\"Dalas\" is not")[0].fg, alert.fg.unwrap());
 }
 

@@ -9,9 +9,9 @@ use circuitscope::job::Monitor;
 use circuitscope::service::models::{Choice, Here, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::session::{RecentGraph, note_recent};
-use circuitscope::tui::message::Msg;
 use circuitscope::tui::open_models;
-use circuitscope::tui::update::update;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -142,7 +142,7 @@ fn graphs_that_were_open_are_opened_again() {
     desk.press("M Enter").expect("2/2 the second prompt →");
     // One that is open is turned to.
     desk.press("M j Enter").expect("1/2 the first prompt →");
-    assert_eq!(desk.state.tabs.place(), Some((1, 2)));
+    assert_eq!(desk.state.workspace.tabs.place(), Some((1, 2)));
     desk.press("M j j Enter").expect("1/2").expect("the first prompt →");
     assert!(desk.state.jobs.services.tracer.is_some(), "below the graphs stand the models");
 }
@@ -204,12 +204,12 @@ fn a_graph_that_was_made_with_the_model_stays_and_learns_its_tokens() {
     let shelf = Arc::new(Shelf::default());
     let mut desk = desk(&shelf);
     desk.press("Enter").type_text("the capital of the state containing Dallas is").press("Enter");
-    let is_feature = |desk: &Desk| desk.state.circuit.as_ref().unwrap().selected_feature().is_some();
+    let is_feature = |desk: &Desk| desk.state.workspace.circuit.as_ref().unwrap().selected_feature().is_some();
     assert!((0..20).any(|_| is_feature(desk.press("j"))));
     let before = desk.screen();
     // As if it had been opened from a file.
     desk.state.jobs.services.tracer = None;
-    desk.state.circuit.as_mut().unwrap().promoted.clear();
+    desk.state.workspace.circuit.as_mut().unwrap().promoted.clear();
     desk.press("[ ]").expect("needs the model");
     desk.press("M Enter");
     assert_eq!(desk.screen(), before);

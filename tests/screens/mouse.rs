@@ -1,14 +1,14 @@
 //! The mouse does what keys do.
 
 use crate::desk::Desk;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::Circuit;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::mouse::{Gesture, Mouse};
-use circuitscope::tui::update::update;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::screen::mouse::{Gesture, Mouse};
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn mouse(desk: &mut Desk, gesture: Gesture, (x, y): (u16, u16)) {
@@ -31,9 +31,9 @@ fn a_click_selects_a_node_in_the_graph() {
     click(&mut desk, "containing    ");
     assert_eq!(desk.selected(), "token containing");
     desk.press("[ [");
-    let feature = circuit(&desk).inputs.kept[0].other;
-    let inner = desk.state.panes().unwrap().graph_room().unwrap();
-    let place = circuit(&desk).layout.place(feature).unwrap();
+    let feature = circuit(&desk).connections.inputs.kept[0].other;
+    let inner = desk.state.screen.layout().unwrap().graph_room().unwrap();
+    let place = circuit(&desk).panes.layout.place(feature).unwrap();
     mouse(&mut desk, Gesture::Press, (inner.x + place.x, inner.y + place.y));
     assert_eq!(circuit(&desk).selected(), feature);
 }
@@ -41,10 +41,10 @@ fn a_click_selects_a_node_in_the_graph() {
 #[test]
 fn a_click_chooses_a_row_and_another_follows_it() {
     let mut desk = Desk::traced((160, 48));
-    let third = circuit(&desk).inputs.kept[2];
+    let third = circuit(&desk).connections.inputs.kept[2];
     let row = circuitscope::text::weight(third.edge.weight);
     click(&mut desk, &row);
-    assert_eq!((desk.state.focus, circuit(&desk).row), (Pane::Connections, 2));
+    assert_eq!((desk.state.screen.focus, circuit(&desk).connections.row), (Pane::Connections, 2));
     click(&mut desk, &row);
     assert_eq!(circuit(&desk).selected(), third.other);
 }
@@ -53,20 +53,20 @@ fn a_click_chooses_a_row_and_another_follows_it() {
 fn a_click_chooses_a_branch_and_another_opens_it() {
     let mut desk = Desk::traced((160, 48));
     click(&mut desk, "▸ #");
-    assert_eq!((desk.state.focus, circuit(&desk).tree.at()), (Pane::Tree, 1));
-    let before = circuit(&desk).tree.rows().len();
+    assert_eq!((desk.state.screen.focus, circuit(&desk).panes.tree.at()), (Pane::Tree, 1));
+    let before = circuit(&desk).panes.tree.rows().len();
     click(&mut desk, "▸ #");
-    assert!(circuit(&desk).tree.rows().len() > before);
+    assert!(circuit(&desk).panes.tree.rows().len() > before);
 }
 
 #[test]
 fn a_click_on_a_title_brings_its_pane_to_the_front() {
     let mut desk = Desk::traced((80, 24));
     click(&mut desk, "subgraph");
-    assert_eq!(desk.state.focus, Pane::Subgraph);
+    assert_eq!(desk.state.screen.focus, Pane::Subgraph);
     desk.expect("nothing is pinned");
     click(&mut desk, "detail");
-    assert_eq!(desk.state.focus, Pane::Detail);
+    assert_eq!(desk.state.screen.focus, Pane::Detail);
 }
 
 #[test]
@@ -74,17 +74,17 @@ fn the_wheel_moves_through_what_is_under_the_pointer() {
     let mut desk = Desk::traced((160, 48));
     let list = desk.place("inputs  ");
     mouse(&mut desk, Gesture::WheelDown, list);
-    assert_eq!((desk.state.focus, circuit(&desk).row), (Pane::Graph, 3), "the focus stays");
+    assert_eq!((desk.state.screen.focus, circuit(&desk).connections.row), (Pane::Graph, 3), "the focus stays");
     mouse(&mut desk, Gesture::WheelUp, list);
-    assert_eq!(circuit(&desk).row, 0);
+    assert_eq!(circuit(&desk).connections.row, 0);
 }
 
 #[test]
 fn borders_are_dragged() {
     let mut desk = Desk::traced((160, 48));
-    let width = |desk: &Desk| desk.state.panes().unwrap().of(Pane::Connections).unwrap().width;
+    let width = |desk: &Desk| desk.state.screen.layout().unwrap().of(Pane::Connections).unwrap().width;
     let before = width(&desk);
-    let border = desk.state.panes().unwrap().of(Pane::Connections).unwrap().x - 1;
+    let border = desk.state.screen.layout().unwrap().of(Pane::Connections).unwrap().x - 1;
     mouse(&mut desk, Gesture::Press, (border, 20));
     mouse(&mut desk, Gesture::Drag, (border - 20, 25));
     assert_eq!(width(&desk), before + 20);
@@ -93,14 +93,14 @@ fn borders_are_dragged() {
     assert_eq!(width(&desk), before + 20, "a border that was let go stays");
     mouse(&mut desk, Gesture::Press, (border - 20, 25));
     mouse(&mut desk, Gesture::Drag, (0, 25));
-    assert!(desk.state.panes().unwrap().of(Pane::Graph).unwrap().width >= 24);
+    assert!(desk.state.screen.layout().unwrap().of(Pane::Graph).unwrap().width >= 24);
 }
 
 #[test]
 fn the_mouse_is_the_terminals_until_it_is_asked_for() {
     let mut desk = Desk::traced((160, 48));
-    assert!(!desk.state.mouse);
+    assert!(!desk.state.screen.mouse);
     desk.press("Ctrl-o").expect("The mouse works here");
-    assert!(desk.state.mouse);
+    assert!(desk.state.screen.mouse);
     desk.press("Ctrl-o").expect("The mouse is the terminal's");
 }

@@ -4,10 +4,10 @@ use crate::desk::Desk;
 use circuitscope::graph::paths;
 use circuitscope::job::Cancel;
 use circuitscope::text;
-use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// Looks for the paths between a token and the answer, from either end.
@@ -23,8 +23,9 @@ fn the_strongest_paths_are_listed_with_what_they_carry() {
     let desk = looked("token Dallas", "logit Austin");
     let (from, to) = {
         let graph = &circuit(&desk).traced.document.graph;
-        let token =
-            graph.token_nodes().find(|node| circuit(&desk).name(*node, &desk.state.look.glyphs) == "token Dallas");
+        let token = graph
+            .token_nodes()
+            .find(|node| circuit(&desk).name(*node, &desk.state.screen.look.glyphs) == "token Dallas");
         (token.unwrap(), circuit(&desk).answer().unwrap())
     };
     let graph = &circuit(&desk).traced.document.graph;
@@ -36,11 +37,11 @@ fn the_strongest_paths_are_listed_with_what_they_carry() {
         text::percent(found.coverage()).trim()
     ));
     for path in found.found.iter().take(5) {
-        let glyphs = &desk.state.look.glyphs;
+        let glyphs = &desk.state.screen.look.glyphs;
         let names: Vec<String> = path.nodes.iter().map(|node| circuit(&desk).name(*node, glyphs)).collect();
         desk.expect(&names.join(" › "));
         let strength = text::weight(path.strength as f32);
-        let sign = desk.state.look.theme.sign(path.strength as f32).fg.unwrap();
+        let sign = desk.state.screen.look.theme.sign(path.strength as f32).fg.unwrap();
         // The first row is the cursor's.
         assert!(path == &found.found[0] || desk.cells(&strength)[0].fg == sign, "{strength}");
     }
@@ -71,7 +72,7 @@ fn a_path_is_pinned_and_shown() {
     desk.press("u Enter");
     assert_eq!(circuit(&desk).marks.path, pins, "it is the same path, from its source up");
     assert_ne!(desk.buffer(), before);
-    let accent = desk.state.look.theme.accent.fg.unwrap();
+    let accent = desk.state.screen.look.theme.accent.fg.unwrap();
     let drawn = |desk: &Desk| desk.buffer().content.iter().filter(|cell| cell.fg == accent).count();
     let with = drawn(&desk);
     desk.press("Esc");

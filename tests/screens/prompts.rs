@@ -7,10 +7,10 @@ use circuitscope::graph::{Document, RawTrace, Token};
 use circuitscope::ids::{FeatureId, Layer};
 use circuitscope::job::{Monitor, Progress};
 use circuitscope::service::tracing::{Reading, Tracer};
-use circuitscope::tui::app::Busy;
 use circuitscope::tui::keymap::{Code, Context, Key};
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::{update, update_all};
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::{update, update_all};
+use circuitscope::tui::workspace::Busy;
 use circuitscope::tui::{start_chat, start_open, start_trace};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -32,7 +32,7 @@ fn an_unknown_word_is_named_with_the_nearest_and_replaced_on_request() {
     desk.press("i Ctrl-u").type_text("the state containing Houstn");
     desk.expect("\"Houstn\" is not in the vocabulary; nearest: Houston");
     desk.press("Enter").expect("prompt");
-    assert!(desk.state.busy.is_none(), "what would be read as something else is not traced");
+    assert!(desk.state.workspace.busy.is_none(), "what would be read as something else is not traced");
     desk.press("Tab").expect("5 tokens");
     desk.press("Enter").expect("the state containing Houston → Austin");
 }
@@ -57,7 +57,7 @@ fn a_message_is_put_into_the_chat_template_and_edited_as_it_was_typed() {
     desk.press("i").expect("message, in the chat template");
     desk.type_text(" of code").expect("no code");
     desk.press("Enter");
-    assert!(desk.state.busy.is_none(), "what the template refuses is not traced");
+    assert!(desk.state.workspace.busy.is_none(), "what the template refuses is not traced");
     desk.press("Ctrl-w Ctrl-w Enter i Ctrl-t Enter").expect(" the capital· → Austin");
     desk.press("i").expect("<bos>  the  capital");
     assert!(!desk.screen().contains("chat template"));
@@ -117,7 +117,7 @@ fn escape_stops_a_trace_and_then_goes_one_level_back() {
     desk.press_only("Esc");
     desk.settle();
     desk.expect("partial");
-    assert!(desk.state.busy.is_none());
+    assert!(desk.state.workspace.busy.is_none());
     desk.press("Tab Esc");
     assert!(!desk.quit);
 }
@@ -131,7 +131,7 @@ fn a_graph_can_be_walked_while_another_is_traced() {
     let begun = Instant::now();
     busy.hear(progress(200), begun);
     busy.hear(progress(1_200), begun + Duration::from_secs(2));
-    desk.state.busy = Some(busy);
+    desk.state.workspace.busy = Some(busy);
     desk.press("1");
     desk.expect("feature rows 1,200/7,500").expect("500/s").expect("13 s left").expect("logit Austin ‹ ");
 }
@@ -168,7 +168,7 @@ fn a_file_of_another_program_is_opened_off_the_screen() {
     desk.expect("anthropic.json");
     desk.settle();
     desk.expect("⏎ab");
-    let circuit = desk.state.circuit.as_ref().unwrap();
+    let circuit = desk.state.workspace.circuit.as_ref().unwrap();
     assert_eq!(circuit.traced.document.graph.n_nodes(), 7);
     assert_eq!(circuit.edits.now().groups.len(), 1, "what the file holds of a person's work is there");
     start_open(&mut desk.state, file("no.json"));

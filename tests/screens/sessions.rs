@@ -2,18 +2,18 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::tui::circuit::Circuit;
+use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{SESSION, start_trace};
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// A screen whose sessions are kept in a folder, before its trace has begun.
 fn remembering(data: &Path) -> Desk {
     let mut desk = Desk::bare((160, 48), Some(Fake::quick()));
-    desk.state.remembers = true;
+    desk.state.sessions.remembers = true;
     desk.state.jobs.services.data = Some(data.to_owned());
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk

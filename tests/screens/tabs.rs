@@ -83,7 +83,7 @@ fn other_graphs_are_turned_to_while_a_trace_goes_on() {
     let (tracer, go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     open_files(&mut desk.state, files);
-    desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("the first graph", |desk| desk.state.workspace.circuit.is_some());
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.start();
     desk.expect("1/2 first");
@@ -113,11 +113,11 @@ fn a_graph_that_is_closed_takes_its_trace_along() {
     let (tracer, _go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     open_files(&mut desk.state, files);
-    desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("the first graph", |desk| desk.state.workspace.circuit.is_some());
     start_trace(&mut desk.state, DALLAS.to_owned());
     desk.start();
     desk.press_only("Ctrl-w");
     desk.settle();
     desk.expect("second →");
-    assert!(desk.state.busy.is_none() && desk.state.tabs.place().is_none());
+    assert!(desk.state.workspace.busy.is_none() && desk.state.workspace.tabs.place().is_none());
 }

@@ -12,23 +12,24 @@ use circuitscope::job::Monitor;
 use circuitscope::service::tracing::{Reading, Tracer};
 use circuitscope::text;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::circuit::{Circuit, Link};
 use circuitscope::tui::dialogs::heads::Heads;
-use circuitscope::tui::message::Msg;
-use circuitscope::tui::update::update;
-use circuitscope::tui::verification::{Shown, View};
+use circuitscope::tui::dialogs::verify::panel::{Shown, View};
+use circuitscope::tui::runtime::message::Msg;
+use circuitscope::tui::runtime::update::update;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::links::Link;
 use circuitscope::tui::{start_open, start_trace};
 use circuitscope::verify::{self, Answer, Bench, Question, TOP};
 use std::path::Path;
 use std::sync::Arc;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 /// The connection under the cursor.
 fn link(desk: &Desk) -> Link {
-    circuit(desk).links().kept[circuit(desk).row]
+    circuit(desk).connections.links().kept[circuit(desk).connections.row]
 }
 
 /// The answer that is shown.
@@ -76,7 +77,7 @@ fn an_edge_is_checked_in_every_mode_by_one_key() {
     desk.expect("direct: divergence");
     desk.press("Esc V").expect("direct: divergence");
     assert_eq!(desk.state.jobs.requests(), asked);
-    let source = circuit(&desk).name(edge.source, &desk.state.look.glyphs);
+    let source = circuit(&desk).name(edge.source, &desk.state.screen.look.glyphs);
     desk.press("Enter");
     assert_eq!(desk.selected(), source);
 }
@@ -86,8 +87,8 @@ fn what_cannot_be_ablated_is_said() {
     let mut desk = Desk::traced((160, 48));
     desk.press("V");
     desk.press_until("Right", |state| {
-        let circuit = state.circuit.as_ref().unwrap();
-        !circuit.node(circuit.links().kept[circuit.row].other).is_feature()
+        let circuit = state.workspace.circuit.as_ref().unwrap();
+        !circuit.node(circuit.connections.links().kept[circuit.connections.row].other).is_feature()
     });
     desk.expect("is no feature, and only features can be ablated");
     let mut bare = Desk::bare((160, 48), None);
@@ -99,8 +100,8 @@ fn what_cannot_be_ablated_is_said() {
     bare.press("Esc S").expect("needs the model");
 
     // A model that was not chosen for this graph.
-    desk.state.picked.insert(desk.state.graph_id);
-    let origin = Arc::make_mut(&mut desk.state.circuit.as_mut().unwrap().traced.document.origin);
+    desk.state.workspace.picked.insert(desk.state.workspace.graph_id);
+    let origin = Arc::make_mut(&mut desk.state.workspace.circuit.as_mut().unwrap().traced.document.origin);
     origin.model = "gemma".to_owned();
     desk.press("Tab").expect("The model at hand is demo-llama with demo-clt, and the graph is of gemma with demo-clt");
 
@@ -125,7 +126,7 @@ fn a_subgraph_is_checked_as_a_table_and_a_plot() {
     desk.press("+ m").expect("the 15 most").expect("mode: direct");
     let Answer::Subgraph(found) = answer(&desk) else { panic!("no pairs") };
     desk.press("j j");
-    let wanted = circuit(&desk).name(found.all[2].source, &desk.state.look.glyphs);
+    let wanted = circuit(&desk).name(found.all[2].source, &desk.state.screen.look.glyphs);
     desk.press("G k Home j j Enter");
     assert!(desk.state.dialogs.is_empty());
     assert_eq!(desk.selected(), wanted);
@@ -188,11 +189,11 @@ fn what_hangs_on_the_thresholds_is_marked() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Tab K").expect("core: ≥80 % of 25 prunings keep it");
     let found = stability(&circuit(&desk).traced.document.graph, &usual_grid(), &Monitor::default()).unwrap();
-    assert_eq!(circuit(&desk).standings.found.as_deref(), Some(&found));
+    assert_eq!(circuit(&desk).pruning.stability.found.as_deref(), Some(&found));
     desk.press("j k").expect("█ core ▒ contingent ░ noise");
-    for (row, link) in circuit(&desk).links().kept.iter().enumerate().take(6) {
-        let mark = desk.state.look.glyphs.standings[StabilityClass::of(found.edge(link.edge.id)) as usize];
-        let name = circuit(&desk).name(link.other, &desk.state.look.glyphs);
+    for (row, link) in circuit(&desk).connections.links().kept.iter().enumerate().take(6) {
+        let mark = desk.state.screen.look.glyphs.stability[StabilityClass::of(found.edge(link.edge.id)) as usize];
+        let name = circuit(&desk).name(link.other, &desk.state.screen.look.glyphs);
         desk.expect(&format!("{} {mark} {name}", row + 1)).expect(&text::weight(link.edge.weight));
         if row < 5 {
             let sign = if link.edge.weight < 0.0 { '-' } else { '+' };
@@ -209,14 +210,14 @@ fn what_hangs_on_the_thresholds_is_marked() {
     let (tracer, go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
-    desk.wait_for("the first graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("the first graph", |desk| desk.state.workspace.circuit.is_some());
     let asked = desk.state.jobs.requests();
     desk.press_only("K");
     desk.expect("once the trace has ended");
     assert_eq!(desk.state.jobs.requests(), asked);
     (0..3).for_each(|_| go_on.send(()).unwrap());
     desk.settle();
-    assert!(circuit(&desk).standings.marked().is_some());
+    assert!(circuit(&desk).pruning.stability.marked().is_some());
 }
 
 #[test]
@@ -329,6 +330,6 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     assert!(desk.state.dialogs.is::<Heads>());
     let Answer::Heads(split) = answer(&desk) else { panic!("no heads") };
     assert!(split.is_of(edge.weight) && !split.heads.is_empty());
-    desk.state.look.glyphs = Glyphs::new(Charset::Ascii);
+    desk.state.screen.look.glyphs = Glyphs::new(Charset::Ascii);
     desk.expect("the edge, their sum").expect("all that is first adds up to");
 }

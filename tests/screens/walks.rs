@@ -2,13 +2,14 @@
 
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::app::Pane;
-use circuitscope::tui::circuit::{Circuit, Side};
-use circuitscope::tui::graph_layout::Step;
+use circuitscope::tui::panes::Pane;
+use circuitscope::tui::panes::graph::layout::Step;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::links::Side;
 use std::collections::BTreeSet;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 fn kept(desk: &Desk) -> BTreeSet<NodeId> {
@@ -19,7 +20,7 @@ fn kept(desk: &Desk) -> BTreeSet<NodeId> {
 fn a_trace_opens_with_its_answer_selected() {
     let desk = Desk::traced((160, 48));
     assert_eq!(desk.selected(), "logit Austin");
-    assert_eq!(desk.state.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, Pane::Graph);
     desk.expect("fact : the capital of the state containing Dallas is → Austin 0.995");
     desk.expect("replacement 0.").expect("completeness 0.").expect("at threshold 0.80").expect("at threshold 0.98");
 }
@@ -32,9 +33,9 @@ fn every_kept_node_can_be_reached_with_the_arrows() {
         let mut reached = BTreeSet::from([circuit.selected()]);
         let mut frontier = vec![circuit.selected()];
         while let Some(node) = frontier.pop() {
-            let x = circuit.layout.place(node).unwrap().x;
+            let x = circuit.panes.layout.place(node).unwrap().x;
             for step in [Step::Left, Step::Right, Step::Up, Step::Down] {
-                if let Some(next) = circuit.layout.step(node, step, x)
+                if let Some(next) = circuit.panes.layout.step(node, step, x)
                     && reached.insert(next)
                 {
                     frontier.push(next);
@@ -65,18 +66,18 @@ fn arrows_and_letters_do_the_same() {
 #[test]
 fn enter_follows_the_strongest_input() {
     let mut desk = Desk::traced((160, 48));
-    let strongest = circuit(&desk).inputs.kept[0];
+    let strongest = circuit(&desk).connections.inputs.kept[0];
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), strongest.other);
-    let weights: Vec<f64> = circuit(&desk).inputs.kept.iter().map(|link| link.share).collect();
+    let weights: Vec<f64> = circuit(&desk).connections.inputs.kept.iter().map(|link| link.share).collect();
     assert!(weights.is_sorted_by(|a, b| a >= b), "{weights:?}");
 }
 
 #[test]
 fn a_digit_jumps_along_the_edge_that_carries_it() {
     let mut desk = Desk::traced((160, 48));
-    let third = circuit(&desk).inputs.kept[2].other;
-    let name = circuit(&desk).name(third, &desk.state.look.glyphs);
+    let third = circuit(&desk).connections.inputs.kept[2].other;
+    let name = circuit(&desk).name(third, &desk.state.screen.look.glyphs);
     desk.press("3");
     assert_eq!(circuit(&desk).selected(), third);
     desk.expect(&format!("logit Austin ‹ {name}"));
@@ -87,9 +88,9 @@ fn outputs_are_followed_after_turning_around() {
     let mut desk = Desk::traced((160, 48));
     desk.press("1");
     let there = desk.selected();
-    let outputs = circuit(&desk).outputs.kept.clone();
+    let outputs = circuit(&desk).connections.outputs.kept.clone();
     desk.press("o");
-    assert_eq!(circuit(&desk).side, Side::Outputs);
+    assert_eq!(circuit(&desk).connections.side, Side::Outputs);
     desk.press("1");
     assert_eq!(circuit(&desk).selected(), outputs[0].other);
     desk.expect(&format!("{there} ›"));
@@ -100,16 +101,16 @@ fn a_token_turns_around_by_itself_and_the_way_back_turns_again() {
     let mut desk = Desk::traced((160, 48));
     desk.press("1 G");
     assert!(desk.selected().starts_with("token"));
-    assert_eq!(circuit(&desk).side, Side::Outputs);
+    assert_eq!(circuit(&desk).connections.side, Side::Outputs);
     desk.press("[");
-    assert_eq!(circuit(&desk).side, Side::Inputs);
+    assert_eq!(circuit(&desk).connections.side, Side::Inputs);
 }
 
 #[test]
 fn a_number_without_an_edge_says_so() {
     let mut desk = Desk::traced((160, 48));
     desk.press("G");
-    let kept = circuit(&desk).links().kept.len();
+    let kept = circuit(&desk).connections.links().kept.len();
     assert!(kept < 9);
     desk.press("9").expect(&format!("There is no output 9: {kept} kept"));
     desk.press("j");
@@ -140,19 +141,19 @@ fn back_and_forward_walk_the_history() {
 fn the_list_of_connections_is_walked_row_by_row() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Tab j j j");
-    assert_eq!(desk.state.focus, Pane::Connections);
-    let fourth = circuit(&desk).inputs.kept[3].other;
+    assert_eq!(desk.state.screen.focus, Pane::Connections);
+    let fourth = circuit(&desk).connections.inputs.kept[3].other;
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), fourth);
     desk.press("[ G");
-    let last = circuit(&desk).inputs.kept.len() - 1;
-    assert_eq!(circuit(&desk).row, last);
+    let last = circuit(&desk).connections.inputs.kept.len() - 1;
+    assert_eq!(circuit(&desk).connections.row, last);
     desk.press("j g");
-    assert_eq!(circuit(&desk).row, 0);
+    assert_eq!(circuit(&desk).connections.row, 0);
     desk.press("Enter l");
-    assert_eq!(circuit(&desk).side, Side::Outputs);
+    assert_eq!(circuit(&desk).connections.side, Side::Outputs);
     desk.press("h");
-    assert_eq!(circuit(&desk).side, Side::Inputs);
+    assert_eq!(circuit(&desk).connections.side, Side::Inputs);
 }
 
 #[test]
@@ -160,12 +161,12 @@ fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
     for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Feature, Pane::Graph] {
         desk.press("Tab");
-        assert_eq!(desk.state.focus, pane);
+        assert_eq!(desk.state.screen.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.focus, Pane::Feature);
+    assert_eq!(desk.state.screen.focus, Pane::Feature);
     desk.press("Esc");
-    assert_eq!(desk.state.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, Pane::Graph);
 }
 
 #[test]

@@ -5,12 +5,13 @@ use crate::fake::{DALLAS, Fake};
 use circuitscope::graph::NodeKind;
 use circuitscope::session::SessionPlace;
 use circuitscope::text::glyph::Charset;
-use circuitscope::tui::circuit::{Circuit, Side};
 use circuitscope::tui::start_trace;
+use circuitscope::tui::workspace::circuit::Circuit;
+use circuitscope::tui::workspace::links::Side;
 use std::path::Path;
 
 fn circuit(desk: &Desk) -> &Circuit {
-    desk.state.circuit.as_ref().unwrap()
+    desk.state.workspace.circuit.as_ref().unwrap()
 }
 
 #[test]
@@ -23,7 +24,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     let share = negative.iter().map(|weight| f64::from(-weight)).sum::<f64>() / graph.input_total(node);
     desk.expect(&format!("inhibitors  {kept} of {} kept", negative.len()));
     desk.expect(&format!("{:.1}% of all input", 100.0 * share));
-    let listed = &circuit(&desk).inhibitors.kept;
+    let listed = &circuit(&desk).connections.inhibitors.kept;
     assert_eq!(listed.len(), negative.len());
     assert!(listed.is_sorted_by(|a, b| a.edge.weight <= b.edge.weight));
     let of_node =
@@ -39,7 +40,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
     for _ in 0..stands {
         desk.press("j");
     }
-    let there = circuit(&desk).inhibitors.kept[stands].other;
+    let there = circuit(&desk).connections.inhibitors.kept[stands].other;
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), there);
 }
@@ -48,7 +49,7 @@ fn inhibitors_are_listed_kept_or_not_and_followed_where_they_are_kept() {
 fn the_three_lists_are_turned_through() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("Tab");
-    let side = |desk: &Desk| circuit(desk).side;
+    let side = |desk: &Desk| circuit(desk).connections.side;
     assert_eq!(side(&desk), Side::Inputs);
     desk.press("Right");
     assert_eq!(side(&desk), Side::Outputs);
@@ -128,7 +129,7 @@ fn a_trace_that_ends_meanwhile_does_not_wait_for_it() {
     let (tracer, go_on) = Fake::stepwise(None);
     let mut desk = Desk::bare((160, 48), Some(tracer));
     start_trace(&mut desk.state, DALLAS.to_owned());
-    desk.wait_for("a graph", |desk| desk.state.circuit.is_some());
+    desk.wait_for("a graph", |desk| desk.state.workspace.circuit.is_some());
     desk.press_only("W");
     desk.wait_for("an answer", |desk| desk.shows("does not fire"));
     desk.press_only("Enter");

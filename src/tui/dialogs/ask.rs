@@ -1,16 +1,16 @@
 //! Box over another dialog, with a question or the progress of a job.
 
 use crate::text;
-use crate::tui::act;
-use crate::tui::command::commands;
+use crate::tui::dialogs::start::update::{say_no, say_yes};
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
+use crate::tui::keymap::command::commands;
+use crate::tui::ui::theme::Look;
 use crate::tui::ui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws `lines`, and a bar of the share that is done; the spinner turns while the job runs.
-pub(super) fn render(
+pub(in crate::tui) fn render(
     title: &str,
     lines: &[String],
     share: Option<f64>,
@@ -51,6 +51,6 @@ pub const ASK: Context = Context::dialog("ask");
 commands! {
     /// Commands for yes and no.
     pub const BINDINGS;
-    "yes", Models, ASK, ["y"], Some("yes"), |s, _| act::say_yes(s), "Yes: ask, download, or leave with work that is not saved";
-    "no", Models, ASK, ["n", "Esc"], Some("no, or stop"), |s, _| act::say_no(s), "No; stop what is under way, or stay";
+    "yes", Models, ASK, ["y"], Some("yes"), |s, _| say_yes(s), "Yes: ask, download, or leave with work that is not saved";
+    "no", Models, ASK, ["n", "Esc"], Some("no, or stop"), |s, _| say_no(s), "No; stop what is under way, or stay";
 }

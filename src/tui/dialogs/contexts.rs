@@ -1,12 +1,16 @@
 //! Contexts that a feature fires on, on the whole screen, with a search.
 
-use crate::tui::app::State;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
-use crate::tui::ui::line::{self, TextEdit};
-use crate::tui::view;
-use crate::tui::{act, layout};
+use crate::tui::keymap::command::commands;
+use crate::tui::panes::feature;
+use crate::tui::panes::feature::lookup::members;
+use crate::tui::panes::feature::update::{scroll_contexts, shift_contexts, toggle_repeated, turn_member};
+use crate::tui::screen::{dialog_room, layout};
+use crate::tui::state::State;
+use crate::tui::ui::frame::frame;
+use crate::tui::ui::line;
+use crate::tui::ui::line::TextEdit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget};
@@ -50,19 +54,19 @@ impl Contexts {
 
     /// Returns the area for the feature's description.
     pub fn room(&self, size: (u16, u16)) -> Rect {
-        let inner = layout::inner(view::dialog_room(size));
+        let inner = layout::inner(dialog_room(size));
         let line = if self.has_line() { 2.min(inner.height) } else { 0 };
         Rect { y: inner.y + line, height: inner.height - line, ..inner }
     }
 
     /// Draws the dialog over everything; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
-        let (look, screen) = (&state.look, view::dialog_room(state.size));
+        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
         Clear.render(screen, buf);
-        let inner = view::frame(screen, "contexts", true, look, buf);
-        let room = self.room(state.size);
-        let rows = view::feature_rows(state, room, self.wanted());
-        view::draw_feature(state, screen, room, &rows, self.wanted(), buf);
+        let inner = frame(screen, "contexts", true, look, buf);
+        let room = self.room(state.screen.size);
+        let rows = feature::view::rows(state, room, self.wanted());
+        feature::view::draw(state, screen, room, &rows, self.wanted(), buf);
         if !self.has_line() || inner.is_empty() {
             return None;
         }
@@ -81,23 +85,23 @@ const CONTEXTS_LINE: Context = Context::line("contexts line");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "contexts-search", Contexts, CONTEXTS, ["/"], Some("search"), |s, _| act::search_contexts(s), "Only contexts in which a text stands";
-    "contexts-down", Contexts, Context::FEATURE, ["Down", "j"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "Contexts, a line further";
-    "contexts-up", Contexts, Context::FEATURE, ["Up", "k"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "Contexts, a line back";
-    "contexts-left", Contexts, Context::FEATURE, ["Left", "h"], Some("shift"), |s, _| act::shift_contexts(s, -8), "What stands before, in every context";
-    "contexts-right", Contexts, Context::FEATURE, ["Right", "l"], Some("shift"), |s, _| act::shift_contexts(s, 8), "What stands after, in every context";
-    "contexts-page-down", Contexts, Context::FEATURE, ["PageDown"], None, |s, _| act::scroll_contexts(s, 10), "Contexts, ten lines further";
-    "contexts-page-up", Contexts, Context::FEATURE, ["PageUp"], None, |s, _| act::scroll_contexts(s, -10), "Contexts, ten lines back";
-    "contexts-first", Contexts, Context::FEATURE, ["g", "Home"], None, |s, _| act::scroll_contexts(s, isize::MIN), "To the strongest contexts";
-    "contexts-last", Contexts, Context::FEATURE, ["G", "End"], None, |s, _| act::scroll_contexts(s, isize::MAX), "To the last lines";
-    "contexts-next-member", Contexts, Context::FEATURE, [")"], Some("member"), |s, _| act::turn_member(s, 1), "The supernode's next member, then all together";
-    "contexts-previous-member", Contexts, Context::FEATURE, ["("], Some("member"), |s, _| act::turn_member(s, -1), "The supernode's member before";
-    "contexts-repeated", Contexts, Context::FEATURE, ["r"], Some("repeated"), |s, _| act::toggle_repeated(s), "Unfold contexts that are repeated, or fold them";
-    "contexts-close", Contexts, CONTEXTS, ["Esc", "q", "s"], Some("back"), |s, _| act::close_contexts(s), "Leave the search, then the contexts";
-    "contexts-search-take", Contexts, CONTEXTS_LINE, ["Enter"], Some("take"), |s, _| act::take_search(s), "Go on with the contexts that were found";
-    "contexts-search-down", Contexts, CONTEXTS_LINE, ["Down"], Some("scroll"), |s, _| act::scroll_contexts(s, 1), "A line further in what was found";
-    "contexts-search-up", Contexts, CONTEXTS_LINE, ["Up"], Some("scroll"), |s, _| act::scroll_contexts(s, -1), "A line back in what was found";
-    "contexts-search-close", Contexts, CONTEXTS_LINE, ["Esc"], Some("all"), |s, _| act::close_contexts(s), "Back to all contexts";
+    "contexts-search", Contexts, CONTEXTS, ["/"], Some("search"), |s, _| search_contexts(s), "Only contexts in which a text stands";
+    "contexts-down", Contexts, Context::FEATURE, ["Down", "j"], Some("scroll"), |s, _| scroll_contexts(s, 1), "Contexts, a line further";
+    "contexts-up", Contexts, Context::FEATURE, ["Up", "k"], Some("scroll"), |s, _| scroll_contexts(s, -1), "Contexts, a line back";
+    "contexts-left", Contexts, Context::FEATURE, ["Left", "h"], Some("shift"), |s, _| shift_contexts(s, -8), "What stands before, in every context";
+    "contexts-right", Contexts, Context::FEATURE, ["Right", "l"], Some("shift"), |s, _| shift_contexts(s, 8), "What stands after, in every context";
+    "contexts-page-down", Contexts, Context::FEATURE, ["PageDown"], None, |s, _| scroll_contexts(s, 10), "Contexts, ten lines further";
+    "contexts-page-up", Contexts, Context::FEATURE, ["PageUp"], None, |s, _| scroll_contexts(s, -10), "Contexts, ten lines back";
+    "contexts-first", Contexts, Context::FEATURE, ["g", "Home"], None, |s, _| scroll_contexts(s, isize::MIN), "To the strongest contexts";
+    "contexts-last", Contexts, Context::FEATURE, ["G", "End"], None, |s, _| scroll_contexts(s, isize::MAX), "To the last lines";
+    "contexts-next-member", Contexts, Context::FEATURE, [")"], Some("member"), |s, _| turn_member(s, 1), "The supernode's next member, then all together";
+    "contexts-previous-member", Contexts, Context::FEATURE, ["("], Some("member"), |s, _| turn_member(s, -1), "The supernode's member before";
+    "contexts-repeated", Contexts, Context::FEATURE, ["r"], Some("repeated"), |s, _| toggle_repeated(s), "Unfold contexts that are repeated, or fold them";
+    "contexts-close", Contexts, CONTEXTS, ["Esc", "q", "s"], Some("back"), |s, _| close_contexts(s), "Leave the search, then the contexts";
+    "contexts-search-take", Contexts, CONTEXTS_LINE, ["Enter"], Some("take"), |s, _| take_search(s), "Go on with the contexts that were found";
+    "contexts-search-down", Contexts, CONTEXTS_LINE, ["Down"], Some("scroll"), |s, _| scroll_contexts(s, 1), "A line further in what was found";
+    "contexts-search-up", Contexts, CONTEXTS_LINE, ["Up"], Some("scroll"), |s, _| scroll_contexts(s, -1), "A line back in what was found";
+    "contexts-search-close", Contexts, CONTEXTS_LINE, ["Esc"], Some("all"), |s, _| close_contexts(s), "Back to all contexts";
 }
 
 impl Dialog for Contexts {
@@ -115,5 +119,41 @@ impl Dialog for Contexts {
 
     fn shows_nodes(&self) -> bool {
         false
+    }
+}
+
+/// Shows the contexts on the whole screen.
+pub(in crate::tui) fn open_contexts(state: &mut State) {
+    match state.workspace.circuit.as_ref().map(members) {
+        None => state.screen.say("There is no graph"),
+        Some(members) if members.is_empty() => state.screen.say("This is no feature: only features have contexts"),
+        Some(_) => {
+            state.panes.feature.scroll = 0;
+            state.dialogs.open(Contexts::default());
+        }
+    }
+}
+
+/// Starts the search for a text in the contexts that fill the screen.
+pub(in crate::tui) fn search_contexts(state: &mut State) {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
+        contexts.write();
+    }
+}
+
+pub(in crate::tui) fn take_search(state: &mut State) {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
+        contexts.leave_line();
+    }
+}
+
+/// Ends the search, then closes the contexts.
+pub(in crate::tui) fn close_contexts(state: &mut State) {
+    if let Some(contexts) = state.dialogs.get_mut::<Contexts>() {
+        let goes_on = contexts.clear();
+        state.panes.feature.scroll = 0;
+        if !goes_on {
+            state.dialogs.close_all();
+        }
     }
 }

@@ -3,16 +3,17 @@
 use crate::attribution::{HeadPart, HeadSplit};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::verify::panel::Shown;
+use crate::tui::dialogs::verify::update::{close_verification, move_in_verification, turn_link};
 use crate::tui::keymap::Context;
-use crate::tui::layout::inner;
-use crate::tui::ui::folio::{self, Line, left, number, right};
-use crate::tui::verification::Shown;
-use crate::tui::view::dialog_room;
+use crate::tui::keymap::command::commands;
+use crate::tui::screen::dialog_room;
+use crate::tui::screen::layout::inner;
+use crate::tui::state::State;
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::{Line, left, number, right};
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Answer, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -31,13 +32,13 @@ pub struct Heads;
 
 /// Draws the split.
 fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (width, height) = size(screen);
     let lines = lines(state, circuit, width);
     let height = height.min(lines.len() as u16 + 2).max(5);
-    let area = crate::tui::ui::open(screen, width, height, "attention heads", &state.look, buf);
+    let area = crate::tui::ui::open(screen, width, height, "attention heads", &state.screen.look, buf);
     let from = circuit.verification.row.min(lines.len().saturating_sub(usize::from(area.height)));
-    folio::draw(&lines, from, area, &state.look, buf);
+    folio::draw(&lines, from, area, &state.screen.look, buf);
 }
 
 fn size(screen: Rect) -> (u16, u16) {
@@ -46,14 +47,14 @@ fn size(screen: Rect) -> (u16, u16) {
 
 /// Returns the last line that can stand on top.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let Some(circuit) = &state.circuit else { return 0 };
-    let (width, height) = size(dialog_room(state.size));
+    let Some(circuit) = &state.workspace.circuit else { return 0 };
+    let (width, height) = size(dialog_room(state.screen.size));
     let room = inner(Rect { x: 0, y: 0, width, height }).height;
     lines(state, circuit, width).len().saturating_sub(usize::from(room))
 }
 
 fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let width = usize::from(inner(Rect { x: 0, y: 0, width, height: 3 }).width);
     let mut lines = Vec::new();
     let Some(Question::Heads { source, target }) = circuit.verification.question() else {
@@ -87,7 +88,7 @@ fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
 }
 
 fn parts(split: &HeadSplit, width: usize, state: &State) -> Vec<Line> {
-    let (theme, look) = (&state.look.theme, &state.look);
+    let (theme, look) = (&state.screen.look.theme, &state.screen.look);
     let part = |value: f32, says: &str| vec![number(value.into(), NUMBER, look), (format!("  {says}"), theme.text)];
     let mut lines = vec![
         Line::new(),
@@ -134,13 +135,13 @@ const HEADS: Context = Context::dialog("heads");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "A head further";
-    "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "A head back";
-    "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| act::turn_link(s, 1), "Split the node's next connection";
-    "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| act::turn_link(s, -1), "Split the node's connection before";
-    "heads-page-down", Test, HEADS, ["PageDown"], None, |s, _| act::move_in_verification(s, 10), "Ten heads further";
-    "heads-page-up", Test, HEADS, ["PageUp"], None, |s, _| act::move_in_verification(s, -10), "Ten heads back";
-    "heads-close", Test, HEADS, ["Esc", "q"], Some("back"), |s, _| act::close_verification(s), "Leave the heads";
+    "heads-down", Test, HEADS, ["Down", "j"], Some("scroll"), |s, _| move_in_verification(s, 1), "A head further";
+    "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| move_in_verification(s, -1), "A head back";
+    "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| turn_link(s, 1), "Split the node's next connection";
+    "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| turn_link(s, -1), "Split the node's connection before";
+    "heads-page-down", Test, HEADS, ["PageDown"], None, |s, _| move_in_verification(s, 10), "Ten heads further";
+    "heads-page-up", Test, HEADS, ["PageUp"], None, |s, _| move_in_verification(s, -10), "Ten heads back";
+    "heads-close", Test, HEADS, ["Esc", "q"], Some("back"), |s, _| close_verification(s), "Leave the heads";
 }
 
 impl Dialog for Heads {

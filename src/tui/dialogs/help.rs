@@ -1,18 +1,20 @@
 //! Help: every key, from the command table, the meaning of the marks on the screen, and the grammar of filters,
 //! narrowed down by the text that is typed.
 
-use super::filter::grammar;
 use crate::graph::query::FIELDS;
 use crate::text;
 use crate::text::glyph::Glyphs;
-use crate::tui::act;
-use crate::tui::app::{Pane, State};
-use crate::tui::command::{Command, Group, all_commands, commands};
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::filter::grammar;
 use crate::tui::keymap::Context;
-use crate::tui::legend::LEGEND;
-use crate::tui::theme::Look;
-use crate::tui::ui::line::{self, TextEdit};
+use crate::tui::keymap::command::{Command, Group, all_commands, commands};
+use crate::tui::panes::Pane;
+use crate::tui::screen::dialog_room;
+use crate::tui::state::State;
+use crate::tui::ui::legend::LEGEND;
+use crate::tui::ui::line;
+use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::theme::Look;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use ratatui::buffer::Buffer;
@@ -211,11 +213,11 @@ const HELP: Context = Context::line("help");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "help-down", Program, HELP, ["Down"], Some("scroll"), |s, _| act::scroll_help(s, 1), "The help, a line further";
-    "help-up", Program, HELP, ["Up"], Some("scroll"), |s, _| act::scroll_help(s, -1), "The help, a line back";
-    "help-page-down", Program, HELP, ["PageDown"], None, |s, _| act::scroll_help(s, 10), "The help, ten lines further";
-    "help-page-up", Program, HELP, ["PageUp"], None, |s, _| act::scroll_help(s, -10), "The help, ten lines back";
-    "help-close", Program, HELP, ["Esc"], Some("back"), |s, _| act::close_help(s), "Clear the filter, then close the help";
+    "help-down", Program, HELP, ["Down"], Some("scroll"), |s, _| scroll_help(s, 1), "The help, a line further";
+    "help-up", Program, HELP, ["Up"], Some("scroll"), |s, _| scroll_help(s, -1), "The help, a line back";
+    "help-page-down", Program, HELP, ["PageDown"], None, |s, _| scroll_help(s, 10), "The help, ten lines further";
+    "help-page-up", Program, HELP, ["PageUp"], None, |s, _| scroll_help(s, -10), "The help, ten lines back";
+    "help-close", Program, HELP, ["Esc"], Some("back"), |s, _| close_help(s), "Clear the filter, then close the help";
 }
 
 impl Dialog for Help {
@@ -224,7 +226,7 @@ impl Dialog for Help {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -234,5 +236,24 @@ impl Dialog for Help {
 
     fn shows_nodes(&self) -> bool {
         false
+    }
+}
+
+pub(in crate::tui) fn open_help(state: &mut State) {
+    state.dialogs.open(Help::new(state.screen.focus.context()));
+}
+
+pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
+    let screen = dialog_room(state.screen.size);
+    if let Some(help) = state.dialogs.get_mut::<Help>() {
+        help.scroll_by(by, screen, &state.screen.look.glyphs);
+    }
+}
+
+pub(in crate::tui) fn close_help(state: &mut State) {
+    if let Some(help) = state.dialogs.get_mut::<Help>()
+        && !help.clear_filter()
+    {
+        state.dialogs.close_all();
     }
 }

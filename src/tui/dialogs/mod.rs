@@ -23,9 +23,9 @@ pub mod start;
 pub mod unsaved;
 pub mod verify;
 
-use crate::tui::app::State;
-use crate::tui::command::{Command, table};
-use crate::tui::keymap::Context;
+use crate::tui::keymap::command::Command;
+use crate::tui::keymap::{Context, table};
+use crate::tui::state::State;
 use crate::tui::ui::line::TextEdit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};

@@ -1,12 +1,15 @@
 //! Notes on the graph: several lines of text.
 
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::command::commands;
+use crate::graph::Edit;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
-use crate::tui::ui::line::{self, TextEdit};
+use crate::tui::keymap::command::commands;
+use crate::tui::screen::commands::edit_text;
+use crate::tui::state::State;
+use crate::tui::ui::line;
+use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::edits::apply;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
@@ -100,10 +103,10 @@ const NOTES: Context = Context::line("notes");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "notes-line", Edit, NOTES, ["Enter"], Some("new line"), |s, _| act::edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
-    "notes-down", Edit, NOTES, ["Down"], None, |s, _| act::move_in_notes(s, 1), "To the line below";
-    "notes-up", Edit, NOTES, ["Up"], None, |s, _| act::move_in_notes(s, -1), "To the line above";
-    "notes-keep", Edit, NOTES, ["Esc"], Some("keep and leave"), |s, _| act::keep_notes(s), "Keep the notes and leave them";
+    "notes-line", Edit, NOTES, ["Enter"], Some("new line"), |s, _| edit_text(s, InputRequest::InsertChar('\n')), "Begin a new line";
+    "notes-down", Edit, NOTES, ["Down"], None, |s, _| move_in_notes(s, 1), "To the line below";
+    "notes-up", Edit, NOTES, ["Up"], None, |s, _| move_in_notes(s, -1), "To the line above";
+    "notes-keep", Edit, NOTES, ["Esc"], Some("keep and leave"), |s, _| keep_notes(s), "Keep the notes and leave them";
 }
 
 impl Dialog for Notes {
@@ -112,7 +115,7 @@ impl Dialog for Notes {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -136,6 +139,26 @@ impl Dialog for Notes {
         }
         true
     }
+}
+
+pub(in crate::tui) fn open_notes(state: &mut State) {
+    if let Some(circuit) = &state.workspace.circuit {
+        state.dialogs.open(Notes::new(&circuit.edits.now().notes));
+    }
+}
+
+pub(in crate::tui) fn move_in_notes(state: &mut State, by: isize) {
+    if let Some(notes) = state.dialogs.get_mut::<Notes>() {
+        notes.move_by(by);
+    }
+}
+
+/// Closes the notes; the text stays.
+pub(in crate::tui) fn keep_notes(state: &mut State) {
+    let Some(notes) = state.dialogs.get::<Notes>() else { return };
+    let text = notes.text();
+    state.dialogs.close_all();
+    apply(state, Edit::SetNotes(text), "The notes are kept".to_owned());
 }
 
 #[cfg(test)]

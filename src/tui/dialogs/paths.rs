@@ -1,15 +1,17 @@
 //! Strongest paths between two nodes.
 
-use crate::graph::{Path, Paths as Found};
+use crate::graph::{Edit, Path, Paths as Found, paths};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
+use crate::tui::keymap::command::commands;
+use crate::tui::runtime::jobs::JobKey;
+use crate::tui::screen::commands::close_dialog;
+use crate::tui::state::State;
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::edits::apply;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -88,11 +90,11 @@ const PATHS: Context = Context::dialog("paths");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "paths-down", Find, PATHS, ["Down", "j"], Some("choose"), |s, _| act::move_in_paths(s, 1), "To the next path";
-    "paths-up", Find, PATHS, ["Up", "k"], Some("choose"), |s, _| act::move_in_paths(s, -1), "To the path before";
-    "paths-show", Find, PATHS, ["Enter"], Some("show"), |s, _| act::show_path(s), "Draw this path in the link graph";
-    "paths-pin", Find, PATHS, ["p"], Some("pin"), |s, _| act::pin_path(s), "Pin every node of this path";
-    "paths-close", Find, PATHS, ["Esc", "q"], Some("back"), |s, _| act::close_dialog(s), "Leave the paths";
+    "paths-down", Find, PATHS, ["Down", "j"], Some("choose"), |s, _| move_in_paths(s, 1), "To the next path";
+    "paths-up", Find, PATHS, ["Up", "k"], Some("choose"), |s, _| move_in_paths(s, -1), "To the path before";
+    "paths-show", Find, PATHS, ["Enter"], Some("show"), |s, _| show_path(s), "Draw this path in the link graph";
+    "paths-pin", Find, PATHS, ["p"], Some("pin"), |s, _| pin_path(s), "Pin every node of this path";
+    "paths-close", Find, PATHS, ["Esc", "q"], Some("back"), |s, _| close_dialog(s), "Leave the paths";
 }
 
 impl Dialog for Paths {
@@ -101,9 +103,81 @@ impl Dialog for Paths {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
-            self.draw(circuit, screen, &state.look, buf);
+        if let Some(circuit) = &state.workspace.circuit {
+            self.draw(circuit, screen, &state.screen.look, buf);
         }
         None
+    }
+}
+
+/// Most paths that are listed.
+const LISTED: usize = 50;
+const FIND_PATHS: JobKey = JobKey::new("paths").of_graph();
+
+/// Marks one end of the paths the first time; finds the paths between both ends the second time.
+pub(in crate::tui) fn find_paths(state: &mut State) {
+    let Some(circuit) = &mut state.workspace.circuit else { return };
+    let here = circuit.selected();
+    circuit.marks.path.clear();
+    match circuit.marks.path_end.take() {
+        Some(there) if there != here => look(state, there, here),
+        _ => {
+            circuit.marks.path_end = Some(here);
+            let name = circuit.name(here, &state.screen.look.glyphs);
+            state.screen.say(format!("Paths to or from {name}: the same key at the other end finds them"));
+        }
+    }
+}
+
+fn look(state: &mut State, one: NodeId, other: NodeId) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (from, to) = upward(circuit, one, other);
+    let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
+    state.dialogs.open(Paths::new(from, to));
+    state.jobs.submit(
+        FIND_PATHS,
+        move |_, monitor| {
+            let found = paths(&graph, Some(&kept), from, to, LISTED, monitor.cancel());
+            found.map_err(|stop| stop.to_string())
+        },
+        |state, found| {
+            if let (Some(paths), Ok(found)) = (state.dialogs.get_mut::<Paths>(), found) {
+                paths.take(found);
+            }
+        },
+    );
+}
+
+/// Orders two ends: effects flow along the topological order, so paths begin at the end that is earlier in it.
+fn upward(circuit: &Circuit, one: NodeId, other: NodeId) -> (NodeId, NodeId) {
+    let order = circuit.traced.document.graph.topological_order();
+    match order.iter().find(|node| **node == one || **node == other) {
+        Some(first) if *first == other => (other, one),
+        _ => (one, other),
+    }
+}
+
+pub(in crate::tui) fn move_in_paths(state: &mut State, by: isize) {
+    if let Some(paths) = state.dialogs.get_mut::<Paths>() {
+        paths.move_by(by);
+    }
+}
+
+fn chosen(state: &State) -> Option<Vec<NodeId>> {
+    state.dialogs.get::<Paths>()?.chosen().map(|path| path.nodes.clone())
+}
+
+pub(in crate::tui) fn pin_path(state: &mut State) {
+    if let Some(nodes) = chosen(state) {
+        let said = format!("Pinned the path: {}", text::counted(nodes.len(), "node"));
+        apply(state, Edit::Pin(nodes), said);
+    }
+}
+
+/// Draws the path in the link graph until another is looked for.
+pub(in crate::tui) fn show_path(state: &mut State) {
+    if let (Some(nodes), Some(circuit)) = (chosen(state), &mut state.workspace.circuit) {
+        circuit.marks.path = nodes;
+        state.dialogs.close_all();
     }
 }

@@ -1,15 +1,18 @@
 //! Proposed supernodes, to be accepted or refused one by one.
 
-use crate::graph::Proposal;
+use crate::graph::{Edit, Proposal, SimilarityBounds, proposals};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
+use crate::tui::keymap::command::commands;
+use crate::tui::runtime::jobs::JobKey;
+use crate::tui::screen::commands::close_dialog;
+use crate::tui::state::State;
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::edits::apply;
+use crate::tui::workspace::supernodes::name_for;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -87,11 +90,11 @@ const PROPOSALS: Context = Context::dialog("proposals");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "proposals-down", Edit, PROPOSALS, ["Down", "j"], Some("choose"), |s, _| act::move_in_proposals(s, 1), "To the next proposal";
-    "proposals-up", Edit, PROPOSALS, ["Up", "k"], Some("choose"), |s, _| act::move_in_proposals(s, -1), "To the proposal before";
-    "proposals-accept", Edit, PROPOSALS, ["Enter", "y"], Some("accept"), |s, _| act::accept_proposal(s), "Make this supernode";
-    "proposals-refuse", Edit, PROPOSALS, ["x", "n"], Some("refuse"), |s, _| act::refuse_proposal(s), "Refuse it, for good";
-    "proposals-close", Edit, PROPOSALS, ["Esc", "q"], Some("back"), |s, _| act::close_dialog(s), "Leave the others for later";
+    "proposals-down", Edit, PROPOSALS, ["Down", "j"], Some("choose"), |s, _| move_in_proposals(s, 1), "To the next proposal";
+    "proposals-up", Edit, PROPOSALS, ["Up", "k"], Some("choose"), |s, _| move_in_proposals(s, -1), "To the proposal before";
+    "proposals-accept", Edit, PROPOSALS, ["Enter", "y"], Some("accept"), |s, _| accept_proposal(s), "Make this supernode";
+    "proposals-refuse", Edit, PROPOSALS, ["x", "n"], Some("refuse"), |s, _| refuse_proposal(s), "Refuse it, for good";
+    "proposals-close", Edit, PROPOSALS, ["Esc", "q"], Some("back"), |s, _| close_dialog(s), "Leave the others for later";
 }
 
 impl Dialog for Proposals {
@@ -100,9 +103,51 @@ impl Dialog for Proposals {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
-            self.draw(circuit, screen, &state.look, buf);
+        if let Some(circuit) = &state.workspace.circuit {
+            self.draw(circuit, screen, &state.screen.look, buf);
         }
         None
+    }
+}
+
+const PROPOSE: JobKey = JobKey::new("proposals").of_graph();
+
+pub(in crate::tui) fn open_proposals(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (graph, kept) = (circuit.traced.document.graph.clone(), circuit.traced.kept.clone());
+    let (edited, refused) = (circuit.edits.now().clone(), circuit.marks.refused.clone());
+    state.dialogs.open(Proposals::default());
+    state.jobs.submit(
+        PROPOSE,
+        move |_, monitor| {
+            let found = proposals(&graph, &kept, &edited, &refused, SimilarityBounds::default(), monitor.cancel());
+            found.map_err(|stop| stop.to_string())
+        },
+        |state, found| {
+            if let (Some(proposals), Ok(found)) = (state.dialogs.get_mut::<Proposals>(), found) {
+                proposals.take(found);
+            }
+        },
+    );
+}
+
+pub(in crate::tui) fn move_in_proposals(state: &mut State, by: isize) {
+    if let Some(proposals) = state.dialogs.get_mut::<Proposals>() {
+        proposals.move_by(by);
+    }
+}
+
+pub(in crate::tui) fn accept_proposal(state: &mut State) {
+    let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
+    let (Some(members), Some(circuit)) = (proposals.pop(), &state.workspace.circuit) else { return };
+    let name = name_for(circuit, &members, &state.screen.look.glyphs);
+    let said = format!("Made the supernode {name} of {}", text::counted(members.len(), "node"));
+    apply(state, Edit::Group { name, members }, said);
+}
+
+pub(in crate::tui) fn refuse_proposal(state: &mut State) {
+    let Some(proposals) = state.dialogs.get_mut::<Proposals>() else { return };
+    if let (Some(members), Some(circuit)) = (proposals.pop(), &mut state.workspace.circuit) {
+        circuit.marks.refused.push(members);
     }
 }

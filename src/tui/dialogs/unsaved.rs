@@ -1,12 +1,11 @@
 //! Question whether the program may be left though something is not saved.
 
-use super::ask;
-use crate::tui::app::State;
 use crate::tui::dialogs::ask::ASK;
-use crate::tui::dialogs::{Action, Dialog};
-use crate::tui::effect::Effect;
+use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
+use crate::tui::runtime::effect::Effect;
+use crate::tui::state::State;
+use crate::tui::ui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -28,7 +27,7 @@ impl Dialog for Unsaved {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        draw(&state.unsaved, screen, &state.look, buf);
+        draw(&state.sessions.unsaved, screen, &state.screen.look, buf);
         None
     }
 
@@ -37,6 +36,27 @@ impl Dialog for Unsaved {
     }
 
     fn yes(&self) -> Action {
-        |state| state.effects.push(Effect::Quit)
+        |state| state.screen.effects.push(Effect::Quit)
     }
+}
+
+/// Leaves the program, or asks whether to where something could not be saved.
+pub(in crate::tui) fn leave(state: &mut State) {
+    match state.sessions.unsaved.first() {
+        None => state.screen.effects.push(Effect::Quit),
+        Some(_) if state.dialogs.is_empty() => state.dialogs.open(Unsaved),
+        // A user who has gone on to something else meanwhile does not leave now.
+        Some(why) => {
+            let why = format!("not saved: {why}");
+            state.screen.warn(why);
+        }
+    }
+}
+
+/// Takes the reasons why sessions are not saved.
+pub(in crate::tui) fn take_unsaved(state: &mut State, unsaved: Vec<String>) {
+    if unsaved.is_empty() && state.dialogs.is::<Unsaved>() {
+        state.dialogs.close_all();
+    }
+    state.sessions.unsaved = unsaved;
 }

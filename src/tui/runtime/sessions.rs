@@ -29,6 +29,10 @@ pub enum Saving {
 
 /// Savers of all graphs.
 pub struct Sessions {
+    /// True where sessions are read and saved.
+    pub remembers: bool,
+    /// Reasons why sessions are not saved, as the user was told them; empty where all are.
+    pub unsaved: Vec<String>,
     wake: Wake,
     /// Savers by the id of their graph.
     savers: BTreeMap<RequestId, Saver>,
@@ -43,7 +47,15 @@ pub struct Sessions {
 impl Sessions {
     /// Returns an empty set of savers. `wake` is called when there is a report.
     pub fn new(wake: Wake) -> Self {
-        Self { wake, savers: BTreeMap::new(), parting: Vec::new(), leaving: None, told: Vec::new() }
+        Self {
+            remembers: false,
+            unsaved: Vec::new(),
+            wake,
+            savers: BTreeMap::new(),
+            parting: Vec::new(),
+            leaving: None,
+            told: Vec::new(),
+        }
     }
 
     /// Saves the session of a graph into `file` from now on.

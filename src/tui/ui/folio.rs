@@ -1,11 +1,11 @@
 //! Scrolled lines of a dialog, and the pieces that they are made of.
 
-use super::wrap;
 use crate::text;
-use crate::tui::act::CHECK;
-use crate::tui::app::State;
-use crate::tui::theme::Look;
-use crate::tui::view::key_of;
+use crate::tui::dialogs::verify::update::CHECK;
+use crate::tui::screen::hints::key_of;
+use crate::tui::state::State;
+use crate::tui::ui::theme::Look;
+use crate::tui::ui::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -51,11 +51,11 @@ pub fn number(value: f64, room: usize, look: &Look) -> (String, Style) {
 
 /// Builds the progress line of a check: its phase, its share done, and the key that stops it.
 pub fn progress(state: &State) -> Line {
-    let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let progress = state.jobs.progress(CHECK).cloned().unwrap_or_default();
     let phase = if progress.phase.is_empty() { "running the model" } else { progress.phase };
     let mut line = vec![
-        (format!("{} ", glyphs.spinner[state.ticks % glyphs.spinner.len()]), theme.accent),
+        (format!("{} ", glyphs.spinner[state.screen.ticks % glyphs.spinner.len()]), theme.accent),
         (phase.to_owned(), theme.text),
     ];
     if progress.total > 0 {

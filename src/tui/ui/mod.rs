@@ -1,16 +1,25 @@
 //! Parts that views are made of.
 
-pub mod folio;
-pub mod line;
-mod wrap;
-
-pub use wrap::wrap;
-
-use crate::tui::theme::Look;
-use crate::tui::view::frame;
+use crate::graph::StabilityClass;
+use crate::tui::ui::frame::frame;
+use crate::tui::ui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
+pub use wrap::wrap;
+
+pub mod activation_context;
+pub(in crate::tui) mod curve;
+pub mod folio;
+pub(in crate::tui) mod frame;
+pub mod legend;
+pub mod line;
+pub(in crate::tui) mod membership;
+pub(in crate::tui) mod pen;
+pub mod theme;
+pub(in crate::tui) mod tint;
+mod wrap;
 
 /// Clears a box in the middle of `screen` and frames it; returns the area within.
 pub fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &mut Buffer) -> Rect {
@@ -35,4 +44,16 @@ pub fn free_left_edge(area: Rect, buf: &mut Buffer) {
             }
         }
     }
+}
+
+/// Returns the first of `n` rows that is shown on `lines` lines, so that row `at` is among them. In steps of half a
+/// page, as a list that scrolls is written anew.
+pub(in crate::tui) fn first_line(at: usize, lines: usize, n: usize) -> usize {
+    let step = (lines / 2).max(1);
+    (at.saturating_sub(lines / 4) / step * step).min(n.saturating_sub(lines))
+}
+
+/// Returns the style of the mark of a stability class.
+pub(in crate::tui) fn stability_style(class: StabilityClass, look: &Look) -> Style {
+    if class == StabilityClass::Noise { look.theme.faint } else { look.theme.text }
 }

@@ -1,20 +1,22 @@
 //! Comparison of two graphs on the whole screen: first the choice of the other graph, then what both share and where
 //! they differ.
 
+pub mod comparison;
 mod split;
+pub(in crate::tui) mod update;
 
 use crate::graph::Difference;
 use crate::text::names::Names;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
-use crate::tui::comparison::Comparison;
+use crate::tui::dialogs::compare::comparison::Comparison;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::Context;
-use crate::tui::membership::letter;
+use crate::tui::keymap::command::commands;
 use crate::tui::runtime::jobs::RequestId;
-use crate::tui::view;
-use crate::tui::{act, layout};
+use crate::tui::screen::{dialog_room, layout};
+use crate::tui::state::State;
+use crate::tui::ui::frame::frame;
+use crate::tui::ui::membership::letter;
+use crate::tui::workspace::circuit::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::widgets::{Clear, Widget};
@@ -119,39 +121,43 @@ impl Compare {
 
     /// Draws the dialog.
     fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
-        let (look, screen) = (&state.look, view::dialog_room(state.size));
+        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
         match &self.stage {
             Stage::Choose => self.choices(state, screen, buf),
             Stage::Wait(id) => {
-                let busy =
-                    state.tabs.others().find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
+                let busy = state
+                    .workspace
+                    .tabs
+                    .others()
+                    .find_map(|(.., other)| other.busy.as_ref().filter(|busy| busy.id == *id));
                 let (says, share) = busy.map_or((String::new(), 0.0), |busy| {
                     let share = busy.progress.done as f64 / (busy.progress.total.max(1)) as f64;
                     (format!("{}: {}", busy.progress.phase, busy.prompt), share)
                 });
-                ask::render("the other graph", &[says], Some(share), screen, look, state.ticks, buf);
+                ask::render("the other graph", &[says], Some(share), screen, look, state.screen.ticks, buf);
             }
             Stage::Lay => {
                 let says = ["laying the graphs over each other".to_owned()];
-                ask::render("two graphs", &says, None, screen, look, state.ticks, buf);
+                ask::render("two graphs", &says, None, screen, look, state.screen.ticks, buf);
             }
             Stage::Failed(why) => {
-                ask::render("two graphs", std::slice::from_ref(why), None, screen, look, state.ticks, buf);
+                ask::render("two graphs", std::slice::from_ref(why), None, screen, look, state.screen.ticks, buf);
             }
             Stage::Shown(laid) => self.split(state, circuit, laid, screen, buf),
         }
     }
 
     fn choices(&self, state: &State, screen: Rect, buf: &mut Buffer) {
-        let (theme, glyphs) = (&state.look.theme, &state.look.glyphs);
+        let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
         let mut lines: Vec<String> = state
+            .workspace
             .tabs
             .others()
             .map(|(_, place, other)| format!("{place}  {}", glyphs.visible(&other.title())))
             .collect();
         lines.push("a prompt, traced now".to_owned());
         let (width, height) = (screen.width.saturating_sub(4).min(108), (lines.len() as u16 + 2).min(screen.height));
-        let area = crate::tui::ui::open(screen, width, height, "compare with", &state.look, buf);
+        let area = crate::tui::ui::open(screen, width, height, "compare with", &state.screen.look, buf);
         let (room, from) = (usize::from(area.width), (self.row + 1).saturating_sub(usize::from(area.height)));
         for (y, (at, line)) in (area.top()..area.bottom()).zip(lines.iter().enumerate().skip(from)) {
             buf.set_stringn(area.x, y, glyphs.fit(line, room), room, theme.text);
@@ -162,9 +168,9 @@ impl Compare {
     }
 
     fn split(&self, state: &State, circuit: &Circuit, laid: &Laid, screen: Rect, buf: &mut Buffer) {
-        let look = &state.look;
+        let look = &state.screen.look;
         Clear.render(screen, buf);
-        view::frame(screen, "two graphs", true, look, buf);
+        frame(screen, "two graphs", true, look, buf);
         let area = layout::inner(screen);
         let edges = EDGES.min(area.height / 3);
         let parts = [
@@ -175,7 +181,7 @@ impl Compare {
             Constraint::Length(edges),
         ];
         let [prompts, tokens, kinds, list, below] = Layout::vertical(parts).areas(area);
-        let other = self.other.and_then(|number| state.tabs.circuit(number)).map(|(_, circuit)| circuit);
+        let other = self.other.and_then(|number| state.workspace.tabs.circuit(number)).map(|(_, circuit)| circuit);
         let said = |circuit: &Circuit| circuit.traced.document.origin.prompt.clone();
         let titles = [said(circuit), other.map_or_else(String::new, said)];
         for (graph, (prompt, y)) in titles.iter().zip(prompts.top()..prompts.bottom()).enumerate() {
@@ -202,16 +208,16 @@ const COMPARE: Context = Context::dialog("compare");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| act::move_in_compare(s, 1), "To the next row";
-    "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| act::move_in_compare(s, -1), "To the row before";
-    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| act::move_in_compare(s, 10), "Ten rows further";
-    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| act::move_in_compare(s, -10), "Ten rows back";
-    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| act::take_compared(s), "Take this graph; then to this node in A or B";
-    "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| act::turn_compared_side(s), "To A or to B";
-    "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| act::turn_compared_kind(s), "List all, shared, changed, only A, only B";
-    "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| act::open_merged(s), "Open the two as one graph";
-    "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| act::open_union(s), "Open all open graphs as one";
-    "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| act::close_compare(s), "Leave the comparison";
+    "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| update::move_in_compare(s, 1), "To the next row";
+    "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| update::move_in_compare(s, -1), "To the row before";
+    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| update::move_in_compare(s, 10), "Ten rows further";
+    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| update::move_in_compare(s, -10), "Ten rows back";
+    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| update::take_compared(s), "Take this graph; then to this node in A or B";
+    "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| update::turn_compared_side(s), "To A or to B";
+    "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| update::turn_compared_kind(s), "List all, shared, changed, only A, only B";
+    "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| update::open_merged(s), "Open the two as one graph";
+    "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| update::open_union(s), "Open all open graphs as one";
+    "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| update::close_compare(s), "Leave the comparison";
 }
 
 impl Dialog for Compare {
@@ -220,7 +226,7 @@ impl Dialog for Compare {
     }
 
     fn render(&self, state: &State, _: Rect, buf: &mut Buffer) -> Option<Position> {
-        if let Some(circuit) = &state.circuit {
+        if let Some(circuit) = &state.workspace.circuit {
             self.draw(state, circuit, buf);
         }
         None
@@ -231,6 +237,6 @@ impl Dialog for Compare {
     }
 
     fn cancel(&self) -> Action {
-        act::close_compare
+        update::close_compare
     }
 }

@@ -1,21 +1,21 @@
 //! Two graphs beside each other: their tokens, the nodes of either, and the edges of one node in both.
 
-use super::Laid;
 use crate::graph::{Difference, NodeKind};
 use crate::text;
 use crate::text::names::Called;
-use crate::tui::circuit::Circuit;
-use crate::tui::comparison::{Compared, Comparison};
-use crate::tui::membership::letter;
-use crate::tui::theme::Look;
-use crate::tui::view;
+use crate::tui::dialogs::compare::Laid;
+use crate::tui::dialogs::compare::comparison::{Compared, Comparison};
+use crate::tui::ui::first_line;
+use crate::tui::ui::membership::letter;
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Modifier;
 use std::sync::Arc;
 
 /// View of two graphs.
-pub(super) struct Table<'a> {
+pub(in crate::tui) struct Table<'a> {
     pub laid: &'a Laid,
     pub circuits: [Option<&'a Circuit>; 2],
     pub look: &'a Look,
@@ -85,7 +85,7 @@ impl Table<'_> {
             buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
         }
         let lines = usize::from(area.height);
-        let from = view::first_line(row, lines, rows.len());
+        let from = first_line(row, lines, rows.len());
         let half = area.width.saturating_sub(3) / 2;
         for (y, (at, node)) in (area.top()..area.bottom()).zip(rows.iter().enumerate().skip(from)) {
             let difference = self.comparison().differences[*node];

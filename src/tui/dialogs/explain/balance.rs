@@ -6,15 +6,15 @@ use crate::ids::Position as Place;
 use crate::service::library::Feature;
 use crate::text;
 use crate::text::names::Called as Named;
-use crate::tui::circuit::Circuit;
-use crate::tui::theme::Look;
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use std::collections::HashMap;
 
 /// View of the effects that drive and restrain one feature.
-pub(super) struct About<'a> {
+pub(in crate::tui) struct About<'a> {
     pub why: &'a Why,
     pub called: &'a Called<'a>,
     pub look: &'a Look,
@@ -63,7 +63,7 @@ impl About<'_> {
 }
 
 /// Draws a row: a source's name, its place, its number, and a figure at the end.
-pub(super) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look: &Look, buf: &mut Buffer) {
+pub(in crate::tui) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look: &Look, buf: &mut Buffer) {
     const FIGURE: usize = 8;
     let room = usize::from(row.width).saturating_sub(FIGURE + 1);
     let [what, place, number] = name.fit(room, &look.glyphs);
@@ -76,7 +76,7 @@ pub(super) fn row_of(name: &Named, figure: String, style: Style, row: Rect, look
 }
 
 /// Names of sources, which need not be in the graph.
-pub(super) struct Called<'a> {
+pub(in crate::tui) struct Called<'a> {
     pub circuit: &'a Circuit,
     pub names: &'a HashMap<Feature, String>,
     pub look: &'a Look,

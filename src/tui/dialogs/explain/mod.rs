@@ -1,6 +1,7 @@
 //! Reasons why features fire or do not: those that came close, and the effects that drive and restrain the chosen one.
 
 mod balance;
+pub(in crate::tui) mod update;
 
 use crate::attribution::{Inactive, Source, Why};
 use crate::graph::FeatureAt;
@@ -9,15 +10,14 @@ use crate::job::Progress;
 use crate::service::explain::{ExplainReply, Search};
 use crate::service::library::Feature;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::{Action, Dialog};
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
-use crate::tui::ui::line::{self, TextEdit};
-use crate::tui::view;
+use crate::tui::keymap::command::commands;
+use crate::tui::state::State;
+use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::theme::Look;
+use crate::tui::ui::{first_line, line};
+use crate::tui::workspace::circuit::Circuit;
 use balance::{About, Called, row_of};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
@@ -177,7 +177,7 @@ impl Reasons {
 
     /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, circuit: &Circuit, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let look = &state.look;
+        let look = &state.screen.look;
         let (width, height) = (screen.width.saturating_sub(2).min(150), screen.height.min(40));
         let area = crate::tui::ui::open(screen, width, height, "why it fires, or does not", look, buf);
         let parts = [Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)];
@@ -190,8 +190,8 @@ impl Reasons {
         if let Some(why) = &self.failure {
             buf.set_stringn(note.x, note.y, look.glyphs.fit(&look.glyphs.visible(why), room), room, look.theme.alert);
         } else if self.waits {
-            let Progress { phase, done, total } = state.jobs.progress(act::EXPLAIN).cloned().unwrap_or_default();
-            let spinner = look.glyphs.spinner[state.ticks % look.glyphs.spinner.len()];
+            let Progress { phase, done, total } = state.jobs.progress(update::EXPLAIN).cloned().unwrap_or_default();
+            let spinner = look.glyphs.spinner[state.screen.ticks % look.glyphs.spinner.len()];
             let far = if total > 0 { format!(" {done} of {total}") } else { String::new() };
             buf.set_stringn(note.x, note.y, format!("{spinner} {phase}{far}"), room, look.theme.accent);
         } else {
@@ -244,7 +244,7 @@ impl Reasons {
             buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
         }
         let lines = usize::from(area.height);
-        let from = view::first_line(self.row, lines, rows.len());
+        let from = first_line(self.row, lines, rows.len());
         for (y, (nth, (at, margin))) in (area.top()..area.bottom()).zip(rows.into_iter().enumerate().skip(from)) {
             let row = Rect { y, height: 1, ..area };
             let margin = margin.map_or_else(String::new, text::weight);
@@ -262,18 +262,18 @@ const EXPLAIN_LINE: Context = Context::line("explain line");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| act::move_in_why(s, 1), "To the next feature";
-    "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| act::move_in_why(s, -1), "To the feature before";
-    "why-page-down", Why, EXPLAIN, ["PageDown"], None, |s, _| act::move_in_why(s, 10), "Ten features further";
-    "why-page-up", Why, EXPLAIN, ["PageUp"], None, |s, _| act::move_in_why(s, -10), "Ten features back";
-    "why-trace", Why, EXPLAIN, ["Enter"], Some("trace"), |s, _| act::trace_why(s), "Trace its pre-activation, and walk that graph";
-    "why-position", Why, EXPLAIN, ["Tab"], Some("here/all"), |s, _| act::turn_why_position(s), "List at this position, or at all";
-    "why-prompt", Why, EXPLAIN, ["p"], Some("other prompt"), |s, _| act::write_in_why(s, InputMode::Prompt), "List those that fire on another prompt";
-    "why-feature", Why, EXPLAIN, ["f"], Some("name one"), |s, _| act::write_in_why(s, InputMode::Feature), "Name a feature and where";
-    "why-closest", Why, EXPLAIN, ["c"], Some("closest"), |s, _| act::list_closest(s), "List those that are closest to firing again";
-    "why-close", Why, EXPLAIN, ["Esc", "q"], Some("back"), |s, _| act::close_why(s), "Leave the list";
-    "why-line-take", Why, EXPLAIN_LINE, ["Enter"], Some("take"), |s, _| act::take_why_line(s), "Take this prompt, or this feature";
-    "why-line-leave", Why, EXPLAIN_LINE, ["Esc"], Some("back"), |s, _| act::close_why(s), "Leave the line";
+    "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| update::move_in_why(s, 1), "To the next feature";
+    "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| update::move_in_why(s, -1), "To the feature before";
+    "why-page-down", Why, EXPLAIN, ["PageDown"], None, |s, _| update::move_in_why(s, 10), "Ten features further";
+    "why-page-up", Why, EXPLAIN, ["PageUp"], None, |s, _| update::move_in_why(s, -10), "Ten features back";
+    "why-trace", Why, EXPLAIN, ["Enter"], Some("trace"), |s, _| update::trace_why(s), "Trace its pre-activation, and walk that graph";
+    "why-position", Why, EXPLAIN, ["Tab"], Some("here/all"), |s, _| update::turn_why_position(s), "List at this position, or at all";
+    "why-prompt", Why, EXPLAIN, ["p"], Some("other prompt"), |s, _| update::write_in_why(s, InputMode::Prompt), "List those that fire on another prompt";
+    "why-feature", Why, EXPLAIN, ["f"], Some("name one"), |s, _| update::write_in_why(s, InputMode::Feature), "Name a feature and where";
+    "why-closest", Why, EXPLAIN, ["c"], Some("closest"), |s, _| update::list_closest(s), "List those that are closest to firing again";
+    "why-close", Why, EXPLAIN, ["Esc", "q"], Some("back"), |s, _| update::close_why(s), "Leave the list";
+    "why-line-take", Why, EXPLAIN_LINE, ["Enter"], Some("take"), |s, _| update::take_why_line(s), "Take this prompt, or this feature";
+    "why-line-leave", Why, EXPLAIN_LINE, ["Esc"], Some("back"), |s, _| update::close_why(s), "Leave the line";
 }
 
 impl Dialog for Reasons {
@@ -282,7 +282,7 @@ impl Dialog for Reasons {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(state, state.circuit.as_ref()?, screen, buf)
+        self.draw(state, state.workspace.circuit.as_ref()?, screen, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -297,6 +297,6 @@ impl Dialog for Reasons {
     }
 
     fn cancel(&self) -> Action {
-        act::close_why
+        update::close_why
     }
 }

@@ -1,16 +1,18 @@
 //! Filter being written, with its completions, the count of its matches, and its errors.
 
 pub(in crate::tui) mod grammar;
+pub(in crate::tui) mod update;
 
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::State;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
-use crate::tui::theme::Look;
-use crate::tui::ui::line::{self, TextEdit};
+use crate::tui::keymap::command::commands;
+use crate::tui::screen::commands::close_dialog;
+use crate::tui::state::State;
+use crate::tui::ui::line;
+use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::collections::BTreeMap;
@@ -201,18 +203,18 @@ const FILTER: Context = Context::line("filter");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "filter-apply", Prune, FILTER, ["Enter"], Some("apply"), |s, _| act::apply_filter(s), "Apply this filter; an empty one is none";
-    "filter-complete", Prune, FILTER, ["Tab"], Some("complete"), |s, _| act::complete_filter(s), "Write the chosen completion";
-    "filter-down", Prune, FILTER, ["Down"], Some("choose"), |s, _| act::move_in_filter(s, 1), "To the next completion";
-    "filter-up", Prune, FILTER, ["Up"], Some("choose"), |s, _| act::move_in_filter(s, -1), "To the completion before";
-    "filter-page-down", Prune, FILTER, ["PageDown"], None, |s, _| act::move_in_filter(s, 10), "Ten completions further, or lines of the grammar";
-    "filter-page-up", Prune, FILTER, ["PageUp"], None, |s, _| act::move_in_filter(s, -10), "Ten completions back, or lines of the grammar";
-    "filter-grammar", Prune, FILTER, ["Ctrl-g"], Some("grammar"), |s, _| act::toggle_grammar(s), "What can be written, or the completions again";
-    "filter-older", Prune, FILTER, ["Ctrl-p"], Some("before"), |s, _| act::recall_filter(s, 1), "The filter that was applied before";
-    "filter-newer", Prune, FILTER, ["Ctrl-n"], None, |s, _| act::recall_filter(s, -1), "The filter that was applied after it";
-    "filter-hides", Prune, FILTER, ["Ctrl-t"], Some("hide/dim"), |s, _| act::toggle_hiding(s), "Whether the rest is hidden or stands back";
-    "filter-save", Prune, FILTER, ["Ctrl-s"], Some("save"), |s, _| act::ask_filter_name(s), "Save this filter under a name";
-    "filter-close", Prune, FILTER, ["Esc"], Some("back"), |s, _| act::close_dialog(s), "Leave the filter as it was";
+    "filter-apply", Prune, FILTER, ["Enter"], Some("apply"), |s, _| update::apply_filter(s), "Apply this filter; an empty one is none";
+    "filter-complete", Prune, FILTER, ["Tab"], Some("complete"), |s, _| update::complete_filter(s), "Write the chosen completion";
+    "filter-down", Prune, FILTER, ["Down"], Some("choose"), |s, _| update::move_in_filter(s, 1), "To the next completion";
+    "filter-up", Prune, FILTER, ["Up"], Some("choose"), |s, _| update::move_in_filter(s, -1), "To the completion before";
+    "filter-page-down", Prune, FILTER, ["PageDown"], None, |s, _| update::move_in_filter(s, 10), "Ten completions further, or lines of the grammar";
+    "filter-page-up", Prune, FILTER, ["PageUp"], None, |s, _| update::move_in_filter(s, -10), "Ten completions back, or lines of the grammar";
+    "filter-grammar", Prune, FILTER, ["Ctrl-g"], Some("grammar"), |s, _| update::toggle_grammar(s), "What can be written, or the completions again";
+    "filter-older", Prune, FILTER, ["Ctrl-p"], Some("before"), |s, _| update::recall_filter(s, 1), "The filter that was applied before";
+    "filter-newer", Prune, FILTER, ["Ctrl-n"], None, |s, _| update::recall_filter(s, -1), "The filter that was applied after it";
+    "filter-hides", Prune, FILTER, ["Ctrl-t"], Some("hide/dim"), |s, _| update::toggle_hiding(s), "Whether the rest is hidden or stands back";
+    "filter-save", Prune, FILTER, ["Ctrl-s"], Some("save"), |s, _| update::ask_filter_name(s), "Save this filter under a name";
+    "filter-close", Prune, FILTER, ["Esc"], Some("back"), |s, _| close_dialog(s), "Leave the filter as it was";
 }
 
 impl Dialog for FilterPrompt {
@@ -221,7 +223,7 @@ impl Dialog for FilterPrompt {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.look, buf)
+        self.draw(screen, &state.screen.look, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {

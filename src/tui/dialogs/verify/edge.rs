@@ -1,8 +1,9 @@
 //! Check of an edge: its source is ablated in every mode.
 
-use crate::tui::circuit::Circuit;
-use crate::tui::theme::Look;
-use crate::tui::ui::folio::{self, Line, left, number, right};
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::{Line, left, number, right};
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{EdgeAnswer, PREDICTED, Pair, UNIT};
 
 /// Cells of a number.
@@ -14,7 +15,7 @@ const CHANCE: usize = 14;
 /// Cells of a name, at least and at most.
 const NAME: (usize, usize) = (10, 44);
 
-pub(super) fn lines(circuit: &Circuit, found: &[EdgeAnswer], width: usize, look: &Look) -> Vec<Line> {
+pub(in crate::tui) fn lines(circuit: &Circuit, found: &[EdgeAnswer], width: usize, look: &Look) -> Vec<Line> {
     let (theme, glyphs) = (&look.theme, &look.glyphs);
     let room = width.saturating_sub(3 * NUMBER + CHANCE + 2).clamp(NAME.0, NAME.1);
     let mut lines = Vec::new();

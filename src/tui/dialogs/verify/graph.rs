@@ -1,9 +1,10 @@
 //! Check of a graph: correlation of influence and effects, transcoders in place of the MLPs, and perturbations of the
 //! local replacement model.
 
-use crate::tui::circuit::Circuit;
-use crate::tui::theme::Look;
-use crate::tui::ui::folio::{self, Line, left, right};
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::{Line, left, right};
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Correlation, Effect, GraphAnswer, Predictor, told};
 
 /// Cells of a number.
@@ -12,7 +13,7 @@ const NUMBER: usize = 10;
 /// Cells of a row's name.
 const NAME: usize = 32;
 
-pub(super) fn lines(circuit: &Circuit, found: &GraphAnswer, width: usize, look: &Look) -> Vec<Line> {
+pub(in crate::tui) fn lines(circuit: &Circuit, found: &GraphAnswer, width: usize, look: &Look) -> Vec<Line> {
     let mut lines = faithfulness(circuit, found, width, look);
     lines.extend(replacements(found, width, look));
     lines.extend(perturbations(found, width, look));

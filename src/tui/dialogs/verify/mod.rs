@@ -3,21 +3,25 @@
 mod edge;
 mod graph;
 mod pairs;
+pub mod panel;
 mod scatter;
+pub(in crate::tui) mod update;
 
 use crate::graph::Extent;
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::act;
-use crate::tui::app::{Pane, State};
-use crate::tui::circuit::Circuit;
-use crate::tui::command::commands;
 use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::verify::panel::{Shown, View};
 use crate::tui::keymap::Context;
-use crate::tui::layout::inner;
-use crate::tui::ui::folio::{self, Line};
-use crate::tui::verification::{Shown, View};
-use crate::tui::view::{dialog_room, key_of};
+use crate::tui::keymap::command::commands;
+use crate::tui::panes::Pane;
+use crate::tui::screen::dialog_room;
+use crate::tui::screen::hints::key_of;
+use crate::tui::screen::layout::inner;
+use crate::tui::state::State;
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::Line;
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Answer, Pairs, Question};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -43,20 +47,20 @@ pub struct Verify;
 
 /// Draws the dialog.
 fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
-    let Some(circuit) = &state.circuit else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
     let (width, height, body) = layout(state, circuit, screen);
-    let area = crate::tui::ui::open(screen, width, height, "is it true?", &state.look, buf);
+    let area = crate::tui::ui::open(screen, width, height, "is it true?", &state.screen.look, buf);
     if area.is_empty() {
         return;
     }
-    folio::draw(&head(state, circuit), 0, Rect { height: HEAD.min(area.height), ..area }, &state.look, buf);
+    folio::draw(&head(state, circuit), 0, Rect { height: HEAD.min(area.height), ..area }, &state.screen.look, buf);
     let below = below(area);
     match body {
         Body::Lines(lines) => {
             let from = circuit.verification.row.min(lines.len().saturating_sub(usize::from(below.height)));
-            folio::draw(&lines, from, below, &state.look, buf);
+            folio::draw(&lines, from, below, &state.screen.look, buf);
         }
-        Body::Pairs(found) => pairs::render(circuit, found, below, &state.look, buf),
+        Body::Pairs(found) => pairs::render(circuit, found, below, &state.screen.look, buf),
     }
 }
 
@@ -78,8 +82,8 @@ fn below(area: Rect) -> Rect {
 
 /// Returns the last pair that can be chosen, or the last line that can stand on top.
 pub(in crate::tui) fn last_row(state: &State) -> usize {
-    let Some(circuit) = &state.circuit else { return 0 };
-    let (width, height, body) = layout(state, circuit, dialog_room(state.size));
+    let Some(circuit) = &state.workspace.circuit else { return 0 };
+    let (width, height, body) = layout(state, circuit, dialog_room(state.screen.size));
     let below = below(inner(Rect { x: 0, y: 0, width, height }));
     match body {
         Body::Lines(lines) => lines.len().saturating_sub(usize::from(below.height)),
@@ -97,7 +101,7 @@ pub(in crate::tui) fn pairs(circuit: &Circuit) -> Option<&Pairs> {
 
 /// Builds the head: the checks, and the subject of the chosen one.
 fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
-    let (theme, glyphs, truth) = (&state.look.theme, &state.look.glyphs, &circuit.verification);
+    let (theme, glyphs, truth) = (&state.screen.look.theme, &state.screen.look.glyphs, &circuit.verification);
     let mut tabs = Line::new();
     for view in View::ALL {
         let name = view.name();
@@ -109,9 +113,9 @@ fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
     }
     let about = match truth.question() {
         Some(Question::Edge { source, target }) => {
-            if state.focus != Pane::Tree {
-                let (side, links) = (circuit.side.name(), circuit.links().kept.len());
-                tabs.push((format!("  {side} {} of {links}", circuit.row + 1), theme.quiet));
+            if state.screen.focus != Pane::Tree {
+                let (side, links) = (circuit.connections.side.name(), circuit.connections.links().kept.len());
+                tabs.push((format!("  {side} {} of {links}", circuit.connections.row + 1), theme.quiet));
             }
             let name = |id: NodeId| circuit.name(id, glyphs);
             format!("{} {} {}", name(*source), glyphs.to_output, name(*target))
@@ -142,7 +146,7 @@ fn features(circuit: &Circuit, sources: &[NodeId]) -> String {
 
 /// Builds the result of the check, or the message in its place.
 fn body<'a>(state: &State, circuit: &'a Circuit, width: u16) -> Body<'a> {
-    let (look, width) = (&state.look, usize::from(width));
+    let (look, width) = (&state.screen.look, usize::from(width));
     let (answer, waits) = match circuit.verification.shown() {
         Shown::Why(why) => {
             let says = format!("{}; {} checks it again", look.glyphs.visible(why), key_of("verify-again", state));
@@ -185,23 +189,23 @@ const VERIFY: Context = Context::dialog("verify");
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "verify-down", Test, VERIFY, ["Down", "j"], Some("scroll"), |s, _| act::move_in_verification(s, 1), "To the next pair, or a line further";
-    "verify-up", Test, VERIFY, ["Up", "k"], Some("scroll"), |s, _| act::move_in_verification(s, -1), "To the pair before, or a line back";
-    "verify-view", Test, VERIFY, ["Tab"], Some("view"), |s, _| act::turn_verification(s, 1), "From the edge to the subgraph, and to the graph";
-    "verify-view-back", Test, VERIFY, ["Shift-Tab"], None, |s, _| act::turn_verification(s, -1), "From the graph back to the subgraph and the edge";
-    "verify-next", Test, VERIFY, ["Right", "l"], Some("edge"), |s, _| act::turn_link(s, 1), "To the node's next connection";
-    "verify-previous", Test, VERIFY, ["Left", "h"], Some("edge"), |s, _| act::turn_link(s, -1), "To the node's connection before";
-    "verify-go", Test, VERIFY, ["Enter"], Some("go"), |s, _| act::go_to_ablated(s), "To the node that was ablated";
-    "verify-mode", Test, VERIFY, ["m"], Some("mode"), |s, _| act::turn_verification_mode(s), "What stays frozen: direct, frozen attention, free";
-    "verify-more", Test, VERIFY, ["+", "="], Some("features"), |s, _| act::ablate_more(s, 1), "Ablate five features more where none is pinned";
-    "verify-fewer", Test, VERIFY, ["-"], Some("features"), |s, _| act::ablate_more(s, -1), "Ablate five features fewer where none is pinned";
-    "verify-draw", Test, VERIFY, ["d"], Some("draw"), |s, _| act::toggle_plot(s), "The scatter plot for the table, where room is short";
-    "verify-again", Test, VERIFY, ["r"], None, |s, _| act::check_again(s), "Check it again";
-    "verify-page-down", Test, VERIFY, ["PageDown"], None, |s, _| act::move_in_verification(s, 10), "Ten pairs or lines further";
-    "verify-page-up", Test, VERIFY, ["PageUp"], None, |s, _| act::move_in_verification(s, -10), "Ten pairs or lines back";
-    "verify-first", Test, VERIFY, ["g", "Home"], None, |s, _| act::move_in_verification(s, isize::MIN), "To the worst disagreement, or the top";
-    "verify-last", Test, VERIFY, ["G", "End"], None, |s, _| act::move_in_verification(s, isize::MAX), "To the best agreement, or the end";
-    "verify-close", Test, VERIFY, ["Esc", "q"], Some("back"), |s, _| act::close_verification(s), "Leave it, and stop what is still being checked";
+    "verify-down", Test, VERIFY, ["Down", "j"], Some("scroll"), |s, _| update::move_in_verification(s, 1), "To the next pair, or a line further";
+    "verify-up", Test, VERIFY, ["Up", "k"], Some("scroll"), |s, _| update::move_in_verification(s, -1), "To the pair before, or a line back";
+    "verify-view", Test, VERIFY, ["Tab"], Some("view"), |s, _| update::turn_verification(s, 1), "From the edge to the subgraph, and to the graph";
+    "verify-view-back", Test, VERIFY, ["Shift-Tab"], None, |s, _| update::turn_verification(s, -1), "From the graph back to the subgraph and the edge";
+    "verify-next", Test, VERIFY, ["Right", "l"], Some("edge"), |s, _| update::turn_link(s, 1), "To the node's next connection";
+    "verify-previous", Test, VERIFY, ["Left", "h"], Some("edge"), |s, _| update::turn_link(s, -1), "To the node's connection before";
+    "verify-go", Test, VERIFY, ["Enter"], Some("go"), |s, _| update::go_to_ablated(s), "To the node that was ablated";
+    "verify-mode", Test, VERIFY, ["m"], Some("mode"), |s, _| update::turn_verification_mode(s), "What stays frozen: direct, frozen attention, free";
+    "verify-more", Test, VERIFY, ["+", "="], Some("features"), |s, _| update::ablate_more(s, 1), "Ablate five features more where none is pinned";
+    "verify-fewer", Test, VERIFY, ["-"], Some("features"), |s, _| update::ablate_more(s, -1), "Ablate five features fewer where none is pinned";
+    "verify-draw", Test, VERIFY, ["d"], Some("draw"), |s, _| update::toggle_plot(s), "The scatter plot for the table, where room is short";
+    "verify-again", Test, VERIFY, ["r"], None, |s, _| update::check_again(s), "Check it again";
+    "verify-page-down", Test, VERIFY, ["PageDown"], None, |s, _| update::move_in_verification(s, 10), "Ten pairs or lines further";
+    "verify-page-up", Test, VERIFY, ["PageUp"], None, |s, _| update::move_in_verification(s, -10), "Ten pairs or lines back";
+    "verify-first", Test, VERIFY, ["g", "Home"], None, |s, _| update::move_in_verification(s, isize::MIN), "To the worst disagreement, or the top";
+    "verify-last", Test, VERIFY, ["G", "End"], None, |s, _| update::move_in_verification(s, isize::MAX), "To the best agreement, or the end";
+    "verify-close", Test, VERIFY, ["Esc", "q"], Some("back"), |s, _| update::close_verification(s), "Leave it, and stop what is still being checked";
 }
 
 impl Dialog for Verify {

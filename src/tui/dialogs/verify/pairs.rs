@@ -1,10 +1,11 @@
 //! Check of a subgraph: its features ablated one by one, as a table and as a scatter plot.
 
-use super::caveat;
-use super::scatter::{self, Set};
-use crate::tui::circuit::Circuit;
-use crate::tui::theme::Look;
-use crate::tui::ui::folio::{self, Line, left, number, right};
+use crate::tui::dialogs::verify::scatter::Set;
+use crate::tui::dialogs::verify::{caveat, scatter};
+use crate::tui::ui::folio;
+use crate::tui::ui::folio::{Line, left, number, right};
+use crate::tui::ui::theme::Look;
+use crate::tui::workspace::circuit::Circuit;
 use crate::verify::{Pair, Pairs};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -18,7 +19,7 @@ const BESIDE: u16 = 108;
 /// Width of the plot beside the table, in percent.
 const PLOT: u16 = 40;
 
-pub(super) fn render(circuit: &Circuit, found: &Pairs, area: Rect, look: &Look, buf: &mut Buffer) {
+pub(in crate::tui) fn render(circuit: &Circuit, found: &Pairs, area: Rect, look: &Look, buf: &mut Buffer) {
     let (beside, draws) = (area.width >= BESIDE, circuit.verification.draws);
     let [table, plot] = if beside {
         let shares = [Constraint::Fill(1), Constraint::Percentage(PLOT)];

@@ -2,7 +2,7 @@
 
 use crate::text;
 use crate::text::glyph::Charset;
-use crate::tui::theme::Look;
+use crate::tui::ui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,7 +14,7 @@ const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 const MARGIN: f64 = 0.04;
 
 /// Points of one kind.
-pub(super) struct Set {
+pub(in crate::tui) struct Set {
     /// Name of the points.
     pub name: &'static str,
     /// Mark of their cells; dots where it is `None`.
@@ -37,7 +37,7 @@ struct Cell {
 }
 
 /// Draws the points over `axes`, across and up.
-pub(super) fn draw(axes: [&str; 2], sets: &[Set], area: Rect, look: &Look, buf: &mut Buffer) {
+pub(in crate::tui) fn draw(axes: [&str; 2], sets: &[Set], area: Rect, look: &Look, buf: &mut Buffer) {
     // A line above and two below the plot for the names of the axes and the marks, and one column for the axis.
     if area.width < 20 || area.height < 6 {
         return;

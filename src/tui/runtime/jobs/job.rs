@@ -1,7 +1,7 @@
 //! One job, whatever its result is.
 
-use super::{Services, Update, Wake};
 use crate::job::{Job, Monitor, Progress};
+use crate::tui::runtime::jobs::{Services, Update, Wake};
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,12 +31,14 @@ impl<P> Teller<P> {
     }
 }
 
-pub(super) type Work<T, P> = Box<dyn FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, String> + Send>;
-pub(super) type Told<S, P> = Rc<dyn Fn(&mut S, P)>;
-pub(super) type Apply<S, T> = Box<dyn FnOnce(&mut S, Result<T, String>)>;
+pub(in crate::tui) type Work<T, P> = Box<dyn FnOnce(&Services, &Monitor, &Teller<P>) -> Result<T, String> + Send>;
+
+pub(in crate::tui) type Told<S, P> = Rc<dyn Fn(&mut S, P)>;
+
+pub(in crate::tui) type Apply<S, T> = Box<dyn FnOnce(&mut S, Result<T, String>)>;
 
 /// Job with any type of result.
-pub(super) trait AnyJob<S> {
+pub(in crate::tui) trait AnyJob<S> {
     fn start(&mut self, name: &'static str, services: Services, wake: &Wake);
     /// Ends the job before it began.
     fn refuse(&mut self);
@@ -47,7 +49,7 @@ pub(super) trait AnyJob<S> {
     fn wait(&self, limit: Duration);
 }
 
-pub(super) struct Typed<S, T, P> {
+pub(in crate::tui) struct Typed<S, T, P> {
     work: Option<Work<T, P>>,
     job: Option<Job<Result<T, String>>>,
     /// Reason why there is no job.

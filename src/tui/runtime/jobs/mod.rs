@@ -1,10 +1,9 @@
 //! Long work on threads: one thread for each kind of work, the newest request first.
 
-mod job;
-
 use crate::job::{Monitor, Progress};
 use crate::service::models::Models;
 use crate::service::tracing::Tracer;
+pub use job::Teller;
 use job::{AnyJob, Typed};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -13,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-pub use job::Teller;
+mod job;
 
 /// Callback, called from any thread when a result can be taken.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;

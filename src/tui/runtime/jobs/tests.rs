@@ -1,6 +1,6 @@
 //! The rules by which jobs are answered.
 
-use super::*;
+use crate::tui::runtime::jobs::*;
 use std::sync::mpsc::{Sender, channel};
 
 /// Parts and results that were applied, in order.

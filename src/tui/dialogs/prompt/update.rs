@@ -1,0 +1,80 @@
+//! The prompt, and the traces that it starts.
+
+use crate::tui::dialogs::prompt::Prompt;
+use crate::tui::panes::Pane;
+use crate::tui::runtime::jobs::JobKey;
+use crate::tui::state::State;
+use crate::tui::workspace::Message;
+use crate::tui::workspace::tracing::{NO_CHAT, start_trace};
+
+const READ_PROMPT: JobKey = JobKey::new("prompt");
+
+pub(in crate::tui) fn open_prompt(state: &mut State) {
+    if state.jobs.services.tracer.is_none() {
+        state.screen.warn("There is no model to trace a prompt with: this graph was opened from a file");
+        return;
+    }
+    let text = match (&state.workspace.busy, &state.workspace.circuit) {
+        (Some(busy), _) => busy.prompt.clone(),
+        (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
+        (None, None) => String::new(),
+    };
+    let prompt = match &state.workspace.message {
+        Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
+        _ => Prompt::new(text, false),
+    };
+    state.dialogs.open(prompt);
+}
+
+pub(in crate::tui) fn toggle_chat(state: &mut State) {
+    let has_chat = state.jobs.services.tracer.as_ref().is_some_and(|tracer| tracer.has_chat());
+    match state.dialogs.get_mut::<Prompt>() {
+        Some(prompt) if has_chat => prompt.toggle_chat(),
+        _ => state.screen.warn(NO_CHAT),
+    }
+}
+
+/// Requests the reading of the prompt where it changed.
+pub(in crate::tui) fn ask_prompt(state: &mut State) {
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
+    let Some((text, is_message)) = prompt.ask() else { return };
+    state.jobs.submit(
+        READ_PROMPT,
+        move |services, _| {
+            let tracer = services.tracer.as_ref().ok_or("there is no model to read it")?;
+            match is_message.then(|| tracer.in_chat(&text)).flatten() {
+                Some(prompt) => prompt.and_then(|prompt| tracer.read_prompt(&prompt)),
+                None => tracer.read_prompt(&text),
+            }
+        },
+        |state, reading| {
+            if let Some(prompt) = state.dialogs.get_mut::<Prompt>()
+                && prompt.take(reading)
+            {
+                trace_prompt(state);
+            }
+        },
+    );
+}
+
+/// Traces the prompt, once it is read.
+pub(in crate::tui) fn trace_prompt(state: &mut State) {
+    let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
+    if !prompt.accept() {
+        return;
+    }
+    if let Some((prompt, message)) = prompt.ready() {
+        state.dialogs.close_all();
+        state.screen.focus = Pane::Graph;
+        if let Some(typed) = message {
+            state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
+        }
+        start_trace(state, prompt);
+    }
+}
+
+pub(in crate::tui) fn take_nearest(state: &mut State) {
+    if let Some(prompt) = state.dialogs.get_mut::<Prompt>() {
+        prompt.take_nearest();
+    }
+}

@@ -1,0 +1,61 @@
+//! Movement in the lists of connections, and what they list.
+
+use crate::tui::panes::Pane;
+use crate::tui::state::State;
+use crate::tui::workspace::links::{Listed, Order, Side};
+
+pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
+    if let Some(circuit) = &mut state.workspace.circuit {
+        let last = circuit.connections.links().kept.len().saturating_sub(1);
+        circuit.connections.row = circuit.connections.row.saturating_add_signed(by).min(last);
+    }
+}
+
+/// Leaves a kind of node out of the lists and the tree, or takes it in again.
+pub(in crate::tui) fn toggle_listed(state: &mut State, kind: Listed) {
+    let Some(circuit) = &mut state.workspace.circuit else { return };
+    circuit.list(|listing| listing.toggle(kind));
+    let says =
+        if circuit.connections.listing.shows(kind) { "listed again" } else { "left out of the lists and the tree" };
+    let name = kind.name();
+    state.screen.say(format!("{}{} are {says}", name[..1].to_uppercase(), &name[1..]));
+}
+
+/// Lists connections in the other order.
+pub(in crate::tui) fn switch_order(state: &mut State) {
+    let Some(circuit) = &mut state.workspace.circuit else { return };
+    circuit.list(|listing| {
+        listing.order = match listing.order {
+            Order::Share => Order::Weight,
+            Order::Weight => Order::Share,
+        };
+    });
+}
+
+pub(in crate::tui) fn set_side(state: &mut State, side: Side) {
+    if let Some(circuit) = &mut state.workspace.circuit {
+        circuit.connections.set_side(side);
+    }
+}
+
+/// Turns to the next list of connections, or the one before.
+pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let at = Side::ALL.iter().position(|side| *side == circuit.connections.side).unwrap_or(0);
+    set_side(state, Side::ALL[at.saturating_add_signed(by).min(Side::ALL.len() - 1)]);
+}
+
+/// Turns to the list of the selected node's inhibitors.
+pub(in crate::tui) fn to_inhibitors(state: &mut State) {
+    set_side(state, Side::Inhibitors);
+    state.screen.focus = Pane::Connections;
+}
+
+pub(in crate::tui) fn switch_side(state: &mut State) {
+    // A held tree has a side of its own.
+    let turned = state.screen.focus == Pane::Tree
+        && state.workspace.circuit.as_mut().is_some_and(|circuit| circuit.panes.tree.turn());
+    if !turned && let Some(side) = state.workspace.circuit.as_ref().map(|circuit| circuit.connections.side.other()) {
+        set_side(state, side);
+    }
+}

@@ -1,0 +1,93 @@
+//! Sessions: read for the graph on the screen, and saved as it changes.
+
+use crate::job::Monitor;
+use crate::session::{Session, SessionFile};
+use crate::tui::dialogs::unsaved::{leave, take_unsaved};
+use crate::tui::runtime::jobs::{JobKey, Services};
+use crate::tui::runtime::message::Msg;
+use crate::tui::runtime::sessions::Saving;
+use crate::tui::runtime::update::update;
+use crate::tui::state::State;
+use crate::tui::workspace::session;
+use crate::tui::workspace::session::{Remembered, restore, session_of};
+
+/// Job that reads the session of the graph on the screen.
+pub const SESSION: JobKey = JobKey::new("session").writing();
+
+/// Reads the session of the graph on the screen, once that is complete and unless it was read before. Keys wait for it:
+/// they would otherwise act on the state that it is about to replace.
+pub(in crate::tui) fn open_session(state: &mut State) {
+    let id = state.workspace.graph_id;
+    let file = state.workspace.files.get(&id).cloned();
+    let Some(circuit) =
+        state.workspace.circuit.as_ref().filter(|circuit| state.sessions.remembers && circuit.marks.saved.is_none())
+    else {
+        return;
+    };
+    let document = circuit.traced.document.clone();
+    let parted = state.sessions.parted();
+    let work = move |services: &Services, _: &Monitor| {
+        // It may be the session of a graph that was just closed: its unsaved changes are saved first.
+        parted.iter().for_each(|tried| _ = tried.recv());
+        Ok(session::read(&document, file.as_deref(), services.data.as_deref()))
+    };
+    state.jobs.submit(SESSION, work, move |state, result| {
+        if id == state.workspace.graph_id {
+            take_session(state, result);
+        }
+        for key in std::mem::take(&mut state.deferred.keys) {
+            update(state, Msg::Key(key));
+        }
+    });
+}
+
+fn take_session(state: &mut State, result: Result<(Remembered, SessionFile), String>) {
+    let id = state.workspace.graph_id;
+    let result = result.and_then(|(remembered, file)| {
+        state.sessions.begin(id, file)?;
+        Ok(remembered)
+    });
+    // Edits of a graph that was still being traced are not saved yet.
+    let touched = state.workspace.circuit.as_ref().is_some_and(|circuit| {
+        circuit.edits.made().next().is_some() || !circuit.marks.letters.is_empty() || !circuit.marks.chosen.is_empty()
+    });
+    match result {
+        Ok(remembered) => {
+            let notices = remembered.notices.join("; ");
+            restore(state, remembered);
+            if !notices.is_empty() {
+                state.screen.warn(notices);
+            }
+        }
+        Err(why) => state.screen.warn(why),
+    }
+    let session = state.workspace.circuit.as_ref().map(|circuit| session_of(state, circuit));
+    if let Some(circuit) = &mut state.workspace.circuit {
+        circuit.marks.saved = if touched { Some(Session::default()) } else { session };
+        circuit.marks.session = Some(id);
+    }
+}
+
+/// Saves the session where it changed since it was read.
+pub(in crate::tui) fn save_session(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let Some(saver) = circuit.marks.session.and_then(|id| state.sessions.of(id)) else { return };
+    let Some(saved) = circuit.marks.saved.as_ref().filter(|_| !state.jobs.is_waiting(SESSION)) else { return };
+    let session = session_of(state, circuit);
+    if *saved != session {
+        let graph = circuit.traced.document.graph.clone();
+        saver.save(session.clone(), graph);
+        if let Some(circuit) = &mut state.workspace.circuit {
+            circuit.marks.saved = Some(session);
+        }
+    }
+}
+
+/// Takes the outcome of saving.
+pub(in crate::tui) fn take_saving(state: &mut State, news: Saving) {
+    match news {
+        Saving::Notice(text) => state.screen.warn(text),
+        Saving::Unsaved(unsaved) => take_unsaved(state, unsaved),
+        Saving::Tried => leave(state),
+    }
+}

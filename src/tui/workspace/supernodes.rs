@@ -1,0 +1,102 @@
+//! Choice of nodes, and the supernodes that they are grouped into.
+
+use crate::graph::Edit;
+use crate::ids::NodeId;
+use crate::text;
+use crate::text::glyph::Glyphs;
+use crate::text::names::label_of;
+use crate::tui::dialogs::picker::find::Haystack;
+use crate::tui::dialogs::picker::{Picker, Quest};
+use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::state::State;
+use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::edits::apply;
+
+pub(in crate::tui) fn choose(state: &mut State) {
+    let Some(circuit) = &mut state.workspace.circuit else { return };
+    let node = circuit.selected();
+    circuit.marks.toggle(node);
+    let chosen = text::counted(circuit.marks.chosen.len(), "node");
+    state.screen.say(format!("{chosen} chosen for the next edit"));
+}
+
+pub(in crate::tui) fn choose_none(state: &mut State) {
+    if let Some(circuit) = &mut state.workspace.circuit {
+        circuit.marks.chosen.clear();
+    }
+}
+
+/// Returns the nodes of the next edit: the chosen ones, else the selected one.
+pub(in crate::tui) fn at_hand(circuit: &Circuit) -> Vec<NodeId> {
+    if circuit.marks.chosen.is_empty() { vec![circuit.selected()] } else { circuit.marks.chosen.clone() }
+}
+
+pub(in crate::tui) fn ask_group(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let members = at_hand(circuit);
+    let glyphs = &state.screen.look.glyphs;
+    let names: Vec<String> = members.iter().map(|node| circuit.name(*node, glyphs)).collect();
+    let name = name_for(circuit, &members, glyphs);
+    let question = Question::new(Asks::Group(members), names.join("  "), name);
+    state.dialogs.open(question);
+}
+
+/// Returns a name to start from: the first label among the members, else the first member's own name.
+pub(in crate::tui) fn name_for(circuit: &Circuit, members: &[NodeId], glyphs: &Glyphs) -> String {
+    let label = |node: &NodeId| label_of(&circuit.traced.document, circuit.edits.now(), *node);
+    let name = members.iter().find_map(label).map(|(label, _)| label.to_owned());
+    name.or_else(|| members.first().map(|node| circuit.name(*node, glyphs))).unwrap_or_default()
+}
+
+/// Returns the index of the selected node's supernode; says so where it is in none.
+fn group_here(state: &mut State) -> Option<usize> {
+    let circuit = state.workspace.circuit.as_ref()?;
+    let group = circuit.edits.now().group_of(circuit.selected());
+    if group.is_none() {
+        state.screen.say("The selected node is in no supernode");
+    }
+    group
+}
+
+pub(in crate::tui) fn ask_group_name(state: &mut State) {
+    let Some(index) = group_here(state) else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let group = &circuit.edits.now().groups[index];
+    let about = text::counted(group.members.len(), "member");
+    state.dialogs.open(Question::new(Asks::Rename(index), about, group.name.clone()));
+}
+
+pub(in crate::tui) fn pick_group(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    if circuit.edits.now().groups.is_empty() {
+        state.screen.say("There is no supernode to add to yet");
+        return;
+    }
+    let haystack = Haystack::of_groups(circuit, &state.screen.look.glyphs);
+    state.dialogs.open(Picker::new(Quest::Join, haystack));
+}
+
+/// Adds the nodes at hand to the supernode of this index.
+pub(in crate::tui) fn join_group(state: &mut State, index: usize) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    state.dialogs.close_all();
+    let members = at_hand(circuit);
+    let said = format!("Added {} to {}", text::counted(members.len(), "node"), circuit.edits.now().groups[index].name);
+    apply(state, Edit::AddToGroup(index, members), said);
+    choose_none(state);
+}
+
+pub(in crate::tui) fn leave_group(state: &mut State) {
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let members = at_hand(circuit);
+    let said = format!("Took {} out of their supernode; they stay pinned", text::counted(members.len(), "node"));
+    apply(state, Edit::Ungroup(members), said);
+    choose_none(state);
+}
+
+pub(in crate::tui) fn dissolve(state: &mut State) {
+    let Some(index) = group_here(state) else { return };
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let group = circuit.edits.now().groups[index].clone();
+    apply(state, Edit::Ungroup(group.members), format!("Dissolved {}; its nodes stay pinned", group.name));
+}

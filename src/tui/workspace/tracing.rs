@@ -1,0 +1,145 @@
+//! Requests for traces and for openings of graphs.
+
+use crate::graph::{Document, Edited, Thresholds};
+use crate::job::Monitor;
+use crate::service::tracing::Tracer;
+use crate::tui::runtime::jobs::{JobKey, RequestId, Services, Teller};
+use crate::tui::state::State;
+use crate::tui::workspace::arrival::{take_grown, take_traced};
+use crate::tui::workspace::tabs::name_of;
+use crate::tui::workspace::traced::{Opening, Traced};
+use crate::tui::workspace::{Busy, Message};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
+pub(in crate::tui) fn go_on(state: &mut State) {
+    if state.workspace.busy.is_some() {
+        state.screen.say("A trace is under way");
+        return;
+    }
+    let Some(circuit) = &state.workspace.circuit else {
+        state.screen.say("There is no trace to go on with");
+        return;
+    };
+    let (Some(trace), Some(_)) = (&circuit.traced.document.trace, &state.jobs.services.tracer) else {
+        state.screen.warn("To go on with this graph needs its raw trace and the model that it was made with");
+        return;
+    };
+    let more = 2 * trace.wanted_features;
+    let max_feature_nodes = if trace.is_partial() {
+        trace.settings.max_feature_nodes
+    } else if trace.wanted_features == trace.active.len() {
+        state.screen.say("Every active feature has its row");
+        return;
+    } else {
+        (more < trace.active.len()).then_some(more)
+    };
+    let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
+    let thresholds = circuit.edits.now().thresholds;
+    let id = state.jobs.next_request();
+    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
+        tracer.resume(&trace, max_feature_nodes, grown, monitor)
+    });
+    state.workspace.busy = Some(Busy::going_on(id, prompt, state.workspace.graph_id));
+}
+
+pub(in crate::tui) const NO_CHAT: &str = "The model has no chat template";
+
+/// Traces `prompt`; a trace that is under way is stopped for it.
+pub fn start_trace(state: &mut State, prompt: String) {
+    let id = state.jobs.next_request();
+    if let Some(before) = state.workspace.busy.replace(Busy::new(id, prompt.clone())) {
+        state.jobs.stop_request(before.id);
+    }
+    submit_prompt(state, id, prompt);
+    state.workspace.file = None;
+}
+
+/// Traces a prompt for the tab that waits for this request.
+pub(in crate::tui) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
+    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
+}
+
+/// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
+pub fn start_chat(state: &mut State, typed: String) {
+    match state.jobs.services.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
+        Some(Ok(prompt)) => {
+            state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
+            start_trace(state, prompt);
+        }
+        Some(Err(why)) => state.screen.warn(why),
+        None => state.screen.warn(NO_CHAT),
+    }
+}
+
+/// Opens a graph; its file's name stands for the prompt until that is read.
+pub fn start_open(state: &mut State, graph: impl Into<Opening>) {
+    let id = state.jobs.next_request();
+    let graph = graph.into();
+    let prompt = match &graph {
+        Opening::File(path) => name_of(path),
+        Opening::Trace(trace) => trace.settings.prompt.clone(),
+        Opening::Merged(_) => String::new(),
+    };
+    if let Opening::File(path) = &graph {
+        state.workspace.files.insert(id, path.clone());
+    }
+    submit_opening(state, id, graph);
+    let mut busy = Busy::new(id, prompt);
+    busy.progress.phase = "opening";
+    state.workspace.busy = Some(busy);
+}
+
+/// Job of traces. Each belongs to a tab that waits for its result.
+const TRACE: JobKey = JobKey::new("trace").answering_all();
+
+/// Job of openings, each of which belongs to a tab too.
+const OPEN: JobKey = JobKey::new("open").answering_all();
+
+/// Thresholds on the screen, at which graphs still being traced or opened are pruned.
+#[derive(Clone, Default)]
+pub struct SharedThresholds(Arc<Mutex<Thresholds>>);
+
+impl SharedThresholds {
+    /// Sets the thresholds.
+    pub fn set(&self, thresholds: Thresholds) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = thresholds;
+    }
+
+    fn get(&self) -> Thresholds {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prunes and scores a graph at these thresholds.
+    fn prune(&self, mut document: Document) -> Traced {
+        document.edited = Arc::new(Edited { thresholds: self.get(), ..document.edited.as_ref().clone() });
+        Traced::new(document)
+    }
+}
+
+/// Starts a trace by `run` for the tab that waits for this request. Its graphs are pruned at the thresholds on the
+/// screen by then, at first at `thresholds`.
+pub(in crate::tui) fn submit_trace(
+    state: &mut State,
+    id: RequestId,
+    thresholds: Thresholds,
+    run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
+) {
+    state.workspace.thresholds.set(thresholds);
+    let at_hand = state.workspace.thresholds.clone();
+    let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Traced>| {
+        let mut grown = |document| teller.tell(at_hand.prune(document));
+        let traced = services.ask(|tracer| run(tracer, &mut grown, monitor)).map(|document| at_hand.prune(document));
+        // Partial graphs of the trace no longer matter.
+        teller.take_back();
+        traced
+    };
+    let told = move |state: &mut State, traced| take_grown(state, id, traced);
+    state.jobs.submit_telling(id, TRACE, work, told, move |state, result| take_traced(state, id, result));
+}
+
+/// Opens a graph for the tab that waits for this request.
+pub(in crate::tui) fn submit_opening(state: &mut State, id: RequestId, graph: Opening) {
+    let work = move |_: &Services, monitor: &Monitor, _: &Teller<()>| graph.open(monitor);
+    state.jobs.submit_telling(id, OPEN, work, |_, ()| {}, move |state, result| take_traced(state, id, result));
+}
