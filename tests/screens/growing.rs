@@ -79,7 +79,7 @@ fn the_graph_grows_while_it_is_walked() {
     desk.settle();
     assert!(desk.state.busy.is_none());
     assert!(!desk.screen().contains("partial"));
-    assert_eq!(n_features(&desk), trace(&desk).active.len());
+    assert_eq!(n_features(&desk), trace(&desk).sources.features.len());
 }
 
 #[test]
