@@ -2,7 +2,7 @@
 
 use crate::attribution::Promoted;
 use crate::graph::{
-    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, MainPath, Node, NodeKind, Occurrence, influence_kept,
+    AttributionGraph, Edits, InputTotals, Kept, Labelled, Labels, MainPath, Node, Occurrence, influence_kept,
     input_totals, main_path,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
@@ -193,10 +193,7 @@ impl Circuit {
 
     /// Returns the feature of a node, where that is a feature.
     pub fn feature(&self, node: NodeId) -> Option<(Layer, FeatureId)> {
-        match self.node(node).kind {
-            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-            _ => None,
-        }
+        self.node(node).layer_and_feature()
     }
 
     /// Iterates over the features whose promoted tokens are known.
@@ -474,9 +471,6 @@ impl Circuit {
 }
 
 fn strongest_logit(traced: &Traced) -> Option<NodeId> {
-    let probability = |id: &NodeId| match traced.document.graph.node(*id).kind {
-        NodeKind::Logit { probability, .. } => probability,
-        _ => 0.0,
-    };
+    let probability = |id: &NodeId| traced.document.graph.node(*id).logit().map_or(0.0, |logit| logit.probability);
     traced.document.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
 }

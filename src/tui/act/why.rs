@@ -4,7 +4,7 @@ use super::feature::known;
 use super::promoted::model_fits;
 use super::tabs::set_beside;
 use super::trace::submit_trace;
-use crate::graph::{FeatureAt, NodeKind, Thresholds};
+use crate::graph::Thresholds;
 use crate::service::explain::ExplainRequest;
 use crate::tui::app::{Busy, State};
 use crate::tui::dialogs::explain::{InputMode, Reasons};
@@ -31,11 +31,7 @@ pub(in crate::tui) fn open_why(state: &mut State) {
         return;
     }
     let node = circuit.node(circuit.selected());
-    let selected = match node.kind {
-        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
-        _ => None,
-    };
-    state.dialogs.open(Reasons::new(node.position(), selected));
+    state.dialogs.open(Reasons::new(node.position(), node.feature()));
     ask(state, true);
 }
 
