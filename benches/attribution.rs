@@ -96,7 +96,7 @@ fn measure(directory: &Path, args: &Args) -> anyhow::Result<()> {
     let work = least_work(&engine, &trace);
     let (rate, per_thousand) = (work / rows, 1000.0 * rows / n_rows);
     let name = engine.model.spec.name.rsplit('/').next().unwrap_or_default();
-    println!("\n{name}: {} active features, {n_rows} rows", trace.active.len());
+    println!("\n{name}: {} active features, {n_rows} rows", trace.sources.features.len());
     println!("  open {load:.2} s, forward pass to freezing {forward:.2} s, rows {rows:.2} s");
     for phase in first.unwrap_or_default() {
         println!("    the first time: {} {:.2} s", phase.name, phase.time.as_secs_f64());
@@ -163,9 +163,9 @@ fn least_work(engine: &Engine, trace: &RawTrace) -> f64 {
         let (layers, position) = match *target {
             RowTarget::Logit(_) => (spec.n_layers, n_positions - 1),
             RowTarget::Feature(index) => {
-                let at = trace.active[index as usize];
+                let at = trace.sources.features[index as usize];
                 // A feature reads behind the attention of its own layer and what is written below that layer.
-                (at.layer.index(), at.position.index())
+                (at.layer().index(), at.position.index())
             }
         };
         let reads_behind_attention = matches!(target, RowTarget::Feature(_));
@@ -174,8 +174,8 @@ fn least_work(engine: &Engine, trace: &RawTrace) -> f64 {
         let p = position as f64;
         let first = queries + p * values;
         let attention = first + passes.saturating_sub(1) as f64 * p * (queries + values);
-        let below = |at: &&FeatureAt| at.layer.index() < layers && (1..=position).contains(&at.position.index());
-        let features = trace.active.iter().filter(below).count();
+        let below = |at: &&FeatureAt| at.layer().index() < layers && (1..=position).contains(&at.position.index());
+        let features = trace.sources.features.iter().filter(below).count();
         2.0 * d * (attention + (features + position * (layers + 1)) as f64)
     };
     trace.row_targets.iter().map(operations).sum::<f64>() / 1e9

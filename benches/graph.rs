@@ -4,8 +4,8 @@
 use circuitscope::format::{self, Format, Options, Theme as FigureTheme};
 use circuitscope::graph::query::{NothingKnown, Query, Subject};
 use circuitscope::graph::{
-    AttributionGraph, Document, Edited, GraphInfo, Labels, Node, NodeKind, Part, SimilarityBounds, Thresholds, Token,
-    influence, paths, proposals, prune, subgraph_scores,
+    AttributionGraph, Document, Edited, FeatureAt, GraphInfo, Labels, Node, Part, SimilarityBounds, Site, Thresholds,
+    Token, influence, paths, proposals, prune, subgraph_scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::job::Cancel;
@@ -38,23 +38,22 @@ const EDGES: usize = 5_000_000;
 /// Features in layer order, each read by what stands above it, with weights spread over some orders of magnitude.
 fn large_graph() -> AttributionGraph {
     let mut random = SmallRng::seed_from_u64(1);
-    let plain = |kind| Node { kind, activation: None };
     let tokens: Vec<_> = (0..POSITIONS).map(|id| Token { id: id as u32, text: String::new() }).collect();
     let n_features = NODES - LAYERS * POSITIONS - POSITIONS - 10;
     let mut nodes: Vec<_> = (0..n_features)
         .map(|at| {
             let layer = Layer::from(at * LAYERS / n_features);
             let position = Position::from(at % POSITIONS);
-            plain(NodeKind::Feature { layer, position, feature: FeatureId::from(at) })
+            Node::of_feature(FeatureAt::mlp(layer, position, FeatureId::from(at)), None)
         })
         .collect();
     for at in 0..LAYERS * POSITIONS {
-        nodes.push(plain(NodeKind::Error { layer: (at / POSITIONS).into(), position: (at % POSITIONS).into() }));
+        nodes.push(Node::of_error(Site::mlp((at / POSITIONS).into()), (at % POSITIONS).into()));
     }
-    nodes.extend((0..POSITIONS).map(|at| plain(NodeKind::Token { position: at.into(), id: at as u32 })));
+    nodes.extend((0..POSITIONS).map(|at| Node::of_token(at.into(), at as u32)));
     nodes.extend((0..10).map(|id| {
         let position = Position::from(POSITIONS - 1);
-        plain(NodeKind::Logit { position, id, probability: 0.09, text: String::new() })
+        Node::of_logit(position, id, 0.09, "")
     }));
     let first_error = n_features;
     let first_logit = NODES - 10;

@@ -4,9 +4,7 @@
 use anyhow::Result;
 use candle_core::Device;
 use circuitscope::attribution::{Capture, TargetChoice, TraceOptions, trace};
-use circuitscope::graph::{
-    AttributionGraph, NodeKind, RawTrace, Rows, Scores, Settings, Thresholds, influence, prune, scores,
-};
+use circuitscope::graph::{AttributionGraph, RawTrace, Rows, Scores, Settings, Thresholds, influence, prune, scores};
 use circuitscope::hub::FileSource;
 use circuitscope::job::Monitor;
 use circuitscope::model::Transformer;
@@ -80,12 +78,12 @@ impl Lab {
             worst_gap: worst_gap(&raw),
         };
         for id in kept.node_ids() {
-            if let NodeKind::Feature { layer, position, feature } = graph.node(id).kind {
+            if let Some(at) = graph.node(id).feature() {
                 traced.kept_features += 1;
-                let share = selectivity.share(layer.index(), feature.index(), question.place);
+                let share = selectivity.share(at.layer().index(), at.feature.index(), question.place);
                 if share > traced.purest {
                     traced.purest = share;
-                    traced.purest_at = (layer.index(), position.index());
+                    traced.purest_at = (at.layer().index(), at.position.index());
                 }
             }
         }

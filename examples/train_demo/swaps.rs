@@ -17,11 +17,7 @@ pub const SELECTIVE: f32 = 0.3;
 pub type Answer = (String, f32);
 
 fn set(layer: usize, feature: u32, value: f32) -> Change {
-    let feature = FeatureAt {
-        layer: Layer::from(layer),
-        position: Position(Question::CITY_POSITION as u32),
-        feature: FeatureId(feature),
-    };
+    let feature = FeatureAt::mlp(Layer::from(layer), Position(Question::CITY_POSITION as u32), FeatureId(feature));
     Change { feature, value: Value::To(value) }
 }
 

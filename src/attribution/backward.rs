@@ -74,9 +74,9 @@ impl Flow<'_> {
 }
 
 impl Replacement<'_> {
-    /// Returns the number of columns of a row: active features, errors, tokens.
+    /// Returns the number of columns of a row, which is that of sources.
     pub fn n_columns(&self) -> usize {
-        self.decoders.n_active() + (self.layers.len() + 1) * self.n_positions
+        self.sources.n_columns()
     }
 
     /// Adds the direct effects on `targets` to `values` `[targets, columns]`, which hold zeros; returns each target's
@@ -165,7 +165,7 @@ impl Replacement<'_> {
 
     /// Returns the column of a token.
     pub(super) fn token_column(&self, position: usize) -> usize {
-        self.decoders.n_active() + self.layers.len() * self.n_positions + position
+        self.sources.token_column(position)
     }
 
     /// Adds the targets that read `at` this point to the flow.

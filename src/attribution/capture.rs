@@ -1,6 +1,8 @@
 //! Forward pass of the real model that keeps everything the local replacement model freezes.
 
 use crate::attribution::{TraceError, sizes};
+use crate::graph::{FeatureAt, Site, Sources};
+use crate::ids::{FeatureId, Layer, Position};
 use crate::job::Monitor;
 use crate::model::{Hooks, MlpInput, MlpOutput, NormScales, Transformer};
 use crate::transcoder::{Active, Transcoder};
@@ -106,6 +108,15 @@ impl Capture {
     /// Returns the number of tokens, `P`.
     pub fn n_positions(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Returns the sources of direct effects: the active features, the errors of all MLPs, the tokens.
+    pub fn sources(&self) -> Sources {
+        let layers = || self.layers.iter().enumerate().map(|(layer, captured)| (Layer::from(layer), captured));
+        let features = layers().flat_map(|(layer, captured)| {
+            captured.active.iter().map(move |a| FeatureAt::mlp(layer, Position(a.position), FeatureId(a.feature)))
+        });
+        Sources::new(features.collect(), layers().map(|(layer, _)| Site::mlp(layer)), self.n_positions())
     }
 
     /// Returns the number of active features of all layers, `A`.

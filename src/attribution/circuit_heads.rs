@@ -1,6 +1,6 @@
 //! Influence that flows through a graph's kept edges between positions, split by attention heads.
 
-use crate::attribution::{Asked, Probe, Source, TraceError};
+use crate::attribution::{Asked, Probe, TraceError, source_of};
 use crate::graph::{AttributionGraph, Edge, Head, Kept, flows};
 use crate::ids::{Layer, NodeId};
 use crate::job::Monitor;
@@ -78,7 +78,7 @@ impl Probe<'_> {
             monitor.report("heads", (nth * TOGETHER) as u64, by_target.len() as u64)?;
             let sum = |(_, edges): &(NodeId, Vec<(Edge, f64)>)| -> Result<Vec<(usize, f32)>, TraceError> {
                 let part = |(edge, flow): &(Edge, f64)| {
-                    let column = self.column_of(Source::of_node(graph, edge.source)?)?;
+                    let column = self.column_of(source_of(graph, edge.source)?)?;
                     Ok((column, (flow / f64::from(edge.weight)) as f32))
                 };
                 edges.iter().map(part).collect()

@@ -2,10 +2,12 @@
 
 use crate::attribution::TraceError;
 use crate::attribution::replacement::PostMlpNorm;
+use crate::graph::{Site, Source, Sources};
 use crate::parallel;
 use crate::transcoder::{Active, Transcoder};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Vectors written at one layer and position: rows of features, then (unless zeroed) the error, then the constants.
 #[derive(Debug)]
@@ -126,7 +128,8 @@ pub(super) struct Decoders<'a> {
     pub transcoder: &'a Transcoder,
     /// Active features by layer; in a layer by position, then feature.
     pub active: Vec<Vec<Active>>,
-    /// First column of each layer's active features, then their total.
+    sources: Arc<Sources>,
+    /// First column of each layer's active features.
     columns: Vec<usize>,
     /// True where the rows of active features are held, in f32.
     held: bool,
@@ -161,20 +164,14 @@ impl<'a> Decoders<'a> {
     pub fn new(
         transcoder: &'a Transcoder,
         active: Vec<Vec<Active>>,
+        sources: Arc<Sources>,
         zeroed: usize,
         held: bool,
         device: Device,
     ) -> Self {
-        let mut columns = vec![0];
-        for layer in &active {
-            columns.push(columns.last().copied().unwrap_or(0) + layer.len());
-        }
-        Self { transcoder, active, columns, held, zeroed, device }
-    }
-
-    /// Returns the number of active features of all layers.
-    pub fn n_active(&self) -> usize {
-        self.columns.last().copied().unwrap_or(0)
+        let first = |layer| sources.features.partition_point(|at| at.layer().index() < layer);
+        let columns = (0..active.len()).map(first).collect();
+        Self { transcoder, active, sources, columns, held, zeroed, device }
     }
 
     /// Returns the vectors written at `layer`.
@@ -217,7 +214,8 @@ impl<'a> Decoders<'a> {
                 continue;
             }
             later.push(rows);
-            at.push((position, segments, norm.map(|_| self.n_active() + layer * n_positions + position)));
+            let error = Source::Error(Site::mlp(layer.into()), position.into());
+            at.push((position, segments, norm.and_then(|_| self.sources.column(error))));
         }
         let rows: Vec<Rows> = if !self.held {
             later.into_iter().map(Rows::OnDisk).collect()

@@ -29,6 +29,7 @@ mod targets;
 mod trace;
 mod why;
 
+pub use crate::graph::Source;
 pub use capture::{Capture, CapturedLayer};
 pub use circuit_heads::{HeadFlow, HeadFlows};
 pub use cost_estimate::CostEstimate;
@@ -38,7 +39,7 @@ pub(crate) use error::apart;
 pub use head_types::{HeadKind, HeadType, head_scores};
 pub use heads::{HeadPart, HeadSplit};
 pub use plan::{DeviceMemory, Limits, Plan};
-pub use probe::{Asked, Inactive, Probe, ProbeRow, Source};
+pub use probe::{Asked, Inactive, Probe, ProbeRow, source_of};
 pub(crate) use qk::FrozenHead;
 pub use qk::{Against, Look, QkAttribution, QkListed, QkPair, QkQuestion, QkSide, QkSource, Softcap};
 pub use replacement::Replacement;

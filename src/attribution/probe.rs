@@ -4,11 +4,10 @@ use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::target_row::TargetRow;
 use crate::attribution::{Capture, Engine, Replacement, TraceError};
-use crate::graph::{AttributionGraph, FeatureAt, NodeKind, Token};
+use crate::graph::{AttributionGraph, FeatureAt, Source, Sources, Token};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
 use candle_core::Tensor;
-use std::fmt;
 
 /// Target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +18,6 @@ pub enum Asked {
     Logit(u32),
 }
 
-/// Source of a direct effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// Active feature.
-    Feature(FeatureAt),
-    /// Error node: the part of a layer's MLP output that the transcoder does not reconstruct.
-    Error(Layer, Position),
-    /// Embedding of a token.
-    Token(Position),
-}
-
 impl Asked {
     /// Returns the row target of this node of a graph.
     ///
@@ -37,63 +25,24 @@ impl Asked {
     /// Fails where the node is neither a feature nor a logit. A direction in place of a token passes; it fails in
     /// [`Probe::row`], since its id lies past the vocabulary.
     pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
-        match graph.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
-            NodeKind::Logit { id, .. } => Ok(Self::Logit(id)),
-            _ => Err(TraceError::Target {
-                name: graph.node_name(id),
-                what: "it is neither a feature nor an output that is a token".to_owned(),
-            }),
-        }
+        let node = graph.node(id);
+        let asked = node.feature().map(Self::Feature).or_else(|| Some(Self::Logit(node.logit()?.id)));
+        asked.ok_or_else(|| TraceError::Target {
+            name: graph.node_name(id),
+            what: "it is neither a feature nor an output that is a token".to_owned(),
+        })
     }
 }
 
-impl Source {
-    /// Returns the source's id in graph JSON, on a prompt of `tokens`.
-    ///
-    /// # Panics
-    /// Panics where the prompt is shorter.
-    pub fn id(&self, tokens: &[Token]) -> String {
-        match self {
-            Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}_{feature}_{position}"),
-            Self::Error(layer, position) => format!("{layer}_-1_{position}"),
-            Self::Token(position) => format!("E_{}_{position}", tokens[position.index()].id),
-        }
-    }
-
-    /// Returns the source's position in the prompt.
-    pub fn position(&self) -> Position {
-        match self {
-            Self::Feature(at) => at.position,
-            Self::Error(_, position) | Self::Token(position) => *position,
-        }
-    }
-
-    /// Returns the source that this node of a graph stands for.
-    ///
-    /// # Errors
-    /// Fails where the node has no direct effects.
-    pub fn of_node(graph: &AttributionGraph, id: NodeId) -> Result<Self, TraceError> {
-        match graph.node(id).kind {
-            NodeKind::Feature { layer, position, feature } => Ok(Self::Feature(FeatureAt { layer, position, feature })),
-            NodeKind::Error { layer, position } => Ok(Self::Error(layer, position)),
-            NodeKind::Token { position, .. } => Ok(Self::Token(position)),
-            _ => Err(TraceError::Target {
-                name: graph.node_name(id),
-                what: "it has no direct effects; choose a feature, an error or a token".to_owned(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Feature(FeatureAt { layer, position, feature }) => write!(f, "feature {layer}:{position}:{feature}"),
-            Self::Error(layer, position) => write!(f, "the error of layer {layer} at position {position}"),
-            Self::Token(position) => write!(f, "the token at position {position}"),
-        }
-    }
+/// Returns the source that a node of a graph stands for.
+///
+/// # Errors
+/// Fails where the node has no direct effects.
+pub fn source_of(graph: &AttributionGraph, id: NodeId) -> Result<Source, TraceError> {
+    Source::of_node(graph, id).ok_or_else(|| TraceError::Target {
+        name: graph.node_name(id),
+        what: "it has no direct effects; choose a feature, an error or a token".to_owned(),
+    })
 }
 
 /// Row of direct effects. `value = constant + sum of effects`, to rounding.
@@ -103,7 +52,7 @@ pub struct ProbeRow {
     pub value: f32,
     /// Sum of the constants' effects: biases and zeroed positions.
     pub constant: f32,
-    /// Direct effects by column; see [`Probe::source`].
+    /// Direct effects by column; see [`Probe::sources`].
     pub effects: Vec<f32>,
 }
 
@@ -133,7 +82,6 @@ pub struct Probe<'a> {
     pub(super) capture: Capture,
     pub(super) frozen: Replacement<'a>,
     readers: Readers,
-    active: Vec<FeatureAt>,
 }
 
 impl<'a> Probe<'a> {
@@ -151,63 +99,29 @@ impl<'a> Probe<'a> {
     /// Fails as [`Probe::new`] does.
     pub fn of(engine: &'a Engine, capture: Capture, monitor: &Monitor) -> Result<Self, TraceError> {
         let readers = Readers::new(&engine.model, &engine.transcoder, &capture)?;
-        let layers = capture.layers.iter().enumerate();
-        let active = layers.flat_map(|(layer, captured)| {
-            captured.active.iter().map(move |a| FeatureAt {
-                layer: Layer::from(layer),
-                position: Position(a.position),
-                feature: FeatureId(a.feature),
-            })
-        });
-        let active = active.collect();
         // Tensors are shared, not copied.
         let frozen = Replacement::new(&engine.model, &engine.transcoder, capture.clone(), false, monitor)?;
-        Ok(Self { engine, capture, frozen, readers, active })
+        Ok(Self { engine, capture, frozen, readers })
     }
 
-    /// Returns the active features, ascending: the first columns of a row. The errors, layer by layer, and the tokens
-    /// follow.
+    /// Returns the sources by column of a row.
+    pub fn sources(&self) -> &Sources {
+        &self.frozen.sources
+    }
+
+    /// Returns the active features, ascending: the first columns of a row.
     pub fn active(&self) -> &[FeatureAt] {
-        &self.active
+        &self.sources().features
     }
 
-    /// Returns the number of columns of a row; see [`Probe::source`].
+    /// Returns the number of columns of a row; see [`Probe::sources`].
     pub fn n_columns(&self) -> usize {
-        self.frozen.n_columns()
+        self.sources().n_columns()
     }
 
     /// Returns the number of leading positions at which no feature counts as active.
     pub fn zeroed(&self) -> usize {
         self.capture.zeroed
-    }
-
-    /// Returns the source that a column of a row stands for.
-    ///
-    /// # Panics
-    /// Panics where there is no such column.
-    pub fn source(&self, column: usize) -> Source {
-        let n_positions = self.capture.n_positions();
-        match column.checked_sub(self.active.len()) {
-            None => Source::Feature(self.active[column]),
-            Some(rest) if rest < self.capture.layers.len() * n_positions => {
-                Source::Error(Layer::from(rest / n_positions), Position::from(rest % n_positions))
-            }
-            Some(rest) => Source::Token(Position::from(rest - self.capture.layers.len() * n_positions)),
-        }
-    }
-
-    /// Returns the column of a source; `None` where it has none, such as a feature that is not active.
-    pub fn column(&self, source: Source) -> Option<usize> {
-        let (n_layers, n_positions) = (self.capture.layers.len(), self.capture.n_positions());
-        let within = |position: Position| (position.index() < n_positions).then_some(position.index());
-        match source {
-            Source::Feature(at) => self.active.binary_search(&at).ok(),
-            Source::Error(layer, position) if layer.index() < n_layers => {
-                Some(self.active.len() + layer.index() * n_positions + within(position)?)
-            }
-            Source::Error(..) => None,
-            Source::Token(position) => Some(self.active.len() + n_layers * n_positions + within(position)?),
-        }
     }
 
     /// Returns the run at which the model is frozen.
@@ -224,7 +138,7 @@ impl<'a> Probe<'a> {
     }
 
     pub(super) fn column_of(&self, source: Source) -> Result<usize, TraceError> {
-        self.column(source).ok_or_else(|| TraceError::Target {
+        self.sources().column(source).ok_or_else(|| TraceError::Target {
             name: source.to_string(),
             what: "it is not there on this prompt; name an active feature, an error or a token".to_owned(),
         })
@@ -236,7 +150,7 @@ impl<'a> Probe<'a> {
     /// Fails where there is no such feature or token, weights cannot be read, or the work was stopped.
     pub fn row(&self, asked: Asked, monitor: &Monitor) -> Result<ProbeRow, TraceError> {
         let (target, value) = self.target(asked, monitor)?;
-        let mut effects = vec![0.0; self.frozen.n_columns()];
+        let mut effects = vec![0.0; self.n_columns()];
         let (constants, _) = self.frozen.rows(&[target], &mut effects, monitor.cancel())?;
         Ok(ProbeRow { value, constant: constants[0], effects })
     }
@@ -296,10 +210,10 @@ impl<'a> Probe<'a> {
     /// Fails as [`Probe::row`] does.
     pub fn margin(&self, at: FeatureAt, monitor: &Monitor) -> Result<(Inactive, bool), TraceError> {
         let (_, pre_activation) = self.target(Asked::Feature(at), monitor)?;
-        let layer = at.layer.index();
+        let layer = at.layer().index();
         let input = self.capture.layers[layer].feature_input.narrow(0, at.position.index(), 1)?;
         let margin = self.margins(layer, &input, monitor)?.1[at.feature.index()];
-        Ok((Inactive { at, pre_activation, margin }, self.active.binary_search(&at).is_ok()))
+        Ok((Inactive { at, pre_activation, margin }, self.active().binary_search(&at).is_ok()))
     }
 
     /// Returns the pre-activations and margins `[n, F]` of a layer for feature inputs `[n, d]`.
@@ -329,9 +243,9 @@ impl<'a> Probe<'a> {
             let (pre_activations, margins) = self.margins(layer, &captured.feature_input, monitor)?;
             for (at, (pre_activation, margin)) in pre_activations.into_iter().zip(margins).enumerate() {
                 let (position, feature) = (Position::from(at / width), FeatureId::from(at % width));
-                let at = FeatureAt { layer: Layer::from(layer), position, feature };
+                let at = FeatureAt::mlp(Layer::from(layer), position, feature);
                 let is_candidate = position.index() >= self.capture.zeroed && wanted(at);
-                if is_candidate && self.active.binary_search(&at).is_err() {
+                if is_candidate && self.active().binary_search(&at).is_err() {
                     found.push(Inactive { at, pre_activation, margin });
                 }
             }

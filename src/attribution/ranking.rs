@@ -21,7 +21,7 @@ pub(super) fn estimate(
 ) -> Vec<f64> {
     let layer_of = |row: &usize| match row_targets[*row] {
         RowTarget::Logit(_) => u32::MAX,
-        RowTarget::Feature(index) => active[index as usize].layer.0,
+        RowTarget::Feature(index) => active[index as usize].layer().0,
     };
     let mut order: Vec<usize> = (0..row_targets.len()).collect();
     order.sort_by_key(|row| std::cmp::Reverse(layer_of(row)));

@@ -76,7 +76,7 @@ impl Readers {
         at: FeatureAt,
     ) -> Result<(TargetRow, f32), TraceError> {
         check_feature(transcoder, at)?;
-        let (layer, position) = (at.layer.index(), at.position.index());
+        let (layer, position) = (at.layer().index(), at.position.index());
         if position < capture.zeroed || position >= capture.n_positions() {
             let what = format!(
                 "features are active at positions {} to {} of this prompt",

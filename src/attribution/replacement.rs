@@ -6,11 +6,12 @@
 
 use crate::attribution::decoder_rows::{DecoderRows, Decoders, Fixed, Run, WrittenLayer};
 use crate::attribution::{Capture, CapturedLayer, TraceError};
+use crate::graph::Sources;
 use crate::job::{Cancel, Monitor};
 use crate::model::{AttentionWeights, Norm, NormKind, NormScales, Precision, Staging, Transformer};
 use crate::transcoder::{FeatureInput, FeatureOutput, Transcoder};
 use candle_core::{Device, Tensor};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Frozen weights that the backward pass multiplies with.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Replacement<'a> {
     pub(super) precision: Precision,
     pub(super) d_model: usize,
     pub(super) n_positions: usize,
+    /// Sources by column of a row.
+    pub(super) sources: Arc<Sources>,
     pub(super) decoders: Decoders<'a>,
     pub(super) n_heads: usize,
     pub(super) n_kv_heads: usize,
@@ -35,7 +38,7 @@ pub struct Replacement<'a> {
     pub(super) first_position: Vec<Tensor>,
     /// The same behind each layer's attention.
     pub(super) first_position_mid: Vec<Tensor>,
-    /// L2 norms of the error vectors, `[L * P]`.
+    /// L2 norms of the error vectors, by error of `sources`.
     pub(super) error_norms: Vec<f32>,
     /// Buffers for read vectors and effects on their way to and from a device with memory of its own, one for each of
     /// two groups.
@@ -103,6 +106,7 @@ impl<'a> Replacement<'a> {
         monitor: &Monitor,
     ) -> Result<Self, TraceError> {
         let (n_layers, n_positions) = (model.spec.n_layers, capture.n_positions());
+        let sources = Arc::new(capture.sources());
         let Capture { ids, zeroed, mut layers, .. } = capture;
         let active = layers.iter_mut().map(|layer| std::mem::take(&mut layer.active)).collect();
         let mut frozen = Self {
@@ -110,7 +114,8 @@ impl<'a> Replacement<'a> {
             precision: model.precision(),
             d_model: model.spec.d_model,
             n_positions,
-            decoders: Decoders::new(transcoder, active, zeroed, held, model.device().clone()),
+            decoders: Decoders::new(transcoder, active, Arc::clone(&sources), zeroed, held, model.device().clone()),
+            sources,
             n_heads: model.spec.n_heads,
             n_kv_heads: model.spec.n_kv_heads,
             parallel_residual: model.spec.parallel_residual,

@@ -57,8 +57,8 @@ impl<'a> Tracing<'a> {
         if let Some((what, now, then)) = differing(&trace.provenance, &from.provenance) {
             return Err(TraceError::Resume(format!("its {what} was {then:?}, and here it is {now:?}")));
         }
-        if trace.active != from.active || !same_bits(&trace.activations, &from.activations) {
-            let (now, then) = (trace.active.len(), from.active.len());
+        if trace.sources != from.sources || !same_bits(&trace.activations, &from.activations) {
+            let (now, then) = (trace.sources.features.len(), from.sources.features.len());
             return Err(TraceError::Resume(format!(
                 "the model now gives other activations than it did then ({now} active features, then {then}); it has \
                  other weights, or computes on another kind of processor"
@@ -73,7 +73,7 @@ impl<'a> Tracing<'a> {
             let (fewer, more) = (trace.wanted_features, from.wanted_features);
             return Err(TraceError::Resume(format!("it is to have rows of {more} features, and {fewer} are fewer")));
         }
-        let was_ranked = from.wanted_features < from.active.len();
+        let was_ranked = from.wanted_features < from.sources.features.len();
         let n_features = from.visit_order().count();
         trace.row_targets = from.row_targets;
         trace.rows = from.rows;

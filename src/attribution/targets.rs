@@ -115,7 +115,7 @@ impl Request {
             Self::Spelled(spelling) => spelling.as_given.text.as_str().into(),
             Self::Difference { plus, minus, .. } => format!("{} - {}", plus.text.trim(), minus.text.trim()).into(),
             Self::Vector { name, .. } => name.as_str().into(),
-            Self::Feature(FeatureAt { layer, position, feature }) => format!("{layer}:{position}:{feature}").into(),
+            Self::Feature(at) => at.to_string().into(),
         }
     }
 }
@@ -147,10 +147,10 @@ impl TargetChoice {
 /// Fails with [`TraceError::Target`], naming the numbers of layers and features, where it has not.
 pub(super) fn check_feature(transcoder: &Transcoder, at: FeatureAt) -> Result<(), TraceError> {
     let n_layers = transcoder.n_layers();
-    let what = if at.layer.index() >= n_layers {
-        format!("there is no layer {}, only {n_layers}, counted from 0", at.layer)
-    } else if at.feature.index() >= transcoder.n_features(at.layer.index()) {
-        format!("layer {} has {} features, counted from 0", at.layer, transcoder.n_features(at.layer.index()))
+    let what = if at.layer().index() >= n_layers {
+        format!("there is no layer {}, only {n_layers}, counted from 0", at.layer())
+    } else if at.feature.index() >= transcoder.n_features(at.layer().index()) {
+        format!("layer {} has {} features, counted from 0", at.layer(), transcoder.n_features(at.layer().index()))
     } else {
         return Ok(());
     };
@@ -234,7 +234,7 @@ pub(super) fn resolve(
             Request::Vector { name, vector, weight } => direction(name.clone(), vector.clone(), *weight)?,
             Request::Feature(at) => {
                 check_feature(transcoder, *at)?;
-                let (encoder, _) = transcoder.encoder_row(at.layer.index(), at.feature.index())?;
+                let (encoder, _) = transcoder.encoder_row(at.layer().index(), at.feature.index())?;
                 let (target, vector) = direction(request.name().into_owned(), encoder, 1.0)?;
                 (Target { kind: TargetKind::Feature(*at), ..target }, vector)
             }

@@ -11,8 +11,7 @@ use crate::attribution::sizes::{Sizes, forward_operations, logit_operations, siz
 use crate::attribution::target_row::{ReadSite, TargetRow};
 use crate::attribution::targets::resolve;
 use crate::attribution::{Capture, Limits, Plan, Replacement, TargetChoice, TraceError, ranking, rows};
-use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
-use crate::ids::{FeatureId, Layer, Position};
+use crate::graph::{Cut, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
 use crate::job::Monitor;
 use crate::model::{DeviceName, Transformer};
 use crate::parallel;
@@ -71,7 +70,7 @@ pub struct Tracing<'a> {
     readers: Readers,
     /// Read vector and value of each output.
     outputs: Vec<(TargetRow, f32)>,
-    /// Every active feature with its layer, as in `trace.active`.
+    /// Every active feature with its layer, as in `trace.sources`.
     active: Vec<(usize, Active)>,
     cut: Cut,
     pub(super) plan: Plan,
@@ -153,11 +152,6 @@ impl<'a> Tracing<'a> {
         let frozen = Replacement::new(model, transcoder, capture, plan.decoders_held, monitor);
         let frozen = frozen.map_err(TraceError::explained)?;
         let (targets, vectors): (Vec<Target>, Vec<Vec<f32>>) = targets.into_iter().unzip();
-        let at = |(layer, a): &(usize, Active)| FeatureAt {
-            layer: Layer::from(*layer),
-            position: Position(a.position),
-            feature: FeatureId(a.feature),
-        };
         let rows = if plan.dropped_share.is_some() {
             rows::spilled(limits.folder.as_deref()).map_err(TraceError::Spill)?
         } else {
@@ -167,7 +161,7 @@ impl<'a> Tracing<'a> {
             n_layers: model.spec.n_layers,
             tokens,
             activations: active.iter().map(|(_, a)| a.activation).collect(),
-            active: active.iter().map(at).collect(),
+            sources: frozen.sources.as_ref().clone(),
             error_norms: frozen.error_norms.clone(),
             final_logits,
             targets,
@@ -299,8 +293,8 @@ impl<'a> Tracing<'a> {
         let (trace, n_positions) = (&self.trace, self.trace.n_positions());
         // Active features below a layer, at positions 1 to p.
         let mut below = vec![0usize; (trace.n_layers + 1) * n_positions];
-        for at in trace.active.iter().filter(|at| at.position.0 > 0) {
-            below[(at.layer.index() + 1) * n_positions + at.position.index()] += 1;
+        for at in trace.sources.features.iter().filter(|at| at.position.0 > 0) {
+            below[(at.layer().index() + 1) * n_positions + at.position.index()] += 1;
         }
         for layer in 0..=trace.n_layers {
             for position in 0..n_positions {
@@ -315,21 +309,21 @@ impl<'a> Tracing<'a> {
             self.sizes.row_operations(layer, position, below[layer * n_positions + position]) as f64
         };
         let of_feature = |index: &u32| {
-            let at = trace.active[*index as usize];
-            operations(at.layer.index(), at.position.index())
+            let at = trace.sources.features[*index as usize];
+            operations(at.layer().index(), at.position.index())
         };
         let output = operations(trace.n_layers, n_positions - 1);
         let mut sum = self.forward_operations as f64 + output * self.outputs.len() as f64;
         let visited: Vec<u32> = trace.visit_order().collect();
         sum += visited.iter().map(of_feature).sum::<f64>();
         let left = trace.wanted_features - visited.len();
-        let all: f64 = (0..trace.active.len() as u32).map(|index| of_feature(&index)).sum();
+        let all: f64 = (0..trace.sources.features.len() as u32).map(|index| of_feature(&index)).sum();
         let known = if self.is_ranked() { left.min(features_of_a_round(&trace.settings)) } else { 0 };
         let next = self.most_influential(trace.row_targets.len(), known);
         let of_next: f64 = next.iter().map(of_feature).sum();
         sum += of_next;
         if left > known && self.is_ranked() {
-            let (n, round) = (trace.active.len() as f64, features_of_a_round(&trace.settings) as f64);
+            let (n, round) = (trace.sources.features.len() as f64, features_of_a_round(&trace.settings) as f64);
             let until = |picked: usize| {
                 let share = picked as f64 / n;
                 let later = LATER_LEAST * (share / FEW.0).min(1.0).powf(FEW.1) + LATER_MORE * share;
@@ -353,7 +347,7 @@ impl<'a> Tracing<'a> {
                 let most = features_of_a_round(&trace.settings).min(trace.wanted_features - done);
                 self.most_influential(there, most).into_iter().map(RowTarget::Feature).collect()
             }
-            Some(_) => (0..trace.active.len() as u32).map(RowTarget::Feature).collect(),
+            Some(_) => (0..trace.sources.features.len() as u32).map(RowTarget::Feature).collect(),
         };
         let layer = |label: &RowTarget| match label {
             RowTarget::Logit(_) => usize::MAX,
@@ -365,21 +359,21 @@ impl<'a> Tracing<'a> {
 
     /// Returns true where features are picked by influence; with a row for each of them there is nothing to pick.
     pub(super) fn is_ranked(&self) -> bool {
-        self.trace.wanted_features < self.trace.active.len()
+        self.trace.wanted_features < self.trace.sources.features.len()
     }
 
     /// Returns the `most` features without a row that have the highest influence by the first `there` rows.
     fn most_influential(&self, there: usize, most: usize) -> Vec<u32> {
         let trace = &self.trace;
         let probabilities: Vec<f32> = trace.targets.iter().map(|target| target.probability).collect();
-        let mut has_row = vec![false; trace.active.len()];
+        let mut has_row = vec![false; trace.sources.features.len()];
         for label in &trace.row_targets[..there] {
             if let RowTarget::Feature(index) = label {
                 has_row[*index as usize] = true;
             }
         }
         let (targets, sums) = (&trace.row_targets[..there], &trace.row_abs_sums);
-        let influence = ranking::estimate(&trace.active, &probabilities, targets, &trace.rows, sums);
+        let influence = ranking::estimate(&trace.sources.features, &probabilities, targets, &trace.rows, sums);
         ranking::next(&influence, &has_row, most)
     }
 }

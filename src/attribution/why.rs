@@ -1,7 +1,7 @@
 //! Explanation of a feature's pre-activation: the direct effects that raise it and those that lower it.
 
-use crate::attribution::{Asked, Inactive, Probe, ProbeRow, Source, TraceError};
-use crate::graph::{FeatureAt, Token, align};
+use crate::attribution::{Asked, Inactive, Probe, ProbeRow, TraceError};
+use crate::graph::{FeatureAt, Source, Token, align};
 use crate::job::Monitor;
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ impl Probe<'_> {
         let ProbeRow { constant, effects, .. } = self.row(Asked::Feature(at), monitor)?;
         let (margin, active) = self.margin(at, monitor)?;
         let effects = effects.into_iter().enumerate().filter(|(_, effect)| *effect != 0.0);
-        let effects = effects.map(|(column, effect)| (self.source(column), effect)).collect();
+        let effects = effects.filter_map(|(column, effect)| Some((self.sources().source(column)?, effect))).collect();
         Ok(Why { margin, active, constant, effects })
     }
 }

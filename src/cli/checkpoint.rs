@@ -44,14 +44,15 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Provenance, RowTarget, Rows, Settings, Target, TargetKind, Token};
+    use crate::graph::{Provenance, RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token};
+    use crate::ids::Layer;
 
     /// Returns the smallest trace: one token, one row.
     fn one_row() -> RawTrace {
         RawTrace {
             n_layers: 1,
             tokens: vec![Token { id: 0, text: "a".into() }],
-            active: Vec::new(),
+            sources: Sources::new(Vec::new(), [Site::mlp(Layer(0))], 1),
             activations: Vec::new(),
             error_norms: vec![0.0],
             final_logits: vec![0.0],

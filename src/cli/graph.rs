@@ -7,7 +7,7 @@ use crate::config;
 use crate::features::Library;
 use crate::format;
 use crate::graph::query::{Query, QueryError, Subject};
-use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, NodeKind, Scores, Thresholds, automatic, label};
+use crate::graph::{AttributionGraph, Document, Edge, Edited, Kept, Scores, Thresholds, automatic, label};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::service::labels::LabelLookup;
@@ -173,7 +173,7 @@ impl OpenGraph {
         let label = label(graph, &self.edited, &self.document.labels, id);
         let mut all = json!({
             "id": self.name(id),
-            "kind": kind(&node.kind),
+            "kind": node.kind_name(),
             "position": node.position(),
             "token": graph.token_text(id),
             "influence": self.kept.influence_of(id),
@@ -192,15 +192,15 @@ impl OpenGraph {
         if let Some(dictionary) = graph.dictionary_of(id).and_then(|at| graph.dictionaries().get(at)) {
             all["dictionary"] = json!(dictionary);
         }
-        match &node.kind {
-            NodeKind::Feature { .. } => all["activation"] = json!(node.activation),
-            NodeKind::Token { id, .. } => all["vocabulary_id"] = json!(id),
-            NodeKind::Logit { id, probability, .. } => {
-                all["vocabulary_id"] = json!(id);
-                all["probability"] = json!(probability);
-            }
-            NodeKind::Other { .. } if node.activation.is_some() => all["activation"] = json!(node.activation),
-            NodeKind::Error { .. } | NodeKind::Other { .. } => {}
+        if node.is_feature() || node.activation.is_some() {
+            all["activation"] = json!(node.activation);
+        }
+        if let Some(id) = node.token_id() {
+            all["vocabulary_id"] = json!(id);
+        }
+        if let Some(logit) = node.logit() {
+            all["vocabulary_id"] = json!(logit.id);
+            all["probability"] = json!(logit.probability);
         }
         all
     }
@@ -272,16 +272,5 @@ pub fn add_scores(all: &mut Value, graph: &AttributionGraph, of: &str, scores: O
         let scores = scores.filter(|_| fits);
         all[format!("{computed_of}{of}replacement_score")] = json!(scores.map(|scores| scores.replacement));
         all[format!("{computed_of}{of}completeness_score")] = json!(scores.map(|scores| scores.completeness));
-    }
-}
-
-/// Returns the name of a node's kind.
-fn kind(kind: &NodeKind) -> &str {
-    match kind {
-        NodeKind::Feature { .. } => "feature",
-        NodeKind::Error { .. } => "error",
-        NodeKind::Token { .. } => "token",
-        NodeKind::Logit { .. } => "logit",
-        NodeKind::Other { kind, .. } => kind,
     }
 }

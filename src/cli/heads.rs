@@ -1,6 +1,6 @@
 //! `circuitscope heads`: an edge, or a whole graph's influence, split by attention heads.
 
-use crate::attribution::{Asked, HeadFlow, HeadSplit, HeadType, Probe, Source};
+use crate::attribution::{Asked, HeadFlow, HeadSplit, HeadType, Probe, source_of};
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::node_named;
 use crate::cli::graph_args::GraphOrPromptArgs;
@@ -66,7 +66,7 @@ fn of_edge(which: GraphOrPromptArgs, engine: &EngineArgs, edge: [String; 2], top
         let graph = &open.document.graph;
         let [from, to] = ends.map(|name| node_named(&open.document, &name));
         let (from, to) = (from?, to?);
-        let (asked, source) = (Asked::of_node(graph, to)?, Source::of_node(graph, from)?);
+        let (asked, source) = (Asked::of_node(graph, to)?, source_of(graph, from)?);
         let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
         let probe = Probe::new(&engine, &engine.tokens(&ids)?, monitor)?;
         let weight = graph.outgoing(from).find(|edge| edge.target == to).map_or(0.0, |edge| edge.weight);

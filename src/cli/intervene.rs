@@ -8,7 +8,7 @@ use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::cli::prompt::PromptArgs;
 use crate::format::tensors::{self, Tensor};
-use crate::graph::{Document, Edited, FeatureAt, Interventions, NodeKind, layer_range};
+use crate::graph::{Document, Edited, FeatureAt, Interventions, layer_range};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{ActivationEffect, Baseline, Effects, Outcome, Sweep, TokenEffect};
 use crate::text::visible;
@@ -124,11 +124,7 @@ pub fn run(args: &InterveneArgs) -> Result<()> {
 /// Returns the kept features of a graph.
 fn kept_features(document: &Document, edited: &Edited) -> Vec<FeatureAt> {
     let kept = document.prune(edited.thresholds);
-    let feature = |id| match document.graph.node(id).kind {
-        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
-        _ => None,
-    };
-    kept.node_ids().filter_map(feature).collect()
+    kept.node_ids().filter_map(|id| document.graph.node(id).feature()).collect()
 }
 
 /// Returns the features that were set, and those whose activations change most.
@@ -144,7 +140,7 @@ fn most_changed(base: &Baseline, altered: &Outcome) -> Vec<FeatureAt> {
         let moved = before.iter().zip(after).enumerate().filter(|(_, (before, after))| before != after);
         changed.extend(moved.map(|(place, (before, after))| {
             let (position, feature) = (Position::from(place / width), FeatureId::from(place % width));
-            ((after - before).abs(), FeatureAt { layer: Layer::from(layer), position, feature })
+            ((after - before).abs(), FeatureAt::mlp(Layer::from(layer), position, feature))
         }));
     }
     changed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -190,12 +186,8 @@ impl Found {
     /// Returns a feature's label in the given graph.
     fn node_name(&self, at: FeatureAt) -> Option<String> {
         let (document, _) = self.graph.as_ref()?;
-        let is_it = |kind: &NodeKind| match *kind {
-            NodeKind::Feature { layer, position, feature } => at == FeatureAt { layer, position, feature },
-            _ => false,
-        };
         let mut ids = document.graph.node_ids();
-        Some(document.graph.node_name(ids.find(|id| is_it(&document.graph.node(*id).kind))?))
+        Some(document.graph.node_name(ids.find(|id| document.graph.node(*id).feature() == Some(at))?))
     }
 
     fn json(&self, out: Option<&Path>) -> Value {
@@ -212,7 +204,7 @@ impl Found {
         let tokens = |list: &[TokenEffect]| list.iter().map(token).collect::<Vec<_>>();
         let feature = |effect: &ActivationEffect| {
             let mut entry = json!({
-                "layer": effect.feature.layer,
+                "layer": effect.feature.layer(),
                 "position": effect.feature.position,
                 "feature": effect.feature.feature,
                 "before": effect.before,
@@ -263,9 +255,8 @@ impl Found {
             lines.push("activations:".to_owned());
         }
         lines.extend(self.effects.features.iter().map(|effect| {
-            let FeatureAt { layer, position, feature } = effect.feature;
             let set = effect.written.map_or_else(String::new, |value| format!("  (set to {value})"));
-            format!("  {:.3} -> {:.3}  {layer}:{position}:{feature}{set}", effect.before, effect.after)
+            format!("  {:.3} -> {:.3}  {}{set}", effect.before, effect.after, effect.feature)
         }));
         if let Some(sweep) = &self.sweep {
             for (at, dose) in sweep.doses.iter().enumerate() {

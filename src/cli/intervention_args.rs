@@ -3,7 +3,7 @@
 use crate::attribution::Engine;
 use crate::cli::graph::open_session;
 use crate::graph::{
-    Action, Document, Donor, Edited, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site, Token,
+    Action, Document, Donor, Edited, FeatureAt, Freeze, Intervention, InterventionSite, Interventions, Token,
 };
 use crate::ids::NodeId;
 use crate::intervention::Baseline;
@@ -22,17 +22,17 @@ use std::path::{Path, PathBuf};
 pub struct InterventionArgs {
     /// Set a feature to 0. POS is a position, a range (3..7), all from one on (4..) or all (*), which is also meant
     /// without it; -1 is the prompt's last
-    #[arg(long, value_name = "L[:POS]:F", value_parser = str::parse::<Site>, allow_hyphen_values = true, group = "change")]
-    ablate: Vec<Site>,
+    #[arg(long, value_name = "L[:POS]:F", value_parser = str::parse::<InterventionSite>, allow_hyphen_values = true, group = "change")]
+    ablate: Vec<InterventionSite>,
     /// Set a feature to a number, or with xN to N times its activation in the base run
     #[arg(long, value_name = "L[:POS]:F=VALUE", value_parser = set, allow_hyphen_values = true, group = "change")]
-    set: Vec<(Site, Action)>,
+    set: Vec<(InterventionSite, Action)>,
     /// Set a feature to a multiple of its activation in the base run
     #[arg(long, value_name = "L[:POS]:F=FACTOR", value_parser = scale, allow_hyphen_values = true, group = "change")]
-    scale: Vec<(Site, Action)>,
+    scale: Vec<(InterventionSite, Action)>,
     /// Add to a feature's activation in the base run
     #[arg(long, value_name = "L[:POS]:F=AMOUNT", value_parser = add, allow_hyphen_values = true, group = "change")]
-    add: Vec<(Site, Action)>,
+    add: Vec<(InterventionSite, Action)>,
     /// Set the features at a position to 0 and those of another prompt, at its position POS or the same, to what they
     /// are there; with a list, as in 7[1:42,2:7]=…, of these features alone
     #[arg(long, value_name = "POS=PROMPT[@POS]", value_parser = str::parse::<Swap>, allow_hyphen_values = true, group = "change")]
@@ -83,7 +83,7 @@ pub struct Asked {
 }
 
 /// Splits a text into a site and the number behind its `=`.
-fn valued(text: &str) -> Result<(Site, &str), String> {
+fn valued(text: &str) -> Result<(InterventionSite, &str), String> {
     let (place, value) = text.split_once('=').ok_or("it has to be LAYER:POSITION:FEATURE=VALUE")?;
     Ok((place.parse()?, value))
 }
@@ -92,17 +92,17 @@ fn number(text: &str) -> Result<f32, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }
 
-fn set(text: &str) -> Result<(Site, Action), String> {
+fn set(text: &str) -> Result<(InterventionSite, Action), String> {
     let (site, value) = valued(text)?;
     Ok((site, value.parse()?))
 }
 
-fn scale(text: &str) -> Result<(Site, Action), String> {
+fn scale(text: &str) -> Result<(InterventionSite, Action), String> {
     let (site, value) = valued(text)?;
     Ok((site, Action::Scale { by: number(value)? }))
 }
 
-fn add(text: &str) -> Result<(Site, Action), String> {
+fn add(text: &str) -> Result<(InterventionSite, Action), String> {
     let (site, value) = valued(text)?;
     Ok((site, Action::Add { amount: number(value)? }))
 }
@@ -198,10 +198,7 @@ impl Asked {
 fn members(document: &Document, edited: &Edited, name: &str) -> Result<Vec<FeatureAt>> {
     let group = edited.groups.iter().find(|group| group.name == name);
     let group = group.ok_or_else(|| anyhow!("the graph has no group {name}; `circuitscope groups FILE` lists them"))?;
-    let feature = |id: &NodeId| match document.graph.node(*id).kind {
-        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
-        _ => None,
-    };
+    let feature = |id: &NodeId| document.graph.node(*id).feature();
     let features: Vec<FeatureAt> = group.members.iter().filter_map(feature).collect();
     if features.is_empty() {
         bail!("the group {name} holds no feature, and nothing else can be set");
@@ -220,5 +217,10 @@ fn on_group(text: &str, document: &Document, edited: &Edited, base: &Baseline) -
     } else {
         value.parse().map_err(|what: String| anyhow!("--group {text}: {what}"))?
     };
-    Ok(Intervention { name: name.to_owned(), sites: own.into_iter().map(Site::from).collect(), action, muted: false })
+    Ok(Intervention {
+        name: name.to_owned(),
+        sites: own.into_iter().map(InterventionSite::from).collect(),
+        action,
+        muted: false,
+    })
 }

@@ -65,7 +65,7 @@ pub fn run(args: &WhyArgs) -> Result<()> {
         let probe = Probe::new(&engine, &tokens, monitor)?;
         let Some(at) = wanted.feature else {
             let is_wanted = |at: FeatureAt| {
-                wanted.layer.is_none_or(|layer| at.layer.0 == layer)
+                wanted.layer.is_none_or(|layer| at.layer().0 == layer)
                     && wanted.position.is_none_or(|position| at.position.0 == position)
             };
             let most = wanted.closest.unwrap_or(usize::MAX);
@@ -89,9 +89,8 @@ pub fn run(args: &WhyArgs) -> Result<()> {
             || json!({ "features": list.iter().map(|it| inactive(&tokens, it)).collect::<Vec<_>>() }),
             || {
                 let line = |it: &Inactive| {
-                    let FeatureAt { layer, position, feature } = it.at;
-                    let token = visible(&tokens[position.index()].text);
-                    let name = format!("{layer}:{position}:{feature}");
+                    let token = visible(&tokens[it.at.position.index()].text);
+                    let name = it.at.to_string();
                     format!("{name:<16} {token:<12} {:+10.4}  {:+10.4}", it.pre_activation, it.margin)
                 };
                 let head = format!("{:<16} {:<12} {:>10}  {:>10}", "feature", "at", "value", "margin");
@@ -138,12 +137,12 @@ impl Answer {
     }
 
     fn lines(&self, top: usize) -> Vec<String> {
-        let FeatureAt { layer, position, feature } = self.why.margin.at;
-        let token = visible(&self.tokens[position.index()].text);
+        let at = self.why.margin.at;
+        let token = visible(&self.tokens[at.position.index()].text);
         let is = if self.why.active { "fires" } else { "does not fire" };
         let side = if self.why.margin.margin > 0.0 { "above" } else { "below" };
         let mut lines = vec![
-            format!("{layer}:{position}:{feature} {is} at {token}"),
+            format!("{at} {is} at {token}"),
             format!(
                 "pre-activation {:+.4}, {:.4} {side} what it has to exceed",
                 self.why.margin.pre_activation,
@@ -169,12 +168,11 @@ impl Answer {
 }
 
 fn inactive(tokens: &[Token], it: &Inactive) -> Value {
-    let FeatureAt { layer, position, feature } = it.at;
     json!({
-        "layer": layer,
-        "position": position,
-        "feature": feature,
-        "token": tokens[position.index()].text,
+        "layer": it.at.layer(),
+        "position": it.at.position,
+        "feature": it.at.feature,
+        "token": tokens[it.at.position.index()].text,
         "pre_activation": it.pre_activation,
         "margin": it.margin.is_finite().then_some(it.margin),
     })

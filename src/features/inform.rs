@@ -2,7 +2,7 @@
 
 use crate::features::label::LabelOrigin;
 use crate::features::{FeatureError, Library};
-use crate::graph::{Densities, Document, Labelled, NodeKind};
+use crate::graph::{Densities, Document, Labelled, Node};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use std::collections::BTreeSet;
@@ -19,15 +19,8 @@ impl Library {
     /// # Errors
     /// Fails where the work was stopped.
     pub fn inform(&self, document: &mut Document, monitor: &Monitor) -> Result<(), FeatureError> {
-        let features: BTreeSet<(Layer, FeatureId)> = document
-            .graph
-            .nodes()
-            .iter()
-            .filter_map(|node| match node.kind {
-                NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-                _ => None,
-            })
-            .collect();
+        let features: BTreeSet<(Layer, FeatureId)> =
+            document.graph.nodes().iter().filter_map(Node::layer_and_feature).collect();
         let total = features.len() as u64;
         let mut densities = Vec::with_capacity(features.len());
         let mut labels = document.labels.as_ref().clone();

@@ -4,6 +4,8 @@
 //!
 //! | tensor | type | what |
 //! | --- | --- | --- |
+//! | `active_features` | I64 `[A, 3]` | layer, position, feature, ascending |
+//! | `error_norms` | F32 `[L, P]` | L2 norms of the error vectors, of `L` layers |
 //! | `adjacency_matrix` | F32 `[N, N]` | row = target, column = source; direct effects |
 //! | `node_influence` | F32 `[N]` | influence on the logits in the unpruned graph |
 //! | `graph_scores` | F64 `[2]` | replacement and completeness of the unpruned graph |
@@ -31,8 +33,13 @@ pub fn write(
 ) -> Result<(), FormatError> {
     let n = graph.n_nodes();
     let kept_node = |id| u8::from(kept.has_node(id));
+    let features = &trace.sources.features;
+    let places = features.iter().flat_map(|at| [at.layer().0, at.position.0, at.feature.0].map(i64::from));
+    let norms = [trace.n_layers, trace.error_norms.len() / trace.n_layers.max(1)];
     let mut all = raw::shared_tensors(trace);
     all.extend([
+        Tensor::new("active_features", [features.len(), 3], places),
+        Tensor::new("error_norms", norms, trace.error_norms.iter().copied()),
         Tensor::new("adjacency_matrix", [n, n], matrix(graph, |edge| edge.weight)),
         Tensor::new("node_influence", [n], kept.influence.iter().map(|&influence| influence as f32)),
         Tensor::new("graph_scores", [2], [scores.replacement, scores.completeness]),

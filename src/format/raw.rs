@@ -8,24 +8,23 @@
 //! rows, about = file.get_tensor("rows"), json.loads(file.metadata()["circuitscope"])
 //! ```
 //!
-//! `rows[r, c]` is the direct effect of source `c` on the target of row `r`. `L` layers, `P` positions, `A` active
-//! features, `K` targets, `R` rows (targets first, then features, round after round of the ranking and within a round
-//! from the top layer down),
-//! `C = A + L * P + P` columns (active features, errors layer-major, tokens), `d` residual width, `V` vocabulary,
-//! `S` features that have rows, `E` stored entries:
+//! `rows[r, c]` is the direct effect of the source in row `c` of `sources` on the target of row `r`. `P` positions, `A`
+//! active features, `B` error nodes, `C = A + B + P` sources, `K` targets, `R` rows (targets first, then features, round
+//! after round of the ranking and within a round from the top layer down), `d` residual width, `V` vocabulary, `S`
+//! features that have rows, `E` stored entries:
 //!
 //! | tensor | type | what |
 //! | --- | --- | --- |
 //! | `input_tokens` | I64 `[P]` | the prompt, leading special token included |
-//! | `active_features` | I64 `[A, 3]` | layer, position, feature, ascending |
-//! | `activation_values` | F32 `[A]` | their activations |
-//! | `error_norms` | F32 `[L, P]` | L2 norms of the error vectors |
+//! | `sources` | I64 `[C, 6]` | kind (0 active feature, 1 error, 2 token), layer, module (0 attention, 1 MLP, 2 the layer as a whole), dictionary, position, index of the feature; -1 where a source has none. Features come first, then errors, then tokens, each ascending |
+//! | `activation_values` | F32 `[A]` | activations of the features |
+//! | `error_norms` | F32 `[B]` | L2 norms of the error vectors |
 //! | `final_logits` | F32 `[V]` | logits at the last position |
 //! | `logit_target_ids` | I64 `[K]` | vocabulary ids; a direction has `V` + its index |
 //! | `logit_probabilities` | F32 `[K]` | softmax probability, or a direction's weight |
 //! | `logit_vectors` | F32 `[K, d]` | the injected directions |
 //! | `row_kinds` | U8 `[R]` | 0 where a row belongs to a target, 1 where to a feature |
-//! | `row_index` | I64 `[R]` | which target, or which row of `active_features` |
+//! | `row_index` | I64 `[R]` | which target, or which row of `sources` |
 //! | `visit_order` | I64 `[S]` | the features that have rows, in the order of their rows |
 //! | `selected_features` | I64 `[S]` | the same, ascending |
 //! | `row_abs_sums` | F64 `[R]` | absolute sum of a row over all columns |
@@ -39,17 +38,33 @@
 //!
 //! The metadata key `circuitscope` holds JSON: `format_version`, `n_layers`, `token_texts`, `targets` (kind and text),
 //! `wanted_features`, `settings`, `cut` (rows a block, and the share that sparse rows leave out), `provenance`.
+//!
+//! Version 1 is read too. In place of `sources` it has `active_features`, I64 `[A, 3]` (layer, position, feature of the
+//! MLPs' transcoder), and its columns are these, then the errors of every layer's MLP at every position, layer-major,
+//! then the tokens; its `error_norms` are `[L, P]`.
 
 use crate::format::tensors::{self, Reader, Tensor};
 use crate::format::{FormatError, selected_features};
-use crate::graph::{Cut, FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
+use crate::graph::{
+    Cut, FeatureAt, Module, Provenance, RawTrace, RowTarget, Rows, Settings, Site, Source, Sources, Target, TargetKind,
+    Token,
+};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::untrusted::json_fault;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 const KEY: &str = "circuitscope";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// Oldest version that is read.
+const OLDEST: u64 = 1;
+
+/// Kinds of a source, as numbers.
+const FEATURE: i64 = 0;
+const ERROR: i64 = 1;
+const TOKEN: i64 = 2;
+/// Modules of a site, by their numbers.
+const MODULES: [Module; 3] = [Module::Attention, Module::Mlp, Module::Block];
 
 #[derive(Serialize, Deserialize)]
 struct About {
@@ -101,6 +116,8 @@ pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
     let n_rows = trace.row_targets.len();
     let mut all = shared_tensors(trace);
     all.extend([
+        Tensor::new("sources", [trace.n_columns(), 6], trace.sources.iter().flat_map(described)),
+        Tensor::new("error_norms", [trace.error_norms.len()], trace.error_norms.iter().copied()),
         Tensor::new("row_kinds", [n_rows], trace.row_targets.iter().map(|target| split(*target).0)),
         Tensor::new("row_index", [n_rows], trace.row_targets.iter().map(|target| split(*target).1)),
         Tensor::new("row_abs_sums", [n_rows], trace.row_abs_sums.iter().copied()),
@@ -125,19 +142,29 @@ pub fn write(path: &Path, trace: &RawTrace) -> Result<(), FormatError> {
 pub(super) fn shared_tensors(trace: &RawTrace) -> Vec<Tensor<'_>> {
     let (n_targets, n_selected) = (trace.targets.len(), trace.visit_order().count());
     let width = trace.target_vectors.len() / n_targets.max(1);
-    let places = |at: &FeatureAt| [at.layer.0, at.position.0, at.feature.0].map(i64::from);
     vec![
         Tensor::new("input_tokens", [trace.tokens.len()], trace.tokens.iter().map(|token| i64::from(token.id))),
-        Tensor::new("active_features", [trace.active.len(), 3], trace.active.iter().flat_map(places)),
-        Tensor::new("activation_values", [trace.active.len()], trace.activations.iter().copied()),
+        Tensor::new("activation_values", [trace.activations.len()], trace.activations.iter().copied()),
         Tensor::new("selected_features", [n_selected], selected_features(trace).into_iter().map(i64::from)),
         Tensor::new("visit_order", [n_selected], trace.visit_order().map(i64::from)),
         Tensor::new("logit_target_ids", [n_targets], trace.targets.iter().map(|target| i64::from(target.id))),
         Tensor::new("logit_probabilities", [n_targets], trace.targets.iter().map(|target| target.probability)),
         Tensor::new("logit_vectors", [n_targets, width], trace.target_vectors.iter().copied()),
-        Tensor::new("error_norms", [trace.n_layers, trace.n_positions()], trace.error_norms.iter().copied()),
         Tensor::new("final_logits", [trace.final_logits.len()], trace.final_logits.iter().copied()),
     ]
+}
+
+/// Returns a source's row in `sources`.
+fn described(source: Source) -> [i64; 6] {
+    let of = |kind: i64, site: Site, position: Position, index: i64| {
+        let module = MODULES.iter().position(|module| *module == site.module).map_or(-1, |at| at as i64);
+        [kind, site.layer.0.into(), module, site.dictionary.into(), position.0.into(), index]
+    };
+    match source {
+        Source::Feature(FeatureAt { site, position, feature }) => of(FEATURE, site, position, feature.0.into()),
+        Source::Error(site, position) => of(ERROR, site, position, -1),
+        Source::Token(position) => [TOKEN, -1, -1, -1, position.0.into(), -1],
+    }
 }
 
 fn split(target: RowTarget) -> (u8, i64) {
@@ -210,7 +237,7 @@ fn about(file: &Reader) -> Result<About, FormatError> {
     };
     let unreadable = |error: serde_json::Error| file.damaged(format!("of its metadata, {}", json_fault(&error)));
     let AboutVersion { format_version: found } = serde_json::from_str(about).map_err(unreadable)?;
-    if found != VERSION {
+    if !(OLDEST..=VERSION).contains(&found) {
         return Err(FormatError::Version { path: file.path().to_owned(), found, known: VERSION });
     }
     serde_json::from_str(about).map_err(unreadable)
@@ -220,11 +247,18 @@ fn parts(file: &mut Reader, about: About) -> Result<RawTrace, FormatError> {
     let (n_positions, n_targets) = (about.token_texts.len(), about.targets.len());
     let ids = u32s(file, "input_tokens", Some(n_positions))?;
     let tokens = ids.into_iter().zip(about.token_texts).map(|(id, text)| Token { id, text }).collect();
-    let places = small(file, "active_features", &[None, Some(3)])?;
-    let active: Vec<_> = places
-        .chunks_exact(3)
-        .map(|at| FeatureAt { layer: Layer(at[0]), position: Position(at[1]), feature: FeatureId(at[2]) })
-        .collect();
+    let (sources, error_norms) = match about.format_version {
+        1 => {
+            // Where there are so many norms, there may be so many layers.
+            let norms = file.read("error_norms", &[Some(about.n_layers), Some(n_positions)])?;
+            (sources_of_version_1(file, about.n_layers, n_positions)?, norms)
+        }
+        _ => {
+            let sources = sources(file, n_positions)?;
+            let norms = file.read("error_norms", &[Some(sources.errors.len())])?;
+            (sources, norms)
+        }
+    };
     let target_ids = u32s(file, "logit_target_ids", Some(n_targets))?;
     let probabilities = file.read::<f32>("logit_probabilities", &[Some(n_targets)])?;
     let targets = about.targets.into_iter().zip(target_ids).zip(probabilities);
@@ -236,9 +270,9 @@ fn parts(file: &mut Reader, about: About) -> Result<RawTrace, FormatError> {
     let trace = RawTrace {
         n_layers: about.n_layers,
         tokens,
-        activations: file.read("activation_values", &[Some(active.len())])?,
-        active,
-        error_norms: file.read("error_norms", &[Some(about.n_layers), Some(n_positions)])?,
+        activations: file.read("activation_values", &[Some(sources.features.len())])?,
+        sources,
+        error_norms,
         final_logits: file.read("final_logits", &[None])?,
         targets,
         target_vectors: file.read("logit_vectors", &[Some(n_targets), None])?,
@@ -259,6 +293,64 @@ fn parts(file: &mut Reader, about: About) -> Result<RawTrace, FormatError> {
         return Err(file.damaged("its visit order or selected features are not those of its rows"));
     }
     Ok(trace)
+}
+
+/// Reads the table of sources of a prompt of `n_positions` tokens.
+fn sources(file: &mut Reader, n_positions: usize) -> Result<Sources, FormatError> {
+    let rows = file.read::<i64>("sources", &[None, Some(6)])?;
+    let mut sources = Sources::default();
+    for (nth, row) in rows.chunks_exact(6).enumerate() {
+        let Some(source) = source(row) else {
+            return Err(file.damaged(format!("row {nth} of its sources is {row:?}, which is no source")));
+        };
+        let is_last = match source {
+            Source::Feature(at) => {
+                sources.features.push(at);
+                sources.errors.is_empty() && sources.n_tokens == 0
+            }
+            Source::Error(site, position) => {
+                sources.errors.push((site, position));
+                sources.n_tokens == 0
+            }
+            Source::Token(position) => {
+                sources.n_tokens += 1;
+                position.index() + 1 == sources.n_tokens
+            }
+        };
+        if !is_last {
+            return Err(file.damaged(format!("row {nth} of its sources, {source}, is out of order")));
+        }
+    }
+    if sources.n_tokens != n_positions {
+        let found = sources.n_tokens;
+        return Err(file.damaged(format!("its sources have {found} tokens, and its prompt has {n_positions}")));
+    }
+    Ok(sources)
+}
+
+/// Reads a row of `sources`; `None` where it is none.
+fn source(row: &[i64]) -> Option<Source> {
+    let &[kind, layer, module, dictionary, position, index] = row else { return None };
+    let number = |value: i64| u32::try_from(value).ok();
+    let position = Position(number(position)?);
+    let site = || {
+        let module = *MODULES.get(usize::try_from(module).ok()?)?;
+        Some(Site { layer: Layer(number(layer)?), module, dictionary: u16::try_from(dictionary).ok()? })
+    };
+    match kind {
+        FEATURE => Some(Source::Feature(FeatureAt { site: site()?, position, feature: FeatureId(number(index)?) })),
+        ERROR => Some(Source::Error(site()?, position)),
+        TOKEN => Some(Source::Token(position)),
+        _ => None,
+    }
+}
+
+/// Makes the table of sources of a file of version 1, whose columns followed from its numbers of layers and positions.
+fn sources_of_version_1(file: &mut Reader, n_layers: usize, n_positions: usize) -> Result<Sources, FormatError> {
+    let places = small(file, "active_features", &[None, Some(3)])?;
+    let feature = |at: &[u32]| FeatureAt::mlp(Layer(at[0]), Position(at[1]), FeatureId(at[2]));
+    let features = places.chunks_exact(3).map(feature).collect();
+    Ok(Sources::new(features, (0..n_layers).map(|layer| Site::mlp(layer.into())), n_positions))
 }
 
 fn row_targets(file: &mut Reader) -> Result<Vec<RowTarget>, FormatError> {

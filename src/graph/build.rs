@@ -1,6 +1,6 @@
 //! Construction of an attribution graph: from a trace, from a dense matrix, from a list of edges.
 
-use crate::graph::{AttributionGraph, InfluenceOf, Node, NodeKind, RawTrace, RowTarget, Rows, TargetKind, Token};
+use crate::graph::{AttributionGraph, InfluenceOf, Node, RawTrace, RowTarget, Rows, Source, TargetKind, Token};
 use crate::ids::{EdgeId, NodeId};
 use petgraph::algo::toposort;
 use std::sync::Arc;
@@ -80,8 +80,8 @@ pub struct GraphInfo {
 }
 
 impl AttributionGraph {
-    /// Builds the graph of a trace: the features that have rows (ascending), then errors (layer-major), tokens and
-    /// logits, which is circuit-tracer's order. Columns of features without a row are dropped, as there.
+    /// Builds the graph of a trace: its sources but for features without a row, in the order of their columns, then
+    /// the logits, which is circuit-tracer's order. Columns of features without a row are dropped, as there.
     ///
     /// A sparse trace leaves out a stated share of each row's absolute sum. Where every active feature has a row,
     /// [`AttributionGraph::input_total`] holds that exact sum, so normalisation over all columns stays exact. Where
@@ -92,22 +92,25 @@ impl AttributionGraph {
     /// Fails with [`GraphError`] where the trace's parts do not fit each other or hold a number that is not finite.
     pub fn from_trace(trace: &RawTrace) -> Result<Self, GraphError> {
         trace.validate()?;
-        let mut row_of_active = vec![None; trace.active.len()];
+        let mut row_of_feature = vec![None; trace.sources.features.len()];
         let mut row_of_logit = vec![None; trace.targets.len()];
         for (row, target) in trace.row_targets.iter().enumerate() {
             match *target {
-                RowTarget::Feature(active) => row_of_active[active as usize] = Some(row),
+                RowTarget::Feature(feature) => row_of_feature[feature as usize] = Some(row),
                 RowTarget::Logit(logit) => row_of_logit[logit as usize] = Some(row),
             }
         }
-        let nodes = trace_nodes(trace, &row_of_active);
-        let n_first = nodes.len() - trace.targets.len();
+        let mut nodes = Vec::new();
         let mut node_of_column = vec![None; trace.n_columns()];
-        let kept_columns = (0..trace.n_columns()).filter(|&c| row_of_active.get(c).is_none_or(Option::is_some));
-        for (node, column) in kept_columns.enumerate() {
-            node_of_column[column] = Some(NodeId::from(node));
+        for (column, source) in trace.sources.iter().enumerate() {
+            if row_of_feature.get(column).is_none_or(Option::is_some) {
+                node_of_column[column] = Some(NodeId::from(nodes.len()));
+                nodes.push(source_node(trace, column, source));
+            }
         }
-        let rows_of_features = row_of_active.iter().flatten().copied().enumerate();
+        let n_first = nodes.len();
+        nodes.extend(logit_nodes(trace));
+        let rows_of_features = row_of_feature.iter().flatten().copied().enumerate();
         let rows_of_logits =
             row_of_logit.iter().enumerate().filter_map(|(logit, row)| Some((n_first + logit, (*row)?)));
 
@@ -177,34 +180,27 @@ impl AttributionGraph {
     }
 }
 
-/// Returns the nodes of a trace in circuit-tracer's order.
-fn trace_nodes(trace: &RawTrace, row_of_active: &[Option<usize>]) -> Vec<Node> {
-    let plain = |kind| Node { kind, activation: None };
-    let positions = 0..trace.n_positions();
-    let last = positions.end.saturating_sub(1).into();
-    let features = trace.active.iter().zip(&trace.activations).zip(row_of_active).filter(|(_, row)| row.is_some());
-    let features = features.map(|((at, &activation), _)| Node {
-        kind: NodeKind::Feature { layer: at.layer, position: at.position, feature: at.feature },
-        activation: Some(activation),
-    });
-    let errors = (0..trace.n_layers).flat_map(|layer| {
-        positions.clone().map(move |position| NodeKind::Error { layer: layer.into(), position: position.into() })
-    });
-    let tokens =
-        trace.tokens.iter().enumerate().map(|(at, token)| NodeKind::Token { position: at.into(), id: token.id });
-    let logits = trace.targets.iter().map(|target| NodeKind::Logit {
-        position: match target.kind {
-            TargetKind::Feature(at) => at.position,
-            TargetKind::Token | TargetKind::Direction => last,
-        },
-        id: target.id,
-        probability: target.probability,
-        text: match target.kind {
-            TargetKind::Feature(_) => format!("{} pre-activation", target.text),
-            TargetKind::Token | TargetKind::Direction => target.text.clone(),
-        },
-    });
-    features.chain(errors.chain(tokens).chain(logits).map(plain)).collect()
+/// Returns the node of the source that a column stands for.
+fn source_node(trace: &RawTrace, column: usize, source: Source) -> Node {
+    match source {
+        Source::Feature(at) => Node::of_feature(at, Some(trace.activations[column])),
+        Source::Error(site, position) => Node::of_error(site, position),
+        Source::Token(position) => Node::of_token(position, trace.tokens[position.index()].id),
+    }
+}
+
+/// Returns the nodes of a trace's targets.
+fn logit_nodes(trace: &RawTrace) -> impl Iterator<Item = Node> + '_ {
+    let last = trace.n_positions().saturating_sub(1).into();
+    trace.targets.iter().map(move |target| match target.kind {
+        TargetKind::Feature(at) => {
+            let text = format!("{} pre-activation", target.text);
+            Node::of_logit(at.position, target.id, target.probability, text)
+        }
+        TargetKind::Token | TargetKind::Direction => {
+            Node::of_logit(last, target.id, target.probability, target.text.as_str())
+        }
+    })
 }
 
 fn builder_of_edges(
@@ -245,10 +241,9 @@ impl Builder {
                 format!("position {} of a prompt of {} tokens", node.position(), info.tokens.len())
             } else if let Some(layer) = node.layer().filter(|layer| layer.index() >= info.n_layers) {
                 format!("layer {layer} of a model of {} layers", info.n_layers)
-            } else if let NodeKind::Logit { probability, .. } = node.kind
-                && !(probability >= 0.0 && probability.is_finite())
+            } else if let Some(logit) = node.logit().filter(|it| !(it.probability >= 0.0 && it.probability.is_finite()))
             {
-                format!("its probability or weight is {probability}")
+                format!("its probability or weight is {}", logit.probability)
             } else {
                 continue;
             };

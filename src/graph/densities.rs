@@ -1,6 +1,6 @@
 //! Densities of features, where a feature store gives them.
 
-use crate::graph::{Node, NodeKind};
+use crate::graph::Node;
 use crate::ids::{FeatureId, Layer};
 use std::collections::HashMap;
 
@@ -27,10 +27,7 @@ impl Densities {
 
     /// Returns true where a node is a feature of a known density above `most`.
     pub(super) fn exceeds(&self, node: &Node, most: f64) -> bool {
-        let density = match node.kind {
-            NodeKind::Feature { layer, feature, .. } => self.of(layer, feature),
-            _ => None,
-        };
+        let density = node.layer_and_feature().and_then(|(layer, feature)| self.of(layer, feature));
         density.is_some_and(|density| f64::from(density) > most)
     }
 }

@@ -10,15 +10,7 @@ pub struct FileNames {
     pub ids: HashMap<NodeId, Box<str>>,
     /// Dictionaries of the features, where there are several, the model's own first.
     pub dictionaries: Vec<String>,
-    /// Features with another number than the [`FeatureId`](crate::ids::FeatureId) that the graph tells them apart by.
-    pub features: HashMap<NodeId, FeatureNumber>,
-}
-
-/// Number of a feature in its dictionary.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeatureNumber {
-    /// Dictionary, as an index into [`FileNames::dictionaries`]; 0 where there is only one.
-    pub dictionary: usize,
-    /// Number in the dictionary. It may have more digits than a [`FeatureId`](crate::ids::FeatureId) holds.
-    pub number: u128,
+    /// Numbers of features in their dictionaries, where they differ from the [`FeatureId`](crate::ids::FeatureId) that
+    /// the graph tells them apart by. They may have more digits than that holds.
+    pub features: HashMap<NodeId, u128>,
 }

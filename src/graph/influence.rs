@@ -1,6 +1,6 @@
 //! Influence of each node on the traced outputs, through every path (Ameisen et al. 2025, appendix "Graph pruning").
 
-use crate::graph::{AttributionGraph, Edge, Kept, NodeKind};
+use crate::graph::{AttributionGraph, Edge, Kept};
 use crate::ids::{EdgeId, NodeId};
 
 /// Least divisor of a row's absolute sum, as in circuit-tracer: an empty row stays empty.
@@ -113,9 +113,5 @@ pub fn cumulative(influence: &[f64]) -> Vec<f32> {
 
 /// Returns the influence that a node passes on to its inputs: its own, and its probability where it is a logit.
 pub(super) fn pull(graph: &AttributionGraph, influence: &[f64], node: NodeId) -> f64 {
-    influence[node.index()]
-        + match graph.node(node).kind {
-            NodeKind::Logit { probability, .. } => f64::from(probability),
-            _ => 0.0,
-        }
+    influence[node.index()] + graph.node(node).logit().map_or(0.0, |logit| f64::from(logit.probability))
 }

@@ -67,7 +67,7 @@ impl From<Positions> for String {
 /// A feature at positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Site {
+pub struct InterventionSite {
     /// Layer that the feature reads from.
     pub layer: Layer,
     /// Index of the feature in its layer.
@@ -76,7 +76,7 @@ pub struct Site {
     pub positions: Positions,
 }
 
-impl FromStr for Site {
+impl FromStr for InterventionSite {
     type Err = String;
 
     /// Reads `LAYER:POSITION:FEATURE`, or `LAYER:FEATURE` for all positions.
@@ -93,15 +93,15 @@ impl FromStr for Site {
     }
 }
 
-impl From<FeatureAt> for Site {
+impl From<FeatureAt> for InterventionSite {
     fn from(at: FeatureAt) -> Self {
         // A prompt has no 2^31 tokens.
         let position = i32::try_from(at.position.0).unwrap_or(i32::MAX);
-        Self { layer: at.layer, feature: at.feature, positions: Positions::At(position) }
+        Self { layer: at.layer(), feature: at.feature, positions: Positions::At(position) }
     }
 }
 
-impl fmt::Display for Site {
+impl fmt::Display for InterventionSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.layer, self.positions, self.feature)
     }
@@ -223,7 +223,7 @@ pub struct Intervention {
     /// Name of the intervention.
     pub name: String,
     /// Features it acts on.
-    pub sites: Vec<Site>,
+    pub sites: Vec<InterventionSite>,
     /// Action on these features.
     pub action: Action,
     /// True where it is left out for now.
@@ -307,8 +307,8 @@ mod tests {
 
     #[test]
     fn a_set_is_read_as_it_was_written() {
-        let site = |positions| Site { layer: Layer(1), feature: FeatureId(42), positions };
-        let at = FeatureAt { layer: Layer(0), position: crate::ids::Position(5), feature: FeatureId(7) };
+        let site = |positions| InterventionSite { layer: Layer(1), feature: FeatureId(42), positions };
+        let at = FeatureAt::mlp(Layer(0), crate::ids::Position(5), FeatureId(7));
         let features = vec![Donor { at, activation: 1.25 }];
         let actions = [
             Action::Ablate,

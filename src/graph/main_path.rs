@@ -53,8 +53,8 @@ pub fn main_path(graph: &AttributionGraph, kept: &Kept, from: NodeId) -> MainPat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::tests::{by_hand, info, logit, plain};
-    use crate::graph::{InfluenceOf, NodeKind, Thresholds, prune};
+    use crate::graph::tests::{by_hand, info, logit};
+    use crate::graph::{InfluenceOf, Node, OtherNode, Thresholds, prune};
     use crate::ids::Position;
 
     const ALL: Thresholds = Thresholds { node: 1.0, edge: 1.0, density: 1.0 };
@@ -72,7 +72,7 @@ mod tests {
     fn a_cycle_and_a_self_loop_end_it() {
         let other = |name: &str| {
             let (kind, name) = ("lorsa".into(), name.into());
-            plain(NodeKind::Other { layer: None, position: Position(0), kind, name })
+            Node::of_other(Position(0), OtherNode { site: None, kind, name })
         };
         let nodes = || vec![other("a"), other("b"), logit(1.0)];
         let of = |edges: &[(u32, u32, f32)]| {

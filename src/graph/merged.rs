@@ -114,7 +114,7 @@ fn file_names(overlay: &Overlay<'_>, parts: &[(&Document, &Edited)]) -> FileName
     }
     let known = |node: usize| {
         let (nth, id) = overlay.example(node);
-        Some((NodeId::from(node), parts[nth].0.graph.number_in_file(id)?.clone()))
+        Some((NodeId::from(node), parts[nth].0.graph.number_in_file(id)?))
     };
     FileNames {
         ids: HashMap::new(),

@@ -1,6 +1,6 @@
 //! Names of nodes: the ids of graph JSON, as circuit-tracer writes them since 0.5.1, and their labels.
 
-use crate::graph::{AttributionGraph, Edited, FeatureNumber, FileNames, Labelled, Labels, Node, NodeKind};
+use crate::graph::{AttributionGraph, Edited, FileNames, Labelled, Labels, Node, NodeKind};
 use crate::ids::NodeId;
 use std::sync::Arc;
 
@@ -41,15 +41,12 @@ impl AttributionGraph {
     /// # Panics
     /// Panics where `id` is not of this graph.
     pub fn feature_number(&self, id: NodeId) -> Option<u128> {
-        self.number_in_file(id).map(|known| known.number).or(match self.node(id).kind {
-            NodeKind::Feature { feature, .. } => Some(feature.0.into()),
-            _ => None,
-        })
+        self.number_in_file(id).or_else(|| Some(self.node(id).feature()?.feature.0.into()))
     }
 
     /// Returns a feature's number in its file, where that differs from the id that the graph tells it apart by.
-    pub(super) fn number_in_file(&self, id: NodeId) -> Option<&FeatureNumber> {
-        self.file_names.as_ref()?.features.get(&id)
+    pub(super) fn number_in_file(&self, id: NodeId) -> Option<u128> {
+        self.file_names.as_ref()?.features.get(&id).copied()
     }
 
     /// Returns the same number behind a `#`, after the name of its dictionary where that is not the first of several.
@@ -73,9 +70,12 @@ impl AttributionGraph {
     /// # Panics
     /// Panics where `id` is not of this graph.
     pub fn dictionary_of(&self, id: NodeId) -> Option<usize> {
-        let called = self.file_names.as_ref().filter(|called| called.dictionaries.len() > 1)?;
-        let is_feature = || self.node(id).is_feature();
-        called.features.get(&id).map(|known| known.dictionary).or_else(|| is_feature().then_some(0))
+        if self.dictionaries().len() < 2 {
+            return None;
+        }
+        let node = self.node(id);
+        let is_feature = node.is_feature() || self.number_in_file(id).is_some();
+        node.site().filter(|_| is_feature).map(|site| site.dictionary.into())
     }
 
     /// Returns the text of the token at a node's position; of a logit, the text of its own token.
@@ -83,10 +83,8 @@ impl AttributionGraph {
     /// # Panics
     /// Panics where `id` is not of this graph.
     pub fn token_text(&self, id: NodeId) -> &str {
-        match &self.node(id).kind {
-            NodeKind::Logit { text, .. } => text,
-            _ => &self.tokens()[self.node(id).position().index()].text,
-        }
+        let node = self.node(id);
+        node.logit().map_or_else(|| &*self.tokens()[node.position.index()].text, |logit| &*logit.text)
     }
 }
 
@@ -94,21 +92,18 @@ impl AttributionGraph {
 pub(crate) fn usual_name(node: &Node, n_layers: usize) -> String {
     let position = node.position();
     match &node.kind {
-        NodeKind::Feature { layer, feature, .. } => format!("{layer}_{feature}_{position}"),
-        NodeKind::Error { layer, .. } => format!("{layer}_-1_{position}"),
-        NodeKind::Token { id, .. } => format!("E_{id}_{position}"),
-        NodeKind::Logit { id, .. } => format!("{}_{id}_{position}", n_layers + 1),
-        NodeKind::Other { name, .. } => name.to_string(),
+        NodeKind::Feature { site, feature } => format!("{}_{feature}_{position}", site.layer),
+        NodeKind::Error { site } => format!("{}_-1_{position}", site.layer),
+        NodeKind::Token { id } => format!("E_{id}_{position}"),
+        NodeKind::Logit(logit) => format!("{}_{}_{position}", n_layers + 1, logit.id),
+        NodeKind::Other(other) => other.name.to_string(),
     }
 }
 
 impl Labelled {
     /// Returns the subject of a node's label.
     pub fn of(id: NodeId, node: &Node) -> Self {
-        match node.kind {
-            NodeKind::Feature { layer, feature, .. } => Self::Feature(layer, feature),
-            _ => Self::Node(id),
-        }
+        node.layer_and_feature().map_or(Self::Node(id), |(layer, feature)| Self::Feature(layer, feature))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Nodes of an attribution graph.
 
+use crate::graph::{FeatureAt, Module, Site};
 use crate::ids::{FeatureId, Layer, Position};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,53 +15,53 @@ pub struct Token {
 }
 
 /// Kind of a node: the four of Ameisen et al. 2025, "Attribution graphs", and those that other programs' files add.
+///
+/// Code outside the graph and its formats asks a [`Node`] instead.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
-    /// A transcoder feature that is active at a position.
+    /// A feature that is active at a position.
     Feature {
-        /// Layer that the feature reads from.
-        layer: Layer,
-        /// Position where it is active.
-        position: Position,
-        /// Index of the feature in its layer.
+        /// Site that the feature is of.
+        site: Site,
+        /// Index of the feature at its site.
         feature: FeatureId,
     },
-    /// Error node of an MLP: feature output minus reconstruction.
+    /// Error node of a site: its output minus the features' reconstruction of it.
     Error {
-        /// Layer of the MLP.
-        layer: Layer,
-        /// Position in the prompt.
-        position: Position,
+        /// Site whose output it completes.
+        site: Site,
     },
     /// A token's embedding.
     Token {
-        /// Position in the prompt.
-        position: Position,
         /// Vocabulary index.
         id: u32,
     },
-    /// Traced output: a token's logit, or a custom direction.
-    Logit {
-        /// Last position of the prompt.
-        position: Position,
-        /// Vocabulary index; of a custom direction, vocabulary size + its index among the targets.
-        id: u32,
-        /// Softmax probability; of a custom direction, its weight.
-        probability: f32,
-        /// Text of the token, or the name of the direction.
-        text: String,
-    },
+    /// Traced output.
+    Logit(Logit),
     /// Node of a kind that this program does not trace, from a file: kept and drawn as it is.
-    Other {
-        /// Layer, where the file gives one.
-        layer: Option<Layer>,
-        /// Position in the prompt.
-        position: Position,
-        /// Kind, as the file calls it, such as `lorsa`.
-        kind: Arc<str>,
-        /// Id in the file.
-        name: Arc<str>,
-    },
+    Other(OtherNode),
+}
+
+/// A traced output: a token's logit, a custom direction, or a feature's pre-activation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logit {
+    /// Vocabulary index; of a custom direction, vocabulary size + its index among the targets.
+    pub id: u32,
+    /// Softmax probability; of a custom direction, its weight.
+    pub probability: f32,
+    /// Text of the token, or the name of the direction.
+    pub text: Arc<str>,
+}
+
+/// Node of a kind that only other programs' files hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherNode {
+    /// Site, where the file gives a layer.
+    pub site: Option<Site>,
+    /// Kind, as the file calls it, such as `lorsa`.
+    pub kind: Arc<str>,
+    /// Id in the file.
+    pub name: Arc<str>,
 }
 
 /// Kinds of node that only other programs' files hold.
@@ -86,43 +87,133 @@ impl OtherKind {
             _ => Self::Unknown,
         }
     }
+
+    /// Returns the module that nodes of this kind are of.
+    pub fn module(self) -> Module {
+        match self {
+            Self::Attention | Self::AttentionError => Module::Attention,
+            Self::Bias | Self::Unknown => Module::Block,
+        }
+    }
 }
 
 /// A node of an attribution graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Kind, with its coordinates.
+    /// Position in the prompt; of a logit the last one, but of a feature's pre-activation that of the feature.
+    pub position: Position,
+    /// Kind, with its site and index.
     pub kind: NodeKind,
     /// Activation of a feature, or of a node of another kind where its file gives one; else `None`.
     pub activation: Option<f32>,
 }
 
 impl Node {
+    /// Makes the node of a feature.
+    pub fn of_feature(at: FeatureAt, activation: Option<f32>) -> Self {
+        let kind = NodeKind::Feature { site: at.site, feature: at.feature };
+        Self { position: at.position, kind, activation }
+    }
+
+    /// Makes the error node of a site at a position.
+    pub fn of_error(site: Site, position: Position) -> Self {
+        Self { position, kind: NodeKind::Error { site }, activation: None }
+    }
+
+    /// Makes the node of a token's embedding, of this vocabulary index.
+    pub fn of_token(position: Position, id: u32) -> Self {
+        Self { position, kind: NodeKind::Token { id }, activation: None }
+    }
+
+    /// Makes the node of a traced output.
+    pub fn of_logit(position: Position, id: u32, probability: f32, text: impl Into<Arc<str>>) -> Self {
+        let kind = NodeKind::Logit(Logit { id, probability, text: text.into() });
+        Self { position, kind, activation: None }
+    }
+
+    /// Makes a node of a kind that only other programs' files hold.
+    pub fn of_other(position: Position, other: OtherNode) -> Self {
+        Self { position, kind: NodeKind::Other(other), activation: None }
+    }
+
     /// Returns the position in the prompt.
     pub fn position(&self) -> Position {
-        match self.kind {
-            NodeKind::Feature { position, .. }
-            | NodeKind::Error { position, .. }
-            | NodeKind::Token { position, .. }
-            | NodeKind::Logit { position, .. }
-            | NodeKind::Other { position, .. } => position,
+        self.position
+    }
+
+    /// Returns the site of a feature or an error node, and of another where a file gives a layer.
+    pub fn site(&self) -> Option<Site> {
+        match &self.kind {
+            NodeKind::Feature { site, .. } | NodeKind::Error { site } => Some(*site),
+            NodeKind::Other(other) => other.site,
+            NodeKind::Token { .. } | NodeKind::Logit(_) => None,
         }
     }
 
-    /// Returns the layer of a feature or an error node, and of another where a file gives one.
+    /// Returns the layer of its site.
     pub fn layer(&self) -> Option<Layer> {
+        Some(self.site()?.layer)
+    }
+
+    /// Returns the feature, with its position; `None` of a node of another kind.
+    pub fn feature(&self) -> Option<FeatureAt> {
         match self.kind {
-            NodeKind::Feature { layer, .. } | NodeKind::Error { layer, .. } => Some(layer),
-            NodeKind::Other { layer, .. } => layer,
-            NodeKind::Token { .. } | NodeKind::Logit { .. } => None,
+            NodeKind::Feature { site, feature } => Some(FeatureAt { site, position: self.position, feature }),
+            _ => None,
+        }
+    }
+
+    /// Returns the layer and the index of a feature, by which libraries and transcoders know it; `None` of a node of
+    /// another kind.
+    pub fn layer_and_feature(&self) -> Option<(Layer, FeatureId)> {
+        Some(self.feature()?.layer_and_feature())
+    }
+
+    /// Returns the site of an error node; `None` of a node of another kind.
+    pub fn error_site(&self) -> Option<Site> {
+        match self.kind {
+            NodeKind::Error { site } => Some(site),
+            _ => None,
+        }
+    }
+
+    /// Returns the vocabulary index of a token's node; `None` of a node of another kind.
+    pub fn token_id(&self) -> Option<u32> {
+        match self.kind {
+            NodeKind::Token { id } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Returns the traced output; `None` of a node of another kind.
+    pub fn logit(&self) -> Option<&Logit> {
+        match &self.kind {
+            NodeKind::Logit(logit) => Some(logit),
+            _ => None,
+        }
+    }
+
+    /// Returns a node that only other programs' files hold; `None` for the four kinds that are traced.
+    pub fn other(&self) -> Option<&OtherNode> {
+        match &self.kind {
+            NodeKind::Other(other) => Some(other),
+            _ => None,
         }
     }
 
     /// Returns its kind among those that only other programs' files hold; `None` for the four kinds that are traced.
     pub fn other_kind(&self) -> Option<OtherKind> {
+        Some(OtherKind::called(&self.other()?.kind))
+    }
+
+    /// Returns the name of its kind: `feature`, `error`, `token`, `logit`, or what its file calls it.
+    pub fn kind_name(&self) -> &str {
         match &self.kind {
-            NodeKind::Other { kind, .. } => Some(OtherKind::called(kind)),
-            _ => None,
+            NodeKind::Feature { .. } => "feature",
+            NodeKind::Error { .. } => "error",
+            NodeKind::Token { .. } => "token",
+            NodeKind::Logit(_) => "logit",
+            NodeKind::Other(other) => &other.kind,
         }
     }
 
@@ -143,6 +234,6 @@ impl Node {
 
     /// Returns true where it is a logit node.
     pub fn is_logit(&self) -> bool {
-        matches!(self.kind, NodeKind::Logit { .. })
+        matches!(self.kind, NodeKind::Logit(_))
     }
 }

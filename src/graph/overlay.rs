@@ -1,8 +1,8 @@
 //! Overlay of the graphs of several prompts: the parts that they share, and those that only some hold.
 
 use crate::graph::align::align;
-use crate::graph::{AttributionGraph, GraphError, GraphInfo, Kept, Labelled, Labels, Node, NodeKind, Token};
-use crate::ids::{FeatureId, Layer, NodeId, Position};
+use crate::graph::{AttributionGraph, GraphError, GraphInfo, Kept, Labelled, Labels, Node, NodeKind, Site, Token};
+use crate::ids::{FeatureId, NodeId, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
@@ -31,9 +31,9 @@ pub enum OverlayError {
 /// Identity of a node across graphs. Ordered as circuit-tracer orders nodes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    Feature(Layer, usize, FeatureId),
+    Feature(Site, usize, FeatureId),
     Other(usize, Arc<str>, Arc<str>),
-    Error(Layer, usize),
+    Error(Site, usize),
     Token(usize),
     Logit(u32),
 }
@@ -195,14 +195,11 @@ impl<'a> Overlay<'a> {
             let node = self.graphs[graph].node(self.nodes[node].nodes[graph]?);
             Some(match &node.kind {
                 NodeKind::Feature { .. } => node.activation.map_or(0.0, f64::from),
-                NodeKind::Logit { probability, .. } => f64::from(*probability),
-                NodeKind::Token { .. } | NodeKind::Error { .. } | NodeKind::Other { .. } => 0.0,
+                NodeKind::Logit(logit) => f64::from(logit.probability),
+                NodeKind::Token { .. } | NodeKind::Error { .. } | NodeKind::Other(_) => 0.0,
             })
         };
-        let token = |graph: usize| match self.graphs[graph].node(self.nodes[node].nodes[graph]?).kind {
-            NodeKind::Token { id, .. } => Some(id),
-            _ => None,
-        };
+        let token = |graph: usize| self.graphs[graph].node(self.nodes[node].nodes[graph]?).token_id();
         match (token(0), token(1)) {
             (Some(a), Some(b)) if a != b => Difference::Changed,
             _ => Difference::of(value(0), value(1)),
@@ -213,7 +210,8 @@ impl<'a> Overlay<'a> {
     /// are not, as every graph has them.
     pub fn is_compared(&self, node: usize) -> bool {
         let (graph, id) = self.example(node);
-        !matches!(self.graphs[graph].node(id).kind, NodeKind::Token { .. } | NodeKind::Error { .. })
+        let node = self.graphs[graph].node(id);
+        !(node.is_token() || node.is_error())
     }
 
     /// Iterates over the compared nodes with this difference between the first two graphs.
@@ -258,20 +256,10 @@ impl<'a> Overlay<'a> {
         let each = || self.nodes[at].nodes.iter().zip(&self.graphs).filter_map(|(id, graph)| Some(graph.node((*id)?)));
         let (graph, id) = self.example(at);
         let mut node = self.graphs[graph].node(id).clone();
-        let place = Position::from(self.nodes[at].column);
-        match &mut node.kind {
-            NodeKind::Feature { position, .. }
-            | NodeKind::Error { position, .. }
-            | NodeKind::Token { position, .. }
-            | NodeKind::Other { position, .. } => *position = place,
-            NodeKind::Logit { position, probability, .. } => {
-                *position = place;
-                let of = |node: &Node| match node.kind {
-                    NodeKind::Logit { probability, .. } => Some(probability),
-                    _ => None,
-                };
-                *probability = mean(&each().filter_map(of).collect::<Vec<_>>());
-            }
+        node.position = Position::from(self.nodes[at].column);
+        if let NodeKind::Logit(logit) = &mut node.kind {
+            let probability = |node: &Node| Some(node.logit()?.probability);
+            logit.probability = mean(&each().filter_map(probability).collect::<Vec<_>>());
         }
         let activations: Vec<f32> = each().filter_map(|node| node.activation).collect();
         node.activation = (!activations.is_empty()).then(|| mean(&activations));
@@ -308,11 +296,11 @@ impl<'a> Overlay<'a> {
 
 fn key(kind: &NodeKind, column: usize) -> Key {
     match kind {
-        NodeKind::Feature { layer, feature, .. } => Key::Feature(*layer, column, *feature),
-        NodeKind::Error { layer, .. } => Key::Error(*layer, column),
+        NodeKind::Feature { site, feature } => Key::Feature(*site, column, *feature),
+        NodeKind::Error { site } => Key::Error(*site, column),
         NodeKind::Token { .. } => Key::Token(column),
-        NodeKind::Logit { id, .. } => Key::Logit(*id),
-        NodeKind::Other { kind, name, .. } => Key::Other(column, Arc::clone(kind), Arc::clone(name)),
+        NodeKind::Logit(logit) => Key::Logit(logit.id),
+        NodeKind::Other(other) => Key::Other(column, Arc::clone(&other.kind), Arc::clone(&other.name)),
     }
 }
 
@@ -353,7 +341,8 @@ fn mean(numbers: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Thresholds, prune};
+    use crate::graph::{FeatureAt, Thresholds, prune};
+    use crate::ids::Layer;
 
     /// Builds a graph of a prompt of words: a token, feature `f` of layer 0 there, feature 7 of layer 1 at the end, and
     /// a logit.
@@ -361,16 +350,14 @@ mod tests {
         let id = |word: &str| word.bytes().map(u32::from).sum();
         let tokens: Vec<Token> = words.split(' ').map(|word| Token { id: id(word), text: word.to_owned() }).collect();
         let last = Position::from(tokens.len() - 1);
-        let feature = |layer, position, feature, activation| Node {
-            kind: NodeKind::Feature { layer: Layer(layer), position, feature: FeatureId(feature) },
-            activation: Some(activation),
+        let feature = |layer, position, feature, activation| {
+            Node::of_feature(FeatureAt::mlp(Layer(layer), position, FeatureId(feature)), Some(activation))
         };
-        let plain = |kind| Node { kind, activation: None };
         let nodes = vec![
             feature(0, Position::from(at), f, activation),
             feature(1, last, 7, 1.0),
-            plain(NodeKind::Token { position: Position::from(at), id: tokens[at].id }),
-            plain(NodeKind::Logit { position: last, id: output, probability: 0.9, text: "out".into() }),
+            Node::of_token(Position::from(at), tokens[at].id),
+            Node::of_logit(last, output, 0.9, "out"),
         ];
         let edges = [(2, 0, 1.0), (0, 1, weight), (1, 3, 1.0), (0, 3, 0.5)];
         let edges = edges.map(|(source, target, weight)| (NodeId(source), NodeId(target), weight));

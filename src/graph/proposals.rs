@@ -149,18 +149,17 @@ fn product(vector: &[(NodeId, f64)], dense: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::tests::{info, logit, plain};
-    use crate::graph::{Edit, Edits, GraphInfo, Node, NodeKind, Thresholds, Token, prune};
+    use crate::graph::tests::{info, logit};
+    use crate::graph::{Edit, Edits, FeatureAt, GraphInfo, Node, Thresholds, Token, prune};
     use crate::ids::{FeatureId, Layer, Position};
 
     /// Builds a graph of features 0 to 3 at positions 0, 1, 2 and 0, tokens 4 to 6, logits 7 and 8.
     fn graph(edges: &[(u32, u32, f32)]) -> AttributionGraph {
-        let feature = |at: u32, position: u32| Node {
-            kind: NodeKind::Feature { layer: Layer(at), position: Position(position), feature: FeatureId(at) },
-            activation: None,
+        let feature = |at: u32, position: u32| {
+            Node::of_feature(FeatureAt::mlp(Layer(at), Position(position), FeatureId(at)), None)
         };
         let mut nodes: Vec<_> = [0, 1, 2, 0].iter().zip(0..).map(|(&position, at)| feature(at, position)).collect();
-        nodes.extend((0..3).map(|at| plain(NodeKind::Token { position: Position(at), id: at })));
+        nodes.extend((0..3).map(|at| Node::of_token(Position(at), at)));
         nodes.extend([logit(0.6), logit(0.4)]);
         let tokens = vec![Token { id: 0, text: "a".into() }; 3];
         let edges = edges.iter().map(|&(source, target, weight)| (NodeId(source), NodeId(target), weight));

@@ -78,7 +78,7 @@ pub fn input_totals(graph: &AttributionGraph, target: NodeId) -> InputTotals {
             NodeKind::Feature { .. } => &mut totals.features,
             NodeKind::Error { .. } => &mut totals.errors,
             NodeKind::Token { .. } => &mut totals.tokens,
-            NodeKind::Logit { .. } | NodeKind::Other { .. } => &mut totals.others,
+            NodeKind::Logit(_) | NodeKind::Other(_) => &mut totals.others,
         };
         flow.add(f64::from(edge.weight));
     }
@@ -195,9 +195,9 @@ fn share(part: f64, whole: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::tests::{any_graph, by_hand, info, plain};
-    use crate::graph::{Thresholds, influence, prune};
-    use crate::ids::Layer;
+    use crate::graph::tests::{any_graph, by_hand, info};
+    use crate::graph::{Node, Site, Thresholds, influence, prune};
+    use crate::ids::{Layer, Position};
     use proptest::prelude::*;
 
     /// Builds the graph in which the columns of unpinned features are added to those of the errors, written out as a
@@ -206,10 +206,7 @@ mod tests {
         let n_layers = graph.n_layers();
         let mut nodes = graph.nodes().to_vec();
         let first_error = nodes.len();
-        nodes.extend(
-            (0..n_layers)
-                .map(|layer| plain(NodeKind::Error { layer: Layer::from(layer), position: crate::ids::Position(0) })),
-        );
+        nodes.extend((0..n_layers).map(|layer| Node::of_error(Site::mlp(Layer::from(layer)), Position(0))));
         let n_nodes = nodes.len();
         let mut matrix = vec![0.0; n_nodes * n_nodes];
         for edge in graph.edges() {

@@ -5,16 +5,11 @@ use crate::ids::{FeatureId, Layer, NodeId, Position};
 use proptest::prelude::*;
 
 pub(super) fn feature(layer: u32, position: u32) -> Node {
-    let kind = NodeKind::Feature { layer: Layer(layer), position: Position(position), feature: FeatureId(0) };
-    Node { kind, activation: Some(1.0) }
-}
-
-pub(super) fn plain(kind: NodeKind) -> Node {
-    Node { kind, activation: None }
+    Node::of_feature(FeatureAt::mlp(Layer(layer), Position(position), FeatureId(0)), Some(1.0))
 }
 
 pub(super) fn logit(probability: f32) -> Node {
-    plain(NodeKind::Logit { position: Position(0), id: 5, probability, text: "five".into() })
+    Node::of_logit(Position(0), 5, probability, "five")
 }
 
 pub(super) fn info(n_layers: usize) -> GraphInfo {
@@ -26,8 +21,8 @@ pub(super) fn by_hand(edges: &[(u32, u32, f32)]) -> AttributionGraph {
     let nodes = vec![
         feature(0, 0),
         feature(1, 0),
-        plain(NodeKind::Error { layer: Layer(0), position: Position(0) }),
-        plain(NodeKind::Token { position: Position(0), id: 1 }),
+        Node::of_error(Site::mlp(Layer(0)), Position(0)),
+        Node::of_token(Position(0), 1),
         logit(0.5),
     ];
     let edges = edges.iter().map(|&(source, target, weight)| (NodeId(source), NodeId(target), weight));
@@ -99,13 +94,18 @@ pub(super) fn any_graph() -> impl Strategy<Value = AttributionGraph> {
         let n_nodes = n_features as usize + 2 + n_logits;
         proptest::collection::vec(weight.clone(), n_nodes * n_nodes).prop_map(move |mut matrix| {
             let mut nodes: Vec<_> = (0..n_features).map(|layer| feature(layer, 0)).collect();
-            nodes.push(plain(NodeKind::Error { layer: Layer(0), position: Position(0) }));
-            nodes.push(plain(NodeKind::Token { position: Position(0), id: 1 }));
+            nodes.push(Node::of_error(Site::mlp(Layer(0)), Position(0)));
+            nodes.push(Node::of_token(Position(0), 1));
             nodes.extend((0..n_logits).map(|at| logit(0.5 / (at + 1) as f32)));
-            let rank = |at: usize| match &nodes[at].kind {
-                NodeKind::Error { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => 0,
-                NodeKind::Feature { layer, .. } => 1 + layer.0,
-                NodeKind::Logit { .. } => u32::MAX,
+            let rank = |at: usize| match nodes[at].feature() {
+                Some(at) => 1 + at.layer().0,
+                None => {
+                    if nodes[at].is_logit() {
+                        u32::MAX
+                    } else {
+                        0
+                    }
+                }
             };
             for target in 0..n_nodes {
                 for source in (0..n_nodes).filter(|&source| rank(source) >= rank(target)) {
@@ -170,16 +170,13 @@ proptest! {
         known in proptest::collection::vec(proptest::option::of(0.0f32..1.0), 40),
     ) {
         let densities: Densities = graph.nodes().iter().zip(known.iter().cycle()).filter_map(|(node, known)| {
-            match node.kind {
-                NodeKind::Feature { layer, feature, .. } => Some(((layer, feature), (*known)?)),
-                _ => None,
-            }
+            Some((node.layer_and_feature()?, (*known)?))
         }).collect();
         let all = Thresholds { node, edge, ..Thresholds::default() };
         let kept = prune_by_density(&graph, Thresholds { density, ..all }, &densities);
         let without = prune(&graph, all);
         for id in kept.node_ids() {
-            if let NodeKind::Feature { layer, feature, .. } = graph.node(id).kind {
+            if let Some((layer, feature)) = graph.node(id).layer_and_feature() {
                 prop_assert!(densities.of(layer, feature).is_none_or(|known| f64::from(known) <= density));
             }
         }

@@ -1,33 +1,8 @@
 //! The raw trace: every computed row, over all active sources.
 
-use crate::graph::{Numbers, Token};
-use crate::ids::{FeatureId, Layer, Position};
+use crate::graph::{FeatureAt, Numbers, Site, Sources, Token};
+use crate::ids::Position;
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
-
-/// A feature that is active at a position. Ordered by layer, position, feature, as circuit-tracer orders them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct FeatureAt {
-    /// Layer that the feature reads from.
-    pub layer: Layer,
-    /// Position where it is active.
-    pub position: Position,
-    /// Index of the feature in its layer.
-    pub feature: FeatureId,
-}
-
-impl FromStr for FeatureAt {
-    type Err = String;
-
-    /// Reads `LAYER:POSITION:FEATURE`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "it has to be LAYER:POSITION:FEATURE".to_owned();
-        let numbers: Vec<u32> =
-            text.trim().split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
-        let [layer, position, feature] = numbers[..] else { return Err(wrong()) };
-        Ok(Self { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) })
-    }
-}
 
 /// Kind of a target: a token's logit, a direction given by the user, or a feature's pre-activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +34,11 @@ pub struct Target {
 pub enum RowTarget {
     /// Logit target, as an index into [`RawTrace::targets`].
     Logit(u32),
-    /// Feature, as an index into [`RawTrace::active`].
+    /// Feature, as an index into the [features](Sources::features) of [`RawTrace::sources`].
     Feature(u32),
 }
 
-/// Direct effects, one row a target. Columns: the A active features (layer, position, feature), then the L * P error
-/// nodes (layer-major), then the P tokens.
+/// Direct effects, one row a target; [`RawTrace::sources`] tells which column is which source's.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rows {
     /// All entries, row after row.
@@ -103,18 +77,18 @@ impl Rows {
 
 /// All results of a trace, over all active sources: enough to resume it, prune it otherwise, or check it.
 ///
-/// `L` layers, `P` positions, `A` active features, `K` targets, `d` residual width, `V` vocabulary.
+/// `P` positions, `A` active features, `E` error nodes, `K` targets, `d` residual width, `V` vocabulary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawTrace {
-    /// Layers of the model, `L`.
+    /// Layers of the model.
     pub n_layers: usize,
     /// Prompt as the model reads it, leading special token included, `[P]`.
     pub tokens: Vec<Token>,
-    /// Active features, ascending, `[A]`.
-    pub active: Vec<FeatureAt>,
-    /// Activations of these, `[A]`.
+    /// Active features, errors and tokens, by column of a row.
+    pub sources: Sources,
+    /// Activations of the features, `[A]`.
     pub activations: Vec<f32>,
-    /// L2 norms of the error vectors, `[L * P]`, layer-major.
+    /// L2 norms of the error vectors, `[E]`.
     pub error_norms: Vec<f32>,
     /// Logits at the last position, after a final softcap where there is one, `[V]`.
     pub final_logits: Vec<f32>,
@@ -210,9 +184,14 @@ impl RawTrace {
         self.tokens.len()
     }
 
-    /// Returns the number of columns of a row: `A + L * P + P`.
+    /// Returns the number of columns of a row.
     pub fn n_columns(&self) -> usize {
-        self.active.len() + (self.n_layers + 1) * self.n_positions()
+        self.sources.n_columns()
+    }
+
+    /// Returns the L2 norm of the error vector of a site at a position; `None` where there is no such error.
+    pub fn error_norm(&self, site: Site, position: Position) -> Option<f32> {
+        self.error_norms.get(self.sources.error(site, position)?).copied()
     }
 
     /// Returns true where the trace was stopped before every wanted feature had its row.
@@ -220,7 +199,7 @@ impl RawTrace {
         self.visit_order().count() < self.wanted_features
     }
 
-    /// Iterates over the features that have rows, as indices into [`RawTrace::active`], in the order of their rows.
+    /// Iterates over the features that have rows, as indices of [`RawTrace::sources`], in the order of their rows.
     pub fn visit_order(&self) -> impl Iterator<Item = u32> + '_ {
         self.row_targets.iter().filter_map(|row| match row {
             RowTarget::Feature(index) => Some(*index),

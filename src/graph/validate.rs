@@ -1,6 +1,7 @@
 //! Validation of a trace. It may come from a file, so nothing of it is taken on trust.
 
-use crate::graph::{GraphError, RawTrace, RowTarget, Rows};
+use crate::graph::{GraphError, RawTrace, RowTarget, Rows, Site, Sources};
+use crate::ids::Position;
 
 impl RawTrace {
     /// Checks every length, index and number, so that later readers of the trace need not.
@@ -13,20 +14,21 @@ impl RawTrace {
 
     fn wrong(&self) -> Option<String> {
         self.wrong_lengths()
-            .or_else(|| self.wrong_active())
+            .or_else(|| self.wrong_sources())
             .or_else(|| self.wrong_targets())
             .or_else(|| self.wrong_rows())
             .or_else(|| self.wrong_numbers())
     }
 
     fn wrong_lengths(&self) -> Option<String> {
-        let (rows, errors) = (self.row_targets.len(), self.n_layers.checked_mul(self.n_positions()));
+        let rows = self.row_targets.len();
         let lengths = [
-            ("activations", self.activations.len(), Some(self.active.len())),
-            ("error norms", self.error_norms.len(), errors),
-            ("row sums", self.row_abs_sums.len(), Some(rows)),
-            ("row constants", self.row_constants.len(), Some(rows)),
-            ("row values", self.row_values.len(), Some(rows)),
+            ("activations", self.activations.len(), self.sources.features.len()),
+            ("error norms", self.error_norms.len(), self.sources.errors.len()),
+            ("tokens in the table of sources", self.sources.n_tokens, self.n_positions()),
+            ("row sums", self.row_abs_sums.len(), rows),
+            ("row constants", self.row_constants.len(), rows),
+            ("row values", self.row_values.len(), rows),
         ];
         if self.tokens.is_empty() {
             return Some("there are no tokens".into());
@@ -37,26 +39,36 @@ impl RawTrace {
             let (vectors, targets) = (self.target_vectors.len(), self.targets.len());
             return Some(format!("{vectors} numbers of target vectors do not divide among {targets} targets"));
         }
-        lengths.into_iter().find(|(_, found, wanted)| Some(*found) != *wanted).map(|(what, found, wanted)| {
-            format!("there are {found} {what}, not {}", wanted.map_or("so many".into(), |n| n.to_string()))
-        })
+        let wrong = lengths.into_iter().find(|(_, found, wanted)| found != wanted);
+        wrong.map(|(what, found, wanted)| format!("there are {found} {what}, not {wanted}"))
     }
 
-    fn wrong_active(&self) -> Option<String> {
-        let outside = self
-            .active
-            .iter()
-            .find(|at| at.layer.index() >= self.n_layers || at.position.index() >= self.n_positions())
-            .map(|at| format!("feature {} is at layer {}, position {}", at.feature, at.layer, at.position));
-        outside.or_else(|| {
-            let unordered = self.active.windows(2).position(|pair| pair[0] >= pair[1])?;
-            Some(format!("active feature {} does not come after the one before it", unordered + 1))
-        })
+    fn wrong_sources(&self) -> Option<String> {
+        let Sources { features, errors, .. } = &self.sources;
+        let is_outside = |site: Site, position: Position| {
+            site.layer.index() >= self.n_layers || position.index() >= self.n_positions()
+        };
+        if let Some(at) = features.iter().find(|at| is_outside(at.site, at.position)) {
+            return Some(format!("feature {} is at layer {}, position {}", at.feature, at.layer(), at.position));
+        }
+        if let Some((site, position)) = errors.iter().find(|(site, position)| is_outside(*site, *position)) {
+            return Some(format!("an error is at layer {}, position {position}", site.layer));
+        }
+        if let Some(at) = features.windows(2).position(|pair| pair[0] >= pair[1]) {
+            return Some(format!("active feature {} does not come after the one before it", at + 1));
+        }
+        if let Some(at) = errors.windows(2).position(|pair| pair[0] >= pair[1]) {
+            return Some(format!("error {} does not come after the one before it", at + 1));
+        }
+        // Every layer has errors, so that a file cannot claim layers without end.
+        let with_errors = errors.chunk_by(|a, b| a.0.layer == b.0.layer).count();
+        (with_errors != self.n_layers)
+            .then(|| format!("the model has {} layers, and there are error norms of {with_errors}", self.n_layers))
     }
 
     fn wrong_targets(&self) -> Option<String> {
         let mut seen_logits = vec![false; self.targets.len()];
-        let mut seen_features = vec![false; self.active.len()];
+        let mut seen_features = vec![false; self.sources.features.len()];
         for (row, target) in self.row_targets.iter().enumerate() {
             let (seen, index, kind) = match *target {
                 RowTarget::Logit(index) => (&mut seen_logits, index, "target"),
@@ -68,8 +80,12 @@ impl RawTrace {
                 Some(seen) => *seen = true,
             }
         }
-        (self.wanted_features > self.active.len()).then(|| {
-            format!("{} features were to get rows, but only {} are active", self.wanted_features, self.active.len())
+        (self.wanted_features > self.sources.features.len()).then(|| {
+            format!(
+                "{} features were to get rows, but only {} are active",
+                self.wanted_features,
+                self.sources.features.len()
+            )
         })
     }
 

@@ -265,7 +265,7 @@ impl Hooks for Altered<'_> {
 
     fn mlp_in(&mut self, layer: usize, input: &mut MlpInput) -> Result<(), InterventionError> {
         in_hand(&input.divisor)?;
-        let changes: Vec<_> = self.changes.iter().filter(|change| change.feature.layer.index() == layer).collect();
+        let changes: Vec<_> = self.changes.iter().filter(|change| change.feature.layer().index() == layer).collect();
         if changes.is_empty() {
             return Ok(());
         }

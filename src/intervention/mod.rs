@@ -13,7 +13,7 @@ mod generate;
 mod resolve;
 mod run;
 
-pub use crate::graph::{Action, Donor, Freeze, Intervention, Interventions, Positions, Site};
+pub use crate::graph::{Action, Donor, Freeze, Intervention, InterventionSite, Interventions, Positions};
 pub use baseline::{Baseline, Sweep};
 pub use effects::{ActivationEffect, Effects, TokenEffect};
 pub use error::InterventionError;

@@ -1,7 +1,7 @@
 //! Resolution of interventions to changes at a prompt's positions.
 
 use crate::attribution::Capture;
-use crate::graph::{Action, Donor, FeatureAt, Intervention, Positions, Site};
+use crate::graph::{Action, Donor, FeatureAt, Intervention, InterventionSite, Positions};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{Change, InterventionError, Value};
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ pub fn resolve(
             let span = span(site, &intervention.name, prompt)?;
             let end = span.end.min(read.end);
             for position in span.start.max(read.start)..end {
-                let at = FeatureAt { layer: site.layer, position: Position::from(position), feature: site.feature };
+                let at = FeatureAt::mlp(site.layer, Position::from(position), site.feature);
                 own.entry(at).or_insert(value(&intervention.action));
             }
         }
@@ -64,12 +64,12 @@ fn twice(at: FeatureAt, first: &str, second: &str) -> InterventionError {
 }
 
 /// Returns a feature's name in messages.
-pub(super) fn name(FeatureAt { layer, position, feature }: FeatureAt) -> String {
-    format!("feature {layer}:{position}:{feature}")
+pub(super) fn name(at: FeatureAt) -> String {
+    format!("feature {at}")
 }
 
 /// Returns the positions of a site; without end where they include generated tokens.
-fn span(site: &Site, name: &str, prompt: usize) -> Result<Range<usize>, InterventionError> {
+fn span(site: &InterventionSite, name: &str, prompt: usize) -> Result<Range<usize>, InterventionError> {
     let what = || format!("position of feature {site} in {name:?}");
     let place = |index: i32, past: usize| {
         let counted = if index < 0 { prompt as i64 + i64::from(index) } else { i64::from(index) };
@@ -91,7 +91,7 @@ fn span(site: &Site, name: &str, prompt: usize) -> Result<Range<usize>, Interven
 }
 
 /// Returns the features that are active at `position` of a run, as sites.
-pub fn sites_at(run: &Capture, position: Position) -> Vec<Site> {
+pub fn sites_at(run: &Capture, position: Position) -> Vec<InterventionSite> {
     active_at(run, position).map(|(at, _)| at.into()).collect()
 }
 
@@ -105,7 +105,7 @@ fn active_at(run: &Capture, position: Position) -> impl Iterator<Item = (Feature
     run.layers.iter().enumerate().flat_map(move |(layer, captured)| {
         let here = captured.active.iter().filter(move |active| active.position == position.0);
         here.map(move |active| {
-            let at = FeatureAt { layer: Layer::from(layer), position, feature: FeatureId(active.feature) };
+            let at = FeatureAt::mlp(Layer::from(layer), position, FeatureId(active.feature));
             (at, active.activation)
         })
     })
@@ -119,13 +119,13 @@ mod tests {
         let site = |text: &&str| {
             let parts: Vec<_> = text.split(':').collect();
             let feature = FeatureId(parts[1].parse().unwrap());
-            Site { layer: Layer(0), feature, positions: parts[0].parse().unwrap() }
+            InterventionSite { layer: Layer(0), feature, positions: parts[0].parse().unwrap() }
         };
         Intervention { name: name.into(), sites: sites.iter().map(site).collect(), action, muted: false }
     }
 
     fn at(position: u32, feature: u32) -> FeatureAt {
-        FeatureAt { layer: Layer(0), position: Position(position), feature: FeatureId(feature) }
+        FeatureAt::mlp(Layer(0), Position(position), FeatureId(feature))
     }
 
     fn places(list: &[Intervention], read: Range<usize>) -> Vec<(u32, u32, Value)> {

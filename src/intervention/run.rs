@@ -95,7 +95,7 @@ impl Outcome {
     /// # Panics
     /// Panics where there is no such layer, position or feature.
     pub fn activation(&self, at: FeatureAt) -> f32 {
-        let layer = &self.activations[at.layer.index()];
+        let layer = &self.activations[at.layer().index()];
         let width = layer.len() / self.logits.len();
         layer[at.position.index() * width + at.feature.index()]
     }
@@ -223,7 +223,7 @@ impl Hooks for Altered<'_> {
         let mut encoded = self.transcoder.encode(layer, input, self.monitor.cancel())?;
         let activations = self.transcoder.activations(layer, &encoded, zeroed);
         let width = encoded.n_features;
-        for change in self.changes.iter().filter(|change| change.feature.layer.index() == layer) {
+        for change in self.changes.iter().filter(|change| change.feature.layer().index() == layer) {
             let (position, feature) = (change.feature.position.index(), change.feature.feature.index());
             let before = base_activation(self.base, change.feature);
             let from = if self.direct.is_some() { before } else { activations[position * width + feature] };
@@ -293,7 +293,8 @@ pub(super) fn check_change(
     change: &Change,
     positions: usize,
 ) -> Result<(), InterventionError> {
-    let FeatureAt { layer, position, feature } = change.feature;
+    let FeatureAt { site, position, feature } = change.feature;
+    let layer = site.layer;
     let within = |what: &str, index: u32, count: usize| {
         if (index as usize) < count {
             return Ok(());
@@ -310,7 +311,7 @@ pub(super) fn check_change(
 
 /// Returns a feature's activation in the base run.
 pub(super) fn base_activation(base: &Capture, at: FeatureAt) -> f32 {
-    let active = &base.layers[at.layer.index()].active;
+    let active = &base.layers[at.layer().index()].active;
     let key = (at.position.0, at.feature.0);
     active.binary_search_by_key(&key, |a| (a.position, a.feature)).map_or(0.0, |found| active[found].activation)
 }

@@ -130,7 +130,7 @@ pub fn source_id(split: &QkAttribution, side: QkSide, source: QkSource, tokens: 
 
 /// Returns the nodes of a graph by the sources that they stand for.
 pub fn sources_of(graph: &AttributionGraph) -> HashMap<Source, NodeId> {
-    graph.node_ids().filter_map(|id| Some((Source::of_node(graph, id).ok()?, id))).collect()
+    graph.node_ids().filter_map(|id| Some((Source::of_node(graph, id)?, id))).collect()
 }
 
 /// Returns the part of a split that a file keeps: what is `listed` of it.
@@ -167,10 +167,8 @@ pub fn head_trace(
 /// Describes a source that is no node of the graph.
 fn described(split: &QkAttribution, side: QkSide, source: QkSource) -> QkOnly {
     let (kind, layer, feature, position) = match source {
-        QkSource::Source(Source::Feature(FeatureAt { layer, position, feature })) => {
-            (QkOnly::FEATURE, Some(layer), Some(feature), position)
-        }
-        QkSource::Source(Source::Error(layer, position)) => (QkOnly::ERROR, Some(layer), None, position),
+        QkSource::Source(Source::Feature(at)) => (QkOnly::FEATURE, Some(at.layer()), Some(at.feature), at.position),
+        QkSource::Source(Source::Error(site, position)) => (QkOnly::ERROR, Some(site.layer), None, position),
         QkSource::Source(Source::Token(position)) => (QkOnly::TOKEN, None, None, position),
         QkSource::Bias => {
             let QkQuestion { head, query, key, .. } = split.question;

@@ -55,7 +55,7 @@ impl ExplainReply {
         let listed = self.listed.iter().flatten().chain(self.why.iter().map(|why| &why.margin));
         for at in listed.map(|it| it.at) {
             monitor.cancel().check()?;
-            let feature = (at.layer, at.feature);
+            let feature = at.layer_and_feature();
             let label = knows.label(feature).or_else(|| knows.read_here(feature).label);
             self.names.extend(label.filter(|label| !label.text.is_empty()).map(|label| (feature, shown(&label))));
         }

@@ -1,7 +1,7 @@
 //! Labels and densities of a graph's features, from a library.
 
 use crate::features::{Label, LabelOrigin};
-use crate::graph::{AttributionGraph, Densities, Kept, Labelled, Labels, NodeKind, automatic};
+use crate::graph::{AttributionGraph, Densities, Kept, Labelled, Labels, automatic};
 use crate::ids::NodeId;
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSource};
@@ -71,10 +71,7 @@ impl LabelLookup {
     /// Fails where the work was stopped.
     pub fn run(self, monitor: &Monitor) -> Result<(FeatureLabels, bool), Cancelled> {
         let started = Instant::now();
-        let feature_of = |id: NodeId| match self.graph.node(id).kind {
-            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-            _ => None,
-        };
+        let feature_of = |id: NodeId| self.graph.node(id).layer_and_feature();
         let FeatureLabels { mut labels, mut densities, mut looked_at, .. } = self.before.clone();
         let labels_now = Arc::make_mut(&mut labels);
         let densities_now = Arc::make_mut(&mut densities);

@@ -1,7 +1,7 @@
 //! Swaps of a position's features for another prompt's.
 
 use crate::attribution::Engine;
-use crate::graph::{Action, Intervention, Positions, Site};
+use crate::graph::{Action, Intervention, InterventionSite, Positions};
 use crate::ids::{FeatureId, Layer, Position};
 use crate::intervention::{Baseline, donors, sites_at};
 use crate::job::Monitor;
@@ -29,8 +29,8 @@ impl FromStr for Swap {
             None => (place, Vec::new()),
         };
         let only = list.into_iter().map(|feature| match feature.parse()? {
-            Site { layer, feature, positions: Positions::All } => Ok((layer, feature)),
-            Site { .. } => Err("a feature of the list has to be LAYER:FEATURE".to_owned()),
+            InterventionSite { layer, feature, positions: Positions::All } => Ok((layer, feature)),
+            InterventionSite { .. } => Err("a feature of the list has to be LAYER:FEATURE".to_owned()),
         });
         let only = only.collect::<Result<_, String>>()?;
         let position = position.parse().map_err(|_| format!("{position:?} is no position"))?;
@@ -53,7 +53,7 @@ impl Swap {
         let mut sites = sites_at(&base.capture, to);
         sites.retain(|site| taken(site.layer, site.feature));
         let mut features = donors(&other, from, to);
-        features.retain(|donor| taken(donor.at.layer, donor.at.feature));
+        features.retain(|donor| taken(donor.at.layer(), donor.at.feature));
         if sites.is_empty() && features.is_empty() {
             bail!("swap {:?}: no such feature is active there, in neither prompt", self.text);
         }

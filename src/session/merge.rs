@@ -192,11 +192,12 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::FeatureAt;
     use crate::ids::Position;
     use proptest::prelude::*;
 
     fn node(at: u32) -> NodeKey {
-        NodeKey::Feature { layer: Layer(0), feature: FeatureId(at), position: Position(0) }
+        NodeKey::Feature(FeatureAt::mlp(Layer(0), Position(0), FeatureId(at)))
     }
 
     /// Act of one program.

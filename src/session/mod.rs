@@ -16,8 +16,8 @@ mod saver;
 #[cfg(test)]
 mod tests;
 
+pub use crate::graph::NodeKey;
 pub use file::{Opened, SessionFile, open};
-pub use key::NodeKey;
 pub use place::SessionPlace;
 pub use recent::{RecentGraph, note_recent, recent};
 pub use saver::Saver;

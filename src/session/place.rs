@@ -1,6 +1,6 @@
 //! Paths of the session of a graph.
 
-use crate::graph::{Document, NodeKind, TargetKind};
+use crate::graph::{Document, TargetKind};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -29,10 +29,7 @@ impl SessionPlace {
     /// origin. A trace that is extended keeps its place.
     pub fn of_trace(document: &Document, data: Option<&Path>) -> Self {
         let (origin, graph) = (&document.origin, &document.graph);
-        let targets = graph.nodes().iter().filter_map(|node| match node.kind {
-            NodeKind::Logit { id, .. } => Some(id),
-            _ => None,
-        });
+        let targets = graph.nodes().iter().filter_map(|node| Some(node.logit()?.id));
         let ids: Vec<u8> =
             graph.tokens().iter().map(|token| token.id).chain(targets).flat_map(u32::to_le_bytes).collect();
         let texts = [&origin.model, &origin.transcoder, &origin.prompt].map(|text| text.as_bytes());

@@ -4,8 +4,8 @@
 use super::saved::{Absent, Made, Saved};
 use super::*;
 use crate::graph::{
-    Action, AttributionGraph, Document, Edit, Edits, GraphInfo, Intervention, Interventions, Labelled, Node, NodeKind,
-    Origin, Positions, Site, Thresholds, Token,
+    Action, AttributionGraph, Document, Edit, Edits, FeatureAt, GraphInfo, Intervention, InterventionSite,
+    Interventions, Labelled, Node, Origin, OtherNode, Positions, Site, Thresholds, Token,
 };
 use crate::ids::{FeatureId, Layer, Position};
 use proptest::prelude::*;
@@ -18,15 +18,12 @@ use std::time::{Duration, Instant};
 /// foreign node.
 fn document(features: &[u32]) -> Document {
     let position = Position(0);
-    let plain = |kind| Node { kind, activation: None };
-    let mut nodes: Vec<_> = features
-        .iter()
-        .map(|&at| plain(NodeKind::Feature { layer: Layer(at), position, feature: FeatureId(at) }))
-        .collect();
-    nodes.push(plain(NodeKind::Error { layer: Layer(0), position }));
-    nodes.push(plain(NodeKind::Token { position, id: 4 }));
-    nodes.push(plain(NodeKind::Logit { position, id: 4, probability: 1.0, text: "four".into() }));
-    nodes.push(plain(NodeKind::Other { layer: None, position, kind: "lorsa".into(), name: "0_0_0".into() }));
+    let mut nodes: Vec<_> =
+        features.iter().map(|&at| Node::of_feature(FeatureAt::mlp(Layer(at), position, FeatureId(at)), None)).collect();
+    nodes.push(Node::of_error(Site::mlp(Layer(0)), position));
+    nodes.push(Node::of_token(position, 4));
+    nodes.push(Node::of_logit(position, 4, 1.0, "four"));
+    nodes.push(Node::of_other(position, OtherNode { site: None, kind: "lorsa".into(), name: "0_0_0".into() }));
     let info = GraphInfo { n_layers: 9, tokens: vec![Token { id: 4, text: "four".into() }], partial: false };
     Document {
         origin: Arc::new(Origin { prompt: "four".into(), ..Origin::default() }),
@@ -55,7 +52,7 @@ fn any_session() -> impl Strategy<Value = Session> {
         ((0..9u32), "[ab\"]?").prop_map(|(at, label)| Edit::Label(Labelled::Feature(Layer(at), FeatureId(3)), label)),
         "\\PC{0,9}".prop_map(Edit::SetNotes),
         ("\\PC{0,9}", any::<bool>(), -3..3i32).prop_map(|(name, muted, at)| {
-            let site = Site { layer: Layer(1), feature: FeatureId(4), positions: Positions::From(at) };
+            let site = InterventionSite { layer: Layer(1), feature: FeatureId(4), positions: Positions::From(at) };
             let action = Action::Scale { by: at as f32 / 7.0 };
             let list = vec![Intervention { name, sites: vec![site], action, muted }];
             Edit::SetInterventions(Interventions { list, ..Interventions::default() })

@@ -1,6 +1,6 @@
 //! Names of a graph's nodes on the screen.
 
-use crate::graph::{AttributionGraph, Document, Edited, Labelled, NodeKind, OtherKind};
+use crate::graph::{AttributionGraph, Document, Edited, Labelled, OtherKind};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::text;
 use crate::text::glyph::{Charset, Glyphs};
@@ -46,26 +46,30 @@ impl Names {
 
     /// Returns the name of a node, by its label where it has one.
     pub fn called(&self, node: NodeId, label: Option<&str>, glyphs: &Glyphs) -> Called {
-        let at = |position: &Position| format!("@{}", self.token_at(*position, glyphs));
-        let in_layer = |layer: &Layer, position: &Position| format!("L{layer} {}", at(position));
         let number = self.graph.feature_text(node).map(|number| glyphs.visible(&number));
+        let node = self.graph.node(node);
+        let token = self.token_at(node.position, glyphs);
+        let at = format!("@{token}");
+        if let Some(feature) = node.feature() {
+            return Called::numbered(number.unwrap_or_default(), feature.layer(), &at, label, glyphs);
+        }
+        let place = || node.layer().map_or_else(|| at.clone(), |layer| format!("L{layer} {at}"));
         // What it is without a label, and where that does not say it, where it is.
-        let (what, place) = match &self.graph.node(node).kind {
-            NodeKind::Feature { layer, position, .. } => {
-                return Called::numbered(number.unwrap_or_default(), *layer, &at(position), label, glyphs);
-            }
-            NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(layer, position)),
-            NodeKind::Token { position, .. } => (format!("token {}", self.token_at(*position, glyphs)), String::new()),
-            NodeKind::Logit { text, .. } => (format!("logit {}", glyphs.visible(text)), String::new()),
-            NodeKind::Other { kind, name, layer, position } => {
-                let what = match number {
-                    Some(number) => format!("{} {number}", glyphs.visible(kind)),
-                    // There is one in a layer at a position.
-                    None if OtherKind::called(kind) == OtherKind::AttentionError => glyphs.visible(kind),
-                    None => format!("{} {}", glyphs.visible(kind), glyphs.visible(name)),
-                };
-                (what, layer.map_or_else(|| at(position), |layer| in_layer(&layer, position)))
-            }
+        let (what, place) = if node.is_token() {
+            (format!("token {token}"), String::new())
+        } else if let Some(logit) = node.logit() {
+            (format!("logit {}", glyphs.visible(&logit.text)), String::new())
+        } else {
+            let kind = glyphs.visible(node.kind_name());
+            let what = match (number, node.other()) {
+                (Some(number), _) => format!("{kind} {number}"),
+                // There is one in a layer at a position.
+                (None, Some(other)) if node.other_kind() != Some(OtherKind::AttentionError) => {
+                    format!("{kind} {}", glyphs.visible(&other.name))
+                }
+                (None, _) => kind,
+            };
+            (what, place())
         };
         match label {
             Some(label) if place.is_empty() => {

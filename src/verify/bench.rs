@@ -1,7 +1,7 @@
 //! Ablations on the model that a graph was made with.
 
 use crate::attribution::{Capture, Engine, softmax};
-use crate::graph::{AttributionGraph, FeatureAt, NodeKind};
+use crate::graph::{AttributionGraph, FeatureAt};
 use crate::ids::NodeId;
 use crate::intervention::{Change, Mode, Outcome, Value, intervene};
 use crate::job::Monitor;
@@ -74,15 +74,13 @@ impl<'a> Bench<'a> {
     }
 
     fn value(&self, run: &Run, node: NodeId) -> Option<f64> {
-        match self.graph.node(node).kind {
-            NodeKind::Feature { layer, position, feature } => {
-                let layer = &run.outcome.pre_activations[layer.index()];
-                let width = layer.len() / self.graph.tokens().len();
-                Some(f64::from(layer[position.index() * width + feature.index()]))
-            }
-            NodeKind::Logit { id, .. } => run.demeaned.get(id as usize).copied(),
-            _ => None,
+        let node = self.graph.node(node);
+        if let Some(at) = node.feature() {
+            let layer = &run.outcome.pre_activations[at.layer().index()];
+            let width = layer.len() / self.graph.tokens().len();
+            return Some(f64::from(layer[at.position.index() * width + at.feature.index()]));
         }
+        run.demeaned.get(node.logit()?.id as usize).copied()
     }
 
     /// Returns the divergence of the altered next-token distribution from the model's own, in nats.
@@ -103,7 +101,7 @@ impl<'a> Bench<'a> {
 
     /// Returns a feature's activation in the model's own run; 0 where it is not active.
     pub(super) fn activation(&self, at: FeatureAt) -> f32 {
-        let active = &self.capture.layers[at.layer.index()].active;
+        let active = &self.capture.layers[at.layer().index()].active;
         let found = active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature));
         found.map_or(0.0, |found| active[found].activation)
     }
@@ -147,7 +145,7 @@ pub fn same_model(engine: &Engine, graph: &AttributionGraph, monitor: &Monitor) 
     let capture = engine.capture_tokens(&engine.tokens(&ids)?, monitor)?;
     for id in graph.feature_nodes() {
         let at = feature_at(graph, id)?;
-        let active = &capture.layers[at.layer.index()].active;
+        let active = &capture.layers[at.layer().index()].active;
         if active.binary_search_by_key(&(at.position.0, at.feature.0), |a| (a.position, a.feature)).is_err() {
             let name = graph.node_name(id);
             return Err(VerifyError::OtherModel(format!("its feature {name} is not active here")));
@@ -163,8 +161,5 @@ pub(super) fn within(monitor: &Monitor) -> Monitor {
 
 /// Returns the place of a feature node.
 pub(super) fn feature_at(graph: &AttributionGraph, id: NodeId) -> Result<FeatureAt, VerifyError> {
-    match graph.node(id).kind {
-        NodeKind::Feature { layer, position, feature } => Ok(FeatureAt { layer, position, feature }),
-        _ => Err(VerifyError::NoFeature(graph.node_name(id))),
-    }
+    graph.node(id).feature().ok_or_else(|| VerifyError::NoFeature(graph.node_name(id)))
 }

@@ -1,7 +1,7 @@
 //! Faithfulness of influence (Ameisen et al. 2025, "Evaluating attribution graphs"): its correlation with the effect of
 //! ablating each feature, beside that of simpler predictors.
 
-use crate::graph::{NodeKind, influence};
+use crate::graph::influence;
 use crate::ids::NodeId;
 use crate::intervention::Mode;
 use crate::job::Monitor;
@@ -106,10 +106,7 @@ impl Bench<'_> {
         }
         let weights: Vec<(NodeId, f64)> = self
             .outputs()
-            .map(|id| match graph.node(id).kind {
-                NodeKind::Logit { probability, .. } => (id, f64::from(probability)),
-                _ => (id, 0.0),
-            })
+            .map(|id| (id, graph.node(id).logit().map_or(0.0, |logit| f64::from(logit.probability))))
             .collect();
         let weight = |id: NodeId| weights.iter().find(|(output, _)| *output == id).map_or(0.0, |(_, weight)| *weight);
         let mut features = Vec::with_capacity(n);

@@ -126,8 +126,7 @@ impl Bench<'_> {
         let predicted = predicted(self.graph, source, mode);
         let pair = |target| self.pair(&ablation, source, target, &predicted);
         let output = |id| {
-            let crate::graph::NodeKind::Logit { id: token, .. } = self.graph.node(id).kind else { return None };
-            let (before, after) = self.probabilities(&ablation, token)?;
+            let (before, after) = self.probabilities(&ablation, self.graph.node(id).logit()?.id)?;
             Some(pair(id).map(|pair| OutputChange { pair, before, after }))
         };
         Ok(EdgeCheck {

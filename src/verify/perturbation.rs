@@ -56,16 +56,16 @@ impl Bench<'_> {
             let at = feature_at(self.graph, source)?;
             let activation = self.activation(at);
             let mut taken = Decoded::new(&engine.model, &engine.transcoder, base.n_positions());
-            taken.add(at.layer.index(), at.position.index(), at.feature.index(), -activation)?;
+            taken.add(at.layer().index(), at.position.index(), at.feature.index(), -activation)?;
             let taken = taken.tensors()?;
             let after = [run(true, &taken)?, run(false, &taken)?];
-            for layer in at.layer.index() + 1..n_layers {
+            for layer in at.layer().index() + 1..n_layers {
                 let change = |which: usize| -> Result<Vec<f32>, VerifyError> {
                     let change = after[which].streams[layer].sub(&before[which].streams[layer])?;
                     Ok(change.flatten_all()?.to_vec1()?)
                 };
                 let Some((cosine, error)) = compared(&change(0)?, &change(1)?) else { continue };
-                let (n, cosines, errors) = &mut sums[layer - at.layer.index()];
+                let (n, cosines, errors) = &mut sums[layer - at.layer().index()];
                 *n += 1;
                 *cosines += cosine;
                 *errors += error;

@@ -1,6 +1,6 @@
 //! Question about a graph and its model, and the answer: for callers that do not hold the model.
 
-use crate::attribution::{Asked, Engine, HeadSplit, Probe, Source};
+use crate::attribution::{Asked, Engine, HeadSplit, Probe, source_of};
 use crate::graph::{AttributionGraph, Document, Freeze, Kept};
 use crate::ids::NodeId;
 use crate::intervention::Mode;
@@ -150,7 +150,7 @@ fn heads(
     (source, target): (NodeId, NodeId),
     monitor: &Monitor,
 ) -> Result<HeadSplit, VerifyError> {
-    let (asked, source) = (Asked::of_node(graph, target)?, Source::of_node(graph, source)?);
+    let (asked, source) = (Asked::of_node(graph, target)?, source_of(graph, source)?);
     let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
     let probe = Probe::new(engine, &engine.tokens(&ids)?, monitor)?;
     Ok(probe.heads(asked, source, monitor)?)

@@ -12,7 +12,7 @@ use candle_core::Device;
 use circuitscope::attribution::{Capture, Engine, TargetChoice, TraceOptions};
 use circuitscope::demo;
 use circuitscope::graph::{
-    AttributionGraph, FeatureAt, NodeKind, RawTrace, Rows, Settings, Thresholds, influence, prune, scores,
+    AttributionGraph, FeatureAt, RawTrace, Rows, Settings, Thresholds, influence, prune, scores,
 };
 use circuitscope::ids::{FeatureId, Layer, Position};
 use circuitscope::intervention::{Change, Mode, Value, intervene};
@@ -44,7 +44,7 @@ fn at_city(capture: &Capture) -> Vec<(FeatureAt, f32)> {
     here.filter(|(_, active)| active.position as usize == Question::CITY_POSITION)
         .map(|(layer, active)| {
             let (layer, position) = (Layer::from(layer), Position(active.position));
-            (FeatureAt { layer, position, feature: FeatureId(active.feature) }, active.activation)
+            (FeatureAt::mlp(layer, position, FeatureId(active.feature)), active.activation)
         })
         .collect()
 }
@@ -97,16 +97,14 @@ fn the_pruned_graph_holds_a_feature_of_texas() {
     let graph = AttributionGraph::from_trace(&traced).unwrap();
     let kept = prune(&graph, Thresholds::default());
     let selectivity = Selectivity::measure(&engine);
-    let shares = kept.node_ids().filter_map(|id| match graph.node(id).kind {
-        NodeKind::Feature { layer, feature, .. } => Some(selectivity.share(layer.index(), feature.index(), "Texas")),
-        _ => None,
-    });
+    let features = kept.node_ids().filter_map(|id| graph.node(id).layer_and_feature());
+    let shares = features.map(|(layer, feature)| selectivity.share(layer.index(), feature.index(), "Texas"));
     let purest = shares.fold(0.0, f64::max);
     assert!(purest >= 0.9, "the purest feature that is kept is {purest:.3} Texas");
 
     // Swaps of one city's features for another's, all of them and those that stand for one state.
     let selective = |question: &Question, features: &[(FeatureAt, f32)]| -> Vec<(FeatureAt, f32)> {
-        let stands = |at: &FeatureAt| selectivity.share(at.layer.index(), at.feature.index(), question.place) > 0.3;
+        let stands = |at: &FeatureAt| selectivity.share(at.layer().index(), at.feature.index(), question.place) > 0.3;
         features.iter().copied().filter(|(at, _)| stands(at)).collect()
     };
     let mut works = [[0; 2]; 2];

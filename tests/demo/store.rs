@@ -53,10 +53,10 @@ fn the_features_of_texas_show_texas() {
     let at_dallas = at_city(&capture(&engine, &question("Dallas")));
     let (first, activation) = at_dallas
         .into_iter()
-        .filter(|(at, _)| is_of_texas(at.layer.index(), at.feature.index()))
+        .filter(|(at, _)| is_of_texas(at.layer().index(), at.feature.index()))
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .expect("a feature of Texas fires at Dallas");
-    let most = store.maximum(first.layer, first.feature).unwrap();
+    let most = store.maximum(first.layer(), first.feature).unwrap();
     // The prompt is the beginning of a sentence of the corpus.
     assert!(activation <= most + 1e-3, "{activation} is more than the store's {most}");
     for (layer, feature) in of_texas {

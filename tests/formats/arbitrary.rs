@@ -3,7 +3,7 @@
 use circuitscope::format::{Format, Options, export_to, json};
 use circuitscope::graph::Positions;
 use circuitscope::graph::{
-    Action, Document, Edit, Edited, Edits, Intervention, Interventions, Labelled, Part, Site, prune,
+    Action, Document, Edit, Edited, Edits, Intervention, InterventionSite, Interventions, Labelled, Part, prune,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId};
 use proptest::prelude::*;
@@ -114,7 +114,7 @@ fn made_of(texts: &[String]) -> (Document, Edited) {
     edits.apply(Edit::Pin(nodes.clone()));
     edits.apply(Edit::Group { name: text(8).to_owned(), members: nodes[1..3].to_vec() });
     edits.apply(Edit::Label(Labelled::of(nodes[0], document.graph.node(nodes[0])), text(9).to_owned()));
-    let site = Site { layer: Layer(0), feature: FeatureId(1), positions: Positions::All };
+    let site = InterventionSite { layer: Layer(0), feature: FeatureId(1), positions: Positions::All };
     let intervention =
         Intervention { name: text(10).to_owned(), sites: vec![site], action: Action::Ablate, muted: false };
     edits.apply(Edit::SetInterventions(Interventions { list: vec![intervention], ..Interventions::default() }));

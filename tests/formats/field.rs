@@ -4,8 +4,8 @@ use crate::open::{data, shared};
 use circuitscope::format::{json, open};
 use circuitscope::graph::query::{Query, Subject};
 use circuitscope::graph::{
-    AttributionGraph, Document, Edited, Extent, Group, Node, NodeKind, Part, PathEnd, QkNode, Thresholds, main_path,
-    prune,
+    AttributionGraph, Document, Edited, Extent, FeatureAt, Group, Module, Node, Part, PathEnd, QkNode, Thresholds,
+    main_path, prune,
 };
 use circuitscope::ids::NodeId;
 use serde_json::{Value, json};
@@ -29,11 +29,8 @@ fn file(name: &str) -> Value {
 }
 
 fn features(graph: &AttributionGraph) -> Vec<(u32, u32, u32)> {
-    let at = |node: &Node| match node.kind {
-        NodeKind::Feature { layer, position, feature } => Some((layer.0, feature.0, position.0)),
-        _ => None,
-    };
-    graph.nodes().iter().filter_map(at).collect()
+    let at = |at: FeatureAt| (at.layer().0, at.feature.0, at.position.0);
+    graph.nodes().iter().filter_map(Node::feature).map(at).collect()
 }
 
 fn numbers(graph: &AttributionGraph) -> Vec<u128> {
@@ -41,10 +38,8 @@ fn numbers(graph: &AttributionGraph) -> Vec<u128> {
 }
 
 fn output(graph: &AttributionGraph) -> (&str, f32) {
-    match &graph.node(graph.logit_nodes().next().unwrap()).kind {
-        NodeKind::Logit { text, probability, .. } => (text, *probability),
-        other => panic!("{other:?}"),
-    }
+    let logit = graph.node(graph.logit_nodes().next().unwrap()).logit().unwrap();
+    (&logit.text, logit.probability)
 }
 
 fn names(document: &Document, ids: &[NodeId]) -> Vec<String> {
@@ -231,8 +226,9 @@ fn layers_that_count_attention_and_mlp_apart() {
     assert_eq!(features(&graph), [(1, 99, 1)]);
     assert_eq!(graph.feature_number(NodeId(1)), Some(71));
     assert_eq!((output(&graph), graph.tokens()[1].text.as_str()), (("\n", 0.5), "\n"));
-    let NodeKind::Logit { id, .. } = graph.node(NodeId(6)).kind else { panic!() };
-    assert_eq!(id, 42);
+    assert_eq!(graph.node(NodeId(6)).logit().unwrap().id, 42);
+    let modules: Vec<_> = graph.nodes().iter().filter_map(|node| Some(node.site()?.module)).collect();
+    assert_eq!(modules, [Module::Attention, Module::Mlp, Module::Attention, Module::Mlp, Module::Block]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use circuitscope::format::{model_of, open};
 use circuitscope::graph::{
-    AttributionGraph, Document, Extent, Group, InfluenceOf, Labelled, Labels, NodeKind, Thresholds, influence, prune,
-    scores,
+    AttributionGraph, Document, Extent, FeatureAt, Group, InfluenceOf, Labelled, Labels, Node, OtherKind, OtherNode,
+    Site, Thresholds, influence, prune, scores,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use flate2::write::GzEncoder;
@@ -29,32 +29,35 @@ fn opened(name: &str) -> Document {
     open(&data(name)).unwrap()
 }
 
-fn kinds(graph: &AttributionGraph) -> Vec<NodeKind> {
-    graph.nodes().iter().map(|node| node.kind.clone()).collect()
+/// The nodes without their activations.
+fn kinds(graph: &AttributionGraph) -> Vec<Node> {
+    graph.nodes().iter().map(|node| Node { activation: None, ..node.clone() }).collect()
 }
 
 fn links(graph: &AttributionGraph) -> Vec<(u32, u32, f32)> {
     graph.edges().map(|edge| (edge.source.0, edge.target.0, edge.weight)).collect()
 }
 
-fn feature(layer: u32, position: u32, feature: u32) -> NodeKind {
-    NodeKind::Feature { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) }
+fn feature(layer: u32, position: u32, feature: u32) -> Node {
+    Node::of_feature(FeatureAt::mlp(Layer(layer), Position(position), FeatureId(feature)), None)
 }
 
-fn error(layer: u32, position: u32) -> NodeKind {
-    NodeKind::Error { layer: Layer(layer), position: Position(position) }
+fn error(layer: u32, position: u32) -> Node {
+    Node::of_error(Site::mlp(Layer(layer)), Position(position))
 }
 
-fn token(position: u32, id: u32) -> NodeKind {
-    NodeKind::Token { position: Position(position), id }
+fn token(position: u32, id: u32) -> Node {
+    Node::of_token(Position(position), id)
 }
 
-fn logit(position: u32, id: u32, probability: f32, text: &str) -> NodeKind {
-    NodeKind::Logit { position: Position(position), id, probability, text: text.into() }
+fn logit(position: u32, id: u32, probability: f32, text: &str) -> Node {
+    Node::of_logit(Position(position), id, probability, text)
 }
 
-fn other(layer: u32, position: u32, kind: &str, name: &str) -> NodeKind {
-    NodeKind::Other { layer: Some(Layer(layer)), position: Position(position), kind: kind.into(), name: name.into() }
+fn other(layer: u32, position: u32, kind: &str, name: &str) -> Node {
+    let module = OtherKind::called(kind).module();
+    let site = Some(Site { module, ..Site::mlp(Layer(layer)) });
+    Node::of_other(Position(position), OtherNode { site, kind: kind.into(), name: name.into() })
 }
 
 fn ids(list: &[u32]) -> Vec<NodeId> {
@@ -236,8 +239,8 @@ fn real_graphs_hold_what_their_files_do() {
         assert_eq!(graph.n_layers(), 26, "{what}: Gemma-2-2B");
         for (at, node) in nodes.iter().enumerate() {
             let id = node["node_id"].as_str().unwrap();
-            let NodeKind::Feature { layer, position, feature } = graph.nodes()[at].kind else { continue };
-            assert_eq!(id, format!("{layer}_{feature}_{position}"), "{what}");
+            let Some(FeatureAt { site, position, feature }) = graph.nodes()[at].feature() else { continue };
+            assert_eq!(id, format!("{}_{feature}_{position}", site.layer), "{what}");
         }
         let id = |id: NodeId| nodes[id.index()]["node_id"].as_str().unwrap();
         let mut found: Vec<_> = graph.edges().map(|e| (id(e.source), id(e.target), e.weight)).collect();

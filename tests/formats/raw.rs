@@ -1,9 +1,11 @@
 //! The raw container.
 
 use crate::fixture::{Tensors, graph_files};
+use crate::open::data;
 use crate::trace;
 use circuitscope::format::{FormatError, raw, write_atomically};
-use circuitscope::graph::{AttributionGraph, RawTrace, Rows, influence};
+use circuitscope::graph::{AttributionGraph, FeatureAt, Module, RawTrace, Rows, Site, Source, influence};
+use circuitscope::ids::{FeatureId, Layer, Position};
 use std::fs;
 use std::path::Path;
 
@@ -46,10 +48,64 @@ fn replace(bytes: &mut [u8], from: &str, to: &str) {
 #[test]
 fn a_trace_comes_back_as_it_was() {
     let dense = reference();
-    let partial = RawTrace { wanted_features: dense.active.len(), ..dense.clone() };
+    let partial = RawTrace { wanted_features: dense.sources.features.len(), ..dense.clone() };
     for trace in [&dense, &trace::sparse(&dense), &partial] {
         assert_eq!(&spoilt(trace, |_| {}).unwrap(), trace);
     }
+}
+
+/// The file was written by the last program that wrote version 1, with rows of 12 of 54 features: its columns followed
+/// from its numbers of layers and positions.
+#[test]
+fn a_file_of_version_1_is_the_same_trace() {
+    let path = data("raw-version-1.safetensors");
+    let file = Tensors::open(&path);
+    let trace = raw::read(&path).unwrap();
+    let (features, n_layers, n_positions) = (file.i64("active_features"), 3, 4);
+    assert_eq!(file.shape("error_norms"), [n_layers, n_positions]);
+    let n_active = features.len() / 3;
+    assert_eq!((n_active, trace.n_columns()), (54, n_active + (n_layers + 1) * n_positions));
+    for (column, source) in trace.sources.iter().enumerate() {
+        let wanted = match column.checked_sub(n_active) {
+            None => {
+                let at = [column * 3, column * 3 + 1, column * 3 + 2].map(|at| features[at] as u32);
+                Source::Feature(FeatureAt::mlp(Layer(at[0]), Position(at[1]), FeatureId(at[2])))
+            }
+            Some(at) if at < n_layers * n_positions => {
+                Source::Error(Site::mlp(Layer::from(at / n_positions)), Position::from(at % n_positions))
+            }
+            Some(at) => Source::Token(Position::from(at - n_layers * n_positions)),
+        };
+        assert_eq!(source, wanted, "column {column}");
+    }
+    assert_eq!(trace.rows, Rows::Dense { values: file.f32("rows") });
+    let graph = AttributionGraph::from_trace(&trace).unwrap();
+    assert_eq!((graph.feature_nodes().count(), graph.error_nodes().count()), (12, n_layers * n_positions));
+    let now = spoilt(&trace, |_| {}).unwrap();
+    assert_eq!(now, trace, "written as it is now, it is the same");
+}
+
+#[test]
+fn attention_and_dictionaries_have_columns_too() {
+    let mut trace = reference();
+    let attention = Site { module: Module::Attention, ..Site::mlp(Layer(0)) };
+    let (n_active, n_rows, n_positions) = (trace.sources.features.len(), trace.row_targets.len(), trace.n_positions());
+    let width = trace.n_columns();
+    trace.sources.errors.splice(0..0, (0..n_positions).map(|position| (attention, Position::from(position))));
+    trace.error_norms.splice(0..0, vec![0.5; n_positions]);
+    let Rows::Dense { values } = &trace.rows else { unreachable!() };
+    let widened =
+        values.chunks(width).flat_map(|row| [&row[..n_active], &vec![0.25; n_positions], &row[n_active..]].concat());
+    trace.rows = Rows::Dense { values: widened.collect() };
+    trace.sources.features.last_mut().unwrap().site.dictionary = 3;
+    let read = spoilt(&trace, |_| {}).unwrap();
+    assert_eq!(read, trace);
+    let graph = AttributionGraph::from_trace(&read).unwrap();
+    let of_attention: Vec<_> =
+        graph.error_nodes().filter(|id| graph.node(*id).error_site() == Some(attention)).collect();
+    assert_eq!(of_attention.len(), n_positions);
+    let reached: usize = of_attention.iter().map(|id| graph.outgoing(*id).count()).sum();
+    assert_eq!(reached, n_positions * n_rows, "every row reads each of them");
 }
 
 #[test]
@@ -86,7 +142,7 @@ fn what_is_no_trace_is_named() {
         assert!(error.contains("trace.safetensors"), "{error}");
     };
     says(spoilt(&trace, |b| b[..8].copy_from_slice(&u64::MAX.to_le_bytes())), "does not begin with a header");
-    says(spoilt(&trace, |b| replace(b, r#"\"format_version\":1"#, r#"\"format_version\":7"#)), "version 7");
+    says(spoilt(&trace, |b| replace(b, r#"\"format_version\":2"#, r#"\"format_version\":7"#)), "version 7");
     says(spoilt(&trace, |b| replace(b, "row_constants", "now_constants")), "row_constants is missing");
     says(spoilt(&trace, |b| replace(b, r#""circuitscope""#, r#""circuitscape""#)), "is not a raw graph");
     says(spoilt(&trace, |b| replace(b, r#""data_offsets":[0,"#, r#""data_offsets":[9,"#)), "of its header");
@@ -101,7 +157,8 @@ fn what_is_no_trace_is_named() {
         written.map(|()| trace)
     };
     says(broken(|t| t.row_constants[3] = f32::NAN), "number 3 of the row constants is NaN");
-    says(broken(|t| t.active.swap(0, 1)), "active feature 1 does not come after");
+    says(broken(|t| t.sources.features.swap(0, 1)), "active feature 1 does not come after");
+    says(broken(|t| t.sources.errors.swap(0, 1)), "error 1 does not come after");
     says(broken(|t| t.row_targets[1] = t.row_targets[0]), "a second row");
     says(broken(|t| t.n_layers = usize::MAX), "error norms");
     says(broken(|t| t.activations.truncate(2)), "there are 2 activations");

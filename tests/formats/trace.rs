@@ -1,7 +1,9 @@
 //! Traces made from the reference files, as if this program had traced them.
 
 use crate::fixture::Tensors;
-use circuitscope::graph::{FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Target, TargetKind, Token};
+use circuitscope::graph::{
+    FeatureAt, Provenance, RawTrace, RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
+};
 use circuitscope::ids::{FeatureId, Layer, Position};
 
 /// The trace whose graph a reference file holds. Columns of features that the file has dropped are empty.
@@ -12,11 +14,7 @@ pub fn of_reference(file: &Tensors) -> RawTrace {
     let places = file.i64("active_features");
     let active: Vec<_> = places
         .chunks_exact(3)
-        .map(|at| FeatureAt {
-            layer: Layer(at[0] as u32),
-            position: Position(at[1] as u32),
-            feature: FeatureId(at[2] as u32),
-        })
+        .map(|at| FeatureAt::mlp(Layer(at[0] as u32), Position(at[1] as u32), FeatureId(at[2] as u32)))
         .collect();
     let ids = file.i64("logit_target_ids");
     let targets: Vec<_> = ids
@@ -66,8 +64,8 @@ pub fn of_reference(file: &Tensors) -> RawTrace {
         },
         cut: None,
         provenance: Provenance { model: "tiny".into(), dtype: "f32".into(), ..Provenance::default() },
+        sources: Sources::new(active, (0..n_layers).map(|layer| Site::mlp(layer.into())), tokens.len()),
         tokens,
-        active,
         targets,
     }
 }

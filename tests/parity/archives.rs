@@ -119,8 +119,8 @@ fn compressed_archives_give_the_same_trace() {
     compressed(copy.path(), |_| {});
     with_model(copy.path());
     let (found, wanted) = (Case::at(copy.path()).trace_all(PROMPT), Case::open(CASE).trace_all(PROMPT));
-    assert!(found.active.len() > 10);
-    assert_eq!((found.active, found.row_targets), (wanted.active, wanted.row_targets));
+    assert!(found.sources.features.len() > 10);
+    assert_eq!((found.sources.features, found.row_targets), (wanted.sources.features, wanted.row_targets));
     for (found, wanted) in found.row_abs_sums.iter().zip(&wanted.row_abs_sums) {
         assert!((found - wanted).abs() <= 1e-4 * wanted.abs(), "{found}, not {wanted}");
     }

@@ -11,7 +11,7 @@ use circuitscope::attribution::{
     Source, TargetChoice, TraceOptions,
 };
 use circuitscope::demo;
-use circuitscope::graph::{AttributionGraph, FeatureAt, Head, Settings, Thresholds, flows, prune};
+use circuitscope::graph::{AttributionGraph, FeatureAt, Head, Settings, Site, Thresholds, flows, prune};
 use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer, Position};
 use circuitscope::job::Monitor;
@@ -204,11 +204,11 @@ fn a_model_of_two_tokens_and_one_head_worked_out_by_hand() {
     };
     let (sin, cos, root) = (1f64.sin(), 1f64.cos(), 2f64.sqrt());
     // What each wrote at the second token, the constants last.
-    let feature = FeatureAt { layer: Layer(0), position: Position(1), feature: FeatureId(0) };
+    let feature = FeatureAt::mlp(Layer(0), Position(1), FeatureId(0));
     let second = [
         (QkSource::Source(Source::Token(Position(1))), [1.0, -1.0]),
         (QkSource::Source(Source::Feature(feature)), [0.5, 0.0]),
-        (QkSource::Source(Source::Error(Layer(0), Position(1))), [-0.5, -0.25]),
+        (QkSource::Source(Source::Error(Site::mlp(Layer(0)), Position(1))), [-0.5, -0.25]),
         (QkSource::Bias, [0.0, 0.25]),
     ];
     let of = |split: &QkAttribution, query: QkSource, key: QkSource| {
@@ -280,8 +280,8 @@ impl Plain<'_> {
         let (transcoder, d) = (&self.engine.transcoder, self.engine.model.spec.d_model);
         let decoder = |at: FeatureAt, activation: f32| -> Option<Vec<f64>> {
             let mut row = vec![0.0; d];
-            transcoder.writes_to(at.layer.index()).contains(&layer).then_some(())?;
-            transcoder.decoder_row(at.layer.index(), at.feature.index(), layer, &mut row).unwrap();
+            transcoder.writes_to(at.layer().index()).contains(&layer).then_some(())?;
+            transcoder.decoder_row(at.layer().index(), at.feature.index(), layer, &mut row).unwrap();
             Some(row.into_iter().map(|w| f64::from(w) * f64::from(activation)).collect())
         };
         let active = || {
@@ -289,13 +289,13 @@ impl Plain<'_> {
             layers.flat_map(|(layer, captured)| {
                 captured.active.iter().map(move |active| {
                     let (layer, position) = (Layer::from(layer), Position(active.position));
-                    (FeatureAt { layer, position, feature: FeatureId(active.feature) }, active.activation)
+                    (FeatureAt::mlp(layer, position, FeatureId(active.feature)), active.activation)
                 })
             })
         };
         let (position, row) = match source {
             Source::Feature(at) => (at.position, decoder(at, active().find(|(other, _)| *other == at)?.1)?),
-            Source::Error(own, position) if own.index() == layer && position.index() >= self.capture.zeroed => {
+            Source::Error(own, position) if own.layer.index() == layer && position.index() >= self.capture.zeroed => {
                 let output = &rows(&self.capture.layers[layer].feature_output)[position.index()];
                 let bias = transcoder.decoder_bias(layer).unwrap();
                 let mut row: Vec<f64> = output.iter().zip(bias).map(|(x, b)| x - f64::from(b)).collect();
@@ -414,7 +414,7 @@ fn contributions_are_those_of_plain_sums_in_f64() {
         let plain = Plain { engine: &engine, capture };
         let layer = engine.model.spec.n_layers - 1;
         let (query, key) = (tokens.len() - 1, tokens.len() - 2);
-        let sources: Vec<Source> = (0..probe.n_columns()).map(|column| probe.source(column)).collect();
+        let sources: Vec<Source> = probe.sources().iter().collect();
         let carried: Vec<Vec<Vec<f64>>> = sources.iter().map(|source| plain.carried(*source, layer)).collect();
         for head in (0..engine.model.spec.n_heads).map(|head| Head { layer: Layer::from(layer), head: head as u32 }) {
             // By source, and last what is left of the model's own for the constants.

@@ -18,14 +18,14 @@ enum Key {
 /// The whole rows of a trace by what they stand for.
 fn rows(trace: &RawTrace) -> HashMap<Key, HashMap<Key, f64>> {
     let Rows::Dense { values } = &trace.rows else { panic!("rows are sparse") };
-    let n_active = trace.active.len();
-    let source = |column: usize| match trace.active.get(column) {
+    let n_active = trace.sources.features.len();
+    let source = |column: usize| match trace.sources.features.get(column) {
         Some(feature) => Key::Feature(*feature),
         None => Key::Fixed(column - n_active),
     };
     let target = |target: &RowTarget| match target {
         RowTarget::Logit(index) => Key::Output(trace.targets[*index as usize].id),
-        RowTarget::Feature(index) => Key::Feature(trace.active[*index as usize]),
+        RowTarget::Feature(index) => Key::Feature(trace.sources.features[*index as usize]),
     };
     let row = |row: &[f32]| row.iter().enumerate().map(|(column, x)| (source(column), f64::from(*x))).collect();
     trace.row_targets.iter().map(target).zip(values.chunks(trace.n_columns()).map(row)).collect()

@@ -143,7 +143,7 @@ fn compare_trace(what: &str, run: &Value, found: &RawTrace, expected: &Tensors) 
     let ids: Vec<i64> = found.tokens.iter().map(|token| i64::from(token.id)).collect();
     assert_eq!(ids, expected.i64("input_tokens"), "{what}: input_tokens");
     let active: Vec<i64> =
-        found.active.iter().flat_map(|f| [f.layer.0, f.position.0, f.feature.0].map(i64::from)).collect();
+        found.sources.features.iter().flat_map(|f| [f.layer().0, f.position.0, f.feature.0].map(i64::from)).collect();
     assert_eq!(active, expected.i64("active_features"), "{what}: active_features");
     assert_close(what, &wide(&found.activations), &wide(&expected.f32("activation_values")), 1e-4);
     assert_close(what, &wide(&found.error_norms), &wide(&expected.f32("error_norms")), 1e-4);

@@ -7,8 +7,8 @@ use circuitscope::graph::FeatureAt;
 use circuitscope::hub::FileSource;
 use circuitscope::ids::{FeatureId, Layer, Position};
 use circuitscope::intervention::{
-    Action, Change, Continuation, Freeze, Generation, Intervention, InterventionError, Interventions, Mode, Positions,
-    Sampling, Site, Value, generate, intervene,
+    Action, Change, Continuation, Freeze, Generation, Intervention, InterventionError, InterventionSite, Interventions,
+    Mode, Positions, Sampling, Value, generate, intervene,
 };
 use circuitscope::job::{Cancel, Monitor};
 use serde_json::Value as Json;
@@ -51,16 +51,12 @@ fn ids(base: &Capture, continuation: &Continuation) -> Vec<u32> {
 fn features(name: &str) -> Vec<(FeatureAt, f32)> {
     let expected = Tensors::open(&folder(name).join("p0.interventions2.safetensors"));
     let features = expected.i64("features");
-    let at = |ids: &[i64]| FeatureAt {
-        layer: Layer(ids[0] as u32),
-        position: Position(ids[1] as u32),
-        feature: FeatureId(ids[2] as u32),
-    };
+    let at = |ids: &[i64]| FeatureAt::mlp(Layer(ids[0] as u32), Position(ids[1] as u32), FeatureId(ids[2] as u32));
     features.chunks(3).map(at).zip(expected.f32("values")).collect()
 }
 
 fn on(feature: FeatureAt, positions: Positions, action: Action) -> Intervention {
-    let site = Site { layer: feature.layer, feature: feature.feature, positions };
+    let site = InterventionSite { layer: feature.layer(), feature: feature.feature, positions };
     Intervention { name: format!("{site}"), sites: vec![site], action, muted: false }
 }
 

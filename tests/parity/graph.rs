@@ -2,7 +2,7 @@
 
 use crate::fixture::{CASES, Tensors, assert_close, graph_files, wide};
 use circuitscope::graph::{
-    AttributionGraph, FeatureAt, GraphInfo, Node, NodeKind, Thresholds, Token, influence, prune, scores,
+    AttributionGraph, FeatureAt, GraphInfo, Node, Site, Thresholds, Token, influence, prune, scores,
 };
 use circuitscope::ids::{FeatureId, Layer, Position};
 
@@ -15,24 +15,21 @@ pub fn reference_graph(file: &Tensors) -> AttributionGraph {
     let n_positions = tokens.len();
     let activations = file.f32("activation_values");
     let active = active_features(file);
-    let plain = |kind| Node { kind, activation: None };
     let mut nodes: Vec<Node> = Vec::new();
     for index in file.i64("selected_features") {
-        let FeatureAt { layer, position, feature } = active[index as usize];
-        let kind = NodeKind::Feature { layer, position, feature };
-        nodes.push(Node { kind, activation: Some(activations[index as usize]) });
+        nodes.push(Node::of_feature(active[index as usize], Some(activations[index as usize])));
     }
     for layer in 0..n_layers {
         for position in 0..n_positions {
-            nodes.push(plain(NodeKind::Error { layer: layer.into(), position: position.into() }));
+            nodes.push(Node::of_error(Site::mlp(layer.into()), position.into()));
         }
     }
     for (position, token) in tokens.iter().enumerate() {
-        nodes.push(plain(NodeKind::Token { position: position.into(), id: token.id }));
+        nodes.push(Node::of_token(position.into(), token.id));
     }
     for (id, &probability) in file.i64("logit_target_ids").into_iter().zip(&file.f32("logit_probabilities")) {
         let position = Position::from(n_positions - 1);
-        nodes.push(plain(NodeKind::Logit { position, id: id as u32, probability, text: String::new() }));
+        nodes.push(Node::of_logit(position, id as u32, probability, ""));
     }
     let info = GraphInfo { n_layers, tokens, partial: false };
     AttributionGraph::from_dense(info, nodes, &file.f32("adjacency_matrix")).unwrap()
@@ -46,11 +43,7 @@ pub fn token(id: i64) -> Token {
 /// The active features of a reference file.
 pub fn active_features(file: &Tensors) -> Vec<FeatureAt> {
     let rows = file.i64("active_features");
-    let at = |row: &[i64]| FeatureAt {
-        layer: Layer(row[0] as u32),
-        position: Position(row[1] as u32),
-        feature: FeatureId(row[2] as u32),
-    };
+    let at = |row: &[i64]| FeatureAt::mlp(Layer(row[0] as u32), Position(row[1] as u32), FeatureId(row[2] as u32));
     rows.chunks_exact(3).map(at).collect()
 }
 

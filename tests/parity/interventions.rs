@@ -12,7 +12,7 @@ use circuitscope::job::Monitor;
 const TOLERANCE: f64 = 1e-4;
 
 fn at(ids: &[i64]) -> FeatureAt {
-    FeatureAt { layer: Layer(ids[0] as u32), position: Position(ids[1] as u32), feature: FeatureId(ids[2] as u32) }
+    FeatureAt::mlp(Layer(ids[0] as u32), Position(ids[1] as u32), FeatureId(ids[2] as u32))
 }
 
 struct Run {
@@ -105,7 +105,7 @@ fn direct_interventions_are_the_columns_of_the_graph() {
             let (column, largest) = (column(*source), most(&column(*source)));
             for (target, edge) in active.chunks(3).map(at).zip(&column) {
                 let (before, after) = (&base.pre_activations, &doubled.pre_activations);
-                let layer = target.layer.index();
+                let layer = target.layer().index();
                 let place = target.position.index() * (before[layer].len() / positions) + target.feature.index();
                 let change = after[layer][place] - before[layer][place];
                 // What is subtracted is as large as a pre-activation, and only as exact as f32 has that.

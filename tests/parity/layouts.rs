@@ -307,6 +307,6 @@ fn skip_connections_of_some_layers_only() {
         variant.check("some layers skip", "the state where Dallas is was said")
     };
     let (found, wanted) = (with(&[0, 2], &[]), with(&[0, 2], &[1]));
-    assert_eq!((found.active, found.row_values), (wanted.active, wanted.row_values));
+    assert_eq!((found.sources.features, found.row_values), (wanted.sources.features, wanted.row_values));
     assert_eq!((found.row_abs_sums, found.error_norms), (wanted.row_abs_sums, wanted.error_norms));
 }

@@ -63,7 +63,7 @@ impl Variant {
     pub fn check(&self, what: &str, prompt: &str) -> RawTrace {
         let case = self.case();
         let trace = case.trace_all(prompt);
-        assert!(trace.active.len() > 10, "{what}: {} active features", trace.active.len());
+        assert!(trace.sources.features.len() > 10, "{what}: {} active features", trace.sources.features.len());
         rows_sum_up(what, &trace);
         direct_interventions_equal_the_graph(what, &case, &trace);
         trace
@@ -87,16 +87,16 @@ fn direct_interventions_equal_the_graph(what: &str, case: &Case, trace: &RawTrac
     let plain = run(&[], &Mode::Free);
     // Of the features of the first layers, the one that contributes most to others.
     let weight = |id: usize| graph.outgoing(NodeId::from(id)).map(|edge| f64::from(edge.weight.abs())).sum::<f64>();
-    let early = (0..trace.active.len()).filter(|id| trace.active[*id].layer.index() < 2);
+    let early = (0..trace.sources.features.len()).filter(|id| trace.sources.features[*id].layer().index() < 2);
     let source = early.max_by(|a, b| weight(*a).total_cmp(&weight(*b))).unwrap();
-    let doubled = Change { feature: trace.active[source], value: Value::Times(2.0) };
+    let doubled = Change { feature: trace.sources.features[source], value: Value::Times(2.0) };
     let altered = run(&[doubled], &Mode::Direct(0..case.model.spec.n_layers));
     let edges: HashMap<usize, f32> =
         graph.outgoing(NodeId::from(source)).map(|edge| (edge.target.index(), edge.weight)).collect();
     let largest = edges.values().fold(0.0f32, |most, x| most.max(x.abs()));
     assert!(largest > 0.0);
-    for (index, feature) in trace.active.iter().enumerate() {
-        let (layer, width) = (feature.layer.index(), case.transcoder.n_features(feature.layer.index()));
+    for (index, feature) in trace.sources.features.iter().enumerate() {
+        let (layer, width) = (feature.layer().index(), case.transcoder.n_features(feature.layer().index()));
         let place = feature.position.index() * width + feature.feature.index();
         let moved = altered.pre_activations[layer][place] - plain.pre_activations[layer][place];
         let edge = edges.get(&index).copied().unwrap_or(0.0);
@@ -155,7 +155,7 @@ fn a_cross_layer_transcoder_with_a_skip_connection() {
     let stored = noise(&[32, 32], 0.2).to_vec2::<f32>().unwrap();
     assert_eq!(skip[3][7], stored[7][3]);
     let without = Variant::of("llama_clt_relu").case().trace_all(PROMPT);
-    assert_eq!(with.active, without.active);
+    assert_eq!(with.sources.features, without.sources.features);
     assert_ne!(with.error_norms, without.error_norms);
 }
 
@@ -190,7 +190,7 @@ fn a_cross_layer_transcoder_in_gemmascopes_layout() {
     let config = fs::read_to_string(variant.path("transcoder/config.yaml")).unwrap();
     fs::write(variant.path("transcoder/config.yaml"), config + &list).unwrap();
     let (found, wanted) = (variant.check("GemmaScope-2's layout", PROMPT), original.case().trace_all(PROMPT));
-    assert_eq!(found.active, wanted.active);
+    assert_eq!(found.sources.features, wanted.sources.features);
     assert_close("activations", &wide(&found.activations), &wide(&wanted.activations), 1e-5);
     assert_close("row sums", &found.row_abs_sums, &wanted.row_abs_sums, 1e-3);
 }
@@ -200,7 +200,7 @@ fn four_positions_of_instruction_models_count_as_zero() {
     let variant = Variant::of("gemma3_plt_jumprelu_skip");
     variant.edit("transcoder/config.yaml", "google/gemma-3-1b-pt", "google/gemma-3-1b-it");
     let trace = variant.check("gemma-3-it", PROMPT);
-    assert!(trace.active.iter().all(|feature| feature.position.index() >= 4));
+    assert!(trace.sources.features.iter().all(|feature| feature.position.index() >= 4));
     let n = trace.n_positions();
     for (at, norm) in trace.error_norms.iter().enumerate() {
         assert_eq!(*norm == 0.0, at % n < 4, "error norm at {at}");

@@ -1,7 +1,7 @@
 //! Thresholds and pins, and back again.
 
 use crate::desk::Desk;
-use circuitscope::graph::{NodeKind, prune};
+use circuitscope::graph::{Node, prune};
 use std::sync::Arc;
 
 fn counts(desk: &Desk) -> (usize, usize) {
@@ -95,10 +95,7 @@ fn a_pin_is_marked_and_its_edges_stay() {
 fn with_densities() -> Desk {
     let mut desk = Desk::traced((160, 48));
     let circuit = desk.state.workspace.circuit.as_mut().unwrap();
-    let features = circuit.traced.document.graph.nodes().iter().filter_map(|node| match node.kind {
-        NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-        _ => None,
-    });
+    let features = circuit.traced.document.graph.nodes().iter().filter_map(Node::layer_and_feature);
     let densities = features.zip([0.01, 0.5].into_iter().cycle()).collect();
     circuit.traced.document.densities = Arc::new(densities);
     desk

@@ -3,8 +3,8 @@
 use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Promoted, Source, Why};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
-    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, Provenance, RawTrace, RowTarget, Rows,
-    Settings, Site, Target, TargetKind, Token,
+    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, InterventionSite, Provenance, RawTrace,
+    RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
@@ -96,7 +96,7 @@ impl Fake {
         grown: &mut dyn FnMut(Document),
         monitor: &Monitor,
     ) -> anyhow::Result<Document> {
-        let wanted = wanted.unwrap_or(usize::MAX).min(whole.active.len());
+        let wanted = wanted.unwrap_or(usize::MAX).min(whole.sources.features.len());
         let started = Instant::now();
         for stage in 0..3u32 {
             let there = whole.targets.len() + stage as usize * wanted / 3;
@@ -242,7 +242,7 @@ impl Tracer for Fake {
         let now = f64::from(dose.clamp(0.0, 1.0));
         let (answer, other) = (effect("Austin", 1.0, now), effect("Sacramento", 0.0, 1.0 - now));
         let of_feature = |at: &FeatureAt| {
-            let is_it = |site: &Site| (site.layer, site.feature) == (at.layer, at.feature);
+            let is_it = |site: &InterventionSite| (site.layer, site.feature) == (at.layer(), at.feature);
             let set = list.iter().find(|it| it.sites.iter().any(is_it));
             ActivationEffect { feature: *at, before: 1.0, after: 1.0, written: set.map(|it| it.action.dose()) }
         };
@@ -270,11 +270,7 @@ impl Tracer for Fake {
                 let places = (1..n).filter(|at| position.is_none_or(|position| position.0 == *at));
                 let features = places.flat_map(|at| (0..4u32).map(move |layer| (layer, at)));
                 let inactive = features.enumerate().map(|(nth, (layer, at))| Inactive {
-                    at: FeatureAt {
-                        layer: Layer(layer),
-                        position: Position(at),
-                        feature: FeatureId(at + u32::from(fires_in.is_some())),
-                    },
+                    at: FeatureAt::mlp(Layer(layer), Position(at), FeatureId(at + u32::from(fires_in.is_some()))),
                     pre_activation: 0.5,
                     margin: -0.01 * (nth + 1) as f32,
                 });
@@ -287,7 +283,7 @@ impl Tracer for Fake {
                 anyhow::bail!("there is no position {}, only {n}", at.position);
             }
             let token = Source::Token(at.position);
-            let effects = vec![(token, 1.25), (Source::Error(Layer(0), at.position), -0.5)];
+            let effects = vec![(token, 1.25), (Source::Error(Site::mlp(Layer(0)), at.position), -0.5)];
             let margin = Inactive { at, pre_activation: 1.0, margin: -0.25 };
             Ok(Why { margin, active: false, constant: 0.25, effects })
         };
@@ -305,7 +301,7 @@ impl Tracer for Fake {
         let mut whole = made_up(prompt, tokens.to_vec(), 4, 2.2, 5);
         for target in &mut whole.targets {
             target.kind = TargetKind::Feature(at);
-            target.text = format!("{}:{}:{}", at.layer, at.position, at.feature);
+            target.text = format!("{}:{}:{}", at.layer(), at.position, at.feature);
         }
         self.run(&whole, self.wanted, 0, grown, monitor)
     }
@@ -327,7 +323,7 @@ impl Tracer for Fake {
                 if position.index() > prompt.split_whitespace().count() || tokens.is_empty() {
                     anyhow::bail!("position {position} is not there");
                 }
-                let at = FeatureAt { layer: Layer(1), position: *position, feature: FeatureId(7) };
+                let at = FeatureAt::mlp(Layer(1), *position, FeatureId(7));
                 let action = Action::Swap { features: vec![Donor { at, activation: 2.0 }], factor: 1.0 };
                 let name = format!("swap {position}={prompt}");
                 ModelReply::Swap(Box::new(Intervention { name, sites: Vec::new(), action, muted: false }))
@@ -435,11 +431,8 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
             let mut features: Vec<u32> = (0..count.round() as usize).map(|_| random.random_range(0..512)).collect();
             features.sort_unstable();
             features.dedup();
-            active.extend(features.into_iter().map(|feature| FeatureAt {
-                layer: Layer::from(layer),
-                position: position.into(),
-                feature: FeatureId(feature),
-            }));
+            let at = |feature| FeatureAt::mlp(Layer::from(layer), position.into(), FeatureId(feature));
+            active.extend(features.into_iter().map(at));
         }
     }
     let answers = [("Austin", 0.995), ("Dallas", 0.003), ("Texas", 0.001)];
@@ -452,15 +445,14 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
             text: (*text).to_owned(),
         })
         .collect();
-    let n_columns = active.len() + (n_layers + 1) * n_positions;
+    let n_active = active.len();
+    let sources = Sources::new(active, (0..n_layers).map(|layer| Site::mlp(layer.into())), n_positions);
+    let n_columns = sources.n_columns();
     let (mut values, mut row_targets) = (Vec::new(), Vec::new());
-    let place = |column: usize| match active.get(column) {
-        Some(at) => (at.layer.index() as f64, at.position.index(), 1.0),
-        None if column < active.len() + n_layers * n_positions => {
-            let at = column - active.len();
-            ((at / n_positions) as f64, at % n_positions, 0.25)
-        }
-        None => (-1.0, (column - active.len()) % n_positions, 1.2),
+    let place = |column: usize| match sources.source(column).unwrap() {
+        Source::Feature(at) => (at.layer().index() as f64, at.position.index(), 1.0),
+        Source::Error(site, position) => (site.layer.index() as f64, position.index(), 0.25),
+        Source::Token(position) => (-1.0, position.index(), 1.2),
     };
     let mut push_row = |layer: f64, position: usize, random: &mut StdRng| {
         for column in 0..n_columns {
@@ -469,7 +461,7 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
             let near =
                 if reach == 0.0 { 1.0 } else { 0.12 + 0.5 * f64::from(u8::from(from_position + 2 == n_positions)) };
             let weight: f64 = scale * near * random.random_range(-0.6..1.0f64).powi(3) * 2.0;
-            let flows = from_layer < layer && from_position <= position && (column < active.len() || from_position > 0);
+            let flows = from_layer < layer && from_position <= position && (column < n_active || from_position > 0);
             values.push(if flows && weight.abs() > 0.004 { weight as f32 } else { 0.0 });
         }
     };
@@ -477,26 +469,26 @@ pub fn made_up(prompt: &str, tokens: Vec<Token>, n_layers: usize, density: f64, 
         row_targets.push(RowTarget::Logit(at as u32));
         push_row(n_layers as f64, n_positions - 1, &mut random);
     }
-    for (at, feature) in active.iter().enumerate() {
+    for (at, feature) in sources.features.iter().enumerate() {
         row_targets.push(RowTarget::Feature(at as u32));
-        push_row(feature.layer.index() as f64, feature.position.index(), &mut random);
+        push_row(feature.layer().index() as f64, feature.position.index(), &mut random);
     }
     let n_rows = row_targets.len();
     let sums = values.chunks(n_columns).map(|row| row.iter().map(|value: &f32| f64::from(value.abs())).sum()).collect();
     RawTrace {
         n_layers,
-        activations: (0..active.len()).map(|_| random.random_range(0.1..6.0)).collect(),
+        activations: (0..n_active).map(|_| random.random_range(0.1..6.0)).collect(),
         error_norms: (0..n_layers * n_positions).map(|_| random.random_range(0.0..2.0)).collect(),
         final_logits: (0..WORDS.len()).map(|_| random.random_range(-4.0..9.0)).collect(),
         target_vectors: vec![0.0; targets.len()],
         row_abs_sums: sums,
         row_constants: vec![0.0; n_rows],
         row_values: vec![0.0; n_rows],
-        wanted_features: active.len(),
+        wanted_features: n_active,
         rows: Rows::Dense { values },
         row_targets,
         targets,
-        active,
+        sources,
         tokens,
         settings: Settings { prompt: prompt.to_owned(), max_feature_nodes: None, ..Settings::default() },
         cut: None,

@@ -85,7 +85,7 @@ fn the_graph_grows_while_it_is_walked() {
     desk.settle();
     assert!(desk.state.workspace.busy.is_none());
     assert!(!desk.screen().contains("partial"));
-    assert_eq!(n_features(&desk), trace(&desk).active.len());
+    assert_eq!(n_features(&desk), trace(&desk).sources.features.len());
 }
 
 #[test]

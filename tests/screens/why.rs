@@ -2,7 +2,6 @@
 
 use crate::desk::Desk;
 use crate::fake::{DALLAS, Fake};
-use circuitscope::graph::NodeKind;
 use circuitscope::session::SessionPlace;
 use circuitscope::text::glyph::Charset;
 use circuitscope::tui::start_trace;
@@ -94,11 +93,9 @@ fn a_selected_feature_is_told_of_and_its_margin_is_walked_beside_the_graph() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature();
     let name = desk.selected();
-    let NodeKind::Feature { layer, position, feature } = circuit(&desk).node(circuit(&desk).selected()).kind else {
-        panic!("{name} is no feature");
-    };
+    let at = circuit(&desk).node(circuit(&desk).selected()).feature().unwrap();
     desk.press("W").expect(&format!("{name} does not fire"));
-    desk.press("Enter").expect("2/2").expect(&format!("→ {layer}:{position}:{feature}"));
+    desk.press("Enter").expect("2/2").expect(&format!("→ {at}"));
     let document = circuit(&desk).traced.document.clone();
     assert!(document.trace.is_some());
     desk.press("1 {").expect("1/2");

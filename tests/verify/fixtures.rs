@@ -2,7 +2,7 @@
 
 use crate::{CASES, case, graph, traced};
 use circuitscope::attribution::{Asked, Probe, Request, Source, TargetChoice, TraceOptions};
-use circuitscope::graph::{AttributionGraph, FeatureAt, NodeKind, RowTarget, Rows};
+use circuitscope::graph::{AttributionGraph, FeatureAt, Node, RowTarget, Rows};
 use circuitscope::ids::NodeId;
 use circuitscope::intervention::Mode;
 use circuitscope::job::Monitor;
@@ -22,13 +22,13 @@ fn heads_add_up_to_the_edge() {
         let (engine, prompt) = case(name);
         let trace = traced(&engine, &prompt);
         let probe = Probe::new(&engine, &trace.tokens, &Monitor::default()).unwrap();
-        assert_eq!(probe.active(), trace.active);
+        assert_eq!(probe.active(), trace.sources.features);
         let Rows::Dense { values } = &trace.rows else { panic!("rows are sparse") };
         let largest = values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
         let mut by_layers = [0; 2];
         for (row, label) in trace.row_targets.iter().enumerate().step_by(1 + trace.row_targets.len() / 12) {
             let asked = match *label {
-                RowTarget::Feature(index) => Asked::Feature(trace.active[index as usize]),
+                RowTarget::Feature(index) => Asked::Feature(trace.sources.features[index as usize]),
                 RowTarget::Logit(index) => Asked::Logit(trace.targets[index as usize].id),
             };
             let row = &values[row * trace.n_columns()..(row + 1) * trace.n_columns()];
@@ -37,7 +37,7 @@ fn heads_add_up_to_the_edge() {
             // The strongest of the row, and its tokens, the first among them.
             let some = order.into_iter().take(5).chain(row.len() - trace.n_positions()..row.len());
             for column in some {
-                let split = probe.heads(asked, probe.source(column), &Monitor::default()).unwrap();
+                let split = probe.heads(asked, probe.sources().source(column).unwrap(), &Monitor::default()).unwrap();
                 let close = |what: &str, found: f32| {
                     let off = (found - row[column]).abs();
                     assert!(
@@ -73,7 +73,10 @@ fn what_holds_a_silent_feature_down_adds_up() {
         let closest = probe.closest(8, |_| true, &Monitor::default()).unwrap();
         assert!(closest.is_sorted_by(|a, b| a.margin >= b.margin));
         for silent in &closest {
-            assert!(silent.margin <= 0.0 && probe.column(Source::Feature(silent.at)).is_none(), "{name}: {silent:?}");
+            assert!(
+                silent.margin <= 0.0 && probe.sources().column(Source::Feature(silent.at)).is_none(),
+                "{name}: {silent:?}"
+            );
             let row = probe.row(Asked::Feature(silent.at), &Monitor::default()).unwrap();
             let sum = row.effects.iter().map(|x| f64::from(*x)).sum::<f64>() + f64::from(row.constant);
             let scale = row.effects.iter().map(|x| f64::from(x.abs())).sum::<f64>() + f64::from(row.constant.abs());
@@ -169,11 +172,11 @@ fn a_replacement_without_errors_says_other_things_and_one_of_another_graph_is_re
     }
     let (other, _) = case("qwen3_plt_relu");
     assert!(Bench::new(&other, &graph, &Monitor::default()).is_err());
-    let missing = FeatureAt { layer: 0.into(), position: 1.into(), feature: 1_000_000.into() };
+    let missing = FeatureAt::mlp(0.into(), 1.into(), 1_000_000.into());
     let probe = Probe::new(&engine, &tokens, &Monitor::default()).unwrap();
     let error = probe.row(Asked::Feature(missing), &Monitor::default()).unwrap_err().to_string();
     assert!(error.contains("features, counted from 0"), "{error}");
     let zeroed = FeatureAt { position: 0.into(), feature: 0.into(), ..missing };
     assert!(probe.row(Asked::Feature(zeroed), &Monitor::default()).unwrap_err().to_string().contains("position"));
-    assert!(graph.nodes().iter().any(|node| matches!(node.kind, NodeKind::Feature { .. })));
+    assert!(graph.nodes().iter().any(Node::is_feature));
 }

@@ -83,7 +83,7 @@ impl Probe<'_> {
             Side { factors, marginals }
         };
         let (of_queries, of_keys) = (sum(&query), sum(&key));
-        let sources = (0..self.n_columns()).map(|column| QkSource::Source(self.source(column)));
+        let sources = self.sources().iter().map(QkSource::Source);
         Ok(QkAttribution {
             question: *question,
             score: look.score,

@@ -177,9 +177,7 @@ fn place(option: &str, position: i64, n: usize) -> Result<Position> {
 fn feature(id: &str) -> Result<FeatureAt> {
     let numbers: Option<Vec<u32>> = id.split('_').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
-        Some([layer, feature, position]) => {
-            Ok(FeatureAt { layer: Layer(*layer), position: Position(*position), feature: FeatureId(*feature) })
-        }
+        Some([layer, feature, position]) => Ok(FeatureAt::mlp(Layer(*layer), Position(*position), FeatureId(*feature))),
         _ => bail!("--verify {id}: only features can be ablated; give the id of one, LAYER_FEATURE_POSITION"),
     }
 }
@@ -204,7 +202,8 @@ fn labels(
             label(&document.graph, &open.edited, &document.labels, *id).map(str::to_owned)
         });
         let named = in_graph.or_else(|| {
-            let Source::Feature(FeatureAt { layer, feature, .. }) = source else { return None };
+            let Source::Feature(at) = source else { return None };
+            let (layer, feature) = at.layer_and_feature();
             let here = FeatureSource::label(&library, (layer, feature));
             here.or_else(|| library.read_here(layer, feature).label).map(|label| shown(&label))
         });

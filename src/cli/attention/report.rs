@@ -141,8 +141,8 @@ impl Told {
         let (kind, place) = match source {
             QkSource::Source(source) => {
                 let kind = match source {
-                    Source::Feature(at) => format!("L{} #{}", at.layer, at.feature),
-                    Source::Error(layer, _) => format!("error L{layer}"),
+                    Source::Feature(at) => format!("L{} #{}", at.layer(), at.feature),
+                    Source::Error(site, _) => format!("error L{}", site.layer),
                     Source::Token(_) => "token".to_owned(),
                 };
                 (kind, visible(self.token(source.position())))

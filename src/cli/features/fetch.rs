@@ -5,7 +5,7 @@ use crate::cli::graph::{open_session, share};
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
 use crate::features::{Asking, Fetched, Library};
-use crate::graph::{Document, NodeKind, Thresholds};
+use crate::graph::{Document, Thresholds};
 use crate::ids::{FeatureId, Layer};
 use crate::job::Monitor;
 use crate::service::library::{FeatureFiles, KnownTranscoder};
@@ -104,12 +104,7 @@ fn open(args: &FetchArgs, file: PathBuf) -> Result<Graph> {
 fn features(document: &Document, thresholds: Option<Thresholds>) -> Vec<(Layer, FeatureId)> {
     let kept = thresholds.map(|thresholds| document.prune(thresholds));
     let nodes = document.graph.node_ids().filter(|id| kept.as_ref().is_none_or(|kept| kept.has_node(*id)));
-    let features: BTreeSet<_> = nodes
-        .filter_map(|id| match document.graph.node(id).kind {
-            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-            _ => None,
-        })
-        .collect();
+    let features: BTreeSet<_> = nodes.filter_map(|id| document.graph.node(id).layer_and_feature()).collect();
     features.into_iter().collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::graph::OpenGraph;
 use crate::cli::verify::Checked;
 use crate::cli::verify::report::{Section, Table};
-use crate::graph::{CORE, Freeze, NOISE, NodeKind, Stability, StabilityClass, stability as measure, usual_grid};
+use crate::graph::{CORE, Freeze, NOISE, Stability, StabilityClass, stability as measure, usual_grid};
 use crate::ids::NodeId;
 use crate::intervention::Mode;
 use crate::job::Monitor;
@@ -313,10 +313,7 @@ pub fn stability(open: &OpenGraph, top: usize, monitor: &Monitor) -> Result<Sect
         all
     });
     let edges: Vec<Value> = edges.collect();
-    let nodes = open
-        .kept
-        .node_ids()
-        .filter(|id| matches!(graph.node(*id).kind, NodeKind::Feature { .. } | NodeKind::Error { .. }));
+    let nodes = open.kept.node_ids().filter(|id| graph.node(*id).is_feature() || graph.node(*id).is_error());
     let nodes: Vec<Value> = nodes.map(|id| json!({ "node": open.name(id), "kept_by": found.node(id) })).collect();
     Ok(Section {
         key: "stability",

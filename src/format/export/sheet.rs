@@ -54,8 +54,8 @@ impl Shape {
             NodeKind::Feature { .. } => Self::Feature,
             NodeKind::Error { .. } => Self::Error,
             NodeKind::Token { .. } => Self::Token,
-            NodeKind::Logit { .. } => Self::Logit,
-            NodeKind::Other { .. } => Self::Other,
+            NodeKind::Logit(_) => Self::Logit,
+            NodeKind::Other(_) => Self::Other,
         }
     }
 }
@@ -165,10 +165,8 @@ impl<'a> Sheet<'a> {
     /// Returns the layer and token of a node and, where its label is its title, its number: `L16 “Dallas” #2268`.
     pub fn place(&self, id: NodeId) -> String {
         let layer = self.node(id).layer().map_or_else(String::new, |layer| format!("L{layer} "));
-        let number = match &self.node(id).kind {
-            NodeKind::Feature { feature, .. } if self.label(id).is_some() => format!(" #{feature}"),
-            _ => String::new(),
-        };
+        let feature = self.node(id).feature().filter(|_| self.label(id).is_some());
+        let number = feature.map_or_else(String::new, |at| format!(" #{}", at.feature));
         format!("{layer}{}{number}", quoted(self.document.graph.token_text(id)))
     }
 
@@ -183,8 +181,8 @@ impl<'a> Sheet<'a> {
             NodeKind::Feature { feature, .. } => format!("#{feature}"),
             NodeKind::Error { .. } => "error".to_owned(),
             NodeKind::Token { .. } => token(),
-            NodeKind::Logit { probability, .. } => format!("{} {}", token(), percent(*probability)),
-            NodeKind::Other { kind, .. } => harmless(kind),
+            NodeKind::Logit(logit) => format!("{} {}", token(), percent(logit.probability)),
+            NodeKind::Other(other) => harmless(&other.kind),
         }
     }
 

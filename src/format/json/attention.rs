@@ -169,13 +169,10 @@ fn in_graph(node: &Node) -> QkOnly {
         NodeKind::Feature { .. } => QkOnly::FEATURE,
         NodeKind::Error { .. } => QkOnly::ERROR,
         NodeKind::Token { .. } => QkOnly::TOKEN,
-        NodeKind::Logit { .. } => "logit",
-        NodeKind::Other { kind, .. } => kind,
+        NodeKind::Logit(_) => "logit",
+        NodeKind::Other(other) => &other.kind,
     };
-    let feature = match node.kind {
-        NodeKind::Feature { feature, .. } => Some(feature.0),
-        _ => None,
-    };
+    let feature = node.feature().map(|at| at.feature.0);
     let (layer, position) = (node.layer().map(|layer| layer.0), Some(node.position().0));
     QkOnly { kind: kind.to_owned(), layer, feature, position, label: String::new() }
 }

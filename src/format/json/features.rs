@@ -3,7 +3,7 @@
 use super::kind::{self, Class, Layers};
 use super::node::FileNode;
 use super::numbering::{Numbered, Numbering};
-use crate::graph::{FeatureNumber, FileNames, Node, NodeKind};
+use crate::graph::{FileNames, Node};
 use crate::ids::{FeatureId, NodeId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -86,6 +86,13 @@ impl Features {
         self.known.get(at).copied().flatten()?.id
     }
 
+    /// Returns the dictionary of the feature at `at` in the file, as an index; 0 of what is no feature.
+    pub fn dictionary(&self, at: usize) -> u16 {
+        let known = self.known.get(at).copied().flatten();
+        // There are at most as many as are told apart.
+        known.and_then(|known| u16::try_from(known.dictionary).ok()).unwrap_or_default()
+    }
+
     /// Records the graph's node that was made of the one at `at`.
     pub fn found(&mut self, at: usize, id: NodeId) {
         if self.known.get(at).is_some_and(Option::is_some) {
@@ -98,12 +105,9 @@ impl Features {
         let mut features = HashMap::new();
         for (at, id) in &self.nodes {
             let Some(known) = self.known[*at] else { continue };
-            let is_usual = match nodes[id.index()].kind {
-                NodeKind::Feature { feature, .. } => u128::from(feature.0) == known.number && known.dictionary == 0,
-                _ => false,
-            };
-            if !is_usual {
-                features.insert(*id, FeatureNumber { dictionary: known.dictionary, number: known.number });
+            let own = nodes[id.index()].feature().map(|at| u128::from(at.feature.0));
+            if own != Some(known.number) {
+                features.insert(*id, known.number);
             }
         }
         FileNames { ids, dictionaries: self.dictionaries.clone(), features }

@@ -3,7 +3,7 @@
 use super::clerp;
 use super::node::FileNode;
 use super::signs::Signs;
-use crate::graph::{NodeKind, QkOnly};
+use crate::graph::{FeatureAt, Module, Node, OtherKind, OtherNode, QkOnly, Site};
 use crate::ids::{FeatureId, Layer, Position};
 
 /// Layers of a model, at most; a file with more would have its reader draw them all.
@@ -99,7 +99,8 @@ pub(super) fn layer_number(node: &FileNode<'_>) -> Result<Option<u32>, String> {
     }
 }
 
-/// Returns the kind of a node. `feature` is the graph's id of a transcoder feature.
+/// Returns the node of the graph that a file's node is, without its activation. `feature` is the graph's id of a
+/// transcoder feature.
 ///
 /// # Errors
 /// Fails where a field makes no sense, and says which.
@@ -107,18 +108,20 @@ pub(super) fn of(
     node: &FileNode<'_>,
     layers: Layers,
     feature: Option<FeatureId>,
+    dictionary: u16,
     signs: Signs,
-) -> Result<NodeKind, String> {
+) -> Result<Node, String> {
     let position = Position(node.position);
     let layer = layers.layer(node)?;
-    let needed = || layer.ok_or_else(|| "it has no layer, which a feature and an error have".to_owned());
+    let site = |module| layer.map(|layer| Site { layer, module, dictionary });
+    let needed = || site(Module::Mlp).ok_or_else(|| "it has no layer, which a feature and an error have".to_owned());
     Ok(match Class::of(node) {
         Class::Feature => {
             let feature = feature.ok_or("it does not say which feature it is")?;
-            NodeKind::Feature { layer: needed()?, position, feature }
+            Node::of_feature(FeatureAt { site: needed()?, position, feature }, None)
         }
-        Class::Error => NodeKind::Error { layer: needed()?, position },
-        Class::Token => NodeKind::Token { position, id: vocabulary_index(node, 'E').unwrap_or_default() },
+        Class::Error => Node::of_error(needed()?, position),
+        Class::Token => Node::of_token(position, vocabulary_index(node, 'E').unwrap_or_default()),
         Class::Logit => {
             let parsed = clerp::parse(&node.label);
             let text = if node.label.is_empty() { node.token.as_deref().unwrap_or_default() } else { parsed.text };
@@ -127,14 +130,13 @@ pub(super) fn of(
             if probability < 0.0 {
                 return Err(format!("its probability is {probability}"));
             }
-            NodeKind::Logit { position, id: logit_id(node)?, probability, text: signs.meant(text) }
+            Node::of_logit(position, logit_id(node)?, probability, signs.meant(text))
         }
-        Class::Other => NodeKind::Other {
-            layer,
-            position,
-            kind: node.kind.as_deref().unwrap_or(UNKNOWN).into(),
-            name: node.id.as_ref().into(),
-        },
+        Class::Other => {
+            let kind = node.kind.as_deref().unwrap_or(UNKNOWN);
+            let site = site(OtherKind::called(kind).module());
+            Node::of_other(position, OtherNode { site, kind: kind.into(), name: node.id.as_ref().into() })
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Ids of a file, each held once, and the nodes that they name.
 
-use crate::graph::{Node, NodeKind};
+use crate::graph::Node;
 use crate::ids::NodeId;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -104,7 +104,8 @@ impl<'a> Names<'a> {
 }
 
 fn has_inputs(nodes: &[Node], id: NodeId) -> bool {
-    !matches!(nodes[id.index()].kind, NodeKind::Error { .. } | NodeKind::Token { .. })
+    let node = &nodes[id.index()];
+    !(node.is_error() || node.is_token())
 }
 
 fn lies_below(nodes: &[Node], id: NodeId, target: NodeId) -> bool {

@@ -84,8 +84,8 @@ impl<'a> Nodes<'a> {
                 faults.add(|| format!("nodes[{place}]: position {} of a prompt of {n_tokens} tokens", node.position));
                 continue;
             }
-            let is = match kind::of(&node, layers, this.known.id(at), signs) {
-                Ok(is) => is,
+            let made = match kind::of(&node, layers, this.known.id(at), this.known.dictionary(at), signs) {
+                Ok(made) => made,
                 Err(what) => {
                     faults.add(|| format!("nodes[{place}]: {what}"));
                     continue;
@@ -99,14 +99,14 @@ impl<'a> Nodes<'a> {
             }
             names.add(name, id);
             this.known.found(at, id);
-            this.push(name, is, node, layers);
+            this.push(name, made, node, layers);
         }
         Ok(this)
     }
 
-    fn push(&mut self, name: Name, is: NodeKind, node: FileNode<'a>, layers: Layers) {
+    fn push(&mut self, name: Name, mut made: Node, node: FileNode<'a>, layers: Layers) {
         let id = NodeId::from(self.nodes.len());
-        if matches!(is, NodeKind::Logit { .. }) {
+        if made.is_logit() {
             let layer = layers.layer(&node).ok().flatten();
             self.logit_layer = self.logit_layer.max(layer);
             self.is_circuit_tracers |= node.js_id.as_deref().is_some_and(|id| id.starts_with("L_"));
@@ -114,12 +114,12 @@ impl<'a> Nodes<'a> {
         }
         self.has_foreign_ids |= node.id.split('_').count() != 3;
         self.qk.extend(node.qk.map(|raw| (id, raw)));
-        let activation = node.activation.filter(|_| matches!(is, NodeKind::Feature { .. } | NodeKind::Other { .. }));
+        made.activation = node.activation.filter(|_| made.is_feature() || made.other().is_some());
         let mut unread = node.unread;
-        if activation.is_none() && node.activation.is_some() {
+        if made.activation.is_none() && node.activation.is_some() {
             keep(&mut unread, "activation", &node.activation);
         }
-        self.nodes.push(Node { kind: is, activation });
+        self.nodes.push(made);
         self.js_ids.push(node.js_id);
         self.numbers.push(node.feature);
         self.labels.push(node.label);
@@ -148,8 +148,8 @@ impl<'a> Nodes<'a> {
     pub fn tokens(&self, texts: Vec<String>) -> Vec<Token> {
         let mut tokens: Vec<Token> = texts.into_iter().map(|text| Token { id: 0, text }).collect();
         for node in &self.nodes {
-            if let NodeKind::Token { position, id } = node.kind
-                && let Some(token) = tokens.get_mut(position.index())
+            if let Some(id) = node.token_id()
+                && let Some(token) = tokens.get_mut(node.position.index())
             {
                 token.id = id;
             }
@@ -189,8 +189,8 @@ impl<'a> Nodes<'a> {
             }
         }
         for (id, name) in &ids {
-            if let NodeKind::Other { name: own, .. } = &mut self.nodes[id.index()].kind {
-                *own = name.as_ref().into();
+            if let NodeKind::Other(other) = &mut self.nodes[id.index()].kind {
+                other.name = name.as_ref().into();
             }
         }
         self.known.called(ids, &self.nodes)

@@ -3,7 +3,7 @@
 use super::metadata::{Metadata, QParams};
 use super::names::Names;
 use super::nodes::Nodes;
-use crate::graph::{Edited, Group, Labelled, Labels, NodeKind, Thresholds};
+use crate::graph::{Edited, Group, Labelled, Labels, Thresholds};
 use crate::ids::NodeId;
 use std::collections::{HashMap, HashSet};
 
@@ -22,10 +22,9 @@ pub(super) struct View {
 pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, names: &Names<'_>) -> View {
     let mut labels = Labels::new();
     // What the label of an output says is its text, its probability and its supernode; Neuronpedia's of a token quotes it.
-    let is_label = |(at, label): &(usize, &str)| match nodes.nodes[*at].kind {
-        NodeKind::Logit { .. } => false,
-        NodeKind::Token { .. } => !label.is_empty() && !label.starts_with("Emb: \""),
-        _ => !label.is_empty(),
+    let is_label = |(at, label): &(usize, &str)| {
+        let node = &nodes.nodes[*at];
+        !label.is_empty() && !node.is_logit() && !(node.is_token() && label.starts_with("Emb: \""))
     };
     for (at, label) in nodes.labels.iter().map(|label| label.as_ref()).enumerate().filter(is_label) {
         labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.to_string());

@@ -1,6 +1,6 @@
 //! Form of nodes and links as written, field by field.
 
-use crate::graph::{Fields, Node, NodeKind};
+use crate::graph::{Fields, Logit, Node, NodeKind, Site};
 use crate::ids::{FeatureId, Layer};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -66,22 +66,24 @@ impl Written {
     /// Returns these fields of a node of a graph of `n_layers` layers.
     pub fn of(node: &Node, n_layers: usize) -> Self {
         let position = node.position();
-        let (feature, layer, js_node_id) = match node.kind {
-            NodeKind::Feature { layer, feature, .. } => {
-                (cantor_pairing(layer, feature), layer.to_string(), format!("{layer}_{feature}-0"))
+        let (feature, layer, js_node_id) = match &node.kind {
+            NodeKind::Feature { site: Site { layer, .. }, feature } => {
+                (cantor_pairing(*layer, *feature), layer.to_string(), format!("{layer}_{feature}-0"))
             }
-            NodeKind::Error { layer, .. } => (-1, layer.to_string(), format!("{layer}_{position}-0")),
-            NodeKind::Token { id, .. } => (position.0.into(), "E".into(), format!("E_{id}-{position}")),
+            NodeKind::Error { site: Site { layer, .. } } => (-1, layer.to_string(), format!("{layer}_{position}-0")),
+            NodeKind::Token { id } => (position.0.into(), "E".into(), format!("E_{id}-{position}")),
             // A layer is left free above the last one.
-            NodeKind::Logit { id, .. } => (id.into(), (n_layers + 1).to_string(), format!("L_{id}-{position}")),
-            NodeKind::Other { layer, ref name, .. } => {
-                (-1, layer.map_or_else(|| "E".into(), |layer| layer.to_string()), name.to_string())
+            NodeKind::Logit(Logit { id, .. }) => {
+                ((*id).into(), (n_layers + 1).to_string(), format!("L_{id}-{position}"))
+            }
+            NodeKind::Other(other) => {
+                let layer = node.layer().map_or_else(|| "E".into(), |layer| layer.to_string());
+                (-1, layer, other.name.to_string())
             }
         };
-        let label = match &node.kind {
-            NodeKind::Logit { probability, text, .. } => format!("Output \"{text}\" (p={probability:.3})"),
-            _ => String::new(),
-        };
+        let label = node.logit().map_or_else(String::new, |Logit { probability, text, .. }| {
+            format!("Output \"{text}\" (p={probability:.3})")
+        });
         Self { feature, layer, js_node_id, label }
     }
 }
@@ -111,13 +113,10 @@ impl Serialize for JsonNode<'_> {
             NodeKind::Feature { .. } => "cross layer transcoder",
             NodeKind::Error { .. } => "mlp reconstruction error",
             NodeKind::Token { .. } => "embedding",
-            NodeKind::Logit { .. } => "logit",
-            NodeKind::Other { kind, .. } => kind.as_ref(),
+            NodeKind::Logit(_) => "logit",
+            NodeKind::Other(other) => &other.kind,
         };
-        let probability = match self.node.kind {
-            NodeKind::Logit { probability, .. } => probability,
-            _ => 0.0,
-        };
+        let probability = self.node.logit().map_or(0.0, |logit| logit.probability);
         let label = if self.node.is_logit() { &self.written.label } else { self.label };
         let mut object = Over { map: serializer.serialize_map(None)?, over: self.unread, known: Vec::new() };
         object.put("node_id", self.id)?;

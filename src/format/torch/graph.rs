@@ -5,7 +5,7 @@
 use super::pickle::{Pickle, Ref, Value};
 use super::tensor::{Archive, Tensor};
 use crate::format::FormatError;
-use crate::graph::{AttributionGraph, Document, Edited, GraphInfo, Node, NodeKind, Origin, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, FeatureAt, GraphInfo, Node, Origin, Site, Thresholds, Token};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use std::path::Path;
 use std::sync::Arc;
@@ -256,18 +256,16 @@ impl<'a> Saved<'a> {
             if row >= active.size[0] {
                 return Err(format!("its selected_features[{place}] is {row}, and {} are active", active.size[0]));
             }
-            let kind =
-                NodeKind::Feature { layer: Layer(at(0)?), position: Position(at(1)?), feature: FeatureId(at(2)?) };
-            Ok(Node { kind, activation: activation_of(place, row)? })
+            let at = FeatureAt::mlp(Layer(at(0)?), Position(at(1)?), FeatureId(at(2)?));
+            Ok(Node::of_feature(at, activation_of(place, row)?))
         };
         let mut nodes = parts.selected.iter().enumerate().map(feature).collect::<Result<Vec<_>, String>>()?;
-        let plain = |kind| Node { kind, activation: None };
         let positions = || (0..parts.tokens.len()).map(Position::from);
         for layer in 0..parts.n_layers {
-            nodes.extend(positions().map(|position| plain(NodeKind::Error { layer: layer.into(), position })));
+            nodes.extend(positions().map(|position| Node::of_error(Site::mlp(layer.into()), position)));
         }
         let tokens = positions().zip(&parts.tokens);
-        nodes.extend(tokens.map(|(position, &id)| plain(NodeKind::Token { position, id })));
+        nodes.extend(tokens.map(|(position, &id)| Node::of_token(position, id)));
         let probabilities = self.tensor("logit_probabilities")?;
         if probabilities.count() != parts.targets.len() {
             let (found, wanted) = (probabilities.count(), parts.targets.len());
@@ -276,7 +274,7 @@ impl<'a> Saved<'a> {
         let position = Position::from(parts.tokens.len() - 1);
         nodes.extend(parts.targets.iter().enumerate().map(|(at, (id, text))| {
             let probability = probabilities.float(at / probabilities.size[1], at % probabilities.size[1]);
-            plain(NodeKind::Logit { position, id: *id, probability, text: text.clone() })
+            Node::of_logit(position, *id, probability, text.as_str())
         }));
         Ok(nodes)
     }

@@ -6,7 +6,7 @@ use crate::graph::query::block;
 use crate::graph::query::fields::{NumberField, TextField};
 use crate::graph::query::number::Test;
 use crate::graph::query::plan::{Answers, EdgeTest, Plan};
-use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, NodeKind, OtherKind, automatic, label};
+use crate::graph::{AttributionGraph, Densities, Edited, Kept, Labels, Node, OtherKind, automatic, label};
 use crate::ids::{FeatureId, Layer, NodeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -268,21 +268,18 @@ impl Subject<'_> {
         let graph = self.graph;
         let value = |id: NodeId| -> Value {
             let node = graph.node(id);
-            match (field, &node.kind) {
-                (NumberField::Layer, _) => node.layer().map_or(Value::None, |layer| Value::Is(f64::from(layer.0))),
-                (NumberField::Position, _) => Value::Is(f64::from(node.position().0)),
-                (NumberField::Feature, _) => {
-                    graph.feature_number(id).map_or(Value::None, |number| Value::Is(number as f64))
-                }
-                (NumberField::Activation, NodeKind::Feature { .. }) => node.activation.into(),
-                (NumberField::Activation, NodeKind::Other { .. }) => {
-                    node.activation.map_or(Value::None, |it| Value::Is(it.into()))
-                }
-                (NumberField::Influence, _) => self.kept.influence_of(id).into(),
-                (NumberField::Recomputed, _) => self.kept.recomputed(id).into(),
-                (NumberField::Density, NodeKind::Feature { layer, feature, .. }) => {
-                    self.features.density(*layer, *feature).map_or(Value::Unknown, Value::Is)
-                }
+            match field {
+                NumberField::Layer => node.layer().map_or(Value::None, |layer| Value::Is(f64::from(layer.0))),
+                NumberField::Position => Value::Is(f64::from(node.position.0)),
+                NumberField::Feature => graph.feature_number(id).map_or(Value::None, |number| Value::Is(number as f64)),
+                NumberField::Activation if node.is_feature() => node.activation.into(),
+                NumberField::Activation => node.activation.map_or(Value::None, |it| Value::Is(it.into())),
+                NumberField::Influence => self.kept.influence_of(id).into(),
+                NumberField::Recomputed => self.kept.recomputed(id).into(),
+                NumberField::Density => match node.layer_and_feature() {
+                    Some((layer, feature)) => self.features.density(layer, feature).map_or(Value::Unknown, Value::Is),
+                    None => Value::None,
+                },
                 _ => Value::None,
             }
         };
@@ -318,20 +315,14 @@ impl Subject<'_> {
 
     fn text_answers(&self, field: TextField, test: &(dyn Fn(&str) -> bool + Sync)) -> Answers {
         let graph = self.graph;
-        answers(graph, Lacking::PromotedTokens, |id| match (field, &graph.node(id).kind) {
-            (TextField::Name, _) => Some(test(&graph.node_name(id))),
-            (TextField::Label, _) => Some(test(self.label(id))),
-            (TextField::Token, _) => Some(test(graph.token_text(id))),
-            (TextField::Group, _) => {
-                Some(self.edited.group_of(id).is_some_and(|at| test(&self.edited.groups[at].name)))
-            }
-            (TextField::Promotes, NodeKind::Feature { layer, feature, .. }) => {
-                self.features.promotes(*layer, *feature, test)
-            }
-            (TextField::Suppresses, NodeKind::Feature { layer, feature, .. }) => {
-                self.features.suppresses(*layer, *feature, test)
-            }
-            (TextField::Promotes | TextField::Suppresses, _) => Some(false),
+        let feature = |id| graph.node(id).layer_and_feature();
+        answers(graph, Lacking::PromotedTokens, |id| match field {
+            TextField::Name => Some(test(&graph.node_name(id))),
+            TextField::Label => Some(test(self.label(id))),
+            TextField::Token => Some(test(graph.token_text(id))),
+            TextField::Group => Some(self.edited.group_of(id).is_some_and(|at| test(&self.edited.groups[at].name))),
+            TextField::Promotes => feature(id).map_or(Some(false), |(l, f)| self.features.promotes(l, f, test)),
+            TextField::Suppresses => feature(id).map_or(Some(false), |(l, f)| self.features.suppresses(l, f, test)),
         })
     }
 

@@ -1,28 +1,25 @@
 //! Queries worked out by hand, and properties of every query.
 
 use super::*;
-use crate::graph::tests::{any_graph, info, plain};
+use crate::graph::tests::{any_graph, info};
 use crate::graph::{
-    AttributionGraph, Edit, Edits, GraphInfo, Kept, Labelled, Labels, Node, NodeKind, Thresholds, Token, prune,
+    AttributionGraph, Edit, Edits, FeatureAt, GraphInfo, Kept, Labelled, Labels, Node, Site, Thresholds, Token, prune,
 };
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use proptest::prelude::*;
 
 /// Nodes 0 and 1: features 7 of layer 0 at 0, 8 of layer 1 at 1; 2: an error; 3 and 4: tokens; 5 and 6: logits.
 fn graph() -> AttributionGraph {
-    let feature = |layer: u32, position: u32, feature: u32, activation| Node {
-        kind: NodeKind::Feature { layer: Layer(layer), position: Position(position), feature: FeatureId(feature) },
-        activation,
+    let feature = |layer: u32, position: u32, feature: u32, activation| {
+        Node::of_feature(FeatureAt::mlp(Layer(layer), Position(position), FeatureId(feature)), activation)
     };
-    let logit = |id, text: &str, probability| {
-        plain(NodeKind::Logit { position: Position(1), id, probability, text: text.into() })
-    };
+    let logit = |id, text: &str, probability| Node::of_logit(Position(1), id, probability, text);
     let nodes = vec![
         feature(0, 0, 7, Some(3.0)),
         feature(1, 1, 8, None),
-        plain(NodeKind::Error { layer: Layer(0), position: Position(1) }),
-        plain(NodeKind::Token { position: Position(0), id: 50 }),
-        plain(NodeKind::Token { position: Position(1), id: 51 }),
+        Node::of_error(Site::mlp(Layer(0)), Position(1)),
+        Node::of_token(Position(0), 50),
+        Node::of_token(Position(1), 51),
         logit(90, " Austin", 0.75),
         logit(91, " Dallas", 0.25),
     ];

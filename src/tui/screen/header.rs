@@ -1,6 +1,5 @@
 //! Prompt with its answer, and the model and transcoder of the trace.
 
-use crate::graph::NodeKind;
 use crate::text;
 use crate::tui::state::State;
 use crate::tui::ui::pen::Pen;
@@ -12,10 +11,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let (prompt, answer) = match &state.workspace.circuit {
         Some(circuit) => {
-            let answer = circuit.answer().and_then(|node| match &circuit.node(node).kind {
-                NodeKind::Logit { probability, text, .. } => Some((glyphs.visible(text), format!("{probability:.3}"))),
-                _ => None,
-            });
+            let answer = circuit.answer().and_then(|node| circuit.node(node).logit());
+            let answer = answer.map(|logit| (glyphs.visible(&logit.text), format!("{:.3}", logit.probability)));
             (circuit.traced.document.origin.prompt.as_str(), answer)
         }
         None => (state.workspace.busy.as_ref().map_or("", |busy| busy.prompt.as_str()), None),

@@ -1,7 +1,7 @@
 //! Details of features beside the graph: the open library of each feature set, and everything read from it.
 
 use crate::features::{Dashboard, Found};
-use crate::graph::{Document, FeatureAt, NodeKind};
+use crate::graph::{Document, FeatureAt};
 use crate::ids::Position;
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
@@ -99,17 +99,16 @@ pub fn on_prompt(document: &Document, feature: Feature) -> Vec<f32> {
     let mut activations = vec![0.0; document.graph.tokens().len()];
     if let Some(trace) = &document.trace {
         for (at, activation) in activations.iter_mut().enumerate() {
-            let wanted = FeatureAt { layer, position: Position::from(at), feature };
-            if let Ok(found) = trace.active.binary_search(&wanted) {
+            let wanted = FeatureAt::mlp(layer, Position::from(at), feature);
+            if let Ok(found) = trace.sources.features.binary_search(&wanted) {
                 *activation = trace.activations.get(found).copied().unwrap_or_default();
             }
         }
         return activations;
     }
     for node in document.graph.nodes() {
-        if let NodeKind::Feature { layer: its, position, feature: number } = node.kind
-            && (its, number) == (layer, feature)
-            && let Some(activation) = activations.get_mut(position.index())
+        if node.layer_and_feature() == Some((layer, feature))
+            && let Some(activation) = activations.get_mut(node.position.index())
         {
             *activation = node.activation.unwrap_or_default();
         }

@@ -28,11 +28,11 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     let more = 2 * trace.wanted_features;
     let max_feature_nodes = if trace.is_partial() {
         trace.settings.max_feature_nodes
-    } else if trace.wanted_features == trace.active.len() {
+    } else if trace.wanted_features == trace.sources.features.len() {
         state.screen.say("Every active feature has its row");
         return;
     } else {
-        (more < trace.active.len()).then_some(more)
+        (more < trace.sources.features.len()).then_some(more)
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
     let thresholds = circuit.edits.now().thresholds;

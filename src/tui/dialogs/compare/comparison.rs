@@ -2,8 +2,8 @@
 
 use crate::format;
 use crate::graph::{
-    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, NodeKind, Origin, Overlay, OverlayEdge,
-    OverlayNode, merged, unlike,
+    AttributionGraph, Difference, Document, Edited, Kept, Labelled, Labels, Origin, Overlay, OverlayEdge, OverlayNode,
+    merged, unlike,
 };
 use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
@@ -183,10 +183,7 @@ impl Comparison {
     /// Returns a feature's activation, or an output's probability.
     pub fn value(&self, node: usize, graph: usize) -> Option<f32> {
         let node = self.graphs[graph].node(self.node(node, graph)?);
-        match node.kind {
-            NodeKind::Logit { probability, .. } => Some(probability),
-            _ => node.activation,
-        }
+        node.logit().map(|logit| logit.probability).or(node.activation)
     }
 
     /// Returns the edges into a node or out of it, those first whose shares differ most.

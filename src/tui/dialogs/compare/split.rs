@@ -1,6 +1,6 @@
 //! Two graphs beside each other: their tokens, the nodes of either, and the edges of one node in both.
 
-use crate::graph::{Difference, NodeKind};
+use crate::graph::Difference;
 use crate::text;
 use crate::text::names::Called;
 use crate::tui::dialogs::compare::Laid;
@@ -156,8 +156,9 @@ impl Table<'_> {
     fn edge(&self, edge: &Compared, area: Rect, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
         let graph = usize::from(self.comparison().node(edge.other, 0).is_none());
-        let kind = self.comparison().node(edge.other, graph).map(|id| &self.comparison().graphs[graph].node(id).kind);
-        let style = if matches!(kind, Some(NodeKind::Error { .. })) { theme.quiet } else { theme.text };
+        let other = self.comparison().node(edge.other, graph);
+        let is_error = other.is_some_and(|id| self.comparison().graphs[graph].node(id).is_error());
+        let style = if is_error { theme.quiet } else { theme.text };
         let room = area.width.saturating_sub(SHARES);
         if let Some(name) = self.name_in(edge.other, graph) {
             let (mut x, mut style) = (area.x, style);

@@ -1,7 +1,7 @@
 //! Effects on one feature: those that drive it on one side, those that restrain it on the other.
 
 use crate::attribution::{Inactive, Source, Why};
-use crate::graph::{FeatureAt, Labelled};
+use crate::graph::Labelled;
 use crate::ids::Position as Place;
 use crate::service::library::Feature;
 use crate::text;
@@ -88,12 +88,13 @@ impl Called<'_> {
         let glyphs = &self.look.glyphs;
         let at = |place: Place| format!("@{}", self.circuit.token_at(place, glyphs));
         match source {
-            Source::Feature(FeatureAt { layer, position, feature }) => {
-                let label = self.label((layer, feature)).map(String::as_str);
-                Named::feature(layer, feature, &at(position), label, glyphs)
+            Source::Feature(feature) => {
+                let label = self.label(feature.layer_and_feature()).map(String::as_str);
+                Named::feature(feature.layer(), feature.feature, &at(feature.position), label, glyphs)
             }
-            Source::Error(layer, position) => {
-                Named { what: "error".to_owned(), place: format!("L{layer} {}", at(position)), number: String::new() }
+            Source::Error(site, position) => {
+                let place = format!("L{} {}", site.layer, at(position));
+                Named { what: "error".to_owned(), place, number: String::new() }
             }
             Source::Token(position) => {
                 let what = format!("token {}", self.circuit.token_at(position, glyphs));

@@ -139,9 +139,7 @@ impl Reasons {
         self.failure = None;
         let now = match mode {
             InputMode::Prompt => self.search.fires_in.clone(),
-            InputMode::Feature => {
-                self.chosen().map(|FeatureAt { layer, position, feature }| format!("{layer}:{position}:{feature}"))
-            }
+            InputMode::Feature => self.chosen().map(|at| at.to_string()),
         };
         self.input = Input::new(now.unwrap_or_default());
     }

@@ -1,6 +1,6 @@
 //! Reasons why features fire or do not.
 
-use crate::graph::{FeatureAt, NodeKind, Thresholds};
+use crate::graph::Thresholds;
 use crate::service::explain::ExplainRequest;
 use crate::tui::dialogs::explain::{InputMode, Reasons};
 use crate::tui::panes::feature::lookup::known;
@@ -33,11 +33,7 @@ pub(in crate::tui) fn open_why(state: &mut State) {
         return;
     }
     let node = circuit.node(circuit.selected());
-    let selected = match node.kind {
-        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
-        _ => None,
-    };
-    state.dialogs.open(Reasons::new(node.position(), selected));
+    state.dialogs.open(Reasons::new(node.position(), node.feature()));
     ask(state, true);
 }
 

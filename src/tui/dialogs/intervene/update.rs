@@ -1,6 +1,6 @@
 //! Interventions: made of the features at hand, changed by keys, and measured as they change.
 
-use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, Interventions, NodeKind, Site};
+use crate::graph::{Action, Edit, FeatureAt, Freeze, Intervention, InterventionSite, Interventions, Node};
 use crate::ids::NodeId;
 use crate::job::Monitor;
 use crate::service::interventions::{Experiment, Measured, ModelReply, ModelRequest};
@@ -34,7 +34,8 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
     let edited = circuit.edits.now();
     let group = edited.group_of(circuit.selected()).filter(|_| circuit.marks.chosen.is_empty());
     let nodes = group.map_or_else(|| at_hand(circuit), |at| edited.groups[at].members.clone());
-    let sites: Vec<Site> = nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(Site::from).collect();
+    let sites: Vec<InterventionSite> =
+        nodes.iter().filter_map(|node| feature_at(circuit, *node)).map(InterventionSite::from).collect();
     let mut set = edited.interventions.clone();
     let same = set.list.iter().position(|it| it.sites == sites);
     if let Some(at) = same {
@@ -53,10 +54,7 @@ pub(in crate::tui) fn open_interventions(state: &mut State) {
 
 /// Returns the feature of a node, where that is a feature.
 pub(in crate::tui) fn feature_at(circuit: &Circuit, node: NodeId) -> Option<FeatureAt> {
-    match circuit.node(node).kind {
-        NodeKind::Feature { layer, position, feature } => Some(FeatureAt { layer, position, feature }),
-        _ => None,
-    }
+    circuit.node(node).feature()
 }
 
 pub(in crate::tui) fn move_in_interventions(state: &mut State, by: isize) {
@@ -199,14 +197,8 @@ fn ask_effects(state: &mut State) {
         circuit.panel.forget();
         return;
     }
-    let ids = graph.node_ids().map(|id| (id, &graph.node(id).kind));
-    let (mut targets, mut features) = (Vec::new(), Vec::new());
-    for (id, kind) in ids {
-        match kind {
-            NodeKind::Logit { id, .. } => targets.push(*id),
-            _ => features.extend(feature_at(circuit, id)),
-        }
-    }
+    let targets = graph.nodes().iter().filter_map(|node| Some(node.logit()?.id)).collect();
+    let features = graph.nodes().iter().filter_map(Node::feature).collect();
     let experiment = Experiment { tokens: graph.tokens().to_vec(), interventions: set.clone(), targets, features };
     circuit.panel.asked = Some((set, graph.n_nodes()));
     // The effects before are shown until the new ones arrive: a factor that moves would make them flicker.

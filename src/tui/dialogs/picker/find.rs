@@ -1,6 +1,6 @@
 //! Fuzzy search over commands, panes, open graphs, supernodes and nodes.
 
-use crate::graph::{Edited, NodeKind};
+use crate::graph::Edited;
 use crate::ids::NodeId;
 use crate::job::{Cancelled, Monitor};
 use crate::text;
@@ -252,10 +252,7 @@ impl Nodes {
 
     fn node(&self, id: NodeId, glyphs: &Glyphs) -> Entry {
         let document = &self.traced.document;
-        let promoted = match document.graph.node(id).kind {
-            NodeKind::Feature { layer, feature, .. } => self.written.get(&(layer, feature)),
-            _ => None,
-        };
+        let promoted = document.graph.node(id).layer_and_feature().and_then(|feature| self.written.get(&feature));
         let promoted: Vec<String> = promoted
             .map_or_else(Vec::new, |promoted| promoted.top.iter().map(|(token, _)| glyphs.visible(token)).collect());
         let label = label_of(document, &self.edited, id).map(|(label, _)| label);

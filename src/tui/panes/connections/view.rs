@@ -1,6 +1,6 @@
 //! The selected node's inputs and outputs, strongest first.
 
-use crate::graph::{FeatureAt, Flow, NodeKind, StabilityClass};
+use crate::graph::{Flow, StabilityClass};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::panes::Pane;
@@ -224,12 +224,7 @@ fn totals(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut Bu
 /// Writes a feature's activation without and with the interventions; nothing of another node.
 fn moved(state: &State, circuit: &Circuit, node: NodeId, pen: &mut Pen<'_>) {
     let theme = &state.screen.look.theme;
-    let effect = match circuit.node(node).kind {
-        NodeKind::Feature { layer, position, feature } => {
-            circuit.panel.activation(FeatureAt { layer, position, feature })
-        }
-        _ => None,
-    };
+    let effect = circuit.node(node).feature().and_then(|feature| circuit.panel.activation(feature));
     let Some(effect) = effect else {
         pen.skip(MOVED as u16);
         return;

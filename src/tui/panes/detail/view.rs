@@ -1,8 +1,8 @@
 //! Description of the selected node, with a feature's promoted tokens.
 
 use crate::attribution::Promoted;
-use crate::graph::{InfluenceOf, NodeKind, Occurrence, PathEnd, StabilityClass, automatic};
-use crate::ids::{Layer, NodeId, Position};
+use crate::graph::{InfluenceOf, Occurrence, PathEnd, StabilityClass, automatic};
+use crate::ids::NodeId;
 use crate::text;
 use crate::tui::panes::Pane;
 use crate::tui::panes::detail::attention;
@@ -120,34 +120,30 @@ impl Sheet<'_> {
     fn title(&self) -> (String, [String; 2]) {
         let glyphs = &self.state.screen.look.glyphs;
         let dot = glyphs.dot;
-        let token = |position: Position| self.circuit.token(position, glyphs);
-        let in_layer = |layer: Layer, position: Position| {
-            let token = token(position);
-            [format!("layer {layer} {dot} position {position} {token}"), format!("L{layer} @{token}")]
-        };
         let id = self.circuit.selected();
+        let node = self.circuit.node(id);
+        let (position, token) = (node.position, self.circuit.token(node.position, glyphs));
         let number = self.circuit.traced.document.graph.feature_text(id);
         let label = self.circuit.label(id).map(|(label, _)| glyphs.visible(label));
-        let (what, places) = match &self.circuit.node(id).kind {
-            NodeKind::Feature { layer, position, .. } => {
-                (format!("feature {}", glyphs.visible(&number.unwrap_or_default())), in_layer(*layer, *position))
-            }
-            NodeKind::Error { layer, position } => ("error".to_owned(), in_layer(*layer, *position)),
-            NodeKind::Token { position, id } => {
-                let short = format!("id {id}");
-                (format!("token {}", token(*position)), [format!("{short} {dot} position {position}"), short])
-            }
-            NodeKind::Logit { position, id, text, .. } => {
-                let short = format!("id {id}");
-                let long = format!("{short} {dot} after {}", token(*position));
-                (format!("logit {}", glyphs.visible(text)), [long, short])
-            }
-            NodeKind::Other { layer, position, kind, name } => {
-                let at = format!("position {position} {}", token(*position));
-                let long = layer.map_or(at.clone(), |layer| format!("layer {layer} {dot} {at}"));
-                let which = number.as_deref().unwrap_or(name);
-                (format!("{} {}", glyphs.visible(kind), glyphs.visible(which)), [long, at])
-            }
+        let in_layer = |short: String| match node.layer() {
+            Some(layer) => [format!("layer {layer} {dot} position {position} {token}"), short],
+            None => [format!("position {position} {token}"), short],
+        };
+        let at_token = || node.layer().map_or_else(String::new, |layer| format!("L{layer} @{token}"));
+        let (what, places) = if let Some(id) = node.token_id() {
+            let short = format!("id {id}");
+            (format!("token {token}"), [format!("{short} {dot} position {position}"), short])
+        } else if let Some(logit) = node.logit() {
+            let short = format!("id {}", logit.id);
+            (format!("logit {}", glyphs.visible(&logit.text)), [format!("{short} {dot} after {token}"), short])
+        } else if let Some(other) = node.other() {
+            let which = number.as_deref().unwrap_or(&other.name);
+            let what = format!("{} {}", glyphs.visible(&other.kind), glyphs.visible(which));
+            (what, in_layer(format!("position {position} {token}")))
+        } else if node.is_error() {
+            ("error".to_owned(), in_layer(at_token()))
+        } else {
+            (format!("feature {}", glyphs.visible(&number.unwrap_or_default())), in_layer(at_token()))
         };
         match label {
             Some(label) => (label, places.map(|place| format!("{place} {dot} {what}"))),
@@ -196,22 +192,16 @@ impl Sheet<'_> {
         if let Some(activation) = node.activation {
             fact("activation", format!("{activation:.3}"), &[]);
         }
-        match &node.kind {
-            NodeKind::Logit { id, probability, .. } => {
-                let logit = trace.and_then(|trace| trace.final_logits.get(*id as usize));
-                fact("probability", format!("{probability:.4}"), &[]);
-                if let Some(logit) = logit {
-                    fact("logit", format!("{logit:.3}"), &[]);
-                }
+        if let Some(logit) = node.logit() {
+            fact("probability", format!("{:.4}", logit.probability), &[]);
+            if let Some(logit) = trace.and_then(|trace| trace.final_logits.get(logit.id as usize)) {
+                fact("logit", format!("{logit:.3}"), &[]);
             }
-            NodeKind::Error { layer, position } => {
-                let norm = trace
-                    .and_then(|trace| trace.error_norms.get(layer.index() * trace.n_positions() + position.index()));
-                if let Some(norm) = norm {
-                    fact("norm", format!("{norm:.3}"), &["what the transcoder misses".to_owned()]);
-                }
-            }
-            NodeKind::Feature { .. } | NodeKind::Token { .. } | NodeKind::Other { .. } => {}
+        }
+        if let Some(site) = node.error_site()
+            && let Some(norm) = trace.and_then(|trace| trace.error_norm(site, node.position))
+        {
+            fact("norm", format!("{norm:.3}"), &["what the transcoder misses".to_owned()]);
         }
         for (name, value, notes) in self.influence(id) {
             fact(name, value, &notes);

@@ -1,6 +1,6 @@
 //! Place of every kept node in the link graph: token positions across, layers up. Pure arithmetic in cells.
 
-use crate::graph::{AttributionGraph, Kept, NodeKind};
+use crate::graph::{AttributionGraph, Kept};
 use crate::ids::{Layer, NodeId, Position};
 use crate::text;
 use crate::text::glyph::Glyphs;
@@ -154,15 +154,12 @@ impl GraphLayout {
             if !kept.has_node(id) {
                 continue;
             }
-            match node.kind {
-                NodeKind::Feature { layer, position, .. } | NodeKind::Error { layer, position } => {
-                    cells.entry((layer, position)).or_default().push(id);
-                }
-                NodeKind::Other { layer, position, .. } => {
-                    cells.entry((layer.unwrap_or_default(), position)).or_default().push(id);
-                }
-                NodeKind::Token { .. } => tokens.push(id),
-                NodeKind::Logit { probability, .. } => logits.push((id, probability)),
+            if let Some(logit) = node.logit() {
+                logits.push((id, logit.probability));
+            } else if node.is_token() {
+                tokens.push(id);
+            } else {
+                cells.entry((node.layer().unwrap_or_default(), node.position)).or_default().push(id);
             }
         }
         logits.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -279,8 +276,8 @@ impl GraphLayout {
         let mut logit_labels: Vec<(NodeId, String, usize)> = Vec::new();
         let mut used = 0;
         for (at, (id, probability)) in logits.iter().enumerate() {
-            let NodeKind::Logit { text: name, .. } = &graph.node(*id).kind else { continue };
-            let label = format!("{} {probability:.3}", glyphs.fit(&glyphs.visible(name), 16));
+            let Some(logit) = graph.node(*id).logit() else { continue };
+            let label = format!("{} {probability:.3}", glyphs.fit(&glyphs.visible(&logit.text), 16));
             let width = 2 + text::width(&label);
             let rest = if at + 1 < logits.len() { GAP + 4 } else { 0 };
             if at > 0 && used + width + rest > room {

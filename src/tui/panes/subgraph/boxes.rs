@@ -1,6 +1,6 @@
 //! Pinned nodes as boxes in rows: supernodes and lone pinned nodes, tokens at the bottom, outputs on top.
 
-use crate::graph::{AttributionGraph, Edited, Group, NodeKind, Scores, SupernodeGraph, subgraph_scores, supernodes};
+use crate::graph::{AttributionGraph, Edited, Group, Scores, SupernodeGraph, subgraph_scores, supernodes};
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::glyph::Glyphs;
@@ -185,10 +185,9 @@ pub fn step(boxes: &[Boxed], at: usize, step: Step) -> Option<usize> {
 }
 
 fn place_of(graph: &AttributionGraph, members: &[NodeId]) -> (usize, usize) {
-    let level = |id: &NodeId| match graph.node(*id).kind {
-        NodeKind::Token { .. } => 0,
-        NodeKind::Logit { .. } => graph.n_layers() + 1,
-        _ => graph.node(*id).layer().map_or(0, |layer| layer.index() + 1),
+    let level = |id: &NodeId| match graph.node(*id) {
+        node if node.is_logit() => graph.n_layers() + 1,
+        node => node.layer().map_or(0, |layer| layer.index() + 1),
     };
     let mean = |sum: usize| (sum + members.len() / 2) / members.len().max(1);
     let position = |id: &NodeId| graph.node(*id).position().index();

@@ -11,7 +11,7 @@ pub use pruning::Pruning;
 pub use walk::Walk;
 
 use crate::attribution::Promoted;
-use crate::graph::{AttributionGraph, Edits, Kept, Node, NodeKind, Occurrence};
+use crate::graph::{AttributionGraph, Edits, Kept, Node, Occurrence};
 use crate::ids::{FeatureId, Layer, NodeId};
 use crate::service::labels::FeatureLabels;
 use crate::service::library::Feature;
@@ -113,10 +113,7 @@ impl Circuit {
 
     /// Returns the feature of a node, where that is a feature.
     pub fn feature(&self, node: NodeId) -> Option<(Layer, FeatureId)> {
-        match self.node(node).kind {
-            NodeKind::Feature { layer, feature, .. } => Some((layer, feature)),
-            _ => None,
-        }
+        self.node(node).layer_and_feature()
     }
 
     /// Iterates over the features whose promoted tokens are known.
@@ -254,9 +251,6 @@ impl Circuit {
 }
 
 fn strongest_logit(traced: &Traced) -> Option<NodeId> {
-    let probability = |id: &NodeId| match traced.document.graph.node(*id).kind {
-        NodeKind::Logit { probability, .. } => probability,
-        _ => 0.0,
-    };
+    let probability = |id: &NodeId| traced.document.graph.node(*id).logit().map_or(0.0, |logit| logit.probability);
     traced.document.graph.logit_nodes().max_by(|a, b| probability(a).total_cmp(&probability(b)).then(b.cmp(a)))
 }
