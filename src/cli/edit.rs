@@ -98,7 +98,7 @@ pub fn run(args: &EditArgs) -> Result<()> {
 /// Makes the requested edits; returns true where they changed anything.
 fn apply(args: &EditArgs, document: &Document, edits: &mut Edits) -> Result<bool> {
     let nodes = |names: &[String]| names.iter().map(|name| node_named(document, name)).collect::<Result<Vec<NodeId>>>();
-    let mut changed = edits.apply(Edit::SetThresholds(args.graph.thresholds(edits.now().thresholds)));
+    let mut changed = edits.apply(Edit::SetThresholds(args.graph.thresholds(edits.now().thresholds, &document.graph)));
     let mut apply = |edits: &mut Edits, edit: Edit| changed |= edits.apply(edit);
     apply(edits, Edit::Unpin(nodes(&args.unpin)?));
     for name in &args.dissolve {

@@ -74,8 +74,8 @@ pub fn open_session(file: &Path) -> Result<(Document, Opened)> {
 
 impl GraphArgs {
     /// Returns the thresholds of the options, where given, else `left`, those of the session.
-    pub fn thresholds(&self, left: Thresholds) -> Thresholds {
-        Thresholds { density: self.density.unwrap_or(left.density), ..self.thresholds.over(left) }
+    pub fn thresholds(&self, left: Thresholds, graph: &AttributionGraph) -> Thresholds {
+        Thresholds { density: self.density.unwrap_or(left.density), ..self.thresholds.over(left, graph) }
     }
 
     /// Opens the graph, prunes it, and labels its features as the screen does.
@@ -85,7 +85,7 @@ impl GraphArgs {
     pub fn open(&self) -> Result<OpenGraph> {
         let (document, opened) = open_session(&self.file)?;
         let mut edited = opened.session.edited;
-        edited.thresholds = self.thresholds(edited.thresholds);
+        edited.thresholds = self.thresholds(edited.thresholds, &document.graph);
         OpenGraph::new(document, edited, &self.named.files())
     }
 }

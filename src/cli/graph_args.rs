@@ -2,7 +2,7 @@
 
 use crate::attribution::{Engine, TargetChoice, TraceOptions};
 use crate::cli::graph::{OpenGraph, open_session, share};
-use crate::graph::{Document, Edited, Settings, Thresholds, Token};
+use crate::graph::{AttributionGraph, Document, Edited, Settings, Thresholds, Token};
 use crate::job::Monitor;
 use crate::service::library::FeatureFiles;
 use anyhow::Result;
@@ -34,16 +34,20 @@ pub struct ThresholdArgs {
     /// The share of the edges' influence that the kept edges are to hold, 0 to 1 [default: as it was last looked at]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     edge_threshold: Option<f64>,
+    /// Lower the node threshold, in hundredths, until at most this many nodes beside tokens and outputs are kept, as the
+    /// screen does when it opens a graph that has no thresholds of its own
+    #[arg(long, value_name = "N", conflicts_with = "node_threshold")]
+    max_nodes: Option<usize>,
 }
 
 impl ThresholdArgs {
-    /// Returns these thresholds, or else those of the session.
-    pub fn over(self, left: Thresholds) -> Thresholds {
-        Thresholds {
-            node: self.node_threshold.unwrap_or(left.node),
-            edge: self.edge_threshold.unwrap_or(left.edge),
-            ..left
-        }
+    /// Returns these thresholds of a graph, or else those of the session.
+    pub fn over(self, left: Thresholds, graph: &AttributionGraph) -> Thresholds {
+        let node = match self.max_nodes {
+            Some(most) => Thresholds::readable(graph, most).node.min(left.node),
+            None => self.node_threshold.unwrap_or(left.node),
+        };
+        Thresholds { node, edge: self.edge_threshold.unwrap_or(left.edge), ..left }
     }
 
     /// Opens a graph's file with its session.
@@ -71,7 +75,7 @@ impl ThresholdArgs {
     /// # Errors
     /// As [`OpenGraph::new`].
     pub fn pruned(self, document: Document, mut edited: Edited) -> Result<OpenGraph> {
-        edited.thresholds = self.over(edited.thresholds);
+        edited.thresholds = self.over(edited.thresholds, &document.graph);
         OpenGraph::new(document, edited, &FeatureFiles::default())
     }
 }

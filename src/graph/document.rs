@@ -92,6 +92,16 @@ impl Document {
         prune_by_density(&self.graph, thresholds, &self.densities)
     }
 
+    /// Lowers the node threshold until at most `most` nodes are kept, as [`Thresholds::readable`] does, where the graph is
+    /// a whole one that is left at the defaults: a file's own thresholds stay.
+    pub fn made_readable(mut self, most: usize) -> Self {
+        if self.graph.is_whole() && self.edited.thresholds == Thresholds::default() {
+            let thresholds = Thresholds::readable(&self.graph, most);
+            self.edited = Arc::new(Edited { thresholds, ..self.edited.as_ref().clone() });
+        }
+        self
+    }
+
     /// Builds the document of a trace, which it keeps.
     ///
     /// # Errors

@@ -201,6 +201,15 @@ impl Edits {
         Self { now, ..Self::default() }
     }
 
+    /// Replaces the thresholds throughout, where no edit has set them.
+    pub fn start_at(&mut self, thresholds: Thresholds) {
+        if !self.made().any(|edit| matches!(edit, Edit::SetThresholds(_))) {
+            self.now.thresholds = thresholds;
+            let steps = self.undone_to.iter_mut().chain(&mut self.redone_to);
+            steps.for_each(|step| step.state.thresholds = thresholds);
+        }
+    }
+
     /// Returns the present state.
     pub fn now(&self) -> &Edited {
         &self.now

@@ -24,6 +24,38 @@ impl Default for Thresholds {
     }
 }
 
+impl Thresholds {
+    /// Returns circuit-tracer's defaults for `graph`, with the node threshold lowered in hundredths until at most `most`
+    /// nodes beside tokens and outputs are kept. Influence is computed; never below 0.01.
+    pub fn readable(graph: &AttributionGraph, most: usize) -> Self {
+        Self::readable_by(graph, &influence(graph), most)
+    }
+
+    /// Returns the thresholds of [`Thresholds::readable`] by the nodes' influence `[N]`.
+    pub fn readable_by(graph: &AttributionGraph, influence: &[f64], most: usize) -> Self {
+        let usual = Self::default();
+        let by_influence = |a: &NodeId, b: &NodeId| influence[b.index()].total_cmp(&influence[a.index()]);
+        let is_counted = |id: &NodeId| !graph.node(*id).is_token() && !graph.node(*id).is_logit();
+        let mut order: Vec<NodeId> = graph.node_ids().collect();
+        // Of many nodes only the first have to be in order.
+        let first = most + 1 + order.iter().filter(|id| !is_counted(id)).count();
+        if first < order.len() {
+            order.select_nth_unstable_by(first, by_influence);
+            order.truncate(first);
+        }
+        order.sort_unstable_by(by_influence);
+        let total: f64 = influence.iter().sum();
+        // The node that would be one too many: the share held before it keeps those before it alone.
+        let Some(too_many) = order.iter().enumerate().filter(|(_, id)| is_counted(id)).nth(most).map(|(at, _)| at)
+        else {
+            return usual;
+        };
+        let held: f64 = order[..too_many].iter().map(|id| influence[id.index()]).sum();
+        let share = (100.0 * held / total).floor() / 100.0;
+        if share.is_finite() { Self { node: share.clamp(0.01, usual.node), ..usual } } else { usual }
+    }
+}
+
 /// Keeps the most influential nodes, then the most influential edges between them, then drops dangling ones.
 ///
 /// Tokens and logits always stay. Agrees with circuit-tracer's `prune_graph` but for a threshold of 1, which here keeps
@@ -155,6 +187,7 @@ fn share_threshold(scores: &[f32], share: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::tests::any_graph;
     use proptest::prelude::*;
 
     /// Computes the threshold as it is defined: sort, add up, take the first that reaches the share.
@@ -181,6 +214,29 @@ mod tests {
             prop_assume!(scores.iter().any(|&score| score > 0.0));
             let share = f64::from(share) / 128.0;
             prop_assert_eq!(share_threshold(&scores, share), by_sorting(&scores, share));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn readable_thresholds_are_the_highest_that_keep_so_few(graph in any_graph(), most in 0..12usize) {
+            let found = Thresholds::readable(&graph, most);
+            prop_assert_eq!((found.edge, found.density), (0.98, 1.0));
+            let influence: Vec<f32> = influence(&graph).iter().map(|x| *x as f32).collect();
+            let counted = |share: f64| {
+                let least = share_threshold(&influence, share);
+                let passes = |id: &NodeId| {
+                    !graph.node(*id).is_token() && !graph.node(*id).is_logit() && influence[id.index()] >= least
+                };
+                graph.node_ids().filter(passes).count()
+            };
+            // Nodes of one influence are kept together, however many they are.
+            let is_tied = influence.iter().enumerate().any(|(at, x)| influence[..at].contains(x));
+            prop_assume!(!is_tied && influence.iter().any(|x| *x > 0.0));
+            prop_assert!(counted(found.node) <= most || found.node <= 0.01, "{found:?}");
+            if found.node < 0.8 {
+                prop_assert!(counted(found.node + 0.0101) > most, "{found:?}");
+            }
         }
     }
 

@@ -32,7 +32,7 @@ use crate::tui::screen::commands::{
     await_key, cancel, cycle_pane, edit_text, escape, quit, redraw, suspend, toggle_mouse, toggle_zoom,
 };
 use crate::tui::workspace::copy::{Part, copy};
-use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo, toggle_pin, undo};
+use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo, toggle_pin, toggle_usual, undo};
 use crate::tui::workspace::filter::update::toggle_filter;
 use crate::tui::workspace::links::Listed;
 use crate::tui::workspace::marks::{set_mark, to_mark};
@@ -112,6 +112,7 @@ commands! {
     "density-rarer", Prune, Context::PANES, ["d"], None, |s, _| nudge_density(s, true), "Leave out features that fire as often: lower the density";
     "density-more", Prune, Context::PANES, ["D"], None, |s, _| nudge_density(s, false), "Keep features that fire more often: raise the density";
     "thresholds", Prune, Context::PANES, ["t"], None, |s, _| ask_thresholds(s), "Type the thresholds in numbers";
+    "thresholds-usual", Prune, Context::PANES, ["0"], None, |s, _| toggle_usual(s), "Prune at circuit-tracer's 0.8 and 0.98, or again so that the nodes can be read";
     "filter", Prune, Context::PANES, ["f"], Some("filter"), |s, _| open_filter(s), "See the circuit through a filter";
     "filter-off", Prune, Context::PANES, ["\\"], None, |s, _| toggle_filter(s), "Put the filter aside, or take it up again";
     "filter-hide", Prune, Context::PANES, ["H"], None, |s, _| toggle_hiding(s), "Hide what does not match, or let it stand back";

@@ -113,6 +113,9 @@ fn facts(state: &State, circuit: &Circuit, detail: Detail) -> Vec<Fact> {
     let nodes =
         share(kept.n_nodes(), graph.n_nodes(), now.thresholds.node, if is_of_file { at_most } else { at_least });
     facts.push((label("nodes", "nodes", "n"), nodes, counts));
+    if circuit.is_made_readable() {
+        facts.push((label("as many as can be read", "readable", "rd"), String::new(), theme.quiet));
+    }
     let edges = share(kept.n_edges(), graph.n_edges(), now.thresholds.edge, at_least);
     facts.push((label("edges", "edges", "e"), edges, counts));
     if now.thresholds.density < 1.0 {

@@ -87,6 +87,7 @@ fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sess
         && wanted == Some(*id)
         && let Some(to) = circuit.nodes_in(&traced.document.graph)
     {
+        circuit.follow_readable(&traced);
         *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
         discard(circuit.grow(traced, &to, glyphs));
         return;
@@ -114,8 +115,9 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
         && let Some(circuit) = &mut state.workspace.circuit
         && let Some(to) = circuit.nodes_in(&traced.document.graph)
     {
-        let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
+        circuit.follow_readable(&traced);
+        let wanted = circuit.edits.now().thresholds;
         discard(circuit.grow(traced, &to, &state.screen.look.glyphs));
         // Densities are not known where a trace is pruned as it grows.
         if wanted != pruned_at || wanted.density < 1.0 {

@@ -4,6 +4,7 @@ use crate::graph::{Edit, Thresholds};
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::supernodes::at_hand;
+use crate::tui::workspace::tracing::{TraceThresholds, readable_nodes};
 use std::sync::Arc;
 
 /// Job that prunes the graph on the screen anew.
@@ -32,6 +33,26 @@ pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
         let next = if rarer { steps().rfind(|step| *step < now) } else { steps().find(|step| *step > now) };
         Thresholds { density: next.unwrap_or(now), ..thresholds }
     });
+}
+
+/// Prunes at circuit-tracer's thresholds; where they hold already, at those at which the nodes can be read.
+pub(in crate::tui) fn toggle_usual(state: &mut State) {
+    let most = readable_nodes(state);
+    let Some(circuit) = &state.workspace.circuit else { return };
+    let (now, usual) = (circuit.edits.now().thresholds, Thresholds::default());
+    if now != usual {
+        nudge(state, |_| usual);
+        state.screen.say("Pruned at circuit-tracer's thresholds: nodes 0.8, edges 0.98");
+        return;
+    }
+    // Influence is at hand from the last pruning.
+    let readable = Thresholds::readable_by(&circuit.traced.document.graph, &circuit.pruning.kept.influence, most);
+    if readable == usual {
+        state.screen.say("Pruned at circuit-tracer's thresholds, at which the nodes can be read");
+    } else {
+        nudge(state, |_| readable);
+        state.screen.say("Pruned so that the nodes can be read");
+    }
 }
 
 /// Moves a threshold in whole hundredths, so that going there and back ends where it began.
@@ -100,7 +121,7 @@ pub(in crate::tui) fn prune_anew(state: &mut State) {
     let Some(circuit) = &state.workspace.circuit else { return };
     let document = circuit.traced.document.clone();
     let thresholds = circuit.edits.now().thresholds;
-    state.workspace.thresholds.set(thresholds);
+    state.workspace.thresholds.set(TraceThresholds::At(thresholds));
     state.jobs.submit(
         PRUNE,
         move |_, _| Ok(Arc::new(document.prune(thresholds))),

@@ -33,18 +33,18 @@ impl From<Arc<RawTrace>> for Opening {
 }
 
 impl Opening {
-    /// Opens the graph.
+    /// Opens the graph, of which at most `most` nodes are kept where it says no thresholds itself.
     ///
     /// # Errors
     /// Fails where the graph cannot be read, built or merged, or `monitor` says to stop.
-    pub fn open(self, monitor: &Monitor) -> Result<Traced, String> {
+    pub fn open(self, most: usize, monitor: &Monitor) -> Result<Traced, String> {
         monitor.report("opening", 0, 0).map_err(|cancelled| cancelled.to_string())?;
         let document = match self {
             Self::File(path) => format::open(&path).map_err(|error| error.to_string()),
             Self::Trace(trace) => Document::from_trace(trace).map_err(|error| error.to_string()),
             Self::Merged(leaves) => comparison::merge(leaves, monitor),
         };
-        document.map(Traced::new)
+        document.map(|document| Traced::readable(document, most))
     }
 }
 
@@ -59,15 +59,24 @@ pub struct Traced {
     pub scores: Scores,
     /// Rank of each node by influence, from 1; `None` where it has none.
     pub ranks: Arc<[Option<usize>]>,
+    /// True where the thresholds were chosen so that the kept nodes can be read.
+    pub is_made_readable: bool,
 }
 
 impl Traced {
+    /// Prunes and scores a graph, of which at most `most` nodes are kept where it says no thresholds itself.
+    pub fn readable(document: Document, most: usize) -> Self {
+        let before = document.edited.thresholds;
+        let traced = Self::new(document.made_readable(most));
+        Self { is_made_readable: traced.document.edited.thresholds != before, ..traced }
+    }
+
     /// Prunes and scores a graph at the thresholds that it was left at.
     pub fn new(document: Document) -> Self {
         let kept = Arc::new(document.prune(document.edited.thresholds));
         let scores = crate::graph::scores(&document.graph, &kept.influence);
         let ranks = ranks(&document.graph, &kept);
-        Self { document, kept, scores, ranks }
+        Self { document, kept, scores, ranks, is_made_readable: false }
     }
 }
 

@@ -35,7 +35,7 @@ pub(in crate::tui) fn go_on(state: &mut State) {
         (more < trace.sources.features.len()).then_some(more)
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
-    let thresholds = circuit.edits.now().thresholds;
+    let thresholds = TraceThresholds::At(circuit.edits.now().thresholds);
     let id = state.jobs.next_request();
     submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
         tracer.resume(&trace, max_feature_nodes, grown, monitor)
@@ -57,7 +57,8 @@ pub fn start_trace(state: &mut State, prompt: String) {
 
 /// Traces a prompt for the tab that waits for this request.
 pub(in crate::tui) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
-    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
+    let thresholds = TraceThresholds::Readable(readable_nodes(state));
+    submit_trace(state, id, thresholds, move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
 
 /// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
@@ -96,25 +97,51 @@ const TRACE: JobKey = JobKey::new("trace").answering_all();
 /// Job of openings, each of which belongs to a tab too.
 const OPEN: JobKey = JobKey::new("open").answering_all();
 
-/// Thresholds on the screen, at which graphs still being traced or opened are pruned.
-#[derive(Clone, Default)]
-pub struct SharedThresholds(Arc<Mutex<Thresholds>>);
+/// Thresholds at which a graph is pruned that is still being traced.
+#[derive(Clone, Copy)]
+pub enum TraceThresholds {
+    /// At most as many nodes as this can be read.
+    Readable(usize),
+    /// These thresholds.
+    At(Thresholds),
+}
+
+/// Thresholds on the screen, at which graphs still being traced are pruned.
+#[derive(Clone)]
+pub struct SharedThresholds(Arc<Mutex<TraceThresholds>>);
+
+impl Default for SharedThresholds {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(TraceThresholds::At(Thresholds::default()))))
+    }
+}
 
 impl SharedThresholds {
     /// Sets the thresholds.
-    pub fn set(&self, thresholds: Thresholds) {
+    pub fn set(&self, thresholds: TraceThresholds) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = thresholds;
-    }
-
-    fn get(&self) -> Thresholds {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prunes and scores a graph at these thresholds.
     fn prune(&self, mut document: Document) -> Traced {
-        document.edited = Arc::new(Edited { thresholds: self.get(), ..document.edited.as_ref().clone() });
-        Traced::new(document)
+        let now = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match now {
+            TraceThresholds::Readable(most) => Traced::readable(document, most),
+            TraceThresholds::At(thresholds) => {
+                document.edited = Arc::new(Edited { thresholds, ..document.edited.as_ref().clone() });
+                Traced::new(document)
+            }
+        }
     }
+}
+
+/// Returns the number of nodes that can be read on the screen: two in five of the cells of the link graph, and no more
+/// than anybody reads.
+pub(in crate::tui) fn readable_nodes(state: &State) -> usize {
+    const MOST: usize = 240;
+    const LEAST: usize = 20;
+    let room = state.screen.layout().and_then(|layout| layout.graph_room());
+    room.map_or(MOST, |room| (usize::from(room.width) * usize::from(room.height) * 2 / 5).clamp(LEAST, MOST))
 }
 
 /// Starts a trace by `run` for the tab that waits for this request. Its graphs are pruned at the thresholds on the
@@ -122,7 +149,7 @@ impl SharedThresholds {
 pub(in crate::tui) fn submit_trace(
     state: &mut State,
     id: RequestId,
-    thresholds: Thresholds,
+    thresholds: TraceThresholds,
     run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
 ) {
     state.workspace.thresholds.set(thresholds);
@@ -140,6 +167,7 @@ pub(in crate::tui) fn submit_trace(
 
 /// Opens a graph for the tab that waits for this request.
 pub(in crate::tui) fn submit_opening(state: &mut State, id: RequestId, graph: Opening) {
-    let work = move |_: &Services, monitor: &Monitor, _: &Teller<()>| graph.open(monitor);
+    let most = readable_nodes(state);
+    let work = move |_: &Services, monitor: &Monitor, _: &Teller<()>| graph.open(most, monitor);
     state.jobs.submit_telling(id, OPEN, work, |_, ()| {}, move |state, result| take_traced(state, id, result));
 }

@@ -1,6 +1,5 @@
 //! Reasons why features fire or do not.
 
-use crate::graph::Thresholds;
 use crate::service::explain::ExplainRequest;
 use crate::tui::dialogs::explain::{InputMode, Reasons};
 use crate::tui::panes::feature::lookup::known;
@@ -10,7 +9,7 @@ use crate::tui::workspace::Busy;
 use crate::tui::workspace::features::Known;
 use crate::tui::workspace::promoted::model_fits;
 use crate::tui::workspace::tabs::update::set_beside;
-use crate::tui::workspace::tracing::submit_trace;
+use crate::tui::workspace::tracing::{TraceThresholds, readable_nodes, submit_trace};
 use std::sync::Arc;
 
 pub(in crate::tui) const EXPLAIN: JobKey = JobKey::new("explain").of_graph();
@@ -118,7 +117,8 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     }
     let id = state.jobs.next_request();
     state.workspace.busy = Some(Busy::new(id, prompt.clone()));
-    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| {
+    let thresholds = TraceThresholds::Readable(readable_nodes(state));
+    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
         tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
     });
 }

@@ -193,6 +193,18 @@ impl Circuit {
         before
     }
 
+    /// Takes over the thresholds at which a later graph of the same trace can be read, where no edit has set others.
+    pub fn follow_readable(&mut self, traced: &Traced) {
+        if traced.is_made_readable {
+            self.edits.start_at(traced.document.edited.thresholds);
+        }
+    }
+
+    /// Returns true where the thresholds are those that were chosen so that the kept nodes can be read.
+    pub fn is_made_readable(&self) -> bool {
+        self.traced.is_made_readable && self.edits.now().thresholds == self.traced.document.edited.thresholds
+    }
+
     /// Returns the features kept at the thresholds, each once.
     pub fn kept_features(&self) -> Vec<Feature> {
         let features: BTreeSet<Feature> = self.pruning.kept.node_ids().filter_map(|id| self.feature(id)).collect();
