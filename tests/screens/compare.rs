@@ -7,6 +7,8 @@ use circuitscope::graph::{Difference, Occurrence, Token};
 use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::dialogs::compare::comparison::Comparison;
 use circuitscope::tui::dialogs::compare::{Compare, Stage};
+use circuitscope::tui::panes::graph;
+use circuitscope::tui::screen::layout::inner;
 use circuitscope::tui::state::State;
 use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::{open_files, start_trace};
@@ -111,7 +113,7 @@ fn the_two_are_merged_into_a_graph_that_knows_where_its_nodes_occur() {
     assert!(occurs.contains(&(Occurrence::Only(0), 2)) && occurs.contains(&(Occurrence::Only(1), 2)));
     // A mark has its letter, and those of the two graphs have tints of their own.
     let cell = |desk: &Desk, letter: &str| {
-        let (buffer, room) = (desk.buffer(), desk.state.screen.layout().unwrap().graph_room().unwrap());
+        let (buffer, room) = (desk.buffer(), desk.state.screen.layout().unwrap().of(graph::PANE).map(inner).unwrap());
         let cells = room.positions().map(|at| buffer[at].clone());
         cells
             .filter(|cell| cell.symbol() == letter)

@@ -15,7 +15,7 @@ use circuitscope::service::models::{Choice, Models};
 use circuitscope::service::tracing::Tracer;
 use circuitscope::text::glyph::{Charset, Glyphs};
 use circuitscope::tui::dialogs::fetch::Fetch;
-use circuitscope::tui::panes::Pane;
+use circuitscope::tui::panes::feature;
 use circuitscope::tui::runtime::message::Msg;
 use circuitscope::tui::runtime::update::{take_results, update};
 use circuitscope::tui::start_trace;
@@ -417,7 +417,7 @@ fn contexts_share_a_place_where_the_screen_is_small() {
     let (mut desk, feature) = at_feature(&Arc::default(), (80, 24));
     assert!(!desk.shows("bin 2"));
     desk.expect("detail contexts");
-    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
+    desk.press_until("Tab", |state| state.screen.focus == feature::PANE);
     desk.expect(&word(feature)).expect("8.000 ");
     assert_snapshot!("contexts_80x24", desk.screen());
     desk.press("z").expect("bin 2");
@@ -488,7 +488,7 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
     let members = some.iter().map(|(node, _)| *node).collect();
     let group = Edit::Group { name: "cities".to_owned(), members };
     desk.state.workspace.circuit.as_mut().unwrap().edits.apply(group);
-    desk.press_until("Tab", |state| state.screen.focus == Pane::Feature);
+    desk.press_until("Tab", |state| state.screen.focus == feature::PANE);
     desk.expect("member 1 of 3 of cities").expect(&format!("city of {}", word(some[0].1)));
     desk.press(")").expect("member 2 of 3 of cities").expect(&format!("city of {}", word(some[1].1)));
     desk.press(") )").expect("all members  3 of cities");

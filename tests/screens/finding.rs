@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use circuitscope::tui::keymap::command::all_commands;
-use circuitscope::tui::panes::Pane;
+use circuitscope::tui::panes::{connections, detail};
 use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -48,7 +48,7 @@ fn what_is_typed_faster_than_it_is_found_is_taken_once_it_is() {
     }
     desk.settle();
     assert!(desk.state.dialogs.is_empty());
-    assert_eq!(desk.state.screen.focus, Pane::Connections);
+    assert_eq!(desk.state.screen.focus, connections::PANE);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_node_that_is_not_kept_is_found_and_said_to_be_gone() {
 fn anything_can_be_gone_to() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Ctrl-p").type_text("detail").press("Enter");
-    assert_eq!(desk.state.screen.focus, Pane::Detail);
+    assert_eq!(desk.state.screen.focus, detail::PANE);
     desk.press("Ctrl-p").type_text("token Dallas").press("Enter");
     assert_eq!(desk.selected(), "token Dallas");
     desk.press("Ctrl-p").type_text("nodes-fewer").press("Enter").expect("threshold 0.75");

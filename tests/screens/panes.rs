@@ -5,8 +5,8 @@ use crate::fake::made_up;
 use circuitscope::graph::{Edit, Extent, Node, Origin, Token, subgraph_scores};
 use circuitscope::ids::NodeId;
 use circuitscope::text::glyph::{Charset, Glyphs};
-use circuitscope::tui::panes::Pane;
 use circuitscope::tui::panes::tree::branches::{Branch, Fold};
+use circuitscope::tui::panes::{PANES, subgraph, tree};
 use circuitscope::tui::start_open;
 use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::workspace::history::Reached;
@@ -28,21 +28,21 @@ fn under_cursor(desk: &Desk) -> &Branch {
 /// To the tree.
 fn in_tree(size: (u16, u16)) -> Desk {
     let mut desk = Desk::traced(size);
-    desk.press_until("Tab", |state| state.screen.focus == Pane::Tree);
+    desk.press_until("Tab", |state| state.screen.focus == tree::PANE);
     desk
 }
 
 #[test]
 fn a_large_screen_shows_every_pane_and_a_small_one_their_tabs() {
     let desk = Desk::traced((160, 48));
-    for pane in Pane::ALL {
+    for pane in PANES.iter().copied() {
         desk.expect(&format!("╭ {} ─", pane.title()));
     }
     let mut desk = Desk::traced((80, 24));
     desk.expect("╭ connections tree subgraph ─").expect("╭ detail contexts ─");
-    assert_eq!(desk.state.screen.layout().unwrap().of(Pane::Tree), None);
+    assert_eq!(desk.state.screen.layout().unwrap().of(tree::PANE), None);
     desk.press("Tab Tab Tab");
-    assert_eq!(desk.state.screen.focus, Pane::Tree);
+    assert_eq!(desk.state.screen.focus, tree::PANE);
     desk.expect("▾ logit Austin");
     let theme = &desk.state.screen.look.theme;
     assert_eq!(desk.cells("tree subgraph")[0].fg, theme.accent.fg.unwrap(), "the tab that is shown stands out");
@@ -58,7 +58,7 @@ fn a_pane_is_zoomed_and_unzoomed() {
     assert!(!desk.shows("╭ detail ─"));
     desk.press("Tab Tab").expect("▾ logit Austin");
     desk.press("Esc");
-    assert_eq!((desk.state.screen.focus, desk.state.screen.windows.zoomed), (Pane::Tree, false));
+    assert_eq!((desk.state.screen.focus, desk.state.screen.windows.zoomed), (tree::PANE, false));
     desk.press("Esc z z");
     assert_eq!(desk.screen(), before);
 }
@@ -201,7 +201,7 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
     let edits = &mut desk.state.workspace.circuit.as_mut().unwrap().edits;
     edits.apply(Edit::Group { name: "say\u{1b}Austin".into(), members });
     desk.press("p G p g");
-    desk.press_until("Tab", |state| state.screen.focus == Pane::Subgraph);
+    desk.press_until("Tab", |state| state.screen.focus == subgraph::PANE);
     desk
 }
 

@@ -129,8 +129,8 @@ fn a_graph_can_be_walked_while_another_is_traced() {
     let progress = |done| Progress { phase: "feature rows", done, total: 7_500 };
     let mut busy = Busy::new(id, "the next one".into());
     let begun = Instant::now();
-    busy.hear(progress(200), begun);
-    busy.hear(progress(1_200), begun + Duration::from_secs(2));
+    busy.note_progress(progress(200), begun);
+    busy.note_progress(progress(1_200), begun + Duration::from_secs(2));
     desk.state.workspace.busy = Some(busy);
     desk.press("1");
     desk.expect("feature rows 1,200/7,500").expect("500/s").expect("13 s left").expect("logit Austin ‹ ");

@@ -2,8 +2,8 @@
 
 use crate::desk::Desk;
 use circuitscope::ids::NodeId;
-use circuitscope::tui::panes::Pane;
 use circuitscope::tui::panes::graph::layout::Step;
+use circuitscope::tui::panes::{connections, detail, feature, graph, subgraph, tree};
 use circuitscope::tui::workspace::circuit::Circuit;
 use circuitscope::tui::workspace::links::Side;
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ fn kept(desk: &Desk) -> BTreeSet<NodeId> {
 fn a_trace_opens_with_its_answer_selected() {
     let desk = Desk::traced((160, 48));
     assert_eq!(desk.selected(), "logit Austin");
-    assert_eq!(desk.state.screen.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, graph::PANE);
     desk.expect("fact : the capital of the state containing Dallas is → Austin 0.995");
     desk.expect("replacement 0.").expect("completeness 0.").expect("at threshold 0.80").expect("at threshold 0.98");
 }
@@ -141,7 +141,7 @@ fn back_and_forward_walk_the_history() {
 fn the_list_of_connections_is_walked_row_by_row() {
     let mut desk = Desk::traced((160, 48));
     desk.press("Tab j j j");
-    assert_eq!(desk.state.screen.focus, Pane::Connections);
+    assert_eq!(desk.state.screen.focus, connections::PANE);
     let fourth = circuit(&desk).connections.inputs.kept[3].other;
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), fourth);
@@ -159,14 +159,14 @@ fn the_list_of_connections_is_walked_row_by_row() {
 #[test]
 fn tab_visits_every_pane_and_escape_returns_to_the_graph() {
     let mut desk = Desk::traced((160, 48));
-    for pane in [Pane::Connections, Pane::Detail, Pane::Tree, Pane::Subgraph, Pane::Feature, Pane::Graph] {
+    for pane in [connections::PANE, detail::PANE, tree::PANE, subgraph::PANE, feature::PANE, graph::PANE] {
         desk.press("Tab");
         assert_eq!(desk.state.screen.focus, pane);
     }
     desk.press("Shift-Tab");
-    assert_eq!(desk.state.screen.focus, Pane::Feature);
+    assert_eq!(desk.state.screen.focus, feature::PANE);
     desk.press("Esc");
-    assert_eq!(desk.state.screen.focus, Pane::Graph);
+    assert_eq!(desk.state.screen.focus, graph::PANE);
 }
 
 #[test]

@@ -64,9 +64,9 @@ pub(in crate::tui) fn ask_hub(state: &mut State) {
         // The feature is asked for anew.
         Some(Reading::Failed(_)) => known.forget_missing(),
         Some(Reading::Pending { .. }) => state.screen.say("It is being read"),
-        Some(Reading::Known(card)) => match &card.asks_for {
+        Some(Reading::Known(details)) => match &details.asks_for {
             Some(set) => state.dialogs.open(Consent { features, set: set.clone() }),
-            None if card.found.dashboard.is_some() => state.screen.say("Its contexts are here already"),
+            None if details.found.dashboard.is_some() => state.screen.say("Its contexts are here already"),
             None => {
                 state.screen.say("The hub cannot be asked for features of this transcoder, or has none of this one")
             }
@@ -79,11 +79,11 @@ pub(in crate::tui) fn allow_hub(state: &mut State) {
     let Some(Consent { features, .. }) = state.dialogs.get() else { return };
     let set = features.clone();
     state.dialogs.close_all();
-    let knows = state.features.known.get(&set).and_then(Known::open).map(Arc::clone);
-    let Some(knows) = knows else { return };
+    let source = state.features.known.get(&set).and_then(Known::open).map(Arc::clone);
+    let Some(source) = source else { return };
     state.jobs.submit(
         ALLOW_HUB,
-        move |_, _| knows.allow_hub(),
+        move |_, _| source.allow_hub(),
         // Where consent could not be saved, it holds until the program ends.
         move |state, kept| {
             if let Some(known) = state.features.known.get_mut(&set) {

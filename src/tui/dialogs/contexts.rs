@@ -5,7 +5,7 @@ use crate::tui::keymap::Context;
 use crate::tui::keymap::command::commands;
 use crate::tui::panes::feature;
 use crate::tui::panes::feature::lookup::members;
-use crate::tui::panes::feature::update::{scroll_contexts, shift_contexts, toggle_repeated, turn_member};
+use crate::tui::panes::feature::update::scroll_contexts;
 use crate::tui::screen::{dialog_room, layout};
 use crate::tui::state::State;
 use crate::tui::ui::frame::frame;
@@ -79,24 +79,18 @@ impl Contexts {
     }
 }
 
-const CONTEXTS: Context = Context::whole("contexts", &[Context::FEATURE, Context::ANYWHERE]);
+const CONTEXTS: Context = Context::whole("contexts", &[feature::CONTEXT, Context::ANYWHERE]);
 const CONTEXTS_LINE: Context = Context::line("contexts line");
+
+commands! {
+    /// Command that begins a search.
+    pub const SEARCHING;
+    "contexts-search", Contexts, CONTEXTS, ["/"], Some("search"), |s, _| search_contexts(s), "Only contexts in which a text stands";
+}
 
 commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
-    "contexts-search", Contexts, CONTEXTS, ["/"], Some("search"), |s, _| search_contexts(s), "Only contexts in which a text stands";
-    "contexts-down", Contexts, Context::FEATURE, ["Down", "j"], Some("scroll"), |s, _| scroll_contexts(s, 1), "Contexts, a line further";
-    "contexts-up", Contexts, Context::FEATURE, ["Up", "k"], Some("scroll"), |s, _| scroll_contexts(s, -1), "Contexts, a line back";
-    "contexts-left", Contexts, Context::FEATURE, ["Left", "h"], Some("shift"), |s, _| shift_contexts(s, -8), "What stands before, in every context";
-    "contexts-right", Contexts, Context::FEATURE, ["Right", "l"], Some("shift"), |s, _| shift_contexts(s, 8), "What stands after, in every context";
-    "contexts-page-down", Contexts, Context::FEATURE, ["PageDown"], None, |s, _| scroll_contexts(s, 10), "Contexts, ten lines further";
-    "contexts-page-up", Contexts, Context::FEATURE, ["PageUp"], None, |s, _| scroll_contexts(s, -10), "Contexts, ten lines back";
-    "contexts-first", Contexts, Context::FEATURE, ["g", "Home"], None, |s, _| scroll_contexts(s, isize::MIN), "To the strongest contexts";
-    "contexts-last", Contexts, Context::FEATURE, ["G", "End"], None, |s, _| scroll_contexts(s, isize::MAX), "To the last lines";
-    "contexts-next-member", Contexts, Context::FEATURE, [")"], Some("member"), |s, _| turn_member(s, 1), "The supernode's next member, then all together";
-    "contexts-previous-member", Contexts, Context::FEATURE, ["("], Some("member"), |s, _| turn_member(s, -1), "The supernode's member before";
-    "contexts-repeated", Contexts, Context::FEATURE, ["r"], Some("repeated"), |s, _| toggle_repeated(s), "Unfold contexts that are repeated, or fold them";
     "contexts-close", Contexts, CONTEXTS, ["Esc", "q", "s"], Some("back"), |s, _| close_contexts(s), "Leave the search, then the contexts";
     "contexts-search-take", Contexts, CONTEXTS_LINE, ["Enter"], Some("take"), |s, _| take_search(s), "Go on with the contexts that were found";
     "contexts-search-down", Contexts, CONTEXTS_LINE, ["Down"], Some("scroll"), |s, _| scroll_contexts(s, 1), "A line further in what was found";

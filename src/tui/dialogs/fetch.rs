@@ -76,12 +76,12 @@ pub(in crate::tui) fn open_fetch(state: &mut State) {
     };
     let features = circuit.kept_features();
     let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
-    let Some(knows) = known.and_then(Known::open).map(Arc::clone) else {
+    let Some(source) = known.and_then(Known::open).map(Arc::clone) else {
         state.screen.say("What is known of the features is still being looked up");
         return;
     };
     state.dialogs.open(Fetch { features: features.clone(), asking: None });
-    state.jobs.submit(MISSING, move |_, _| Ok(knows.asking(&features)), take_missing);
+    state.jobs.submit(MISSING, move |_, _| Ok(source.asking(&features)), take_missing);
 }
 
 /// Takes the missing features, and asks whether to fetch them. Where none are, the selected one may still be asked for
@@ -112,16 +112,16 @@ pub(in crate::tui) fn allow_fetch(state: &mut State) {
     state.dialogs.close_all();
     let Some(circuit) = &state.workspace.circuit else { return };
     let known = state.features.known.get(&FeatureSet::of(&circuit.traced.document.origin));
-    if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
+    if let Some(source) = known.and_then(Known::open).map(Arc::clone) {
         let id = state.jobs.next_request();
         state.features.fetching = Some((Busy::new(id, String::new()), state.workspace.graph_id));
         let work = move |_: &Services, monitor: &Monitor, teller: &Teller<Vec<Arrived>>| {
             let told = |features: &[Feature]| {
-                let read = features.iter().map(|feature| Arrived::read(knows.as_ref(), *feature));
+                let read = features.iter().map(|feature| Arrived::read(source.as_ref(), *feature));
                 let read: Vec<Arrived> = read.collect();
                 teller.change(|arrived| arrived.get_or_insert_default().extend(read));
             };
-            knows.fetch(&features, &told, monitor)
+            source.fetch(&features, &told, monitor)
         };
         state.jobs.submit_telling(id, FETCH, work, take_arrived, take_fetched);
     }

@@ -8,7 +8,6 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::filter::grammar;
 use crate::tui::keymap::Context;
 use crate::tui::keymap::command::{Command, Group, all_commands, commands};
-use crate::tui::panes::Pane;
 use crate::tui::screen::dialog_room;
 use crate::tui::state::State;
 use crate::tui::ui::legend::LEGEND;
@@ -129,7 +128,7 @@ impl Help {
         if filter.is_empty() {
             let room = usize::from(COLUMN.min(screen.width.saturating_sub(4)));
             let is_here = |command: &&Command| command.context == self.here;
-            let mut lines = vec![Line::Heading(self.here.pane().map_or("Here", Pane::title))];
+            let mut lines = vec![Line::Heading(self.here.pane().map_or("Here", |pane| pane.title()))];
             lines.extend(all_commands().filter(is_here).map(Line::Entry));
             for group in Group::ALL {
                 let others = all_commands().filter(|command| command.group == group && !is_here(command));

@@ -25,15 +25,21 @@ pub mod verify;
 
 use crate::tui::keymap::command::Command;
 use crate::tui::keymap::{Context, table};
+use crate::tui::panes::{connections, feature, graph, tree};
 use crate::tui::state::State;
 use crate::tui::ui::line::TextEdit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::any::Any;
 
-/// Tables of all commands, in the order of the help: those of the dialogs between those of the panes.
+/// Tables of the commands after those of [`PANES`](crate::tui::panes::PANES), in the order of the help.
 pub static TABLES: &[&[Command]] = &[
     table::WALKING,
+    graph::PLACES,
+    table::FINDING,
+    connections::LISTING,
+    tree::PAGES,
+    table::PRUNING,
     paths::BINDINGS,
     picker::BINDINGS,
     prompt::BINDINGS,
@@ -43,6 +49,8 @@ pub static TABLES: &[&[Command]] = &[
     question::BINDINGS,
     notes::BINDINGS,
     proposals::BINDINGS,
+    contexts::SEARCHING,
+    feature::CONTEXTS,
     contexts::BINDINGS,
     table::PANEL,
     browse::BINDINGS,

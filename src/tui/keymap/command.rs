@@ -4,6 +4,7 @@
 use crate::text::glyph::Charset;
 use crate::tui::dialogs::TABLES;
 use crate::tui::keymap::{Context, Key};
+use crate::tui::panes::PANES;
 use crate::tui::state::State;
 use std::fmt::Write as _;
 
@@ -27,7 +28,7 @@ pub(in crate::tui) use commands;
 
 /// Returns every command, in the order of the help and of the hint line.
 pub fn all_commands() -> impl Iterator<Item = &'static Command> {
-    TABLES.iter().copied().flatten()
+    PANES.iter().flat_map(|pane| pane.bindings()).chain(TABLES.iter().copied().flatten())
 }
 
 /// Heading under which the help lists a command.

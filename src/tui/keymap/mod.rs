@@ -5,7 +5,7 @@ pub(in crate::tui) mod table;
 
 use crate::text::glyph::Charset;
 use crate::tui::keymap::command::{Command, all_commands};
-use crate::tui::panes::Pane;
+use crate::tui::panes::{PANES, PaneId};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -182,18 +182,6 @@ impl Context {
     pub const PANES: Self = Self::new("panes", &[Self::ANYWHERE]);
     /// In a line of text.
     pub const TEXT: Self = Self::new("text", &[Self::ANYWHERE]);
-    /// In the link graph.
-    pub const GRAPH: Self = Self::pane_of("graph");
-    /// In the list of connections.
-    pub const CONNECTIONS: Self = Self::pane_of("connections");
-    /// In the detail pane.
-    pub const DETAIL: Self = Self::pane_of("detail");
-    /// In the tree.
-    pub const TREE: Self = Self::pane_of("tree");
-    /// In the drawing of the pinned nodes.
-    pub const SUBGRAPH: Self = Self::pane_of("subgraph");
-    /// In the feature pane.
-    pub const FEATURE: Self = Self::pane_of("feature");
     /// After the key for edits.
     pub const EDIT: Self = Self::after("edit");
     /// After the key that copies.
@@ -222,7 +210,8 @@ impl Context {
         Self::new(name, pane)
     }
 
-    const fn pane_of(name: &'static str) -> Self {
+    /// Creates the context of a pane. `name` is unique.
+    pub const fn of_pane(name: &'static str) -> Self {
         Self::new(name, &[Self::PANES, Self::ANYWHERE])
     }
 
@@ -247,8 +236,8 @@ impl Context {
     }
 
     /// Returns the pane of which this is the context.
-    pub fn pane(self) -> Option<Pane> {
-        Pane::ALL.into_iter().find(|pane| pane.context() == self)
+    pub fn pane(self) -> Option<PaneId> {
+        PANES.iter().copied().find(|pane| pane.context() == self)
     }
 
     /// Returns true where the commands are about the panes, so that they can be run by name from there; the others are

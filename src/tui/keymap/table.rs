@@ -1,4 +1,4 @@
-//! Commands of the panes and of the program, one a line. Those of a dialog stand in its own file.
+//! Commands that work in every pane, and those of the program, one a line. Those of one pane or dialog stand beside it.
 
 use crate::tui::dialogs::browse::update::open_browse;
 use crate::tui::dialogs::compare::update::{open_compare, open_union};
@@ -11,7 +11,7 @@ use crate::tui::dialogs::help::open_help;
 use crate::tui::dialogs::intervene::update::open_interventions;
 use crate::tui::dialogs::notes::open_notes;
 use crate::tui::dialogs::paths::find_paths;
-use crate::tui::dialogs::picker::update::{next_found, open_cell, open_go_to, open_palette, open_search};
+use crate::tui::dialogs::picker::update::{next_found, open_go_to, open_palette, open_search};
 use crate::tui::dialogs::prompt::update::open_prompt;
 use crate::tui::dialogs::proposals::open_proposals;
 use crate::tui::dialogs::question::update::{ask_label, ask_thresholds};
@@ -19,22 +19,13 @@ use crate::tui::dialogs::start::update::open_models;
 use crate::tui::dialogs::verify::update::{open_heads, open_verification};
 use crate::tui::keymap::Context;
 use crate::tui::keymap::command::commands;
-use crate::tui::panes::connections::update::{
-    move_row, switch_order, switch_side, to_inhibitors, toggle_listed, turn_side,
-};
-use crate::tui::panes::detail::update::scroll_detail;
-use crate::tui::panes::graph::layout::Step;
-use crate::tui::panes::graph::update::{to_answer, to_token};
-use crate::tui::panes::subgraph::update::step_box;
-use crate::tui::panes::tree::update::hold_tree;
-use crate::tui::panes::{graph, tree};
+use crate::tui::panes::connections::update::switch_side;
 use crate::tui::screen::commands::{
     await_key, cancel, cycle_pane, edit_text, escape, quit, redraw, suspend, toggle_mouse, toggle_zoom,
 };
 use crate::tui::workspace::copy::{Part, copy};
 use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo, toggle_pin, toggle_usual, undo};
 use crate::tui::workspace::filter::update::toggle_filter;
-use crate::tui::workspace::links::Listed;
 use crate::tui::workspace::marks::{set_mark, to_mark};
 use crate::tui::workspace::stability::toggle_stability;
 use crate::tui::workspace::supernodes::{
@@ -46,27 +37,8 @@ use crate::tui::workspace::walking::{back, follow, forward, jump};
 use tui_input::InputRequest;
 
 commands! {
-    /// Commands for walking, finding and pruning.
+    /// Commands for walking, in every pane.
     pub const WALKING;
-    "move-left", Walk, Context::GRAPH, ["Left", "h"], Some("move"), |s, _| graph::update::step(s, Step::Left), "To the node on the left";
-    "move-down", Walk, Context::GRAPH, ["Down", "j"], Some("move"), |s, _| graph::update::step(s, Step::Down), "To the nearest node a layer below";
-    "move-up", Walk, Context::GRAPH, ["Up", "k"], Some("move"), |s, _| graph::update::step(s, Step::Up), "To the nearest node a layer above";
-    "move-right", Walk, Context::GRAPH, ["Right", "l"], Some("move"), |s, _| graph::update::step(s, Step::Right), "To the node on the right";
-    "row-down", Lists, Context::CONNECTIONS, ["Down", "j"], Some("choose"), |s, _| move_row(s, 1), "To the next connection";
-    "row-up", Lists, Context::CONNECTIONS, ["Up", "k"], Some("choose"), |s, _| move_row(s, -1), "To the connection before";
-    "scroll-down", Lists, Context::DETAIL, ["Down", "j"], Some("scroll"), |s, _| scroll_detail(s, 1), "The detail, a line further";
-    "scroll-up", Lists, Context::DETAIL, ["Up", "k"], Some("scroll"), |s, _| scroll_detail(s, -1), "The detail, a line back";
-    "branch-down", Lists, Context::TREE, ["Down", "j"], Some("choose"), |s, _| tree::update::tree(s, |tree| tree.move_by(1)), "To the next branch";
-    "branch-up", Lists, Context::TREE, ["Up", "k"], Some("choose"), |s, _| tree::update::tree(s, |tree| tree.move_by(-1)), "To the branch before";
-    "branch-open", Lists, Context::TREE, ["Right", "l"], Some("open"), |s, _| tree::update::tree(s, |tree| tree.open()), "Open the branch, or go on into it";
-    "branch-close", Lists, Context::TREE, ["Left", "h"], Some("open"), |s, _| tree::update::tree(s, |tree| tree.close()), "Close the branch, or go back to where it grows";
-    "tree-hold", Lists, Context::TREE, ["r"], Some("hold"), |s, _| hold_tree(s), "Hold on to the root while walking, or let go";
-    "tree-wider", Lists, Context::TREE, [")"], Some("branches"), |s, _| tree::update::tree(s, |tree| tree.add_to_top(1)), "A branch more at every node";
-    "tree-narrower", Lists, Context::TREE, ["("], Some("branches"), |s, _| tree::update::tree(s, |tree| tree.add_to_top(-1)), "A branch fewer at every node";
-    "box-left", Lists, Context::SUBGRAPH, ["Left", "h"], Some("move"), |s, _| step_box(s, Step::Left), "To the box on the left";
-    "box-down", Lists, Context::SUBGRAPH, ["Down", "j"], Some("move"), |s, _| step_box(s, Step::Down), "To the nearest box in the row below";
-    "box-up", Lists, Context::SUBGRAPH, ["Up", "k"], Some("move"), |s, _| step_box(s, Step::Up), "To the nearest box in the row above";
-    "box-right", Lists, Context::SUBGRAPH, ["Right", "l"], Some("move"), |s, _| step_box(s, Step::Right), "To the box on the right";
     "follow", Walk, Context::PANES, ["Enter"], Some("follow"), |s, _| follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Context::PANES, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), jump, "Along the connection with this number";
     "side", Walk, Context::PANES, ["o"], Some("in/out"), |s, _| switch_side(s), "Number and follow outputs instead of inputs, or back";
@@ -76,9 +48,11 @@ commands! {
     "zoom", Program, Context::PANES, ["z"], Some("zoom"), |s, _| toggle_zoom(s), "Give this pane all of the room, or take it back";
     "back", Walk, Context::PANES, ["[", "Backspace"], Some("back"), |s, _| back(s), "Back to where the walk was before";
     "forward", Walk, Context::PANES, ["]"], Some("back"), |s, _| forward(s), "Forward again after going back";
-    "cell", Find, Context::GRAPH, ["c"], None, |s, _| open_cell(s), "List the nodes at this layer and position";
-    "to-answer", Walk, Context::GRAPH, ["g", "Home"], None, |s, _| to_answer(s), "To the most probable answer";
-    "to-token", Walk, Context::GRAPH, ["G", "End"], None, |s, _| to_token(s), "Down to the token of this column";
+}
+
+commands! {
+    /// Commands for finding and marking.
+    pub const FINDING;
     "search", Find, Context::PANES, ["/"], Some("search"), |s, _| open_search(s), "Search nodes by label, token, promoted token or id";
     "search-next", Find, Context::PANES, ["n"], None, |s, _| next_found(s, 1), "To the next node that the search found";
     "search-previous", Find, Context::PANES, ["N"], None, |s, _| next_found(s, -1), "To the one before that the search found";
@@ -89,22 +63,11 @@ commands! {
     "to-mark", Find, Context::PANES, ["'"], None, |s, _| await_key(s, Context::TO_MARK), "To a marked node: its letter follows";
     "to-mark-of", Find, Context::TO_MARK, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, to_mark, "To the node that was marked with this letter";
     "paths", Find, Context::PANES, ["P"], None, |s, _| find_paths(s), "Paths: pressed at both ends, lists the strongest";
-    "row-page-down", Lists, Context::CONNECTIONS, ["PageDown"], None, |s, _| move_row(s, 10), "Ten connections further";
-    "row-page-up", Lists, Context::CONNECTIONS, ["PageUp"], None, |s, _| move_row(s, -10), "Ten connections back";
-    "row-first", Lists, Context::CONNECTIONS, ["g", "Home"], None, |s, _| move_row(s, isize::MIN), "To the strongest connection";
-    "row-last", Lists, Context::CONNECTIONS, ["G", "End"], None, |s, _| move_row(s, isize::MAX), "To the weakest connection";
-    "list-before", Lists, Context::CONNECTIONS, ["Left", "h"], None, |s, _| turn_side(s, -1), "The list before: inputs, outputs, inhibitors";
-    "list-next", Lists, Context::CONNECTIONS, ["Right", "l"], None, |s, _| turn_side(s, 1), "The next list: inputs, outputs, inhibitors";
-    "inhibitors", Lists, Context::PANES, ["R"], None, |s, _| to_inhibitors(s), "To what restrains it: all negative inputs, kept or not";
-    "order", Lists, Context::CONNECTIONS, ["w"], Some("order"), |s, _| switch_order(s), "List by signed weight instead of share, or back";
-    "list-features", Lists, Context::PANES, ["F"], None, |s, _| toggle_listed(s, Listed::Features), "List features, or leave them out";
-    "list-errors", Lists, Context::PANES, ["E"], None, |s, _| toggle_listed(s, Listed::Errors), "List errors, or leave them out";
-    "list-tokens", Lists, Context::PANES, ["T"], None, |s, _| toggle_listed(s, Listed::Tokens), "List tokens, or leave them out";
-    "branch-toggle", Lists, Context::TREE, ["Space"], None, |s, _| tree::update::tree(s, |tree| tree.toggle()), "Open or close the branch";
-    "branch-page-down", Lists, Context::TREE, ["PageDown"], None, |s, _| tree::update::tree(s, |tree| tree.move_by(10)), "Ten branches further";
-    "branch-page-up", Lists, Context::TREE, ["PageUp"], None, |s, _| tree::update::tree(s, |tree| tree.move_by(-10)), "Ten branches back";
-    "branch-first", Lists, Context::TREE, ["g", "Home"], None, |s, _| tree::update::tree(s, |tree| tree.move_by(isize::MIN)), "To the root";
-    "branch-last", Lists, Context::TREE, ["G", "End"], None, |s, _| tree::update::tree(s, |tree| tree.move_by(isize::MAX)), "To the last branch";
+}
+
+commands! {
+    /// Commands for pruning and filtering.
+    pub const PRUNING;
     "nodes-more", Prune, Context::PANES, ["+", "="], Some("nodes"), |s, _| nudge_nodes(s, 1), "Keep more nodes: raise the node threshold";
     "nodes-fewer", Prune, Context::PANES, ["-"], Some("nodes"), |s, _| nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Context::PANES, [">", "."], Some("edges"), |s, _| nudge_edges(s, 1), "Keep more edges: raise the edge threshold";

@@ -28,13 +28,13 @@ pub struct DiffBackend<W: Write> {
 
 /// Style of a cell, as far as it is seen.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Dress {
+struct CellStyle {
     fg: Color,
     bg: Color,
     modifier: Modifier,
 }
 
-impl Dress {
+impl CellStyle {
     fn of(cell: &Cell) -> Self {
         let plain_blank = is_blank(cell) && !cell.modifier.intersects(Modifier::UNDERLINED | Modifier::REVERSED);
         Self {
@@ -105,12 +105,12 @@ impl<W: Write> DiffBackend<W> {
         self.frame.push_str(&best);
     }
 
-    fn dress(&mut self, from: Dress, to: Dress) {
+    fn change_style(&mut self, from: CellStyle, to: CellStyle) {
         let mut from = from;
         if !to.modifier.contains(from.modifier) {
             // Bold and dim share their off switch, so what goes, goes with everything.
             self.frame.push_str("\x1b[m");
-            from = Dress::default();
+            from = CellStyle::default();
         }
         let mut codes = String::new();
         for (flag, code) in [
@@ -145,27 +145,30 @@ impl<W: Write> Backend for DiffBackend<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let width = (self.size)()?.width;
-        let mut dresses = vec![Dress::default()];
+        let mut styles = vec![CellStyle::default()];
         let mut cells: Vec<(usize, u16, u16, &Cell)> = content
             .map(|(x, y, cell)| {
-                let dress = Dress::of(cell);
-                let at = dresses.iter().position(|known| *known == dress).unwrap_or_else(|| {
-                    dresses.push(dress);
-                    dresses.len() - 1
+                let style = CellStyle::of(cell);
+                let at = styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+                    styles.push(style);
+                    styles.len() - 1
                 });
                 (at, y, x, cell)
             })
             .collect();
-        cells.sort_unstable_by_key(|(dress, y, x, _)| (*dress, *y, *x));
+        cells.sort_unstable_by_key(|(style, y, x, _)| (*style, *y, *x));
 
         let mut at = None;
-        let mut worn = Dress::default();
+        let mut current = CellStyle::default();
         for run in in_order(&cells) {
-            let (dress, y, x, _) = run[0];
+            let (style, y, x, _) = run[0];
             self.go(at, (x, y));
-            self.dress(worn, dresses[dress]);
-            worn = dresses[dress];
-            if worn == Dress::default() && run.len() >= WORTH_ERASING && run.iter().all(|(.., cell)| is_blank(cell)) {
+            self.change_style(current, styles[style]);
+            current = styles[style];
+            if current == CellStyle::default()
+                && run.len() >= WORTH_ERASING
+                && run.iter().all(|(.., cell)| is_blank(cell))
+            {
                 // Erasing leaves the cursor where it is.
                 self.put(format_args!("\x1b[{}X", run.len()));
                 at = Some((x, y));
@@ -178,7 +181,7 @@ impl<W: Write> Backend for DiffBackend<W> {
             // A wide or combined character may take another width than is thought: what follows is addressed anew.
             at = at.filter(|_| run.iter().all(|(.., cell)| is_single(cell.symbol())));
         }
-        if worn != Dress::default() {
+        if current != CellStyle::default() {
             self.frame.push_str("\x1b[m");
         }
         if !cells.is_empty() {
@@ -250,10 +253,10 @@ fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " "
 }
 
-/// Cell that changed: the index of its dress, its line, its column, and the cell itself.
+/// Cell that changed: the index of its style, its line, its column, and the cell itself.
 type Changed<'a> = (usize, u16, u16, &'a Cell);
 
-/// Orders the runs of cells side by side so that moves are short: one dress after the other, from the upper left, but
+/// Orders the runs of cells side by side so that moves are short: one style after the other, from the upper left, but
 /// after a run the one that begins close below it, so that a line that falls is followed as it falls.
 fn in_order<'a, 'b>(cells: &'b [Changed<'a>]) -> Vec<&'b [Changed<'a>]> {
     let follows = |a: &Changed<'_>, b: &Changed<'_>| {
@@ -268,12 +271,12 @@ fn in_order<'a, 'b>(cells: &'b [Changed<'a>]) -> Vec<&'b [Changed<'a>]> {
         while let Some(at) = next.filter(|at| !done[*at]) {
             done[at] = true;
             order.push(runs[at]);
-            let (dress, y, x, _) = runs[at][runs[at].len() - 1];
+            let (style, y, x, _) = runs[at][runs[at].len() - 1];
             let below =
-                runs.partition_point(|run| (run[0].0, run[0].1, run[0].2) < (dress, y + 1, x.saturating_sub(4)));
+                runs.partition_point(|run| (run[0].0, run[0].1, run[0].2) < (style, y + 1, x.saturating_sub(4)));
             let near = (below..runs.len()).take_while(|at| {
                 let (its_dress, its_y, its_x, _) = runs[*at][0];
-                its_dress == dress && its_y == y + 1 && its_x <= x + 4
+                its_dress == style && its_y == y + 1 && its_x <= x + 4
             });
             next = near.filter(|at| !done[*at]).min_by_key(|at| runs[*at][0].2.abs_diff(x + 1));
         }

@@ -6,11 +6,10 @@ use crate::tui::dialogs::picker::update::ask_picker;
 use crate::tui::dialogs::prompt::update::ask_prompt;
 use crate::tui::dialogs::verify::update::request_check;
 use crate::tui::keymap::{Context, Key, lookup};
-use crate::tui::panes::Pane;
-use crate::tui::panes::feature::lookup::request_feature;
-use crate::tui::panes::subgraph::update::weigh_pinned;
+use crate::tui::panes::PANES;
 use crate::tui::runtime::message::Msg;
 use crate::tui::screen::commands::{edit_text, paste};
+use crate::tui::screen::layout::inner;
 use crate::tui::screen::mouse::take_mouse;
 use crate::tui::state::State;
 use crate::tui::ui::line::TextEdit;
@@ -97,7 +96,7 @@ fn take(state: &mut State, msg: Msg) {
             let fetching = state.features.fetching.as_mut().map(|(busy, _)| busy);
             for busy in state.workspace.busy.iter_mut().chain(fetching).chain(state.workspace.tabs.busy()) {
                 if let Some(progress) = state.jobs.progress_of(busy.id) {
-                    busy.hear(progress.clone(), now);
+                    busy.note_progress(progress.clone(), now);
                 }
             }
             state.screen.dirty = true;
@@ -145,24 +144,18 @@ fn press(state: &mut State, key: Key) {
     }
 }
 
-/// Starts the work that follows from any change: the prompt is read as it is typed, the layout fits its pane, and the
+/// Starts the work that follows from any change: the prompt is read as it is typed, the panes fit their rooms, and the
 /// selected feature's tokens are asked for.
 fn schedule_jobs(state: &mut State) {
     ask_picker(state);
     ask_prompt(state);
     state.screen.windows.note_focus(state.screen.focus);
-    weigh_pinned(state);
-    let panes = state.screen.layout().unwrap_or_default();
-    let room = panes.graph_room();
-    request_feature(state);
-    let Some(circuit) = &mut state.workspace.circuit else { return };
-    if panes.of(Pane::Tree).is_some() {
-        circuit.grow_tree();
+    let layout = state.screen.layout().unwrap_or_default();
+    for pane in PANES {
+        pane.update(state, layout.of(*pane).map(inner));
     }
-    if let Some(room) = room.map(|room| (room.width, room.height))
-        && (circuit.panes.layout.room != room || circuit.panes.layout.rows.is_empty())
-    {
-        circuit.arrange(&state.screen.look.glyphs, room);
+    if state.workspace.circuit.is_none() {
+        return;
     }
     request_promoted(state);
     request_effects(state);

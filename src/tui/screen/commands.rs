@@ -4,8 +4,8 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::fetch::stop_fetching;
 use crate::tui::dialogs::verify::update::stop_check;
 use crate::tui::keymap::Context;
-use crate::tui::panes::Pane;
 use crate::tui::panes::feature::lookup::stop_reading;
+use crate::tui::panes::{PANES, graph};
 use crate::tui::runtime::effect::Effect;
 use crate::tui::state::State;
 use crate::tui::ui::line::TextEdit;
@@ -24,9 +24,9 @@ pub(in crate::tui) fn toggle_mouse(state: &mut State) {
 }
 
 pub(in crate::tui) fn cycle_pane(state: &mut State, by: isize) {
-    let at = Pane::ALL.iter().position(|pane| *pane == state.screen.focus).unwrap_or(0);
-    let next = (at as isize + by).rem_euclid(Pane::ALL.len() as isize);
-    state.screen.focus = Pane::ALL[next as usize];
+    let at = PANES.iter().position(|pane| *pane == state.screen.focus).unwrap_or(0);
+    let next = (at as isize + by).rem_euclid(PANES.len() as isize);
+    state.screen.focus = PANES[next as usize];
 }
 
 pub(in crate::tui) fn close_dialog(state: &mut State) {
@@ -41,7 +41,7 @@ pub(in crate::tui) fn escape(state: &mut State) {
     } else if let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| !circuit.marks.path.is_empty()) {
         circuit.marks.path.clear();
     } else {
-        state.screen.focus = Pane::Graph;
+        state.screen.focus = graph::PANE;
     }
 }
 

@@ -1,7 +1,11 @@
 //! Arrangement of the panes, for every size of terminal.
 
-use crate::tui::panes::Pane;
+use crate::tui::panes::{PANES, PaneId, Region};
 use ratatui::layout::{Position, Rect};
+
+/// All regions.
+const ALL: [Region; 6] =
+    [Region::Main, Region::Lists, Region::Detail, Region::Contexts, Region::LowerLeft, Region::LowerRight];
 
 /// Least size of a terminal on which anything is drawn, in cells and lines.
 pub const LEAST: (u16, u16) = (40, 10);
@@ -10,7 +14,7 @@ pub const LEAST: (u16, u16) = (40, 10);
 #[derive(Clone, Debug)]
 pub struct Windows {
     /// Panes, the one that had the focus last first. It decides which of those that share a place is shown.
-    pub recent: Vec<Pane>,
+    pub recent: Vec<PaneId>,
     /// True where the focused pane has all of the room.
     pub zoomed: bool,
     /// Places that borders were dragged to, in thousandths of the divided area.
@@ -60,13 +64,13 @@ impl Cut {
 
 impl Default for Windows {
     fn default() -> Self {
-        Self { recent: Pane::ALL.to_vec(), zoomed: false, shares: Vec::new(), dragged: None }
+        Self { recent: PANES.to_vec(), zoomed: false, shares: Vec::new(), dragged: None }
     }
 }
 
 impl Windows {
     /// Takes note that a pane has the focus.
-    pub fn note_focus(&mut self, pane: Pane) {
+    pub fn note_focus(&mut self, pane: PaneId) {
         if self.recent.first() != Some(&pane) {
             self.recent.retain(|other| *other != pane);
             self.recent.insert(0, pane);
@@ -102,14 +106,14 @@ impl Windows {
 }
 
 /// Place for one pane at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// Area of the place.
     pub area: Rect,
     /// Panes that share the place.
-    pub tabs: &'static [Pane],
-    /// Pane that is shown.
-    pub shown: Pane,
+    pub tabs: Vec<PaneId>,
+    /// PaneId that is shown.
+    pub shown: PaneId,
 }
 
 /// Areas of everything on the screen. A pane that has no room is shown in no slot.
@@ -131,23 +135,18 @@ pub struct Layout {
 
 impl Layout {
     /// Returns the area of a pane.
-    pub fn of(&self, pane: Pane) -> Option<Rect> {
+    pub fn of(&self, pane: PaneId) -> Option<Rect> {
         self.slot_of(pane).map(|slot| slot.area)
     }
 
     /// Returns the slot that shows a pane.
-    pub fn slot_of(&self, pane: Pane) -> Option<&Slot> {
+    pub fn slot_of(&self, pane: PaneId) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.shown == pane)
     }
 
     /// Returns the border that a cell is on.
     pub fn border_at(&self, cell: Position) -> Option<Border> {
         self.cuts.iter().find(|cut| cut.is_at(cell)).map(|cut| cut.border)
-    }
-
-    /// Returns the room for marks within the graph pane.
-    pub fn graph_room(&self) -> Option<Rect> {
-        self.of(Pane::Graph).map(inner)
     }
 }
 
@@ -163,7 +162,7 @@ pub fn inner(pane: Rect) -> Rect {
 
 /// Arranges the panes of a terminal of `size`; `None` where it is too small for any. Where not all fit, panes share
 /// places, and `focus` is always seen.
-pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Layout> {
+pub fn layout(size: (u16, u16), focus: PaneId, windows: &Windows) -> Option<Layout> {
     let (width, height) = size;
     if width < LEAST.0 || height < LEAST.1 {
         return None;
@@ -172,16 +171,17 @@ pub fn layout(size: (u16, u16), focus: Pane, windows: &Windows) -> Option<Layout
     let has_crumbs = height >= 14;
     let body = Rect { x: 0, y: 2, width, height: height - 3 - u16::from(has_crumbs) };
     let mut cutter = Cutter { windows, cuts: Vec::new() };
-    let places = if windows.zoomed { vec![(body, &Pane::ALL[..])] } else { places(body, &mut cutter) };
-    let slot = |(area, tabs): (Rect, &'static [Pane])| {
-        let by_recency = windows.recent.iter().find(|pane| tabs.contains(pane));
-        let shown = if tabs.contains(&focus) { focus } else { *by_recency.unwrap_or(&tabs[0]) };
-        Slot { area, tabs, shown }
+    let places = if windows.zoomed { vec![(body, &ALL[..])] } else { places(body, &mut cutter) };
+    let slot = |(area, regions): (Rect, &[Region])| {
+        let tabs: Vec<PaneId> = PANES.iter().copied().filter(|pane| regions.contains(&pane.region())).collect();
+        let by_recency = windows.recent.iter().find(|pane| tabs.contains(pane)).or(tabs.first());
+        let shown = if tabs.contains(&focus) { focus } else { *by_recency? };
+        Some(Slot { area, tabs, shown })
     };
     Some(Layout {
         header: line(0),
         trust: line(1),
-        slots: places.into_iter().map(slot).collect(),
+        slots: places.into_iter().filter_map(slot).collect(),
         cuts: cutter.cuts,
         crumbs: has_crumbs.then(|| line(height - 2)),
         hints: line(height - 1),
@@ -210,9 +210,9 @@ impl Cutter<'_> {
     }
 }
 
-/// Returns the places, each with the panes that share it, from room for every pane down to room for one.
-fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
-    use Pane::{Connections, Detail, Feature, Graph, Subgraph, Tree};
+/// Returns the places, each with the regions that it stands for, from room for every region down to room for one.
+fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Region])> {
+    use Region::{Contexts, Detail, Lists, LowerLeft, LowerRight, Main};
     if body.width >= 110 && body.height >= 18 {
         let side = (body.width * 3 / 8).clamp(52, 76);
         let (left, right) = cutter.beside(Border::Sides, body, body.width - side);
@@ -220,38 +220,39 @@ fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Pane])> {
         let detail = if is_tall { body.height * 16 / 25 } else { (body.height / 2).clamp(9, 21) };
         let (above, below) = cutter.over(Border::Detail, right, body.height - detail);
         if body.height < 28 {
-            return vec![(left, &[Graph]), (above, &[Connections, Tree, Subgraph]), (below, &[Detail, Feature])];
+            return vec![(left, &[Main]), (above, &[Lists, LowerLeft, LowerRight]), (below, &[Detail, Contexts])];
         }
         let (graph, under) = cutter.over(Border::Graph, left, body.height - (body.height * 3 / 10).clamp(9, 22));
-        let mut places: Vec<(Rect, &'static [Pane])> = vec![(graph, &[Graph]), (above, &[Connections])];
+        let mut places: Vec<(Rect, &'static [Region])> = vec![(graph, &[Main]), (above, &[Lists])];
         if is_tall {
             let (detail, feature) = cutter.over(Border::Feature, below, below.height / 2);
-            places.extend([(detail, &[Detail][..]), (feature, &[Feature][..])]);
+            places.extend([(detail, &[Detail][..]), (feature, &[Contexts][..])]);
         } else {
-            places.push((below, &[Detail, Feature]));
+            places.push((below, &[Detail, Contexts]));
         }
         if body.width - side >= 90 {
             let (tree, subgraph) = cutter.beside(Border::Lower, under, under.width / 2);
-            places.extend([(tree, &[Tree][..]), (subgraph, &[Subgraph][..])]);
+            places.extend([(tree, &[LowerLeft][..]), (subgraph, &[LowerRight][..])]);
         } else {
-            places.push((under, &[Tree, Subgraph]));
+            places.push((under, &[LowerLeft, LowerRight]));
         }
         places
     } else if body.height >= 14 {
         let (above, below) = cutter.over(Border::Graph, body, (body.height * 11 / 20).max(9));
         if body.width < 78 {
-            return vec![(above, &[Graph]), (below, &[Connections, Detail, Tree, Subgraph, Feature])];
+            return vec![(above, &[Main]), (below, &[Lists, Detail, LowerLeft, LowerRight, Contexts])];
         }
         let (left, right) = cutter.beside(Border::Lower, below, below.width * 23 / 40);
-        vec![(above, &[Graph]), (left, &[Connections, Tree, Subgraph]), (right, &[Detail, Feature])]
+        vec![(above, &[Main]), (left, &[Lists, LowerLeft, LowerRight]), (right, &[Detail, Contexts])]
     } else {
-        vec![(body, &Pane::ALL)]
+        vec![(body, &ALL)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::panes::{connections, graph, tree};
 
     #[test]
     fn no_two_panes_overlap_and_none_leaves_the_screen() {
@@ -264,7 +265,7 @@ mod tests {
         {
             let shares = drags[usize::from(turn) % drags.len()].clone();
             let windows = Windows { zoomed: turn % 5 == 0, shares, ..Windows::default() };
-            for focus in Pane::ALL {
+            for focus in PANES.iter().copied() {
                 let Some(panes) = layout((width, height), focus, &windows) else {
                     assert!(width < LEAST.0 || height < LEAST.1);
                     continue;
@@ -280,9 +281,9 @@ mod tests {
                     assert_eq!(rect.intersection(screen), *rect);
                     assert!(rects[..at].iter().all(|other| rect.intersection(*other).is_empty()));
                 }
-                let mut tabs: Vec<Pane> = panes.slots.iter().flat_map(|slot| slot.tabs).copied().collect();
-                tabs.sort_by_key(|pane| Pane::ALL.iter().position(|other| other == pane));
-                assert_eq!(tabs, Pane::ALL, "{width}x{height}: every pane has one place");
+                let mut tabs: Vec<PaneId> = panes.slots.iter().flat_map(|slot| slot.tabs.clone()).collect();
+                tabs.sort_by_key(|pane| PANES.iter().position(|other| other == pane));
+                assert_eq!(tabs, PANES, "{width}x{height}: every pane has one place");
             }
         }
     }
@@ -290,15 +291,15 @@ mod tests {
     #[test]
     fn everything_is_there_at_once_on_a_common_terminal() {
         for size in [(160, 48), (200, 60), (144, 40)] {
-            let panes = layout(size, Pane::Graph, &Windows::default()).unwrap();
-            assert!(Pane::ALL.into_iter().all(|pane| panes.of(pane).is_some()), "{size:?}");
+            let panes = layout(size, graph::PANE, &Windows::default()).unwrap();
+            assert!(PANES.iter().copied().all(|pane| panes.of(pane).is_some()), "{size:?}");
         }
     }
 
     #[test]
     fn a_border_goes_where_it_is_dragged() {
         let mut windows = Windows::default();
-        let panes = |windows: &Windows| layout((160, 48), Pane::Graph, windows).unwrap();
+        let panes = |windows: &Windows| layout((160, 48), graph::PANE, windows).unwrap();
         for (border, cell) in [
             (Border::Sides, Position { x: 70, y: 20 }),
             (Border::Detail, Position { x: 150, y: 12 }),
@@ -322,10 +323,10 @@ mod tests {
     #[test]
     fn of_panes_that_share_a_place_the_last_visited_stays() {
         let mut windows = Windows::default();
-        let shown = |windows: &Windows| layout((80, 24), Pane::Graph, windows).unwrap();
-        assert!(shown(&windows).of(Pane::Connections).is_some());
-        windows.note_focus(Pane::Tree);
-        windows.note_focus(Pane::Graph);
-        assert!(shown(&windows).of(Pane::Tree).is_some() && shown(&windows).of(Pane::Connections).is_none());
+        let shown = |windows: &Windows| layout((80, 24), graph::PANE, windows).unwrap();
+        assert!(shown(&windows).of(connections::PANE).is_some());
+        windows.note_focus(tree::PANE);
+        windows.note_focus(graph::PANE);
+        assert!(shown(&windows).of(tree::PANE).is_some() && shown(&windows).of(connections::PANE).is_none());
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::text;
 use crate::tui::keymap::Context;
-use crate::tui::panes::Pane;
-use crate::tui::panes::{connections, detail, feature, graph, subgraph, tree};
+use crate::tui::panes::{PaneId, graph};
 use crate::tui::runtime::effect::Effect;
 use crate::tui::screen::layout::{LEAST, Slot};
 use crate::tui::screen::layout::{Layout, Windows};
@@ -41,7 +40,7 @@ pub struct Screen {
     /// Arrangement of the panes, and whether one is zoomed.
     pub windows: Windows,
     /// Pane that has the focus.
-    pub focus: Pane,
+    pub focus: PaneId,
     /// True where the mouse works here. Else the terminal has it, and its own selection of text works.
     pub mouse: bool,
     /// Context in which the second key of two is looked up, once the first was pressed.
@@ -63,7 +62,7 @@ impl Screen {
             look,
             size,
             windows: Windows::default(),
-            focus: Pane::default(),
+            focus: graph::PANE,
             mouse: false,
             prefix: None,
             notice: None,
@@ -99,14 +98,7 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     trust::render(state, panes.trust, buf);
     for slot in &panes.slots {
         let inner = frame_tabs(state, slot, buf);
-        match slot.shown {
-            Pane::Graph => graph::view::render(state, slot.area, inner, buf),
-            Pane::Connections => connections::view::render(state, slot.area, inner, buf),
-            Pane::Detail => detail::view::render(state, slot.area, inner, buf),
-            Pane::Tree => tree::view::render(state, slot.area, inner, buf),
-            Pane::Subgraph => subgraph::view::render(state, slot.area, inner, buf),
-            Pane::Feature => feature::view::render(state, slot.area, inner, buf),
-        }
+        slot.shown.render(state, slot.area, inner, buf);
     }
     if let Some(area) = panes.crumbs {
         crumbs::render(state, area, buf);
@@ -141,14 +133,14 @@ fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
     let theme = &state.screen.look.theme;
     let focused = has_focus(state, slot.shown);
     let inner = frame(slot.area, slot.shown.title(), focused, &state.screen.look, buf);
-    let style = |pane: Pane| match (pane == slot.shown, focused) {
+    let style = |pane: PaneId| match (pane == slot.shown, focused) {
         (true, true) => theme.accent.add_modifier(Modifier::BOLD),
         (true, false) => theme.strong,
         (false, _) => theme.faint,
     };
     if slot.tabs.len() > 1 {
         let mut parts = Vec::new();
-        for pane in slot.tabs {
+        for pane in &slot.tabs {
             parts.extend([(pane.title(), style(*pane)), (" ", theme.faint)]);
         }
         parts.pop();
@@ -158,7 +150,7 @@ fn frame_tabs(state: &State, slot: &Slot, buf: &mut Buffer) -> Rect {
 }
 
 /// Returns the pane whose title is at a cell of a slot's frame.
-pub(in crate::tui) fn tab_at(slot: &Slot, cell: Position) -> Option<Pane> {
+pub(in crate::tui) fn tab_at(slot: &Slot, cell: Position) -> Option<PaneId> {
     let mut x = slot.area.x + 2;
     slot.tabs.iter().copied().filter(|_| cell.y == slot.area.y).find(|pane| {
         let from = x;
@@ -167,6 +159,6 @@ pub(in crate::tui) fn tab_at(slot: &Slot, cell: Position) -> Option<Pane> {
     })
 }
 
-pub(in crate::tui) fn has_focus(state: &State, pane: Pane) -> bool {
+pub(in crate::tui) fn has_focus(state: &State, pane: PaneId) -> bool {
     state.screen.focus == pane && state.dialogs.is_empty()
 }

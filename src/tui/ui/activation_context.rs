@@ -33,7 +33,7 @@ struct Cell {
 }
 
 impl ActivationContext {
-    /// Returns the strip of a context; `None` where the context is empty.
+    /// Returns the line of a context; `None` where the context is empty.
     pub fn of(example: &Example, spacer: &'static str, most: f32, feature: Option<Feature>) -> Option<Self> {
         let strongest = example.strongest()?;
         let pieces = example.pieces();
@@ -42,7 +42,7 @@ impl ActivationContext {
         Some(Self { pieces, spacer, peak, most, feature })
     }
 
-    /// Returns the strip of tokens with their activations, around the token `peak`; `None` where there is no such
+    /// Returns the line of tokens with their activations, around the token `peak`; `None` where there is no such
     /// token.
     pub fn of_tokens(pieces: Vec<(String, f32)>, spacer: &'static str, peak: usize, most: f32) -> Option<Self> {
         (peak < pieces.len()).then_some(Self { pieces, spacer, peak, most, feature: None })
@@ -78,7 +78,7 @@ impl ActivationContext {
         if self.most > 0.0 && activation > 0.0 { (activation / self.most).min(1.0) } else { 0.0 }
     }
 
-    /// Returns the strip cell by cell. Where there is no colour, strong tokens stand in brackets.
+    /// Returns the line cell by cell. Where there is no colour, strong tokens stand in brackets.
     fn cells(&self, look: &Look) -> Vec<Cell> {
         let mut cells: Vec<Cell> = Vec::new();
         for (piece, (text, _)) in self.pieces.iter().enumerate() {
@@ -99,7 +99,7 @@ impl ActivationContext {
         cells
     }
 
-    /// Draws the strip into a line: the strongest token in the middle, everything `shift` cells further to the left.
+    /// Draws it into a line: the strongest token in the middle, everything `shift` cells further to the left.
     /// Where that takes the strongest token out of view, it is held at the edge. Occurrences of `wanted` are marked.
     pub fn draw(&self, area: Rect, shift: isize, wanted: &str, look: &Look, buf: &mut Buffer) {
         let room = usize::from(area.width) as isize;
@@ -221,7 +221,7 @@ mod tests {
         Look { theme: Theme::new(depth, Ground::Dark), glyphs: Glyphs::new(Charset::Braille) }
     }
 
-    fn strip(tokens: &[(&str, f32)]) -> ActivationContext {
+    fn context(tokens: &[(&str, f32)]) -> ActivationContext {
         let example = Example {
             tokens: tokens.iter().map(|(token, _)| (*token).to_owned()).collect(),
             activations: tokens.iter().map(|(_, activation)| *activation).collect(),
@@ -230,10 +230,10 @@ mod tests {
         ActivationContext::of(&example, "", 4.0, None).unwrap()
     }
 
-    fn drawn(strip: &ActivationContext, width: u16, shift: isize, look: &Look) -> (String, Buffer) {
+    fn drawn(context: &ActivationContext, width: u16, shift: isize, look: &Look) -> (String, Buffer) {
         let area = Rect::new(0, 0, width, 1);
         let mut buf = Buffer::empty(area);
-        strip.draw(area, shift, "", look, &mut buf);
+        context.draw(area, shift, "", look, &mut buf);
         (buf.content.iter().map(ratatui::buffer::Cell::symbol).collect(), buf)
     }
 
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_strongest_token_stands_in_the_middle() {
         let look = look(Depth::True);
-        let (line, buf) = drawn(&strip(DALLAS), 41, 0, &look);
+        let (line, buf) = drawn(&context(DALLAS), 41, 0, &look);
         let at = line.find(" Dallas").unwrap();
         assert!((at + 3).abs_diff(20) <= 1, "{line:?}");
         let tint = |at: usize| buf[(at as u16, 0)].bg;
@@ -258,7 +258,7 @@ mod tests {
         let look = look(Depth::True);
         for width in [12, 20, 41] {
             for shift in -60..60 {
-                let (line, _) = drawn(&strip(DALLAS), width, shift, &look);
+                let (line, _) = drawn(&context(DALLAS), width, shift, &look);
                 assert!(line.contains("Dallas"), "{width} {shift}: {line:?}");
             }
         }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn without_colour_strong_tokens_stand_in_brackets_and_weak_ones_are_underlined() {
-        let (line, buf) = drawn(&strip(DALLAS), 60, 0, &look(Depth::Mono));
+        let (line, buf) = drawn(&context(DALLAS), 60, 0, &look(Depth::Mono));
         assert!(line.contains("city of[ Dallas], Texas"), "{line:?}");
         let modifier = |text: &str| buf[(line.find(text).unwrap() as u16, 0)].modifier;
         assert!(modifier("city").contains(Modifier::UNDERLINED) && modifier("Texas").contains(Modifier::UNDERLINED));
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn nothing_a_terminal_would_obey_gets_through_and_wide_characters_keep_their_cells() {
-        let odd = strip(&[("\x1b[2J", 0.0), ("東京", 4.0), ("\u{301}\u{200d}", 1.0), ("\n", 2.0), ("\\xe6", 0.0)]);
+        let odd = context(&[("\x1b[2J", 0.0), ("東京", 4.0), ("\u{301}\u{200d}", 1.0), ("\n", 2.0), ("\\xe6", 0.0)]);
         for width in 4..40 {
             for shift in -20..20 {
                 let (line, buf) = drawn(&odd, width, shift, &look(Depth::True));
@@ -311,7 +311,7 @@ mod tests {
         let area = Rect::new(0, 0, 41, 1);
         let mut buf = Buffer::empty(area);
         let look = look(Depth::True);
-        strip(DALLAS).draw(area, 0, "tex", &look, &mut buf);
+        context(DALLAS).draw(area, 0, "tex", &look, &mut buf);
         let marked: String = buf
             .content
             .iter()
@@ -319,7 +319,7 @@ mod tests {
             .map(ratatui::buffer::Cell::symbol)
             .collect();
         assert_eq!(marked, "Tex");
-        assert!(strip(DALLAS).has("dallas, tex") && !strip(DALLAS).has("austin"));
+        assert!(context(DALLAS).has("dallas, tex") && !context(DALLAS).has("austin"));
     }
 
     #[test]

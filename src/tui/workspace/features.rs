@@ -16,7 +16,7 @@ pub struct Group {
     /// Name of the group, as the dashboard's writer gave it.
     pub name: String,
     /// Contexts, each with true where it repeats another one.
-    pub strips: Vec<(Arc<ActivationContext>, bool)>,
+    pub contexts: Vec<(Arc<ActivationContext>, bool)>,
 }
 
 /// Details that were read of a feature, made ready to be shown.
@@ -40,17 +40,17 @@ impl FeatureDetails {
     /// # Errors
     /// Fails where the work was stopped.
     pub fn read(
-        knows: &dyn FeatureSource,
+        source: &dyn FeatureSource,
         feature: Feature,
         may_ask: bool,
         monitor: &Monitor,
     ) -> Result<Self, Cancelled> {
-        let mut found = if may_ask { knows.read(feature, monitor)? } else { knows.read_here(feature) };
+        let mut found = if may_ask { source.read(feature, monitor)? } else { source.read_here(feature) };
         let groups = found.dashboard.as_mut().map_or_else(Vec::new, |(dashboard, _)| groups(dashboard, feature));
-        let asks_for = if found.hub_may_know { knows.asks_for() } else { None };
+        let asks_for = if found.hub_may_know { source.asks_for() } else { None };
         let is_whole = may_ask || found.dashboard.is_some() || asks_for.is_some() || !found.hub_may_know;
         let density = found.dashboard.as_ref().and_then(|(dashboard, _)| dashboard.density);
-        let density = density.or_else(|| knows.density(feature));
+        let density = density.or_else(|| source.density(feature));
         Ok(Self { found, density, groups, asks_for, is_whole })
     }
 
@@ -60,17 +60,17 @@ impl FeatureDetails {
     }
 
     /// Gathers all contexts of several features, each context once, those that are strongest for their feature first.
-    pub fn union(cards: &[(Feature, Arc<Self>)]) -> Self {
-        let all = cards.iter().flat_map(|(_, card)| card.groups.iter().flat_map(|group| &group.strips));
-        let mut strips: Vec<Arc<ActivationContext>> =
-            all.filter(|(_, repeated)| !repeated).map(|(strip, _)| Arc::clone(strip)).collect();
-        strips.sort_by(|a, b| b.share().total_cmp(&a.share()));
+    pub fn union(of_members: &[(Feature, Arc<Self>)]) -> Self {
+        let all = of_members.iter().flat_map(|(_, details)| details.groups.iter().flat_map(|group| &group.contexts));
+        let mut contexts: Vec<Arc<ActivationContext>> =
+            all.filter(|(_, repeated)| !repeated).map(|(context, _)| Arc::clone(context)).collect();
+        contexts.sort_by(|a, b| b.share().total_cmp(&a.share()));
         let mut seen = HashSet::new();
-        let strips = strips.into_iter().map(|strip| {
-            let repeated = !seen.insert(strip.text());
-            (strip, repeated)
+        let contexts = contexts.into_iter().map(|context| {
+            let repeated = !seen.insert(context.text());
+            (context, repeated)
         });
-        let group = Group { name: "of all members".to_owned(), strips: strips.collect() };
+        let group = Group { name: "of all members".to_owned(), contexts: contexts.collect() };
         Self { groups: vec![group], is_whole: true, ..Self::default() }
     }
 }
@@ -83,14 +83,14 @@ fn groups(dashboard: &mut Dashboard, feature: Feature) -> Vec<Group> {
     let spacer = dashboard.spacer();
     let quantiles = std::mem::take(&mut dashboard.quantiles).into_iter().map(|quantile| {
         let mut seen = HashSet::new();
-        let strips = quantile.examples.iter().filter_map(|example| {
-            let strip = ActivationContext::of(example, spacer, most, Some(feature))?;
-            let again = !seen.insert(strip.text());
-            Some((Arc::new(strip), again || example.repeated))
+        let contexts = quantile.examples.iter().filter_map(|example| {
+            let context = ActivationContext::of(example, spacer, most, Some(feature))?;
+            let again = !seen.insert(context.text());
+            Some((Arc::new(context), again || example.repeated))
         });
-        Group { strips: strips.collect(), name: quantile.name }
+        Group { contexts: contexts.collect(), name: quantile.name }
     });
-    quantiles.filter(|group| !group.strips.is_empty()).collect()
+    quantiles.filter(|group| !group.contexts.is_empty()).collect()
 }
 
 /// Returns a feature's activation at each position of the prompt, `[P]`, as far as the graph has them.
@@ -160,7 +160,7 @@ impl Known {
     /// Returns the library, where it is open.
     pub fn open(&self) -> Option<&Arc<dyn FeatureSource>> {
         match &self.access {
-            Access::Open(knows) => Some(knows),
+            Access::Open(source) => Some(source),
             Access::Opening | Access::Failed(_) => None,
         }
     }
@@ -171,9 +171,9 @@ impl Known {
     }
 
     /// Returns the details that were read of a feature.
-    pub fn card(&self, feature: Feature) -> Option<&Arc<FeatureDetails>> {
+    pub fn details(&self, feature: Feature) -> Option<&Arc<FeatureDetails>> {
         match self.readings.get(&feature) {
-            Some(Reading::Known(card)) => Some(card),
+            Some(Reading::Known(details)) => Some(details),
             Some(Reading::Pending { .. } | Reading::Failed(_)) | None => None,
         }
     }
@@ -182,7 +182,7 @@ impl Known {
     pub fn wants(&self, feature: Feature, may_ask: bool) -> bool {
         match self.readings.get(&feature) {
             None => true,
-            Some(Reading::Known(card)) => may_ask && !card.is_whole,
+            Some(Reading::Known(details)) => may_ask && !details.is_whole,
             Some(Reading::Pending { .. } | Reading::Failed(_)) => false,
         }
     }
@@ -206,8 +206,8 @@ impl Known {
     /// Takes the details that were read of a feature, or the reason why it could not be read.
     pub fn take(&mut self, feature: Feature, result: Result<Arc<FeatureDetails>, String>) {
         match result {
-            Ok(card) => {
-                self.readings.insert(feature, Reading::Known(card));
+            Ok(details) => {
+                self.readings.insert(feature, Reading::Known(details));
                 self.order.retain(|other| *other != feature);
                 self.order.push_back(feature);
                 while self.order.len() > AT_HAND
@@ -222,7 +222,8 @@ impl Known {
 
     /// Forgets features that were not found or failed: they may be found now.
     pub fn forget_missing(&mut self) {
-        self.readings.retain(|_, reading| matches!(reading, Reading::Known(card) if card.found.dashboard.is_some()));
+        self.readings
+            .retain(|_, reading| matches!(reading, Reading::Known(details) if details.found.dashboard.is_some()));
     }
 }
 

@@ -108,7 +108,7 @@ impl Busy {
     }
 
     /// Takes note of the progress at `now`, and computes the rate.
-    pub fn hear(&mut self, progress: Progress, now: Instant) {
+    pub fn note_progress(&mut self, progress: Progress, now: Instant) {
         match self.since {
             // Rows and rankings take turns in one count; other phases begin anew.
             Some((since, done)) if progress.total == self.progress.total && progress.done >= self.progress.done => {

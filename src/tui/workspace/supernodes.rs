@@ -6,7 +6,7 @@ use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::label_of;
 use crate::tui::dialogs::picker::find::Haystack;
-use crate::tui::dialogs::picker::{Picker, Quest};
+use crate::tui::dialogs::picker::{Picker, Purpose};
 use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::state::State;
 use crate::tui::workspace::circuit::Circuit;
@@ -73,7 +73,7 @@ pub(in crate::tui) fn pick_group(state: &mut State) {
         return;
     }
     let haystack = Haystack::of_groups(circuit, &state.screen.look.glyphs);
-    state.dialogs.open(Picker::new(Quest::Join, haystack));
+    state.dialogs.open(Picker::new(Purpose::Join, haystack));
 }
 
 /// Adds the nodes at hand to the supernode of this index.

@@ -2,9 +2,6 @@
 
 use crate::ids::NodeId;
 use crate::tui::keymap::Key;
-use crate::tui::panes::Pane;
-use crate::tui::panes::subgraph::update::go_to_box;
-use crate::tui::panes::tree::update::go_to_branch;
 use crate::tui::screen::hints::key_of;
 use crate::tui::state::State;
 use crate::tui::workspace::links::Side;
@@ -21,13 +18,10 @@ pub(in crate::tui) fn go_to(state: &mut State, node: NodeId) {
     state.panes.detail.scroll = 0;
 }
 
+/// Follows the connection under the cursor of the pane with the focus.
 pub(in crate::tui) fn follow(state: &mut State) {
-    match (&state.workspace.circuit, state.screen.focus) {
-        (Some(circuit), Pane::Connections) => go_along(state, circuit.connections.row),
-        (_, Pane::Tree) => go_to_branch(state),
-        (_, Pane::Subgraph) => go_to_box(state),
-        _ => go_along(state, 0),
-    }
+    let pane = state.screen.focus;
+    pane.follow(state);
 }
 
 pub(in crate::tui) fn jump(state: &mut State, key: Key) {
@@ -36,7 +30,8 @@ pub(in crate::tui) fn jump(state: &mut State, key: Key) {
     }
 }
 
-fn go_along(state: &mut State, index: usize) {
+/// Follows the connection with this index on the followed side, or says why there is none.
+pub(in crate::tui) fn go_along(state: &mut State, index: usize) {
     let Some(circuit) = &mut state.workspace.circuit else { return };
     let dropped = circuit.connections.links().kept.get(index).filter(|link| !circuit.kept().has_node(link.other));
     if let Some(link) = dropped {

@@ -152,15 +152,15 @@ impl Browse {
             return (head, below, None);
         }
         let list = Rect { width: below.width * 2 / 5, ..below };
-        let card = Rect { x: list.right() + 3, width: below.width - list.width - 3, ..below };
-        (head, list, Some(card))
+        let details = Rect { x: list.right() + 3, width: below.width - list.width - 3, ..below };
+        (head, list, Some(details))
     }
 
     /// Returns the number of lines by which the chosen feature's description is longer than its area.
     pub fn overflow(&self, state: &State) -> usize {
-        let (_, _, card) = Self::parts(state.screen.size);
-        let (Some(card), Some(feature)) = (card, self.chosen()) else { return 0 };
-        feature::view::browsed(state, &self.set, feature, card).len().saturating_sub(usize::from(card.height))
+        let (_, _, details) = Self::parts(state.screen.size);
+        let (Some(details), Some(feature)) = (details, self.chosen()) else { return 0 };
+        feature::view::browsed(state, &self.set, feature, details).len().saturating_sub(usize::from(details.height))
     }
 
     /// Draws the dialog; returns the cursor's position.
@@ -169,15 +169,15 @@ impl Browse {
         Clear.render(screen, buf);
         let shown = look.glyphs.fit(&look.glyphs.visible(&self.set.transcoder), usize::from(screen.width / 2));
         frame(screen, &format!("features of {shown}"), true, look, buf);
-        let (head, list, card) = Self::parts(state.screen.size);
+        let (head, list, details) = Self::parts(state.screen.size);
         if list.is_empty() {
             return None;
         }
         let cursor = self.head(state, head, buf);
         self.list(list, look, buf);
-        if let (Some(card), Some(feature)) = (card, self.chosen()) {
-            let rows = feature::view::browsed(state, &self.set, feature, card);
-            feature::view::draw(state, Rect::default(), card, &rows, "", buf);
+        if let (Some(details), Some(feature)) = (details, self.chosen()) {
+            let rows = feature::view::browsed(state, &self.set, feature, details);
+            feature::view::draw(state, Rect::default(), details, &rows, "", buf);
         }
         cursor
     }
@@ -206,8 +206,9 @@ impl Browse {
             let most = activations.iter().copied().fold(0.0, f32::max);
             let spaced = tokens.iter().any(|token| token.token.starts_with(' ') || token.token.ends_with(' '));
             let pieces = tokens.iter().map(|token| token.token.clone()).zip(activations).collect();
-            if let Some(strip) = ActivationContext::of_tokens(pieces, if spaced { "" } else { " " }, self.token, most) {
-                strip.draw(rest, 0, "", &state.screen.look, buf);
+            if let Some(context) = ActivationContext::of_tokens(pieces, if spaced { "" } else { " " }, self.token, most)
+            {
+                context.draw(rest, 0, "", &state.screen.look, buf);
             }
             return None;
         }

@@ -39,10 +39,10 @@ fn ask(state: &mut State, ask: Ask) {
     let Some(open) = state.dialogs.get_mut::<Browse>() else { return };
     open.asked(ask.clone());
     let known = state.features.known.get(&open.set);
-    if let Some(knows) = known.and_then(Known::open).map(Arc::clone) {
+    if let Some(source) = known.and_then(Known::open).map(Arc::clone) {
         state.jobs.submit(
             BROWSE,
-            move |services, monitor| services.ask(|tracer| tracer.browse(&ask, knows.as_ref(), monitor)),
+            move |services, monitor| services.ask(|tracer| tracer.browse(&ask, source.as_ref(), monitor)),
             |state, found| {
                 if let Some(browse) = browse(state) {
                     browse.take(found);
@@ -93,8 +93,8 @@ fn turn(state: &mut State, change: impl FnOnce(&mut Browse)) {
 
 /// Scrolls contexts to their strongest and their middle.
 fn from_the_start(state: &mut State) {
-    let sight = &mut state.panes.feature;
-    (sight.scroll, sight.shift) = (0, 0);
+    let pane = &mut state.panes.feature;
+    (pane.scroll, pane.shift) = (0, 0);
 }
 
 pub(in crate::tui) fn move_in_browse(state: &mut State, by: isize) {
@@ -109,8 +109,8 @@ pub(in crate::tui) fn turn_token(state: &mut State, by: isize) {
 pub(in crate::tui) fn scroll_browsed(state: &mut State, by: isize) {
     let Some(browse) = state.dialogs.get::<Browse>() else { return };
     let most = browse.overflow(state);
-    let sight = &mut state.panes.feature;
-    sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
+    let pane = &mut state.panes.feature;
+    pane.scroll = pane.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
 /// Lists features in the next order.

@@ -25,7 +25,7 @@ pub struct Sheet {
     /// Kept part of the graph.
     pub kept: Arc<Kept>,
     /// Library of the graph's features; `None` where it is not open, or the graph was not on the screen yet.
-    pub knows: Option<Arc<dyn FeatureSource>>,
+    pub source: Option<Arc<dyn FeatureSource>>,
 }
 
 impl fmt::Debug for Sheet {
@@ -38,16 +38,16 @@ impl Sheet {
     /// Creates the sheet of a circuit as pruned, whatever filter it is seen through.
     pub fn of(circuit: &Circuit, features: &Features) -> Self {
         let document = circuit.traced.document.clone();
-        let knows = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
-        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruning.kept), knows }
+        let source = features.known.get(&FeatureSet::of(&document.origin)).and_then(Known::open).map(Arc::clone);
+        Self { document, edited: circuit.edits.now().clone(), kept: Arc::clone(&circuit.pruning.kept), source }
     }
 
     /// Labels the graph's features by their library.
     fn named(&mut self, monitor: &Monitor) -> Result<(), String> {
-        if let Some(knows) = &self.knows {
+        if let Some(source) = &self.source {
             let Document { graph, labels, .. } = &self.document;
             let named =
-                LabelLookup::whole(knows, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
+                LabelLookup::whole(source, graph, &self.kept, labels, monitor).map_err(|stop| stop.to_string())?;
             self.document.labels = named.merged;
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Leaf {
                 let document = format::open(&path).map_err(|error| error.to_string())?;
                 let edited = document.edited.as_ref().clone();
                 let kept = Arc::new(document.prune(edited.thresholds));
-                Ok(Sheet { document, edited, kept, knows: None })
+                Ok(Sheet { document, edited, kept, source: None })
             }
         }
     }

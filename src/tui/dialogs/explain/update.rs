@@ -44,7 +44,7 @@ fn reasons(state: &mut State) -> Option<&mut Reasons> {
 fn ask(state: &mut State, lists: bool) {
     let Some(circuit) = &state.workspace.circuit else { return };
     let tokens = circuit.traced.document.graph.tokens().to_vec();
-    let knows = known(state).and_then(Known::open).map(Arc::clone);
+    let source = known(state).and_then(Known::open).map(Arc::clone);
     let Some(open) = state.dialogs.get_mut::<Reasons>() else { return };
     let lists = open.asked(lists);
     let about = if lists { open.named() } else { open.chosen() };
@@ -53,7 +53,7 @@ fn ask(state: &mut State, lists: bool) {
         EXPLAIN,
         move |services, monitor| {
             let reply = services.ask(|tracer| tracer.explain(&request, monitor))?;
-            reply.named(knows.as_deref(), monitor).map_err(|stop| stop.to_string())
+            reply.named(source.as_deref(), monitor).map_err(|stop| stop.to_string())
         },
         |state, reply| {
             if let Some(reasons) = reasons(state) {

@@ -7,7 +7,7 @@ use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::{Names, label_of};
 use crate::tui::keymap::command::{Command, all_commands};
-use crate::tui::panes::Pane;
+use crate::tui::panes::{PANES, PaneId};
 use crate::tui::workspace::circuit::Circuit;
 use crate::tui::workspace::filter::job::Written;
 use crate::tui::workspace::tabs::Tabs;
@@ -23,7 +23,7 @@ pub enum Target {
     /// Command that is run.
     Command(&'static Command),
     /// Pane that gets the focus.
-    Pane(Pane),
+    Pane(PaneId),
     /// Open graph that comes onto the screen, by the number of turns that lead to it.
     Graph(usize),
     /// Supernode, by its index, whose first kept member is selected.
@@ -93,10 +93,10 @@ impl Found {
 
 /// All entries that can be found, gathered at the first search: that may take longer than a frame.
 #[derive(Clone)]
-pub struct Haystack(Arc<Hay>);
+pub struct Haystack(Arc<Candidates>);
 
-struct Hay {
-    wanted: Wanted,
+struct Candidates {
+    wanted: Kinds,
     glyphs: Glyphs,
     nodes: Option<Nodes>,
     /// Other graphs that are open: turns, place, title.
@@ -106,7 +106,7 @@ struct Hay {
 
 /// Kinds of entries to search.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum Kinds {
     Commands,
     Nodes,
     Groups,
@@ -116,20 +116,20 @@ enum Wanted {
 impl Haystack {
     /// Searches the commands.
     pub fn of_commands(glyphs: &Glyphs) -> Self {
-        Self::new(Wanted::Commands, glyphs, None)
+        Self::new(Kinds::Commands, glyphs, None)
     }
 
     /// Searches the nodes of a circuit.
     pub fn of_nodes(circuit: &Circuit, glyphs: &Glyphs) -> Self {
-        Self::new(Wanted::Nodes, glyphs, Some(circuit))
+        Self::new(Kinds::Nodes, glyphs, Some(circuit))
     }
 
     /// Searches some nodes of a circuit.
     pub fn of_these(circuit: &Circuit, nodes: Vec<NodeId>, glyphs: &Glyphs) -> Self {
         let nodes = Nodes { only: Some(nodes), ..Nodes::new(circuit) };
         let glyphs = glyphs.clone();
-        Self(Arc::new(Hay {
-            wanted: Wanted::Nodes,
+        Self(Arc::new(Candidates {
+            wanted: Kinds::Nodes,
             glyphs,
             nodes: Some(nodes),
             graphs: Vec::new(),
@@ -139,27 +139,27 @@ impl Haystack {
 
     /// Searches the supernodes of a circuit.
     pub fn of_groups(circuit: &Circuit, glyphs: &Glyphs) -> Self {
-        Self::new(Wanted::Groups, glyphs, Some(circuit))
+        Self::new(Kinds::Groups, glyphs, Some(circuit))
     }
 
     /// Searches everything that can be gone to or done.
     pub fn of_everything(circuit: Option<&Circuit>, tabs: &Tabs, glyphs: &Glyphs) -> Self {
         let graphs = tabs.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
-        Self::with_graphs(Wanted::Everything, glyphs, circuit, graphs)
+        Self::with_graphs(Kinds::Everything, glyphs, circuit, graphs)
     }
 
-    fn new(wanted: Wanted, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
+    fn new(wanted: Kinds, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
         Self::with_graphs(wanted, glyphs, circuit, Vec::new())
     }
 
     fn with_graphs(
-        wanted: Wanted,
+        wanted: Kinds,
         glyphs: &Glyphs,
         circuit: Option<&Circuit>,
         graphs: Vec<(usize, usize, String)>,
     ) -> Self {
         let nodes = circuit.map(Nodes::new);
-        Self(Arc::new(Hay { wanted, glyphs: glyphs.clone(), nodes, graphs, entries: OnceLock::new() }))
+        Self(Arc::new(Candidates { wanted, glyphs: glyphs.clone(), nodes, graphs, entries: OnceLock::new() }))
     }
 
     /// Returns the entries that match `query`, best first; all of them where it is empty.
@@ -185,24 +185,24 @@ impl Haystack {
     }
 }
 
-impl Hay {
+impl Candidates {
     fn gather(&self) -> Arc<[Entry]> {
-        let wants = |some: Wanted| self.wanted == some || self.wanted == Wanted::Everything;
+        let wants = |some: Kinds| self.wanted == some || self.wanted == Kinds::Everything;
         let mut entries = Vec::new();
-        if self.wanted == Wanted::Everything {
-            let panes = Pane::ALL.into_iter();
+        if self.wanted == Kinds::Everything {
+            let panes = PANES.iter().copied();
             entries.extend(panes.map(|pane| Entry::new(Target::Pane(pane), pane.title().to_owned(), String::new())));
         }
         entries.extend(self.graphs.iter().map(|(turns, place, title)| {
             Entry::new(Target::Graph(*turns), self.glyphs.visible(title), format!("open, {place}"))
         }));
-        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Groups)) {
+        if let (Some(nodes), true) = (&self.nodes, wants(Kinds::Groups)) {
             entries.extend(nodes.groups(&self.glyphs));
         }
-        if let (Some(nodes), true) = (&self.nodes, wants(Wanted::Nodes)) {
+        if let (Some(nodes), true) = (&self.nodes, wants(Kinds::Nodes)) {
             entries.extend(nodes.nodes(&self.glyphs));
         }
-        if wants(Wanted::Commands) {
+        if wants(Kinds::Commands) {
             let commands = all_commands().filter(|command| command.context.is_about_panes());
             entries.extend(commands.map(|command| {
                 let keys = command.key_labels(self.glyphs.charset).join(" ");

@@ -20,7 +20,7 @@ use tui_input::Input;
 
 /// Purpose of a picker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quest {
+pub enum Purpose {
     /// Picks a command, to run it.
     Command,
     /// Picks anything, to go there or to do it.
@@ -34,7 +34,7 @@ pub enum Quest {
 /// Dialog that picks an entry of a list.
 pub struct Picker {
     /// Purpose of the picker.
-    pub quest: Quest,
+    pub purpose: Purpose,
     input: Input,
     haystack: Haystack,
     /// Newest answer.
@@ -50,9 +50,9 @@ pub struct Picker {
 
 impl Picker {
     /// Picks from `haystack`.
-    pub fn new(quest: Quest, haystack: Haystack) -> Self {
+    pub fn new(purpose: Purpose, haystack: Haystack) -> Self {
         Self {
-            quest,
+            purpose,
             input: Input::default(),
             haystack,
             found: None,
@@ -141,15 +141,15 @@ impl Picker {
     /// Returns the command of this name, where commands are picked and it takes one of several keys.
     fn named(&self, name: &str) -> Option<&'static Command> {
         let command = Command::named(name.trim())?;
-        (self.quest != Quest::Search && command.is_run()).then_some(command)
+        (self.purpose != Purpose::Search && command.is_run()).then_some(command)
     }
 
     fn title(&self) -> &'static str {
-        match self.quest {
-            Quest::Command => "command",
-            Quest::Anything => "go to",
-            Quest::Search => "search",
-            Quest::Join => "add to",
+        match self.purpose {
+            Purpose::Command => "command",
+            Purpose::Anything => "go to",
+            Purpose::Search => "search",
+            Purpose::Join => "add to",
         }
     }
 
@@ -176,7 +176,8 @@ impl Picker {
         let lines = usize::from(list.height);
         let from = (self.row + 1).saturating_sub(lines);
         let names = found.entries().skip(from).take(lines).map(|entry| text::width(&entry.name)).max().unwrap_or(0);
-        let columns = Columns { kind: self.quest == Quest::Anything, name: names.min(usize::from(list.width) * 3 / 5) };
+        let columns =
+            Columns { kind: self.purpose == Purpose::Anything, name: names.min(usize::from(list.width) * 3 / 5) };
         for (line, (at, entry)) in found.entries().enumerate().skip(from).take(lines).enumerate() {
             let row = Rect { y: list.y + line as u16, height: 1, ..list };
             columns.draw(entry, row, look, buf);

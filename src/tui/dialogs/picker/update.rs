@@ -1,7 +1,7 @@
 //! Search, and the commands on its results.
 
 use crate::tui::dialogs::picker::find::{Haystack, Target};
-use crate::tui::dialogs::picker::{Picker, Quest};
+use crate::tui::dialogs::picker::{Picker, Purpose};
 use crate::tui::keymap::Key;
 use crate::tui::keymap::command::Command;
 use crate::tui::runtime::jobs::JobKey;
@@ -15,20 +15,20 @@ use crate::tui::workspace::walking::go_to;
 const FIND: JobKey = JobKey::new("find");
 
 pub(in crate::tui) fn open_palette(state: &mut State) {
-    open(state, Quest::Command, Haystack::of_commands(&state.screen.look.glyphs));
+    open(state, Purpose::Command, Haystack::of_commands(&state.screen.look.glyphs));
 }
 
 pub(in crate::tui) fn open_go_to(state: &mut State) {
     open(
         state,
-        Quest::Anything,
+        Purpose::Anything,
         Haystack::of_everything(state.workspace.circuit.as_ref(), &state.workspace.tabs, &state.screen.look.glyphs),
     );
 }
 
 pub(in crate::tui) fn open_search(state: &mut State) {
     match &state.workspace.circuit {
-        Some(circuit) => open(state, Quest::Search, Haystack::of_nodes(circuit, &state.screen.look.glyphs)),
+        Some(circuit) => open(state, Purpose::Search, Haystack::of_nodes(circuit, &state.screen.look.glyphs)),
         None => state.screen.say("There is no graph to search"),
     }
 }
@@ -42,11 +42,11 @@ pub(in crate::tui) fn open_cell(state: &mut State) {
         return;
     }
     let haystack = Haystack::of_these(circuit, nodes, &state.screen.look.glyphs);
-    open(state, Quest::Anything, haystack);
+    open(state, Purpose::Anything, haystack);
 }
 
-fn open(state: &mut State, quest: Quest, haystack: Haystack) {
-    state.dialogs.open(Picker::new(quest, haystack));
+fn open(state: &mut State, purpose: Purpose, haystack: Haystack) {
+    state.dialogs.open(Picker::new(purpose, haystack));
 }
 
 /// Searches for the typed text, where it changed.
@@ -85,7 +85,7 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
     }
     let Some(target) = picker.chosen().map(|entry| entry.target) else { return };
     let argument = picker.argument();
-    let search = (picker.quest == Quest::Search).then(|| {
+    let search = (picker.purpose == Purpose::Search).then(|| {
         let (nodes, at) = picker.nodes();
         Search { query: picker.typed().to_owned(), nodes, at }
     });
@@ -99,7 +99,7 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
             state.dialogs.close_all();
             turn_by(state, turns);
         }
-        Target::Group(index) if picker.quest == Quest::Join => join_group(state, index),
+        Target::Group(index) if picker.purpose == Purpose::Join => join_group(state, index),
         Target::Group(index) => {
             let kept = |circuit: &Circuit| {
                 let group = circuit.edits.now().groups.get(index)?;

@@ -1,7 +1,7 @@
 //! The prompt, and the traces that it starts.
 
 use crate::tui::dialogs::prompt::Prompt;
-use crate::tui::panes::Pane;
+use crate::tui::panes::graph;
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::Message;
@@ -65,7 +65,7 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
     }
     if let Some((prompt, message)) = prompt.ready() {
         state.dialogs.close_all();
-        state.screen.focus = Pane::Graph;
+        state.screen.focus = graph::PANE;
         if let Some(typed) = message {
             state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
         }

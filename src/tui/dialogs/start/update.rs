@@ -6,7 +6,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::prompt::update::open_prompt;
 use crate::tui::dialogs::start::errand::{Brought, Errand};
 use crate::tui::dialogs::start::{Stage, Start};
-use crate::tui::panes::Pane;
+use crate::tui::panes::graph;
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::tabs::update::open_beside;
@@ -138,7 +138,7 @@ fn take_errand(state: &mut State, result: Result<Brought, String>) {
                     state.dialogs.close_all();
                 }
                 None => {
-                    state.screen.focus = Pane::Graph;
+                    state.screen.focus = graph::PANE;
                     open_prompt(state);
                 }
             }

@@ -14,7 +14,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::verify::panel::{Shown, View};
 use crate::tui::keymap::Context;
 use crate::tui::keymap::command::commands;
-use crate::tui::panes::Pane;
+use crate::tui::panes::tree;
 use crate::tui::screen::dialog_room;
 use crate::tui::screen::hints::key_of;
 use crate::tui::screen::layout::inner;
@@ -101,19 +101,19 @@ pub(in crate::tui) fn pairs(circuit: &Circuit) -> Option<&Pairs> {
 
 /// Builds the head: the checks, and the subject of the chosen one.
 fn head(state: &State, circuit: &Circuit) -> Vec<Line> {
-    let (theme, glyphs, truth) = (&state.screen.look.theme, &state.screen.look.glyphs, &circuit.verification);
+    let (theme, glyphs, panel) = (&state.screen.look.theme, &state.screen.look.glyphs, &circuit.verification);
     let mut tabs = Line::new();
     for view in View::ALL {
         let name = view.name();
-        tabs.push(if view == truth.view {
+        tabs.push(if view == panel.view {
             (format!("[{name}] "), theme.strong)
         } else {
             (format!(" {name}  "), theme.quiet)
         });
     }
-    let about = match truth.question() {
+    let about = match panel.question() {
         Some(Question::Edge { source, target }) => {
-            if state.screen.focus != Pane::Tree {
+            if state.screen.focus != tree::PANE {
                 let (side, links) = (circuit.connections.side.name(), circuit.connections.links().kept.len());
                 tabs.push((format!("  {side} {} of {links}", circuit.connections.row + 1), theme.quiet));
             }

@@ -8,8 +8,8 @@ use crate::tui::dialogs::heads::Heads;
 use crate::tui::dialogs::verify::Verify;
 use crate::tui::dialogs::verify::panel::View;
 use crate::tui::dialogs::{heads, verify};
-use crate::tui::panes::Pane;
 use crate::tui::panes::connections::update::move_row;
+use crate::tui::panes::{PaneId, tree};
 use crate::tui::runtime::jobs::{JobKey, Services, Teller};
 use crate::tui::screen::hints::key_of;
 use crate::tui::state::State;
@@ -93,7 +93,7 @@ pub(in crate::tui) fn turn_link(state: &mut State, by: isize) {
     let is_about_link = state.dialogs.is::<Heads>()
         || state.workspace.circuit.as_ref().is_some_and(|circuit| circuit.verification.view == View::Edge);
     match &mut state.workspace.circuit {
-        Some(circuit) if is_about_link && state.screen.focus == Pane::Tree => circuit.panes.tree.move_by(by),
+        Some(circuit) if is_about_link && state.screen.focus == tree::PANE => circuit.panes.tree.move_by(by),
         Some(_) if is_about_link => move_row(state, by),
         _ => {}
     }
@@ -197,8 +197,8 @@ fn of_link(state: &State, question: impl FnOnce(NodeId, NodeId) -> Question) -> 
 }
 
 /// Returns the connection under the cursor of the tree where that has the focus, else of the list.
-fn link(circuit: &Circuit, focus: Pane) -> Option<Link> {
-    let of_tree = circuit.panes.tree.branch().and_then(|branch| branch.link).filter(|_| focus == Pane::Tree);
+fn link(circuit: &Circuit, focus: PaneId) -> Option<Link> {
+    let of_tree = circuit.panes.tree.branch().and_then(|branch| branch.link).filter(|_| focus == tree::PANE);
     of_tree.or_else(|| circuit.connections.links().kept.get(circuit.connections.row).copied())
 }
 

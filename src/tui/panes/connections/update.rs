@@ -1,6 +1,6 @@
 //! Movement in the lists of connections, and what they list.
 
-use crate::tui::panes::Pane;
+use crate::tui::panes::{connections, tree};
 use crate::tui::state::State;
 use crate::tui::workspace::links::{Listed, Order, Side};
 
@@ -48,12 +48,12 @@ pub(in crate::tui) fn turn_side(state: &mut State, by: isize) {
 /// Turns to the list of the selected node's inhibitors.
 pub(in crate::tui) fn to_inhibitors(state: &mut State) {
     set_side(state, Side::Inhibitors);
-    state.screen.focus = Pane::Connections;
+    state.screen.focus = connections::PANE;
 }
 
 pub(in crate::tui) fn switch_side(state: &mut State) {
     // A held tree has a side of its own.
-    let turned = state.screen.focus == Pane::Tree
+    let turned = state.screen.focus == tree::PANE
         && state.workspace.circuit.as_mut().is_some_and(|circuit| circuit.panes.tree.turn());
     if !turned && let Some(side) = state.workspace.circuit.as_ref().map(|circuit| circuit.connections.side.other()) {
         set_side(state, side);

@@ -3,7 +3,7 @@
 use crate::graph::{Flow, StabilityClass};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::panes::Pane;
+use crate::tui::panes::connections;
 use crate::tui::state::State;
 use crate::tui::ui::frame::{End, free, note};
 use crate::tui::ui::pen::Pen;
@@ -309,7 +309,7 @@ fn row(
         pen.put(" ", theme.text);
         pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room), sign);
     }
-    if followed && at == circuit.connections.row && state.screen.focus == Pane::Connections {
+    if followed && at == circuit.connections.row && state.screen.focus == connections::PANE {
         buf.set_style(area, theme.selection);
     }
 }

@@ -4,7 +4,7 @@ use crate::attribution::Promoted;
 use crate::graph::{InfluenceOf, Occurrence, PathEnd, StabilityClass, automatic};
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::panes::Pane;
+use crate::tui::panes::detail;
 use crate::tui::panes::detail::attention;
 use crate::tui::state::State;
 use crate::tui::ui::frame::{End, note};
@@ -55,7 +55,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Returns the number of lines by which the detail is longer than its pane.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
-    let pane = state.screen.layout().and_then(|panes| panes.of(Pane::Detail));
+    let pane = state.screen.layout().and_then(|panes| panes.of(detail::PANE));
     let (Some(circuit), Some(inner)) = (&state.workspace.circuit, pane.map(crate::tui::screen::layout::inner)) else {
         return 0;
     };
@@ -96,7 +96,7 @@ impl Sheet<'_> {
         }
         if self.circuit.selected_feature().is_some() {
             self.space(&mut lines);
-            self.writes(&mut lines);
+            self.promoted(&mut lines);
         }
         if !self.tall {
             lines.extend(self.main_path());
@@ -285,7 +285,7 @@ impl Sheet<'_> {
         if pieces.peek().is_none() { Vec::new() } else { self.flow("main path", pieces) }
     }
 
-    fn writes(&self, lines: &mut Vec<Line>) {
+    fn promoted(&self, lines: &mut Vec<Line>) {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
             return;

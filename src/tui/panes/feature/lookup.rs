@@ -53,20 +53,20 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
         open_library(state, set);
         return;
     };
-    let Some(knows) = known.open().map(Arc::clone) else { return };
-    if let Some(lookup) = label_lookup(circuit, &knows) {
+    let Some(source) = known.open().map(Arc::clone) else { return };
+    if let Some(lookup) = label_lookup(circuit, &source) {
         state.jobs.submit(LABELS, move |_, monitor| lookup.run(monitor).map_err(|stop| stop.to_string()), take_labels);
     }
 
     let here = (state.workspace.graph_id, circuit.selected());
-    let sight = &mut state.panes.feature;
-    if sight.about != Some(here) {
-        sight.about = Some(here);
-        (sight.turn, sight.scroll, sight.shift) = (0, 0, 0);
+    let pane = &mut state.panes.feature;
+    if pane.about != Some(here) {
+        pane.about = Some(here);
+        (pane.turn, pane.scroll, pane.shift) = (0, 0, 0);
     }
     let members = members(circuit);
-    let is_union = members.len() > 1 && sight.turn >= members.len();
-    let wanted: &[Feature] = if is_union { &members } else { members.get(sight.turn..=sight.turn).unwrap_or_default() };
+    let is_union = members.len() > 1 && pane.turn >= members.len();
+    let wanted: &[Feature] = if is_union { &members } else { members.get(pane.turn..=pane.turn).unwrap_or_default() };
     // The hub is asked only for a feature that is on the screen.
     let is_seen = state.dialogs.is::<Contexts>();
     let is_seen = is_seen || feature::view::room(state).is_some();
@@ -95,7 +95,7 @@ pub(in crate::tui) fn open_library(state: &mut State, set: FeatureSet) {
 
 /// Reads a feature's details; the hub is asked only where it `may_ask`.
 pub(in crate::tui) fn read_feature(state: &mut State, set: FeatureSet, feature: Feature, may_ask: bool) {
-    let Some(knows) = state.features.known.get(&set).and_then(Known::open).map(Arc::clone) else { return };
+    let Some(source) = state.features.known.get(&set).and_then(Known::open).map(Arc::clone) else { return };
     // Only the newest request is answered: one that was dropped is made anew.
     state.features.known.values_mut().for_each(Known::pass_over);
     if let Some(known) = state.features.known.get_mut(&set) {
@@ -104,16 +104,16 @@ pub(in crate::tui) fn read_feature(state: &mut State, set: FeatureSet, feature: 
     state.jobs.submit(
         READ_FEATURE,
         move |_, monitor| {
-            let card = FeatureDetails::read(knows.as_ref(), feature, may_ask, monitor);
-            card.map(Arc::new).map_err(|stop| stop.to_string())
+            let details = FeatureDetails::read(source.as_ref(), feature, may_ask, monitor);
+            details.map(Arc::new).map_err(|stop| stop.to_string())
         },
-        move |state, card| {
+        move |state, details| {
             let Some(known) = state.features.known.get_mut(&set) else { return };
-            known.take(feature, card);
-            if let (Some(card), Some(circuit)) = (known.card(feature), &mut state.workspace.circuit)
+            known.take(feature, details);
+            if let (Some(details), Some(circuit)) = (known.details(feature), &mut state.workspace.circuit)
                 && FeatureSet::of(&circuit.traced.document.origin) == set
             {
-                circuit.note_details(feature, card);
+                circuit.note_details(feature, details);
             }
         },
     );
@@ -121,33 +121,34 @@ pub(in crate::tui) fn read_feature(state: &mut State, set: FeatureSet, feature: 
 
 /// Unites the members of a supernode, as far as they are read.
 fn unite(state: &mut State, members: Option<Vec<Feature>>) {
-    let cards: Option<Vec<_>> = members.as_ref().and_then(|members| {
+    let of_members: Option<Vec<_>> = members.as_ref().and_then(|members| {
         let known = known(state)?;
-        Some(members.iter().filter_map(|member| Some((*member, Arc::clone(known.card(*member)?)))).collect())
+        Some(members.iter().filter_map(|member| Some((*member, Arc::clone(known.details(*member)?)))).collect())
     });
-    let sight = &mut state.panes.feature;
-    let (Some(members), Some(cards)) = (members, cards) else {
-        sight.union = None;
+    let pane = &mut state.panes.feature;
+    let (Some(members), Some(of_members)) = (members, of_members) else {
+        pane.union = None;
         return;
     };
-    let is_it = |(of, read, _): &(Vec<Feature>, usize, Arc<FeatureDetails>)| *of == members && *read == cards.len();
-    if !sight.union.as_ref().is_some_and(is_it) {
-        sight.union = Some((members, cards.len(), Arc::new(FeatureDetails::union(&cards))));
+    let is_it =
+        |(of, read, _): &(Vec<Feature>, usize, Arc<FeatureDetails>)| *of == members && *read == of_members.len();
+    if !pane.union.as_ref().is_some_and(is_it) {
+        pane.union = Some((members, of_members.len(), Arc::new(FeatureDetails::union(&of_members))));
     }
 }
 
 /// Returns the lookup of the graph's labels and densities in the library, where the graph or its kept part changed
 /// since the last one, or that was not complete.
-fn label_lookup(circuit: &mut Circuit, knows: &Arc<dyn FeatureSource>) -> Option<LabelLookup> {
+fn label_lookup(circuit: &mut Circuit, source: &Arc<dyn FeatureSource>) -> Option<LabelLookup> {
     let (graph, kept) = (&circuit.traced.document.graph, &circuit.pruning.kept);
     let is_new = circuit.naming.looked_up.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, graph));
     let at = circuit.naming.looked_up.as_ref().and_then(|(_, at)| at.as_ref());
-    if knows.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
+    if source.is_empty() || !is_new && at.is_some_and(|at| Arc::ptr_eq(at, kept)) {
         return None;
     }
     circuit.naming.looked_up = Some((Arc::clone(graph), Some(Arc::clone(kept))));
     Some(LabelLookup {
-        knows: Arc::clone(knows),
+        knows: Arc::clone(source),
         graph: Arc::clone(graph),
         kept: Arc::clone(kept),
         file: Arc::clone(&circuit.naming.file_labels),
@@ -174,7 +175,7 @@ fn take_labels(state: &mut State, result: Result<(FeatureLabels, bool), String>)
 fn take_library(state: &mut State, set: &FeatureSet, result: Result<Arc<dyn FeatureSource>, String>) {
     let Some(known) = state.features.known.get_mut(set) else { return };
     let notices = match &result {
-        Ok(knows) => knows.notices().join("; "),
+        Ok(source) => source.notices().join("; "),
         Err(why) => why.clone(),
     };
     known.access = result.map_or_else(Access::Failed, Access::Open);

@@ -17,15 +17,15 @@ pub(in crate::tui) fn shown(state: &State) -> Option<(Rect, String)> {
 pub(in crate::tui) fn scroll_contexts(state: &mut State, by: isize) {
     let Some((room, wanted)) = shown(state) else { return };
     let most = feature::view::overflow(state, room, &wanted);
-    let sight = &mut state.panes.feature;
-    sight.scroll = sight.scroll.min(most).saturating_add_signed(by).min(most);
+    let pane = &mut state.panes.feature;
+    pane.scroll = pane.scroll.min(most).saturating_add_signed(by).min(most);
 }
 
 /// Shifts contexts, at most by the length of a long one.
 pub(in crate::tui) fn shift_contexts(state: &mut State, by: isize) {
     const MOST: isize = 1_000;
-    let sight = &mut state.panes.feature;
-    sight.shift = (sight.shift + by).clamp(-MOST, MOST);
+    let pane = &mut state.panes.feature;
+    pane.shift = (pane.shift + by).clamp(-MOST, MOST);
 }
 
 /// Turns to another member of the supernode, or to all of them together.
@@ -35,12 +35,12 @@ pub(in crate::tui) fn turn_member(state: &mut State, by: isize) {
         state.screen.say("This feature is in no supernode with others");
         return;
     }
-    let sight = &mut state.panes.feature;
-    sight.turn = (sight.turn.min(n) as isize + by).rem_euclid(n as isize + 1) as usize;
-    (sight.scroll, sight.shift) = (0, 0);
+    let pane = &mut state.panes.feature;
+    pane.turn = (pane.turn.min(n) as isize + by).rem_euclid(n as isize + 1) as usize;
+    (pane.scroll, pane.shift) = (0, 0);
 }
 
 pub(in crate::tui) fn toggle_repeated(state: &mut State) {
-    let sight = &mut state.panes.feature;
-    sight.unfolded = !sight.unfolded;
+    let pane = &mut state.panes.feature;
+    pane.unfolded = !pane.unfolded;
 }

@@ -4,7 +4,7 @@ use crate::features::{Label, LabelOrigin};
 use crate::job::Progress;
 use crate::service::library::{Feature, FeatureSet};
 use crate::text;
-use crate::tui::panes::Pane;
+use crate::tui::panes::feature;
 use crate::tui::panes::feature::lookup::{READ_FEATURE, known, members};
 use crate::tui::screen::hints::key_of;
 use crate::tui::state::State;
@@ -50,9 +50,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
 
 /// Draws rows from the one that the user has scrolled to.
 pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row], wanted: &str, buf: &mut Buffer) {
-    let sight = &state.panes.feature;
+    let pane = &state.panes.feature;
     let room = usize::from(inner.height);
-    let scroll = sight.scroll.min(rows.len().saturating_sub(room));
+    let scroll = pane.scroll.min(rows.len().saturating_sub(room));
     if rows.len() > room {
         let more = format!("{}-{} of {}", scroll + 1, scroll + room, rows.len());
         note(area, End::Right, &[(&more, state.screen.look.theme.faint)], buf);
@@ -67,28 +67,28 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
                     pen.put(&text, *style);
                 }
             }
-            Row::ActivationContext(strip) => {
-                let lead = lead(state, strip);
+            Row::ActivationContext(context) => {
+                let lead = lead(state, context);
                 Pen::new(buf, line, 0).put(&lead, state.screen.look.theme.quiet);
                 let wide = (text::width(&lead) as u16).min(line.width);
                 let line = Rect { x: line.x + wide, width: line.width - wide, ..line };
-                strip.draw(line, sight.shift, wanted, &state.screen.look, buf);
+                context.draw(line, pane.shift, wanted, &state.screen.look, buf);
             }
-            Row::Prompt(strip) => {
+            Row::Prompt(context) => {
                 Pen::new(buf, line, 0).put("prompt", state.screen.look.theme.quiet);
                 let wide = (ACTIVATION as u16).min(line.width);
                 let line = Rect { x: line.x + wide, width: line.width - wide, ..line };
-                strip.draw(line, sight.shift, "", &state.screen.look, buf);
+                context.draw(line, pane.shift, "", &state.screen.look, buf);
             }
         }
     }
 }
 
 /// Returns the text before a context.
-fn lead(state: &State, strip: &ActivationContext) -> String {
-    let activation = format!("{:>7.3} ", strip.activation());
-    let sight = &state.panes.feature;
-    match (strip.feature, &sight.union) {
+fn lead(state: &State, context: &ActivationContext) -> String {
+    let activation = format!("{:>7.3} ", context.activation());
+    let pane = &state.panes.feature;
+    match (context.feature, &pane.union) {
         (Some((layer, feature)), Some(_)) => format!("{activation}{:<9} ", format!("L{layer} #{feature}")),
         _ => activation,
     }
@@ -144,18 +144,18 @@ struct Sheet<'a> {
 impl Sheet<'_> {
     fn rows(&self, is_tall: bool, wanted: &str) -> Vec<Row> {
         let mut rows = vec![self.title()];
-        let card = match self.known.reading(self.feature) {
-            Some(Reading::Known(card)) => Some(card),
+        let details = match self.known.reading(self.feature) {
+            Some(Reading::Known(details)) => Some(details),
             _ => None,
         };
-        rows.extend(self.label(card.and_then(|card| card.found.label.as_ref())));
-        let prompt = self.prompt(card);
-        let mut about = card.map_or_else(Vec::new, |card| self.statistics(card));
-        about.extend(self.writes(card));
-        let waits = card.is_none_or(|card| card.dashboard().is_none());
-        let contexts = match card {
-            Some(card) if !waits => self.contexts(card, wanted),
-            _ => self.why_none(card),
+        rows.extend(self.label(details.and_then(|details| details.found.label.as_ref())));
+        let prompt = self.prompt(details);
+        let mut about = details.map_or_else(Vec::new, |details| self.statistics(details));
+        about.extend(self.promoted(details));
+        let waits = details.is_none_or(|details| details.dashboard().is_none());
+        let contexts = match details {
+            Some(details) if !waits => self.contexts(details, wanted),
+            _ => self.why_none(details),
         };
         // Where lines are few, contexts say more than numbers.
         if is_tall {
@@ -168,7 +168,7 @@ impl Sheet<'_> {
             rows.extend(contexts);
             rows.extend(about);
         }
-        rows.extend(card.iter().flat_map(|card| self.said(card)));
+        rows.extend(details.iter().flat_map(|details| self.said(details)));
         rows
     }
 
@@ -224,19 +224,19 @@ impl Sheet<'_> {
         Some(self.fact("label", vec![(shown, style), (format!("  {who}"), theme.quiet)]))
     }
 
-    fn statistics(&self, card: &FeatureDetails) -> Vec<Row> {
+    fn statistics(&self, details: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let mut rows = Vec::new();
-        if let Some(density) = card.density {
+        if let Some(density) = details.density {
             // Densities from one in a hundred thousand tokens on, by orders of magnitude.
             let share = if density > 0.0 { (f64::from(density).log10() + 5.0) / 5.0 } else { 0.0 };
             let bar = glyphs.bar(share.max(0.0), 10);
             let says = format!("fires on {} of tokens  ", percent(density));
             rows.push(self.fact("density", vec![(says, theme.text), (bar, theme.positive)]));
         }
-        let Some(dashboard) = card.dashboard() else { return rows };
+        let Some(dashboard) = details.dashboard() else { return rows };
         if !dashboard.histogram.is_empty() {
-            let ends = match card.found.bins.as_deref() {
+            let ends = match details.found.bins.as_deref() {
                 Some([first, ..]) => format!("  {first:.2} to {:.2}, bars grow wider", dashboard.max),
                 _ => format!("  {:.2} to {:.2}", dashboard.min, dashboard.max),
             };
@@ -249,11 +249,11 @@ impl Sheet<'_> {
 
     /// Returns the tokens that the feature promotes and suppresses most: with their effects where those are computed,
     /// else as its dashboard lists them.
-    fn writes(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
+    fn promoted(&self, details: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let [promoted, suppressed] = match (
             self.circuit.and_then(|circuit| circuit.promoted.get(&self.feature)),
-            card.and_then(|c| c.dashboard()),
+            details.and_then(|details| details.dashboard()),
         ) {
             (Some(PromotedTokens::Known(written)), _) => [&written.top, &written.bottom]
                 .map(|tokens| tokens.iter().map(|(token, _)| token.as_str()).collect::<Vec<_>>()),
@@ -281,13 +281,13 @@ impl Sheet<'_> {
     }
 
     /// Returns the prompt, tinted by this feature's activations, around the selected node's token.
-    fn prompt(&self, card: Option<&Arc<FeatureDetails>>) -> Option<Row> {
+    fn prompt(&self, details: Option<&Arc<FeatureDetails>>) -> Option<Row> {
         let circuit = self.circuit?;
         let document = &circuit.traced.document;
         let activations = on_prompt(document, self.feature);
         let here = activations.iter().copied().fold(0.0, f32::max);
-        let most = card.and_then(|card| card.groups.iter().flat_map(|group| &group.strips).next());
-        let most = most.map_or(here, |(strip, _)| strip.most().max(here));
+        let most = details.and_then(|details| details.groups.iter().flat_map(|group| &group.contexts).next());
+        let most = most.map_or(here, |(context, _)| context.most().max(here));
         let tokens = document.graph.tokens().iter().map(|token| token.text.clone());
         // Spaced as contexts are, whose tokens are the same tokenizer's.
         let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
@@ -296,13 +296,13 @@ impl Sheet<'_> {
         ActivationContext::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
     }
 
-    fn contexts(&self, card: &FeatureDetails, wanted: &str) -> Vec<Row> {
+    fn contexts(&self, details: &FeatureDetails, wanted: &str) -> Vec<Row> {
         let theme = &self.state.screen.look.theme;
         let unfolded = self.state.panes.feature.unfolded;
         let mut rows = Vec::new();
-        for group in &card.groups {
-            let fits = |strip: &ActivationContext| wanted.is_empty() || strip.has(wanted);
-            let all = group.strips.iter().filter(|(strip, _)| fits(strip));
+        for group in &details.groups {
+            let fits = |context: &ActivationContext| wanted.is_empty() || context.has(wanted);
+            let all = group.contexts.iter().filter(|(context, _)| fits(context));
             let (all, again) = all.fold((0, 0), |(all, again), (_, is)| (all + 1, again + usize::from(*is)));
             if all == 0 {
                 continue;
@@ -316,8 +316,8 @@ impl Sheet<'_> {
                 heading.push((format!(", {again} repeated {says}"), theme.quiet));
             }
             rows.push(Row::Text(heading));
-            let shown = group.strips.iter().filter(|(strip, again)| (unfolded || !again) && fits(strip));
-            rows.extend(shown.map(|(strip, _)| Row::ActivationContext(Arc::clone(strip))));
+            let shown = group.contexts.iter().filter(|(context, again)| (unfolded || !again) && fits(context));
+            rows.extend(shown.map(|(context, _)| Row::ActivationContext(Arc::clone(context))));
         }
         if rows.is_empty() {
             let says = if wanted.is_empty() { "It fires nowhere" } else { "No context has this text" };
@@ -327,7 +327,7 @@ impl Sheet<'_> {
     }
 
     /// Returns the reason why there are no contexts, and the keys that may help.
-    fn why_none(&self, card: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
+    fn why_none(&self, details: Option<&Arc<FeatureDetails>>) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let wrapped = |says: &str, style: Style| {
             let lines = crate::tui::ui::wrap(&glyphs.visible(says), self.width.max(1));
@@ -344,7 +344,7 @@ impl Sheet<'_> {
             return waits("looking for contexts");
         }
         let key = |name: &str| key_of(name, self.state);
-        match (self.known.reading(self.feature), card.and_then(|card| card.asks_for.as_ref())) {
+        match (self.known.reading(self.feature), details.and_then(|details| details.asks_for.as_ref())) {
             // A quick reading does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.screen.ticks => Vec::new(),
             (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
@@ -370,11 +370,11 @@ impl Sheet<'_> {
     }
 
     /// Returns the source of the details, and its warnings.
-    fn said(&self, card: &FeatureDetails) -> Vec<Row> {
+    fn said(&self, details: &FeatureDetails) -> Vec<Row> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
-        let from = card.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
+        let from = details.found.dashboard.as_ref().map(|(_, origin)| glyphs.visible(&origin.to_string()));
         let mut rows: Vec<Row> = from.map(|from| self.fact("from", vec![(from, theme.quiet)])).into_iter().collect();
-        let notices = card
+        let notices = details
             .found
             .notices
             .iter()
@@ -396,5 +396,5 @@ fn percent(share: f32) -> String {
 
 /// Returns the room of the pane, where it is shown.
 pub(in crate::tui) fn room(state: &State) -> Option<Rect> {
-    state.screen.layout().and_then(|panes| panes.of(Pane::Feature)).map(crate::tui::screen::layout::inner)
+    state.screen.layout().and_then(|panes| panes.of(feature::PANE)).map(crate::tui::screen::layout::inner)
 }

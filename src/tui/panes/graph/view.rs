@@ -3,7 +3,7 @@
 use crate::graph::Edge;
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::panes::Pane;
+use crate::tui::panes::connections;
 use crate::tui::panes::graph::layout::{GraphLayout, Level};
 use crate::tui::panes::graph::window::Window;
 use crate::tui::panes::graph::{minimap, progress};
@@ -132,7 +132,7 @@ impl Picture<'_> {
 
     /// Iterates over the links that are drawn on a side: the strongest, and the one under the cursor.
     fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
-        let cursor = (side == self.circuit.connections.side && self.state.screen.focus == Pane::Connections)
+        let cursor = (side == self.circuit.connections.side && self.state.screen.focus == connections::PANE)
             .then_some(self.circuit.connections.row);
         let links = &self.circuit.connections.links_of(side).kept;
         links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor).map(|(_, link)| link)
@@ -188,7 +188,7 @@ impl Picture<'_> {
     }
 
     fn under_cursor(&self) -> Option<&Link> {
-        (self.state.screen.focus == Pane::Connections)
+        (self.state.screen.focus == connections::PANE)
             .then(|| self.circuit.connections.links().kept.get(self.circuit.connections.row))
             .flatten()
     }

@@ -1,8 +1,8 @@
 //! Commands in the drawing of the pinned nodes.
 
 use crate::tui::panes::graph::layout::Step;
+use crate::tui::panes::subgraph;
 use crate::tui::panes::subgraph::boxes::{Pinned, Subgraph, Weighing, place, step};
-use crate::tui::panes::{Pane, subgraph};
 use crate::tui::runtime::jobs::JobKey;
 use crate::tui::screen::layout::inner;
 use crate::tui::state::State;
@@ -13,7 +13,7 @@ const WEIGH: JobKey = JobKey::new("weigh").of_graph();
 
 /// Moves to the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
-    let room = state.screen.layout().and_then(|panes| panes.of(Pane::Subgraph)).map(inner).map(subgraph::view::room);
+    let room = state.screen.layout().and_then(|panes| panes.of(subgraph::PANE)).map(inner).map(subgraph::view::room);
     let (Some(circuit), Some(room)) = (&mut state.workspace.circuit, room) else { return };
     let boxes = place(circuit, &state.screen.look.glyphs, (room.width, room.height));
     if let Some(next) = step(&boxes, circuit.panes.box_at, direction) {

@@ -1,7 +1,7 @@
 //! Pinned nodes as a small layered drawing.
 
 use crate::text;
-use crate::tui::panes::Pane;
+use crate::tui::panes::subgraph;
 use crate::tui::panes::subgraph::boxes::{Boxed, Pinned, place};
 use crate::tui::screen::{has_focus, hints};
 use crate::tui::state::State;
@@ -56,7 +56,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
         if y < i32::from(drawing.y) || y >= i32::from(drawing.bottom()) {
             continue;
         }
-        let is_here = boxed.at == here.at && has_focus(state, Pane::Subgraph);
+        let is_here = boxed.at == here.at && has_focus(state, subgraph::PANE);
         let style = if is_here {
             theme.selection
         } else if selected == Some(boxed.at) {

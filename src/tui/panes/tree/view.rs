@@ -3,7 +3,7 @@
 use crate::ids::NodeId;
 use crate::text;
 use crate::text::names::Called;
-use crate::tui::panes::Pane;
+use crate::tui::panes::tree;
 use crate::tui::panes::tree::branches::{Branch, Fold};
 use crate::tui::screen::has_focus;
 use crate::tui::state::State;
@@ -55,7 +55,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     picture.reset();
     let at = tree.at();
     seen.scroll_down(first_line(at, lines, rows.len()));
-    if has_focus(state, Pane::Tree) {
+    if has_focus(state, tree::PANE) {
         seen.select(rows[at].path.clone());
     }
     widget.highlight_style(theme.selection).render(wide, &mut picture, &mut seen);

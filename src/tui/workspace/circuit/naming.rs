@@ -80,9 +80,9 @@ impl Circuit {
     }
 
     /// Takes over the details that were read of a feature.
-    pub fn note_details(&mut self, feature: Feature, card: &FeatureDetails) {
+    pub fn note_details(&mut self, feature: Feature, details: &FeatureDetails) {
         let mut named = std::mem::take(&mut self.naming.library);
-        named.note(&self.naming.file_labels, feature, card.found.label.as_ref(), card.density);
+        named.note(&self.naming.file_labels, feature, details.found.label.as_ref(), details.density);
         self.take_named(named);
     }
 

@@ -22,7 +22,7 @@ pub struct Filter {
     /// Newest result.
     pub filtered: Option<Arc<Filtered>>,
     /// Inputs of the result that was asked for last.
-    asked: Option<About>,
+    asked: Option<FilterInputs>,
     /// True once that result has arrived.
     answered: bool,
     /// True once the user was told how many nodes match.
@@ -31,7 +31,7 @@ pub struct Filter {
 
 /// Inputs of a filter's result.
 #[derive(Clone)]
-pub struct About {
+pub struct FilterInputs {
     /// Nodes and edges kept at the thresholds.
     pub kept: Arc<Kept>,
     /// Labels of the graph's file and of the library.
@@ -60,21 +60,21 @@ impl Filter {
     }
 
     /// Returns true where the result has to be asked for with these inputs, and takes note that it is.
-    pub fn ask(&mut self, about: &About) -> bool {
-        let anew = self.asked.as_ref().is_none_or(|asked| self.differs(asked, about));
+    pub fn ask(&mut self, inputs: &FilterInputs) -> bool {
+        let anew = self.asked.as_ref().is_none_or(|asked| self.differs(asked, inputs));
         if anew {
-            self.asked = Some(about.clone());
+            self.asked = Some(inputs.clone());
             self.answered = false;
         }
         anew
     }
 
-    fn differs(&self, asked: &About, about: &About) -> bool {
-        let moved = asked.selected != about.selected && is_about_selection(self.query.expr());
+    fn differs(&self, asked: &FilterInputs, inputs: &FilterInputs) -> bool {
+        let moved = asked.selected != inputs.selected && is_about_selection(self.query.expr());
         // Promoted tokens arrive one by one: each waits for the result with those before.
-        let learned = self.answered && self.lacks(Lacking::PromotedTokens) && asked.written != about.written;
-        let named = !Arc::ptr_eq(&asked.labels, &about.labels);
-        moved || learned || named || !Arc::ptr_eq(&asked.kept, &about.kept) || asked.edited != about.edited
+        let learned = self.answered && self.lacks(Lacking::PromotedTokens) && asked.written != inputs.written;
+        let named = !Arc::ptr_eq(&asked.labels, &inputs.labels);
+        moved || learned || named || !Arc::ptr_eq(&asked.kept, &inputs.kept) || asked.edited != inputs.edited
     }
 
     /// Takes the result; returns true where it is still asked for.

@@ -7,7 +7,7 @@ use crate::tui::runtime::jobs::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::circuit::Circuit;
 use crate::tui::workspace::filter::job::{FilterJob, Filtered, Written};
-use crate::tui::workspace::filter::{About, Filter};
+use crate::tui::workspace::filter::{Filter, FilterInputs};
 use std::sync::Arc;
 
 const FILTER: JobKey = JobKey::new("filter").of_graph();
@@ -48,7 +48,7 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
     if circuit.marks.filter.as_ref().is_none_or(|filter| filter.is_off) {
         return;
     }
-    let about = About {
+    let inputs = FilterInputs {
         kept: Arc::clone(&circuit.pruning.kept),
         labels: Arc::clone(&circuit.traced.document.labels),
         edited: circuit.edits.now().clone(),
@@ -56,7 +56,7 @@ pub(in crate::tui) fn ask_filter(state: &mut State) {
         written: circuit.written().count(),
     };
     let Some(filter) = circuit.marks.filter.as_mut().filter(|filter| !filter.is_off) else { return };
-    if filter.ask(&about) {
+    if filter.ask(&inputs) {
         let query = Arc::clone(&filter.query);
         let filter_job = filter_job(circuit, query);
         state.jobs.submit(FILTER, move |_, _| Ok(Arc::new(filter_job.run())), take_filtered);

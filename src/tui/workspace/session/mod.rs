@@ -6,7 +6,7 @@ use crate::graph::query::Query;
 use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept};
 use crate::session;
 use crate::session::{ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
-use crate::tui::panes::Pane;
+use crate::tui::panes::{PANES, subgraph};
 use crate::tui::state::State;
 use crate::tui::workspace::circuit::Circuit;
 use crate::tui::workspace::edits::prune_anew;
@@ -120,7 +120,7 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     let thresholds = circuit.edits.now().thresholds;
     circuit.take_kept(kept.unwrap_or_else(|| Arc::clone(&circuit.pruning.kept)), &state.screen.look.glyphs);
     if !walked {
-        if let Some(pane) = Pane::ALL.into_iter().find(|pane| said("focus") == Some(pane.title())) {
+        if let Some(pane) = PANES.iter().copied().find(|pane| said("focus") == Some(pane.title())) {
             state.screen.focus = pane;
         }
         state.screen.windows.zoomed = said("zoomed") == Some("yes");
@@ -144,7 +144,7 @@ fn show_pinned(state: &mut State) {
     };
     let edited = &circuit.traced.document.edited;
     if !edited.groups.is_empty() {
-        state.screen.focus = Pane::Subgraph;
+        state.screen.focus = subgraph::PANE;
         state.screen.windows.zoomed = true;
     }
 }

@@ -1,7 +1,7 @@
 //! Tabs of open graphs. A trace that is under way goes on for the graph that it belongs to.
 
 use crate::tui::dialogs::intervene::update::MEASURE;
-use crate::tui::panes::Pane;
+use crate::tui::panes::graph;
 use crate::tui::runtime::jobs::RequestId;
 use crate::tui::state::State;
 use crate::tui::workspace::Busy;
@@ -98,7 +98,7 @@ pub(in crate::tui) fn set_beside(state: &mut State) -> bool {
         return false;
     }
     state.dialogs.close_all();
-    state.screen.focus = Pane::Graph;
+    state.screen.focus = graph::PANE;
     state.panes.detail.scroll = 0;
     let here = take_off(state);
     state.workspace.tabs.insert(here);
@@ -154,7 +154,7 @@ fn put_on(state: &mut State, next: Tab) {
             }
         }
         TabContent::File(path) => {
-            state.screen.focus = Pane::Graph;
+            state.screen.focus = graph::PANE;
             state.workspace.file = Some(path.clone());
             start_open(state, path);
         }
