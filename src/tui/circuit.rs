@@ -340,20 +340,19 @@ impl Circuit {
         self.show_from(was, glyphs);
     }
 
-    /// Replaces the graph by one of the same trace, further on, that holds all its nodes and more. `to` gives their ids
-    /// there; the walk, the selection and the edits follow them. Returns the trace that was replaced.
-    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) -> Traced {
+    /// Replaces the graph by one of the same trace, further on, that [goes on](Circuit::goes_on_as) from it. Returns the
+    /// trace that was replaced.
+    pub fn grow(&mut self, traced: Traced, glyphs: &Glyphs) -> Traced {
         let was = self.layout.place(self.selected());
         // The cursor stays at the top until it is moved; then it stays with its link.
-        let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| to[link.other.index()]);
-        self.edits.renumber(|node| to[node.index()]);
-        self.history.renumber(|node| to[node.index()]);
-        self.tree.renumber(|node| to[node.index()]);
-        self.marks.renumber(|node| to[node.index()]);
+        let chosen = self.links().kept.get(self.row).filter(|_| self.row > 0).map(|link| link.other);
+        self.tree.forget_rows();
+        if let Some(filter) = &mut self.marks.filter {
+            filter.forget();
+        }
         self.verification.forget();
         self.standings.found = None;
         self.names = Names::new(Arc::clone(&traced.document.graph));
-        Arc::make_mut(&mut self.subgraph).renumber(|node| to[node.index()]);
         self.pruned = Arc::clone(&traced.kept);
         self.influence_kept = influence_kept(&self.pruned);
         let before = std::mem::replace(&mut self.traced, traced);
@@ -403,13 +402,9 @@ impl Circuit {
         features.into_iter().collect()
     }
 
-    /// Returns the ids that this graph's nodes have in another graph of the same trace; `None` where one is missing
-    /// there.
-    pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
-        // Both list their nodes in the same order.
-        let mut rest = other.nodes().iter().enumerate();
-        let mine = self.traced.document.graph.nodes().iter();
-        mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
+    /// Returns true where another graph holds every node of this one under its id here.
+    pub fn goes_on_as(&self, other: &AttributionGraph) -> bool {
+        other.has_ids_of(&self.traced.document.graph)
     }
 
     /// Shows the nodes as [`Circuit::show`] does, where the selected node stood at `was`.

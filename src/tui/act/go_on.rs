@@ -29,8 +29,9 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
     let thresholds = circuit.edits.now().thresholds;
+    let before = Arc::clone(&circuit.traced.document.graph);
     let id = state.jobs.next_request();
-    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
+    submit_trace(state, id, thresholds, Some(before), move |tracer, grown, monitor| {
         tracer.resume(&trace, max_feature_nodes, grown, monitor)
     });
     state.busy = Some(Busy::going_on(id, prompt, state.graph_id));

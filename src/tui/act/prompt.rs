@@ -26,7 +26,9 @@ pub fn start_trace(state: &mut State, prompt: String) {
 
 /// Traces a prompt for the tab that waits for this request.
 pub(super) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
-    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
+    submit_trace(state, id, Thresholds::default(), None, move |tracer, grown, monitor| {
+        tracer.trace(&prompt, grown, monitor)
+    });
 }
 
 /// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.

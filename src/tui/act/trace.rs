@@ -2,7 +2,7 @@
 
 use super::edits::PRUNE;
 use super::standing::STABILITY;
-use crate::graph::{Document, Edited, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Thresholds};
 use crate::job::Monitor;
 use crate::service::tracing::Tracer;
 use crate::text::glyph::Glyphs;
@@ -44,18 +44,28 @@ impl ThresholdsAtHand {
 }
 
 /// Starts a trace by `run` for the tab that waits for this request. Its graphs are pruned at the thresholds on the
-/// screen by then, at first at `thresholds`.
+/// screen by then, at first at `thresholds`; they keep the ids of their nodes as they grow, and those in `before`, the
+/// graph that the trace goes on from.
 pub(super) fn submit_trace(
     state: &mut State,
     id: RequestId,
     thresholds: Thresholds,
+    mut before: Option<Arc<AttributionGraph>>,
     run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
 ) {
     state.thresholds.set(thresholds);
     let at_hand = state.thresholds.clone();
     let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Traced>| {
-        let mut grown = |document| teller.tell(at_hand.prune(document));
-        let traced = services.ask(|tracer| run(tracer, &mut grown, monitor)).map(|document| at_hand.prune(document));
+        let mut ready = |document: Document| {
+            let document = match &before {
+                Some(before) => document.continuing(before),
+                None => document,
+            };
+            before = Some(Arc::clone(&document.graph));
+            at_hand.prune(document)
+        };
+        let traced = services.ask(|tracer| run(tracer, &mut |document| teller.tell(ready(document)), monitor));
+        let traced = traced.map(&mut ready);
         // Partial graphs of the trace no longer matter.
         teller.take_back();
         traced
@@ -140,10 +150,10 @@ fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sess
     let wanted = tab.busy.as_ref().map(Busy::graph);
     if let TabContent::Circuit { circuit, id, prunes } = &mut tab.graph
         && wanted == Some(*id)
-        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+        && circuit.goes_on_as(&traced.document.graph)
     {
         *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
-        discard(circuit.grow(traced, &to, glyphs));
+        discard(circuit.grow(traced, glyphs));
         return;
     }
     let (Some(circuit), Some(id)) = (Circuit::new(traced), wanted) else { return };
@@ -167,11 +177,11 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
     [PRUNE, STABILITY].into_iter().for_each(|key| state.jobs.forget(key));
     if id == state.graph_id
         && let Some(circuit) = &mut state.circuit
-        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+        && circuit.goes_on_as(&traced.document.graph)
     {
         let wanted = circuit.edits.now().thresholds;
         let pruned_at = traced.document.edited.thresholds;
-        discard(circuit.grow(traced, &to, &state.look.glyphs));
+        discard(circuit.grow(traced, &state.look.glyphs));
         // Densities are not known where a trace is pruned as it grows.
         if wanted != pruned_at || wanted.density < 1.0 {
             super::prune_anew(state);

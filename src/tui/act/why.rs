@@ -116,7 +116,7 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     }
     let id = state.jobs.next_request();
     state.busy = Some(Busy::new(id, prompt.clone()));
-    submit_trace(state, id, Thresholds::default(), move |tracer, grown, monitor| {
+    submit_trace(state, id, Thresholds::default(), None, move |tracer, grown, monitor| {
         tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
     });
 }
