@@ -41,11 +41,11 @@ pub fn write(
         Tensor::new("active_features", [features.len(), 3], places),
         Tensor::new("error_norms", norms, trace.error_norms.iter().copied()),
         Tensor::new("adjacency_matrix", [n, n], matrix(graph, |edge| edge.weight)),
-        Tensor::new("node_influence", [n], kept.influence.iter().map(|&influence| influence as f32)),
+        Tensor::new("node_influence", [n], graph.listed().map(|id| kept.influence[id.index()] as f32)),
         Tensor::new("graph_scores", [2], [scores.replacement, scores.completeness]),
-        Tensor::new("node_mask", [n], graph.node_ids().map(kept_node)),
+        Tensor::new("node_mask", [n], graph.listed().map(kept_node)),
         Tensor::new("edge_mask", [n, n], matrix(graph, |edge| u8::from(kept.has_edge(edge.id)))),
-        Tensor::new("cumulative_scores", [n], kept.cumulative.iter().copied()),
+        Tensor::new("cumulative_scores", [n], graph.listed().map(|id| kept.cumulative[id.index()])),
     ]);
     tensors::write(path, None, all)
 }
@@ -55,10 +55,11 @@ fn matrix<'a, T: Copy + Default + 'a>(
     graph: &'a AttributionGraph,
     entry: impl Fn(Edge) -> T + 'a,
 ) -> impl Iterator<Item = T> + 'a {
-    graph.node_ids().flat_map(move |target: NodeId| {
+    let places = graph.places();
+    graph.listed().flat_map(move |target: NodeId| {
         let mut row = vec![T::default(); graph.n_nodes()];
         for edge in graph.incoming(target) {
-            row[edge.source.index()] = entry(edge);
+            row[places[edge.source.index()]] = entry(edge);
         }
         row
     })

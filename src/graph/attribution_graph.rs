@@ -41,6 +41,8 @@ pub struct AttributionGraph {
     pub(super) input_totals: Vec<f64>,
     /// Every node after all of its sources.
     pub(super) order: Vec<NodeId>,
+    /// The nodes in the order of the trace, where their ids are those of a smaller graph of it; empty where ids ascend.
+    pub(super) listing: Vec<NodeId>,
     pub(super) is_cyclic: bool,
     pub(super) influence_of: Arc<InfluenceOf>,
     /// The file's own names of the nodes.

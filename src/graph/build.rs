@@ -223,12 +223,12 @@ fn builder_of_edges(
 }
 
 /// Builder that takes edges by target, then by source.
-struct Builder {
-    info: GraphInfo,
-    nodes: Vec<Node>,
-    sources: Vec<NodeId>,
-    targets: Vec<NodeId>,
-    weights: Vec<f32>,
+pub(super) struct Builder {
+    pub info: GraphInfo,
+    pub nodes: Vec<Node>,
+    pub sources: Vec<NodeId>,
+    pub targets: Vec<NodeId>,
+    pub weights: Vec<f32>,
 }
 
 impl Builder {
@@ -311,7 +311,7 @@ impl Builder {
     }
 
     /// Returns the graph, without its topological order.
-    fn unordered(self, input_totals: Option<Vec<f64>>) -> Result<AttributionGraph, GraphError> {
+    pub fn unordered(self, input_totals: Option<Vec<f64>>) -> Result<AttributionGraph, GraphError> {
         let Self { info, nodes, sources, targets, weights } = self;
         let n_nodes = nodes.len();
         if u32::try_from(weights.len()).is_err() {
@@ -343,6 +343,7 @@ impl Builder {
             column_edges,
             input_totals,
             order: Vec::new(),
+            listing: Vec::new(),
             is_cyclic: false,
             influence_of: Arc::default(),
             file_names: None,

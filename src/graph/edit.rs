@@ -13,15 +13,6 @@ pub enum Labelled {
     Node(NodeId),
 }
 
-impl Labelled {
-    fn renumbered(self, to: &impl Fn(NodeId) -> NodeId) -> Self {
-        match self {
-            Self::Feature(..) => self,
-            Self::Node(node) => Self::Node(to(node)),
-        }
-    }
-}
-
 /// Labels by their subject.
 pub type Labels = BTreeMap<Labelled, String>;
 
@@ -63,20 +54,6 @@ pub enum Edit {
     SetNotes(String),
     /// Replace the interventions.
     SetInterventions(Interventions),
-}
-
-impl Edit {
-    fn renumber(&mut self, to: &impl Fn(NodeId) -> NodeId) {
-        match self {
-            Self::Pin(nodes)
-            | Self::Unpin(nodes)
-            | Self::Group { members: nodes, .. }
-            | Self::AddToGroup(_, nodes)
-            | Self::Ungroup(nodes) => nodes.iter_mut().for_each(|node| *node = to(*node)),
-            Self::Label(what, _) => *what = what.renumbered(to),
-            Self::SetThresholds(_) | Self::RenameGroup(..) | Self::SetNotes(_) | Self::SetInterventions(_) => {}
-        }
-    }
 }
 
 /// State of the user's work after the edits so far.
@@ -148,13 +125,6 @@ impl Edited {
             Edit::SetInterventions(interventions) => next.interventions.clone_from(interventions),
         }
         (next != *self).then_some(next)
-    }
-
-    fn renumber(&mut self, to: &impl Fn(NodeId) -> NodeId) {
-        let groups = self.groups.iter_mut().flat_map(|group| &mut group.members);
-        self.pins.iter_mut().chain(groups).for_each(|node| *node = to(*node));
-        let labels = std::mem::take(&mut self.labels).into_iter();
-        self.labels = labels.map(|(what, label)| (what.renumbered(to), label)).collect();
     }
 
     fn pin(&mut self, nodes: &[NodeId]) {
@@ -240,15 +210,6 @@ impl Edits {
         Self::step(&mut self.now, &mut self.redone_to, &mut self.undone_to)
     }
 
-    /// Renumbers the nodes for a graph in which each has the id that `to` gives, history included.
-    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        self.now.renumber(&to);
-        for step in self.undone_to.iter_mut().chain(&mut self.redone_to) {
-            step.state.renumber(&to);
-            step.edit.renumber(&to);
-        }
-    }
-
     fn step<'a>(now: &mut Edited, from: &mut Vec<Step>, to: &'a mut Vec<Step>) -> Option<&'a Edit> {
         let Step { edit, state } = from.pop()?;
         to.push(Step { edit, state: std::mem::replace(now, state) });
@@ -317,28 +278,6 @@ mod tests {
                 edits.undo();
             }
             prop_assert_eq!(edits.now(), &undone);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn edits_follow_their_nodes_into_another_graph(list in proptest::collection::vec(any_edit(), 0..40)) {
-            let to = |node: NodeId| NodeId(9 - node.0);
-            let (mut before, mut after) = (Edits::default(), Edits::default());
-            for mut edit in list {
-                before.apply(edit.clone());
-                edit.renumber(&to);
-                after.apply(edit);
-            }
-            before.renumber(to);
-            loop {
-                prop_assert_eq!(before.now(), after.now());
-                let (one, other) = (before.undo().cloned(), after.undo().cloned());
-                prop_assert_eq!(&one, &other);
-                if one.is_none() {
-                    break;
-                }
-            }
         }
     }
 

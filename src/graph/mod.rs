@@ -5,7 +5,7 @@ mod attention;
 mod attribution_graph;
 pub mod automatic;
 mod build;
-
+mod continued;
 mod densities;
 mod document;
 mod edit;

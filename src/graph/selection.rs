@@ -52,14 +52,14 @@ impl<'a> Selection<'a> {
         self.part
     }
 
-    /// Iterates over the nodes, ascending.
+    /// Iterates over the nodes, in the order of the trace or file that they come from.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.graph.node_ids().filter(|id| self.has_node[id.index()])
+        self.graph.listed().filter(|id| self.has_node[id.index()])
     }
 
-    /// Iterates over the edges, by target, then by source.
+    /// Iterates over the edges, by target, then by source, in the order of the nodes.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
-        self.graph.edges().filter(|edge| match self.part {
+        self.graph.listed_edges().filter(|edge| match self.part {
             Part::All => true,
             Part::Pruned => {
                 let is_pinned = |end: NodeId| self.pinned.get(end.index()).is_some_and(|pinned| *pinned);

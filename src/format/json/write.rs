@@ -375,8 +375,10 @@ pub(in crate::format) fn labels<'a>(
     unread: &Unread,
     names: &[String],
 ) -> Vec<(String, &'a str)> {
-    let nodes: BTreeMap<Labelled, NodeId> =
-        graph.node_ids().rev().map(|id| (Labelled::of(id, graph.node(id)), id)).collect();
+    let mut nodes: BTreeMap<Labelled, NodeId> = BTreeMap::new();
+    for id in graph.listed() {
+        nodes.entry(Labelled::of(id, graph.node(id))).or_insert(id);
+    }
     let is_numbered_otherwise = |id: NodeId| unread.nodes.get(&id).is_some_and(|fields| has(fields, "feature"));
     let key = |what: &Labelled| {
         let id = nodes.get(what).copied();

@@ -85,11 +85,11 @@ fn put_aside(tab: &mut Tab, traced: Traced, glyphs: &Glyphs, sessions: &mut Sess
     let wanted = tab.busy.as_ref().map(Busy::graph);
     if let TabContent::Circuit { circuit, id, prunes } = &mut tab.graph
         && wanted == Some(*id)
-        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+        && circuit.goes_on_as(&traced.document.graph)
     {
         circuit.follow_readable(&traced);
         *prunes = circuit.edits.now().thresholds != traced.document.edited.thresholds;
-        discard(circuit.grow(traced, &to, glyphs));
+        discard(circuit.grow(traced, glyphs));
         return;
     }
     let (Some(circuit), Some(id)) = (Circuit::new(traced), wanted) else { return };
@@ -113,12 +113,12 @@ fn show(state: &mut State, id: RequestId, traced: Traced) {
     [PRUNE, STABILITY].into_iter().for_each(|key| state.jobs.forget(key));
     if id == state.workspace.graph_id
         && let Some(circuit) = &mut state.workspace.circuit
-        && let Some(to) = circuit.nodes_in(&traced.document.graph)
+        && circuit.goes_on_as(&traced.document.graph)
     {
         let pruned_at = traced.document.edited.thresholds;
         circuit.follow_readable(&traced);
         let wanted = circuit.edits.now().thresholds;
-        discard(circuit.grow(traced, &to, &state.screen.look.glyphs));
+        discard(circuit.grow(traced, &state.screen.look.glyphs));
         // Densities are not known where a trace is pruned as it grows.
         if wanted != pruned_at || wanted.density < 1.0 {
             prune_anew(state);

@@ -115,11 +115,6 @@ impl History {
         found.is_some()
     }
 
-    /// Replaces every node by its id in another graph, which `to` gives.
-    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        self.entries.iter_mut().for_each(|entry| entry.node = to(entry.node));
-    }
-
     fn is_elsewhere(&self, at: usize, stands: &impl Fn(NodeId) -> bool) -> bool {
         let node = self.entries[at].node;
         node != self.node() && stands(node)

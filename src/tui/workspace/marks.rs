@@ -46,16 +46,6 @@ pub struct Search {
 }
 
 impl Marks {
-    /// Replaces every node by its id in another graph, which `to` gives.
-    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        let listed = self.refused.iter_mut().flatten().chain(&mut self.chosen).chain(&mut self.search.nodes);
-        let ends = self.path.iter_mut().chain(&mut self.path_end);
-        listed.chain(ends).chain(self.letters.values_mut()).for_each(|node| *node = to(*node));
-        if let Some(filter) = &mut self.filter {
-            filter.forget();
-        }
-    }
-
     /// Returns true where the filter dims a node.
     pub fn dims(&self, node: NodeId) -> bool {
         self.filter.as_ref().is_some_and(|filter| filter.dims(node))

@@ -1,9 +1,11 @@
 //! Requests for traces and for openings of graphs.
 
-use crate::graph::{Document, Edited, Thresholds};
+use crate::graph::{AttributionGraph, Document, Edited, Thresholds};
 use crate::job::Monitor;
 use crate::service::tracing::Tracer;
+use crate::tui::panes::graph;
 use crate::tui::runtime::jobs::{JobKey, RequestId, Services, Teller};
+use crate::tui::screen::layout::inner;
 use crate::tui::state::State;
 use crate::tui::workspace::arrival::{take_grown, take_traced};
 use crate::tui::workspace::tabs::name_of;
@@ -36,8 +38,9 @@ pub(in crate::tui) fn go_on(state: &mut State) {
     };
     let (trace, prompt) = (Arc::clone(trace), trace.settings.prompt.clone());
     let thresholds = TraceThresholds::At(circuit.edits.now().thresholds);
+    let before = Arc::clone(&circuit.traced.document.graph);
     let id = state.jobs.next_request();
-    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
+    submit_trace(state, id, thresholds, Some(before), move |tracer, grown, monitor| {
         tracer.resume(&trace, max_feature_nodes, grown, monitor)
     });
     state.workspace.busy = Some(Busy::going_on(id, prompt, state.workspace.graph_id));
@@ -58,7 +61,7 @@ pub fn start_trace(state: &mut State, prompt: String) {
 /// Traces a prompt for the tab that waits for this request.
 pub(in crate::tui) fn submit_prompt(state: &mut State, id: RequestId, prompt: String) {
     let thresholds = TraceThresholds::Readable(readable_nodes(state));
-    submit_trace(state, id, thresholds, move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
+    submit_trace(state, id, thresholds, None, move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
 
 /// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
@@ -140,23 +143,33 @@ impl SharedThresholds {
 pub(in crate::tui) fn readable_nodes(state: &State) -> usize {
     const MOST: usize = 240;
     const LEAST: usize = 20;
-    let room = state.screen.layout().and_then(|layout| layout.graph_room());
+    let room = state.screen.layout().and_then(|layout| layout.of(graph::PANE)).map(inner);
     room.map_or(MOST, |room| (usize::from(room.width) * usize::from(room.height) * 2 / 5).clamp(LEAST, MOST))
 }
 
 /// Starts a trace by `run` for the tab that waits for this request. Its graphs are pruned at the thresholds on the
-/// screen by then, at first at `thresholds`.
+/// screen by then, at first at `thresholds`; they keep the ids of their nodes as they grow, and those in `before`, the
+/// graph that the trace goes on from.
 pub(in crate::tui) fn submit_trace(
     state: &mut State,
     id: RequestId,
     thresholds: TraceThresholds,
+    mut before: Option<Arc<AttributionGraph>>,
     run: impl FnOnce(&dyn Tracer, &mut dyn FnMut(Document), &Monitor) -> anyhow::Result<Document> + Send + 'static,
 ) {
     state.workspace.thresholds.set(thresholds);
     let at_hand = state.workspace.thresholds.clone();
     let work = move |services: &Services, monitor: &Monitor, teller: &Teller<Traced>| {
-        let mut grown = |document| teller.tell(at_hand.prune(document));
-        let traced = services.ask(|tracer| run(tracer, &mut grown, monitor)).map(|document| at_hand.prune(document));
+        let mut ready = |document: Document| {
+            let document = match &before {
+                Some(before) => document.continuing(before),
+                None => document,
+            };
+            before = Some(Arc::clone(&document.graph));
+            at_hand.prune(document)
+        };
+        let traced = services.ask(|tracer| run(tracer, &mut |document| teller.tell(ready(document)), monitor));
+        let traced = traced.map(&mut ready);
         // Partial graphs of the trace no longer matter.
         teller.take_back();
         traced

@@ -118,7 +118,7 @@ pub(in crate::tui) fn trace_why(state: &mut State) {
     let id = state.jobs.next_request();
     state.workspace.busy = Some(Busy::new(id, prompt.clone()));
     let thresholds = TraceThresholds::Readable(readable_nodes(state));
-    submit_trace(state, id, thresholds, move |tracer, grown, monitor| {
+    submit_trace(state, id, thresholds, None, move |tracer, grown, monitor| {
         tracer.trace_feature(&prompt, &tokens, at, grown, monitor)
     });
 }

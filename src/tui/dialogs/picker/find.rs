@@ -244,7 +244,7 @@ impl Nodes {
     /// Iterates over the nodes' entries, the kept ones first, then by influence.
     fn nodes<'a>(&'a self, glyphs: &'a Glyphs) -> impl Iterator<Item = Entry> + 'a {
         let kept = &self.traced.kept;
-        let all = || self.traced.document.graph.node_ids().collect();
+        let all = || self.traced.document.graph.listed().collect();
         let mut order: Vec<NodeId> = self.only.clone().unwrap_or_else(all);
         order.sort_by(|a, b| kept.has_node(*b).cmp(&kept.has_node(*a)).then(kept.by_influence(*a, *b)));
         order.into_iter().map(|id| self.node(id, glyphs))

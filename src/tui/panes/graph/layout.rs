@@ -150,10 +150,8 @@ impl GraphLayout {
         let mut cells: Cells = BTreeMap::new();
         let mut tokens = Vec::new();
         let mut logits = Vec::new();
-        for (id, node) in graph.nodes().iter().enumerate().map(|(at, node)| (NodeId::from(at), node)) {
-            if !kept.has_node(id) {
-                continue;
-            }
+        for id in graph.listed().filter(|id| kept.has_node(*id)) {
+            let node = graph.node(id);
             if let Some(logit) = node.logit() {
                 logits.push((id, logit.probability));
             } else if node.is_token() {

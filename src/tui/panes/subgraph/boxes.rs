@@ -67,13 +67,6 @@ impl Subgraph {
         }
     }
 
-    /// Replaces every node by its id in another graph, which `to` gives.
-    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        let grouped = self.pinned.groups.iter_mut().flat_map(|group| &mut group.members);
-        let boxed = self.graph.nodes.iter_mut().flat_map(|supernode| &mut supernode.members);
-        self.pinned.pins.iter_mut().chain(grouped).chain(boxed).for_each(|node| *node = to(*node));
-    }
-
     /// Returns the box of a node.
     pub fn box_of(&self, node: NodeId) -> Option<usize> {
         self.graph.nodes.iter().position(|supernode| supernode.members.contains(&node))

@@ -112,13 +112,8 @@ impl Tree {
         self.held = if self.is_held() { None } else { Some((self.root, self.side)) };
     }
 
-    /// Replaces every node by its id in another graph, which `to` gives.
-    pub fn renumber(&mut self, to: impl Fn(NodeId) -> NodeId) {
-        let path = |path: &Vec<NodeId>| path.iter().map(|node| to(*node)).collect::<Vec<_>>();
-        self.held = self.held.map(|(root, side)| (to(root), side));
-        self.root = to(self.root);
-        self.opened = self.opened.iter().map(path).collect();
-        self.cursor = path(&self.cursor);
+    /// Has the rows grown anew, of a larger graph.
+    pub fn forget_rows(&mut self) {
         self.rows.clear();
         self.grown_from = None;
     }

@@ -159,9 +159,9 @@ impl Circuit {
         self.show_from(was, glyphs);
     }
 
-    /// Replaces the graph by one of the same trace, further on, that holds all its nodes and more. `to` gives their ids
-    /// there; the walk, the selection and the edits follow them. Returns the trace that was replaced.
-    pub fn grow(&mut self, traced: Traced, to: &[NodeId], glyphs: &Glyphs) -> Traced {
+    /// Replaces the graph by one of the same trace, further on, that [goes on](Circuit::goes_on_as) from it. Returns the
+    /// trace that was replaced.
+    pub fn grow(&mut self, traced: Traced, glyphs: &Glyphs) -> Traced {
         let was = self.panes.layout.place(self.selected());
         // The cursor stays at the top until it is moved; then it stays with its link.
         let chosen = self
@@ -170,15 +170,14 @@ impl Circuit {
             .kept
             .get(self.connections.row)
             .filter(|_| self.connections.row > 0)
-            .map(|link| to[link.other.index()]);
-        self.edits.renumber(|node| to[node.index()]);
-        self.walk.history.renumber(|node| to[node.index()]);
-        self.panes.tree.renumber(|node| to[node.index()]);
-        self.marks.renumber(|node| to[node.index()]);
+            .map(|link| link.other);
+        self.panes.tree.forget_rows();
+        if let Some(filter) = &mut self.marks.filter {
+            filter.forget();
+        }
         self.verification.forget();
         self.pruning.stability.found = None;
         self.naming.names = Names::new(Arc::clone(&traced.document.graph));
-        Arc::make_mut(&mut self.panes.subgraph).renumber(|node| to[node.index()]);
         self.pruning.take(Arc::clone(&traced.kept));
         let before = std::mem::replace(&mut self.traced, traced);
         self.naming.file_labels = Arc::clone(&self.traced.document.labels);
@@ -211,13 +210,9 @@ impl Circuit {
         features.into_iter().collect()
     }
 
-    /// Returns the ids that this graph's nodes have in another graph of the same trace; `None` where one is missing
-    /// there.
-    pub fn nodes_in(&self, other: &AttributionGraph) -> Option<Vec<NodeId>> {
-        // Both list their nodes in the same order.
-        let mut rest = other.nodes().iter().enumerate();
-        let mine = self.traced.document.graph.nodes().iter();
-        mine.map(|node| rest.find(|(_, its)| its.kind == node.kind).map(|(at, _)| NodeId::from(at))).collect()
+    /// Returns true where another graph holds every node of this one under its id here.
+    pub fn goes_on_as(&self, other: &AttributionGraph) -> bool {
+        other.has_ids_of(&self.traced.document.graph)
     }
 
     /// Shows the nodes as [`Circuit::show`] does, where the selected node stood at `was`.
