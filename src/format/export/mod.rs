@@ -66,8 +66,8 @@ impl Format {
     }
 
     /// Returns the part that is exported where none is asked for: a drawing shows what is pinned, where anything is.
-    pub fn usual_part(self, edited: &Edited) -> Part {
-        if self.is_drawing() && !edited.pins.is_empty() { Part::Pinned } else { Part::Pruned }
+    pub fn usual_part(self, has_pins: bool) -> Part {
+        if self.is_drawing() && has_pins { Part::Pinned } else { Part::Pruned }
     }
 }
 
@@ -117,7 +117,7 @@ pub struct Options {
 impl Options {
     /// Returns the part of a graph with these edits that is exported.
     pub fn part(&self, edited: &Edited) -> Part {
-        self.part.unwrap_or_else(|| self.format.usual_part(edited))
+        self.part.unwrap_or_else(|| self.format.usual_part(!edited.pins.is_empty()))
     }
 }
 

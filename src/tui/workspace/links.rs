@@ -128,11 +128,14 @@ pub struct Listing {
     pub order: Order,
     /// Kinds that are left out.
     pub without: Vec<Listed>,
+    /// Kinds that are listed one by one where they would else be one summed row.
+    pub opened: Vec<Listed>,
 }
 
 impl Listing {
     /// Leaves a kind out, or takes it in again.
     pub fn toggle(&mut self, kind: Listed) {
+        self.opened.retain(|opened| *opened != kind);
         if self.shows(kind) {
             self.without.push(kind);
         } else {
@@ -146,11 +149,58 @@ impl Listing {
     }
 }
 
+/// Edges of one kind that are listed as one row, since they would take most of the list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summed {
+    /// Kind of the nodes at the other end.
+    pub kind: Listed,
+    /// Number of edges.
+    pub n_edges: usize,
+    /// Sum of their weights.
+    pub weight: f64,
+    /// Sum of their shares.
+    pub share: f64,
+}
+
+/// Strongest edges among which a kind is looked for that takes too much of the list.
+const FIRST: usize = 12;
+
+/// Number of edges of one kind among the strongest ones that are worth a row each.
+const WORTH_A_ROW: usize = 3;
+
+impl Summed {
+    /// Takes the edges of a kind out of `links`, strongest first, where they take a third of its top or more: errors, and
+    /// tokens elsewhere than at `node`.
+    fn take(kind: Listed, graph: &AttributionGraph, node: NodeId, links: &mut Vec<Link>) -> Option<Self> {
+        let position = graph.node(node).position();
+        let is_summed = |link: &Link| {
+            let other = graph.node(link.other);
+            kind.holds(other) && (kind != Listed::Tokens || other.position() != position)
+        };
+        if links.iter().take(FIRST).filter(|link| is_summed(link)).count() <= WORTH_A_ROW {
+            return None;
+        }
+        let mut summed = Self { kind, n_edges: 0, weight: 0.0, share: 0.0 };
+        links.retain(|link| {
+            let takes = is_summed(link);
+            if takes {
+                summed.n_edges += 1;
+                summed.weight += f64::from(link.edge.weight);
+                summed.share += link.share;
+            }
+            !takes
+        });
+        Some(summed)
+    }
+}
+
 /// Kept edges of a node on one side; of inhibitors all, kept or not.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     /// Listed edges, in their order.
     pub kept: Vec<Link>,
+    /// Edges that are listed as one row for each kind.
+    pub summed: Vec<Summed>,
     /// Number of further edges that are not listed, because of their kind.
     pub left_out: usize,
     /// Sum of the shares of the kept edges, listed or not.
@@ -179,13 +229,15 @@ impl Links {
         };
         let is_listed = |link: &Link| !listing.without.iter().any(|kind| kind.holds(graph.node(link.other)));
         let mut listed: Vec<Link> = links.into_iter().filter(is_listed).collect();
-        match listing.order {
-            // Strongest first, which is the order by share and by weight alike.
-            _ if side == Side::Inhibitors => {}
-            Order::Share => listed.sort_by(|a, b| b.share.total_cmp(&a.share)),
-            Order::Weight => listed.sort_by(|a, b| b.edge.weight.total_cmp(&a.edge.weight)),
+        let left_out = n_found - listed.len();
+        listed.sort_by(|a, b| b.share.total_cmp(&a.share));
+        let foldable = [Listed::Errors, Listed::Tokens].into_iter().filter(|kind| !listing.opened.contains(kind));
+        let summed = foldable.filter_map(|kind| Summed::take(kind, graph, node, &mut listed)).collect();
+        // Of inhibitors the order by share is that by weight.
+        if listing.order == Order::Weight && side != Side::Inhibitors {
+            listed.sort_by(|a, b| b.edge.weight.total_cmp(&a.edge.weight));
         }
-        Self { left_out: n_found - listed.len(), kept: listed, share, all, n_kept }
+        Self { kept: listed, summed, left_out, share, all, n_kept }
     }
 
     /// Returns the number of kept edges, listed or not.
@@ -195,11 +247,12 @@ impl Links {
 
     /// Returns true where there are no edges, of any kind.
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.left_out == 0
+        self.kept.is_empty() && self.summed.is_empty() && self.left_out == 0
     }
 
-    /// Returns the largest share among the listed edges.
+    /// Returns the largest share among the listed rows.
     pub fn strongest(&self) -> f64 {
-        self.kept.iter().map(|link| link.share).fold(0.0, f64::max)
+        let summed = self.summed.iter().map(|summed| summed.share);
+        self.kept.iter().map(|link| link.share).chain(summed).fold(0.0, f64::max)
     }
 }

@@ -2,7 +2,7 @@
 
 pub(in crate::tui) mod update;
 
-use crate::format::{Format, Theme};
+use crate::format::{Drawing, Format, Theme};
 use crate::graph::Part;
 use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::Context;
@@ -40,22 +40,27 @@ const PARTS: [(Part, &str); 3] = [
     (Part::All, "everything"),
 ];
 
+/// Least shares of an edge in a drawing, in the order in which they are offered.
+const LEAST_SHARES: [f64; 6] = [0.01, 0.02, 0.05, 0.1, 0.0, 0.005];
+
 /// Dialog that chooses an export.
 pub struct Export {
     format: usize,
-    part: usize,
-    theme: Theme,
+    /// Part that was chosen; the format's usual one where none was.
+    part: Option<Part>,
+    has_pins: bool,
+    drawing: Drawing,
     path: Input,
     /// True where a file of this name exists: exporting once more overwrites it.
     pub is_there: bool,
 }
 
 impl Export {
-    /// Starts from a file name without its extension, and a format.
-    pub fn new(stem: &Path, format: Format) -> Self {
+    /// Starts from a file name without its extension, a format, and whether anything is pinned.
+    pub fn new(stem: &Path, format: Format, has_pins: bool) -> Self {
         let path = Input::new(format!("{}.{}", stem.display(), format.extension()));
         let format = FORMATS.iter().position(|(listed, ..)| *listed == format).unwrap_or_default();
-        Self { format, part: 0, theme: Theme::Light, path, is_there: false }
+        Self { format, part: None, has_pins, drawing: Drawing::default(), path, is_there: false }
     }
 
     /// Returns the format.
@@ -65,12 +70,12 @@ impl Export {
 
     /// Returns the part of the graph.
     pub fn part(&self) -> Part {
-        PARTS[self.part].0
+        self.part.unwrap_or_else(|| self.format().usual_part(self.has_pins))
     }
 
-    /// Returns the theme of a figure, for a light or a dark background.
-    pub fn theme(&self) -> Theme {
-        self.theme
+    /// Returns the options of a drawing.
+    pub fn drawing(&self) -> Drawing {
+        self.drawing
     }
 
     /// Returns the path of the file.
@@ -91,12 +96,23 @@ impl Export {
 
     /// Chooses the next part.
     pub fn change_part(&mut self) {
-        self.part = (self.part + 1) % PARTS.len();
+        self.part = Some(PARTS[(self.part_at() + 1) % PARTS.len()].0);
+    }
+
+    fn part_at(&self) -> usize {
+        let part = self.part();
+        PARTS.iter().position(|(listed, _)| *listed == part).unwrap_or_default()
+    }
+
+    /// Chooses the next least share of the edges of a drawing.
+    pub fn change_least_share(&mut self) {
+        let at = LEAST_SHARES.iter().position(|share| *share == self.drawing.least_share).unwrap_or_default();
+        self.drawing.least_share = LEAST_SHARES[(at + 1) % LEAST_SHARES.len()];
     }
 
     /// Chooses the other theme.
     pub fn change_theme(&mut self) {
-        self.theme = match self.theme {
+        self.drawing.theme = match self.drawing.theme {
             Theme::Light => Theme::Dark,
             Theme::Dark => Theme::Light,
         };
@@ -116,12 +132,20 @@ impl Export {
         buf.set_string(area.x, area.y, "to", theme.quiet);
         let cursor = line::render(&self.path, field, theme.strong, look, buf);
         buf.set_string(area.x, area.y + 1, "part", theme.quiet);
-        let part = PARTS[self.part].1;
+        let part = PARTS[self.part_at()].1;
         buf.set_stringn(area.x + LABEL, area.y + 1, part, room - usize::from(LABEL), theme.text);
-        let ground = if self.theme == Theme::Light { "for a light background" } else { "for a dark background" };
-        if self.format() == Format::Svg {
-            buf.set_string(area.x, area.y + 2, "figure", theme.quiet);
-            buf.set_stringn(area.x + LABEL, area.y + 2, ground, room - usize::from(LABEL), theme.text);
+        if self.format().is_drawing() {
+            let ground = match (self.format(), self.drawing.theme) {
+                (Format::Svg, Theme::Light) => ", for a light background",
+                (Format::Svg, Theme::Dark) => ", for a dark background",
+                _ => "",
+            };
+            let edges = match self.drawing.least_share {
+                0.0 => "edges of any weight".to_owned(),
+                share => format!("edges from {} % of their target's input", 100.0 * share),
+            };
+            buf.set_string(area.x, area.y + 2, "drawing", theme.quiet);
+            buf.set_stringn(area.x + LABEL, area.y + 2, edges + ground, room - usize::from(LABEL), theme.text);
         }
         if self.is_there {
             let asks = look.glyphs.fit("This file is there already: the same key again writes over it", room);
@@ -149,6 +173,7 @@ commands! {
     "export-down", Edit, EXPORT, ["Down"], Some("format"), |s, _| update::change_export(s, |export| export.change_format(1)), "To the next format";
     "export-up", Edit, EXPORT, ["Up"], Some("format"), |s, _| update::change_export(s, |export| export.change_format(-1)), "To the format before";
     "export-part", Edit, EXPORT, ["Tab"], Some("part"), |s, _| update::change_export(s, |export| export.change_part()), "Export what is kept, what is pinned, or everything";
+    "export-weight", Edit, EXPORT, ["Ctrl-l"], Some("least weight"), |s, _| update::change_export(s, |export| export.change_least_share()), "Leave weaker edges out of a drawing";
     "export-theme", Edit, EXPORT, ["Ctrl-t"], Some("light/dark"), |s, _| update::change_export(s, |export| export.change_theme()), "A figure for a light or a dark background";
     "export-write", Edit, EXPORT, ["Enter"], Some("write"), |s, _| update::write_export(s), "Write the export; again to write over a file";
     "export-copy", Edit, EXPORT, ["Ctrl-y"], Some("copy"), |s, _| update::copy_export(s), "Copy the export in place of writing it";

@@ -1,6 +1,6 @@
 //! Export of the circuit: as a file for other programs, or as a figure.
 
-use crate::format::{Drawing, Format, Options};
+use crate::format::{DrawnEdges, Format, Options};
 use crate::job::Monitor;
 use crate::tui::dialogs::export::Export;
 use crate::tui::runtime::clipboard::LONGEST;
@@ -15,8 +15,8 @@ pub const EXPORT: JobKey = JobKey::new("export").writing();
 
 /// Outcome of an export.
 enum Exported {
-    /// Path of the file that was written.
-    Written(PathBuf),
+    /// Path of the file that was written, and the edges of a drawing.
+    Written(PathBuf, Option<DrawnEdges>),
     /// A file of this name existed, and was left as it is.
     IsThere,
     /// Text to be copied.
@@ -38,7 +38,8 @@ pub(in crate::tui) fn open_export(state: &mut State) {
     let format = if origin.page.is_some() { Format::Url } else { Format::Json };
     // An export that is still being written has no say in this one.
     state.jobs.forget(EXPORT);
-    state.dialogs.open(Export::new(&stem, format));
+    let has_pins = !circuit.edits.now().pins.is_empty();
+    state.dialogs.open(Export::new(&stem, format, has_pins));
 }
 
 pub(in crate::tui) fn change_export(state: &mut State, change: impl FnOnce(&mut Export)) {
@@ -69,8 +70,8 @@ pub(in crate::tui) fn copy_export(state: &mut State) {
 
 fn send(state: &mut State, path: Option<PathBuf>) {
     let (Some(export), Some(circuit)) = (state.dialogs.get::<Export>(), &state.workspace.circuit) else { return };
-    let drawing = Drawing { theme: export.theme(), ..Drawing::default() };
-    let options = Options { format: export.format(), part: Some(export.part()), drawing, ..Options::default() };
+    let (part, drawing) = (Some(export.part()), export.drawing());
+    let options = Options { format: export.format(), part, drawing, ..Options::default() };
     let (document, edited) = (circuit.traced.document.clone(), circuit.edits.now().clone());
     let overwrites = export.is_there;
     let work = move |_: &Services, _: &Monitor| {
@@ -84,8 +85,8 @@ fn send(state: &mut State, path: Option<PathBuf>) {
         if !overwrites && path.exists() {
             return Ok(Exported::IsThere);
         }
-        format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
-        Ok(Exported::Written(path))
+        let edges = format::export(&document, &kept, &edited, &options, &path).map_err(|error| error.to_string())?;
+        Ok(Exported::Written(path, edges))
     };
     state.jobs.submit(EXPORT, work, take_exported);
 }
@@ -98,9 +99,12 @@ fn take_exported(state: &mut State, result: Result<Exported, String>) {
     let Some(export) = state.dialogs.get_mut::<Export>() else { return };
     match result {
         Ok(Exported::IsThere) => export.is_there = true,
-        Ok(Exported::Written(path)) => {
+        Ok(Exported::Written(path, edges)) => {
             state.dialogs.close_all();
-            state.screen.say(format!("Exported to {}", path.display()));
+            let some = edges.filter(|edges| edges.left_out > 0).map_or_else(String::new, |edges| {
+                format!("; drawn are the {} strongest edges of {}", edges.drawn, edges.drawn + edges.left_out)
+            });
+            state.screen.say(format!("Exported to {}{some}", path.display()));
         }
         Ok(Exported::Text(text)) if text.len() > LONGEST => {
             state.screen.warn("This is too long for the clipboard of most terminals: write it to a file");

@@ -14,9 +14,16 @@ pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
 /// Leaves a kind of node out of the lists and the tree, or takes it in again.
 pub(in crate::tui) fn toggle_listed(state: &mut State, kind: Listed) {
     let Some(circuit) = &mut state.workspace.circuit else { return };
-    circuit.list(|listing| listing.toggle(kind));
-    let says =
-        if circuit.connections.listing.shows(kind) { "listed again" } else { "left out of the lists and the tree" };
+    let is_summed = Side::ALL
+        .iter()
+        .any(|side| circuit.connections.links_of(*side).summed.iter().any(|summed| summed.kind == kind));
+    let says = if is_summed {
+        circuit.list(|listing| listing.opened.push(kind));
+        "listed one by one"
+    } else {
+        circuit.list(|listing| listing.toggle(kind));
+        if circuit.connections.listing.shows(kind) { "listed again" } else { "left out of the lists and the tree" }
+    };
     let name = kind.name();
     state.screen.say(format!("{}{} are {says}", name[..1].to_uppercase(), &name[1..]));
 }

@@ -4,12 +4,13 @@ use crate::graph::{Flow, StabilityClass};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::panes::connections;
+use crate::tui::screen::hints::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::frame::{End, free, note};
 use crate::tui::ui::pen::Pen;
 use crate::tui::ui::{first_line, stability_style};
 use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::links::{Link, Listed, Order, Side};
+use crate::tui::workspace::links::{Link, Listed, Order, Side, Summed};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -49,7 +50,8 @@ fn sections(circuit: &Circuit, inner: Rect) -> Vec<(Side, Rect)> {
         (followed, _) => return vec![(followed, inner)],
     };
     let need = |side: &Side| {
-        circuit.connections.links_of(*side).kept.len().max(1) as u16 + if *side == Side::Outputs { 1 } else { 2 }
+        let links = circuit.connections.links_of(*side);
+        (links.kept.len() + links.summed.len()).max(1) as u16 + if *side == Side::Outputs { 1 } else { 2 }
     };
     let needs: Vec<u16> = sides.iter().map(need).collect();
     let mut y = inner.y;
@@ -81,7 +83,7 @@ fn shared(needs: &[u16], room: u16) -> Vec<u16> {
 /// Returns the area of a side's rows, and the index of the first.
 fn rows(circuit: &Circuit, side: Side, area: Rect) -> (Rect, usize) {
     let links = circuit.connections.links_of(side);
-    let head = 1 + u16::from(has_totals(circuit, side, area));
+    let head = 1 + u16::from(has_totals(circuit, side, area)) + links.summed.len() as u16;
     let rows = Rect { y: area.y + head, height: area.height.saturating_sub(head), ..area };
     let cursor = if side == circuit.connections.side { circuit.connections.row } else { 0 };
     (rows, first_line(cursor, usize::from(rows.height), links.kept.len()))
@@ -138,8 +140,14 @@ fn section(state: &State, circuit: &Circuit, side: Side, area: Rect, buf: &mut B
         totals(state, circuit, side, Rect { y: area.y + 1, height: 1, ..area }, buf);
     }
     let (rows, from) = rows(circuit, side, area);
+    for (line, summed) in links.summed.iter().enumerate() {
+        let y = rows.y.saturating_sub((links.summed.len() - line) as u16);
+        if (area.y + 1..area.bottom()).contains(&y) {
+            summed_row(state, summed, links.strongest(), Rect { y, height: 1, ..rows }, buf);
+        }
+    }
     let lines = usize::from(rows.height);
-    if links.kept.is_empty() {
+    if links.kept.is_empty() && links.summed.is_empty() {
         let why = match (side, links.all) {
             _ if links.left_out > 0 => "none is of a kind that is listed",
             (Side::Inputs, 0) => "nothing flows into it",
@@ -244,6 +252,74 @@ fn stability_mark(state: &State, class: Option<StabilityClass>, pen: &mut Pen<'_
     pen.put(state.screen.look.glyphs.stability[class as usize], style);
 }
 
+/// Draws the row of edges that are listed together: `errors at 12 places 31 %`, and the key that lists them one by one.
+fn summed_row(state: &State, summed: &Summed, strongest: f64, area: Rect, buf: &mut Buffer) {
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
+    let sign = theme.sign(summed.weight as f32);
+    let (command, of) = match summed.kind {
+        Listed::Features => ("list-features", "features"),
+        Listed::Errors => ("list-errors", "errors"),
+        Listed::Tokens => ("list-tokens", "tokens"),
+    };
+    let text = format!("{of} at {}", text::counted(summed.n_edges, "place"));
+    let opens = format!("{} opens", key_of(command, state));
+    let figures = Figures::of(state, area.width);
+    let mut pen = Pen::new(buf, area, 0);
+    pen.put("  ", theme.text);
+    let room = pen.room().saturating_sub(figures.width());
+    let with_key = text::width(&text) + 2 + text::width(&opens) <= room;
+    pen.put(&glyphs.fit(&text, room), theme.quiet);
+    let mut used = text::width(&text).min(room);
+    if with_key {
+        pen.put("  ", theme.text);
+        pen.put(&opens, theme.faint);
+        used += 2 + text::width(&opens);
+    }
+    pen.skip((room - used) as u16);
+    if figures.activations {
+        pen.skip(MOVED as u16 + 1);
+    }
+    if figures.weight {
+        pen.put(&format!("{:>WEIGHT$}", text::weight(summed.weight as f32)), sign);
+    }
+    pen.put(&format!("{:>SHARE$}", text::percent(summed.share)), theme.text);
+    if figures.bar > 0 {
+        pen.put(" ", theme.text);
+        pen.put(&glyphs.bar(summed.share / strongest.max(f64::MIN_POSITIVE), figures.bar), sign);
+    }
+}
+
+/// Columns of figures in a row.
+struct Figures {
+    /// Cells of the bar; 0 for none.
+    bar: usize,
+    /// True where there is room for the weight.
+    weight: bool,
+    /// True where activations under interventions are shown.
+    activations: bool,
+}
+
+impl Figures {
+    /// Returns the columns for which a row of this width has room. The bar repeats the share beside it, and the share the
+    /// weight: where there is little room they give way to columns that repeat nothing.
+    fn of(state: &State, width: u16) -> Self {
+        let activations = state.workspace.circuit.as_ref().is_some_and(|circuit| circuit.panel.has_activations());
+        let bar = match width {
+            84.. => 10,
+            64.. if !activations => 6,
+            _ => 0,
+        };
+        Self { bar, weight: width >= if activations { 52 } else { 38 }, activations }
+    }
+
+    /// Returns the cells of all columns.
+    fn width(&self) -> usize {
+        let weight = if self.weight { WEIGHT } else { 0 };
+        let bar = if self.bar > 0 { self.bar + 1 } else { 0 };
+        weight + SHARE + bar + if self.activations { MOVED + 1 } else { 0 }
+    }
+}
+
 #[expect(clippy::too_many_arguments, reason = "a row is what it shows and where")]
 fn row(
     state: &State,
@@ -258,15 +334,7 @@ fn row(
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let followed = side == circuit.connections.side;
     let sign = theme.sign(link.edge.weight);
-    let has_activations = circuit.panel.has_activations();
-    // The bar repeats the share beside it, and the share the weight: where there is little room they give way to
-    // columns that repeat nothing.
-    let bar_room: usize = match area.width {
-        84.. => 10,
-        64.. if !has_activations => 6,
-        _ => 0,
-    };
-    let shows_weight = area.width >= if has_activations { 52 } else { 38 };
+    let figures = Figures::of(state, area.width);
     let mut pen = Pen::new(buf, area, 0);
     let digit = if followed && at < 9 { (at + 1).to_string() } else { " ".to_owned() };
     pen.put(&digit, theme.accent);
@@ -287,27 +355,24 @@ fn row(
         node if node.is_error() => theme.quiet,
         _ => theme.text,
     };
-    let weight = if shows_weight { WEIGHT } else { 0 };
-    let figures =
-        weight + SHARE + if bar_room > 0 { bar_room + 1 } else { 0 } + if has_activations { MOVED + 1 } else { 0 };
-    let room = pen.room().saturating_sub(figures);
+    let room = pen.room().saturating_sub(figures.width());
     let parts = circuit.called(link.other, glyphs).fit(room, glyphs);
     let used: usize = parts.iter().map(|part| text::width(part)).sum();
     for (part, style) in parts.iter().zip([style, theme.quiet, theme.faint]) {
         pen.put(part, style);
     }
     pen.skip(room.saturating_sub(used) as u16);
-    if has_activations {
+    if figures.activations {
         pen.put(" ", theme.text);
         moved(state, circuit, link.other, &mut pen);
     }
-    if shows_weight {
+    if figures.weight {
         pen.put(&format!("{:>WEIGHT$}", text::weight(link.edge.weight)), sign);
     }
     pen.put(&format!("{:>SHARE$}", text::percent(link.share)), theme.text);
-    if bar_room > 0 {
+    if figures.bar > 0 {
         pen.put(" ", theme.text);
-        pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), bar_room), sign);
+        pen.put(&glyphs.bar(link.share / strongest.max(f64::MIN_POSITIVE), figures.bar), sign);
     }
     if followed && at == circuit.connections.row && state.screen.focus == connections::PANE {
         buf.set_style(area, theme.selection);

@@ -220,7 +220,7 @@ impl Tree {
         seen: &mut HashSet<NodeId>,
     ) -> (Branch, Vec<Link>) {
         let node = path[path.len() - 1];
-        let listing = Listing { order: Order::Share, without: self.without.clone() };
+        let listing = Listing { without: self.without.clone(), opened: vec![Listed::Errors, Listed::Tokens], ..Listing::default() };
         let mut twigs = Links::new(graph, kept, node, self.side, &listing).kept;
         // Only a file can hold a cycle. It is not walked around.
         let closes_cycle = path[..path.len() - 1].contains(&node);
