@@ -1,4 +1,5 @@
-//! Views of the state. A view changes nothing.
+//! The terminal's screen: its look and size, the arrangement of the panes, and the lines around them. Drawing changes
+//! nothing.
 
 use crate::text;
 use crate::tui::keymap::Context;

@@ -1,4 +1,4 @@
-//! Walk from node to node.
+//! Commands that walk from node to node.
 
 use crate::ids::NodeId;
 use crate::tui::keymap::Key;

@@ -1,4 +1,4 @@
-//! Reasons why features fire or do not.
+//! Requests for explanations why features fire or do not, and the commands on them.
 
 use crate::graph::{FeatureAt, NodeKind, Thresholds};
 use crate::service::explain::ExplainRequest;

@@ -1,4 +1,4 @@
-//! Export of the circuit: as a file for other programs, or as a figure.
+//! Job that writes the export or copies it, and the commands that lead to it.
 
 use crate::format::{Format, Options};
 use crate::job::Monitor;

@@ -1,4 +1,4 @@
-//! Filters that the circuit is seen through.
+//! Commands on the filter that is being written.
 
 use crate::graph::query::{Query, TextField};
 use crate::tui::dialogs::filter::FilterPrompt;

@@ -1,4 +1,4 @@
-//! Search, and the commands on its results.
+//! Search as text is typed, and the commands on what it found.
 
 use crate::tui::dialogs::picker::find::{Haystack, Target};
 use crate::tui::dialogs::picker::{Picker, Purpose};

@@ -1,4 +1,4 @@
-//! The prompt, and the traces that it starts.
+//! Reading of the prompt as it is typed, and the trace that it starts.
 
 use crate::tui::dialogs::prompt::Prompt;
 use crate::tui::panes::graph;

@@ -1,4 +1,4 @@
-//! Questions that are answered in words: names, labels, thresholds, notes.
+//! Questions that are answered in a line of text, and their answers.
 
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::dialogs::compare::update::answer_compare;

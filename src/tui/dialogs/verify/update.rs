@@ -1,4 +1,4 @@
-//! Verification of the graph by the model: of the chosen connection, of the pinned nodes, and of the whole.
+//! Requests for verification by the model, and the commands on their answers.
 
 use crate::graph::Freeze;
 use crate::ids::NodeId;

@@ -1,4 +1,4 @@
-//! Commands in the tree.
+//! Commands on the tree: its branches, its root, and the walk along a branch.
 
 use crate::tui::panes::tree::branches::Tree;
 use crate::tui::state::State;

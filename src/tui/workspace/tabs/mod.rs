@@ -1,4 +1,4 @@
-//! Open graphs that are not on the screen.
+//! Tabs of the open graphs that are not on the screen.
 
 pub(in crate::tui) mod update;
 

@@ -1,4 +1,4 @@
-//! Tabs of open graphs. A trace that is under way goes on for the graph that it belongs to.
+//! Turns from tab to tab. A trace that is under way goes on for the graph that it belongs to.
 
 use crate::tui::dialogs::intervene::update::MEASURE;
 use crate::tui::panes::graph;
