@@ -23,11 +23,10 @@ pub mod start;
 pub mod unsaved;
 pub mod verify;
 
-use crate::tui::keymap::command::Command;
-use crate::tui::keymap::{Context, table};
+use crate::tui::keymap::{Command, Context, table};
 use crate::tui::panes::{connections, feature, graph, tree};
 use crate::tui::state::State;
-use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::TextEdit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::any::Any;

@@ -2,9 +2,8 @@
 
 pub(in crate::tui) mod update;
 
-use crate::tui::runtime::jobs::RequestId;
-use crate::tui::workspace::Busy;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::runtime::RequestId;
+use crate::tui::workspace::{Busy, Circuit};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
