@@ -76,6 +76,11 @@ pub trait Dialog: Any {
     /// Draws the dialog on `screen`; returns the cursor's position, where there is a cursor.
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>;
 
+    /// Returns the action that follows any change of the state: it starts the work that the dialog needs.
+    fn update(&self) -> Action {
+        |_| {}
+    }
+
     /// Edits its line of text, where it has one; returns true where there was room for all of `edit`.
     fn edit(&mut self, _edit: &TextEdit) -> bool {
         true

@@ -5,7 +5,7 @@ pub(in crate::tui) mod update;
 
 use crate::graph::query::{Completion, Matches, Query, QueryError, TextField, complete};
 use crate::text;
-use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::{Action, Dialog};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
@@ -217,6 +217,10 @@ commands! {
 impl Dialog for FilterPrompt {
     fn context(&self) -> Context {
         FILTER
+    }
+
+    fn update(&self) -> Action {
+        update::read_filter
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {

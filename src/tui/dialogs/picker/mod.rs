@@ -5,8 +5,8 @@ pub(in crate::tui) mod update;
 
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::picker::find::{Entry, Found, Haystack, Target};
+use crate::tui::dialogs::{Action, Dialog};
 use crate::tui::keymap::{Command, Context, Key, commands};
 use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
@@ -248,6 +248,10 @@ commands! {
 impl Dialog for Picker {
     fn context(&self) -> Context {
         PICKER
+    }
+
+    fn update(&self) -> Action {
+        update::ask_picker
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -5,7 +5,7 @@ pub(in crate::tui) mod update;
 use crate::service::tracing::Reading;
 use crate::text;
 use crate::tokens::UnknownWord;
-use crate::tui::dialogs::Dialog;
+use crate::tui::dialogs::{Action, Dialog};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
@@ -217,6 +217,10 @@ commands! {
 impl Dialog for Prompt {
     fn context(&self) -> Context {
         PROMPT
+    }
+
+    fn update(&self) -> Action {
+        update::ask_prompt
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
