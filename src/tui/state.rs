@@ -6,7 +6,7 @@ use crate::tui::panes::PaneStates;
 use crate::tui::runtime::jobs::{Jobs, Update};
 use crate::tui::runtime::sessions::Sessions;
 use crate::tui::screen::Screen;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::Look;
 use crate::tui::workspace::Workspace;
 use crate::tui::workspace::features::Features;
 

@@ -1,9 +1,10 @@
 //! Bytes, not processor time, are the budget over a slow line.
 
 use crate::desk::Desk;
-use circuitscope::tui::{DiffBackend, draw};
-use ratatui::Terminal;
-use ratatui::layout::Size;
+use circuitscope::tui::{DiffBackend, draw, screen};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Rect, Size};
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,4 +114,28 @@ fn moves_in_the_tree_and_in_the_subgraph_cost_little() {
     line.press("Tab");
     let boxes: Vec<usize> = ["k", "j", "h", "l", "j"].iter().map(|key| line.press(key)).collect();
     assert!(boxes.iter().all(|bytes| *bytes <= 1024), "{boxes:?}");
+}
+
+#[test]
+fn a_walk_takes_far_fewer_bytes_than_by_the_usual_backend() {
+    let size = (200, 60);
+    let mut line = Line::new(size);
+    let usual = Counter::default();
+    let viewport = Viewport::Fixed(Rect::new(0, 0, size.0, size.1));
+    let mut terminal =
+        Terminal::with_options(CrosstermBackend::new(usual.clone()), TerminalOptions { viewport }).unwrap();
+    let mut draw_usually = |line: &Line| {
+        let before = usual.bytes.load(Ordering::Relaxed);
+        terminal.draw(|frame| _ = screen::render(&line.desk.state, frame.area(), frame.buffer_mut())).unwrap();
+        usual.bytes.load(Ordering::Relaxed) - before
+    };
+    draw_usually(&line);
+    let mut spent = Vec::new();
+    for key in ["1", "[", "2", "[", "j", "h", "k", "l", "p", "Tab", "j", "j", "?", "Esc", "+", "-"] {
+        let ours = line.press(key);
+        spent.push((key, ours, draw_usually(&line)));
+    }
+    let (ours, theirs): (Vec<usize>, Vec<usize>) = spent.iter().map(|(_, ours, theirs)| (*ours, *theirs)).unzip();
+    let (ours, theirs) = (ours.iter().sum::<usize>(), theirs.iter().sum::<usize>());
+    assert!(4 * ours < 3 * theirs, "{ours} bytes instead of {theirs}: {spent:?}");
 }

@@ -35,7 +35,7 @@ fn in_tree(size: (u16, u16)) -> Desk {
 #[test]
 fn a_large_screen_shows_every_pane_and_a_small_one_their_tabs() {
     let desk = Desk::traced((160, 48));
-    for pane in PANES.iter().copied() {
+    for pane in PANES {
         desk.expect(&format!("╭ {} ─", pane.title()));
     }
     let mut desk = Desk::traced((80, 24));

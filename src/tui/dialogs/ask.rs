@@ -2,10 +2,8 @@
 
 use crate::text;
 use crate::tui::dialogs::start::update::{say_no, say_yes};
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
-use crate::tui::ui::theme::Look;
-use crate::tui::ui::wrap;
+use crate::tui::keymap::{Context, commands};
+use crate::tui::ui::{Look, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

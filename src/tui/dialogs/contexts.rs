@@ -1,16 +1,13 @@
 //! Contexts that a feature fires on, on the whole screen, with a search.
 
 use crate::tui::dialogs::Dialog;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
+use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::feature;
 use crate::tui::panes::feature::lookup::members;
 use crate::tui::panes::feature::update::scroll_contexts;
 use crate::tui::screen::{dialog_room, layout};
 use crate::tui::state::State;
-use crate::tui::ui::frame::frame;
-use crate::tui::ui::line;
-use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::{TextEdit, frame, line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::widgets::{Clear, Widget};

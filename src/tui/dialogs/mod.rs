@@ -23,11 +23,10 @@ pub mod start;
 pub mod unsaved;
 pub mod verify;
 
-use crate::tui::keymap::command::Command;
-use crate::tui::keymap::{Context, table};
+use crate::tui::keymap::{Command, Context, table};
 use crate::tui::panes::{connections, feature, graph, tree};
 use crate::tui::state::State;
-use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::TextEdit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::any::Any;
@@ -76,6 +75,11 @@ pub trait Dialog: Any {
 
     /// Draws the dialog on `screen`; returns the cursor's position, where there is a cursor.
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>;
+
+    /// Returns the action that follows any change of the state: it starts the work that the dialog needs.
+    fn update(&self) -> Action {
+        |_| {}
+    }
 
     /// Edits its line of text, where it has one; returns true where there was room for all of `edit`.
     fn edit(&mut self, _edit: &TextEdit) -> bool {

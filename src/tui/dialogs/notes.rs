@@ -2,14 +2,11 @@
 
 use crate::graph::Edit;
 use crate::tui::dialogs::Dialog;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
+use crate::tui::keymap::{Context, commands};
 use crate::tui::screen::commands::edit_text;
 use crate::tui::state::State;
-use crate::tui::ui::line;
-use crate::tui::ui::line::TextEdit;
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::edits::apply;
+use crate::tui::ui::{Look, TextEdit, line};
+use crate::tui::workspace::apply;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};

@@ -3,9 +3,9 @@
 use crate::tui::dialogs::ask::ASK;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::Context;
-use crate::tui::runtime::effect::Effect;
+use crate::tui::runtime::Effect;
 use crate::tui::state::State;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 

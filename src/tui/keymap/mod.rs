@@ -3,8 +3,10 @@
 pub mod command;
 pub(in crate::tui) mod table;
 
+pub(in crate::tui) use command::commands;
+pub use command::{Command, Group, all_commands};
+
 use crate::text::glyph::Charset;
-use crate::tui::keymap::command::{Command, all_commands};
 use crate::tui::panes::{PANES, PaneId};
 use std::collections::HashMap;
 use std::fmt;

@@ -17,8 +17,7 @@ use crate::tui::dialogs::proposals::open_proposals;
 use crate::tui::dialogs::question::update::{ask_label, ask_thresholds};
 use crate::tui::dialogs::start::update::open_models;
 use crate::tui::dialogs::verify::update::{open_heads, open_verification};
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
+use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::connections::update::switch_side;
 use crate::tui::screen::commands::{
     await_key, cancel, cycle_pane, edit_text, escape, quit, redraw, suspend, toggle_mouse, toggle_zoom,
@@ -28,12 +27,11 @@ use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo
 use crate::tui::workspace::filter::update::toggle_filter;
 use crate::tui::workspace::marks::{set_mark, to_mark};
 use crate::tui::workspace::stability::toggle_stability;
-use crate::tui::workspace::supernodes::{
-    ask_group, ask_group_name, choose, choose_none, dissolve, leave_group, pick_group,
-};
+use crate::tui::workspace::supernodes::{ask_group, ask_group_name, choose, dissolve, leave_group, pick_group};
 use crate::tui::workspace::tabs::update::{close_graph, turn_graph};
 use crate::tui::workspace::tracing::go_on;
-use crate::tui::workspace::walking::{back, follow, forward, jump};
+use crate::tui::workspace::walking::{back, forward, jump};
+use crate::tui::workspace::{choose_none, follow};
 use tui_input::InputRequest;
 
 commands! {

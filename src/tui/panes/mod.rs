@@ -9,13 +9,12 @@ pub mod subgraph;
 pub mod tree;
 
 use crate::ids::NodeId;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::Command;
+use crate::tui::keymap::{Command, Context};
 use crate::tui::panes::graph::layout::GraphLayout;
 use crate::tui::panes::subgraph::boxes::Subgraph;
 use crate::tui::panes::tree::branches::Tree;
 use crate::tui::state::State;
-use crate::tui::workspace::walking::go_along;
+use crate::tui::workspace::go_along;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Last words of a program that is ended from within: the terminal is given back, and the reason is printed.
+//! End of the program by a panic or an abort: the terminal is given back, and the reason is printed.
 
 use crate::allocator;
 use crate::tui::runtime::terminal;

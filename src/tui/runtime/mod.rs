@@ -12,3 +12,7 @@ pub mod run;
 pub mod sessions;
 pub mod terminal;
 pub mod update;
+
+pub use effect::Effect;
+pub use jobs::{JobKey, RequestId};
+pub use message::Msg;

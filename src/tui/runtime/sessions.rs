@@ -1,7 +1,8 @@
 //! Savers of the circuits' sessions, and the reports of sessions that could not be saved.
 
 use crate::session::{Saver, SessionFile};
-use crate::tui::runtime::jobs::{RequestId, Wake};
+use crate::tui::runtime::RequestId;
+use crate::tui::runtime::jobs::Wake;
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

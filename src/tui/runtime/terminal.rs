@@ -102,7 +102,7 @@ pub fn ask_background() -> io::Result<bool> {
     Ok(is_there)
 }
 
-/// Gives the terminal back as it was, once. Errors are dropped, as nobody is left to be told.
+/// Gives the terminal back as it was, once. Errors are dropped: the program is ending.
 pub fn give_back() {
     if CLAIMED.swap(false, Ordering::SeqCst) {
         let _ = execute!(

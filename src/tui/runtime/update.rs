@@ -1,18 +1,16 @@
 //! Changes of the state by messages.
 
-use crate::tui::dialogs::filter::update::read_filter;
+use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::intervene::update::request_effects;
-use crate::tui::dialogs::picker::update::ask_picker;
-use crate::tui::dialogs::prompt::update::ask_prompt;
 use crate::tui::dialogs::verify::update::request_check;
 use crate::tui::keymap::{Context, Key, lookup};
 use crate::tui::panes::PANES;
-use crate::tui::runtime::message::Msg;
+use crate::tui::runtime::Msg;
 use crate::tui::screen::commands::{edit_text, paste};
-use crate::tui::screen::layout::inner;
+use crate::tui::screen::inner;
 use crate::tui::screen::mouse::take_mouse;
 use crate::tui::state::State;
-use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::TextEdit;
 use crate::tui::workspace::filter::update::ask_filter;
 use crate::tui::workspace::promoted::request_promoted;
 use crate::tui::workspace::session::update::{SESSION, save_session, take_saving};
@@ -144,11 +142,12 @@ fn press(state: &mut State, key: Key) {
     }
 }
 
-/// Starts the work that follows from any change: the prompt is read as it is typed, the panes fit their rooms, and the
-/// selected feature's tokens are asked for.
+/// Starts the work that follows from any change: that of the dialog on top, that of the panes, and that of the graph on
+/// the screen.
 fn schedule_jobs(state: &mut State) {
-    ask_picker(state);
-    ask_prompt(state);
+    if let Some(update) = state.dialogs.top().map(Dialog::update) {
+        update(state);
+    }
     state.screen.windows.note_focus(state.screen.focus);
     let layout = state.screen.layout().unwrap_or_default();
     for pane in PANES {
@@ -161,7 +160,6 @@ fn schedule_jobs(state: &mut State) {
     request_effects(state);
     request_check(state);
     request_stability(state);
-    read_filter(state);
     ask_filter(state);
     save_session(state);
 }

@@ -6,9 +6,9 @@ use crate::tui::dialogs::verify::update::stop_check;
 use crate::tui::keymap::Context;
 use crate::tui::panes::feature::lookup::stop_reading;
 use crate::tui::panes::{PANES, graph};
-use crate::tui::runtime::effect::Effect;
+use crate::tui::runtime::Effect;
 use crate::tui::state::State;
-use crate::tui::ui::line::TextEdit;
+use crate::tui::ui::TextEdit;
 
 /// Waits for the next key, to be looked up in `context`.
 pub(in crate::tui) fn await_key(state: &mut State, context: Context) {

@@ -2,8 +2,9 @@
 
 use crate::text;
 use crate::tui::state::State;
-use crate::tui::ui::pen::Pen;
-use crate::tui::workspace::history::{Entry, Reached};
+use crate::tui::ui::Pen;
+use crate::tui::workspace::Reached;
+use crate::tui::workspace::history::Entry;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

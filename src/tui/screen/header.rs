@@ -2,7 +2,7 @@
 
 use crate::text;
 use crate::tui::state::State;
-use crate::tui::ui::pen::Pen;
+use crate::tui::ui::Pen;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

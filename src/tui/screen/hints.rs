@@ -2,10 +2,9 @@
 
 use crate::text;
 use crate::text::glyph::Charset;
-use crate::tui::keymap::Key;
-use crate::tui::keymap::command::all_commands;
+use crate::tui::keymap::{Key, all_commands};
 use crate::tui::state::State;
-use crate::tui::ui::pen::Pen;
+use crate::tui::ui::Pen;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -1,14 +1,13 @@
-//! Views of the state. A view changes nothing.
+//! The terminal's screen: its look and size, the arrangement of the panes, and the lines around them. Drawing changes
+//! nothing.
 
 use crate::text;
 use crate::tui::keymap::Context;
 use crate::tui::panes::{PaneId, graph};
-use crate::tui::runtime::effect::Effect;
-use crate::tui::screen::layout::{LEAST, Slot};
-use crate::tui::screen::layout::{Layout, Windows};
+use crate::tui::runtime::Effect;
+use crate::tui::screen::layout::{LEAST, Layout, Slot, Windows};
 use crate::tui::state::State;
-use crate::tui::ui::frame::{End, frame, note};
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::{End, Look, frame, note};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
@@ -21,6 +20,10 @@ pub mod layout;
 pub mod mouse;
 mod trust;
 mod which_key;
+
+pub(in crate::tui) use commands::close_dialog;
+pub(in crate::tui) use hints::key_of;
+pub use layout::inner;
 
 /// Line for the user, shown until the next key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Gestures of the mouse. What each does can be done by keys too.
 
-use crate::tui::screen::layout::inner;
-use crate::tui::screen::tab_at;
+use crate::tui::screen::{inner, tab_at};
 use crate::tui::state::State;
 use ratatui::layout::Position;
 

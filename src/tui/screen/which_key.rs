@@ -1,13 +1,10 @@
 //! Keys that may follow a key that waits for another.
 
 use crate::text;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::all_commands;
-use crate::tui::screen::dialog_room;
-use crate::tui::screen::hints::key_of;
+use crate::tui::keymap::{Context, all_commands};
+use crate::tui::screen::{dialog_room, key_of};
 use crate::tui::state::State;
-use crate::tui::ui::frame::frame;
-use crate::tui::ui::pen::Pen;
+use crate::tui::ui::{Pen, frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};

@@ -3,7 +3,8 @@
 use crate::features::Example;
 use crate::service::library::Feature;
 use crate::text;
-use crate::tui::ui::theme::{Depth, Look};
+use crate::tui::ui::Look;
+use crate::tui::ui::theme::Depth;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};

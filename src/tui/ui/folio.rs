@@ -2,10 +2,9 @@
 
 use crate::text;
 use crate::tui::dialogs::verify::update::CHECK;
-use crate::tui::screen::hints::key_of;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::ui::theme::Look;
-use crate::tui::ui::wrap;
+use crate::tui::ui::{Look, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

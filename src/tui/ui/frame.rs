@@ -1,8 +1,8 @@
 //! Frames around panes and dialogs, and what is written into their top lines.
 
 use crate::text;
-use crate::tui::screen::layout::inner;
-use crate::tui::ui::theme::Look;
+use crate::tui::screen::inner;
+use crate::tui::ui::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};

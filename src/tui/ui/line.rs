@@ -1,7 +1,7 @@
 //! Line of text that is being edited.
 
 use crate::text;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};

@@ -1,8 +1,6 @@
 //! Parts that views are made of.
 
 use crate::graph::StabilityClass;
-use crate::tui::ui::frame::frame;
-use crate::tui::ui::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -12,14 +10,19 @@ pub use wrap::wrap;
 pub mod activation_context;
 pub(in crate::tui) mod curve;
 pub mod folio;
-pub(in crate::tui) mod frame;
+mod frame;
 pub mod legend;
 pub mod line;
 pub(in crate::tui) mod membership;
-pub(in crate::tui) mod pen;
+mod pen;
 pub mod theme;
 pub(in crate::tui) mod tint;
 mod wrap;
+
+pub(in crate::tui) use frame::{End, frame, frame_lines, free, note};
+pub use line::TextEdit;
+pub(in crate::tui) use pen::Pen;
+pub use theme::Look;
 
 /// Clears a box in the middle of `screen` and frames it; returns the area within.
 pub fn open(screen: Rect, width: u16, height: u16, title: &str, look: &Look, buf: &mut Buffer) -> Rect {

@@ -3,17 +3,15 @@
 use crate::text::glyph::Glyphs;
 use crate::tui::dialogs::compare::update::compare_arrived;
 use crate::tui::dialogs::explain::Reasons;
-use crate::tui::runtime::jobs::{RequestId, discard};
+use crate::tui::runtime::RequestId;
+use crate::tui::runtime::jobs::discard;
 use crate::tui::runtime::sessions::Sessions;
-use crate::tui::screen::hints::key_of;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::workspace::Busy;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::edits::{PRUNE, prune_anew};
+use crate::tui::workspace::edits::PRUNE;
 use crate::tui::workspace::session::update::open_session;
 use crate::tui::workspace::stability::STABILITY;
-use crate::tui::workspace::tabs::{Tab, TabContent};
-use crate::tui::workspace::traced::Traced;
+use crate::tui::workspace::{Busy, Circuit, Tab, TabContent, Traced, prune_anew};
 
 /// Returns true where the result has to wait: it is for the screen, where a dialog is about the nodes of the graph
 /// there.

@@ -3,12 +3,10 @@
 use crate::graph::InfluenceOf;
 use crate::ids::NodeId;
 use crate::text;
+use crate::tui::runtime::Effect;
 use crate::tui::runtime::clipboard::LONGEST;
-use crate::tui::runtime::effect::Effect;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::links::{Link, Side};
-use crate::tui::workspace::supernodes::at_hand;
+use crate::tui::workspace::{Circuit, Link, Side, at_hand};
 use crate::untrusted::for_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;

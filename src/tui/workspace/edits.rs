@@ -1,9 +1,9 @@
 //! Edits to the view of the graph, with undo and redo.
 
 use crate::graph::{Edit, Thresholds};
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
-use crate::tui::workspace::supernodes::at_hand;
+use crate::tui::workspace::at_hand;
 use crate::tui::workspace::tracing::{TraceThresholds, readable_nodes};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use crate::graph::{Document, FeatureAt};
 use crate::ids::Position;
 use crate::job::{Cancelled, Monitor};
 use crate::service::library::{Feature, FeatureSet, FeatureSource};
-use crate::tui::runtime::jobs::RequestId;
+use crate::tui::runtime::RequestId;
 use crate::tui::ui::activation_context::ActivationContext;
 use crate::tui::workspace::Busy;
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -3,10 +3,9 @@
 use crate::ids::NodeId;
 use crate::session::Session;
 use crate::tui::keymap::{Code, Key};
-use crate::tui::runtime::jobs::RequestId;
+use crate::tui::runtime::RequestId;
 use crate::tui::state::State;
-use crate::tui::workspace::filter::Filter;
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::{Filter, go_to};
 use std::collections::BTreeMap;
 
 /// Places and choices of the user that are no edits: undo leaves them alone.

@@ -1,9 +1,7 @@
 //! Open graphs: their tabs, and the state of the one on the screen.
 
 use crate::job::Progress;
-use crate::tui::runtime::jobs::RequestId;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::tabs::Tabs;
+use crate::tui::runtime::RequestId;
 use crate::tui::workspace::tracing::SharedThresholds;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -26,6 +24,18 @@ pub mod tabs;
 pub mod traced;
 pub mod tracing;
 pub(in crate::tui) mod walking;
+
+pub use circuit::Circuit;
+pub(in crate::tui) use edits::{apply, prune_anew};
+pub use filter::Filter;
+pub use history::Reached;
+pub use links::{Link, Links, Listed, Listing, Order, Side};
+pub use promoted::PromotedTokens;
+pub(in crate::tui) use promoted::model_fits;
+pub(in crate::tui) use supernodes::{at_hand, choose_none};
+pub use tabs::{Tab, TabContent, Tabs};
+pub use traced::{Opening, Traced};
+pub(in crate::tui) use walking::{follow, go_along, go_to};
 
 /// The open graphs, one of which is on the screen.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Promoted tokens of features: computed on demand, one feature at a time, the selected one first.
 
 use crate::attribution::Promoted;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::filter::update::needed_by_filter;
 use std::sync::Arc;

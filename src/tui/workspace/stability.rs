@@ -1,8 +1,8 @@
-//! Parts of the graph on the screen that hang on where the pruning thresholds stand.
+//! Stability of the graph's parts under shifted pruning thresholds: found on request, off the UI thread.
 
 use crate::graph::{CORE, NOISE, Stability, StabilityClass, stability, usual_grid};
 use crate::ids::EdgeId;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl StabilityMarks {
 
 pub(in crate::tui) const STABILITY: JobKey = JobKey::new("stability").of_graph();
 
-/// Marks the parts that hang on the thresholds, or no longer.
+/// Marks each part by its stability class, or no longer.
 pub(in crate::tui) fn toggle_stability(state: &mut State) {
     let is_growing = state.workspace.is_growing();
     let Some(circuit) = &mut state.workspace.circuit else { return };

@@ -9,8 +9,7 @@ use crate::tui::dialogs::picker::find::Haystack;
 use crate::tui::dialogs::picker::{Picker, Purpose};
 use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::edits::apply;
+use crate::tui::workspace::{Circuit, apply};
 
 pub(in crate::tui) fn choose(state: &mut State) {
     let Some(circuit) = &mut state.workspace.circuit else { return };

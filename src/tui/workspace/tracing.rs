@@ -4,13 +4,13 @@ use crate::graph::{AttributionGraph, Document, Edited, Thresholds};
 use crate::job::Monitor;
 use crate::service::tracing::Tracer;
 use crate::tui::panes::graph;
-use crate::tui::runtime::jobs::{JobKey, RequestId, Services, Teller};
+use crate::tui::runtime::jobs::{Services, Teller};
+use crate::tui::runtime::{JobKey, RequestId};
 use crate::tui::screen::layout::inner;
 use crate::tui::state::State;
 use crate::tui::workspace::arrival::{take_grown, take_traced};
 use crate::tui::workspace::tabs::name_of;
-use crate::tui::workspace::traced::{Opening, Traced};
-use crate::tui::workspace::{Busy, Message};
+use crate::tui::workspace::{Busy, Message, Opening, Traced};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
@@ -64,7 +64,7 @@ pub(in crate::tui) fn submit_prompt(state: &mut State, id: RequestId, prompt: St
     submit_trace(state, id, thresholds, None, move |tracer, grown, monitor| tracer.trace(&prompt, grown, monitor));
 }
 
-/// Traces a message in the model's chat template. Waits for the template: nobody looks at the screen yet.
+/// Traces a message in the model's chat template. Waits for the template, as it is called before the first frame.
 pub fn start_chat(state: &mut State, typed: String) {
     match state.jobs.services.tracer.as_ref().and_then(|tracer| tracer.in_chat(&typed)) {
         Some(Ok(prompt)) => {

@@ -1,10 +1,10 @@
-//! Walk from node to node.
+//! Commands that walk from node to node.
 
 use crate::ids::NodeId;
 use crate::tui::keymap::Key;
-use crate::tui::screen::hints::key_of;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::workspace::links::Side;
+use crate::tui::workspace::Side;
 
 /// Selects a node from wherever the walk is; going back leads there again.
 pub(in crate::tui) fn go_to(state: &mut State, node: NodeId) {

@@ -5,10 +5,10 @@ use crate::service::browse::Ask;
 use crate::service::library::FeatureSet;
 use crate::tui::dialogs::browse::{Browse, InputMode};
 use crate::tui::panes::feature::lookup::{open_library, read_feature};
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::features::Known;
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::go_to;
 use std::sync::Arc;
 
 const BROWSE: JobKey = JobKey::new("browse");

@@ -9,7 +9,7 @@ use crate::ids::{NodeId, Position};
 use crate::job::Monitor;
 use crate::service::labels::LabelLookup;
 use crate::service::library::{FeatureSet, FeatureSource};
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::Circuit;
 use crate::tui::workspace::features::{Features, Known};
 use std::fmt;
 use std::path::PathBuf;

@@ -3,14 +3,12 @@
 use crate::tui::dialogs::compare::comparison::{Comparison, Leaf, Sheet};
 use crate::tui::dialogs::compare::{Compare, Stage};
 use crate::tui::dialogs::question::{Asks, Question};
-use crate::tui::runtime::jobs::{JobKey, RequestId};
+use crate::tui::runtime::{JobKey, RequestId};
 use crate::tui::state::State;
-use crate::tui::workspace::Busy;
+use crate::tui::workspace::tabs::name_of;
 use crate::tui::workspace::tabs::update::{set_beside, turn_by};
-use crate::tui::workspace::tabs::{Tab, TabContent, name_of};
-use crate::tui::workspace::traced::Opening;
 use crate::tui::workspace::tracing::{submit_opening, submit_prompt};
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::{Busy, Opening, Tab, TabContent, go_to};
 use std::sync::Arc;
 
 const COMPARE: JobKey = JobKey::new("compare").of_graph();

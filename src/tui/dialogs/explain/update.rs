@@ -1,15 +1,14 @@
-//! Reasons why features fire or do not.
+//! Requests for explanations why features fire or do not, and the commands on them.
 
 use crate::service::explain::ExplainRequest;
 use crate::tui::dialogs::explain::{InputMode, Reasons};
 use crate::tui::panes::feature::lookup::known;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
-use crate::tui::workspace::Busy;
 use crate::tui::workspace::features::Known;
-use crate::tui::workspace::promoted::model_fits;
 use crate::tui::workspace::tabs::update::set_beside;
 use crate::tui::workspace::tracing::{TraceThresholds, readable_nodes, submit_trace};
+use crate::tui::workspace::{Busy, model_fits};
 use std::sync::Arc;
 
 pub(in crate::tui) const EXPLAIN: JobKey = JobKey::new("explain").of_graph();

@@ -1,11 +1,11 @@
-//! Export of the circuit: as a file for other programs, or as a figure.
+//! Job that writes the export or copies it, and the commands that lead to it.
 
 use crate::format::{DrawnEdges, Format, Options};
 use crate::job::Monitor;
 use crate::tui::dialogs::export::Export;
 use crate::tui::runtime::clipboard::LONGEST;
-use crate::tui::runtime::effect::Effect;
-use crate::tui::runtime::jobs::{JobKey, Services};
+use crate::tui::runtime::jobs::Services;
+use crate::tui::runtime::{Effect, JobKey};
 use crate::tui::state::State;
 use crate::{format, text};
 use std::path::{Path, PathBuf};

@@ -1,14 +1,13 @@
-//! Filters that the circuit is seen through.
+//! Commands on the filter that is being written.
 
 use crate::graph::query::{Query, TextField};
 use crate::tui::dialogs::filter::FilterPrompt;
 use crate::tui::dialogs::question::{Asks, Question};
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::screen::dialog_room;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::filter::Filter;
 use crate::tui::workspace::filter::update::{change_filter, filter_job};
+use crate::tui::workspace::{Circuit, Filter};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -55,7 +54,7 @@ fn known(circuit: &Circuit, field: TextField) -> Vec<String> {
         TextField::Suppresses => {
             circuit.written().flat_map(|(_, written)| &written.bottom).map(|(token, _)| token).collect()
         }
-        // There are as many names as nodes, and nobody types one by its beginning.
+        // There are as many names as nodes: too many to complete from.
         TextField::Name => BTreeSet::new(),
     };
     texts.into_iter().cloned().collect()

@@ -7,12 +7,10 @@ use crate::service::interventions::{Experiment, Measured, ModelReply, ModelReque
 use crate::tui::dialogs::explain::update::SEVERAL;
 use crate::tui::dialogs::intervene::Intervene;
 use crate::tui::dialogs::intervene::panel::{InterventionPanel, View};
-use crate::tui::runtime::jobs::{JobKey, Services, Teller};
+use crate::tui::runtime::JobKey;
+use crate::tui::runtime::jobs::{Services, Teller};
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::edits::apply;
-use crate::tui::workspace::promoted::model_fits;
-use crate::tui::workspace::supernodes::at_hand;
+use crate::tui::workspace::{Circuit, apply, at_hand, model_fits};
 
 pub(in crate::tui) const MEASURE: JobKey = JobKey::new("measure").of_graph();
 const ATTEMPT: JobKey = JobKey::new("attempt").of_graph();

@@ -5,15 +5,12 @@ pub(in crate::tui) mod update;
 
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::picker::find::{Entry, Found, Haystack, Target};
-use crate::tui::keymap::command::{Command, commands};
-use crate::tui::keymap::{Context, Key};
-use crate::tui::screen::commands::close_dialog;
+use crate::tui::dialogs::{Action, Dialog};
+use crate::tui::keymap::{Command, Context, Key, commands};
+use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
-use crate::tui::ui::line;
-use crate::tui::ui::line::TextEdit;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::{Look, TextEdit, line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
@@ -251,6 +248,10 @@ commands! {
 impl Dialog for Picker {
     fn context(&self) -> Context {
         PICKER
+    }
+
+    fn update(&self) -> Action {
+        update::ask_picker
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -1,16 +1,14 @@
-//! Search, and the commands on its results.
+//! Search as text is typed, and the commands on what it found.
 
 use crate::tui::dialogs::picker::find::{Haystack, Target};
 use crate::tui::dialogs::picker::{Picker, Purpose};
-use crate::tui::keymap::Key;
-use crate::tui::keymap::command::Command;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::keymap::{Command, Key};
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
 use crate::tui::workspace::marks::Search;
 use crate::tui::workspace::supernodes::join_group;
 use crate::tui::workspace::tabs::update::turn_by;
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::{Circuit, go_to};
 
 const FIND: JobKey = JobKey::new("find");
 

@@ -5,14 +5,11 @@ pub(in crate::tui) mod update;
 use crate::service::tracing::Reading;
 use crate::text;
 use crate::tokens::UnknownWord;
-use crate::tui::dialogs::Dialog;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
-use crate::tui::screen::commands::close_dialog;
+use crate::tui::dialogs::{Action, Dialog};
+use crate::tui::keymap::{Context, commands};
+use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
-use crate::tui::ui::line;
-use crate::tui::ui::line::TextEdit;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::{Look, TextEdit, line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
@@ -220,6 +217,10 @@ commands! {
 impl Dialog for Prompt {
     fn context(&self) -> Context {
         PROMPT
+    }
+
+    fn update(&self) -> Action {
+        update::ask_prompt
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {

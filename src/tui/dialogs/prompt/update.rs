@@ -1,8 +1,8 @@
-//! The prompt, and the traces that it starts.
+//! Reading of the prompt as it is typed, and the trace that it starts.
 
 use crate::tui::dialogs::prompt::Prompt;
 use crate::tui::panes::graph;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::Message;
 use crate::tui::workspace::tracing::{NO_CHAT, start_trace};

@@ -1,4 +1,4 @@
-//! Questions that are answered in words: names, labels, thresholds, notes.
+//! Questions that are answered in a line of text, and their answers.
 
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::dialogs::compare::update::answer_compare;
@@ -6,8 +6,7 @@ use crate::tui::dialogs::filter::FilterPrompt;
 use crate::tui::dialogs::intervene::questions::answer_intervention;
 use crate::tui::dialogs::question::{Asks, Question, read_thresholds};
 use crate::tui::state::State;
-use crate::tui::workspace::edits::{apply, prune_anew};
-use crate::tui::workspace::supernodes::choose_none;
+use crate::tui::workspace::{apply, choose_none, prune_anew};
 
 pub(in crate::tui) fn ask_label(state: &mut State) {
     let Some(circuit) = &state.workspace.circuit else { return };

@@ -7,7 +7,7 @@ use crate::tui::dialogs::prompt::update::open_prompt;
 use crate::tui::dialogs::start::errand::{Brought, Errand};
 use crate::tui::dialogs::start::{Stage, Start};
 use crate::tui::panes::graph;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
 use crate::tui::workspace::tabs::update::open_beside;
 

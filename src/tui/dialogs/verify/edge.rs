@@ -1,9 +1,8 @@
 //! Check of an edge: its source is ablated in every mode.
 
-use crate::tui::ui::folio;
 use crate::tui::ui::folio::{Line, left, number, right};
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::{Look, folio};
+use crate::tui::workspace::Circuit;
 use crate::verify::{EdgeAnswer, PREDICTED, Pair, UNIT};
 
 /// Cells of a number.

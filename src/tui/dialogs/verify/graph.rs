@@ -1,10 +1,9 @@
 //! Check of a graph: correlation of influence and effects, transcoders in place of the MLPs, and perturbations of the
 //! local replacement model.
 
-use crate::tui::ui::folio;
 use crate::tui::ui::folio::{Line, left, right};
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::{Look, folio};
+use crate::tui::workspace::Circuit;
 use crate::verify::{Correlation, Effect, GraphAnswer, Predictor, told};
 
 /// Cells of a number.

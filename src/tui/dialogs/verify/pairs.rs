@@ -2,10 +2,9 @@
 
 use crate::tui::dialogs::verify::scatter::Set;
 use crate::tui::dialogs::verify::{caveat, scatter};
-use crate::tui::ui::folio;
 use crate::tui::ui::folio::{Line, left, number, right};
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::{Look, folio};
+use crate::tui::workspace::Circuit;
 use crate::verify::{Pair, Pairs};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};

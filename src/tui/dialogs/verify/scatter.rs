@@ -2,7 +2,7 @@
 
 use crate::text;
 use crate::text::glyph::Charset;
-use crate::tui::ui::theme::Look;
+use crate::tui::ui::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

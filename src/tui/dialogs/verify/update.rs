@@ -1,4 +1,4 @@
-//! Verification of the graph by the model: of the chosen connection, of the pinned nodes, and of the whole.
+//! Requests for verification by the model, and the commands on their answers.
 
 use crate::graph::Freeze;
 use crate::ids::NodeId;
@@ -10,13 +10,11 @@ use crate::tui::dialogs::verify::panel::View;
 use crate::tui::dialogs::{heads, verify};
 use crate::tui::panes::connections::update::move_row;
 use crate::tui::panes::{PaneId, tree};
-use crate::tui::runtime::jobs::{JobKey, Services, Teller};
-use crate::tui::screen::hints::key_of;
+use crate::tui::runtime::JobKey;
+use crate::tui::runtime::jobs::{Services, Teller};
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::links::{Link, Side};
-use crate::tui::workspace::promoted::model_fits;
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::{Circuit, Link, Side, go_to, model_fits};
 use crate::verify::{Answer, MOST, Question, sources};
 use std::sync::Arc;
 

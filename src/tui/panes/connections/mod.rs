@@ -3,13 +3,11 @@
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::{Command, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::connections::update::{move_row, switch_order, to_inhibitors, toggle_listed, turn_side};
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;
-use crate::tui::workspace::links::Listed;
-use crate::tui::workspace::walking::go_along;
+use crate::tui::workspace::{Listed, go_along};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 

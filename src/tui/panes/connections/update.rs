@@ -2,7 +2,7 @@
 
 use crate::tui::panes::{connections, tree};
 use crate::tui::state::State;
-use crate::tui::workspace::links::{Listed, Order, Side};
+use crate::tui::workspace::{Listed, Order, Side};
 
 pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
     if let Some(circuit) = &mut state.workspace.circuit {

@@ -2,8 +2,8 @@
 
 use crate::graph::QkNode;
 use crate::ids::Position;
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::Look;
+use crate::tui::workspace::Circuit;
 use ratatui::style::Style;
 
 /// Parts of a line, each with its style.

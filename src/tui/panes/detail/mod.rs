@@ -3,8 +3,7 @@
 mod attention;
 pub(in crate::tui) mod view;
 
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::{Command, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;
 use ratatui::buffer::Buffer;

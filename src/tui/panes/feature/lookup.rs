@@ -7,11 +7,10 @@ use crate::tui::dialogs::browse::Browse;
 use crate::tui::dialogs::browse::update::{browse_opened, read_chosen};
 use crate::tui::dialogs::contexts::Contexts;
 use crate::tui::panes::feature;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::edits::prune_anew;
 use crate::tui::workspace::features::{Access, FeatureDetails, Known};
+use crate::tui::workspace::{Circuit, prune_anew};
 use std::sync::Arc;
 
 /// Job that opens libraries, each for its set of features.

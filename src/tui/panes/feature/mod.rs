@@ -6,11 +6,10 @@ pub(in crate::tui) mod view;
 
 use crate::ids::NodeId;
 use crate::service::library::Feature;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::commands;
+use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::feature::update::{scroll_contexts, shift_contexts, toggle_repeated, turn_member};
 use crate::tui::panes::{Pane, PaneId, Region};
-use crate::tui::runtime::jobs::RequestId;
+use crate::tui::runtime::RequestId;
 use crate::tui::state::State;
 use crate::tui::workspace::features::FeatureDetails;
 use ratatui::buffer::Buffer;

@@ -1,9 +1,8 @@
 //! Map of the whole link graph in a corner of its pane, where it is larger than that, with the part that is seen.
 
 use crate::text::glyph::Charset;
-use crate::tui::ui::frame::frame_lines;
-use crate::tui::ui::theme::Look;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::{Look, frame_lines};
+use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -8,13 +8,12 @@ pub(in crate::tui) mod view;
 mod window;
 
 use crate::tui::dialogs::picker::update::open_cell;
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::{Command, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::panes::graph::update::{to_answer, to_token};
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;
-use crate::tui::workspace::walking::go_to;
+use crate::tui::workspace::go_to;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 

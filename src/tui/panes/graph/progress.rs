@@ -3,7 +3,7 @@
 use crate::text;
 use crate::tui::screen::hints;
 use crate::tui::state::State;
-use crate::tui::ui::frame::{End, note};
+use crate::tui::ui::{End, note};
 use crate::tui::workspace::Busy;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -2,7 +2,7 @@
 
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::state::State;
-use crate::tui::workspace::history::Reached;
+use crate::tui::workspace::Reached;
 
 pub(in crate::tui) fn step(state: &mut State, step: Step) {
     if let Some(circuit) = &mut state.workspace.circuit {

@@ -3,7 +3,7 @@
 use crate::text;
 use crate::tui::panes::graph::layout::Place;
 use crate::tui::panes::graph::minimap;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -6,8 +6,8 @@ use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::panes::subgraph::columns::columns;
-use crate::tui::runtime::jobs::RequestId;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::runtime::RequestId;
+use crate::tui::workspace::Circuit;
 use std::sync::Arc;
 
 /// Parts of a subgraph.

@@ -5,8 +5,7 @@ mod columns;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::{Command, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::panes::subgraph::boxes::Weighing;
 use crate::tui::panes::subgraph::update::step_box;

@@ -3,10 +3,10 @@
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::panes::subgraph;
 use crate::tui::panes::subgraph::boxes::{Pinned, Subgraph, Weighing, place, step};
-use crate::tui::runtime::jobs::JobKey;
-use crate::tui::screen::layout::inner;
+use crate::tui::runtime::JobKey;
+use crate::tui::screen::inner;
 use crate::tui::state::State;
-use crate::tui::workspace::history::Reached;
+use crate::tui::workspace::Reached;
 use std::sync::Arc;
 
 const WEIGH: JobKey = JobKey::new("weigh").of_graph();

@@ -2,21 +2,21 @@
 
 use crate::graph::{AttributionGraph, Kept};
 use crate::ids::NodeId;
-use crate::tui::workspace::links::{Link, Links, Listed, Listing, Order, Side};
+use crate::tui::workspace::{Link, Links, Listed, Listing, Order, Side};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Number of branches that a node has at first, and at most.
 const TOP: (usize, usize) = (5, 40);
 
-/// State of a branch's twigs.
+/// State of a branch's children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
-    /// The branch has no twigs.
+    /// The branch has no children.
     Leaf,
-    /// The branch has twigs, and is closed.
+    /// The branch has children, and is closed.
     Closed,
-    /// The branch is open: its twigs follow.
+    /// The branch is open: its children follow.
     Open,
 }
 
@@ -29,12 +29,12 @@ pub struct Branch {
     pub link: Option<Link>,
     /// Product of the signed shares from the root to here, 1 at the root.
     pub reach: f64,
-    /// State of the twigs.
+    /// State of the children.
     pub fold: Fold,
     /// True where the node stands further above already, on another branch or on its own (in a graph with cycles).
     pub repeated: bool,
-    /// Number of all twigs, and of those among the strongest.
-    pub twigs: (usize, usize),
+    /// Number of all children, and of those among the strongest.
+    pub children: (usize, usize),
 }
 
 impl Branch {
@@ -137,7 +137,7 @@ impl Tree {
         }
     }
 
-    /// Opens the branch under the cursor, or goes on to its first twig.
+    /// Opens the branch under the cursor, or goes on to its first child.
     pub fn open(&mut self) {
         match self.branch().map(|branch| branch.fold) {
             Some(Fold::Closed) => {
@@ -194,11 +194,11 @@ impl Tree {
         // Without recursion, which a long chain of open branches could exhaust.
         let mut waiting = vec![(vec![root], None, 1.0)];
         while let Some((path, link, reach)) = waiting.pop() {
-            let (branch, twigs) = self.branch_at(graph, kept, path, link, reach, &mut seen);
-            for twig in twigs.into_iter().rev() {
-                let path = [&branch.path[..], &[twig.other]].concat();
-                let sign = f64::from(twig.edge.weight.signum());
-                waiting.push((path, Some(twig), branch.reach * twig.share * sign));
+            let (branch, children) = self.branch_at(graph, kept, path, link, reach, &mut seen);
+            for child in children.into_iter().rev() {
+                let path = [&branch.path[..], &[child.other]].concat();
+                let sign = f64::from(child.edge.weight.signum());
+                waiting.push((path, Some(child), branch.reach * child.share * sign));
             }
             rows.push(branch);
         }
@@ -209,7 +209,7 @@ impl Tree {
         }
     }
 
-    /// Returns a branch, and its twigs where it is open.
+    /// Returns a branch, and its children where it is open.
     fn branch_at(
         &self,
         graph: &AttributionGraph,
@@ -220,23 +220,24 @@ impl Tree {
         seen: &mut HashSet<NodeId>,
     ) -> (Branch, Vec<Link>) {
         let node = path[path.len() - 1];
-        let listing = Listing { without: self.without.clone(), opened: vec![Listed::Errors, Listed::Tokens], ..Listing::default() };
-        let mut twigs = Links::new(graph, kept, node, self.side, &listing).kept;
+        let opened = vec![Listed::Errors, Listed::Tokens];
+        let listing = Listing { order: Order::Share, without: self.without.clone(), opened };
+        let mut children = Links::new(graph, kept, node, self.side, &listing).kept;
         // Only a file can hold a cycle. It is not walked around.
         let closes_cycle = path[..path.len() - 1].contains(&node);
         let repeated = !seen.insert(node);
-        let all = twigs.len();
-        twigs.truncate(self.top);
+        let all = children.len();
+        children.truncate(self.top);
         let fold = match (all, self.opened.contains(&path)) {
             _ if closes_cycle => Fold::Leaf,
             (0, _) => Fold::Leaf,
             (_, false) => Fold::Closed,
             (_, true) => Fold::Open,
         };
-        let counts = (all, twigs.len());
+        let counts = (all, children.len());
         if fold != Fold::Open {
-            twigs.clear();
+            children.clear();
         }
-        (Branch { path, link, reach, fold, repeated, twigs: counts }, twigs)
+        (Branch { path, link, reach, fold, repeated, children: counts }, children)
     }
 }

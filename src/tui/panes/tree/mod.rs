@@ -4,8 +4,7 @@ pub mod branches;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 
-use crate::tui::keymap::Context;
-use crate::tui::keymap::command::{Command, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::tree::update::hold_tree;
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;

@@ -1,9 +1,8 @@
-//! Commands in the tree.
+//! Commands on the tree: its branches, its root, and the walk along a branch.
 
 use crate::tui::panes::tree::branches::Tree;
 use crate::tui::state::State;
-use crate::tui::workspace::history::Reached;
-use crate::tui::workspace::links::Link;
+use crate::tui::workspace::{Link, Reached};
 
 /// Changes the tree, and grows its rows at once.
 pub(in crate::tui) fn tree(state: &mut State, change: impl FnOnce(&mut Tree)) {

@@ -7,10 +7,8 @@ use crate::tui::panes::tree;
 use crate::tui::panes::tree::branches::{Branch, Fold};
 use crate::tui::screen::has_focus;
 use crate::tui::state::State;
-use crate::tui::ui::frame::{End, free, note};
-use crate::tui::ui::theme::Look;
-use crate::tui::ui::{first_line, stability_style};
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::ui::{End, Look, first_line, free, note, stability_style};
+use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -91,14 +89,14 @@ fn item<'a>(
     let branch = rows.next()?;
     let text = line(circuit, look, width.saturating_sub((branch.depth() + 1) * INDENT), branch);
     if branch.fold == Fold::Closed {
-        // Its twigs are made when it is opened.
+        // Its children are made when it is opened.
         return TreeItem::new(branch.node(), text, vec![TreeItem::new_leaf(branch.node(), "")]).ok();
     }
-    let mut twigs = Vec::new();
+    let mut children = Vec::new();
     while rows.peek().is_some_and(|next| next.depth() > branch.depth()) {
-        twigs.extend(item(circuit, look, width, rows));
+        children.extend(item(circuit, look, width, rows));
     }
-    TreeItem::new(branch.node(), text, twigs).ok()
+    TreeItem::new(branch.node(), text, children).ok()
 }
 
 /// Returns a row of at most `room` cells. A number stands there whole: a summed-up part gives way first, then the
@@ -124,7 +122,7 @@ fn line(circuit: &Circuit, look: &Look, room: usize, branch: &Branch) -> Line<'s
             tail.push(Span::styled(format!(" {}", glyphs.stability[class as usize]), style));
         }
     }
-    let (all, shown) = branch.twigs;
+    let (all, shown) = branch.children;
     if branch.fold == Fold::Open && shown < all {
         tail.push(Span::styled(format!("  {shown} of {}", text::thousands(all)), theme.faint));
     }

@@ -2,7 +2,7 @@
 
 use crate::graph::{AttributionGraph, InputTotals, Kept, MainPath, input_totals, main_path};
 use crate::ids::NodeId;
-use crate::tui::workspace::links::{Links, Listing, Side};
+use crate::tui::workspace::{Links, Listing, Side};
 
 /// Connections of the selected node, as they are listed.
 pub struct Connections {

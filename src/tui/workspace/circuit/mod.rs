@@ -21,11 +21,8 @@ use crate::tui::dialogs::intervene::panel::InterventionPanel;
 use crate::tui::dialogs::verify::panel::VerificationPanel;
 use crate::tui::panes::graph::layout::{GraphLayout, Place};
 use crate::tui::panes::subgraph::boxes::Subgraph;
-use crate::tui::workspace::filter::Filter;
-use crate::tui::workspace::history::Reached;
 use crate::tui::workspace::marks::Marks;
-use crate::tui::workspace::promoted::PromotedTokens;
-use crate::tui::workspace::traced::Traced;
+use crate::tui::workspace::{Filter, PromotedTokens, Reached, Traced};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

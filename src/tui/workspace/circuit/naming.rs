@@ -6,7 +6,7 @@ use crate::service::labels::{Arrived, FeatureLabels};
 use crate::service::library::Feature;
 use crate::text::glyph::Glyphs;
 use crate::text::names::{Called, Names, label_of};
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::Circuit;
 use crate::tui::workspace::features::FeatureDetails;
 use std::sync::Arc;
 

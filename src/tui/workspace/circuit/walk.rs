@@ -2,9 +2,8 @@
 
 use crate::ids::NodeId;
 use crate::tui::panes::graph::layout::Step;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::history::{History, Reached};
-use crate::tui::workspace::links::{Link, Listing, Side};
+use crate::tui::workspace::history::History;
+use crate::tui::workspace::{Circuit, Link, Listing, Reached, Side};
 use std::sync::Arc;
 
 /// The walk from node to node.

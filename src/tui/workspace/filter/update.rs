@@ -3,11 +3,11 @@
 use crate::graph::query::{Lacking, Query};
 use crate::ids::{FeatureId, Layer};
 use crate::text;
-use crate::tui::runtime::jobs::JobKey;
+use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::workspace::filter::FilterInputs;
 use crate::tui::workspace::filter::job::{FilterJob, Filtered, Written};
-use crate::tui::workspace::filter::{Filter, FilterInputs};
+use crate::tui::workspace::{Circuit, Filter};
 use std::sync::Arc;
 
 const FILTER: JobKey = JobKey::new("filter").of_graph();

@@ -8,11 +8,8 @@ use crate::session;
 use crate::session::{ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
 use crate::tui::panes::{PANES, subgraph};
 use crate::tui::state::State;
-use crate::tui::workspace::circuit::Circuit;
-use crate::tui::workspace::edits::prune_anew;
-use crate::tui::workspace::filter::Filter;
-use crate::tui::workspace::history::{Entry, Reached};
-use crate::tui::workspace::links::Side;
+use crate::tui::workspace::history::Entry;
+use crate::tui::workspace::{Circuit, Filter, Reached, Side, prune_anew};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,8 +132,8 @@ pub fn restore(state: &mut State, remembered: Remembered) {
     }
 }
 
-/// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: whoever grouped its
-/// nodes meant that to be seen.
+/// Shows the supernodes of a file on the whole screen where there is no session and no walk yet: they are what its
+/// author made of it.
 fn show_pinned(state: &mut State) {
     let Some(circuit) = state.workspace.circuit.as_ref().filter(|circuit| circuit.walk.history.entries().0.len() == 1)
     else {

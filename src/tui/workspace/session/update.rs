@@ -3,10 +3,10 @@
 use crate::job::Monitor;
 use crate::session::{Session, SessionFile};
 use crate::tui::dialogs::unsaved::{leave, take_unsaved};
-use crate::tui::runtime::jobs::{JobKey, Services};
-use crate::tui::runtime::message::Msg;
+use crate::tui::runtime::jobs::Services;
 use crate::tui::runtime::sessions::Saving;
 use crate::tui::runtime::update::update;
+use crate::tui::runtime::{JobKey, Msg};
 use crate::tui::state::State;
 use crate::tui::workspace::session;
 use crate::tui::workspace::session::{Remembered, restore, session_of};

@@ -1,10 +1,9 @@
-//! Open graphs that are not on the screen.
+//! Tabs of the open graphs that are not on the screen.
 
 pub(in crate::tui) mod update;
 
-use crate::tui::runtime::jobs::RequestId;
-use crate::tui::workspace::Busy;
-use crate::tui::workspace::circuit::Circuit;
+use crate::tui::runtime::RequestId;
+use crate::tui::workspace::{Busy, Circuit};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 

@@ -1,16 +1,14 @@
-//! Tabs of open graphs. A trace that is under way goes on for the graph that it belongs to.
+//! Turns from tab to tab. A trace that is under way goes on for the graph that it belongs to.
 
 use crate::tui::dialogs::intervene::update::MEASURE;
 use crate::tui::panes::graph;
-use crate::tui::runtime::jobs::RequestId;
+use crate::tui::runtime::RequestId;
 use crate::tui::state::State;
-use crate::tui::workspace::Busy;
 use crate::tui::workspace::arrival::let_go;
-use crate::tui::workspace::edits::{PRUNE, prune_anew};
-use crate::tui::workspace::promoted::PromotedTokens;
+use crate::tui::workspace::edits::PRUNE;
 use crate::tui::workspace::session::update::open_session;
-use crate::tui::workspace::tabs::{Tab, TabContent, Tabs};
 use crate::tui::workspace::tracing::start_open;
+use crate::tui::workspace::{Busy, PromotedTokens, Tab, TabContent, Tabs, prune_anew};
 use std::fs;
 use std::path::{Path, PathBuf};
 
