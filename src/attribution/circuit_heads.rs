@@ -90,7 +90,7 @@ impl Probe<'_> {
                 self.frozen.split_written(&target, &written, at, monitor.cancel())
             })?;
             for part in splits.iter().flat_map(|split| &split.heads) {
-                let [first, last] = &mut sums[part.layer * n_heads + part.head];
+                let [first, last] = &mut sums[part.head.layer.index() * n_heads + part.head.head as usize];
                 (*first, *last) = (*first + f64::from(part.first), *last + f64::from(part.last));
             }
         }

@@ -7,74 +7,10 @@
 use crate::attribution::TraceError;
 use crate::attribution::replacement::{FrozenLayer, Replacement};
 use crate::attribution::target_row::{ReadSite, TargetRow};
+use crate::graph::{EdgeParts, Head, HeadPart};
 use crate::job::Cancel;
 use candle_core::{DType, Tensor};
 use std::collections::HashMap;
-
-/// Largest share by which half precision and a file's rounding change an edge.
-const ROUNDED: f32 = 0.01;
-
-/// Parts of an edge that pass one head.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HeadPart {
-    /// Layer of the head.
-    pub layer: usize,
-    /// Index of the head in its layer.
-    pub head: usize,
-    /// Part over the path that passes this head and no other.
-    pub alone: f32,
-    /// Part over all paths whose first head, from the source up, is this one.
-    pub first: f32,
-    /// Part over all paths whose last head, in front of the target, is this one.
-    pub last: f32,
-}
-
-impl HeadPart {
-    /// Returns the larger of `first` and `last` in absolute value.
-    pub fn size(&self) -> f32 {
-        self.first.abs().max(self.last.abs())
-    }
-}
-
-/// Split of an edge by heads. `total = stays + sum of first = stays + sum of last = stays + sum of alone + chained`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeadSplit {
-    /// Whole edge.
-    pub total: f32,
-    /// Part that passes no head: 0 unless source and target are at one position.
-    pub stays: f32,
-    /// Every head between source and target, by layer, then head.
-    pub heads: Vec<HeadPart>,
-}
-
-impl HeadSplit {
-    /// Returns the part that passes two heads or more. 0 where one attention layer lies between.
-    pub fn chained(&self) -> f32 {
-        self.total - self.stays - self.alone()
-    }
-
-    /// Returns the part that passes exactly one head, over all heads.
-    pub fn alone(&self) -> f32 {
-        self.heads.iter().map(|part| part.alone).sum()
-    }
-
-    /// Returns the heads by [`HeadPart::size`], the largest first.
-    pub fn strongest(&self) -> Vec<HeadPart> {
-        let mut heads = self.heads.clone();
-        heads.sort_by(|a, b| b.size().total_cmp(&a.size()));
-        heads
-    }
-
-    /// Returns true where an edge of this weight, which a file may have rounded, can be the one that was split.
-    pub fn is_of(&self, weight: f32) -> bool {
-        (weight - self.total).abs() <= ROUNDED * weight.abs().max(self.total.abs())
-    }
-
-    /// Returns the number of attention layers between source and target.
-    pub fn n_layers(&self) -> usize {
-        self.heads.chunk_by(|a, b| a.layer == b.layer).count()
-    }
-}
 
 /// Head inputs of one layer that come from the source.
 struct Below {
@@ -89,7 +25,7 @@ impl Replacement<'_> {
     ///
     /// # Errors
     /// Fails where decoders cannot be read, or the work was stopped.
-    pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<HeadSplit, TraceError> {
+    pub(super) fn split(&self, target: &TargetRow, column: usize, cancel: &Cancel) -> Result<EdgeParts, TraceError> {
         let written = self.written(&[vec![(column, 1.0)]], cancel)?;
         self.split_written(target, &written, 0, cancel)
     }
@@ -105,7 +41,7 @@ impl Replacement<'_> {
         written: &[Option<Tensor>],
         nth: usize,
         cancel: &Cancel,
-    ) -> Result<HeadSplit, TraceError> {
+    ) -> Result<EdgeParts, TraceError> {
         let d = self.d_model;
         let added = |layer: usize| written[layer].as_ref().map(|all| all.get(nth)).transpose();
         // What an MLP reads has passed the attention of its own layer, unless the two stand side by side.
@@ -145,7 +81,7 @@ impl Replacement<'_> {
         }
         let read = self.placed(&Tensor::from_slice(&target.read, (1, d), &self.device)?, target.position)?;
         let total = dot(&read, &all)?;
-        let mut split = HeadSplit { total, stays: dot(&read, &stays)?, heads: Vec::new() };
+        let mut split = EdgeParts { total, stays: dot(&read, &stays)?, heads: Vec::new() };
 
         // The gradient behind each attention layer: over all paths, and over those that pass no head above it.
         let (mut of_all, mut of_stays) = (read.clone(), read);
@@ -168,8 +104,7 @@ impl Replacement<'_> {
                 let alone = of(&last, &below.of_stays)?;
                 let (first, last) = (of(&at_heads, &below.of_stays)?, of(&last, &below.of_all)?);
                 split.heads.extend((0..self.n_heads).map(|head| HeadPart {
-                    layer,
-                    head,
+                    head: Head { layer: layer.into(), head: head as u32 },
                     alone: alone[head],
                     first: first[head],
                     last: last[head],
@@ -177,7 +112,7 @@ impl Replacement<'_> {
             }
             of_all = of_all.add(&self.head_gradients(frozen, &at_heads)?)?;
         }
-        split.heads.sort_by_key(|part| (part.layer, part.head));
+        split.heads.sort_by_key(|part| part.head);
         Ok(split)
     }
 

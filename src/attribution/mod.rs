@@ -29,7 +29,7 @@ mod targets;
 mod trace;
 mod why;
 
-pub use crate::graph::Source;
+pub use crate::graph::{EdgeParts, HeadPart, Source};
 pub use capture::{Capture, CapturedLayer};
 pub use circuit_heads::{HeadFlow, HeadFlows};
 pub use cost_estimate::CostEstimate;
@@ -37,7 +37,6 @@ pub use engine::{Engine, HALF_INPUTS_OFF, HALF_PROBABILITIES_OFF, Promoted, mode
 pub use error::TraceError;
 pub(crate) use error::apart;
 pub use head_types::{HeadKind, HeadType, head_scores};
-pub use heads::{HeadPart, HeadSplit};
 pub use plan::{DeviceMemory, Limits, Plan};
 pub use probe::{Asked, Inactive, Probe, ProbeRow, source_of};
 pub(crate) use qk::FrozenHead;

@@ -1,10 +1,9 @@
 //! Local replacement model of one prompt, for single rows and edges.
 
-use crate::attribution::heads::HeadSplit;
 use crate::attribution::readers::{Readers, dot};
 use crate::attribution::target_row::TargetRow;
 use crate::attribution::{Capture, Engine, Replacement, TraceError};
-use crate::graph::{AttributionGraph, FeatureAt, Source, Sources, Token};
+use crate::graph::{AttributionGraph, EdgeParts, FeatureAt, Source, Sources, Token};
 use crate::ids::{FeatureId, Layer, NodeId, Position};
 use crate::job::Monitor;
 use candle_core::Tensor;
@@ -179,7 +178,7 @@ impl<'a> Probe<'a> {
     /// assert!((split.total - split.stays - over_heads).abs() < 1e-4 * absolute);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<HeadSplit, TraceError> {
+    pub fn heads(&self, asked: Asked, source: Source, monitor: &Monitor) -> Result<EdgeParts, TraceError> {
         let column = self.column_of(source)?;
         let (target, _) = self.target(asked, monitor)?;
         self.frozen.split(&target, column, monitor.cancel())

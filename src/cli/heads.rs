@@ -1,11 +1,12 @@
 //! `circuitscope heads`: an edge, or a whole graph's influence, split by attention heads.
 
-use crate::attribution::{Asked, HeadFlow, HeadSplit, HeadType, Probe, source_of};
+use crate::attribution::{Asked, EdgeParts, HeadFlow, HeadType, Probe, source_of};
 use crate::cli::engine::EngineArgs;
 use crate::cli::graph::node_named;
 use crate::cli::graph_args::GraphOrPromptArgs;
 use crate::cli::output::{note, tell};
 use crate::cli::progress::{WhenStopped, watch};
+use crate::graph::Head;
 use crate::service::attention::{CircuitHeads, circuit_heads};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -83,9 +84,10 @@ fn of_edge(which: GraphOrPromptArgs, engine: &EngineArgs, edge: [String; 2], top
     tell(json, || edge_value(&edge, &split), || edge_lines(&edge, &split, top))
 }
 
-fn edge_value([source, target]: &[String; 2], split: &HeadSplit) -> Value {
+fn edge_value([source, target]: &[String; 2], split: &EdgeParts) -> Value {
     let heads = split.heads.iter().map(|part| {
-        json!({ "layer": part.layer, "head": part.head, "alone": part.alone, "first": part.first, "last": part.last })
+        let Head { layer, head } = part.head;
+        json!({ "layer": layer, "head": head, "alone": part.alone, "first": part.first, "last": part.last })
     });
     json!({
         "source": source,
@@ -98,7 +100,7 @@ fn edge_value([source, target]: &[String; 2], split: &HeadSplit) -> Value {
     })
 }
 
-fn edge_lines([source, target]: &[String; 2], split: &HeadSplit, top: usize) -> Vec<String> {
+fn edge_lines([source, target]: &[String; 2], split: &EdgeParts, top: usize) -> Vec<String> {
     let mut lines = vec![
         format!("{source} to {target}: {:+.4}", split.total),
         format!("  {:+10.4}  through no head, along the residual stream", split.stays),
@@ -107,7 +109,7 @@ fn edge_lines([source, target]: &[String; 2], split: &HeadSplit, top: usize) -> 
     ];
     lines.push(format!("\n{:<12}{:>10}  {:>10}  {:>10}", "layer.head", "alone", "first", "last"));
     lines.extend(split.strongest().iter().take(top).map(|part| {
-        let name = format!("{}.{}", part.layer, part.head);
+        let name = part.head.to_string();
         format!("{name:<12}{:+10.4}  {:+10.4}  {:+10.4}", part.alone, part.first, part.last)
     }));
     lines.push(

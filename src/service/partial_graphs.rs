@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::attribution::{TargetChoice, TraceOptions};
     use crate::demo;
-    use crate::graph::{Cut, Settings};
+    use crate::graph::{Cut, Node, Settings};
     use crate::service::engine::EngineOptions;
 
     fn options(max_feature_nodes: usize) -> TraceOptions {
@@ -96,8 +96,8 @@ mod tests {
         let second = grow(resume(&monitor), had.clone(), &mut |document| shown.push(document), &monitor).unwrap();
         shown.push(second);
         for document in &shown {
-            let nodes: Vec<_> = document.graph.nodes().iter().map(|node| &node.kind).collect();
-            assert!(first.graph.nodes().iter().all(|node| nodes.contains(&&node.kind)));
+            let nodes: Vec<_> = document.graph.nodes().iter().map(Node::key).collect();
+            assert!(first.graph.nodes().iter().all(|node| nodes.contains(&node.key())));
         }
         assert_eq!(shown.last().unwrap().graph.feature_nodes().count(), 40);
 

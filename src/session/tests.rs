@@ -1,10 +1,11 @@
 //! Tests that no work of the user is lost: on the way to the file and back, beside other programs, and where things
 //! fail.
 
+use super::key::Keys;
 use super::saved::{Absent, Made, Saved};
 use super::*;
 use crate::graph::{
-    Action, AttributionGraph, Document, Edit, Edits, FeatureAt, GraphInfo, Intervention, InterventionSite,
+    Action, AttributionGraph, Document, Edit, Edits, FeatureAt, FileNames, GraphInfo, Intervention, InterventionSite,
     Interventions, Labelled, Node, Origin, OtherNode, Positions, Site, Thresholds, Token,
 };
 use crate::ids::{FeatureId, Layer, Position};
@@ -89,6 +90,30 @@ fn through_file(session: &Session, absent: &Absent, from: &Document, to: &Docume
     let saved = Saved::new(session, absent, &from.graph, &Made::of(&from.origin));
     let text = serde_json::to_string(&saved).unwrap();
     serde_json::from_str::<Saved>(&text).unwrap().on(&to.graph)
+}
+
+#[test]
+fn nodes_are_known_by_site_index_and_position() {
+    let at = |dictionary, feature| FeatureAt {
+        site: Site { dictionary, ..Site::mlp(Layer(1)) },
+        position: Position(0),
+        feature: FeatureId(feature),
+    };
+    let nodes = vec![Node::of_feature(at(0, 4), None), Node::of_feature(at(1, 1004), None)];
+    let info = GraphInfo { n_layers: 2, tokens: vec![Token { id: 4, text: "four".into() }], partial: false };
+    let dictionaries = vec!["base".to_owned(), "adapter".to_owned()];
+    let graph = AttributionGraph::from_edges(info, nodes, []).unwrap();
+    let graph = graph.with_file_names(FileNames { dictionaries, ..FileNames::default() });
+    let keys = Keys::new(&graph);
+    let plain = serde_json::json!({ "kind": "feature", "layer": 1, "feature": 4, "position": 0 });
+    assert_eq!(serde_json::to_value(keys.key(NodeId(0))).unwrap(), plain, "as sessions have always had it");
+    let mut other = plain.clone();
+    other["feature"] = 1004.into();
+    let without_dictionary: NodeKey = serde_json::from_value(other.clone()).unwrap();
+    assert_eq!(keys.node(&without_dictionary), Some(NodeId(1)));
+    other["dictionary"] = 1.into();
+    assert_eq!(serde_json::to_value(keys.key(NodeId(1))).unwrap(), other);
+    assert_eq!(keys.node(&serde_json::from_value(other).unwrap()), Some(NodeId(1)));
 }
 
 proptest! {

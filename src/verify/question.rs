@@ -1,6 +1,6 @@
 //! Question about a graph and its model, and the answer: for callers that do not hold the model.
 
-use crate::attribution::{Asked, Engine, HeadSplit, Probe, source_of};
+use crate::attribution::{Asked, EdgeParts, Engine, Probe, source_of};
 use crate::graph::{AttributionGraph, Document, Freeze, Kept};
 use crate::ids::NodeId;
 use crate::intervention::Mode;
@@ -58,7 +58,7 @@ pub enum Answer {
     /// Check of a graph, as far as it is measured.
     Graph(GraphAnswer),
     /// Split of an edge by heads.
-    Heads(HeadSplit),
+    Heads(EdgeParts),
 }
 
 /// Check of an edge in one mode.
@@ -149,7 +149,7 @@ fn heads(
     graph: &AttributionGraph,
     (source, target): (NodeId, NodeId),
     monitor: &Monitor,
-) -> Result<HeadSplit, VerifyError> {
+) -> Result<EdgeParts, VerifyError> {
     let (asked, source) = (Asked::of_node(graph, target)?, source_of(graph, source)?);
     let ids: Vec<u32> = graph.tokens().iter().map(|token| token.id).collect();
     let probe = Probe::new(engine, &engine.tokens(&ids)?, monitor)?;

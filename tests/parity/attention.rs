@@ -469,7 +469,7 @@ fn the_influence_between_positions_flows_through_heads_alone() {
             assert!((sum - found.influence).abs() <= 1e-5 * total, "{name}: {sum} of {}", found.influence);
         }
         // An edge's own split, where there is one target: that of the edges one by one.
-        let mut one_by_one: HashMap<(usize, usize), f64> = HashMap::new();
+        let mut one_by_one: HashMap<Head, f64> = HashMap::new();
         for (edge, flow) in flows(&graph, &kept) {
             if graph.node(edge.source).position() == graph.node(edge.target).position() {
                 continue;
@@ -478,11 +478,11 @@ fn the_influence_between_positions_flows_through_heads_alone() {
             let source = Source::of_node(&graph, edge.source).unwrap();
             for part in probe.heads(asked, source, &Monitor::default()).unwrap().heads {
                 let share = flow * f64::from(part.last) / f64::from(edge.weight);
-                *one_by_one.entry((part.layer, part.head)).or_default() += share;
+                *one_by_one.entry(part.head).or_default() += share;
             }
         }
         for flow in &found.heads {
-            let wanted = one_by_one.get(&(flow.head.layer.index(), flow.head.head as usize)).copied().unwrap_or(0.0);
+            let wanted = one_by_one.get(&flow.head).copied().unwrap_or(0.0);
             assert!((flow.last - wanted).abs() <= 1e-4 * found.influence, "{name}: head {}", flow.head);
         }
     }
@@ -506,7 +506,7 @@ fn ablations_change_a_score_as_its_split_predicts() {
     let source = Source::of_node(&graph, strongest.source).unwrap();
     let heads = probe.heads(asked, source, &Monitor::default()).unwrap();
     let carries = heads.heads.iter().max_by(|a, b| a.last.abs().total_cmp(&b.last.abs())).unwrap();
-    let head = Head { layer: Layer::from(carries.layer), head: carries.head as u32 };
+    let head = carries.head;
     let question =
         QkQuestion { head, query: position(answer), key: position(strongest.source), against: Against::Softmax };
     let split = probe.qk(&question, &Monitor::default()).unwrap();

@@ -1,10 +1,10 @@
 //! A tracer without a model: small made-up graphs with the shape of real ones, the same at every run.
 
-use circuitscope::attribution::{HeadPart, HeadSplit, Inactive, Promoted, Source, Why};
+use circuitscope::attribution::{EdgeParts, HeadPart, Inactive, Promoted, Source, Why};
 use circuitscope::features::browse::{Entry, Fires, Hit, Near};
 use circuitscope::graph::{
-    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Intervention, InterventionSite, Provenance, RawTrace,
-    RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
+    Action, AttributionGraph, Document, Donor, FeatureAt, Freeze, Head, Intervention, InterventionSite, Provenance,
+    RawTrace, RowTarget, Rows, Settings, Site, Sources, Target, TargetKind, Token,
 };
 use circuitscope::ids::{FeatureId, Layer, NodeId, Position};
 use circuitscope::intervention::{ActivationEffect, Effects, Mode, Sweep, TokenEffect};
@@ -406,15 +406,14 @@ impl Tracer for Fake {
             Question::Heads { source, target } => {
                 let weight =
                     graph.outgoing(*source).find(|edge| edge.target == *target).map_or(0.0, |edge| edge.weight);
-                let part = |layer: usize, head: usize, first: f32, last: f32| HeadPart {
-                    layer,
-                    head,
+                let part = |layer, head, first: f32, last: f32| HeadPart {
+                    head: Head { layer: Layer(layer), head },
                     alone: 0.0,
                     first: first * weight,
                     last: last * weight,
                 };
                 let heads = vec![part(0, 0, 0.125, 0.25), part(0, 1, 0.5, 0.25), part(1, 0, 0.125, 0.25)];
-                Answer::Heads(HeadSplit { total: weight, stays: 0.25 * weight, heads })
+                Answer::Heads(EdgeParts { total: weight, stays: 0.25 * weight, heads })
             }
         })
     }

@@ -24,7 +24,8 @@ pub(super) fn read(q_params: &QParams, metadata: &Metadata, nodes: &Nodes<'_>, n
     // What the label of an output says is its text, its probability and its supernode; Neuronpedia's of a token quotes it.
     let is_label = |(at, label): &(usize, &str)| {
         let node = &nodes.nodes[*at];
-        !label.is_empty() && !node.is_logit() && !(node.is_token() && label.starts_with("Emb: \""))
+        let is_quote = node.is_token() && label.starts_with("Emb: \"");
+        !(label.is_empty() || node.is_logit() || is_quote)
     };
     for (at, label) in nodes.labels.iter().map(|label| label.as_ref()).enumerate().filter(is_label) {
         labels.entry(labelled(nodes, NodeId::from(at))).or_insert_with(|| label.to_string());

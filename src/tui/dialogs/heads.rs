@@ -1,6 +1,6 @@
 //! Split of a connection by the attention heads that it passes.
 
-use crate::attribution::{HeadPart, HeadSplit};
+use crate::graph::{EdgeParts, HeadPart};
 use crate::ids::NodeId;
 use crate::text;
 use crate::tui::dialogs::Dialog;
@@ -85,7 +85,7 @@ fn lines(state: &State, circuit: &Circuit, width: u16) -> Vec<Line> {
     lines
 }
 
-fn parts(split: &HeadSplit, width: usize, state: &State) -> Vec<Line> {
+fn parts(split: &EdgeParts, width: usize, state: &State) -> Vec<Line> {
     let (theme, look) = (&state.screen.look.theme, &state.screen.look);
     let part = |value: f32, says: &str| vec![number(value.into(), NUMBER, look), (format!("  {says}"), theme.text)];
     let mut lines = vec![
@@ -107,7 +107,7 @@ fn parts(split: &HeadSplit, width: usize, state: &State) -> Vec<Line> {
     for head in &heads {
         let larger = if head.first.abs() >= head.last.abs() { head.first } else { head.last };
         let share = f64::from(head.size()) / f64::from(largest.max(f32::MIN_POSITIVE));
-        let mut line = vec![(left(&format!("{}.{}", head.layer, head.head), NAME, look), theme.text)];
+        let mut line = vec![(left(&head.head.to_string(), NAME, look), theme.text)];
         line.extend([head.alone, head.first, head.last].map(|value| number(value.into(), NUMBER, look)));
         line.push((format!("  {}", look.glyphs.bar(share, room)), theme.sign(larger)));
         lines.push(line);

@@ -121,7 +121,7 @@ impl Table<'_> {
     /// Returns a graph's name of a node.
     fn name_in(&self, node: usize, graph: usize) -> Option<Called> {
         let id = self.comparison().node(node, graph)?;
-        // The graph may have grown since, and its nodes have other ids then.
+        // The tab may hold another graph by now.
         let there = self.circuits[graph]
             .filter(|circuit| Arc::ptr_eq(&circuit.traced.document.graph, &self.comparison().graphs[graph]));
         let label = there.and_then(|circuit| circuit.label(id)).map(|(label, _)| label);
