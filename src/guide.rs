@@ -169,7 +169,7 @@ mod tests {
         let shown = |markdown| Topic { name: "", also: &[], about: "", markdown }.text();
         assert_eq!(shown("# A\n\n```sh mark\none\n\n  | two |\n```\nb\n"), "# A\n\n    one\n\n      | two |\nb\n");
         assert_eq!(shown("| x | y |\n| --- | --- |\n| `|` `b` | z |\n"), "x        y\n`|` `b`  z\n");
-        assert_eq!(shown("| | |\n| --- | --- |\n| a | z |\n\n| bb | y |\n"), "a  z\n\nbb  y\n");
+        assert_eq!(shown("| | |\n| --- | --- |\n| aaa | z |\n\n| bbbb | y |\n"), "aaa  z\n\nbbbb  y\n");
     }
 
     #[test]
