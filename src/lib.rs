@@ -41,7 +41,7 @@
 //! | [`attribution`], [`intervention`], [`verify`], [`format`](mod@format), [`features`] | the local replacement model and its rows; altered runs; checks of a graph against the model; files that hold graphs; what makes each feature fire |
 //! | [`session`] | the user's work on a graph, saved beside it |
 //! | [`service`] | what both front ends ask for: models, traces, interventions, explanations, facts about features |
-//! | [`config`] | paths of the program's own files |
+//! | [`config`], [`guide`] | paths of the program's own files; the pages of its guide |
 //! | [`tui`] | the full-screen program |
 //! | [`cli`] | one file a subcommand |
 
@@ -57,6 +57,7 @@ pub mod demo;
 pub mod features;
 pub mod format;
 pub mod graph;
+pub mod guide;
 pub mod hub;
 pub mod ids;
 pub mod intervention;

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Modules beside the floors, and who alone may use them.
-const BESIDE: [(&str, &[&str]); 1] = [("config", &["cli", "tui", "service"])];
+const BESIDE: [(&str, &[&str]); 2] = [("config", &["cli", "tui", "service"]), ("guide", &["cli", "tui"])];
 
 /// What the command line may know of the screen: the files of `cli` that name `tui`, and what they name of it, to start it,
 /// to say how it looks, and to print its keys and marks.
@@ -155,6 +155,7 @@ fn an_import_that_runs_upward_is_caught() {
     assert_eq!(caught("graph/prune.rs", "fn f() { crate::session::Session::new() }"), 1);
     assert_eq!(caught("graph/mod.rs", "use super::cli;"), 1);
     assert_eq!(caught("session.rs", "use crate::config::Config;"), 1);
+    assert_eq!(caught("service/tracing.rs", "use crate::guide::TOPICS;"), 1);
     assert_eq!(caught("format/raw.rs", "use candle_core::Tensor;"), 1);
     assert_eq!(caught("tui/panes/graph/view.rs", "use crossterm::event::KeyCode;"), 1);
     assert_eq!(caught("service/tracing.rs", "use crate::tui::Start;"), 1);

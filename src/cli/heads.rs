@@ -16,7 +16,6 @@ const TINTS: [char; 5] = ['·', '░', '▒', '▓', '█'];
 
 /// Splits an edge of a graph, or the influence that flows through its kept edges, by attention heads.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: circuitscope heads graph.safetensors --top 5")]
 pub struct HeadsArgs {
     #[command(flatten)]
     which: GraphOrPromptArgs,

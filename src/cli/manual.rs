@@ -1,17 +1,24 @@
 //! `circuitscope manual` and `circuitscope completions`: files that a packager installs beside the program.
 
-use crate::cli::Cli;
 use crate::cli::output::print;
+use crate::cli::{command, examples};
 use crate::graph::query::grammar;
+use crate::guide;
 use crate::text::glyph::{Charset, Glyphs};
 use crate::tui::{LEGEND, Mark, key_table};
 use anyhow::{Result, bail};
-use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 const NAME: &str = "circuitscope";
+
+/// Exit codes and their meanings.
+const STATUS: [(&str, &str); 3] = [
+    ("0", "It did what was asked."),
+    ("1", "It failed; a sentence on stderr says why. Of many prompts or graphs, at least one failed."),
+    ("2", "The command line is not valid."),
+];
 
 /// Prints the manual page, in roff, with every key of the full-screen program and the grammar of filters.
 ///
@@ -47,12 +54,12 @@ pub fn manual(args: &ManualArgs) -> Result<()> {
 /// Fails where stdout cannot be written to.
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    clap_complete::generate(args.shell, &mut command(), NAME, &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
 fn page() -> Result<Vec<u8>> {
-    let man = Man::new(Cli::command());
+    let man = Man::new(command());
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -63,20 +70,69 @@ fn page() -> Result<Vec<u8>> {
     keys().to_writer(&mut page)?;
     marks().to_writer(&mut page)?;
     filters().to_writer(&mut page)?;
+    let all = command();
+    let own = [(String::new(), &all)];
+    let subcommands = all.get_subcommands().map(|subcommand| (subcommand.get_name().to_owned(), subcommand));
+    ending(own.into_iter().chain(subcommands)).to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(page)
 }
 
 fn page_of(name: &str) -> Result<Vec<u8>> {
-    let mut all = Cli::command();
+    let mut all = command();
     all.build();
     let Some(subcommand) = all.find_subcommand(name) else {
         let known: Vec<_> = all.get_subcommands().map(clap::Command::get_name).collect();
         bail!("there is no subcommand {name:?}; there are {}", known.join(", "));
     };
     let mut page = Vec::new();
-    Man::new(subcommand.clone()).render(&mut page)?;
+    let man = Man::new(subcommand.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let has_more = subcommand.get_subcommands().any(|inner| inner.get_name() != "help");
+    if has_more {
+        man.render_subcommands_section(&mut page)?;
+    }
+    if name == "filter" {
+        filters().to_writer(&mut page)?;
+    }
+    let own = [(name.to_owned(), subcommand)];
+    let inner = subcommand.get_subcommands().map(|inner| (format!("{name} {}", inner.get_name()), inner));
+    ending(own.into_iter().chain(inner)).to_writer(&mut page)?;
+    man.render_version_section(&mut page)?;
     Ok(page)
+}
+
+/// Returns what every page ends with: examples of the commands, exit codes, files and the environment.
+fn ending<'a>(commands: impl Iterator<Item = (String, &'a clap::Command)>) -> Roff {
+    let examples = commands.filter_map(|(name, command)| {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        Some((examples::of(&name)?.to_owned(), about))
+    });
+    let files = guide::topic("files");
+    let rows = |heading| {
+        let rows = files.into_iter().flat_map(move |files| files.rows(heading));
+        rows.map(|(first, second)| (first, second.replace('`', ""))).collect::<Vec<_>>()
+    };
+    let status = STATUS.map(|(code, meaning)| (code.to_owned(), meaning.to_owned()));
+    let mut roff = Roff::default();
+    for (title, rows) in [
+        ("EXAMPLES", examples.collect()),
+        ("EXIT STATUS", status.to_vec()),
+        ("FILES", rows("Files")),
+        ("ENVIRONMENT", rows("Environment")),
+    ] {
+        roff.control("SH", [title]);
+        for (first, second) in rows {
+            roff.control("TP", []);
+            roff.text([bold(first)]);
+            roff.text([roman(second)]);
+        }
+    }
+    roff
 }
 
 /// Returns the grammar of filters, with its line breaks.

@@ -8,6 +8,7 @@ mod consent;
 mod cost;
 mod edit;
 mod engine;
+mod examples;
 mod export;
 mod features;
 mod fetch;
@@ -17,6 +18,7 @@ mod generate;
 mod graph;
 mod graph_args;
 mod groups;
+mod guide;
 mod heads;
 mod intervene;
 mod intervention_args;
@@ -26,6 +28,7 @@ mod models;
 mod out;
 pub mod output;
 mod overlay;
+mod pager;
 mod paths;
 mod plan;
 mod progress;
@@ -93,6 +96,7 @@ enum Command {
     Union(overlay::UnionArgs),
     Heads(heads::HeadsArgs),
     Attention(attention::AttentionArgs),
+    Guide(guide::GuideArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(tui::StartArgs),
@@ -108,11 +112,16 @@ impl Cli {
     /// # Errors
     /// Fails where it is not valid, or asks for help.
     pub fn read() -> Result<(Self, Option<u16>), clap::Error> {
-        let mut matches = Self::command().try_get_matches()?;
+        let mut matches = command().try_get_matches()?;
         let threads = threads(&matches);
-        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Self::command()))?;
+        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))?;
         Ok((cli, threads))
     }
+}
+
+/// Returns the command line: its options and subcommands, each with an example at the end of its help.
+pub fn command() -> clap::Command {
+    examples::add(Cli::command(), "")
 }
 
 /// Returns `--threads` of whichever subcommand was given.
@@ -149,6 +158,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Union(args)) => overlay::union(args),
         Some(Command::Heads(args)) => heads::run(args),
         Some(Command::Attention(args)) => attention::run(args),
+        Some(Command::Guide(args)) => guide::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => tui::choose(args),
@@ -164,7 +174,7 @@ fn known(files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str()) else {
         return Ok(files.to_vec());
     };
-    let command = Cli::command();
+    let command = command();
     let alike = |name: &str| strsim::jaro_winkler(name, word);
     let nearest = command.get_subcommands().map(clap::Command::get_name).max_by(|a, b| alike(a).total_cmp(&alike(b)));
     match nearest.filter(|name| alike(name) > LIKE) {

@@ -52,6 +52,8 @@ fn what_commands_print_as_json() {
     features(&mut home);
     home.check(&["models"], "models", &[]);
     home.check(&["published"], "models", &["--published"]);
+    home.check(&["guide"], "guide", &[]);
+    home.check(&["page"], "guide", &["filters"]);
     // What needs a hub is checked where there is one; no accelerator is needed to test.
     let unseen = home.guide.unseen(&["pull", "repository", "file", "device-memory"]);
     assert!(unseen.is_empty(), "these are documented, and no command printed them: {unseen:#?}");

@@ -18,6 +18,7 @@ mod manual;
 mod pipeline;
 mod pipes;
 mod resuming;
+mod shown;
 mod stopping;
 mod verifying;
 mod writing;

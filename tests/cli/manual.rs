@@ -27,6 +27,23 @@ fn the_manual_page_lists_every_option_subcommand_and_key() {
 }
 
 #[test]
+fn every_page_ends_with_examples_exit_codes_files_and_environment() {
+    let subcommands = circuitscope::cli::command();
+    let pages = subcommands.get_subcommands().map(|subcommand| vec!["manual", subcommand.get_name()]);
+    for arguments in pages.chain([vec!["manual"]]) {
+        let page = printed(&arguments).replace("\\-", "-").replace("\\*(Aq", "'");
+        let sections = ["\n.SH EXAMPLES\n", "\n.SH \"EXIT STATUS\"\n", "\n.SH FILES\n", "\n.SH ENVIRONMENT\n"];
+        let starts = sections.map(|section| page.find(section).unwrap_or_else(|| panic!("{arguments:?}: {section}")));
+        assert!(starts.is_sorted(), "{arguments:?}: {starts:?}");
+        let [examples, status, files, environment] = starts;
+        let name = arguments.get(1).map_or_else(String::new, |name| format!("{name} "));
+        assert!(page[examples..status].contains(&format!("circuitscope {name}")), "{arguments:?}");
+        assert!(page[files..environment].contains("graph.safetensors.session.json"), "{arguments:?}");
+        assert!(page[environment..].contains("HF_TOKEN") && page[environment..].contains("PAGER"), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_subcommand_has_a_page_of_its_own() {
     let page = printed(&["manual", "trace"]).replace("\\-", "-");
     assert!(page.contains(".TH circuitscope-trace 1") && page.contains("--max-feature-nodes"), "{page}");

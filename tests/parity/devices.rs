@@ -78,7 +78,7 @@ fn half_precision_is_off_by_what_is_said_of_it() {
         assert!(found <= said, "{what} are off by {found}, and {said} is said");
         assert!(found >= said / 4.0, "{what} are off by {found} only, and {said} is said");
     }
-    let in_readme = format!("up to {:.0} % of their absolute sum and an output's", HALF_INPUTS_OFF * 100.0);
-    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(readme.contains(&in_readme) && readme.contains(&format!("probability by up to {HALF_PROBABILITIES_OFF}")));
+    let in_guide = format!("up to {:.0} % of their absolute sum and an output's", HALF_INPUTS_OFF * 100.0);
+    let page = include_str!("../../assets/guide/gpu.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(&in_guide) && page.contains(&format!("probability by up to {HALF_PROBABILITIES_OFF}")));
 }

@@ -519,3 +519,24 @@ fn two_cities_are_compared_and_merged() {
     session.press("q");
     assert!(session.wait().success());
 }
+
+#[test]
+fn a_page_of_the_guide_is_shown_by_the_pager_or_without_one() {
+    // A pager that marks what it shows, one that leaves before it has read the page, none, and one that is not there.
+    let guide = ["guide", "json"].map(OsStr::new);
+    for (pager, shows) in [
+        ("sed 's/^# /shown: /'", "shown: What commands print"),
+        ("head -n 1", "# What commands print"),
+        ("", "whether it was here"),
+        ("/no/such/pager", "whether it was here"),
+    ] {
+        let mut session = Session::run(&guide, &[("PAGER", pager)]);
+        assert!(session.wait().success(), "{pager}: {}", session.text());
+        let started = Instant::now();
+        while !session.raw().contains(shows) {
+            assert!(started.elapsed() < LIMIT, "{pager}: {}", session.raw());
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!session.raw().contains("circuitscope:"), "{pager}: {}", session.raw());
+    }
+}

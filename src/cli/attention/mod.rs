@@ -32,7 +32,6 @@ use std::sync::Arc;
 /// Without --head, the heads that carry the graph, or --edge. With --head alone, where that head looks. With --key too, its
 /// score of that key is split: exactly, with norms and attention below frozen.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: circuitscope attention graph.safetensors --head 1.0 --query -1 --key 4 --verify")]
 pub struct AttentionArgs {
     #[command(flatten)]
     which: GraphOrPromptArgs,

@@ -1,4 +1,4 @@
-//! Tables of commands, one beside each dialog, and those of the panes. Keys, help, hint line and the README's key table
+//! Tables of commands, one beside each dialog, and those of the panes. Keys, help, hint line and the guide's page of keys
 //! are made from them.
 
 use crate::text::glyph::Charset;
@@ -162,7 +162,7 @@ pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'st
     })
 }
 
-/// Formats the key table in Markdown, for the README.
+/// Formats the key table in Markdown, for the guide.
 pub fn key_table_markdown() -> String {
     let mut out = String::new();
     for (title, rows) in key_table() {
