@@ -269,12 +269,12 @@ impl Contents {
     ///
     /// # Errors
     /// Fails where the folder cannot be listed, or a file that names further files is damaged.
-    pub fn of(place: &FileSource, role: Role) -> Result<Self, HubError> {
-        let needed = role.needs(&mut OnDisk(place), place.said())?;
+    pub fn of(source: &FileSource, role: Role) -> Result<Self, HubError> {
+        let needed = role.needs(&mut OnDisk(source), source.said())?;
         let names = needed.files.into_iter().chain(needed.elsewhere.iter().map(Reference::uri));
         let mut contents = Self { role, bytes: 0, missing: Vec::new(), model_name: needed.model_name };
         for name in names {
-            match place.size(&name) {
+            match source.size(&name) {
                 Some(bytes) => contents.bytes += bytes,
                 None => contents.missing.push(name),
             }

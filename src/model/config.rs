@@ -162,9 +162,9 @@ pub(super) struct Config {
 
 impl Config {
     /// Reads `config.json`.
-    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
-        let blob = place.open_within(FILE, CONFIG_BYTES, "a Hugging Face model directory has one")?;
-        let path = place.path(FILE);
+    pub fn read(source: &FileSource) -> Result<Self, ModelError> {
+        let blob = source.open_within(FILE, CONFIG_BYTES, "a Hugging Face model directory has one")?;
+        let path = source.path(FILE);
         let options = serde_json::from_slice(&blob)
             .map_err(|e| ModelError::Config { path: path.clone(), what: json_fault(&e) })?;
         Ok(Self::of(path, options))

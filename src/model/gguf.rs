@@ -79,18 +79,18 @@ pub struct Gguf {
 }
 
 impl Gguf {
-    /// Reads the header of `file` in `place`.
+    /// Reads the header of `file` in `source`.
     ///
     /// # Errors
     /// Fails where it is missing, truncated, or not a GGUF file.
-    pub fn read(place: &FileSource, file: &str) -> Result<Self, ModelError> {
-        Ok(Self::open(place, file)?.0)
+    pub fn read(source: &FileSource, file: &str) -> Result<Self, ModelError> {
+        Ok(Self::open(source, file)?.0)
     }
 
     /// Reads the header; returns the file's bytes too.
-    pub(super) fn open(place: &FileSource, file: &str) -> Result<(Self, Blob), ModelError> {
-        let blob = place.open(file, HINT)?;
-        let path = place.path(file);
+    pub(super) fn open(source: &FileSource, file: &str) -> Result<(Self, Blob), ModelError> {
+        let blob = source.open(file, HINT)?;
+        let path = source.path(file);
         if !blob.starts_with(b"GGUF") {
             return Err(ModelError::Damaged { path, what: "it is no GGUF file".to_owned() });
         }
@@ -154,11 +154,11 @@ impl Gguf {
     ///
     /// # Errors
     /// Fails where the architecture is not known, or the metadata lacks something or holds what is not supported.
-    pub fn spec(&self, place: &FileSource) -> Result<ModelSpec, ModelError> {
+    pub fn spec(&self, source: &FileSource) -> Result<ModelSpec, ModelError> {
         let (architecture, class) = self.architecture()?;
         let options = self.options(architecture, class)?;
         let mut config = Config::of(self.path.clone(), options);
-        let mut spec = families::read(&mut config, place.short_name())?;
+        let mut spec = families::read(&mut config, source.short_name())?;
         if spec.norm == NormKind::RmsPlusOne {
             // The one is part of what the file holds.
             spec.norm = NormKind::Rms;
@@ -166,7 +166,7 @@ impl Gguf {
         if architecture == "gpt2" {
             spec.layout = &families::GPT2_BY_OUTPUT;
         }
-        if let Some(factors) = self.rope_factors(place, spec.head_dim / 2)? {
+        if let Some(factors) = self.rope_factors(source, spec.head_dim / 2)? {
             spec.layers.iter_mut().filter_map(|layer| layer.rope.as_mut()).for_each(|rope| {
                 rope.scaling = RopeScaling::Factors(factors.clone());
             });
@@ -250,14 +250,14 @@ impl Gguf {
     }
 
     /// Reads the divisors of each rotated pair's frequency, `[half]`: Llama 3's rescaling in GGUF files.
-    fn rope_factors(&self, place: &FileSource, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
+    fn rope_factors(&self, source: &FileSource, half: usize) -> Result<Option<Vec<f64>>, ModelError> {
         let Some(info) = self.tensor("rope_freqs.weight") else { return Ok(None) };
         if (info.ggml_dtype, info.shape.dims()) != (GgmlDType::F32, &[half]) {
             return Err(self.wrong(format!("rope_freqs.weight is not {half} numbers of type F32")));
         }
         let start = self.content.tensor_data_offset.saturating_add(info.offset);
         let file = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let bytes = place.part(file, start..start.saturating_add(4 * half as u64))?.unwrap_or_default();
+        let bytes = source.part(file, start..start.saturating_add(4 * half as u64))?.unwrap_or_default();
         let (numbers, _) = bytes.as_chunks::<4>();
         let factors: Vec<f64> = numbers.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect();
         if factors.len() != half || factors.iter().any(|factor| *factor <= 0.0 || !factor.is_finite()) {

@@ -161,17 +161,17 @@ pub enum ActivationKind {
 }
 
 impl ModelSpec {
-    /// Reads `config.json`, or the metadata of the GGUF file in `place`.
+    /// Reads `config.json`, or the metadata of the GGUF file in `source`.
     ///
     /// # Errors
     /// Fails where it is missing or damaged, names an architecture that is not known, or holds an option that changes
     /// the numbers in a way that is not supported.
-    pub fn read(place: &FileSource) -> Result<Self, ModelError> {
-        if let Some(file) = place.gguf()? {
-            return Gguf::read(place, &file)?.spec(place);
+    pub fn read(source: &FileSource) -> Result<Self, ModelError> {
+        if let Some(file) = source.gguf()? {
+            return Gguf::read(source, &file)?.spec(source);
         }
-        let mut config = Config::read(place)?;
-        families::read(&mut config, place.short_name())
+        let mut config = Config::read(source)?;
+        families::read(&mut config, source.short_name())
     }
 
     /// Returns a warning where the configuration holds options that are not known.

@@ -31,9 +31,9 @@ impl Transformer {
     /// # Errors
     /// Fails where the configuration is absent or unknown, weights are absent or damaged, or a tensor is missing or
     /// misshapen.
-    pub fn open(place: &FileSource, device: &Device) -> Result<Self, ModelError> {
-        let spec = ModelSpec::read(place)?;
-        let files = Files::new(Weights::open_model(place)?, &spec)?;
+    pub fn open(source: &FileSource, device: &Device) -> Result<Self, ModelError> {
+        let spec = ModelSpec::read(source)?;
+        let files = Files::new(Weights::open_model(source)?, &spec)?;
         Ok(Self { spec, files, device: device.clone(), mean_unembedding: OnceLock::new() })
     }
 

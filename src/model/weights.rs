@@ -22,7 +22,7 @@ const PIECE: usize = 1 << 16;
 /// Tensors of one or more safetensors files, npz archives or GGUF files.
 #[derive(Debug)]
 pub struct Weights {
-    place: FileSource,
+    source: FileSource,
     /// Contents by name; of an archive first the archive itself, then each array that it holds compressed.
     files: Vec<(String, Content)>,
     entries: HashMap<String, Entry>,
@@ -48,21 +48,21 @@ enum Content {
 const MOST_INDEX: usize = 64 << 20;
 
 impl Weights {
-    /// Opens `names`, files of `place`. A tensor that is in several files is read from the first of them.
+    /// Opens `names`, files of `source`. A tensor that is in several files is read from the first of them.
     ///
     /// # Errors
     /// Fails where a file is missing, truncated, or not safetensors.
-    pub fn open(place: &FileSource, names: &[String]) -> Result<Self, ModelError> {
+    pub fn open(source: &FileSource, names: &[String]) -> Result<Self, ModelError> {
         let mut weights = Self {
-            place: place.clone(),
+            source: source.clone(),
             files: Vec::new(),
             entries: HashMap::new(),
             quantised: None,
             unpacking: Mutex::default(),
         };
         for name in names {
-            let blob = place.open(name, "a weight file that the others refer to")?;
-            let damaged = |what: String| ModelError::Damaged { path: place.path(name), what };
+            let blob = source.open(name, "a weight file that the others refer to")?;
+            let damaged = |what: String| ModelError::Damaged { path: source.path(name), what };
             let file = weights.files.len();
             if name.ends_with(".npz") {
                 let arrays = npz::arrays(&blob).map_err(damaged)?;
@@ -94,12 +94,12 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Opens a GGUF file of `place`, with its tensors under the names of the Hugging Face layout.
+    /// Opens a GGUF file of `source`, with its tensors under the names of the Hugging Face layout.
     ///
     /// # Errors
     /// Fails where it is missing, truncated, not a GGUF file, or holds tensors that are not known.
-    pub fn open_gguf(place: &FileSource, file: &str) -> Result<Self, ModelError> {
-        let (gguf, blob) = Gguf::open(place, file)?;
+    pub fn open_gguf(source: &FileSource, file: &str) -> Result<Self, ModelError> {
+        let (gguf, blob) = Gguf::open(source, file)?;
         let entry = |tensor: &crate::model::gguf::GgufTensor| {
             let (dtype, blocks) = match tensor.dtype {
                 GgmlDType::F16 => (Dtype::F16, None),
@@ -113,7 +113,7 @@ impl Weights {
         };
         let entries = gguf.tensors()?.into_iter().map(|tensor| (tensor.name.clone(), entry(&tensor))).collect();
         Ok(Self {
-            place: place.clone(),
+            source: source.clone(),
             files: vec![(file.to_owned(), Content::File(blob))],
             entries,
             quantised: gguf.quantised(),
@@ -126,27 +126,27 @@ impl Weights {
         self.quantised.as_deref()
     }
 
-    /// Opens the GGUF file of a place that holds one, or else the weight files of a Hugging Face model directory:
+    /// Opens the GGUF file of a source that holds one, or else the weight files of a Hugging Face model directory:
     /// `model.safetensors`, the shards that `model.safetensors.index.json` names, or else every safetensors file.
     ///
     /// # Errors
     /// Fails as [`Weights::open`] does, and where a directory holds no weights.
-    pub fn open_model(place: &FileSource) -> Result<Self, ModelError> {
+    pub fn open_model(source: &FileSource) -> Result<Self, ModelError> {
         const INDEX: &str = "model.safetensors.index.json";
         const SINGLE: &str = "model.safetensors";
-        if let Some(file) = place.gguf()? {
-            return Self::open_gguf(place, &file);
+        if let Some(file) = source.gguf()? {
+            return Self::open_gguf(source, &file);
         }
-        let files = place.files()?;
+        let files = source.files()?;
         let names = if files.iter().any(|name| name == SINGLE) {
             vec![SINGLE.to_owned()]
-        } else if let Some(blob) = place.find_within(INDEX, MOST_INDEX)? {
+        } else if let Some(blob) = source.find_within(INDEX, MOST_INDEX)? {
             #[derive(serde::Deserialize)]
             struct Index {
                 weight_map: std::collections::BTreeMap<String, String>,
             }
             let index: Index = serde_json::from_slice(&blob)
-                .map_err(|e| ModelError::Config { path: place.path(INDEX), what: json_fault(&e) })?;
+                .map_err(|e| ModelError::Config { path: source.path(INDEX), what: json_fault(&e) })?;
             let mut names: Vec<String> = index.weight_map.into_values().collect();
             names.sort();
             names.dedup();
@@ -156,13 +156,13 @@ impl Weights {
         };
         if names.is_empty() {
             return Err(crate::hub::FileSourceError::Missing {
-                place: place.name(),
+                place: source.name(),
                 file: SINGLE.to_owned(),
                 hint: "a model directory holds its weights as safetensors",
             }
             .into());
         }
-        Self::open(place, &names)
+        Self::open(source, &names)
     }
 
     /// Splits a tensor that holds queries, keys and values head after head, if it is there, into three entries of these
@@ -203,7 +203,7 @@ impl Weights {
     pub fn count(&self, name: &str) -> Result<Option<usize>, ModelError> {
         let Some(entry) = self.get(name) else { return Ok(None) };
         let wrong = |what: &str| ModelError::Damaged {
-            path: self.place.path(&self.files[entry.file].0),
+            path: self.source.path(&self.files[entry.file].0),
             what: format!("tensor {} {what}", excerpt(name)),
         };
         if entry.shape.iter().product::<usize>() != 1 {
@@ -220,7 +220,7 @@ impl Weights {
 
     /// Returns the error for a missing tensor.
     pub fn missing(&self, name: &str) -> ModelError {
-        ModelError::NoTensor { place: self.place.name(), name: name.to_owned() }
+        ModelError::NoTensor { place: self.source.name(), name: name.to_owned() }
     }
 
     /// Returns the entry of a tensor of this shape.
@@ -229,10 +229,10 @@ impl Weights {
     /// Fails where it is not there, or has another shape.
     pub fn expect(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
         let entry =
-            self.get(name).ok_or_else(|| ModelError::NoTensor { place: self.place.name(), name: name.to_owned() })?;
+            self.get(name).ok_or_else(|| ModelError::NoTensor { place: self.source.name(), name: name.to_owned() })?;
         if entry.shape != shape {
             return Err(ModelError::Shape {
-                path: self.place.path(&self.files[entry.file].0),
+                path: self.source.path(&self.files[entry.file].0),
                 name: name.to_owned(),
                 found: entry.shape.clone(),
                 expected: shape.to_vec(),
@@ -240,7 +240,7 @@ impl Weights {
         }
         if !matches!(entry.dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16) {
             return Err(ModelError::Dtype {
-                path: self.place.path(&self.files[entry.file].0),
+                path: self.source.path(&self.files[entry.file].0),
                 name: name.to_owned(),
                 dtype: format!("{:?}", entry.dtype),
             });
@@ -253,7 +253,7 @@ impl Weights {
         let entry = self.expect(name, shape)?;
         match entry.blocks {
             Some(blocks) => Err(ModelError::Dtype {
-                path: self.place.path(&self.files[entry.file].0),
+                path: self.source.path(&self.files[entry.file].0),
                 name: name.to_owned(),
                 dtype: format!("{blocks:?}"),
             }),
@@ -302,7 +302,7 @@ impl Weights {
     ) -> Result<&'a [u8], ModelError> {
         let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Content::File(blob)) = (unpacked.get(), &self.files[archive].1) {
-            let damaged = |what| ModelError::Damaged { path: self.place.path(name), what };
+            let damaged = |what| ModelError::Damaged { path: self.source.path(name), what };
             let content = packed.unpack(blob).map_err(damaged)?;
             return Ok(unpacked.get_or_init(|| content));
         }
@@ -356,7 +356,7 @@ impl Weights {
         match first_bad.into_inner() {
             usize::MAX => Ok(()),
             at => Err(ModelError::NotFinite {
-                path: self.place.path(file),
+                path: self.source.path(file),
                 name: name.to_owned(),
                 row: rows.start + at / width.max(1),
             }),
@@ -387,7 +387,7 @@ impl Weights {
         let bytes = &self.bytes(entry)?[(row * width + part.start) * size..(row * width + part.end) * size];
         convert(entry.dtype, bytes, out);
         match first_not_finite(out) {
-            Some(_) => Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row }),
+            Some(_) => Err(ModelError::NotFinite { path: self.source.path(file), name: name.to_owned(), row }),
             None => Ok(()),
         }
     }
@@ -426,7 +426,7 @@ impl Weights {
         self.release(entry, 0..bytes.len());
         if let Some(at) = first_not_finite(&gathered) {
             let row = at / columns.len().max(1);
-            return Err(ModelError::NotFinite { path: self.place.path(file), name: name.to_owned(), row });
+            return Err(ModelError::NotFinite { path: self.source.path(file), name: name.to_owned(), row });
         }
         let turned = (0..columns.len()).flat_map(|nth| gathered.iter().skip(nth).step_by(columns.len()).copied());
         Ok(turned.collect())

@@ -64,11 +64,11 @@ struct Parts {
 ///
 /// # Errors
 /// Fails where the metadata describes no tokenizer, or one of a kind that is not known.
-pub(super) fn read(place: &FileSource, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
-    let gguf = Gguf::read(place, file)
-        .map_err(|error| TokenError::Damaged { path: place.path(file), what: error.to_string() })?;
+pub(super) fn read(source: &FileSource, file: &str) -> Result<(Vec<u8>, Settings), TokenError> {
+    let gguf = Gguf::read(source, file)
+        .map_err(|error| TokenError::Damaged { path: source.path(file), what: error.to_string() })?;
     let wrong = |what: String| TokenError::Damaged {
-        path: place.path(file),
+        path: source.path(file),
         what: format!(
             "its tokenizer cannot be rebuilt: {what}; put the model's {} beside it, alone with it in a folder",
             tokenizer::FILE

@@ -58,9 +58,9 @@ impl Settings {
     ///
     /// # Errors
     /// Fails where it cannot be read, or is no JSON object.
-    pub fn read(place: &FileSource) -> Result<Self, TokenError> {
-        let Some(blob) = place.find_within(FILE, MOST_BYTES)? else { return Ok(Self::default()) };
-        let wrong = |error| TokenError::Damaged { path: place.path(FILE), what: json_fault(&error) };
+    pub fn read(source: &FileSource) -> Result<Self, TokenError> {
+        let Some(blob) = source.find_within(FILE, MOST_BYTES)? else { return Ok(Self::default()) };
+        let wrong = |error| TokenError::Damaged { path: source.path(FILE), what: json_fault(&error) };
         serde_json::from_slice(&blob).map_err(wrong)
     }
 }

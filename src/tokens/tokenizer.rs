@@ -100,23 +100,23 @@ impl Tokenizer {
     ///
     /// # Errors
     /// Fails where `tokenizer.json` is missing and cannot be rebuilt, or one of the files is damaged.
-    pub fn open(place: &FileSource) -> Result<Self, TokenError> {
-        if let Some(file) = place.gguf()? {
-            match gguf::read(place, &file) {
-                Ok((content, settings)) => return Self::of(place, &file, &content, settings),
+    pub fn open(source: &FileSource) -> Result<Self, TokenError> {
+        if let Some(file) = source.gguf()? {
+            match gguf::read(source, &file) {
+                Ok((content, settings)) => return Self::of(source, &file, &content, settings),
                 // What lies beside it stands in for it.
-                Err(error) if place.size(FILE).is_none() => return Err(error),
+                Err(error) if source.size(FILE).is_none() => return Err(error),
                 Err(_) => {}
             }
         }
-        let blob = place.open_within(FILE, MOST_BYTES, "save the model with its fast tokenizer")?;
-        Self::of(place, FILE, &blob, Settings::read(place)?)
+        let blob = source.open_within(FILE, MOST_BYTES, "save the model with its fast tokenizer")?;
+        Self::of(source, FILE, &blob, Settings::read(source)?)
     }
 
     /// Builds the tokenizer that `content` describes, which is in `file` or was made from it.
-    fn of(place: &FileSource, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
+    fn of(source: &FileSource, file: &str, content: &[u8], config: Settings) -> Result<Self, TokenError> {
         let wrong =
-            |what: String| TokenError::Damaged { path: place.path(file), what: format!("no tokenizer: {what}") };
+            |what: String| TokenError::Damaged { path: source.path(file), what: format!("no tokenizer: {what}") };
         let rules = rules(content).map_err(wrong)?;
         let mut inner = guarded(|| Inner::from_bytes(content)).map_err(|error| wrong(fault(&*error)))?;
         // What was saved to cut a batch to size would cut or fill a prompt. Nothing is put around one, so that there is
@@ -140,7 +140,7 @@ impl Tokenizer {
             ModelWrapper::BPE(model) => model.unk_token.as_ref().and_then(|token| inner.token_to_id(token)),
             ModelWrapper::Unigram(_) => rules.model.unk_id,
         };
-        let chat = ChatTemplate::find(place, config)?;
+        let chat = ChatTemplate::find(source, config)?;
         Ok(Self { inner, special, lead, unknown, chat, rules })
     }
 

@@ -155,13 +155,13 @@ impl TranscoderConfig {
     /// # Errors
     /// Fails where it is no YAML, names a kind, a hook or an activation that is not known, or is missing where it is
     /// needed.
-    pub fn read(place: &FileSource) -> Result<Self, TranscoderError> {
-        let (mut config, path): (Self, String) = place.set_config().map_err(|error| match error {
+    pub fn read(source: &FileSource) -> Result<Self, TranscoderError> {
+        let (mut config, path): (Self, String) = source.set_config().map_err(|error| match error {
             HubError::FileSource(error) => TranscoderError::FileSource(error),
             HubError::Unreadable { path, what } | HubError::NoLayout { place: path, what } => {
                 TranscoderError::Config { path, what }
             }
-            other => TranscoderError::Config { path: place.name(), what: other.to_string() },
+            other => TranscoderError::Config { path: source.name(), what: other.to_string() },
         })?;
         config.model_name = config.model_name.filter(|name| !name.is_empty());
         config.transcoders.iter_mut().for_each(drop_repeated);

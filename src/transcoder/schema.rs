@@ -125,12 +125,12 @@ impl LayerFiles {
 }
 
 /// Opens the files of each layer: those that `config.yaml` lists, or else those of circuit-tracer's names.
-pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
+pub(super) fn open(source: &FileSource, config: &TranscoderConfig) -> Result<Vec<LayerFiles>, TranscoderError> {
     let kind = config.model_kind;
     let files: Vec<(String, Option<String>)> = match &config.transcoders {
-        Some(_) => listed(place, config)?.into_iter().map(|path| (path, None)).collect(),
+        Some(_) => listed(source, config)?.into_iter().map(|path| (path, None)).collect(),
         None => {
-            let n = place.files()?.iter().filter(|name| is_layer_file(kind, name)).count();
+            let n = source.files()?.iter().filter(|name| is_layer_file(kind, name)).count();
             let name = |layer| match kind {
                 Kind::PerLayer => (format!("layer_{layer}.safetensors"), None),
                 Kind::CrossLayer => (format!("W_enc_{layer}.safetensors"), Some(format!("W_dec_{layer}.safetensors"))),
@@ -140,13 +140,13 @@ pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<
     };
     let open_one = |(layer, (encoder, decoder)): (usize, (String, Option<String>))| {
         let is_archive = encoder.ends_with(".npz");
-        let encoder = Weights::open(place, &[encoder])?;
-        let decoder = decoder.map(|name| Weights::open(place, &[name])).transpose()?;
+        let encoder = Weights::open(source, &[encoder])?;
+        let decoder = decoder.map(|name| Weights::open(source, &[name])).transpose()?;
         let names = Names::of(layer, kind, &encoder, is_archive);
-        let is_plain = !place.says_hooks() && kind == Kind::PerLayer && config.transcoders.is_none();
+        let is_plain = !source.says_hooks() && kind == Kind::PerLayer && config.transcoders.is_none();
         if is_plain && encoder.get(&names.encoder).is_some() && !names.encoder_by_input {
             return Err(TranscoderError::Config {
-                path: place.name(),
+                path: source.name(),
                 what: "config.yaml is missing, and W_enc lies as in circuit-tracer's layout, where that says what features \
                        read and write; put it there, or give --transcoder-option feature_input_hook=HOOK and \
                        --transcoder-option feature_output_hook=HOOK"
@@ -155,14 +155,16 @@ pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<
         }
         if let Some(other) = encoder.names().find(|name| name.contains("threshold") && *name != names.threshold) {
             return Err(TranscoderError::Config {
-                path: place.name(),
+                path: source.name(),
                 what: format!("tensor {} is not understood; thresholds are called {}", excerpt(other), names.threshold),
             });
         }
         // The bias tells how many features there are, whichever way the encoder lies.
         let n_features = match encoder.get(&names.encoder_bias).map(Entry::shape) {
             Some([n]) if *n > 0 => *n,
-            Some(_) => return Err(encoder.expect(&names.encoder_bias, &[1]).map_or_else(Into::into, |_| empty(place))),
+            Some(_) => {
+                return Err(encoder.expect(&names.encoder_bias, &[1]).map_or_else(Into::into, |_| empty(source)));
+            }
             None if encoder.get(&names.encoder).is_none() => return Err(encoder.missing(&names.encoder).into()),
             None => return Err(encoder.missing(&names.encoder_bias).into()),
         };
@@ -171,24 +173,24 @@ pub(super) fn open(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<
     files.into_iter().enumerate().map(open_one).collect()
 }
 
-/// Returns the number of features of each layer of the transcoder in `place`, `[L]`, from its files alone.
+/// Returns the number of features of each layer of the transcoder in `source`, `[L]`, from its files alone.
 ///
 /// # Errors
 /// Fails where it is incomplete or damaged.
-pub fn feature_counts(place: &FileSource) -> Result<Vec<usize>, TranscoderError> {
-    let layers = open(place, &TranscoderConfig::read(place)?)?;
+pub fn feature_counts(source: &FileSource) -> Result<Vec<usize>, TranscoderError> {
+    let layers = open(source, &TranscoderConfig::read(source)?)?;
     Ok(layers.iter().map(|layer| layer.n_features).collect())
 }
 
-fn empty(place: &FileSource) -> TranscoderError {
-    TranscoderError::Config { path: place.name(), what: "its layers have no features".to_owned() }
+fn empty(source: &FileSource) -> TranscoderError {
+    TranscoderError::Config { path: source.name(), what: "its layers have no features".to_owned() }
 }
 
 /// Returns the files listed in `config.yaml`, beside it or in the hub cache.
-pub(super) fn listed(place: &FileSource, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
+pub(super) fn listed(source: &FileSource, config: &TranscoderConfig) -> Result<Vec<String>, TranscoderError> {
     let file = |entry: &String| {
-        place.listed(entry).ok_or_else(|| TranscoderError::Config {
-            path: place.path("config.yaml"),
+        source.listed(entry).ok_or_else(|| TranscoderError::Config {
+            path: source.path("config.yaml"),
             what: format!(
                 "transcoders: {:?} names no file of a repository or of the transcoder's directory",
                 excerpt(entry)

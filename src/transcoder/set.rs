@@ -74,7 +74,7 @@ pub struct Transcoder {
     pub config: TranscoderConfig,
     /// Model that it was trained for: the one it names, else the one that it was opened for.
     trained_on: String,
-    place: FileSource,
+    source: FileSource,
     d_model: usize,
     n_layers: usize,
     layers: Vec<Layer>,
@@ -92,10 +92,11 @@ impl Transcoder {
     ///
     /// # Errors
     /// Fails where it is incomplete or damaged, or its sizes are not those of the model.
-    pub fn open(place: &FileSource, model: &ModelSpec) -> Result<Self, TranscoderError> {
-        let config = TranscoderConfig::read(place)?;
-        let other = |what: String| TranscoderError::OtherModel { place: place.name(), model: model.name.clone(), what };
-        let files = schema::open(place, &config)?;
+    pub fn open(source: &FileSource, model: &ModelSpec) -> Result<Self, TranscoderError> {
+        let config = TranscoderConfig::read(source)?;
+        let other =
+            |what: String| TranscoderError::OtherModel { place: source.name(), model: model.name.clone(), what };
+        let files = schema::open(source, &config)?;
         if model.parallel_residual
             && (config.feature_input_hook == FeatureInput::ResidMid
                 || config.feature_output_hook == FeatureOutput::ResidMid)
@@ -120,38 +121,38 @@ impl Transcoder {
             return Err(other(format!("its encoders have width {width}, the model has {}", model.d_model)));
         }
         let trained_on = config.model_name.clone().unwrap_or_else(|| model.name.clone());
-        Self::checked(place, config, files, model.d_model, trained_on)
+        Self::checked(source, config, files, model.d_model, trained_on)
     }
 
     /// Opens a transcoder directory without a model.
     ///
     /// # Errors
     /// Fails where it is incomplete or damaged.
-    pub fn alone(place: &FileSource) -> Result<Self, TranscoderError> {
-        let config = TranscoderConfig::read(place)?;
-        let files = schema::open(place, &config)?;
+    pub fn alone(source: &FileSource) -> Result<Self, TranscoderError> {
+        let config = TranscoderConfig::read(source)?;
+        let files = schema::open(source, &config)?;
         let d_model = match files.first().map(|first| (first, first.encoder.get(&first.names.decoder_bias))) {
             Some((_, Some(bias))) => bias.shape().iter().product(),
             Some((first, None)) => return Err(first.encoder.missing(&first.names.decoder_bias).into()),
             None => {
                 let what = "it has no layers; give the folder that holds its layers' files".to_owned();
-                return Err(TranscoderError::Config { path: place.name(), what });
+                return Err(TranscoderError::Config { path: source.name(), what });
             }
         };
         let trained_on = config.model_name.clone().unwrap_or_default();
-        Self::checked(place, config, files, d_model, trained_on)
+        Self::checked(source, config, files, d_model, trained_on)
     }
 
     /// Creates the set of these files, after a check of their shapes.
     fn checked(
-        place: &FileSource,
+        source: &FileSource,
         config: TranscoderConfig,
         files: Vec<LayerFiles>,
         d_model: usize,
         trained_on: String,
     ) -> Result<Self, TranscoderError> {
-        let (place, n_layers) = (place.clone(), files.len());
-        let mut set = Self { config, trained_on, place, d_model, n_layers, layers: Vec::with_capacity(n_layers) };
+        let (source, n_layers) = (source.clone(), files.len());
+        let mut set = Self { config, trained_on, source, d_model, n_layers, layers: Vec::with_capacity(n_layers) };
         for files in files {
             let activation = set.read_activation(&files)?;
             let has_skip = files.encoder.get(&files.names.skip).is_some();
@@ -162,7 +163,7 @@ impl Transcoder {
     }
 
     fn wrong(&self, what: String) -> TranscoderError {
-        TranscoderError::Config { path: self.place.name(), what }
+        TranscoderError::Config { path: self.source.name(), what }
     }
 
     fn read_activation(&self, files: &LayerFiles) -> Result<Activation, TranscoderError> {
@@ -217,9 +218,9 @@ impl Transcoder {
     /// # Errors
     /// Fails where a file cannot be read.
     pub fn hashes(&self) -> Result<BTreeMap<String, String>, TranscoderError> {
-        let mut hashes = self.place.hashes(&schema::listed(&self.place, &self.config)?)?;
+        let mut hashes = self.source.hashes(&schema::listed(&self.source, &self.config)?)?;
         // The user's options change the numbers as the configuration does.
-        let said = self.place.said().words();
+        let said = self.source.said().words();
         if !said.is_empty() {
             let digest = Sha256::digest(said.join("\n"));
             hashes.insert("what was said of it".to_owned(), digest.iter().map(|byte| format!("{byte:02x}")).collect());
@@ -260,7 +261,7 @@ impl Transcoder {
 
     /// Returns the name of the set: its `scan`, else its directory.
     pub fn name(&self) -> String {
-        if self.config.scan.is_empty() { self.place.name() } else { self.config.scan.clone() }
+        if self.config.scan.is_empty() { self.source.name() } else { self.config.scan.clone() }
     }
 
     /// Returns the hook of its feature input.

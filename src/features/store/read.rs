@@ -28,7 +28,7 @@ const MOST_MANIFEST: u64 = 1 << 24;
 /// Folder of dashboards in circuit-tracer's binary form.
 #[derive(Debug)]
 pub struct Store {
-    place: FileSource,
+    source: FileSource,
     prefix: String,
     index: Index,
     manifest: Option<Manifest>,
@@ -106,10 +106,10 @@ struct Summary {
 }
 
 impl Summary {
-    fn open(place: &FileSource, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
+    fn open(source: &FileSource, prefix: &str, sizes: &Sizes) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{SUMMARY}");
-        let Some(blob) = place.find(&name)? else { return Ok(None) };
-        let wrong = |what: String| FeatureError::Source { file: place.path(&name), what };
+        let Some(blob) = source.find(&name)? else { return Ok(None) };
+        let wrong = |what: String| FeatureError::Source { file: source.path(&name), what };
         let tensors = SafeTensors::deserialize(&blob).map_err(|e| wrong(safetensors_fault(&e)))?;
         let range = |layer: usize, size: usize, what: &str| {
             let tensor = tensors.tensor(&format!("{what}.{layer}")).map_err(|e| wrong(safetensors_fault(&e)))?;
@@ -133,37 +133,37 @@ impl Summary {
 }
 
 impl Store {
-    /// Opens the store in `place` whose file names have `prefix` (empty, or ending in `/`) in front; `None` where there
+    /// Opens the store in `source` whose file names have `prefix` (empty, or ending in `/`) in front; `None` where there
     /// is none. `sizes` are the transcoder's, where they are known.
     ///
     /// # Errors
     /// Fails where the index, the manifest or the summary is damaged, or the store is for another transcoder.
-    pub fn open(place: &FileSource, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
+    pub fn open(source: &FileSource, prefix: &str, sizes: Option<&Sizes>) -> Result<Option<Self>, FeatureError> {
         let name = format!("{prefix}{INDEX}");
-        let Some(packed) = place.find(&name)? else { return Ok(None) };
-        let file = place.path(&name);
+        let Some(packed) = source.find(&name)? else { return Ok(None) };
+        let file = source.path(&name);
         let index = Index::read(&packed, sizes, &file)?;
-        let manifest = read_manifest(place, &format!("{prefix}{MANIFEST}"))?;
+        let manifest = read_manifest(source, &format!("{prefix}{MANIFEST}"))?;
         let is_imported = manifest.as_ref().is_some_and(|manifest| manifest.corpus.is_none());
         let own = index.sizes();
         if let Some(what) = sizes.and_then(|sizes| misfit(&own, sizes, is_imported)) {
             return Err(FeatureError::OtherTranscoder { file, what });
         }
-        let summary = Summary::open(place, prefix, &own)?;
-        Ok(Some(Self { place: place.clone(), prefix: prefix.to_owned(), index, manifest, summary }))
+        let summary = Summary::open(source, prefix, &own)?;
+        Ok(Some(Self { source: source.clone(), prefix: prefix.to_owned(), index, manifest, summary }))
     }
 
     /// Returns the folder that holds it, for messages.
     pub fn path(&self) -> String {
         match self.prefix.trim_end_matches('/') {
-            "" => self.place.name(),
-            folder => self.place.path(folder),
+            "" => self.source.name(),
+            folder => self.source.path(folder),
         }
     }
 
     /// Returns the path of a file of its folder on this machine.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
-        Some(self.place.directory_path()?.join(format!("{}{name}", self.prefix)))
+        Some(self.source.directory_path()?.join(format!("{}{name}", self.prefix)))
     }
 
     /// Returns its manifest, where it has one.
@@ -194,10 +194,10 @@ impl Store {
     pub fn read(&self, layer: Layer, feature: FeatureId) -> Result<Option<Dashboard>, FeatureError> {
         let Some((file, range)) = self.index.record(layer, feature) else { return Ok(None) };
         let name = format!("{}{file}", self.prefix);
-        let path = self.place.path(&name);
+        let path = self.source.path(&name);
         let wrong = |what: String| FeatureError::Record { layer, feature, file: path.clone(), what };
         check_length(&range).map_err(wrong)?;
-        let bytes = match self.place.part(&name, range.clone())? {
+        let bytes = match self.source.part(&name, range.clone())? {
             Some(bytes) => bytes,
             None => return Err(wrong("the file is missing".to_owned())),
         };
@@ -208,9 +208,9 @@ impl Store {
     }
 }
 
-fn read_manifest(place: &FileSource, name: &str) -> Result<Option<Manifest>, FeatureError> {
-    let Some(bytes) = place.part(name, 0..MOST_MANIFEST)? else { return Ok(None) };
-    let wrong = |what: String| FeatureError::Source { file: place.path(name), what };
+fn read_manifest(source: &FileSource, name: &str) -> Result<Option<Manifest>, FeatureError> {
+    let Some(bytes) = source.part(name, 0..MOST_MANIFEST)? else { return Ok(None) };
+    let wrong = |what: String| FeatureError::Source { file: source.path(name), what };
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| wrong(json_fault(&e)))?;
     if manifest.version > Manifest::VERSION {
         let (found, known) = (manifest.version, Manifest::VERSION);
