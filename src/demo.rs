@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// Returns the model's files and the transcoder's.
-pub fn places() -> (FileSource, FileSource) {
+pub fn sources() -> (FileSource, FileSource) {
     let (model, transcoder) = files! {
         "model": "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json";
         "transcoder": "config.yaml",

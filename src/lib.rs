@@ -7,7 +7,7 @@
 //! use circuitscope::{demo, job::Monitor};
 //! use std::sync::Arc;
 //!
-//! let (model, transcoder) = demo::places();
+//! let (model, transcoder) = demo::sources();
 //! let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
 //! let settings = Settings {
 //!     prompt: demo::PROMPT.to_owned(),

@@ -166,7 +166,7 @@ impl<'a> Probe<'a> {
     /// use circuitscope::attribution::{Asked, Probe, Source};
     /// use circuitscope::{demo, ids::Position, job::Monitor};
     ///
-    /// let (model, transcoder) = demo::places();
+    /// let (model, transcoder) = demo::sources();
     /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
     /// let tokens = engine.read(demo::PROMPT)?;
     /// let answer = engine.tokenizer.target("Austin", engine.model.spec.vocab_size)?;

@@ -77,7 +77,7 @@ impl EngineArgs {
     /// # Errors
     /// Fails where one cannot be found or loaded.
     pub fn open(&self) -> Result<Engine> {
-        let engine = self.options().open(|| self.places())?;
+        let engine = self.options().open(|| self.sources())?;
         warn(&engine.warnings);
         Ok(engine)
     }
@@ -147,9 +147,9 @@ impl EngineArgs {
         words
     }
 
-    /// Returns the places of their files; with `--download` missing files are fetched first.
-    pub fn places(&self) -> Result<(FileSource, FileSource)> {
-        let Some(request) = self.request()? else { return Ok(demo::places()) };
+    /// Returns the sources of their files; with `--download` missing files are fetched first.
+    pub fn sources(&self) -> Result<(FileSource, FileSource)> {
+        let Some(request) = self.request()? else { return Ok(demo::sources()) };
         let Request::Pair { model, transcoder, said } = &request else { bail!("a command works on a pair") };
         let hub = hub(self.offline);
         match hub.pair(model.as_ref(), transcoder, said) {
@@ -158,7 +158,7 @@ impl EngineArgs {
                 | HubError::Incomplete { .. }
                 | HubError::FileSource(FileSourceError::Elsewhere { .. }),
             ) if self.download => {}
-            places => return Ok(places?),
+            sources => return Ok(sources?),
         }
         pull::fetch(&hub, &request, false)?;
         Ok(hub.pair(model.as_ref(), transcoder, said)?)
@@ -168,8 +168,8 @@ impl EngineArgs {
     ///
     /// # Errors
     /// It cannot be had, or none was named.
-    pub fn transcoder_place(&self) -> Result<FileSource> {
-        let Some(Request::Pair { transcoder, said, .. }) = self.request()? else { return Ok(demo::places().1) };
+    pub fn transcoder_source(&self) -> Result<FileSource> {
+        let Some(Request::Pair { transcoder, said, .. }) = self.request()? else { return Ok(demo::sources().1) };
         let hub = hub(self.offline);
         match (hub.transcoder(&transcoder, &said), &transcoder) {
             (Err(HubError::NotHere { .. } | HubError::Incomplete { .. }), Source::Hub(reference)) if self.download => {
@@ -180,12 +180,12 @@ impl EngineArgs {
         }
     }
 
-    /// Returns the places of their files on this machine.
+    /// Returns the sources of their files on this machine.
     ///
     /// # Errors
     /// Fails where they are not on this machine, or the names are not valid.
-    pub fn places_here(&self) -> Result<(FileSource, FileSource)> {
-        Self { download: false, offline: true, ..self.clone() }.places()
+    pub fn sources_here(&self) -> Result<(FileSource, FileSource)> {
+        Self { download: false, offline: true, ..self.clone() }.sources()
     }
 
     /// Returns the request of the options; `None` for the embedded demo.

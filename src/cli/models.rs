@@ -28,7 +28,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     }
     let hub = hub(true);
     let inventory = hub.inventory()?;
-    let (model, transcoder) = demo::places();
+    let (model, transcoder) = demo::sources();
     let demo_bytes = model.bytes() + transcoder.bytes();
     if args.json {
         let demo = serde_json::json!({ "name": demo::NAME, "bytes": demo_bytes, "ready": true });

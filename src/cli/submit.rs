@@ -156,7 +156,7 @@ fn trace_script(args: &SubmitArgs, job: &TraceArgs, own: &[String]) -> Result<St
 
 /// Returns the bytes of the files of weights.
 fn weights(args: &EngineArgs, engine: &Engine) -> Result<u64> {
-    let (model, transcoder) = args.places_here()?;
+    let (model, transcoder) = args.sources_here()?;
     let size = |name: &String| match name.split_once('/') {
         Some(("model", name)) => model.size(name),
         Some((_, name)) => transcoder.size(name),

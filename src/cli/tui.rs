@@ -44,7 +44,7 @@ impl TuiArgs {
 fn models(engine: &EngineArgs, features: &NamedArgs, settings: &SettingsArgs) -> Arc<LocalModels> {
     Arc::new(LocalModels {
         options: engine.options(),
-        transcoder: engine.places_here().ok().map(|(_, transcoder)| transcoder),
+        transcoder: engine.sources_here().ok().map(|(_, transcoder)| transcoder),
         files: features.files(),
         settings: settings.settings(""),
         offline: engine.offline,

@@ -55,7 +55,7 @@ impl Baseline {
     /// use circuitscope::intervention::{Action, Baseline, Effects, Intervention, Interventions, sites_at};
     /// use circuitscope::{demo, ids::Position, job::Monitor};
     ///
-    /// let (model, transcoder) = demo::places();
+    /// let (model, transcoder) = demo::sources();
     /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
     /// let tokens = engine.read(demo::PROMPT)?;
     /// let base = Baseline::run(&engine, &tokens, &Monitor::default())?;

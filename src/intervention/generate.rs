@@ -108,7 +108,7 @@ impl Sampling {
 /// use circuitscope::intervention::{Generation, Interventions, Sampling, generate};
 /// use circuitscope::{demo, job::Monitor};
 ///
-/// let (model, transcoder) = demo::places();
+/// let (model, transcoder) = demo::sources();
 /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
 /// let tokens = engine.read(demo::PROMPT)?;
 /// let base = engine.capture_tokens(&tokens, &Monitor::default())?;

@@ -32,14 +32,14 @@ pub struct ModelAlone {
 }
 
 impl EngineOptions {
-    /// Loads a model and its transcoder from the `places` of their files. `places` is called once threads and a device
+    /// Loads a model and its transcoder from the `sources` of their files. `sources` is called once threads and a device
     /// are ready.
     ///
     /// # Errors
-    /// Fails where there are no threads or no device, `places` fails, or the files cannot be loaded.
-    pub fn open(self, places: impl FnOnce() -> Result<(FileSource, FileSource)>) -> Result<Engine> {
+    /// Fails where there are no threads or no device, `sources` fails, or the files cannot be loaded.
+    pub fn open(self, sources: impl FnOnce() -> Result<(FileSource, FileSource)>) -> Result<Engine> {
         let device = self.ready()?.open()?;
-        let (model, transcoder) = places()?;
+        let (model, transcoder) = sources()?;
         let mut engine = Engine::open(&model, &transcoder, &device)?;
         self.check(&engine.model)?;
         if self.device == DeviceChoice::Auto {

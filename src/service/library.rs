@@ -230,7 +230,7 @@ impl KnownTranscoder {
 
     /// Returns the transcoder of the embedded demo.
     pub fn demo() -> Self {
-        Self { reference: None, ..Self::of(demo::places().1) }
+        Self { reference: None, ..Self::of(demo::sources().1) }
     }
 
     /// Opens the library of its features. With `download` the hub may be asked now, without it where the user consented

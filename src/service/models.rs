@@ -96,7 +96,7 @@ impl LocalModels {
 
 impl Models for LocalModels {
     fn list(&self) -> Result<Vec<Choice>> {
-        let (model, transcoder) = demo::places();
+        let (model, transcoder) = demo::sources();
         let demo = Choice {
             name: demo::NAME.to_owned(),
             model: "part of the program".to_owned(),
@@ -140,7 +140,7 @@ impl Models for LocalModels {
     fn load(&self, choice: &Choice) -> Result<Arc<dyn Tracer>> {
         let places = || {
             if choice.transcoder.is_empty() {
-                return Ok(demo::places());
+                return Ok(demo::sources());
             }
             let source = |text: &str| Source::parse(text.as_ref());
             let (model, transcoder) = (source(&choice.model)?, source(&choice.transcoder)?);

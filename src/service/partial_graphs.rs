@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_graph_that_is_shown_never_loses_a_node_and_ends_as_the_trace() {
-        let engine = EngineOptions::default().open(|| Ok(demo::places())).unwrap();
+        let engine = EngineOptions::default().open(|| Ok(demo::sources())).unwrap();
         let monitor = Monitor::default();
         let tokens = engine.read(demo::PROMPT).unwrap();
         let mut shown = Vec::new();

@@ -238,7 +238,7 @@ impl Tokenizer {
     /// ```
     /// use circuitscope::{demo, tokens::Tokenizer};
     ///
-    /// let tokens = Tokenizer::open(&demo::places().0)?.read("the capital of Texas")?;
+    /// let tokens = Tokenizer::open(&demo::sources().0)?.read("the capital of Texas")?;
     /// let texts: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
     /// assert_eq!(texts, ["<bos>", "the", "capital", "of", "Texas"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

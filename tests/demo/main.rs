@@ -25,7 +25,7 @@ use std::path::Path;
 const ROOM: u64 = 8_000_000;
 
 fn engine() -> Engine {
-    let (model, transcoder) = demo::places();
+    let (model, transcoder) = demo::sources();
     Engine::open(&model, &transcoder, &Device::Cpu).unwrap()
 }
 

@@ -10,7 +10,7 @@ use circuitscope::ids::{FeatureId, Layer};
 use std::collections::HashMap;
 
 fn store() -> Store {
-    Store::open(&demo::places().1, "features/", None).unwrap().expect("the demo has a store")
+    Store::open(&demo::sources().1, "features/", None).unwrap().expect("the demo has a store")
 }
 
 #[test]

@@ -14,7 +14,7 @@ use circuitscope::job::Monitor;
 use std::fs;
 
 fn library(engine: &Engine) -> Library {
-    let (place, name, sizes) = (demo::places().1, engine.transcoder.name(), n_features(engine));
+    let (place, name, sizes) = (demo::sources().1, engine.transcoder.name(), n_features(engine));
     let search = Search { transcoder: Some(&place), name: &name, sizes: Some(&sizes), ..Search::default() };
     Library::open(&search, &Monitor::default()).unwrap()
 }

@@ -29,7 +29,7 @@ fn engine(case: &str) -> Engine {
 }
 
 fn demo_engine() -> Engine {
-    let (model, transcoder) = demo::places();
+    let (model, transcoder) = demo::sources();
     Engine::open(&model, &transcoder, &Device::Cpu).unwrap()
 }
 

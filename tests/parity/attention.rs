@@ -491,7 +491,7 @@ fn the_influence_between_positions_flows_through_heads_alone() {
 /// Of the demo's answer: the head that carries its strongest edge from another position, and the features at the key.
 #[test]
 fn ablations_change_a_score_as_its_split_predicts() {
-    let (model, transcoder) = demo::places();
+    let (model, transcoder) = demo::sources();
     let engine = Engine::open(&model, &transcoder, &device()).unwrap();
     let graph = graph(&engine, demo::PROMPT);
     let answer = graph.logit_nodes().next().unwrap();

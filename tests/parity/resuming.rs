@@ -35,7 +35,7 @@ impl Subject {
     }
 
     fn demo() -> Self {
-        let (model, transcoder) = demo::places();
+        let (model, transcoder) = demo::sources();
         let engine = Engine::open(&model, &transcoder, &Device::Cpu).unwrap();
         Self { engine, prompt: demo::PROMPT.to_owned(), cut: DENSE }
     }

@@ -511,7 +511,7 @@ fn what_is_no_feature_has_no_contexts() {
 /// The demo's own library, as it is part of the program.
 #[test]
 fn the_demo_shows_contexts_of_the_first_feature_that_is_selected() {
-    let (_, transcoder) = demo::places();
+    let (_, transcoder) = demo::sources();
     let search = Search { transcoder: Some(&transcoder), ..Search::default() };
     let library = Library::open(&search, &Monitor::default()).unwrap();
     let sizes = library.stores().next().expect("the demo has a store").index().sizes();

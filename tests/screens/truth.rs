@@ -241,7 +241,7 @@ struct Demo(Engine);
 
 impl Demo {
     fn open() -> Arc<Self> {
-        let (model, transcoder) = circuitscope::demo::places();
+        let (model, transcoder) = circuitscope::demo::sources();
         Arc::new(Self(Engine::open(&model, &transcoder, &candle_core::Device::Cpu).unwrap()))
     }
 }

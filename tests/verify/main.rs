@@ -49,6 +49,6 @@ fn case(name: &str) -> (Engine, String) {
 }
 
 fn demo() -> Engine {
-    let (model, transcoder) = circuitscope::demo::places();
+    let (model, transcoder) = circuitscope::demo::sources();
     Engine::open(&model, &transcoder, &Device::Cpu).unwrap()
 }

@@ -42,7 +42,7 @@ impl Probe<'_> {
     /// use circuitscope::attribution::{Against, Engine, Probe, QkQuestion, QkSide};
     /// use circuitscope::{demo, ids::Position, job::Monitor};
     ///
-    /// let (model, transcoder) = demo::places();
+    /// let (model, transcoder) = demo::sources();
     /// let engine = Engine::open(&model, &transcoder, &Device::Cpu)?;
     /// let tokens = engine.read(demo::PROMPT)?;
     /// let probe = Probe::new(&engine, &tokens, &Monitor::default())?;

@@ -81,9 +81,9 @@ fn feature(text: &str) -> Result<(Layer, FeatureId), String> {
 pub fn run(args: &BrowseArgs) -> Result<()> {
     let ask = args.ask();
     let (seen, transcoder) = match ask {
-        Ask::Fires(_) => (Seen::Pair(Box::new(args.engine.open()?)), args.engine.places()?.1),
+        Ask::Fires(_) => (Seen::Pair(Box::new(args.engine.open()?)), args.engine.sources()?.1),
         Ask::List(_) | Ask::Search(_) | Ask::Near(_) => {
-            let place = args.engine.transcoder_place()?;
+            let place = args.engine.transcoder_source()?;
             (Seen::Transcoder(Box::new(Transcoder::alone(&place)?)), place)
         }
     };

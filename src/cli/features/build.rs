@@ -190,7 +190,7 @@ pub(super) fn folder(out: Option<&Path>, engine: &EngineArgs) -> Result<PathBuf>
         return Ok(out.to_owned());
     }
     let data = config::data_folder().context("there is no home to keep the store in; say where it goes by --out")?;
-    Ok(own_folder(&data, &KnownTranscoder::of(engine.places()?.1).name))
+    Ok(own_folder(&data, &KnownTranscoder::of(engine.sources()?.1).name))
 }
 
 /// Prints a line whenever the state is saved, for logs; on a terminal a bar shows the progress.

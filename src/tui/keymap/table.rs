@@ -73,7 +73,7 @@ commands! {
     "density-rarer", Prune, Context::PANES, ["d"], None, |s, _| nudge_density(s, true), "Leave out features that fire as often: lower the density";
     "density-more", Prune, Context::PANES, ["D"], None, |s, _| nudge_density(s, false), "Keep features that fire more often: raise the density";
     "thresholds", Prune, Context::PANES, ["t"], None, |s, _| ask_thresholds(s), "Type the thresholds in numbers";
-    "thresholds-usual", Prune, Context::PANES, ["0"], None, |s, _| toggle_usual(s), "Prune at circuit-tracer's 0.8/0.98, or so that it can be read";
+    "thresholds-usual", Prune, Context::PANES, ["0"], None, |s, _| toggle_usual(s), "To circuit-tracer's thresholds, or to readable ones";
     "filter", Prune, Context::PANES, ["f"], Some("filter"), |s, _| open_filter(s), "See the circuit through a filter";
     "filter-off", Prune, Context::PANES, ["\\"], None, |s, _| toggle_filter(s), "Put the filter aside, or take it up again";
     "filter-hide", Prune, Context::PANES, ["H"], None, |s, _| toggle_hiding(s), "Hide what does not match, or let it stand back";
