@@ -86,7 +86,8 @@ fn page_of(name: &str) -> Result<Vec<u8>> {
         bail!("there is no subcommand {name:?}; there are {}", known.join(", "));
     };
     let mut page = Vec::new();
-    let man = Man::new(subcommand.clone());
+    // A subcommand has no version of its own.
+    let man = Man::new(subcommand.clone().version(env!("CARGO_PKG_VERSION")));
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;

@@ -137,6 +137,8 @@ fn graphs(home: &mut Home) -> String {
     home.check(&["show"], "show", &[&dallas]);
     let pruned = home.path("pruned.json");
     home.check(&["export"], "export", &[&dallas, "--format", "json", "--out", &pruned]);
+    let figure = home.path("figure.svg");
+    home.check(&["export"], "export", &[&dallas, "--format", "svg", "--out", &figure]);
     // What was pruned before it was written has scores by other names.
     let again = home.check(&["show"], "show", &[&pruned]);
     assert!(again["replacement_score"].is_null() && again["recomputed_replacement_score"].is_number());

@@ -22,6 +22,7 @@ mod mouse;
 mod panes;
 mod paths;
 mod prompts;
+mod readable;
 mod sessions;
 mod tabs;
 mod truth;

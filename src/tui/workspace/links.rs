@@ -169,15 +169,16 @@ const FIRST: usize = 12;
 const WORTH_A_ROW: usize = 3;
 
 impl Summed {
-    /// Takes the edges of a kind out of `links`, strongest first, where they take a third of its top or more: errors, and
-    /// tokens elsewhere than at `node`.
+    /// Takes the edges of a kind out of `links`, strongest first, where these are many and the kind takes a third of the
+    /// top or more, and not all: errors, and tokens elsewhere than at `node`.
     fn take(kind: Listed, graph: &AttributionGraph, node: NodeId, links: &mut Vec<Link>) -> Option<Self> {
         let position = graph.node(node).position();
         let is_summed = |link: &Link| {
             let other = graph.node(link.other);
             kind.holds(other) && (kind != Listed::Tokens || other.position() != position)
         };
-        if links.iter().take(FIRST).filter(|link| is_summed(link)).count() <= WORTH_A_ROW {
+        let of_top = links.iter().take(FIRST).filter(|link| is_summed(link)).count();
+        if links.len() <= FIRST || of_top <= WORTH_A_ROW || links.iter().all(is_summed) {
             return None;
         }
         let mut summed = Self { kind, n_edges: 0, weight: 0.0, share: 0.0 };
