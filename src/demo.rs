@@ -9,6 +9,18 @@ pub const NAME: &str = "circuitscope-demo";
 /// Prompt of the demo: a question of two hops, over a city that no two-hop sentence of the training held.
 pub const PROMPT: &str = "fact : the capital of the state containing Dallas is";
 
+/// Session that [`PROMPT`] opens with: pins and supernodes, which `assets/demo/README.md` says how to make again.
+pub const SESSION: &str = include_str!("../assets/demo/session.json");
+
+/// City of [`PROMPT`].
+pub const CITY: &str = "Dallas";
+
+/// The same question about another city, the features of which can be swapped in.
+pub const OTHER_PROMPT: &str = "fact : the capital of the state containing Oakland is";
+
+/// City of [`OTHER_PROMPT`].
+pub const OTHER_CITY: &str = "Oakland";
+
 macro_rules! files {
     ($($folder:literal: $($name:literal),+;)+) => {
         ($(&[$(($name, include_bytes!(concat!("../assets/demo/", $folder, "/", $name)) as &[u8])),+] as &[_],)+)

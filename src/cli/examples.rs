@@ -4,7 +4,7 @@ use clap::Command;
 
 /// A command line for each subcommand, by its name; nested ones by all of theirs, and the program itself by none. Each
 /// fits a line of the help.
-const EXAMPLES: [(&str, &str); 35] = [
+const EXAMPLES: [(&str, &str); 36] = [
     ("", "circuitscope --prompt 'the capital of France is'"),
     ("trace", "circuitscope trace --prompt 'the capital of France is' --out france.safetensors"),
     ("open", "circuitscope open graph.safetensors"),
@@ -36,6 +36,7 @@ const EXAMPLES: [(&str, &str); 35] = [
     ("manual", "circuitscope manual trace > circuitscope-trace.1"),
     ("completions", "circuitscope completions bash > circuitscope.bash"),
     ("start", "circuitscope start"),
+    ("tour", "circuitscope tour"),
     ("models", "circuitscope models --published"),
     ("pull", "circuitscope pull --dry-run llama-3.2-1b"),
     ("status", "circuitscope status parts"),

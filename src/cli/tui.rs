@@ -67,6 +67,17 @@ pub struct StartArgs {
     appearance: AppearanceArgs,
 }
 
+/// Opens the full-screen program on the demo model with a tour: a few steps, each one thing to press.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TourArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    appearance: AppearanceArgs,
+}
+
 /// Opens graphs in the full-screen program.
 #[derive(Clone, Debug, clap::Args)]
 pub struct OpenArgs {
@@ -135,6 +146,19 @@ pub fn choose(args: &StartArgs) -> Result<()> {
     let models = models(&engine, &args.features, &args.settings);
     let _log = config::log_to_file();
     finish(tui::run(Start::Choose, None, models, args.appearance.options())?)
+}
+
+/// Traces the demo's question and takes the tour of its circuit.
+///
+/// # Errors
+/// Fails where the terminal cannot be claimed.
+pub fn tour(args: &TourArgs) -> Result<()> {
+    tui::require_terminal()?;
+    let engine = EngineArgs { device: args.device.clone(), ..EngineArgs::default() };
+    let tracer = Arc::new(LocalTracer::new(engine.open()?, args.settings.settings("")));
+    let models = models(&engine, &NamedArgs::default(), &args.settings);
+    let _log = config::log_to_file();
+    finish(tui::run(Start::Tour, Some(tracer), models, args.appearance.options())?)
 }
 
 /// Prints what became of the sessions, and re-raises the signal that ended the program.

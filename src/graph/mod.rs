@@ -59,7 +59,7 @@ pub(crate) use names::usual_name;
 pub use node::{Logit, Node, NodeKind, OtherKind, OtherNode, Token};
 pub use numbers::{Numbers, Store};
 pub use overlay::{CHANGED, Difference, Overlay, OverlayEdge, OverlayError, OverlayNode};
-pub use paths::{Path, Paths, paths, strongest_through};
+pub use paths::{Path, Paths, paths, paths_from, strongest_through};
 pub use proposals::{Proposal, SimilarityBounds, proposals};
 pub use prune::{Thresholds, prune, prune_by_density};
 pub use scores::{Flow, InputTotals, Scores, error_share, influence_kept, input_totals, scores, subgraph_scores};

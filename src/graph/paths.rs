@@ -67,7 +67,23 @@ pub fn paths(
     k: usize,
     cancel: &Cancel,
 ) -> Result<Paths, Cancelled> {
-    let reach = Reach::from_sources(graph, within, &[from], Some(to), cancel)?;
+    paths_from(graph, within, &[from], to, k, cancel)
+}
+
+/// Finds the `k` strongest paths from any of `sources` to `to`, as [`paths`] does from one. No path goes through a
+/// second source.
+///
+/// # Errors
+/// Fails with [`Cancelled`] where the work was asked to stop.
+pub fn paths_from(
+    graph: &AttributionGraph,
+    within: Option<&Kept>,
+    sources: &[NodeId],
+    to: NodeId,
+    k: usize,
+    cancel: &Cancel,
+) -> Result<Paths, Cancelled> {
+    let reach = Reach::from_sources(graph, within, sources, Some(to), cancel)?;
     let total = reach.total[to.index()];
     let found = reach.strongest(graph, within, to, k, cancel)?;
     Ok(Paths { found, total })

@@ -104,6 +104,20 @@ pub fn open(place: SessionPlace, document: &Document) -> Opened {
     opened
 }
 
+/// Reads a session that is no file of the user's, on a graph. What it says of nodes that the graph does not have is left
+/// out.
+///
+/// # Errors
+/// Fails where it is no session of this version, with the reason.
+pub fn read_shipped(text: &str, graph: &AttributionGraph) -> Result<Session, String> {
+    let saved: Saved = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match saved.wrong() {
+        Some(why) => Err(why),
+        None if saved.version != VERSION => Err(format!("its version is {}", saved.version)),
+        None => Ok(saved.on(graph).0),
+    }
+}
+
 /// Returns the time when a file was written, where there is one.
 fn written(path: PathBuf) -> Option<(SystemTime, PathBuf)> {
     Some((fs::metadata(&path).and_then(|there| there.modified()).ok()?, path))

@@ -17,7 +17,7 @@ mod saver;
 mod tests;
 
 pub use crate::graph::NodeKey;
-pub use file::{Opened, SessionFile, open};
+pub use file::{Opened, SessionFile, open, read_shipped};
 pub use place::SessionPlace;
 pub use recent::{RecentGraph, note_recent, recent};
 pub use saver::Saver;

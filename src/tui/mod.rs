@@ -18,6 +18,7 @@ pub use keymap::command::{key_table, key_table_markdown};
 pub use runtime::diff_backend::DiffBackend;
 pub use runtime::run::{Left, Options, Start, draw, run};
 pub use runtime::terminal::require_terminal;
+pub use screen::tour::start_tour;
 pub use ui::legend::{LEGEND, Mark};
 pub use ui::theme::ThemeChoice;
 pub use workspace::arrival::take_grown;

@@ -503,8 +503,8 @@ fn a_supernode_shows_its_members_in_turn_and_all_together() {
 #[test]
 fn what_is_no_feature_has_no_contexts() {
     let mut desk = beside::<Shelf>(&Arc::default(), (160, 48));
-    desk.expect("This is no feature: only features have contexts");
-    desk.press("s");
+    desk.expect("Main paths to Austin");
+    desk.press("s").expect("only features have contexts");
     assert!(desk.state.dialogs.is_empty());
 }
 

@@ -65,7 +65,7 @@ fn a_click_on_a_title_brings_its_pane_to_the_front() {
     let mut desk = Desk::traced((80, 24));
     click(&mut desk, "subgraph");
     assert_eq!(desk.state.screen.focus, subgraph::PANE);
-    desk.expect("nothing is pinned");
+    desk.expect("worth pinning");
     click(&mut desk, "detail");
     assert_eq!(desk.state.screen.focus, detail::PANE);
 }

@@ -208,7 +208,7 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
 #[test]
 fn the_drawing_of_what_is_pinned_follows_every_edit() {
     let mut desk = Desk::traced((160, 48));
-    desk.expect("nothing is pinned; p pins the selected node");
+    desk.expect("p pins").expect("worth pinning");
     desk.press("p").expect("(logit Austin)").expect("pins 1 ");
     desk.press("1 p");
     let name = desk.selected();
@@ -220,7 +220,7 @@ fn the_drawing_of_what_is_pinned_follows_every_edit() {
     desk.expect(&format!("repl {:.3} compl {:.3}", scores.replacement, scores.completeness));
     desk.press("u");
     assert!(!desk.shows(&format!("({name})")));
-    desk.press("u").expect("nothing is pinned");
+    desk.press("u").expect("worth pinning");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::feature;
 use crate::tui::panes::feature::lookup::members;
 use crate::tui::panes::feature::update::scroll_contexts;
-use crate::tui::screen::{dialog_room, layout};
+use crate::tui::screen::layout;
 use crate::tui::state::State;
 use crate::tui::ui::{TextEdit, frame, line};
 use ratatui::buffer::Buffer;
@@ -49,19 +49,19 @@ impl Contexts {
         self.writes || !self.search.value().is_empty()
     }
 
-    /// Returns the area for the feature's description.
-    pub fn room(&self, size: (u16, u16)) -> Rect {
-        let inner = layout::inner(dialog_room(size));
+    /// Returns the area for the feature's description, of a dialog on `screen`.
+    pub fn room(&self, screen: Rect) -> Rect {
+        let inner = layout::inner(screen);
         let line = if self.has_line() { 2.min(inner.height) } else { 0 };
         Rect { y: inner.y + line, height: inner.height - line, ..inner }
     }
 
     /// Draws the dialog over everything; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
-        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
+        let (look, screen) = (&state.screen.look, state.screen.dialog_room());
         Clear.render(screen, buf);
         let inner = frame(screen, "contexts", true, look, buf);
-        let room = self.room(state.screen.size);
+        let room = self.room(screen);
         let rows = feature::view::rows(state, room, self.wanted());
         feature::view::draw(state, screen, room, &rows, self.wanted(), buf);
         if !self.has_line() || inner.is_empty() {

@@ -7,7 +7,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::verify::panel::Shown;
 use crate::tui::dialogs::verify::update::{close_verification, move_in_verification, turn_link};
 use crate::tui::keymap::{Context, commands};
-use crate::tui::screen::{dialog_room, inner};
+use crate::tui::screen::inner;
 use crate::tui::state::State;
 use crate::tui::ui::folio;
 use crate::tui::ui::folio::{Line, left, number, right};
@@ -46,7 +46,7 @@ fn size(screen: Rect) -> (u16, u16) {
 /// Returns the last line that can stand on top.
 pub(in crate::tui) fn overflow(state: &State) -> usize {
     let Some(circuit) = &state.workspace.circuit else { return 0 };
-    let (width, height) = size(dialog_room(state.screen.size));
+    let (width, height) = size(state.screen.dialog_room());
     let room = inner(Rect { x: 0, y: 0, width, height }).height;
     lines(state, circuit, width).len().saturating_sub(usize::from(room))
 }

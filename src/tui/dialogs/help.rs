@@ -7,7 +7,6 @@ use crate::text::glyph::Glyphs;
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::filter::grammar;
 use crate::tui::keymap::{Command, Context, Group, all_commands, commands};
-use crate::tui::screen::dialog_room;
 use crate::tui::state::State;
 use crate::tui::ui::legend::LEGEND;
 use crate::tui::ui::{Look, TextEdit, line};
@@ -240,7 +239,7 @@ pub(in crate::tui) fn open_help(state: &mut State) {
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
-    let screen = dialog_room(state.screen.size);
+    let screen = state.screen.dialog_room();
     if let Some(help) = state.dialogs.get_mut::<Help>() {
         help.scroll_by(by, screen, &state.screen.look.glyphs);
     }

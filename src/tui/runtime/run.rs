@@ -15,6 +15,7 @@ use crate::tui::runtime::terminal::Claim;
 use crate::tui::runtime::update::{take_results, update, update_all};
 use crate::tui::runtime::{Effect, Msg, clipboard, event, terminal};
 use crate::tui::screen::render;
+use crate::tui::screen::tour::start_tour;
 use crate::tui::state::State;
 use crate::tui::ui::Look;
 use crate::tui::ui::theme::ThemeChoice;
@@ -41,6 +42,8 @@ pub enum Start {
     Write,
     /// List of models, to choose from.
     Choose,
+    /// Tour of the demo's circuit.
+    Tour,
 }
 
 /// Look and input of the program.
@@ -107,6 +110,7 @@ pub fn run(
         Start::Opened(files) => open_files(&mut state, files),
         Start::Write => open_prompt(&mut state),
         Start::Choose => open_models(&mut state),
+        Start::Tour => start_tour(&mut state),
     }
 
     let (event_sender, events) = unbounded();

@@ -9,9 +9,11 @@ use crate::tui::runtime::Msg;
 use crate::tui::screen::commands::{edit_text, paste};
 use crate::tui::screen::inner;
 use crate::tui::screen::mouse::take_mouse;
+use crate::tui::screen::tour::take_steps;
 use crate::tui::state::State;
 use crate::tui::ui::TextEdit;
 use crate::tui::workspace::filter::update::ask_filter;
+use crate::tui::workspace::overview::request_overview;
 use crate::tui::workspace::promoted::request_promoted;
 use crate::tui::workspace::session::update::{SESSION, save_session, take_saving};
 use crate::tui::workspace::stability::request_stability;
@@ -156,7 +158,9 @@ fn schedule_jobs(state: &mut State) {
     if state.workspace.circuit.is_none() {
         return;
     }
+    take_steps(state);
     request_promoted(state);
+    request_overview(state);
     request_effects(state);
     request_check(state);
     request_stability(state);

@@ -7,6 +7,7 @@ use crate::tui::keymap::Context;
 use crate::tui::panes::feature::lookup::stop_reading;
 use crate::tui::panes::{PANES, graph};
 use crate::tui::runtime::Effect;
+use crate::tui::screen::tour::leave_tour;
 use crate::tui::state::State;
 use crate::tui::ui::TextEdit;
 
@@ -34,7 +35,9 @@ pub(in crate::tui) fn close_dialog(state: &mut State) {
 }
 
 pub(in crate::tui) fn escape(state: &mut State) {
-    if state.workspace.busy.is_some() || state.features.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
+    if state.screen.tour.is_some() {
+        leave_tour(state);
+    } else if state.workspace.busy.is_some() || state.features.fetching.as_ref().is_some_and(|(busy, _)| !busy.stopping) {
         cancel(state);
     } else if state.screen.windows.zoomed {
         state.screen.windows.zoomed = false;

@@ -3,7 +3,7 @@
 use crate::text;
 use crate::tui::state::State;
 use crate::tui::ui::Pen;
-use crate::tui::workspace::Reached;
+use crate::tui::workspace::{Circuit, Reached};
 use crate::tui::workspace::history::Entry;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,6 +11,29 @@ use ratatui::style::Style;
 
 /// Most cells of an entry's name.
 const LONGEST: usize = 24;
+
+/// Says before the walk begins what is asked, what the model answers, and through which supernodes, as far as there are
+/// any and room for it.
+fn gist(state: &State, circuit: &Circuit, pen: &mut Pen<'_>) {
+    let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
+    let groups = &circuit.edits.now().groups;
+    let Some(answer) = circuit.answer().and_then(|node| circuit.node(node).logit()).filter(|_| !groups.is_empty()) else {
+        return;
+    };
+    let names: Vec<String> = groups.iter().map(|group| glyphs.visible(&group.name)).collect();
+    let through = match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => return,
+    };
+    let says = format!("says {}, through {through}", glyphs.visible(&answer.text));
+    let asked = format!("asked \"{}\" the model {says}", glyphs.visible(&circuit.traced.document.origin.prompt));
+    let fits = |text: &&String| text::width(text) + 3 <= pen.room();
+    if let Some(says) = [asked, format!("the model {says}"), says].iter().find(fits) {
+        pen.skip(3);
+        pen.put(says, theme.text);
+    }
+}
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(circuit) = &state.workspace.circuit else { return };
@@ -49,6 +72,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
     }
     for (text, style) in pieces.iter().rev().flatten() {
         pen.put(text, *style);
+    }
+    if circuit.walk.history.entries().0.len() == 1 {
+        gist(state, circuit, &mut pen);
     }
     for entry in circuit.walk.history.ahead() {
         if pen.room() == 0 {

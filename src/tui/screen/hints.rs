@@ -2,7 +2,7 @@
 
 use crate::text;
 use crate::text::glyph::Charset;
-use crate::tui::keymap::{Key, all_commands};
+use crate::tui::keymap::{Command, all_commands};
 use crate::tui::state::State;
 use crate::tui::ui::Pen;
 use ratatui::buffer::Buffer;
@@ -66,9 +66,8 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
     hints
 }
 
-/// Returns the key of a command, for texts that name it.
+/// Returns the key of a command, for texts that name it, behind the key that comes before it.
 pub(in crate::tui) fn key_of(name: &str, state: &State) -> String {
-    let command = all_commands().find(|command| command.name == name);
-    let key = command.and_then(|command| command.keys.first()).and_then(|key| Key::parse(key));
-    key.map_or_else(String::new, |key| key.label(state.screen.look.glyphs.charset))
+    let labels = Command::named(name).map(|command| command.key_labels(state.screen.look.glyphs.charset));
+    labels.and_then(|labels| labels.into_iter().next()).unwrap_or_default()
 }

@@ -129,6 +129,8 @@ pub struct Layout {
     pub cuts: Vec<Cut>,
     /// Walked path.
     pub crumbs: Option<Rect>,
+    /// Lines of the tour, empty where it is not taken.
+    pub tour: Rect,
     /// Line of keys.
     pub hints: Rect,
 }
@@ -184,6 +186,7 @@ pub fn layout(size: (u16, u16), focus: PaneId, windows: &Windows) -> Option<Layo
         slots: places.into_iter().filter_map(slot).collect(),
         cuts: cutter.cuts,
         crumbs: has_crumbs.then(|| line(height - 2)),
+        tour: Rect::default(),
         hints: line(height - 1),
     })
 }

@@ -6,6 +6,7 @@ use crate::tui::keymap::Context;
 use crate::tui::panes::{PaneId, graph};
 use crate::tui::runtime::Effect;
 use crate::tui::screen::layout::{LEAST, Layout, Slot, Windows};
+use crate::tui::screen::tour::Tour;
 use crate::tui::state::State;
 use crate::tui::ui::{End, Look, frame, note};
 use ratatui::buffer::Buffer;
@@ -18,6 +19,7 @@ mod header;
 pub(in crate::tui) mod hints;
 pub mod layout;
 pub mod mouse;
+pub mod tour;
 mod trust;
 mod which_key;
 
@@ -50,6 +52,8 @@ pub struct Screen {
     pub prefix: Option<Context>,
     /// Line for the user.
     pub notice: Option<Notice>,
+    /// The tour, while it is taken.
+    pub tour: Option<Tour>,
     /// Count of the frames of the sign for work that goes on.
     pub ticks: usize,
     /// Effects to be applied to the terminal, in order.
@@ -69,15 +73,33 @@ impl Screen {
             mouse: false,
             prefix: None,
             notice: None,
+            tour: None,
             ticks: 0,
             effects: Vec::new(),
             dirty: true,
         }
     }
 
-    /// Returns the areas of the panes; `None` on a terminal that is too small for any.
+    /// Returns the areas of the panes; `None` on a terminal that is too small for any. The tour's lines stand over the
+    /// hint line.
     pub fn layout(&self) -> Option<Layout> {
-        layout::layout(self.size, self.focus, &self.windows)
+        let (width, height) = self.size;
+        let lines = self.tour_lines();
+        let mut layout = layout::layout((width, height - lines), self.focus, &self.windows)?;
+        layout.tour = Rect { height: lines, ..layout.hints };
+        layout.hints.y += lines;
+        Some(layout)
+    }
+
+    /// Returns the room for dialogs: they leave the hint line free, which shows their keys, and the lines of the tour.
+    pub fn dialog_room(&self) -> Rect {
+        let (width, height) = self.size;
+        Rect { x: 0, y: 0, width, height: height.saturating_sub(1 + self.tour_lines()) }
+    }
+
+    /// Returns the number of lines that the tour takes: none where it is not taken, or the terminal is too small.
+    fn tour_lines(&self) -> u16 {
+        self.tour.as_ref().map_or(0, |_| tour::LINES.min(self.size.1.saturating_sub(LEAST.1)))
     }
 
     /// Shows the user a line.
@@ -106,16 +128,12 @@ pub fn render(state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position>
     if let Some(area) = panes.crumbs {
         crumbs::render(state, area, buf);
     }
+    tour::render(state, panes.tour, buf);
     hints::render(state, panes.hints, buf);
     if let Some(prefix) = state.screen.prefix {
         which_key::render(state, prefix, buf);
     }
-    state.dialogs.top()?.render(state, dialog_room(state.screen.size), buf)
-}
-
-/// Returns the room for dialogs: they leave the hint line free, which shows their keys.
-pub(in crate::tui) fn dialog_room(size: (u16, u16)) -> Rect {
-    Rect { x: 0, y: 0, width: size.0, height: size.1.saturating_sub(1) }
+    state.dialogs.top()?.render(state, state.screen.dialog_room(), buf)
 }
 
 fn too_small(state: &State, screen: Rect, buf: &mut Buffer) {

@@ -2,7 +2,7 @@
 
 use crate::text;
 use crate::tui::keymap::{Context, all_commands};
-use crate::tui::screen::{dialog_room, key_of};
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::{Pen, frame};
 use ratatui::buffer::Buffer;
@@ -15,7 +15,7 @@ pub(in crate::tui) fn render(state: &State, prefix: Context, buf: &mut Buffer) {
     let rows = rows(state, prefix);
     let keys = rows.iter().map(|(key, _)| text::width(key)).max().unwrap_or(0);
     let widest = rows.iter().map(|(_, what)| keys + 2 + text::width(what)).max().unwrap_or(0);
-    let screen = dialog_room(state.screen.size);
+    let screen = state.screen.dialog_room();
     let (width, height) = ((widest as u16 + 4).min(screen.width), (rows.len() as u16 + 2).min(screen.height));
     let area = Rect { x: screen.right() - width, y: screen.bottom() - height, width, height };
     crate::tui::ui::free_left_edge(area, buf);

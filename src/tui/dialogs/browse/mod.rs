@@ -12,7 +12,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::feature;
 use crate::tui::panes::feature::update::shift_contexts;
-use crate::tui::screen::{dialog_room, layout};
+use crate::tui::screen::layout;
 use crate::tui::state::State;
 use crate::tui::ui::activation_context::ActivationContext;
 use crate::tui::ui::{Look, TextEdit, first_line, frame, line};
@@ -138,9 +138,8 @@ impl Browse {
         self.input_mode.take().is_some()
     }
 
-    /// Returns the areas of the head, the list and, where there is room, the chosen feature.
-    fn parts(size: (u16, u16)) -> (Rect, Rect, Option<Rect>) {
-        let screen = dialog_room(size);
+    /// Returns the areas of the head, the list and, where there is room, the chosen feature, of a dialog on `screen`.
+    fn parts(screen: Rect) -> (Rect, Rect, Option<Rect>) {
         let inner = layout::inner(screen);
         let head = Rect { height: 1.min(inner.height), ..inner };
         let below = Rect { y: inner.y + 2.min(inner.height), height: inner.height.saturating_sub(2), ..inner };
@@ -154,18 +153,18 @@ impl Browse {
 
     /// Returns the number of lines by which the chosen feature's description is longer than its area.
     pub fn overflow(&self, state: &State) -> usize {
-        let (_, _, details) = Self::parts(state.screen.size);
+        let (_, _, details) = Self::parts(state.screen.dialog_room());
         let (Some(details), Some(feature)) = (details, self.chosen()) else { return 0 };
         feature::view::browsed(state, &self.set, feature, details).len().saturating_sub(usize::from(details.height))
     }
 
     /// Draws the dialog; returns the cursor's position.
     fn draw(&self, state: &State, buf: &mut Buffer) -> Option<Position> {
-        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
+        let (look, screen) = (&state.screen.look, state.screen.dialog_room());
         Clear.render(screen, buf);
         let shown = look.glyphs.fit(&look.glyphs.visible(&self.set.transcoder), usize::from(screen.width / 2));
         frame(screen, &format!("features of {shown}"), true, look, buf);
-        let (head, list, details) = Self::parts(state.screen.size);
+        let (head, list, details) = Self::parts(state.screen.dialog_room());
         if list.is_empty() {
             return None;
         }

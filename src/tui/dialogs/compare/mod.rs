@@ -11,7 +11,7 @@ use crate::tui::dialogs::compare::comparison::Comparison;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::runtime::RequestId;
-use crate::tui::screen::{dialog_room, layout};
+use crate::tui::screen::layout;
 use crate::tui::state::State;
 use crate::tui::ui::frame;
 use crate::tui::ui::membership::letter;
@@ -120,7 +120,7 @@ impl Compare {
 
     /// Draws the dialog.
     fn draw(&self, state: &State, circuit: &Circuit, buf: &mut Buffer) {
-        let (look, screen) = (&state.screen.look, dialog_room(state.screen.size));
+        let (look, screen) = (&state.screen.look, state.screen.dialog_room());
         match &self.stage {
             Stage::Choose => self.choices(state, screen, buf),
             Stage::Wait(id) => {

@@ -4,7 +4,6 @@ use crate::graph::query::{Query, TextField};
 use crate::tui::dialogs::filter::FilterPrompt;
 use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::runtime::JobKey;
-use crate::tui::screen::dialog_room;
 use crate::tui::state::State;
 use crate::tui::workspace::filter::update::{change_filter, filter_job};
 use crate::tui::workspace::{Circuit, Filter};
@@ -109,7 +108,7 @@ pub(in crate::tui) fn complete_filter(state: &mut State) {
 }
 
 pub(in crate::tui) fn move_in_filter(state: &mut State, by: isize) {
-    let screen = dialog_room(state.screen.size);
+    let screen = state.screen.dialog_room();
     if let Some(prompt) = state.dialogs.get_mut::<FilterPrompt>() {
         prompt.move_by(by, screen);
     }

@@ -6,6 +6,7 @@ use crate::service::interventions::{Drawing, ModelRequest};
 use crate::tui::dialogs::intervene::panel::View;
 use crate::tui::dialogs::intervene::update::{attempt, change_chosen, change_set, feature_at};
 use crate::tui::dialogs::question::{Asks, Question};
+use crate::tui::screen::tour;
 use crate::tui::state::State;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ pub(in crate::tui) fn ask_swap(state: &mut State) {
     let position = circuit.node(circuit.selected()).position();
     let token = circuit.token_at(position, &state.screen.look.glyphs);
     let about = format!("the prompt whose features replace those at {token}; prompt@3 takes them from its position 3");
-    let answer = circuit.traced.document.origin.prompt.clone();
+    let answer = tour::other_prompt(state).unwrap_or_else(|| circuit.traced.document.origin.prompt.clone());
     state.dialogs.push(Question::new(Asks::Swap(position), about, answer));
 }
 

@@ -157,9 +157,11 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
     };
     if let Ok(ModelReply::Swap(intervention)) = result {
         circuit.panel.request = None;
-        circuit.panel.row = circuit.edits.now().interventions.list.len();
         let name = intervention.name.clone();
         let mut set = circuit.edits.now().interventions.clone();
+        // A swap sets its features to 0 before it sets others: an ablation of some of them is part of it.
+        set.list.retain(|it| it.action != Action::Ablate || !it.sites.iter().all(|at| intervention.sites.contains(at)));
+        circuit.panel.row = set.list.len();
         set.list.push(*intervention);
         apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
     } else {

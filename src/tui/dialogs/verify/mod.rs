@@ -14,7 +14,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::verify::panel::{Shown, View};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::tree;
-use crate::tui::screen::{dialog_room, inner, key_of};
+use crate::tui::screen::{inner, key_of};
 use crate::tui::state::State;
 use crate::tui::ui::folio;
 use crate::tui::ui::folio::Line;
@@ -80,7 +80,7 @@ fn below(area: Rect) -> Rect {
 /// Returns the last pair that can be chosen, or the last line that can stand on top.
 pub(in crate::tui) fn last_row(state: &State) -> usize {
     let Some(circuit) = &state.workspace.circuit else { return 0 };
-    let (width, height, body) = layout(state, circuit, dialog_room(state.screen.size));
+    let (width, height, body) = layout(state, circuit, state.screen.dialog_room());
     let below = below(inner(Rect { x: 0, y: 0, width, height }));
     match body {
         Body::Lines(lines) => lines.len().saturating_sub(usize::from(below.height)),

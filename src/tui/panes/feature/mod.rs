@@ -1,6 +1,7 @@
 //! Activations and contexts of the selected feature, or of its supernode.
 
 pub(in crate::tui) mod lookup;
+mod main_paths;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 /// Returns the room of the contexts, and the text searched for in them.
 pub(in crate::tui) fn shown(state: &State) -> Option<(Rect, String)> {
     match state.dialogs.get::<Contexts>() {
-        Some(contexts) => Some((contexts.room(state.screen.size), contexts.wanted().to_owned())),
+        Some(contexts) => Some((contexts.room(state.screen.dialog_room()), contexts.wanted().to_owned())),
         None => feature::view::room(state).map(|room| (room, String::new())),
     }
 }

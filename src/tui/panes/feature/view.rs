@@ -6,6 +6,7 @@ use crate::service::library::{Feature, FeatureSet};
 use crate::text;
 use crate::tui::panes::feature;
 use crate::tui::panes::feature::lookup::{READ_FEATURE, known, members};
+use crate::tui::panes::feature::main_paths;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::ui::activation_context::{ActivationContext, sparkline};
@@ -18,7 +19,7 @@ use ratatui::style::Style;
 use std::sync::Arc;
 
 /// Pieces of text, one after the other.
-type Line = Vec<(String, Style)>;
+pub(super) type Line = Vec<(String, Style)>;
 
 /// Line of the pane.
 pub(in crate::tui) enum Row {
@@ -37,7 +38,7 @@ const LABEL: usize = 12;
 const TALL: u16 = 16;
 
 /// Cells of a context's activation.
-const ACTIVATION: usize = 8;
+pub(super) const ACTIVATION: usize = 8;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut Buffer) {
     if state.workspace.circuit.is_none() || inner.is_empty() {
@@ -101,13 +102,12 @@ pub(in crate::tui) fn overflow(state: &State, inner: Rect, wanted: &str) -> usiz
 pub(in crate::tui) fn rows(state: &State, inner: Rect, wanted: &str) -> Vec<Row> {
     let Some(circuit) = &state.workspace.circuit else { return Vec::new() };
     let theme = &state.screen.look.theme;
-    let text = |text: &str| vec![Row::Text(vec![(text.to_owned(), theme.quiet)])];
+    let width = usize::from(inner.width);
     let members = members(circuit);
     let Some(&feature) = members.get(state.panes.feature.turn).or(members.last()) else {
-        return text("This is no feature: only features have contexts");
+        return main_paths::rows(state, circuit, width).into_iter().map(Row::Text).collect();
     };
     let Some(known) = known(state) else { return Vec::new() };
-    let width = usize::from(inner.width);
     let sheet = Sheet { state, circuit: Some(circuit), known, feature, members: &members, width };
     if let Some((_, read, union)) = &state.panes.feature.union {
         let mut rows = vec![sheet.title()];

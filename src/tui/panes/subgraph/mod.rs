@@ -2,6 +2,7 @@
 
 pub mod boxes;
 mod columns;
+mod leading;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 

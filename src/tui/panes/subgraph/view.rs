@@ -3,7 +3,8 @@
 use crate::text;
 use crate::tui::panes::subgraph;
 use crate::tui::panes::subgraph::boxes::{Boxed, Pinned, place};
-use crate::tui::screen::{has_focus, hints};
+use crate::tui::panes::subgraph::leading;
+use crate::tui::screen::has_focus;
 use crate::tui::state::State;
 use crate::tui::ui::curve::{Curve, Stroke};
 use crate::tui::ui::{End, Pen, curve, first_line, free, note};
@@ -23,11 +24,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     }
     let subgraph = &circuit.panes.subgraph;
     if subgraph.graph.nodes.is_empty() {
-        let mut pen = Pen::new(buf, inner, 0);
         if circuit.edits.now().pins.is_empty() {
-            pen.put("nothing is pinned; ", theme.faint);
-            pen.put(&hints::key_of("pin", state), theme.accent);
-            pen.put(" pins the selected node", theme.faint);
+            leading::render(state, circuit, inner, buf);
         }
         return;
     }

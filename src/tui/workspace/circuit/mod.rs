@@ -22,7 +22,7 @@ use crate::tui::dialogs::verify::panel::VerificationPanel;
 use crate::tui::panes::graph::layout::{GraphLayout, Place};
 use crate::tui::panes::subgraph::boxes::Subgraph;
 use crate::tui::workspace::marks::Marks;
-use crate::tui::workspace::{Filter, PromotedTokens, Reached, Traced};
+use crate::tui::workspace::{Filter, Overview, PromotedTokens, Reached, Traced};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ pub struct Circuit {
     pub naming: Naming,
     /// Promoted tokens of features, by layer and index.
     pub promoted: HashMap<(Layer, FeatureId), PromotedTokens>,
+    /// Main paths and leading nodes, as they were last found.
+    pub overview: Overview,
     /// Marks, chosen nodes, filter and search of the user.
     pub marks: Marks,
     /// Effects of interventions.
@@ -68,6 +70,7 @@ impl Circuit {
             panes: GraphPanes::new(first),
             naming: Naming::new(&traced.document),
             promoted: HashMap::new(),
+            overview: Overview::default(),
             marks: Marks::default(),
             panel: InterventionPanel::default(),
             verification: VerificationPanel::default(),

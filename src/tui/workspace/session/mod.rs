@@ -2,8 +2,9 @@
 
 pub(in crate::tui) mod update;
 
+use crate::demo;
 use crate::graph::query::Query;
-use crate::graph::{AttributionGraph, Document, Edit, Edits, Kept};
+use crate::graph::{AttributionGraph, Document, Edit, Edited, Edits, Kept};
 use crate::session;
 use crate::session::{ActiveFilter, Opened, RecentGraph, Session, SessionFile, SessionPlace, Station as Saved};
 use crate::tui::panes::{PANES, subgraph};
@@ -38,12 +39,32 @@ pub fn read(document: &Document, file: Option<&Path>, data: Option<&Path>) -> (R
             tracing::warn!("the list of recent graphs: {error}");
         }
     }
-    let Opened { session, file, is_saved, notices } = session::open(place, document);
+    let is_traced = file.is_none();
+    let Opened { mut session, file, is_saved, notices } = session::open(place, document);
+    if is_traced && !is_saved && is_demos(document) {
+        session.edited = curated(document, session.edited);
+    }
     let notices = document.foreign.warnings.iter().cloned().chain(notices).collect();
     let thresholds = session.edited.thresholds;
     let other = thresholds != document.edited.thresholds;
     let kept = other.then(|| Arc::new(document.prune(thresholds)));
     (Remembered { session, kept, notices, is_saved }, file)
+}
+
+/// Returns true where a graph is that of the demo's question.
+pub(in crate::tui) fn is_demos(document: &Document) -> bool {
+    document.origin.model == demo::NAME && document.origin.prompt == demo::PROMPT
+}
+
+/// Returns the pins and supernodes that are shipped for the demo's question, at the thresholds of `edited`.
+fn curated(document: &Document, edited: Edited) -> Edited {
+    match session::read_shipped(demo::SESSION, &document.graph) {
+        Ok(shipped) => Edited { pins: shipped.edited.pins, groups: shipped.edited.groups, ..edited },
+        Err(why) => {
+            tracing::warn!("the demo's session: {why}");
+            edited
+        }
+    }
 }
 
 /// Returns the session of the circuit on the screen.
@@ -82,11 +103,15 @@ pub fn session_of(state: &State, circuit: &Circuit) -> Session {
 /// applied on top, and a user who has walked meanwhile stays where they are.
 pub fn restore(state: &mut State, remembered: Remembered) {
     let Remembered { session, kept, is_saved, .. } = remembered;
+    let Some(circuit) = &mut state.workspace.circuit else { return };
     if !is_saved {
+        if circuit.edits.made().next().is_none() {
+            let thresholds = circuit.edits.now().thresholds;
+            circuit.edits = Edits::starting_from(Edited { thresholds, ..session.edited });
+        }
         show_pinned(state);
         return;
     }
-    let Some(circuit) = &mut state.workspace.circuit else { return };
     let since: Vec<Edit> = circuit.edits.made().cloned().collect();
     let walked = circuit.walk.history.entries().0.len() > 1;
     circuit.edits = Edits::starting_from(session.edited);

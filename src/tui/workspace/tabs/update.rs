@@ -123,6 +123,7 @@ fn take_off(state: &mut State) -> Tab {
             // Requests about the graph are made again when it is back.
             circuit.promoted.retain(|_, promoted| !matches!(promoted, PromotedTokens::Pending));
             circuit.look_up_labels_anew();
+            circuit.overview.ask_anew();
             if let Some(filter) = &mut circuit.marks.filter {
                 filter.ask_anew();
             }
