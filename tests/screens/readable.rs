@@ -1,10 +1,15 @@
 //! Graphs of many layers: opened at thresholds at which they can be read, and lists in which errors take one row.
 
-use crate::desk::{Desk, circuit};
+use crate::desk::Desk;
 use crate::fake::made_up;
 use circuitscope::graph::{Thresholds, Token};
 use circuitscope::tui::start_open;
+use circuitscope::tui::workspace::circuit::Circuit;
 use std::sync::Arc;
+
+fn circuit(desk: &Desk) -> &Circuit {
+    desk.state.workspace.circuit.as_ref().unwrap()
+}
 
 /// A graph of thirty layers: many features, or few of them, so that errors explain most.
 fn of_thirty_layers(density: f64) -> Desk {
@@ -46,7 +51,8 @@ fn errors_that_take_most_of_a_list_are_one_row_that_opens() {
     let (before, summed) = listed(&desk);
     let errors = summed.iter().find(|(kind, _)| *kind == "errors").expect("errors take most of the list").1;
     let graph = Arc::clone(&circuit(&desk).traced.document.graph);
-    let is_error = |desk: &Desk| circuit(desk).connections.inputs.kept.iter().any(|link| graph.node(link.other).is_error());
+    let is_error =
+        |desk: &Desk| circuit(desk).connections.inputs.kept.iter().any(|link| graph.node(link.other).is_error());
     assert!(!is_error(&desk));
     let shares = |desk: &Desk| {
         let links = &circuit(desk).connections.inputs;

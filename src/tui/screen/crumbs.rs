@@ -3,8 +3,8 @@
 use crate::text;
 use crate::tui::state::State;
 use crate::tui::ui::Pen;
-use crate::tui::workspace::{Circuit, Reached};
 use crate::tui::workspace::history::Entry;
+use crate::tui::workspace::{Circuit, Reached};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,7 +17,8 @@ const LONGEST: usize = 24;
 fn gist(state: &State, circuit: &Circuit, pen: &mut Pen<'_>) {
     let (theme, glyphs) = (&state.screen.look.theme, &state.screen.look.glyphs);
     let groups = &circuit.edits.now().groups;
-    let Some(answer) = circuit.answer().and_then(|node| circuit.node(node).logit()).filter(|_| !groups.is_empty()) else {
+    let Some(answer) = circuit.answer().and_then(|node| circuit.node(node).logit()).filter(|_| !groups.is_empty())
+    else {
         return;
     };
     let names: Vec<String> = groups.iter().map(|group| glyphs.visible(&group.name)).collect();

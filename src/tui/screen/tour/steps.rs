@@ -74,7 +74,10 @@ pub(super) const STEPS: &[Step] = &[
         says: |state, circuit| {
             let other = demo::OTHER_CITY;
             if state.dialogs.is::<Question>() {
-                return format!("This is the question about {other}: `{}` takes its features at the city.", enter(state));
+                return format!(
+                    "This is the question about {other}: `{}` takes its features at the city.",
+                    enter(state)
+                );
             }
             let says = outcome(circuit).unwrap_or_default();
             match state.dialogs.is::<Intervene>() {
@@ -148,6 +151,8 @@ fn outcome(circuit: &Circuit) -> Option<String> {
     let [from, to] = was.probabilities;
     Some(match before == after {
         true => format!("{before} falls from {from:.2} to {to:.2}."),
-        false => format!("{before} falls from {from:.2} to {to:.2}, and the model says {after}, {:.2}.", is.probabilities[1]),
+        false => {
+            format!("{before} falls from {from:.2} to {to:.2}, and the model says {after}, {:.2}.", is.probabilities[1])
+        }
     })
 }
