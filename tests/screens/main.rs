@@ -21,6 +21,7 @@ mod models;
 mod mouse;
 mod panes;
 mod paths;
+mod picture;
 mod prompts;
 mod sessions;
 mod tabs;

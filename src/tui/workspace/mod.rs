@@ -16,6 +16,7 @@ pub mod filter;
 pub mod history;
 pub mod links;
 pub mod marks;
+pub mod preview;
 pub mod promoted;
 pub mod session;
 pub mod stability;
