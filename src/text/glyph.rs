@@ -43,6 +43,8 @@ pub struct Glyphs {
     pub pin: &'static str,
     /// A position in a layer without a node.
     pub lattice: &'static str,
+    /// Before the number of layers without nodes that have no row.
+    pub layers_left_out: &'static str,
     /// Mark of left-out text.
     pub ellipsis: &'static str,
     /// Between the prompt and its answer.
@@ -99,6 +101,7 @@ const ASCII: Glyphs = Glyphs {
     logit: "@",
     pin: "*",
     lattice: " ",
+    layers_left_out: ":",
     ellipsis: "~",
     answers: "->",
     to_input: "<",
@@ -135,6 +138,7 @@ const UNICODE: Glyphs = Glyphs {
     logit: "◆",
     pin: "◉",
     lattice: "·",
+    layers_left_out: "┊",
     ellipsis: "…",
     answers: "→",
     to_input: "‹",

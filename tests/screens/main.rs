@@ -22,6 +22,7 @@ mod mouse;
 mod overview;
 mod panes;
 mod paths;
+mod picture;
 mod prompts;
 mod readable;
 mod sessions;

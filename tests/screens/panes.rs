@@ -209,34 +209,35 @@ fn in_subgraph(size: (u16, u16)) -> Desk {
 fn the_drawing_of_what_is_pinned_follows_every_edit() {
     let mut desk = Desk::traced((160, 48));
     desk.expect("p pins").expect("worth pinning");
-    desk.press("p").expect("(logit Austin)").expect("pins 1 ");
+    desk.press("p").expect("│ logit Austin │").expect("pins 1 ");
     desk.press("1 p");
-    let name = desk.selected();
-    desk.expect(&format!("({name})")).expect("pins 2 ");
+    let node = circuit(&desk).selected();
+    let name = format!("│ {} ", circuit(&desk).called(node, &desk.state.screen.look.glyphs).what);
+    desk.expect(&name).expect("pins 2 ");
     let subgraph = &circuit(&desk).panes.subgraph;
     let graph = &circuit(&desk).traced.document.graph;
     let scores = subgraph_scores(graph, &circuit(&desk).edits.now().pins);
     assert_eq!(subgraph.scores, scores);
     desk.expect(&format!("repl {:.3} compl {:.3}", scores.replacement, scores.completeness));
     desk.press("u");
-    assert!(!desk.shows(&format!("({name})")));
+    assert!(!desk.shows(&name));
     desk.press("u").expect("worth pinning");
 }
 
 #[test]
 fn the_drawing_is_walked_box_by_box() {
     let mut desk = in_subgraph((160, 48));
-    desk.expect("[say␛Austin ×2]").expect("(logit Austin)");
+    desk.expect("say␛Austin ×2").expect("│ logit Austin │");
     let group = circuit(&desk).panes.subgraph.graph.nodes[0].members.clone();
-    desk.press("k k k k Enter");
-    assert_eq!(desk.selected(), "logit Austin");
-    desk.press("j Enter");
+    desk.press("k k k k");
+    assert_eq!(desk.selected(), "logit Austin", "a step selects, as in the graph");
+    desk.press("j");
     assert_eq!(circuit(&desk).selected(), group[0]);
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), group[1], "the next member");
     desk.press("Enter");
     assert_eq!(circuit(&desk).selected(), group[0], "and the first again");
-    desk.press("j j Enter");
+    desk.press("j j");
     assert!(desk.selected().starts_with("token"));
     let before = circuit(&desk).panes.box_at;
     desk.press("j");
@@ -339,7 +340,7 @@ fn a_crowded_cell_opens_as_a_list_from_which_a_node_is_chosen() {
 #[test]
 fn a_map_shows_which_part_of_a_large_graph_is_seen() {
     for charset in [Charset::Braille, Charset::Unicode, Charset::Ascii] {
-        let mut desk = crowded((100, 30), charset);
+        let mut desk = crowded((200, 60), charset);
         let map = |desk: &Desk| {
             let idle = desk.state.screen.look.theme.selection_idle.bg.unwrap();
             let buffer = desk.buffer();

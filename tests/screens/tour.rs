@@ -17,7 +17,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 }
 
 fn tracer() -> Arc<dyn Tracer> {
-    let (model, transcoder) = demo::places();
+    let (model, transcoder) = demo::sources();
     let engine = Engine::open(&model, &transcoder, &candle_core::Device::Cpu).unwrap();
     Arc::new(LocalTracer::new(engine, Settings::default()))
 }

@@ -188,6 +188,8 @@ impl Context {
     pub const EDIT: Self = Self::after("edit");
     /// After the key that copies.
     pub const COPY: Self = Self::after("copy");
+    /// After the key that looks at a connection.
+    pub const LOOK: Self = Self::after("look");
     /// After the key that marks a node.
     pub const SET_MARK: Self = Self::after("mark");
     /// After the key that goes to a mark.

@@ -27,6 +27,7 @@ use crate::tui::workspace::copy::{Part, copy};
 use crate::tui::workspace::edits::{nudge_density, nudge_edges, nudge_nodes, redo, toggle_pin, toggle_usual, undo};
 use crate::tui::workspace::filter::update::toggle_filter;
 use crate::tui::workspace::marks::{set_mark, to_mark};
+use crate::tui::workspace::preview::look_along;
 use crate::tui::workspace::stability::toggle_stability;
 use crate::tui::workspace::supernodes::{ask_group, ask_group_name, choose, dissolve, leave_group, pick_group};
 use crate::tui::workspace::tabs::update::{close_graph, turn_graph};
@@ -40,6 +41,8 @@ commands! {
     pub const WALKING;
     "follow", Walk, Context::PANES, ["Enter"], Some("follow"), |s, _| follow(s), "Along the strongest connection, or the chosen one";
     "jump", Walk, Context::PANES, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), jump, "Along the connection with this number";
+    "look", Lists, Context::PANES, [";"], None, |s, _| await_key(s, Context::LOOK), "Look without going there: a digit follows, Enter goes";
+    "look-along", Lists, Context::LOOK, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], None, look_along, "Describe the connection with this number";
     "side", Walk, Context::PANES, ["o"], Some("in/out"), |s, _| switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Context::PANES, ["i"], Some("prompt"), |s, _| open_prompt(s), "Edit the prompt and trace it";
     "go-on", Prompt, Context::PANES, ["C"], None, |s, _| go_on(s), "Go on with a stopped trace, or double a finished one";

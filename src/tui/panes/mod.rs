@@ -15,6 +15,7 @@ use crate::tui::panes::subgraph::boxes::Subgraph;
 use crate::tui::panes::tree::branches::Tree;
 use crate::tui::state::State;
 use crate::tui::workspace::go_along;
+use crate::tui::workspace::preview::{Pointer, Preview};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use std::fmt;
@@ -67,6 +68,11 @@ pub trait Pane: Sync {
 
     /// Takes a click on a cell of its room. `had_focus` is true where it had the focus before.
     fn click(&self, _state: &mut State, _room: Rect, _cell: Position, _had_focus: bool) {}
+
+    /// Returns the node at a cell of its room.
+    fn node_at(&self, _state: &State, _room: Rect, _cell: Position) -> Option<NodeId> {
+        None
+    }
 
     /// Scrolls by so many rows.
     fn scroll(&self, _state: &mut State, _by: isize) {}
@@ -131,11 +137,22 @@ pub struct GraphPanes {
     pub subgraph: Arc<Subgraph>,
     /// Box under the cursor in the drawing of the pinned nodes.
     pub box_at: usize,
+    /// Node that a key or the mouse points at.
+    pub pointed: Option<(NodeId, Pointer)>,
+    /// Node that is looked at while another is selected.
+    pub preview: Option<Preview>,
 }
 
 impl GraphPanes {
     /// Creates the panes of a graph of which this node is selected first.
     pub fn new(first: NodeId) -> Self {
-        Self { layout: GraphLayout::default(), tree: Tree::new(first), subgraph: Arc::default(), box_at: 0 }
+        Self {
+            layout: GraphLayout::default(),
+            tree: Tree::new(first),
+            subgraph: Arc::default(),
+            box_at: 0,
+            pointed: None,
+            preview: None,
+        }
     }
 }

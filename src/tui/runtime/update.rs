@@ -4,7 +4,7 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::intervene::update::request_effects;
 use crate::tui::dialogs::verify::update::request_check;
 use crate::tui::keymap::{Context, Key, lookup};
-use crate::tui::panes::PANES;
+use crate::tui::panes::{PANES, graph};
 use crate::tui::runtime::Msg;
 use crate::tui::screen::commands::{edit_text, paste};
 use crate::tui::screen::inner;
@@ -14,6 +14,7 @@ use crate::tui::state::State;
 use crate::tui::ui::TextEdit;
 use crate::tui::workspace::filter::update::ask_filter;
 use crate::tui::workspace::overview::request_overview;
+use crate::tui::workspace::preview::follow_pointer;
 use crate::tui::workspace::promoted::request_promoted;
 use crate::tui::workspace::session::update::{SESSION, save_session, take_saving};
 use crate::tui::workspace::stability::request_stability;
@@ -151,6 +152,8 @@ fn schedule_jobs(state: &mut State) {
         update(state);
     }
     state.screen.windows.note_focus(state.screen.focus);
+    state.screen.windows.graph_rows = graph::update::n_rows(state);
+    follow_pointer(state);
     let layout = state.screen.layout().unwrap_or_default();
     for pane in PANES {
         pane.update(state, layout.of(*pane).map(inner));

@@ -44,6 +44,8 @@ pub(in crate::tui) fn escape(state: &mut State) {
         state.screen.windows.zoomed = false;
     } else if let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| !circuit.marks.path.is_empty()) {
         circuit.marks.path.clear();
+    } else if let Some(circuit) = state.workspace.circuit.as_mut().filter(|circuit| circuit.panes.pointed.is_some()) {
+        circuit.panes.pointed = None;
     } else {
         state.screen.focus = graph::PANE;
     }

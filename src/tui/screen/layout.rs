@@ -1,5 +1,6 @@
 //! Arrangement of the panes, for every size of terminal.
 
+use crate::tui::panes::graph::layout::lines_of;
 use crate::tui::panes::{PANES, PaneId, Region};
 use ratatui::layout::{Position, Rect};
 
@@ -17,6 +18,8 @@ pub struct Windows {
     pub recent: Vec<PaneId>,
     /// True where the focused pane has all of the room.
     pub zoomed: bool,
+    /// Rows of the graph on the screen; 0 where there is none.
+    pub graph_rows: u16,
     /// Places that borders were dragged to, in thousandths of the divided area.
     shares: Vec<(Border, u16)>,
     /// Border that is being dragged.
@@ -64,7 +67,7 @@ impl Cut {
 
 impl Default for Windows {
     fn default() -> Self {
-        Self { recent: PANES.to_vec(), zoomed: false, shares: Vec::new(), dragged: None }
+        Self { recent: PANES.to_vec(), zoomed: false, graph_rows: 0, shares: Vec::new(), dragged: None }
     }
 }
 
@@ -90,6 +93,20 @@ impl Windows {
         let share = (u32::from(at.min(whole)) * 1000).div_ceil(u32::from(whole.max(1)));
         self.shares.retain(|(border, _)| *border != cut.border);
         self.shares.push((cut.border, share as u16));
+    }
+
+    /// Returns the lines of the graph's pane: of about `usual` ones as many as evenly spaced rows take, else as many as
+    /// there are rows.
+    fn graph_lines(&self, usual: u16) -> u16 {
+        match self.graph_rows {
+            0 => usual,
+            rows => lines_of(rows, usual.saturating_sub(2)).saturating_add(2),
+        }
+    }
+
+    /// Returns true where the border was dragged.
+    fn is_dragged(&self, border: Border) -> bool {
+        self.shares.iter().any(|(dragged, _)| *dragged == border)
     }
 
     /// Returns the cells of the first part of `whole`, where each part is to have `least`; `at` where the border was
@@ -213,6 +230,12 @@ impl Cutter<'_> {
     }
 }
 
+/// Least lines of the panes under a graph on a wide screen; with fewer they share the place of the lists.
+const LEAST_UNDER: u16 = 7;
+
+/// Least lines of the panes under a graph that is as wide as the screen.
+const LEAST_LISTS: u16 = 8;
+
 /// Returns the places, each with the regions that it stands for, from room for every region down to room for one.
 fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Region])> {
     use Region::{Contexts, Detail, Lists, LowerLeft, LowerRight, Main};
@@ -222,10 +245,17 @@ fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Region])>
         let is_tall = body.height >= 36;
         let detail = if is_tall { body.height * 16 / 25 } else { (body.height / 2).clamp(9, 21) };
         let (above, below) = cutter.over(Border::Detail, right, body.height - detail);
-        if body.height < 28 {
-            return vec![(left, &[Main]), (above, &[Lists, LowerLeft, LowerRight]), (below, &[Detail, Contexts])];
+        let lines = cutter.windows.graph_lines(body.height - (body.height * 3 / 10).clamp(9, 22));
+        let is_high = lines + LEAST_UNDER > body.height && !cutter.windows.is_dragged(Border::Graph);
+        if body.height < 28 || is_high {
+            let side: (Rect, &'static [Region]) = (above, &[Lists, LowerLeft, LowerRight]);
+            if !is_tall {
+                return vec![(left, &[Main]), side, (below, &[Detail, Contexts])];
+            }
+            let (detail, feature) = cutter.over(Border::Feature, below, below.height / 2);
+            return vec![(left, &[Main]), side, (detail, &[Detail]), (feature, &[Contexts])];
         }
-        let (graph, under) = cutter.over(Border::Graph, left, body.height - (body.height * 3 / 10).clamp(9, 22));
+        let (graph, under) = cutter.over(Border::Graph, left, lines);
         let mut places: Vec<(Rect, &'static [Region])> = vec![(graph, &[Main]), (above, &[Lists])];
         if is_tall {
             let (detail, feature) = cutter.over(Border::Feature, below, below.height / 2);
@@ -241,7 +271,9 @@ fn places(body: Rect, cutter: &mut Cutter<'_>) -> Vec<(Rect, &'static [Region])>
         }
         places
     } else if body.height >= 14 {
-        let (above, below) = cutter.over(Border::Graph, body, (body.height * 11 / 20).max(9));
+        let usual = (body.height * 11 / 20).max(9);
+        let lines = cutter.windows.graph_lines(usual).min(usual.max(body.height - LEAST_LISTS));
+        let (above, below) = cutter.over(Border::Graph, body, lines);
         if body.width < 78 {
             return vec![(above, &[Main]), (below, &[Lists, Detail, LowerLeft, LowerRight, Contexts])];
         }
@@ -267,7 +299,7 @@ mod tests {
             (1..220).flat_map(|width| (1..70).map(move |height| (width, height, width + height)))
         {
             let shares = drags[usize::from(turn) % drags.len()].clone();
-            let windows = Windows { zoomed: turn % 5 == 0, shares, ..Windows::default() };
+            let windows = Windows { zoomed: turn % 5 == 0, graph_rows: turn % 37, shares, ..Windows::default() };
             for focus in PANES.iter().copied() {
                 let Some(panes) = layout((width, height), focus, &windows) else {
                     assert!(width < LEAST.0 || height < LEAST.1);

@@ -1,7 +1,9 @@
 //! Gestures of the mouse. What each does can be done by keys too.
 
+use crate::tui::screen::layout::Slot;
 use crate::tui::screen::{inner, tab_at};
 use crate::tui::state::State;
+use crate::tui::workspace::preview::look_at;
 use ratatui::layout::Position;
 
 /// Gesture of the mouse.
@@ -13,6 +15,8 @@ pub enum Gesture {
     Drag,
     /// The button is let go.
     Release,
+    /// The mouse moves while no button is down.
+    Move,
     /// The wheel turns away from the user.
     WheelUp,
     /// The wheel turns towards the user.
@@ -38,8 +42,14 @@ pub(in crate::tui) fn take_mouse(state: &mut State, mouse: Mouse) {
     let cell = Position { x: mouse.x, y: mouse.y };
     let Some(panes) = state.screen.layout().filter(|_| state.dialogs.is_empty()) else { return };
     let under = panes.slots.iter().find(|slot| slot.area.contains(cell));
+    if mouse.gesture == Gesture::Move {
+        let room = |slot: &Slot| inner(slot.area);
+        let slot = under.filter(|slot| room(slot).contains(cell));
+        let node = slot.and_then(|slot| slot.shown.node_at(state, room(slot), cell));
+        return look_at(state, node);
+    }
     match (mouse.gesture, under) {
-        (Gesture::Release, _) => state.screen.windows.dragged = None,
+        (Gesture::Release | Gesture::Move, _) => state.screen.windows.dragged = None,
         (Gesture::Drag, _) => state.screen.windows.drag(&panes, cell),
         (Gesture::Press, _) if panes.border_at(cell).is_some() => state.screen.windows.dragged = panes.border_at(cell),
         (_, None) => return,

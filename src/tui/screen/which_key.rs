@@ -43,5 +43,9 @@ fn rows(state: &State, prefix: Context) -> Vec<(String, String)> {
         let marks = circuit.marks.letters.iter();
         rows.extend(marks.map(|(letter, node)| (letter.to_string(), circuit.name(*node, glyphs))));
     }
+    if let Some(circuit) = state.workspace.circuit.as_ref().filter(|_| prefix == Context::LOOK) {
+        let links = circuit.connections.links().kept.iter().take(9);
+        rows.extend((1..).zip(links).map(|(at, link): (usize, _)| (at.to_string(), circuit.name(link.other, glyphs))));
+    }
     rows
 }

@@ -23,7 +23,7 @@ pub(in crate::tui) struct Curve {
 }
 
 /// Returns the curve's point at `t` of the way from its source: it leaves and arrives upright.
-fn bend(from: (f64, f64), to: (f64, f64), t: f64) -> (f64, f64) {
+pub(in crate::tui) fn bend(from: (f64, f64), to: (f64, f64), t: f64) -> (f64, f64) {
     let middle = f64::midpoint(from.1, to.1);
     let u = 1.0 - t;
     let (a, b, c, d) = (u * u * u, 3.0 * u * u * t, 3.0 * u * t * t, t * t * t);

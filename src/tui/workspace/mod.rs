@@ -17,6 +17,7 @@ pub mod history;
 pub mod links;
 pub mod marks;
 pub mod overview;
+pub mod preview;
 pub mod promoted;
 pub mod session;
 pub mod stability;

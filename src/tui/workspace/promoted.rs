@@ -23,7 +23,7 @@ const PROMOTED: JobKey = JobKey::new("promoted").of_graph();
 pub(in crate::tui) fn request_promoted(state: &mut State) {
     let fits = model_fits(state);
     let Some(circuit) = &mut state.workspace.circuit else { return };
-    let selected = circuit.selected_feature().filter(|feature| !circuit.promoted.contains_key(feature));
+    let selected = circuit.described_feature().filter(|feature| !circuit.promoted.contains_key(feature));
     if !fits {
         if let Some(feature) = selected {
             circuit.promoted.insert(feature, PromotedTokens::Failed("needs the model, which is not loaded".to_owned()));

@@ -3,6 +3,7 @@
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 
+use crate::ids::NodeId;
 use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::connections::update::{move_row, switch_order, to_inhibitors, toggle_listed, turn_side};
 use crate::tui::panes::{Pane, PaneId, Region};
@@ -75,6 +76,12 @@ impl Pane for ConnectionsPane {
         if again {
             self.follow(state);
         }
+    }
+
+    fn node_at(&self, state: &State, room: Rect, cell: Position) -> Option<NodeId> {
+        let circuit = state.workspace.circuit.as_ref()?;
+        let (side, row) = view::link_at(circuit, room, cell)?;
+        circuit.connections.links_of(side).kept.get(row).map(|link| link.other)
     }
 
     fn scroll(&self, state: &mut State, by: isize) {

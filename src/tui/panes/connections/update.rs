@@ -8,6 +8,7 @@ pub(in crate::tui) fn move_row(state: &mut State, by: isize) {
     if let Some(circuit) = &mut state.workspace.circuit {
         let last = circuit.connections.links().kept.len().saturating_sub(1);
         circuit.connections.row = circuit.connections.row.saturating_add_signed(by).min(last);
+        circuit.panes.pointed = None;
     }
 }
 

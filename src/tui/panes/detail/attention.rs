@@ -12,10 +12,10 @@ type Line = Vec<(String, Style)>;
 /// Most contributors of a kind that are listed.
 const MOST: usize = 50;
 
-/// Returns the contributors to the selected node's attention: those on the side of the query, those on that of the key,
+/// Returns the contributors to the described node's attention: those on the side of the query, those on that of the key,
 /// and pairs.
 pub(in crate::tui) fn lines(circuit: &Circuit, look: &Look, width: usize) -> Vec<Line> {
-    let Some(trace) = circuit.traced.document.foreign.attention.traced.get(&circuit.selected()) else {
+    let Some(trace) = circuit.traced.document.foreign.attention.traced.get(&circuit.described()) else {
         return Vec::new();
     };
     let name = |node: &QkNode| name(circuit, look, node);

@@ -8,7 +8,8 @@ use crate::tui::panes::detail;
 use crate::tui::panes::detail::attention;
 use crate::tui::state::State;
 use crate::tui::ui::membership::letter;
-use crate::tui::ui::{End, Pen, note, wrap};
+use crate::tui::ui::{Pen, wrap};
+use crate::tui::workspace::preview::note_description;
 use crate::tui::workspace::{Circuit, PromotedTokens};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -32,10 +33,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     let lines = sheet.lines();
     let room = usize::from(inner.height);
     let scroll = state.panes.detail.scroll.min(lines.len().saturating_sub(room));
-    if lines.len() > room {
-        let more = format!("{}-{} of {}", scroll + 1, scroll + room, lines.len());
-        note(area, End::Right, &[(&more, state.screen.look.theme.faint)], buf);
-    }
+    let more = (lines.len() > room).then(|| format!("{}-{} of {}", scroll + 1, scroll + room, lines.len()));
+    note_description(state, more, area, buf);
     for (at, line) in lines.iter().skip(scroll).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, at as u16);
         for (text, style) in line {
@@ -91,7 +90,7 @@ impl Sheet<'_> {
             self.space(&mut lines);
             lines.extend(attention);
         }
-        if self.circuit.selected_feature().is_some() {
+        if self.circuit.described_feature().is_some() {
             self.space(&mut lines);
             self.promoted(&mut lines);
         }
@@ -117,7 +116,7 @@ impl Sheet<'_> {
     fn title(&self) -> (String, [String; 2]) {
         let glyphs = &self.state.screen.look.glyphs;
         let dot = glyphs.dot;
-        let id = self.circuit.selected();
+        let id = self.circuit.described();
         let node = self.circuit.node(id);
         let (position, token) = (node.position, self.circuit.token(node.position, glyphs));
         let number = self.circuit.traced.document.graph.feature_text(id);
@@ -151,7 +150,7 @@ impl Sheet<'_> {
     fn facts(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
         let circuit = self.circuit;
-        let id = circuit.selected();
+        let id = circuit.described();
         let node = circuit.node(id);
         let trace = circuit.traced.document.trace.as_deref();
         let mut lines = Vec::new();
@@ -206,13 +205,14 @@ impl Sheet<'_> {
         let degree = |links: &crate::tui::workspace::links::Links| {
             format!("{} of {} kept", text::thousands(links.n_kept()), text::thousands(links.all))
         };
-        if circuit.connections.inputs.all > 0 {
-            let share = circuit.connections.error_share().map(|share| text::percent(share).trim_start().to_owned());
+        if circuit.described_connections().inputs.all > 0 {
+            let share =
+                circuit.described_connections().error_share().map(|share| text::percent(share).trim_start().to_owned());
             let notes = share.map(|share| [format!("{share} errors"), format!("{share} err")]);
-            fact("inputs", degree(&circuit.connections.inputs), notes.as_ref().map_or(&[], |notes| notes));
+            fact("inputs", degree(&circuit.described_connections().inputs), notes.as_ref().map_or(&[], |notes| notes));
         }
-        if circuit.connections.outputs.all > 0 {
-            fact("outputs", degree(&circuit.connections.outputs), &[]);
+        if circuit.described_connections().outputs.all > 0 {
+            fact("outputs", degree(&circuit.described_connections().outputs), &[]);
         }
         if let Some(found) = circuit.pruning.stability.marked().filter(|_| node.is_feature() || node.is_error()) {
             let (share, settings) = (found.node(id), found.n_settings());
@@ -267,7 +267,7 @@ impl Sheet<'_> {
     /// Returns the lines of the strongest path down to a token, which the graph draws too.
     fn main_path(&self) -> Vec<Line> {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
-        let path = &self.circuit.connections.main_path;
+        let path = &self.circuit.described_connections().main_path;
         let steps = path.edges.iter().map(|edge| {
             let sign = (format!("{} ", glyphs.to_input), theme.sign(edge.weight));
             [sign, (format!("{} ", self.circuit.name(edge.source, glyphs)), theme.text)]
@@ -284,7 +284,7 @@ impl Sheet<'_> {
 
     fn promoted(&self, lines: &mut Vec<Line>) {
         let (theme, glyphs) = (&self.state.screen.look.theme, &self.state.screen.look.glyphs);
-        let Some(promoted) = self.circuit.selected_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
+        let Some(promoted) = self.circuit.described_feature().and_then(|key| self.circuit.promoted.get(&key)) else {
             return;
         };
         match promoted {

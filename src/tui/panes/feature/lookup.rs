@@ -22,10 +22,10 @@ pub(in crate::tui) const READ_FEATURE: JobKey = JobKey::new("feature");
 
 /// Returns the features of the pane: the selected one, and after it the others of its supernode.
 pub(in crate::tui) fn members(circuit: &Circuit) -> Vec<Feature> {
-    let selected = circuit.selected();
+    let selected = circuit.described();
     let edited = circuit.edits.now();
     let group = edited.group_of(selected).and_then(|at| edited.groups.get(at));
-    let mut members: Vec<Feature> = circuit.selected_feature().into_iter().collect();
+    let mut members: Vec<Feature> = circuit.described_feature().into_iter().collect();
     for feature in group.into_iter().flat_map(|group| &group.members).filter_map(|node| circuit.feature(*node)) {
         if !members.contains(&feature) {
             members.push(feature);
@@ -57,7 +57,7 @@ pub(in crate::tui) fn request_feature(state: &mut State) {
         state.jobs.submit(LABELS, move |_, monitor| lookup.run(monitor).map_err(|stop| stop.to_string()), take_labels);
     }
 
-    let here = (state.workspace.graph_id, circuit.selected());
+    let here = (state.workspace.graph_id, circuit.described());
     let pane = &mut state.panes.feature;
     if pane.about != Some(here) {
         pane.about = Some(here);

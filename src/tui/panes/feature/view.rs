@@ -9,9 +9,10 @@ use crate::tui::panes::feature::lookup::{READ_FEATURE, known, members};
 use crate::tui::panes::feature::main_paths;
 use crate::tui::screen::key_of;
 use crate::tui::state::State;
+use crate::tui::ui::Pen;
 use crate::tui::ui::activation_context::{ActivationContext, sparkline};
-use crate::tui::ui::{End, Pen, note};
 use crate::tui::workspace::features::{Access, FeatureDetails, Known, Reading, on_prompt};
+use crate::tui::workspace::preview::note_description;
 use crate::tui::workspace::{Circuit, PromotedTokens};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -52,10 +53,8 @@ pub(in crate::tui) fn draw(state: &State, area: Rect, inner: Rect, rows: &[Row],
     let pane = &state.panes.feature;
     let room = usize::from(inner.height);
     let scroll = pane.scroll.min(rows.len().saturating_sub(room));
-    if rows.len() > room {
-        let more = format!("{}-{} of {}", scroll + 1, scroll + room, rows.len());
-        note(area, End::Right, &[(&more, state.screen.look.theme.faint)], buf);
-    }
+    let more = (rows.len() > room).then(|| format!("{}-{} of {}", scroll + 1, scroll + room, rows.len()));
+    note_description(state, more, area, buf);
     for (at, row) in rows.iter().skip(scroll).take(room).enumerate() {
         let line = Rect { y: inner.y + at as u16, height: 1, ..inner };
         match row {
@@ -185,7 +184,7 @@ impl Sheet<'_> {
         let mut line = vec![(name, theme.strong)];
         let group = self.circuit.and_then(|circuit| {
             let edited = circuit.edits.now();
-            edited.groups.get(edited.group_of(circuit.selected())?)
+            edited.groups.get(edited.group_of(circuit.described())?)
         });
         if let Some(group) = group.filter(|_| self.members.len() > 1) {
             let name = glyphs.visible(&group.name);
@@ -290,7 +289,7 @@ impl Sheet<'_> {
         // Spaced as contexts are, whose tokens are the same tokenizer's.
         let has_space = |text: &String| text.starts_with([' ', '\u{2581}', '\u{120}']) || text.ends_with(' ');
         let spacer = if tokens.clone().any(|text| has_space(&text)) { "" } else { " " };
-        let position = circuit.node(circuit.selected()).position().index();
+        let position = circuit.node(circuit.described()).position().index();
         ActivationContext::of_tokens(tokens.zip(activations).collect(), spacer, position, most).map(Row::Prompt)
     }
 

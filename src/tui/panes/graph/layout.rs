@@ -52,6 +52,15 @@ pub struct Row {
     pub nodes: Vec<NodeId>,
 }
 
+/// Layers without nodes, for which there is no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Index of the row above them; the next row is the one below.
+    pub below: u16,
+    /// Number of layers.
+    pub n_layers: usize,
+}
+
 /// Place of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -104,8 +113,10 @@ pub struct GraphLayout {
     pub gutter: u16,
     /// Token positions.
     pub columns: Vec<Column>,
-    /// Rows, top first, those without nodes too.
+    /// Rows, top first: outputs, the layers that have nodes, tokens.
     pub rows: Vec<Row>,
+    /// Layers between the rows that have no nodes, top first.
+    pub folds: Vec<Fold>,
     /// Cells with more nodes than room.
     pub clusters: Vec<Cluster>,
     /// Names of outputs, as far as there is room.
@@ -142,6 +153,17 @@ const DEMANDS: [Demand; 11] = [
 /// Most lines from one row of marks to the next, so that eyes can follow an edge.
 const MAX_RISE: u16 = 11;
 
+/// Returns the lines from one row to the next where `n_rows` rows share `lines` lines, one of which stays free above the
+/// tokens: their rank digits stand there.
+fn rise(n_rows: u16, lines: u16) -> u16 {
+    (lines.saturating_sub(2) / n_rows.saturating_sub(1).max(1)).max(1)
+}
+
+/// Returns the lines that `n_rows` evenly spaced rows take of `lines`; more than that where there are more rows.
+pub fn lines_of(n_rows: u16, lines: u16) -> u16 {
+    n_rows.saturating_sub(1).saturating_mul(rise(n_rows, lines)).saturating_add(2)
+}
+
 impl GraphLayout {
     /// Arranges the kept nodes of `graph` for a pane of `room` cells and lines.
     pub fn new(graph: &AttributionGraph, kept: &Kept, glyphs: &Glyphs, room: (u16, u16)) -> Self {
@@ -166,9 +188,13 @@ impl GraphLayout {
         let mut this = Self { room, gutter, places: vec![None; graph.n_nodes()], ..Self::default() };
         let (marks_cap, pitch) = this.place_columns(graph, glyphs, &cells);
         this.place_logits(graph, glyphs, &logits);
-        this.place_layers(n_layers);
+        let mut layers: Vec<Layer> = cells.keys().map(|(layer, _)| *layer).collect();
+        layers.dedup();
+        this.place_layers(&layers, n_layers);
         for ((layer, position), nodes) in &cells {
-            this.place_cell(this.rows.len() - 2 - layer.index(), *position, nodes, marks_cap, pitch);
+            // Layers are sorted from below, rows from above, behind that of the outputs.
+            let row = layers.len() - layers.partition_point(|lower| lower < layer);
+            this.place_cell(row, *position, nodes, marks_cap, pitch);
         }
         let row = this.rows.len() - 1;
         for id in tokens {
@@ -195,6 +221,9 @@ impl GraphLayout {
         let here = self.place(node)?;
         let row = usize::from(here.row);
         match step {
+            // Outputs are a row of their own, which only Up and Down leave and reach.
+            Step::Left if row == 0 => self.along(node, row, -1),
+            Step::Right if row == 0 => self.along(node, row, 1),
             Step::Left => self.along(node, row, -1).or_else(|| self.aside(here, |x| x < here.x)),
             Step::Right => self.along(node, row, 1).or_else(|| self.aside(here, |x| x > here.x)),
             Step::Up => (0..row).rev().find_map(|row| self.nearest_in(row, goal_x)),
@@ -220,6 +249,7 @@ impl GraphLayout {
     fn aside(&self, here: Place, on_that_side: impl Fn(u16) -> bool) -> Option<NodeId> {
         self.rows
             .iter()
+            .skip(1)
             .flat_map(|row| &row.nodes)
             .filter_map(|id| self.place(*id).map(|place| (*id, place)))
             .filter(|(_, place)| on_that_side(place.x))
@@ -266,61 +296,67 @@ impl GraphLayout {
         (demand.marks, demand.pitch)
     }
 
-    /// Places outputs in a line over everything, each with its name, the most probable one above the last column's
-    /// right end.
+    /// Places outputs in a line over everything, each with its name: the most probable one above the last token's column,
+    /// the others to its left, the less probable the further.
     fn place_logits(&mut self, graph: &AttributionGraph, glyphs: &Glyphs, logits: &[(NodeId, f32)]) {
         const GAP: usize = 3;
-        let room = usize::from(self.width.min(self.room.0).saturating_sub(self.gutter));
-        let mut logit_labels: Vec<(NodeId, String, usize)> = Vec::new();
-        let mut used = 0;
+        const COUNT: usize = 4;
+        let right = usize::from(self.width);
+        let left = right.saturating_sub(usize::from(self.room.0)) + usize::from(self.gutter);
+        let above = self.columns.last().map_or(left, |column| usize::from(column.x + column.width / 2));
+        // The first cell that is taken, from the right.
+        let mut taken = right + GAP;
+        let mut named = 0;
         for (at, (id, probability)) in logits.iter().enumerate() {
             let Some(logit) = graph.node(*id).logit() else { continue };
             let label = format!("{} {probability:.3}", glyphs.fit(&glyphs.visible(&logit.text), 16));
-            let width = 2 + text::width(&label);
-            let rest = if at + 1 < logits.len() { GAP + 4 } else { 0 };
-            if at > 0 && used + width + rest > room {
+            let least = left + if at + 1 < logits.len() { COUNT + GAP } else { 0 };
+            let x = taken.saturating_sub(GAP + 2 + text::width(&label));
+            let x = if at == 0 { x.min(above).max(least) } else { x };
+            if x < least {
                 break;
             }
-            used += width + GAP;
-            logit_labels.push((*id, label, width));
-        }
-        let cluster: Vec<NodeId> = logits[logit_labels.len()..].iter().map(|(id, _)| *id).collect();
-        let tail = if cluster.is_empty() { 0 } else { 4 + GAP };
-        let total = (used + tail).saturating_sub(GAP);
-        let mut x = usize::from(self.gutter) + room.saturating_sub(total);
-        let mut nodes = Vec::with_capacity(logits.len());
-        for (id, label, width) in logit_labels {
             self.places[id.index()] = Some(Place { x: x as u16, y: 0, row: 0, alone: true });
-            self.logit_labels.push(LogitLabel { node: id, x: (x + 2) as u16, y: 0, label });
-            nodes.push(id);
-            x += width + GAP;
+            self.logit_labels.push(LogitLabel { node: *id, x: (x + 2) as u16, y: 0, label });
+            (taken, named) = (x, at + 1);
         }
-        for id in &cluster {
-            self.places[id.index()] = Some(Place { x: x as u16, y: 0, row: 0, alone: false });
-            nodes.push(*id);
-        }
+        let cluster: Vec<NodeId> = logits[named..].iter().rev().map(|(id, _)| *id).collect();
         if !cluster.is_empty() {
-            self.clusters.push(Cluster { x: x as u16, y: 0, width: 4, nodes: cluster });
+            let x = taken.saturating_sub(GAP + COUNT) as u16;
+            for id in &cluster {
+                self.places[id.index()] = Some(Place { x, y: 0, row: 0, alone: false });
+            }
+            self.clusters.push(Cluster { x, y: 0, width: COUNT as u16, nodes: cluster });
         }
+        let nodes = logits.iter().rev().map(|(id, _)| *id).collect();
         self.rows.push(Row { y: 0, level: Level::Logits, nodes });
     }
 
-    /// Places layers and tokens below the outputs, spread over the height.
-    fn place_layers(&mut self, n_layers: usize) {
-        let gaps = n_layers as u16 + 1;
-        let height = self.room.1.saturating_sub(1);
-        let spread = height.min(gaps.saturating_mul(MAX_RISE)).max(gaps);
-        // The gap above the tokens comes first where lines are few: their rank digits stand there.
-        let last = u16::from(spread > gaps);
-        for gap in 0..gaps {
-            let y = if gap + 1 == gaps { spread } else { ((spread - last) * (gap + 1)).div_ceil(gaps) };
-            let level = match n_layers.checked_sub(1 + usize::from(gap)) {
-                Some(layer) => Level::Layer(Layer::from(layer)),
-                None => Level::Tokens,
-            };
-            self.rows.push(Row { y, level, nodes: Vec::new() });
+    /// Places the layers that have nodes, sorted from below, and tokens under the outputs: evenly, with what is left over
+    /// on either side of them.
+    fn place_layers(&mut self, layers: &[Layer], n_layers: usize) {
+        let gaps = u16::try_from(layers.len() + 1).unwrap_or(u16::MAX);
+        let rise = rise(gaps.saturating_add(1), self.room.1).min(MAX_RISE);
+        let spread = gaps.saturating_mul(rise);
+        let spare = if rise == MAX_RISE { 0 } else { self.room.1.saturating_sub(1).saturating_sub(spread) };
+        let mut above = n_layers;
+        for (at, layer) in layers.iter().rev().enumerate() {
+            self.fold(above.saturating_sub(layer.index() + 1));
+            let y = (spare / 2).saturating_add(rise.saturating_mul((at as u16).saturating_add(1)));
+            self.rows.push(Row { y, level: Level::Layer(*layer), nodes: Vec::new() });
+            above = layer.index();
         }
-        self.height = spread + 1;
+        self.fold(above);
+        let y = spread.saturating_add(spare);
+        self.rows.push(Row { y, level: Level::Tokens, nodes: Vec::new() });
+        self.height = y.saturating_add(1);
+    }
+
+    /// Leaves out layers below the last row.
+    fn fold(&mut self, n_layers: usize) {
+        if n_layers > 0 {
+            self.folds.push(Fold { below: (self.rows.len() - 1) as u16, n_layers });
+        }
     }
 
     fn place_cell(&mut self, row: usize, position: Position, nodes: &[NodeId], marks_cap: usize, pitch: usize) {

@@ -1,6 +1,8 @@
 //! Map of the whole link graph in a corner of its pane, where it is larger than that, with the part that is seen.
 
 use crate::text::glyph::Charset;
+use crate::tui::panes::graph::layout::GraphLayout;
+use crate::tui::panes::graph::window::Window;
 use crate::tui::ui::{Look, frame_lines};
 use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
@@ -20,21 +22,68 @@ pub(in crate::tui) struct Seen {
     pub height: u16,
 }
 
-/// Returns the area of the map in a graph of `inner`: the corner of least cost. `None` where all of the graph is seen,
-/// or there is no room.
-pub(in crate::tui) fn place(circuit: &Circuit, inner: Rect, cost: impl Fn(Rect) -> usize) -> Option<Rect> {
-    let layout = &circuit.panes.layout;
-    if (layout.width <= inner.width && layout.height <= inner.height) || inner.width < 48 || inner.height < 9 {
+/// Least width of a terminal on which there is a map.
+const LEAST_WIDTH: u16 = 100;
+
+/// Returns the area of the map: the largest that covers no node, in a corner where it can be. `None` where there is none,
+/// or the terminal is narrow.
+pub(in crate::tui) fn place(layout: &GraphLayout, window: &Window, terminal_width: u16) -> Option<Rect> {
+    let inner = window.inner;
+    if terminal_width < LEAST_WIDTH || inner.width < 48 || inner.height < 9 {
         return None;
     }
-    let width = (inner.width / 5).clamp(12, 30);
-    let height = (inner.height / 4).clamp(2, 7);
-    let (width, height) = (width + 2, height + 2);
+    let taken = Taken::new(layout, window);
+    let (width, height) = ((inner.width / 5).clamp(12, 30), (inner.height / 4).clamp(2, 7));
     // Outputs and tokens stay free, and the layers' names.
-    let (left, right) = (inner.x + layout.gutter.min(inner.width / 4), inner.right() - width);
-    let (top, bottom) = (inner.y + 1, inner.bottom() - 1 - height);
-    let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
-    corners.map(|(x, y)| Rect { x, y, width, height }).into_iter().min_by_key(|corner| cost(*corner))
+    let (left, top) = (inner.x + layout.gutter.min(inner.width / 4), inner.y + 1);
+    [1, 2, 3].into_iter().find_map(|part| {
+        let (width, height) = ((width / part).max(8) + 2, (height / part).max(2) + 2);
+        let (right, bottom) = (inner.right() - width, inner.bottom() - 1 - height);
+        let is_free = |(x, y)| {
+            let area = Rect { x, y, width, height };
+            taken.none_in(area).then_some(area)
+        };
+        let corners = [(left, top), (right, top), (left, bottom), (right, bottom)];
+        let anywhere = (top..=bottom).flat_map(|y| (left..=right).map(move |x| (x, y)));
+        corners.into_iter().chain(anywhere).find_map(is_free)
+    })
+}
+
+/// Number of taken cells above and left of every corner of a cell, so that those in an area are told by its corners.
+struct Taken {
+    inner: Rect,
+    sums: Vec<u32>,
+}
+
+impl Taken {
+    fn new(layout: &GraphLayout, window: &Window) -> Self {
+        let inner = window.inner;
+        let wide = usize::from(inner.width) + 1;
+        let mut sums = vec![0; wide * (usize::from(inner.height) + 1)];
+        // A rank digit may stand to either side of a mark.
+        for place in layout.rows.iter().flat_map(|row| &row.nodes).filter_map(|id| layout.place(*id)) {
+            let (x, y) = window.at(place);
+            let cells = if place.alone { x - 1..x + 2 } else { x - 1..x + 5 };
+            for x in cells.filter(|x| window.has_column(*x) && window.has_line(y)) {
+                let (x, y) = (x - i32::from(inner.x), y - i32::from(inner.y));
+                sums[(y as usize + 1) * wide + x as usize + 1] = 1;
+            }
+        }
+        for y in 1..sums.len() / wide {
+            for x in 1..wide {
+                let at = y * wide + x;
+                sums[at] = sums[at] + sums[at - 1] + sums[at - wide] - sums[at - wide - 1];
+            }
+        }
+        Self { inner, sums }
+    }
+
+    fn none_in(&self, area: Rect) -> bool {
+        let wide = usize::from(self.inner.width) + 1;
+        let at = |x: u16, y: u16| self.sums[usize::from(y - self.inner.y) * wide + usize::from(x - self.inner.x)];
+        let (right, bottom) = (area.right(), area.bottom());
+        at(right, bottom) + at(area.x, area.y) == at(area.x, bottom) + at(right, area.y)
+    }
 }
 
 /// Draws the map within its frame.

@@ -3,17 +3,20 @@
 pub mod layout;
 mod minimap;
 mod progress;
+mod rows;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 mod window;
 
+use crate::ids::NodeId;
 use crate::tui::dialogs::picker::update::open_cell;
 use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::panes::graph::layout::Step;
 use crate::tui::panes::graph::update::{to_answer, to_token};
 use crate::tui::panes::{Pane, PaneId, Region};
 use crate::tui::state::State;
-use crate::tui::workspace::go_to;
+use crate::tui::workspace::preview::Pointer;
+use crate::tui::workspace::{go_along, go_to};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -85,6 +88,19 @@ impl Pane for Graph {
         }
         if is_cluster {
             open_cell(state);
+        }
+    }
+
+    fn node_at(&self, state: &State, room: Rect, cell: Position) -> Option<NodeId> {
+        view::node_at(state.workspace.circuit.as_ref()?, room, cell)
+    }
+
+    /// Goes to the node that is looked at, else along the strongest connection.
+    fn follow(&self, state: &mut State) {
+        match state.workspace.circuit.as_ref().and_then(|circuit| circuit.panes.pointed) {
+            Some((_, Pointer::Link(_, index))) => go_along(state, index),
+            Some((node, _)) => go_to(state, node),
+            None => go_along(state, 0),
         }
     }
 

@@ -3,10 +3,9 @@
 use crate::graph::Edge;
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::panes::connections;
 use crate::tui::panes::graph::layout::{GraphLayout, Level};
 use crate::tui::panes::graph::window::Window;
-use crate::tui::panes::graph::{minimap, progress};
+use crate::tui::panes::graph::{minimap, progress, rows};
 use crate::tui::state::State;
 use crate::tui::ui::curve::{Curve, Stroke};
 use crate::tui::ui::{Look, curve};
@@ -37,7 +36,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
     if inner.is_empty() {
         return;
     }
-    let picture = Picture { state, circuit, look: &state.screen.look, window: Window::new(circuit, inner) };
+    let window = Window::new(circuit, inner);
+    let picture = Picture { state, circuit, look: &state.screen.look, window, frame: area };
     picture.draw(buf);
 }
 
@@ -91,12 +91,13 @@ struct Picture<'a> {
     circuit: &'a Circuit,
     look: &'a Look,
     window: Window,
+    frame: Rect,
 }
 
 impl Picture<'_> {
     fn draw(&self, buf: &mut Buffer) {
         let marks = self.marks();
-        self.row_labels(buf);
+        rows::names(self.circuit, &self.window, self.look, buf);
         self.lattice(buf);
         curve::draw(&self.curves(), self.line_area(), &self.look.glyphs, buf);
         self.tokens(&marks, buf);
@@ -104,17 +105,13 @@ impl Picture<'_> {
         self.nodes(&marks, buf);
         self.clusters(&marks, buf);
         self.digits(&marks, buf);
-        if let Some(area) = minimap::place(self.circuit, self.window.inner, |area| self.covered_by(area)) {
-            minimap::render(self.circuit, &self.window.seen(), area, self.look, buf);
+        if self.window.shows_all(self.layout()) {
+            return;
         }
-    }
-
-    /// Returns the number of marks that a map in `area` would cover; the selected one counts for all.
-    fn covered_by(&self, area: Rect) -> usize {
-        let nodes = self.layout().rows.iter().flat_map(|row| &row.nodes);
-        let places = nodes.filter_map(|id| self.layout().place(*id).map(|place| (*id, place)));
-        let covered = places.filter(|(_, place)| self.window.cell(*place).is_some_and(|at| area.contains(at.into())));
-        covered.map(|(id, _)| if id == self.circuit.selected() { self.layout().rows.len() * 1000 } else { 1 }).sum()
+        match minimap::place(self.layout(), &self.window, self.state.screen.size.0) {
+            Some(area) => minimap::render(self.circuit, &self.window.seen(), area, self.look, buf),
+            None => rows::say_what_is_seen(self.layout(), &self.window, self.frame, self.look, buf),
+        }
     }
 
     fn layout(&self) -> &GraphLayout {
@@ -127,12 +124,11 @@ impl Picture<'_> {
         Rect { y: marks.y + 1.min(marks.height), height: marks.height.saturating_sub(2), ..marks }
     }
 
-    /// Iterates over the links that are drawn on a side: the strongest, and the one under the cursor.
+    /// Iterates over the links that are drawn on a side: the strongest, and the one that is looked at.
     fn drawn(&self, side: Side) -> impl Iterator<Item = &Link> {
-        let cursor = (side == self.circuit.connections.side && self.state.screen.focus == connections::PANE)
-            .then_some(self.circuit.connections.row);
-        let links = &self.circuit.connections.links_of(side).kept;
-        links.iter().enumerate().filter(move |(at, _)| *at < DRAWN || Some(*at) == cursor).map(|(_, link)| link)
+        let looked_at = self.circuit.panes.preview.as_ref().map(|preview| preview.node);
+        let links = self.circuit.connections.links_of(side).kept.iter().enumerate();
+        links.filter(move |(at, link)| *at < DRAWN || Some(link.other) == looked_at).map(|(_, link)| link)
     }
 
     fn marks(&self) -> HashMap<NodeId, Mark> {
@@ -154,9 +150,9 @@ impl Picture<'_> {
                 marks.insert(link.other, Mark { style: theme.sign(link.edge.weight), near: true, digit });
             }
         }
-        if let Some(link) = self.under_cursor() {
-            let digit = marks.get(&link.other).and_then(|mark| mark.digit);
-            marks.insert(link.other, Mark { style: theme.accent, near: true, digit });
+        if let Some(preview) = &self.circuit.panes.preview {
+            let digit = marks.get(&preview.node).and_then(|mark| mark.digit);
+            marks.insert(preview.node, Mark { style: theme.accent, near: true, digit });
         }
         if let Some(filter) = &self.circuit.marks.filter {
             for (node, mark) in &mut marks {
@@ -184,10 +180,11 @@ impl Picture<'_> {
         drawn.chain([followed])
     }
 
-    fn under_cursor(&self) -> Option<&Link> {
-        (self.state.screen.focus == connections::PANE)
-            .then(|| self.circuit.connections.links().kept.get(self.circuit.connections.row))
-            .flatten()
+    /// Returns the link between the selected node and the one that is looked at.
+    fn looked_along(&self) -> Option<&Link> {
+        let node = self.circuit.panes.preview.as_ref()?.node;
+        self.sides()
+            .find_map(|side| self.circuit.connections.links_of(side).kept.iter().find(|link| link.other == node))
     }
 
     /// Returns the curves of all edges, faint ones first and the strongest last, which are on top.
@@ -223,7 +220,7 @@ impl Picture<'_> {
         for edge in self.edges_along(&self.circuit.marks.path) {
             push(edge, if airy { Stroke::Thick } else { Stroke::Thin }, theme.accent);
         }
-        if let Some(link) = self.under_cursor() {
+        if let Some(link) = self.looked_along() {
             push(link.edge, Stroke::Thin, theme.accent);
         }
         curves
@@ -255,20 +252,6 @@ impl Picture<'_> {
             let mut edges = kept.has_node(target).then(|| kept.incoming(graph, target)).into_iter().flatten();
             edges.find(|edge| edge.source == source)
         })
-    }
-
-    fn row_labels(&self, buf: &mut Buffer) {
-        let theme = &self.look.theme;
-        let here = self.layout().place(self.circuit.selected()).map(|place| place.row);
-        for (at, row) in self.layout().rows.iter().enumerate() {
-            let Level::Layer(layer) = row.level else { continue };
-            let y = self.window.y(at as u16, row.y);
-            if self.window.shows_row(at as u16, y) {
-                let style = if here == Some(at as u16) { theme.accent } else { theme.faint };
-                let room = usize::from(self.window.gutter);
-                buf.set_stringn(self.window.inner.x, y as u16, format!("L{layer}"), room, style);
-            }
-        }
     }
 
     /// Draws a faint dot where a position crosses a layer, so that empty places can be located too.

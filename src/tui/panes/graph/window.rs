@@ -1,7 +1,7 @@
 //! Part of the link graph that its pane shows.
 
 use crate::text;
-use crate::tui::panes::graph::layout::Place;
+use crate::tui::panes::graph::layout::{GraphLayout, Place};
 use crate::tui::panes::graph::minimap;
 use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
@@ -38,6 +38,21 @@ impl Window {
         let scroll_y = here.map_or(0, |place| around(place.y, inner.height, layout.height));
         let last_row = layout.rows.len().saturating_sub(1) as u16;
         Self { inner, marks, scroll_x, scroll_y, gutter, last_row }
+    }
+
+    /// Returns true where all of a layout is seen.
+    pub fn shows_all(&self, layout: &GraphLayout) -> bool {
+        layout.width <= self.inner.width && layout.height <= self.inner.height
+    }
+
+    /// Returns true where a line of the screen is in the pane.
+    pub fn has_line(&self, y: i32) -> bool {
+        y >= i32::from(self.inner.y) && y < i32::from(self.inner.bottom())
+    }
+
+    /// Returns true where a column of the screen is beside the layers' names.
+    pub fn has_column(&self, x: i32) -> bool {
+        x >= i32::from(self.marks.x) && x < i32::from(self.marks.right())
     }
 
     /// Returns the part of the layout that is seen.
@@ -77,8 +92,7 @@ impl Window {
 
     pub fn cell(&self, place: Place) -> Option<(u16, u16)> {
         let (x, y) = self.at(place);
-        (self.shows_row(place.row, y) && x >= i32::from(self.marks.x) && x < i32::from(self.marks.right()))
-            .then_some((x as u16, y as u16))
+        (self.shows_row(place.row, y) && self.has_column(x)).then_some((x as u16, y as u16))
     }
 
     /// Writes text that may begin left of the window or end right of it.

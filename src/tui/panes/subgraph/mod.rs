@@ -1,8 +1,8 @@
-//! Pinned nodes as a small layered drawing.
+//! Pinned nodes as a circuit: boxes by token and layer, and the edges between them.
 
 pub mod boxes;
-mod columns;
 mod leading;
+pub mod routes;
 pub(in crate::tui) mod update;
 pub(in crate::tui) mod view;
 
@@ -65,16 +65,14 @@ impl Pane for SubgraphPane {
         view::render(state, frame, room, buf);
     }
 
-    /// Puts the cursor on the box at a cell; of the one under the cursor, selects the node.
+    /// Selects the box at a cell; of a supernode that is selected, the next member.
     fn click(&self, state: &mut State, room: Rect, cell: Position, had_focus: bool) {
         let Some(circuit) = &state.workspace.circuit else { return };
         let Some(at) = view::box_at(state, circuit, room, cell) else { return };
-        let again = had_focus && circuit.panes.box_at == at;
-        if let Some(circuit) = &mut state.workspace.circuit {
-            circuit.panes.box_at = at;
-        }
-        if again {
-            update::go_to_box(state);
+        if had_focus && circuit.panes.box_at == at {
+            update::next_member(state);
+        } else {
+            update::choose_box(state, at);
         }
     }
 
@@ -83,6 +81,6 @@ impl Pane for SubgraphPane {
     }
 
     fn follow(&self, state: &mut State) {
-        update::go_to_box(state);
+        update::next_member(state);
     }
 }

@@ -11,18 +11,36 @@ use std::sync::Arc;
 
 const WEIGH: JobKey = JobKey::new("weigh").of_graph();
 
-/// Moves to the next box in a direction.
+/// Selects the next box in a direction.
 pub(in crate::tui) fn step_box(state: &mut State, direction: Step) {
-    let room = state.screen.layout().and_then(|panes| panes.of(subgraph::PANE)).map(inner).map(subgraph::view::room);
-    let (Some(circuit), Some(room)) = (&mut state.workspace.circuit, room) else { return };
-    let boxes = place(circuit, &state.screen.look.glyphs, (room.width, room.height));
+    let room = state.screen.layout().and_then(|panes| panes.of(subgraph::PANE)).map(inner);
+    let (Some(circuit), Some(room)) = (&state.workspace.circuit, room) else { return };
+    let drawing = subgraph::view::room(circuit, room);
+    let boxes = place(circuit, &state.screen.look.glyphs, (drawing.width, drawing.height));
     if let Some(next) = step(&boxes, circuit.panes.box_at, direction) {
-        circuit.panes.box_at = next;
+        choose_box(state, next);
     }
 }
 
-/// Selects the node in the box under the cursor; of a supernode the first member, then the next.
-pub(in crate::tui) fn go_to_box(state: &mut State) {
+/// Puts the cursor on a box, and selects its first kept node; the selection stays where none is.
+pub(in crate::tui) fn choose_box(state: &mut State, at: usize) {
+    let Some(circuit) = &mut state.workspace.circuit else { return };
+    circuit.panes.box_at = at;
+    let subgraph = Arc::clone(&circuit.panes.subgraph);
+    let Some(supernode) = subgraph.graph.nodes.get(at) else { return };
+    match supernode.members.iter().find(|node| circuit.kept().has_node(**node)) {
+        Some(_) if supernode.members.contains(&circuit.selected()) => {}
+        Some(node) => circuit.go(*node, Reached::Freely),
+        None => state.screen.say(DROPPED),
+    }
+    state.panes.detail.scroll = 0;
+}
+
+/// What is said of a box none of whose nodes is kept.
+const DROPPED: &str = "None of it is kept at these thresholds";
+
+/// Selects the next member of the supernode under the cursor.
+pub(in crate::tui) fn next_member(state: &mut State) {
     let Some(circuit) = &mut state.workspace.circuit else { return };
     let Some(supernode) = circuit.panes.subgraph.graph.nodes.get(circuit.panes.box_at) else {
         state.screen.say("Nothing is pinned");
@@ -32,7 +50,7 @@ pub(in crate::tui) fn go_to_box(state: &mut State) {
     let after = stands.iter().position(|node| *node == circuit.selected()).map_or(0, |at| at + 1);
     match stands.get(after % stands.len().max(1)) {
         Some(node) => circuit.go(*node, Reached::Freely),
-        None => state.screen.say("None of it is kept at these thresholds"),
+        None => state.screen.say(DROPPED),
     }
     state.panes.detail.scroll = 0;
 }

@@ -1,13 +1,15 @@
-//! Pinned nodes as a small layered drawing.
+//! Pinned nodes as a circuit: boxes by token and layer, and the edges between them.
 
+use crate::graph::SuperEdge;
 use crate::text;
 use crate::tui::panes::subgraph;
 use crate::tui::panes::subgraph::boxes::{Boxed, Pinned, place};
 use crate::tui::panes::subgraph::leading;
+use crate::tui::panes::subgraph::routes::{Route, routes};
 use crate::tui::screen::has_focus;
 use crate::tui::state::State;
 use crate::tui::ui::curve::{Curve, Stroke};
-use crate::tui::ui::{End, Pen, curve, first_line, free, note};
+use crate::tui::ui::{End, Look, Pen, curve, first_line, free, note};
 use crate::tui::workspace::Circuit;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -40,47 +42,48 @@ pub(in crate::tui) fn render(state: &State, area: Rect, inner: Rect, buf: &mut B
         let is_stale = subgraph.pinned != Pinned::of(circuit.edits.now());
         note(area, End::Right, &[(scores, if is_stale { theme.faint } else { theme.text })], buf);
     }
-    let drawing = room(inner);
+    let drawing = room(circuit, inner);
     let boxes = place(circuit, glyphs, (drawing.width, drawing.height));
     let Some(here) = boxes.iter().find(|boxed| boxed.at == circuit.panes.box_at).or(boxes.first()) else { return };
-    let scroll = scroll(&boxes, circuit, drawing);
-    let line_of = |boxed: &Boxed| i32::from(drawing.y) + i32::from(boxed.y) - scroll;
-    curve::draw(&curves(state, circuit, &boxes, here, drawing, line_of), drawing, glyphs, buf);
-    let selected = subgraph.box_of(circuit.selected());
+    let canvas = Canvas { look: &state.screen.look, drawing, scroll: scroll(&boxes, circuit, drawing) };
+    let routes = routes(&boxes, &drawn(circuit, here.at), drawing.width);
+    canvas.edges(&routes, here.at, buf);
     for boxed in &boxes {
-        let y = line_of(boxed);
-        if y < i32::from(drawing.y) || y >= i32::from(drawing.bottom()) {
-            continue;
-        }
-        let is_here = boxed.at == here.at && has_focus(state, subgraph::PANE);
-        let style = if is_here {
+        let is_of = |node| subgraph.graph.nodes[boxed.at].members.contains(&node);
+        let style = if is_of(circuit.selected()) {
             theme.selection
-        } else if selected == Some(boxed.at) {
-            theme.accent
+        } else if boxed.at == here.at && has_focus(state, subgraph::PANE) {
+            theme.text.patch(theme.selection_idle)
         } else if subgraph.graph.nodes[boxed.at].group.is_some() {
             theme.strong
         } else {
             theme.text
         };
-        let x = drawing.x + boxed.x;
-        let room = usize::from(drawing.right().saturating_sub(x));
-        for cell in x..(x + text::width(&boxed.text) as u16).min(drawing.right()) {
-            buf[(cell, y as u16)].reset();
+        canvas.one(boxed, style, buf);
+    }
+    canvas.weights(&boxes, &routes, here.at, buf);
+    let names = Rect { width: drawing.x - inner.x, x: inner.x, ..drawing };
+    let mut named = None;
+    for boxed in boxes.iter().filter(|_| names.width > 0) {
+        let line = i32::from(boxed.y) - canvas.scroll + i32::from(boxed.height / 2);
+        if named.replace(boxed.row) != Some(boxed.row)
+            && (0..i32::from(names.height)).contains(&line)
+            && let Some(name) = subgraph.row_name(&boxes, boxed.row, circuit)
+        {
+            Pen::new(buf, names, line as u16).put(&name, theme.faint);
         }
-        buf.set_stringn(x, y as u16, &boxed.text, room, style);
     }
     beside(state, circuit, here.at, drawing, inner, buf);
 }
 
 /// Returns the box at a cell of a drawing in `inner`.
 pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell: Position) -> Option<usize> {
-    let drawing = room(inner);
+    let drawing = room(circuit, inner);
     let boxes = place(circuit, &state.screen.look.glyphs, (drawing.width, drawing.height));
     let scroll = scroll(&boxes, circuit, drawing);
     let is_at = |boxed: &&Boxed| {
-        let x = drawing.x + boxed.x;
-        i32::from(drawing.y) + i32::from(boxed.y) - scroll == i32::from(cell.y)
-            && (x..x + text::width(&boxed.text) as u16).contains(&cell.x)
+        let (x, y) = (drawing.x + boxed.x, i32::from(drawing.y) + i32::from(boxed.y) - scroll);
+        (y..y + i32::from(boxed.height)).contains(&i32::from(cell.y)) && (x..x + boxed.width).contains(&cell.x)
     };
     boxes.iter().filter(|_| drawing.contains(cell)).find(is_at).map(|boxed| boxed.at)
 }
@@ -88,48 +91,156 @@ pub(in crate::tui) fn box_at(state: &State, circuit: &Circuit, inner: Rect, cell
 /// Returns the number of lines of the boxes above the drawing.
 fn scroll(boxes: &[Boxed], circuit: &Circuit, drawing: Rect) -> i32 {
     let here = boxes.iter().find(|boxed| boxed.at == circuit.panes.box_at).or(boxes.first());
-    let last = boxes.iter().map(|boxed| boxed.y).max().unwrap_or(0);
+    let last = boxes.iter().map(|boxed| boxed.y + boxed.height).max().unwrap_or(0);
     let line = here.map_or(0, |boxed| usize::from(boxed.y));
-    first_line(line, usize::from(drawing.height), usize::from(last) + 1) as i32
+    first_line(line, usize::from(drawing.height), usize::from(last)) as i32
 }
 
-/// Returns the room for the boxes: beside or below them stand the edges of the one under the cursor.
-pub(in crate::tui) fn room(inner: Rect) -> Rect {
-    if inner.width >= WIDE {
+/// Returns the room for the boxes: left of them stand the names of their layers, and beside or below them the edges of the
+/// one under the cursor.
+pub(in crate::tui) fn room(circuit: &Circuit, inner: Rect) -> Rect {
+    let last = circuit.traced.document.graph.n_layers().saturating_sub(1);
+    let names = if inner.width >= NAMED { (text::width(&format!("L{last}")) + 1) as u16 } else { 0 };
+    let inner = Rect { x: inner.x + names, width: inner.width - names, ..inner };
+    if inner.width + names >= WIDE {
         Rect { width: inner.width - SIDE - 2, ..inner }
     } else {
-        Rect { height: inner.height.saturating_sub(if inner.height >= 9 { 3 } else { 0 }), ..inner }
+        Rect { height: inner.height.saturating_sub(if inner.height >= TALL { 3 } else { 0 }), ..inner }
     }
 }
+
+/// Least width with which rows are named by their layers.
+const NAMED: u16 = 40;
 
 /// Least width with which the edges stand beside the drawing, in a column of `SIDE` cells.
 const WIDE: u16 = 84;
 const SIDE: u16 = 34;
 
-fn curves(
-    state: &State,
-    circuit: &Circuit,
-    boxes: &[Boxed],
-    here: &Boxed,
+/// Least height with which they stand below it.
+const TALL: u16 = 16;
+
+/// Most edges that are drawn: with more nobody can follow any.
+const MOST: usize = 120;
+
+/// Returns the edges that are drawn: those of the box under the cursor first, and the strong ones before the weak.
+fn drawn(circuit: &Circuit, here: usize) -> Vec<SuperEdge> {
+    let edges = circuit.panes.subgraph.graph.edges.iter().filter(|edge| edge.weight.abs() >= STROKES.1);
+    let mut edges: Vec<SuperEdge> = edges.copied().collect();
+    edges.sort_by(|a, b| touches(b, here).cmp(&touches(a, here)).then(b.weight.abs().total_cmp(&a.weight.abs())));
+    edges.truncate(MOST);
+    edges
+}
+
+fn touches(edge: &SuperEdge, at: usize) -> bool {
+    edge.source == at || edge.target == at
+}
+
+/// Area of the boxes and edges.
+struct Canvas<'a> {
+    look: &'a Look,
     drawing: Rect,
-    line_of: impl Fn(&Boxed) -> i32,
-) -> Vec<Curve> {
-    let theme = &state.screen.look.theme;
-    let mut edges: Vec<_> =
-        circuit.panes.subgraph.graph.edges.iter().filter(|edge| edge.weight.abs() >= STROKES.1).collect();
-    // The edges of the box under the cursor over the others, the strong ones over the weak.
-    let is_here = |edge: &crate::graph::SuperEdge| edge.source == here.at || edge.target == here.at;
-    edges.sort_by(|a, b| is_here(a).cmp(&is_here(b)).then(a.weight.abs().total_cmp(&b.weight.abs())));
-    let find = |at: usize| boxes.iter().find(|boxed| boxed.at == at);
-    let curve = |edge: &crate::graph::SuperEdge| {
-        let (from, to) = (find(edge.source)?, find(edge.target)?);
-        let end = |boxed: &Boxed| (i32::from(drawing.x + boxed.middle()), line_of(boxed));
-        let weight = edge.weight as f32;
-        let style = if is_here(edge) { theme.sign(weight) } else { theme.sign_faint(weight) };
-        let stroke = if edge.weight.abs() >= STROKES.0 { Stroke::Thick } else { Stroke::Thin };
-        Some(Curve { from: end(from), to: end(to), negative: weight < 0.0, stroke, style })
-    };
-    edges.into_iter().filter_map(curve).collect()
+    /// Number of lines above the drawing.
+    scroll: i32,
+}
+
+impl Canvas<'_> {
+    /// Returns the cell of the screen of a cell of the drawing.
+    fn at(&self, (x, y): (i32, i32)) -> (i32, i32) {
+        (i32::from(self.drawing.x) + x, i32::from(self.drawing.y) + y - self.scroll)
+    }
+
+    fn edges(&self, routes: &[Route], here: usize, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let curves = routes.iter().rev().flat_map(|route| {
+            let weight = route.edge.weight as f32;
+            let style = if touches(&route.edge, here) { theme.sign(weight) } else { theme.sign_faint(weight) };
+            let stroke = if route.edge.weight.abs() >= STROKES.0 { Stroke::Thick } else { Stroke::Thin };
+            route.stretches.iter().map(move |stretch| Curve {
+                from: self.at(stretch.from),
+                to: self.at(stretch.to),
+                negative: weight < 0.0,
+                stroke,
+                style,
+            })
+        });
+        curve::draw(&curves.collect::<Vec<_>>(), self.drawing, &self.look.glyphs, buf);
+    }
+
+    /// Draws a box: on one line, or framed.
+    fn one(&self, boxed: &Boxed, style: Style, buf: &mut Buffer) {
+        let (x, y) = self.at((i32::from(boxed.x), i32::from(boxed.y)));
+        let (top, bottom) = (i32::from(self.drawing.y), i32::from(self.drawing.bottom()));
+        let framed = boxed.height > 1;
+        let [top_left, top_right, bottom_left, bottom_right, level, upright] = self.look.glyphs.frame;
+        let inner = usize::from(boxed.width.saturating_sub(2));
+        let side = |left: &str, right: &str| format!("{left}{}{right}", level.repeat(inner));
+        let text = |at: usize| boxed.lines.get(at).map_or("", |line| line.as_str());
+        for line in 0..i32::from(boxed.height) {
+            if y + line < top || y + line >= bottom {
+                continue;
+            }
+            let shown = match line {
+                _ if !framed => text(0).to_owned(),
+                0 => side(top_left, top_right),
+                line if line + 1 == i32::from(boxed.height) => side(bottom_left, bottom_right),
+                line => {
+                    let text = text(line as usize - 1);
+                    let pad = " ".repeat(inner.saturating_sub(text::width(text) + 1));
+                    format!("{upright} {text}{pad}{upright}")
+                }
+            };
+            let room = usize::from(self.drawing.right().saturating_sub(x as u16)).min(usize::from(boxed.width));
+            for cell in 0..room as u16 {
+                buf[(x as u16 + cell, (y + line) as u16)].reset();
+            }
+            buf.set_stringn(x as u16, (y + line) as u16, shown, room, style);
+        }
+    }
+
+    /// Writes the weights beside the edges where there is room, those of the box under the cursor first.
+    fn weights(&self, boxes: &[Boxed], routes: &[Route], here: usize, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let mut taken: Vec<Rect> = boxes
+            .iter()
+            .filter_map(|boxed| {
+                let (x, y) = self.at((i32::from(boxed.x), i32::from(boxed.y)));
+                Some(Rect { x: x.try_into().ok()?, y: y.try_into().ok()?, width: boxed.width, height: boxed.height })
+            })
+            .collect();
+        for route in routes {
+            let weight = route.edge.weight;
+            let says = format!("{}{:.0}%", if weight < 0.0 { '-' } else { '+' }, 100.0 * weight.abs());
+            let wide = text::width(&says) as u16;
+            // Near the target first: there it is clearest whose weight it is.
+            let bends = route.stretches.iter().rev().filter(|stretch| !stretch.passes);
+            let mut places = bends.flat_map(|stretch| {
+                let (from, to) = (self.at(stretch.from), self.at(stretch.to));
+                [0.7, 0.5, 0.3].map(|t| {
+                    let (x, y) = curve::bend(floats((from.0, from.1 - 1)), floats((to.0, to.1 + 1)), t);
+                    (x.round() as i32, y.round() as i32, from.1, to.1)
+                })
+            });
+            let area = |(x, y, below, above): (i32, i32, i32, i32)| {
+                let x = u16::try_from(x - i32::from(wide / 2)).ok()?.max(self.drawing.x);
+                let area = Rect { x, y: u16::try_from(y).ok()?, width: wide, height: 1 };
+                let is_inside = self.drawing.intersection(area) == area && y < below && y > above;
+                let around = Rect { x: x.saturating_sub(1), width: wide + 2, ..area };
+                (is_inside && !taken.iter().any(|other| other.intersects(around))).then_some(area)
+            };
+            let Some(area) = places.find_map(area) else { continue };
+            let sign = weight as f32;
+            let style = if touches(&route.edge, here) { theme.sign(sign) } else { theme.sign_faint(sign) };
+            for cell in area.positions() {
+                buf[cell].reset();
+            }
+            buf.set_string(area.x, area.y, says, style);
+            taken.push(area);
+        }
+    }
+}
+
+fn floats((x, y): (i32, i32)) -> (f64, f64) {
+    (f64::from(x), f64::from(y))
 }
 
 /// Writes the edges of the box under the cursor in words.

@@ -8,6 +8,7 @@ use crate::tui::workspace::{Link, Reached};
 pub(in crate::tui) fn tree(state: &mut State, change: impl FnOnce(&mut Tree)) {
     if let Some(circuit) = &mut state.workspace.circuit {
         change(&mut circuit.panes.tree);
+        circuit.panes.pointed = None;
     }
 }
 

@@ -43,6 +43,13 @@ impl Default for Connections {
 }
 
 impl Connections {
+    /// Lists the connections of a node.
+    pub fn of(graph: &AttributionGraph, kept: &Kept, node: NodeId, listing: Listing) -> Self {
+        let mut this = Self { listing, ..Self::default() };
+        this.arrive(graph, kept, node);
+        this
+    }
+
     /// Returns the links of the side that is followed.
     pub fn links(&self) -> &Links {
         self.links_of(self.side)

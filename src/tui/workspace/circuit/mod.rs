@@ -106,6 +106,21 @@ impl Circuit {
         self.traced.ranks.get(node.index()).copied().flatten()
     }
 
+    /// Returns the node that is described: the one that is looked at, else the selected one.
+    pub fn described(&self) -> NodeId {
+        self.panes.preview.as_ref().map_or_else(|| self.selected(), |preview| preview.node)
+    }
+
+    /// Returns the connections of the node that is described.
+    pub fn described_connections(&self) -> &Connections {
+        self.panes.preview.as_ref().map_or(&self.connections, |preview| &preview.connections)
+    }
+
+    /// Returns the feature of the node that is described, where that is a feature.
+    pub fn described_feature(&self) -> Option<(Layer, FeatureId)> {
+        self.feature(self.described())
+    }
+
     /// Returns the feature of the selected node, where that is a feature.
     pub fn selected_feature(&self) -> Option<(Layer, FeatureId)> {
         self.feature(self.selected())
@@ -246,13 +261,13 @@ impl Circuit {
         );
     }
 
-    /// Takes over the weighed subgraph of the pinned nodes. The cursor stays on its box; at first it is on that of the
-    /// selected node.
+    /// Takes over the weighed subgraph of the pinned nodes, with the cursor on the box of the selected node; where that is
+    /// in none, the cursor stays on its box.
     pub fn take_subgraph(&mut self, subgraph: Arc<Subgraph>) {
         let here =
             self.panes.subgraph.graph.nodes.get(self.panes.box_at).and_then(|supernode| supernode.members.first());
-        let here = here.copied().unwrap_or_else(|| self.selected());
-        self.panes.box_at = subgraph.box_of(here).unwrap_or(0);
+        let here = here.and_then(|node| subgraph.box_of(*node));
+        self.panes.box_at = subgraph.box_of(self.selected()).or(here).unwrap_or(0);
         self.panes.subgraph = subgraph;
     }
 }

@@ -95,9 +95,13 @@ impl Circuit {
         self.connections.relist(&self.traced.document.graph, &self.traced.kept, node);
     }
 
-    /// Takes over the connections of the node that was just selected.
+    /// Takes over the connections of the node that was just selected, and its box among the pinned ones.
     pub(super) fn arrive(&mut self) {
         let node = self.selected();
+        (self.panes.pointed, self.panes.preview) = (None, None);
+        if let Some(at) = self.panes.subgraph.box_of(node) {
+            self.panes.box_at = at;
+        }
         self.connections.arrive(&self.traced.document.graph, &self.traced.kept, node);
     }
 }
