@@ -292,11 +292,11 @@ fn the_node_under_the_mouse_is_looked_at() {
     };
     desk.state.screen.dirty = false;
     mouse(&mut desk, (x, y));
-    desk.expect("preview at the mouse").expect("logit Dallas");
+    desk.expect("preview of the mouse's").expect("logit Dallas");
     assert!(desk.state.screen.dirty && desk.selected() == "logit Austin");
     desk.state.screen.dirty = false;
     mouse(&mut desk, (x + 1, y));
     assert!(!desk.state.screen.dirty, "nothing is drawn while it stays on a node");
     mouse(&mut desk, (x, 0));
-    assert!(!desk.shows("preview at the mouse"));
+    assert!(!desk.shows("preview of the mouse's"));
 }

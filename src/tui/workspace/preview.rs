@@ -11,7 +11,6 @@ use crate::tui::workspace::Side;
 use crate::tui::workspace::circuit::Connections;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use std::sync::Arc;
 
 /// What a preview was asked for with.
@@ -38,13 +37,14 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Returns the words for the titles of panes that show the node.
-    pub fn title(&self) -> String {
-        match self.pointer {
-            Pointer::Link(side, index) => format!("preview of {} {}", side.name(), index + 1),
-            Pointer::Branch => "preview of the branch".to_owned(),
-            Pointer::Mouse => "preview at the mouse".to_owned(),
-        }
+    /// Returns the words for the titles of panes that show the node, and fewer words for narrow ones.
+    pub fn titles(&self) -> [String; 2] {
+        let which = match self.pointer {
+            Pointer::Link(side, index) => format!("{} {}", side.name(), index + 1),
+            Pointer::Branch => "the branch".to_owned(),
+            Pointer::Mouse => "the mouse's".to_owned(),
+        };
+        [format!("preview of {which}"), which]
     }
 }
 
@@ -83,17 +83,18 @@ pub(in crate::tui) fn follow_pointer(state: &mut State) {
 pub(in crate::tui) fn note_description(state: &State, more: Option<String>, frame: Rect, buf: &mut Buffer) {
     let theme = &state.screen.look.theme;
     let preview = state.workspace.circuit.as_ref().and_then(|circuit| circuit.panes.preview.as_ref());
-    let title = preview.map(Preview::title);
-    let gap = if title.is_some() && more.is_some() { "  " } else { "" };
-    let parts =
-        [(title.unwrap_or_default(), theme.accent), (format!("{gap}{}", more.unwrap_or_default()), theme.faint)];
-    let parts: Vec<(&str, Style)> = parts.iter().map(|(text, style)| (text.as_str(), *style)).collect();
-    let width = |parts: &[(&str, Style)]| parts.iter().map(|(text, _)| text::width(text)).sum::<usize>();
+    let more = more.unwrap_or_default();
     let fits = free(frame, &state.screen.look, buf);
-    // Whose description it is comes before how long that is.
-    let shown = [&parts[..], &parts[..1]].into_iter().find(|parts| width(parts) <= fits);
-    if let Some(shown) = shown {
-        note(frame, End::Right, shown, buf);
+    let forms = match preview.map(Preview::titles) {
+        // Whose description it is comes before how long that is.
+        Some([title, short]) => {
+            vec![(title.clone(), format!("  {more}")), (title, String::new()), (short, String::new())]
+        }
+        None => vec![(String::new(), more)],
+    };
+    let width = |(title, more): &(String, String)| text::width(title) + text::width(more.trim_end());
+    if let Some((title, more)) = forms.iter().find(|form| width(form) <= fits) {
+        note(frame, End::Right, &[(title, theme.accent), (more.trim_end(), theme.faint)], buf);
     }
 }
 
