@@ -1,7 +1,7 @@
 //! Paths of the program's own files, and its log.
 
-use directories::ProjectDirs;
-use std::path::PathBuf;
+use directories::{BaseDirs, ProjectDirs};
+use std::path::{Path, PathBuf};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 
@@ -16,6 +16,19 @@ pub fn log_folder() -> Option<PathBuf> {
 /// Returns the folder of the program's lasting data, such as sessions; none where the user has no home.
 pub fn data_folder() -> Option<PathBuf> {
     Some(ProjectDirs::from("", "", NAME)?.data_dir().to_owned())
+}
+
+/// Returns the file in which the user sets the keys of the screen; none where the user has no home.
+pub fn keymap_file() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", NAME)?.config_dir().join("keymap.toml"))
+}
+
+/// Returns the path that a user wrote, in which a leading `~/` stands for their home.
+pub fn from_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), BaseDirs::new()) {
+        (Some(below), Some(home)) => home.home_dir().join(below),
+        _ => Path::new(path).to_owned(),
+    }
 }
 
 /// Returns the file of the transcoders for which the user lets the hub be asked for single features; none where the

@@ -82,34 +82,9 @@ impl Topic {
         [self.name].into_iter().chain(self.also.iter().copied())
     }
 
-    /// Returns the page as a terminal shows it: what stands between fences is indented instead, and the cells of a table
-    /// stand below each other.
+    /// Returns the page as a terminal shows it.
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(self.markdown.len());
-        let (mut is_fenced, mut widths) = (false, Vec::new());
-        let lines: Vec<&str> = self.markdown.lines().collect();
-        for (at, &line) in lines.iter().enumerate() {
-            if line.starts_with("```") {
-                is_fenced = !is_fenced;
-                continue;
-            }
-            let cells = cells(line).filter(|_| !is_fenced).unwrap_or_default();
-            if cells.is_empty() {
-                widths.clear();
-                let indent = if is_fenced && !line.is_empty() { INDENT } else { "" };
-                // Writing into a string does not fail.
-                let _ = writeln!(text, "{indent}{line}");
-                continue;
-            }
-            if widths.is_empty() {
-                widths = widths_of(&lines[at..]);
-            }
-            if !cells.iter().all(|cell| cell.chars().all(|c| c == '-')) {
-                let padded = cells.iter().zip(widths.iter().copied()).map(|(cell, width)| format!("{cell:<width$}  "));
-                let _ = writeln!(text, "{}", padded.collect::<String>().trim_end());
-            }
-        }
-        text
+        text_of(self.markdown)
     }
 
     /// Returns the rows of the table of two columns below a heading, without their header; the first column without the
@@ -122,6 +97,36 @@ impl Topic {
             first.starts_with('`').then(|| (first.replace('`', ""), second))
         })
     }
+}
+
+/// Returns a page as a terminal shows it: what stands between fences is indented instead, and the cells of a table stand
+/// below each other.
+pub fn text_of(markdown: &str) -> String {
+    let mut text = String::with_capacity(markdown.len());
+    let (mut is_fenced, mut widths) = (false, Vec::new());
+    let lines: Vec<&str> = markdown.lines().collect();
+    for (at, &line) in lines.iter().enumerate() {
+        if line.starts_with("```") {
+            is_fenced = !is_fenced;
+            continue;
+        }
+        let cells = cells(line).filter(|_| !is_fenced).unwrap_or_default();
+        if cells.is_empty() {
+            widths.clear();
+            let indent = if is_fenced && !line.is_empty() { INDENT } else { "" };
+            // Writing into a string does not fail.
+            let _ = writeln!(text, "{indent}{line}");
+            continue;
+        }
+        if widths.is_empty() {
+            widths = widths_of(&lines[at..]);
+        }
+        if !cells.iter().all(|cell| cell.chars().all(|c| c == '-')) {
+            let padded = cells.iter().zip(widths.iter().copied()).map(|(cell, width)| format!("{cell:<width$}  "));
+            let _ = writeln!(text, "{}", padded.collect::<String>().trim_end());
+        }
+    }
+    text
 }
 
 /// Returns the cells of a row of a table.

@@ -20,10 +20,12 @@ const BESIDE: [(&str, &[&str]); 2] = [("config", &["cli", "tui", "service"]), ("
 
 /// What the command line may know of the screen: the files of `cli` that name `tui`, and what they name of it, to start it,
 /// to say how it looks, and to print its keys and marks.
-const SCREEN: [(&str, &[&str]); 3] = [
+const SCREEN: [(&str, &[&str]); 5] = [
     ("cli/tui", &["run", "require_terminal", "Start", "Left"]),
     ("cli/appearance_args", &["Options", "ThemeChoice"]),
-    ("cli/manual", &["key_table", "LEGEND", "Mark"]),
+    ("cli/guide", &["Keymap", "keys_page"]),
+    ("cli/keys", &["Keymap"]),
+    ("cli/manual", &["Keymap", "key_table", "LEGEND", "Mark"]),
 ];
 
 /// Crates that only some modules may use, as prefixes of paths below `src`.

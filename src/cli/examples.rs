@@ -4,7 +4,7 @@ use clap::Command;
 
 /// A command line for each subcommand, by its name; nested ones by all of theirs, and the program itself by none. Each
 /// fits a line of the help.
-const EXAMPLES: [(&str, &str); 36] = [
+const EXAMPLES: [(&str, &str); 37] = [
     ("", "circuitscope --prompt 'the capital of France is'"),
     ("trace", "circuitscope trace --prompt 'the capital of France is' --out france.safetensors"),
     ("open", "circuitscope open graph.safetensors"),
@@ -33,6 +33,7 @@ const EXAMPLES: [(&str, &str); 36] = [
     ("heads", "circuitscope heads graph.safetensors --top 5"),
     ("attention", "circuitscope attention graph.safetensors --head 1.0 --query -1 --key 4 --verify"),
     ("guide", "circuitscope guide filters"),
+    ("keys", "circuitscope keys --default"),
     ("manual", "circuitscope manual trace > circuitscope-trace.1"),
     ("completions", "circuitscope completions bash > circuitscope.bash"),
     ("start", "circuitscope start"),

@@ -3,12 +3,16 @@
 use crate::cli::output::{print_json, tell};
 use crate::cli::pager;
 use crate::guide::{self, TOPICS, Topic};
+use crate::tui::{Keymap, keys_page};
 use anyhow::Result;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 use serde_json::json;
 use std::ffi::OsStr;
+
+/// Topic of the keys.
+const KEYS: &str = "keys";
 
 /// Shows a page of the guide, or lists its topics.
 ///
@@ -31,6 +35,10 @@ pub fn run(args: &GuideArgs) -> Result<()> {
     match args.topic {
         Some(topic) if args.json => {
             print_json(&json!({ "topic": topic.name, "about": topic.about, "markdown": topic.markdown }))
+        }
+        // The page lists the keys as they are, which the user may have changed.
+        Some(topic) if topic.name == KEYS => {
+            pager::show(&guide::text_of(&keys_page(topic.markdown, &Keymap::of_user().0)))
         }
         Some(topic) => pager::show(&topic.text()),
         None => tell(

@@ -5,7 +5,7 @@ use crate::cli::{command, examples};
 use crate::graph::query::grammar;
 use crate::guide;
 use crate::text::glyph::{Charset, Glyphs};
-use crate::tui::{LEGEND, Mark, key_table};
+use crate::tui::{Keymap, LEGEND, Mark, key_table};
 use anyhow::{Result, bail};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -175,7 +175,7 @@ fn marks() -> Roff {
 fn keys() -> Roff {
     let mut roff = Roff::default();
     roff.control("SH", ["KEYS"]);
-    for (title, rows) in key_table() {
+    for (title, rows) in key_table(&Keymap::usual()) {
         roff.control("SS", [title]);
         for (keys, doc) in rows {
             roff.control("TP", []);

@@ -22,6 +22,7 @@ mod guide;
 mod heads;
 mod intervene;
 mod intervention_args;
+mod keys;
 mod lines;
 mod manual;
 mod models;
@@ -97,6 +98,7 @@ enum Command {
     Heads(heads::HeadsArgs),
     Attention(attention::AttentionArgs),
     Guide(guide::GuideArgs),
+    Keys(keys::KeysArgs),
     Manual(manual::ManualArgs),
     Completions(manual::CompletionsArgs),
     Start(tui::StartArgs),
@@ -160,6 +162,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
         Some(Command::Heads(args)) => heads::run(args),
         Some(Command::Attention(args)) => attention::run(args),
         Some(Command::Guide(args)) => guide::run(args),
+        Some(Command::Keys(args)) => keys::run(args),
         Some(Command::Manual(args)) => manual::manual(args),
         Some(Command::Completions(args)) => manual::completions(args),
         Some(Command::Start(args)) => tui::choose(args),

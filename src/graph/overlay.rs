@@ -191,19 +191,32 @@ impl<'a> Overlay<'a> {
     /// Returns the difference between the first two graphs in a node: of a feature by its activation, of a logit by its
     /// probability, of a token by its id.
     pub fn node_difference(&self, node: usize) -> Difference {
-        let value = |graph: usize| {
-            let node = self.graphs[graph].node(self.nodes[node].nodes[graph]?);
-            Some(match &node.kind {
-                NodeKind::Feature { .. } => node.activation.map_or(0.0, f64::from),
-                NodeKind::Logit(logit) => f64::from(logit.probability),
-                NodeKind::Token { .. } | NodeKind::Error { .. } | NodeKind::Other(_) => 0.0,
-            })
-        };
         let token = |graph: usize| self.graphs[graph].node(self.nodes[node].nodes[graph]?).token_id();
         match (token(0), token(1)) {
             (Some(a), Some(b)) if a != b => Difference::Changed,
-            _ => Difference::of(value(0), value(1)),
+            _ => Difference::of(self.value(node, 0), self.value(node, 1)),
         }
+    }
+
+    /// Returns how much a node changes from the first graph to the second, relative to the greater of the two values: 1
+    /// where only one of them keeps it.
+    pub fn relative_change(&self, node: usize) -> f64 {
+        match (self.value(node, 0), self.value(node, 1)) {
+            (Some(a), Some(b)) if a == b => 0.0,
+            (Some(a), Some(b)) => (a - b).abs() / a.abs().max(b.abs()),
+            _ => 1.0,
+        }
+    }
+
+    /// Returns a feature's activation or a logit's probability in one of the graphs, 0 of another kind of node; `None`
+    /// where the graph does not keep it.
+    fn value(&self, node: usize, graph: usize) -> Option<f64> {
+        let node = self.graphs[graph].node(self.nodes[node].nodes[graph]?);
+        Some(match &node.kind {
+            NodeKind::Feature { .. } => node.activation.map_or(0.0, f64::from),
+            NodeKind::Logit(logit) => f64::from(logit.probability),
+            NodeKind::Token { .. } | NodeKind::Error { .. } | NodeKind::Other(_) => 0.0,
+        })
     }
 
     /// Returns true where a node is compared: features, logits and kinds that only files hold are. Tokens and errors

@@ -14,7 +14,8 @@ pub mod workspace;
 
 pub use dialogs::export::update::EXPORT;
 pub use dialogs::start::update::open_models;
-pub use keymap::command::{key_table, key_table_markdown};
+pub use keymap::Keymap;
+pub use keymap::command::{key_table, key_table_markdown, keys_page};
 pub use runtime::diff_backend::DiffBackend;
 pub use runtime::run::{Left, Options, Start, draw, run};
 pub use runtime::terminal::require_terminal;

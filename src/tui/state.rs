@@ -65,6 +65,6 @@ impl State {
     /// Returns true where a dialog holds nodes of the graph on the screen, or answers about it: another graph waits
     /// until it is closed.
     pub fn shows_nodes(&self) -> bool {
-        self.dialogs.top().is_some_and(Dialog::shows_nodes)
+        self.dialogs.show_nodes()
     }
 }

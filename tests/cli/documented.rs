@@ -53,6 +53,7 @@ fn what_commands_print_as_json() {
     home.check(&["models"], "models", &[]);
     home.check(&["published"], "models", &["--published"]);
     home.check(&["guide"], "guide", &[]);
+    home.check(&["keys"], "keys", &[]);
     home.check(&["page"], "guide", &["filters"]);
     // What needs a hub is checked where there is one; no accelerator is needed to test.
     let unseen = home.guide.unseen(&["pull", "repository", "file", "device-memory"]);

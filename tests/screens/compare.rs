@@ -220,3 +220,22 @@ fn small_and_plain_screens_show_it_too() {
         desk.press("j f f f f f Tab m G");
     }
 }
+
+#[test]
+fn what_differs_most_comes_first_and_what_is_shared_is_folded() {
+    let mut desk = compared((160, 48), "fact : the state containing Oakland is");
+    let comparison = shown(&desk.state);
+    let is_shared = |at: &usize| comparison.differences[*at] == Difference::Shared;
+    let n_differ = comparison.listed.iter().filter(|at| !is_shared(at)).count();
+    assert!(n_differ > 0 && n_differ < comparison.listed.len());
+    assert!(comparison.listed[..n_differ].iter().all(|at| !is_shared(at)), "what differs comes first");
+    for _ in 0..n_differ {
+        desk.press("j");
+    }
+    desk.expect("shared; ⏎ opens");
+    desk.press("G Enter").expect("shared; ⏎ folds");
+    // The first shared node can be gone to now.
+    desk.press("j Enter");
+    let first = comparison.listed[n_differ];
+    assert_eq!(Some(circuit(&desk).selected()), comparison.node(first, 0));
+}

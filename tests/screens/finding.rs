@@ -12,7 +12,7 @@ fn circuit(desk: &Desk) -> &Circuit {
 #[test]
 fn a_command_is_run_by_its_name() {
     let mut desk = Desk::traced((160, 48));
-    desk.press(":").expect("move-left").expect("To the node on the left");
+    desk.press(":").expect("follow").expect("Along the strongest connection");
     desk.type_text("fewer no").expect("nodes-fewer").expect("Keep fewer nodes");
     desk.press("Ctrl-u").type_text("nodes-few").press("Enter").expect("threshold 0.75");
     assert!(desk.state.dialogs.is_empty());
@@ -22,10 +22,10 @@ fn a_command_is_run_by_its_name() {
 #[test]
 fn every_command_of_the_panes_stands_in_the_palette_with_its_key() {
     let mut desk = Desk::traced((160, 48));
-    for command in all_commands().filter(|command| command.context.is_about_panes()) {
+    for command in all_commands().filter(|command| command.context.is_about_panes() && !command.is_motion()) {
         desk.press(":").type_text(command.name).expect(command.name);
         let charset = desk.state.screen.look.glyphs.charset;
-        desk.expect(&command.key_labels(charset).join(" "));
+        desk.expect(&desk.state.screen.keymap.labels(command, charset).join(" "));
         desk.press("Esc");
     }
 }

@@ -59,7 +59,7 @@ fn members_join_and_leave_and_the_rest_is_renamed_and_dissolved() {
     desk.press("Enter").expect("Added 1 node to two");
     assert_eq!(edited(&desk).groups[0].members, members);
     desk.press("e n").expect("3 members");
-    desk.type_text(" and one").press("Enter");
+    desk.press("End").type_text(" and one").press("Enter");
     assert_eq!(edited(&desk).groups[0].name, "two and one");
     desk.press("e r").expect("Took 1 node out");
     assert_eq!(edited(&desk).groups[0].members, members[..2]);

@@ -1,6 +1,6 @@
 //! The guide's page of keys is made from the command table.
 
-use circuitscope::tui::key_table_markdown;
+use circuitscope::tui::{Keymap, key_table_markdown};
 use std::fs;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn the_guide_lists_the_keys_as_they_are() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/guide/keys.md");
     let page = fs::read_to_string(&path).unwrap();
     let (introduction, _) = page.split_once(BEGIN).unwrap();
-    let current = format!("{introduction}\n{}\n", key_table_markdown().trim_end());
+    let current = format!("{introduction}\n{}\n", key_table_markdown(&Keymap::usual()).trim_end());
     if std::env::var_os("UPDATE_GUIDE").is_some() {
         fs::write(&path, current).unwrap();
     } else {

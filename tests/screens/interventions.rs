@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use circuitscope::graph::{Action, Freeze, Interventions};
 use circuitscope::text::glyph::Charset;
+use circuitscope::tui::keymap::command::all_commands;
 use circuitscope::tui::workspace::circuit::Circuit;
 
 fn circuit(desk: &Desk) -> &Circuit {
@@ -17,8 +18,8 @@ fn set(desk: &Desk) -> &Interventions {
 fn the_dose_moves_by_keys_and_the_effects_follow() {
     let mut desk = Desk::traced((160, 48));
     desk.go_to_feature().press("I").expect(": ablate").expect("mode: free");
-    desk.expect("1.000›0.000 -1.00 Austin").expect("0.000›1.000 +1.00 Sacramento");
-    desk.press("Right Right").expect("scale by 0.2").expect("1.000›0.200 -0.80 Austin");
+    desk.expect("Austin 1.000›0.000 -1.00").expect("Sacramento 0.000›1.000 +1.00");
+    desk.press("Right Right").expect("scale by 0.2").expect("Austin 1.000›0.200 -0.80");
     desk.press("+ Left").expect("scale by 0.6").expect("1.000›0.600");
     desk.press("Enter Ctrl-u").type_text("x").press("Enter").expect("is no number");
     desk.press("Ctrl-u").type_text("nan").press("Enter").expect("finite");
@@ -135,4 +136,36 @@ fn continuations_are_drawn_as_it_was_typed() {
     desk.press("Ctrl-u").type_text("0.8 7 40").press("Enter").expect("drawn at temperature 0.8 with seed 7");
     desk.expect("Austin lies in Texas, 0.8 7 40");
     desk.press("g t").expect("0.8 7 40");
+}
+
+#[test]
+fn what_is_on_stands_in_the_header_until_it_is_off() {
+    let mut desk = Desk::traced((80, 24));
+    assert!(!desk.shows("intervention on"));
+    desk.go_to_feature().press("I Esc").expect("1 intervention on");
+    desk.press("I Space Esc");
+    assert!(!desk.shows("intervention on"), "it is muted");
+    desk.press("u").expect("1 intervention on");
+    desk.press("I x Esc");
+    assert!(!desk.shows("intervention on"));
+}
+
+#[test]
+fn names_and_all_keys_are_there_on_a_small_screen() {
+    let mut desk = Desk::traced((80, 24));
+    desk.go_to_feature().press("I").expect("Sacramento").expect("Austin");
+    for command in all_commands().filter(|command| command.context.name() == "intervene") {
+        let word = command.hint.unwrap_or_else(|| panic!("{} has no word", command.name));
+        desk.expect(word);
+    }
+}
+
+#[test]
+fn bars_stay_while_activations_are_shown() {
+    let mut desk = Desk::traced((220, 48));
+    desk.go_to_feature();
+    let has_bars = |desk: &Desk| desk.shows(&desk.state.screen.look.glyphs.bar(1.0, 6));
+    assert!(has_bars(&desk), "{}", desk.screen());
+    desk.press("I Esc").expect("1.00›1.00");
+    assert!(has_bars(&desk), "{}", desk.screen());
 }

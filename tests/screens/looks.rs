@@ -37,6 +37,17 @@ fn popups() {
 }
 
 #[test]
+fn keys_that_show_themselves() {
+    let mut desk = Desk::traced((80, 24));
+    desk.press("Space");
+    assert_snapshot!("menu_80x24", desk.screen());
+    desk.press("Esc ? Enter");
+    assert_snapshot!("guide_80x24", desk.screen());
+    desk.press("Esc Esc").go_to_feature().press("I");
+    assert_snapshot!("interventions_80x24", desk.screen());
+}
+
+#[test]
 fn in_ascii_alone() {
     let mut desk = Desk::traced_in((120, 36), Charset::Ascii);
     desk.press("2 1");

@@ -16,6 +16,7 @@ mod groups;
 mod growing;
 mod guide;
 mod interventions;
+mod keys;
 mod looks;
 mod models;
 mod mouse;

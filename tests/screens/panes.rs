@@ -78,7 +78,7 @@ fn the_tree_opens_branch_by_branch() {
     assert_eq!((under_cursor(&desk).node(), under_cursor(&desk).fold), (inputs[0], Fold::Closed));
     desk.press("h");
     assert_eq!(circuit(&desk).panes.tree.at(), 0);
-    desk.press("Space");
+    desk.press("a");
     assert_eq!(rows(&desk).len(), 1);
 }
 
@@ -175,7 +175,7 @@ fn kinds_are_left_out_of_lists_and_tree_and_taken_in_again() {
     assert_eq!(circuit(&desk).connections.inputs.kept, explained);
     assert!(rows(&desk).iter().all(|row| !graph.node(row.node()).is_error()));
     desk.expect(&format!("{} of ", all.len()));
-    desk.press("F T").expect("none is of a kind that is listed");
+    desk.press("F T T").expect("none is of a kind that is listed");
     desk.press("E F T");
     assert_eq!(circuit(&desk).connections.inputs.kept, all);
 }

@@ -177,7 +177,7 @@ fn a_file_of_another_program_is_opened_off_the_screen() {
 }
 
 /// A tracer with a fault.
-struct Falls;
+pub struct Falls;
 
 impl Tracer for Falls {
     fn model_name(&self) -> String {

@@ -333,3 +333,21 @@ fn on_the_demo_the_screen_says_what_the_model_does() {
     desk.state.screen.look.glyphs = Glyphs::new(Charset::Ascii);
     desk.expect("the edge, their sum").expect("all that is first adds up to");
 }
+
+#[test]
+fn the_first_edge_that_is_checked_can_be_checked() {
+    let mut desk = Desk::traced((160, 48));
+    let links = circuit(&desk).connections.links().kept.clone();
+    let is_feature = |desk: &Desk, at: usize| circuit(desk).node(links[at].other).is_feature();
+    let strongest = (0..links.len()).find(|at| is_feature(&desk, *at)).unwrap();
+    let other = (0..links.len()).find(|at| !is_feature(&desk, *at)).unwrap();
+    desk.press("V");
+    assert_eq!(circuit(&desk).connections.row, strongest);
+    // A connection that was chosen and can be checked stays; another one gives way.
+    let chosen = (strongest + 1..links.len()).find(|at| is_feature(&desk, *at)).unwrap();
+    for (at, starts) in [(chosen, chosen), (other, strongest)] {
+        desk.state.workspace.circuit.as_mut().unwrap().connections.row = at;
+        desk.press("Esc V");
+        assert_eq!(circuit(&desk).connections.row, starts);
+    }
+}

@@ -49,6 +49,6 @@ pub const ASK: Context = Context::dialog("ask");
 commands! {
     /// Commands for yes and no.
     pub const BINDINGS;
-    "yes", Models, ASK, ["y"], Some("yes"), |s, _| say_yes(s), "Yes: ask, download, or leave with work that is not saved";
-    "no", Models, ASK, ["n", "Esc"], Some("no, or stop"), |s, _| say_no(s), "No; stop what is under way, or stay";
+    "yes", Models, ASK, ["y"], Some("yes"), |s, _| say_yes(s), "Yes: ask, download, leave with work that is not saved";
+    "no", Models, ASK, ["n", "Esc", "q"], Some("no, or stop"), |s, _| say_no(s), "No; stop what is under way, or stay";
 }

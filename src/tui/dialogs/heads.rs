@@ -137,8 +137,10 @@ commands! {
     "heads-up", Test, HEADS, ["Up", "k"], Some("scroll"), |s, _| move_in_verification(s, -1), "A head back";
     "heads-next", Test, HEADS, ["Right", "l"], Some("edge"), |s, _| turn_link(s, 1), "Split the node's next connection";
     "heads-previous", Test, HEADS, ["Left", "h"], Some("edge"), |s, _| turn_link(s, -1), "Split the node's connection before";
-    "heads-page-down", Test, HEADS, ["PageDown"], None, |s, _| move_in_verification(s, 10), "Ten heads further";
-    "heads-page-up", Test, HEADS, ["PageUp"], None, |s, _| move_in_verification(s, -10), "Ten heads back";
+    "heads-page-down", Test, HEADS, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| move_in_verification(s, 10), "Ten heads further";
+    "heads-page-up", Test, HEADS, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| move_in_verification(s, -10), "Ten heads back";
+    "heads-first", Test, HEADS, ["g", "Home"], None, |s, _| move_in_verification(s, isize::MIN), "To the head that carries most";
+    "heads-last", Test, HEADS, ["G", "End"], None, |s, _| move_in_verification(s, isize::MAX), "To the last head";
     "heads-close", Test, HEADS, ["Esc", "q"], Some("back"), |s, _| close_verification(s), "Leave the heads";
 }
 

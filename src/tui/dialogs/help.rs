@@ -2,11 +2,14 @@
 //! narrowed down by the text that is typed.
 
 use crate::graph::query::FIELDS;
+use crate::guide::{TOPICS, Topic};
 use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::filter::grammar;
-use crate::tui::keymap::{Command, Context, Group, all_commands, commands};
+use crate::tui::dialogs::guide::Guide;
+use crate::tui::keymap::{Command, Context, Group, Key, Keymap, all_commands, commands};
+use crate::tui::screen::{Screen, close_dialog};
 use crate::tui::state::State;
 use crate::tui::ui::legend::LEGEND;
 use crate::tui::ui::{Look, TextEdit, line};
@@ -50,6 +53,8 @@ enum Line {
     Entry(&'static Command),
     /// Mark on the screen, and its meaning.
     Mark(String, &'static str),
+    /// Page of the guide.
+    Topic(&'static Topic),
     /// Line of the grammar of filters.
     Grammar(String),
     /// Term of a filter, and its meaning.
@@ -72,8 +77,9 @@ impl Help {
     }
 
     /// Scrolls by `by` lines, at most to the end.
-    pub fn scroll_by(&mut self, by: isize, screen: Rect, glyphs: &Glyphs) {
-        let shape = self.shape(&self.lines(screen, glyphs), screen);
+    pub fn scroll_by(&mut self, by: isize, screen: &Screen) {
+        let room = screen.dialog_room();
+        let shape = self.shape(&self.lines(room, &screen.look.glyphs, &screen.keymap), room);
         self.scroll = self.scroll.saturating_add_signed(by).min(shape.overflow());
     }
 
@@ -86,8 +92,8 @@ impl Help {
     }
 
     /// Draws the dialog; returns the cursor's position.
-    fn draw(&self, screen: Rect, look: &Look, buf: &mut Buffer) -> Option<Position> {
-        let lines = self.lines(screen, &look.glyphs);
+    fn draw(&self, screen: Rect, look: &Look, keymap: &Keymap, buf: &mut Buffer) -> Option<Position> {
+        let lines = self.lines(screen, &look.glyphs, keymap);
         let Shape { two, left, width, height, .. } = self.shape(&lines, screen);
         let area = crate::tui::ui::open(screen, width.min(screen.width), height, "keys", look, buf);
         if area.height < 3 {
@@ -114,16 +120,22 @@ impl Help {
         };
         let scroll = self.scroll;
         let column = if two { Rect { width: COLUMN, ..list } } else { list };
-        draw(left.iter().skip(scroll), column, look, buf);
-        draw(right.iter().skip(scroll), Rect { x: column.right() + 2, ..column }, look, buf);
+        draw(left.iter().skip(scroll), column, look, keymap, buf);
+        draw(right.iter().skip(scroll), Rect { x: column.right() + 2, ..column }, look, keymap, buf);
         Some(cursor)
     }
 
-    fn lines(&self, screen: Rect, glyphs: &Glyphs) -> Vec<Line> {
+    /// Returns true where a command is one of the pane or dialog that has the focus, and not of all of them.
+    fn is_here(&self, command: &Command) -> bool {
+        let everywhere = [Context::PANES, Context::TEXT, Context::ANYWHERE];
+        self.here.reaches(command.context) && !everywhere.contains(&command.context)
+    }
+
+    fn lines(&self, screen: Rect, glyphs: &Glyphs, keymap: &Keymap) -> Vec<Line> {
         let filter = self.filter.value().trim();
         if filter.is_empty() {
             let room = usize::from(COLUMN.min(screen.width.saturating_sub(4)));
-            let is_here = |command: &&Command| command.context == self.here;
+            let is_here = |command: &&Command| self.is_here(command);
             let mut lines = vec![Line::Heading(self.here.pane().map_or("Here", |pane| pane.title()))];
             lines.extend(all_commands().filter(is_here).map(Line::Entry));
             for group in Group::ALL {
@@ -131,6 +143,8 @@ impl Help {
                 lines.extend([Line::Space, Line::Heading(group.title())]);
                 lines.extend(others.map(Line::Entry));
             }
+            lines.extend([Line::Space, Line::Heading("The guide: Enter lists its pages")]);
+            lines.extend(TOPICS.iter().map(Line::Topic));
             for (place, marks) in LEGEND {
                 lines.extend([Line::Space, Line::Heading(place)]);
                 lines.extend(marks.iter().map(|mark| Line::Mark((mark.sign)(glyphs), mark.doc)));
@@ -142,7 +156,8 @@ impl Help {
         let matcher = SkimMatcherV2::default();
         let score = |command: &Command| {
             let by_name = matcher.fuzzy_match(&format!("{} {}", command.name, command.doc), filter);
-            let by_key = command.keys.contains(&filter).then_some(i64::MAX);
+            let is_key = |key: &Key| Key::parse(filter) == Some(*key);
+            let by_key = keymap.keys(command).iter().any(is_key).then_some(i64::MAX);
             by_key.or(by_name)
         };
         let commands = all_commands().filter_map(|command| Some((score(command)?, Line::Entry(command))));
@@ -150,12 +165,16 @@ impl Help {
             let score = matcher.fuzzy_match(&format!("{} {} filter", field.example, field.doc), filter)?;
             Some((score, Line::Term(field.example, field.doc)))
         });
+        let topics = TOPICS.iter().filter_map(|topic| {
+            let score = matcher.fuzzy_match(&format!("{} {} guide", topic.name, topic.about), filter)?;
+            Some((score, Line::Topic(topic)))
+        });
         let marks = LEGEND.iter().flat_map(|(_, marks)| *marks).filter_map(|mark| {
             let sign = (mark.sign)(glyphs);
             let score = matcher.fuzzy_match(&format!("{sign} {} mark", mark.doc), filter)?;
             Some((score, Line::Mark(sign, mark.doc)))
         });
-        let mut found: Vec<_> = commands.chain(terms).chain(marks).collect();
+        let mut found: Vec<_> = commands.chain(topics).chain(terms).chain(marks).collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, line)| line).collect()
     }
@@ -168,7 +187,7 @@ fn split(lines: &[Line]) -> usize {
     spaces.min_by_key(|at| at.abs_diff(middle)).unwrap_or(lines.len())
 }
 
-fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf: &mut Buffer) {
+fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, keymap: &Keymap, buf: &mut Buffer) {
     for (line, y) in lines.zip(area.top()..area.bottom()) {
         let room = usize::from(area.width);
         match line {
@@ -185,9 +204,10 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf:
                 buf.set_stringn(x + 2, y, doc, room, look.theme.text);
             }
             Line::Entry(command) => {
-                let keys = command.key_labels(look.glyphs.charset).join(" ");
+                let keys = keymap.labels(command, look.glyphs.charset).join(" ");
                 entry(&keys, command.doc, Rect { y, height: 1, ..area }, look, buf);
             }
+            Line::Topic(topic) => entry(topic.name, topic.about, Rect { y, height: 1, ..area }, look, buf),
             Line::Mark(sign, doc) => entry(sign, doc, Rect { y, height: 1, ..area }, look, buf),
         }
     }
@@ -195,7 +215,7 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Line>, area: Rect, look: &Look, buf:
 
 /// Draws a key or a mark, right-aligned in a column of its own, and its description.
 fn entry(sign: &str, doc: &str, line: Rect, look: &Look, buf: &mut Buffer) {
-    const SIGNS: usize = 18;
+    const SIGNS: usize = 20;
     let room = usize::from(line.width);
     let at = SIGNS.saturating_sub(text::width(sign));
     buf.set_stringn(line.x + at as u16, line.y, sign, room.saturating_sub(at), look.theme.accent);
@@ -212,6 +232,7 @@ commands! {
     "help-up", Program, HELP, ["Up"], Some("scroll"), |s, _| scroll_help(s, -1), "The help, a line back";
     "help-page-down", Program, HELP, ["PageDown"], None, |s, _| scroll_help(s, 10), "The help, ten lines further";
     "help-page-up", Program, HELP, ["PageUp"], None, |s, _| scroll_help(s, -10), "The help, ten lines back";
+    "help-guide", Program, HELP, ["Enter", "Tab"], Some("guide"), |s, _| open_guide(s), "To the guide's pages, or to the one that was found";
     "help-close", Program, HELP, ["Esc"], Some("back"), |s, _| close_help(s), "Clear the filter, then close the help";
 }
 
@@ -221,7 +242,7 @@ impl Dialog for Help {
     }
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.draw(screen, &state.screen.look, buf)
+        self.draw(screen, &state.screen.look, &state.screen.keymap, buf)
     }
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
@@ -235,13 +256,27 @@ impl Dialog for Help {
 }
 
 pub(in crate::tui) fn open_help(state: &mut State) {
-    state.dialogs.open(Help::new(state.screen.focus.context()));
+    if !state.dialogs.is::<Help>() {
+        let here = state.context();
+        state.dialogs.push(Help::new(here));
+    }
+}
+
+/// Lists the pages of the guide; where the help is narrowed down, opens the page that fits best.
+fn open_guide(state: &mut State) {
+    let Some(help) = state.dialogs.get::<Help>() else { return };
+    let room = state.screen.dialog_room();
+    let lines = help.lines(room, &state.screen.look.glyphs, &state.screen.keymap);
+    let found = lines.iter().filter(|_| !help.filter.value().trim().is_empty()).find_map(|line| match line {
+        Line::Topic(topic) => Some(*topic),
+        _ => None,
+    });
+    state.dialogs.push(Guide::new(found, &state.screen.keymap));
 }
 
 pub(in crate::tui) fn scroll_help(state: &mut State, by: isize) {
-    let screen = state.screen.dialog_room();
     if let Some(help) = state.dialogs.get_mut::<Help>() {
-        help.scroll_by(by, screen, &state.screen.look.glyphs);
+        help.scroll_by(by, &state.screen);
     }
 }
 
@@ -249,6 +284,6 @@ pub(in crate::tui) fn close_help(state: &mut State) {
     if let Some(help) = state.dialogs.get_mut::<Help>()
         && !help.clear_filter()
     {
-        state.dialogs.close_all();
+        close_dialog(state);
     }
 }

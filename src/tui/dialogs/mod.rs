@@ -10,9 +10,11 @@ pub mod explain;
 pub mod export;
 pub mod fetch;
 pub mod filter;
+pub mod guide;
 pub mod heads;
 pub mod help;
 pub mod intervene;
+pub mod leave;
 pub mod notes;
 pub mod paths;
 pub mod picker;
@@ -60,6 +62,7 @@ pub static TABLES: &[&[Command]] = &[
     explain::BINDINGS,
     compare::BINDINGS,
     help::BINDINGS,
+    guide::BINDINGS,
     table::PROGRAM,
     start::BINDINGS,
     ask::BINDINGS,
@@ -149,19 +152,28 @@ impl Dialogs {
         self.0.last_mut().map(|dialog| dialog.as_mut())
     }
 
-    /// Returns the dialog on top, where it is a `D`.
+    /// Returns the uppermost dialog that is a `D`. Others may stand over it, such as the help.
     pub fn get<D: Dialog>(&self) -> Option<&D> {
-        let top: &dyn Any = self.top()?;
-        top.downcast_ref()
+        self.0.iter().rev().find_map(|dialog| {
+            let dialog: &dyn Any = dialog.as_ref();
+            dialog.downcast_ref()
+        })
     }
 
-    /// Returns the dialog on top, where it is a `D`, to be changed.
+    /// Returns the uppermost dialog that is a `D`, to be changed.
     pub fn get_mut<D: Dialog>(&mut self) -> Option<&mut D> {
-        let top: &mut dyn Any = self.top_mut()?;
-        top.downcast_mut()
+        self.0.iter_mut().rev().find_map(|dialog| {
+            let dialog: &mut dyn Any = dialog.as_mut();
+            dialog.downcast_mut()
+        })
     }
 
-    /// Returns true where the dialog on top is a `D`.
+    /// Returns true where one of them holds nodes of the graph on the screen.
+    pub fn show_nodes(&self) -> bool {
+        self.0.iter().any(|dialog| dialog.shows_nodes())
+    }
+
+    /// Returns true where one of them is a `D`.
     pub fn is<D: Dialog>(&self) -> bool {
         self.get::<D>().is_some()
     }

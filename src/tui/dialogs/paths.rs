@@ -92,6 +92,10 @@ commands! {
     "paths-up", Find, PATHS, ["Up", "k"], Some("choose"), |s, _| move_in_paths(s, -1), "To the path before";
     "paths-show", Find, PATHS, ["Enter"], Some("show"), |s, _| show_path(s), "Draw this path in the link graph";
     "paths-pin", Find, PATHS, ["p"], Some("pin"), |s, _| pin_path(s), "Pin every node of this path";
+    "paths-page-down", Find, PATHS, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| move_in_paths(s, 10), "Ten paths further";
+    "paths-page-up", Find, PATHS, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| move_in_paths(s, -10), "Ten paths back";
+    "paths-first", Find, PATHS, ["g", "Home"], None, |s, _| move_in_paths(s, isize::MIN), "To the strongest path";
+    "paths-last", Find, PATHS, ["G", "End"], None, |s, _| move_in_paths(s, isize::MAX), "To the weakest path";
     "paths-close", Find, PATHS, ["Esc", "q"], Some("back"), |s, _| close_dialog(s), "Leave the paths";
 }
 

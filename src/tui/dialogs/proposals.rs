@@ -92,6 +92,10 @@ commands! {
     "proposals-up", Edit, PROPOSALS, ["Up", "k"], Some("choose"), |s, _| move_in_proposals(s, -1), "To the proposal before";
     "proposals-accept", Edit, PROPOSALS, ["Enter", "y"], Some("accept"), |s, _| accept_proposal(s), "Make this supernode";
     "proposals-refuse", Edit, PROPOSALS, ["x", "n"], Some("refuse"), |s, _| refuse_proposal(s), "Refuse it, for good";
+    "proposals-page-down", Edit, PROPOSALS, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| move_in_proposals(s, 10), "Ten proposals further";
+    "proposals-page-up", Edit, PROPOSALS, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| move_in_proposals(s, -10), "Ten proposals back";
+    "proposals-first", Edit, PROPOSALS, ["g", "Home"], None, |s, _| move_in_proposals(s, isize::MIN), "To the first proposal";
+    "proposals-last", Edit, PROPOSALS, ["G", "End"], None, |s, _| move_in_proposals(s, isize::MAX), "To the last proposal";
     "proposals-close", Edit, PROPOSALS, ["Esc", "q"], Some("back"), |s, _| close_dialog(s), "Leave the others for later";
 }
 

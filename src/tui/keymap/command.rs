@@ -3,7 +3,7 @@
 
 use crate::text::glyph::Charset;
 use crate::tui::dialogs::TABLES;
-use crate::tui::keymap::{Context, Key};
+use crate::tui::keymap::{Context, Key, Keymap};
 use crate::tui::panes::PANES;
 use crate::tui::state::State;
 use std::fmt::Write as _;
@@ -119,11 +119,6 @@ pub struct Command {
 }
 
 impl Command {
-    /// Returns true where `key` is one of its keys.
-    pub fn bound_to(&self, key: Key) -> bool {
-        self.keys.iter().any(|text| Key::parse(text) == Some(key))
-    }
-
     /// Returns the command of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         all_commands().find(|command| command.name == name)
@@ -134,38 +129,24 @@ impl Command {
         self.keys.len() > 2 && self.keys.is_sorted() && self.keys.iter().all(|key| key.len() == 1)
     }
 
-    /// Returns its keys as the screen shows them, behind the key that comes before them; a run of digits or letters is
-    /// one.
-    pub fn key_labels(&self, charset: Charset) -> Vec<String> {
-        let keys = self.own_key_labels(charset);
-        let prefix = self.context.prefix().and_then(Self::named).map(|prefix| prefix.own_key_labels(charset).join(" "));
-        match prefix {
-            Some(prefix) => keys.into_iter().map(|key| format!("{prefix} {key}")).collect(),
-            None => keys,
-        }
-    }
-
-    /// Returns its keys as the screen shows them once the key that comes before them was pressed.
-    pub fn own_key_labels(&self, charset: Charset) -> Vec<String> {
-        if let (Some(first), Some(last), true) = (self.keys.first(), self.keys.last(), self.is_run()) {
-            return vec![format!("{first}-{last}")];
-        }
-        self.keys.iter().filter_map(|key| Key::parse(key)).map(|key| key.label(charset)).collect()
+    /// Returns true where it moves a cursor: nobody runs it by its name.
+    pub fn is_motion(&self) -> bool {
+        self.keys.iter().filter_map(|key| Key::parse(key)).any(Key::is_motion)
     }
 }
 
 /// Returns each heading with its commands: their keys and descriptions.
-pub fn key_table() -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
+pub fn key_table(keymap: &Keymap) -> impl Iterator<Item = (&'static str, Vec<(Vec<String>, &'static str)>)> {
     Group::ALL.into_iter().map(|group| {
         let commands = all_commands().filter(|command| command.group == group);
-        (group.title(), commands.map(|command| (command.key_labels(Charset::Ascii), command.doc)).collect())
+        (group.title(), commands.map(|command| (keymap.labels(command, Charset::Ascii), command.doc)).collect())
     })
 }
 
 /// Formats the key table in Markdown, for the guide.
-pub fn key_table_markdown() -> String {
+pub fn key_table_markdown(keymap: &Keymap) -> String {
     let mut out = String::new();
-    for (title, rows) in key_table() {
+    for (title, rows) in key_table(keymap) {
         // Writing into a string does not fail.
         let _ = write!(out, "**{title}**\n\n| keys | what they do |\n| --- | --- |\n");
         for (keys, doc) in rows {
@@ -177,18 +158,35 @@ pub fn key_table_markdown() -> String {
     out
 }
 
+/// What precedes the tables of the guide's page of keys.
+const FIRST_TABLE: &str = "\n**";
+
+/// Returns the guide's page of keys, in Markdown, with these keys in place of the usual ones.
+pub fn keys_page(page: &str, keymap: &Keymap) -> String {
+    let introduction = page.split_once(FIRST_TABLE).map_or(page, |(introduction, _)| introduction);
+    format!("{introduction}\n{}", key_table_markdown(keymap))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn no_row_of_the_help_stands_twice() {
+        let mut rows = std::collections::HashSet::new();
+        for (keys, doc) in key_table(&Keymap::usual()).flat_map(|(_, rows)| rows) {
+            assert!(rows.insert((keys.clone(), doc)), "{keys:?} {doc}");
+        }
+    }
+
+    #[test]
     fn the_key_table_names_every_command() {
-        let table = key_table_markdown();
+        let table = key_table_markdown(&Keymap::usual());
         for command in all_commands() {
             assert!(table.contains(command.doc), "{}", command.name);
         }
         let longest = all_commands().max_by_key(|command| command.doc.len()).map(|command| command.doc);
-        assert!(longest.is_some_and(|doc| doc.len() <= 56), "{longest:?} does not fit the help's columns");
+        assert!(longest.is_some_and(|doc| doc.len() <= 54), "{longest:?} does not fit the help's columns");
         assert!(table.contains("| `1-9` | Along the connection with this number |"), "{table}");
     }
 }

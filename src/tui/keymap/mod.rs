@@ -1,17 +1,19 @@
 //! Keys: how each is written, and which command it leads to.
 
+pub mod bound;
 pub mod command;
+pub mod file;
+pub mod menu;
 pub(in crate::tui) mod table;
 
+pub use bound::Keymap;
 pub(in crate::tui) use command::commands;
 pub use command::{Command, Group, all_commands};
 
 use crate::text::glyph::Charset;
 use crate::tui::panes::{PANES, PaneId};
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::LazyLock;
 
 /// Key without its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +48,12 @@ pub enum Code {
     PageUp,
     /// A screenful down.
     PageDown,
+    /// Function key of this number.
+    F(u8),
 }
+
+/// Greatest number of a function key.
+const LAST_F: u8 = 12;
 
 const NAMED: [(Code, &str, &str); 14] = [
     (Code::Enter, "Enter", "⏎"),
@@ -96,19 +103,19 @@ impl Key {
         let mut chars = text.chars();
         let code = match (chars.next(), chars.next()) {
             (Some(c), None) => Code::Char(c),
-            _ => NAMED.iter().find(|(_, name, _)| *name == text)?.0,
+            _ => match NAMED.iter().find(|(_, name, sign)| [name, sign].contains(&&text)) {
+                Some((code, ..)) => *code,
+                None => function_key(text)?,
+            },
         };
         Some(Self::plain(code))
     }
 
     /// Returns the key as the screen shows it.
     pub fn label(self, charset: Charset) -> String {
-        if charset == Charset::Ascii {
-            return self.to_string();
-        }
         match NAMED.iter().find(|(code, ..)| *code == self.code) {
-            Some((.., sign)) => format!("{}{sign}", self.prefix()),
-            None => self.to_string(),
+            Some((.., sign)) if charset != Charset::Ascii || sign.is_ascii() => format!("{}{sign}", self.prefix()),
+            _ => self.to_string(),
         }
     }
 
@@ -128,6 +135,12 @@ impl Key {
         }
     }
 
+    /// Returns true for the keys that move a cursor wherever there is one.
+    pub fn is_motion(self) -> bool {
+        use Code::{Down, End, Home, Left, PageDown, PageUp, Right, Up};
+        [Left, Right, Up, Down, Home, End, PageUp, PageDown].contains(&self.code)
+    }
+
     fn prefix(self) -> &'static str {
         match (self.ctrl, self.alt) {
             (false, false) => "",
@@ -144,12 +157,19 @@ impl fmt::Display for Key {
         match self.code {
             Code::Char(' ') => write!(f, "{prefix}Space"),
             Code::Char(c) => write!(f, "{prefix}{c}"),
+            Code::F(number) => write!(f, "{prefix}F{number}"),
             code => {
                 let name = NAMED.iter().find(|(named, ..)| *named == code).map_or("", |(_, name, _)| name);
                 write!(f, "{prefix}{name}")
             }
         }
     }
+}
+
+/// Reads `F1` to `F12`.
+fn function_key(text: &str) -> Option<Code> {
+    let number = text.strip_prefix('F')?.parse().ok()?;
+    (1..=LAST_F).contains(&number).then_some(Code::F(number))
 }
 
 /// Context in which a command's keys work.
@@ -186,6 +206,8 @@ impl Context {
     pub const TEXT: Self = Self::new("text", &[Self::ANYWHERE]);
     /// After the key for edits.
     pub const EDIT: Self = Self::after("edit");
+    /// After the key of the menu.
+    pub const MENU: Self = Self::after("menu");
     /// After the key that copies.
     pub const COPY: Self = Self::after("copy");
     /// After the key that looks at a connection.
@@ -224,6 +246,24 @@ impl Context {
         Self { name: command, below: &[Self::ANYWHERE], prefix: Some(command) }
     }
 
+    /// Describes where its keys work.
+    pub fn described(self) -> String {
+        let name = self.name;
+        match self.prefix {
+            Some(command) => format!("after the key of {command}"),
+            None if self == Self::ANYWHERE => "everywhere".to_owned(),
+            None if self == Self::PANES => "in every pane".to_owned(),
+            None if self == Self::TEXT => "in every line of text".to_owned(),
+            None if self.pane().is_some() => format!("in the pane {name}"),
+            None => format!("in the dialog {name}"),
+        }
+    }
+
+    /// Returns the unique name.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
     /// Iterates over the contexts in which keys are looked up, in order, when this one has the focus.
     pub fn chain(self) -> impl Iterator<Item = Self> {
         std::iter::once(self).chain(self.below.iter().copied())
@@ -251,15 +291,6 @@ impl Context {
     }
 }
 
-/// Returns the command that `key` leads to where `focus` has the focus.
-pub fn lookup(focus: Context, key: Key) -> Option<&'static Command> {
-    static BOUND: LazyLock<HashMap<(Context, Key), &Command>> = LazyLock::new(|| {
-        let keys = |command: &'static Command| command.keys.iter().filter_map(|text| Key::parse(text));
-        all_commands().flat_map(|command| keys(command).map(move |key| ((command.context, key), command))).collect()
-    });
-    focus.chain().find_map(|context| BOUND.get(&(context, key)).copied())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,10 +304,14 @@ mod tests {
 
     #[test]
     fn a_key_reads_as_it_is_written() {
-        for text in ["j", "+", "?", "Enter", "Ctrl-r", "Alt-Left", "Shift-Tab", "Space", "Ctrl-Alt-x", "-"] {
+        for text in
+            ["j", "+", "?", "Enter", "Ctrl-r", "Alt-Left", "Shift-Tab", "Space", "Ctrl-Alt-x", "-", "F1", "F12", "F"]
+        {
             assert_eq!(Key::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Key::parse("Hyper-x"), None);
+        for text in ["Hyper-x", "F0", "F13", "Ctrl-", ""] {
+            assert_eq!(Key::parse(text), None, "{text}");
+        }
         assert_eq!(Key::parse("Left").unwrap().label(Charset::Unicode), "←");
         assert_eq!(Key::parse("Left").unwrap().label(Charset::Ascii), "Left");
     }
@@ -307,12 +342,13 @@ mod tests {
     #[test]
     fn every_command_can_be_reached_and_is_named_once() {
         let mut names = HashMap::new();
+        let keymap = Keymap::usual();
         for command in all_commands() {
             assert!(names.insert(command.name, ()).is_none(), "{} stands twice", command.name);
             assert!(!command.doc.is_empty() && !command.keys.is_empty(), "{}", command.name);
             let reached = focused().any(|focus| {
                 let key = Key::parse(command.keys[0]).unwrap();
-                lookup(focus, key).is_some_and(|found| found.name == command.name)
+                keymap.lookup(focus, key).is_some_and(|found| found.name == command.name)
             });
             assert!(reached, "{} cannot be reached", command.name);
         }

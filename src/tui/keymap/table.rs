@@ -14,13 +14,13 @@ use crate::tui::dialogs::paths::find_paths;
 use crate::tui::dialogs::picker::update::{next_found, open_go_to, open_palette, open_search};
 use crate::tui::dialogs::prompt::update::open_prompt;
 use crate::tui::dialogs::proposals::open_proposals;
-use crate::tui::dialogs::question::update::{ask_label, ask_thresholds};
+use crate::tui::dialogs::question::update::{ask_file, ask_label, ask_thresholds};
 use crate::tui::dialogs::start::update::open_models;
 use crate::tui::dialogs::verify::update::{open_heads, open_verification};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::panes::connections::update::switch_side;
 use crate::tui::screen::commands::{
-    await_key, cancel, cycle_pane, edit_text, escape, quit, redraw, suspend, toggle_mouse, toggle_zoom,
+    await_key, cancel, cycle_pane, edit_text, escape, quit, redraw, say_saved, suspend, toggle_mouse, toggle_zoom,
 };
 use crate::tui::screen::tour::start_tour;
 use crate::tui::workspace::copy::{Part, copy};
@@ -43,7 +43,7 @@ commands! {
     "jump", Walk, Context::PANES, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], Some("jump"), jump, "Along the connection with this number";
     "look", Lists, Context::PANES, [";"], None, |s, _| await_key(s, Context::LOOK), "Look without going there: a digit follows, Enter goes";
     "look-along", Lists, Context::LOOK, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], None, look_along, "Describe the connection with this number";
-    "side", Walk, Context::PANES, ["o"], Some("in/out"), |s, _| switch_side(s), "Number and follow outputs instead of inputs, or back";
+    "side", Walk, Context::PANES, ["o"], None, |s, _| switch_side(s), "Number and follow outputs instead of inputs, or back";
     "prompt", Prompt, Context::PANES, ["i"], Some("prompt"), |s, _| open_prompt(s), "Edit the prompt and trace it";
     "go-on", Prompt, Context::PANES, ["C"], None, |s, _| go_on(s), "Go on with a stopped trace, or double a finished one";
     "next-pane", Program, Context::PANES, ["Tab"], Some("pane"), |s, _| cycle_pane(s, 1), "To the next pane";
@@ -59,12 +59,12 @@ commands! {
     "search-next", Find, Context::PANES, ["n"], None, |s, _| next_found(s, 1), "To the next node that the search found";
     "search-previous", Find, Context::PANES, ["N"], None, |s, _| next_found(s, -1), "To the one before that the search found";
     "go-to", Find, Context::PANES, ["Ctrl-p"], None, |s, _| open_go_to(s), "Go to any node, supernode, pane, graph or command";
-    "palette", Find, Context::PANES, [":"], Some("command"), |s, _| open_palette(s), "Run a command by its name";
+    "palette", Find, Context::PANES, [":"], None, |s, _| open_palette(s), "Run a command by its name";
     "mark", Find, Context::PANES, ["m"], None, |s, _| await_key(s, Context::SET_MARK), "Mark the selected node: a letter follows";
     "mark-set", Find, Context::SET_MARK, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, set_mark, "Mark the selected node with this letter";
     "to-mark", Find, Context::PANES, ["'"], None, |s, _| await_key(s, Context::TO_MARK), "To a marked node: its letter follows";
     "to-mark-of", Find, Context::TO_MARK, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"], None, to_mark, "To the node that was marked with this letter";
-    "paths", Find, Context::PANES, ["P"], None, |s, _| find_paths(s), "Paths: pressed at both ends, lists the strongest";
+    "paths", Find, Context::PANES, ["P"], Some("paths"), |s, _| find_paths(s), "Paths: pressed at both ends, lists the strongest";
 }
 
 commands! {
@@ -74,7 +74,7 @@ commands! {
     "nodes-fewer", Prune, Context::PANES, ["-"], Some("nodes"), |s, _| nudge_nodes(s, -1), "Keep fewer nodes: lower the node threshold";
     "edges-more", Prune, Context::PANES, [">", "."], Some("edges"), |s, _| nudge_edges(s, 1), "Keep more edges: raise the edge threshold";
     "edges-fewer", Prune, Context::PANES, ["<", ","], Some("edges"), |s, _| nudge_edges(s, -1), "Keep fewer edges: lower the edge threshold";
-    "density-rarer", Prune, Context::PANES, ["d"], None, |s, _| nudge_density(s, true), "Leave out features that fire as often: lower the density";
+    "density-rarer", Prune, Context::PANES, ["d"], None, |s, _| nudge_density(s, true), "Leave out features that fire as often: lower density";
     "density-more", Prune, Context::PANES, ["D"], None, |s, _| nudge_density(s, false), "Keep features that fire more often: raise the density";
     "thresholds", Prune, Context::PANES, ["t"], None, |s, _| ask_thresholds(s), "Type the thresholds in numbers";
     "thresholds-usual", Prune, Context::PANES, ["0"], None, |s, _| toggle_usual(s), "To circuit-tracer's thresholds, or to readable ones";
@@ -105,7 +105,7 @@ commands! {
     "copy-label", Edit, Context::COPY, ["l"], None, |s, _| copy(s, Part::Label), "Copy this node's label";
     "copy-json", Edit, Context::COPY, ["j"], None, |s, _| copy(s, Part::Json), "Copy this node with its connections as JSON";
     "copy-markdown", Edit, Context::COPY, ["m"], None, |s, _| copy(s, Part::Markdown), "Copy the chosen nodes as a Markdown table";
-    "export", Edit, Context::PANES, ["x"], None, |s, _| open_export(s), "Export to a file for other programs, or as a figure";
+    "export", Edit, Context::PANES, ["x"], Some("export"), |s, _| open_export(s), "Export to a file for other programs, or as a figure";
     "contexts", Contexts, Context::PANES, ["s"], Some("contexts"), |s, _| open_contexts(s), "Show what the feature fires on, on the whole screen";
     "fetch-labels", Contexts, Context::PANES, ["A"], None, |s, _| open_fetch(s), "Fetch labels and contexts of all kept features";
 }
@@ -114,24 +114,27 @@ commands! {
     /// Commands that look through features and intervene.
     pub const PANEL;
     "browse", Contexts, Context::PANES, ["B"], None, |s, _| open_browse(s), "Look through all features, without a graph";
-    "intervene", Test, Context::PANES, ["I"], None, |s, _| open_interventions(s), "Intervene on this feature or its supernode";
+    "intervene", Test, Context::PANES, ["I"], Some("intervene"), |s, _| open_interventions(s), "Intervene on this feature or its supernode";
 }
 
 commands! {
     /// Commands that verify, explain, compare and choose models.
     pub const TESTING;
-    "verify", Test, Context::PANES, ["V"], None, |s, _| open_verification(s), "Is it true? Ablate the chosen connection's source";
+    "verify", Test, Context::PANES, ["V"], Some("verify"), |s, _| open_verification(s), "Is it true? Ablate the chosen connection's source";
     "heads", Test, Context::PANES, ["S"], None, |s, _| open_heads(s), "Split the chosen connection by attention heads";
     "stability", Test, Context::PANES, ["K"], None, |s, _| toggle_stability(s), "Mark what hangs on the thresholds, or not";
     "why", Why, Context::PANES, ["W"], None, |s, _| open_why(s), "Why a feature fires, or which nearly do and why not";
-    "compare", Compare, Context::PANES, ["|"], None, |s, _| open_compare(s), "Compare this graph with another, side by side";
+    "compare", Compare, Context::PANES, ["|"], Some("compare"), |s, _| open_compare(s), "Compare this graph with another, side by side";
     "union", Compare, Context::PANES, ["&"], None, |s, _| open_union(s), "Merge all open graphs: how often each node recurs";
     "next-graph", Program, Context::PANES, ["}"], None, |s, _| turn_graph(s, true), "To the next open graph";
     "previous-graph", Program, Context::PANES, ["{"], None, |s, _| turn_graph(s, false), "To the open graph before";
     "close-graph", Program, Context::PANES, ["Ctrl-w"], None, |s, _| close_graph(s), "Close this graph; another one takes its place";
     "previous-pane", Program, Context::PANES, ["Shift-Tab"], None, |s, _| cycle_pane(s, -1), "To the pane before";
-    "tour", Program, Context::PANES, ["T"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
-    "help", Program, Context::PANES, ["?"], Some("keys"), |s, _| open_help(s), "Every key";
+    "menu", Program, Context::PANES, ["Space"], Some("menu"), |s, _| await_key(s, Context::MENU), "What can be done, by task: another key follows";
+    "open", Program, Context::PANES, ["O"], None, |s, _| ask_file(s), "Open a graph in a file beside this one";
+    "saved", Program, Context::PANES, ["Ctrl-s"], None, |s, _| say_saved(s), "Nothing: it is saved as you go";
+    "tour", Program, Context::PANES, ["Ctrl-t"], Some("tour"), |s, _| start_tour(s), "A tour of the demo's circuit, in a few steps";
+    "help", Program, Context::ANYWHERE, ["?", "F1"], Some("keys"), |s, _| open_help(s), "Every key, and the guide; F1 where a line is written";
     "models", Models, Context::PANES, ["M"], None, |s, _| open_models(s), "Open a graph that was open, or choose a model";
 }
 

@@ -170,6 +170,7 @@ fn translate(event: KeyEvent) -> Option<Key> {
         KeyCode::End => Code::End,
         KeyCode::PageUp => Code::PageUp,
         KeyCode::PageDown => Code::PageDown,
+        KeyCode::F(number) => Code::F(number),
         _ => return None,
     };
     let held = |modifier| event.modifiers.contains(modifier);

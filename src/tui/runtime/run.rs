@@ -6,6 +6,7 @@ use crate::service::tracing::Tracer;
 use crate::text::glyph::{Charset, Glyphs};
 use crate::tui::dialogs::prompt::update::open_prompt;
 use crate::tui::dialogs::start::update::open_models;
+use crate::tui::keymap::Keymap;
 use crate::tui::runtime::clipboard::Between;
 use crate::tui::runtime::diff_backend::DiffBackend;
 use crate::tui::runtime::event::{Event, Signal};
@@ -104,6 +105,8 @@ pub fn run(
     let services = Services { tracer, models: Some(models), data: config::data_folder() };
     let mut state = State::new(look, size, Jobs::new(services, Arc::clone(&wake)), Sessions::new(wake));
     state.screen.mouse = options.mouse;
+    let (keymap, faults) = Keymap::of_user();
+    state.screen.keymap = keymap;
     match start {
         Start::Prompt(prompt) => start_trace(&mut state, prompt),
         Start::Message(message) => start_chat(&mut state, message),
@@ -111,6 +114,12 @@ pub fn run(
         Start::Write => open_prompt(&mut state),
         Start::Choose => open_models(&mut state),
         Start::Tour => start_tour(&mut state),
+    }
+
+    if let [fault, others @ ..] = &faults[..] {
+        let more = if others.is_empty() { "" } else { "; `circuitscope keys` tells the others" };
+        let fault = format!("{fault}{more}");
+        state.screen.warn(fault);
     }
 
     let (event_sender, events) = unbounded();

@@ -3,13 +3,13 @@
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::intervene::update::request_effects;
 use crate::tui::dialogs::verify::update::request_check;
-use crate::tui::keymap::{Context, Key, lookup};
+use crate::tui::keymap::{Code, Command, Context, Key};
 use crate::tui::panes::{PANES, graph};
 use crate::tui::runtime::Msg;
 use crate::tui::screen::commands::{edit_text, paste};
-use crate::tui::screen::inner;
 use crate::tui::screen::mouse::take_mouse;
 use crate::tui::screen::tour::take_steps;
+use crate::tui::screen::{inner, key_of};
 use crate::tui::state::State;
 use crate::tui::ui::TextEdit;
 use crate::tui::workspace::filter::update::ask_filter;
@@ -44,7 +44,11 @@ pub fn update_all(state: &mut State, msgs: impl IntoIterator<Item = Msg>) {
                     typed.push(c);
                     continue;
                 }
-                Meaning::Nothing if state.screen.notice.is_none() || !typed.is_empty() => continue,
+                Meaning::Nothing
+                    if !tells_unbound(state, *key) && state.screen.notice.is_none() || !typed.is_empty() =>
+                {
+                    continue;
+                }
                 Meaning::Nothing | Meaning::Does => {}
             }
         }
@@ -70,7 +74,10 @@ enum Meaning {
 
 fn meaning(state: &State, key: Key) -> Meaning {
     let context = state.context();
-    if state.jobs.is_waiting(SESSION) || state.screen.prefix.is_some() || lookup(context, key).is_some() {
+    if state.jobs.is_waiting(SESSION)
+        || state.screen.prefix.is_some()
+        || state.screen.keymap.lookup(context, key).is_some()
+    {
         return Meaning::Does;
     }
     key.typed().filter(|_| context.reaches(Context::TEXT)).map_or(Meaning::Nothing, Meaning::Types)
@@ -127,13 +134,15 @@ pub fn take_results(state: &mut State) {
 
 fn press(state: &mut State, key: Key) {
     let context = state.context();
-    let command = lookup(context, key);
-    if state.jobs.is_waiting(SESSION) && command.is_none_or(|command| command.context != Context::ANYWHERE) {
+    let command = state.screen.keymap.lookup(context, key);
+    if state.jobs.is_waiting(SESSION) && !command.is_some_and(acts_at_once) {
         state.deferred.keys.push(key);
         return;
     }
     state.screen.dirty |= state.screen.notice.take().is_some();
-    state.screen.dirty |= state.screen.prefix.take().is_some();
+    let prefix = state.screen.prefix.take();
+    state.screen.dirty |= prefix.is_some();
+    state.screen.n_keys += 1;
     if let Some(command) = command {
         (command.run)(state, key);
         state.screen.dirty = true;
@@ -142,7 +151,27 @@ fn press(state: &mut State, key: Key) {
     {
         edit_text(state, InputRequest::InsertChar(c));
         state.screen.dirty = true;
+    } else if key != CLOSES && state.screen.told_unbound.insert((context, key)) {
+        let charset = state.screen.look.glyphs.charset;
+        let first = prefix.and_then(Context::prefix).map_or_else(String::new, |name| key_of(name, state) + " ");
+        let (key, help) = (state.screen.look.glyphs.visible(&key.label(charset)), key_of("help", state));
+        state.screen.say(format!("{first}{key} does nothing here; {help} lists the keys"));
+        state.screen.dirty = true;
     }
+}
+
+/// Key that does nothing but to give up the first of two keys, which needs no word.
+const CLOSES: Key = Key::plain(Code::Esc);
+
+/// Returns true where it was not said yet that a key without a command does nothing here.
+fn tells_unbound(state: &State, key: Key) -> bool {
+    key != CLOSES && !state.screen.told_unbound.contains(&(state.context(), key))
+}
+
+/// Returns true for a command that does not wait for a session to be read: it does nothing to the graph, and opens
+/// nothing that takes the keys which wait.
+fn acts_at_once(command: &Command) -> bool {
+    command.context == Context::ANYWHERE && command.name != "help"
 }
 
 /// Starts the work that follows from any change: that of the dialog on top, that of the panes, and that of the graph on

@@ -2,11 +2,13 @@
 
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::fetch::stop_fetching;
+use crate::tui::dialogs::leave::Leave;
 use crate::tui::dialogs::verify::update::stop_check;
 use crate::tui::keymap::Context;
 use crate::tui::panes::feature::lookup::stop_reading;
 use crate::tui::panes::{PANES, graph};
 use crate::tui::runtime::Effect;
+use crate::tui::screen::key_of;
 use crate::tui::screen::tour::leave_tour;
 use crate::tui::state::State;
 use crate::tui::ui::TextEdit;
@@ -54,6 +56,20 @@ pub(in crate::tui) fn escape(state: &mut State) {
 /// Leaves the program once everything is saved.
 pub(in crate::tui) fn quit(state: &mut State) {
     state.sessions.save_all();
+}
+
+/// Says that there is nothing to save, or why it could not be saved.
+pub(in crate::tui) fn say_saved(state: &mut State) {
+    match state.sessions.unsaved.first() {
+        Some(why) => {
+            let why = format!("not saved: {why}");
+            state.screen.warn(why);
+        }
+        None => {
+            let (export, quit) = (key_of("export", state), key_of("quit", state));
+            state.screen.say(format!("What you do is saved as you go; {export} exports a file, {quit} leaves"));
+        }
+    }
 }
 
 pub(in crate::tui) fn suspend(state: &mut State) {
@@ -105,6 +121,13 @@ pub(in crate::tui) fn cancel(state: &mut State) {
         None if state.workspace.tabs.is_busy() => {
             state.screen.say("What is under way is of another graph: turn to it to stop it")
         }
-        None => state.screen.say("Nothing is being traced; q leaves"),
+        None if state.screen.told_to_leave.is_some_and(|told| told + 1 == state.screen.n_keys) => {
+            state.dialogs.open(Leave);
+        }
+        None => {
+            state.screen.told_to_leave = Some(state.screen.n_keys);
+            let (quit, again) = (key_of("quit", state), key_of("cancel", state));
+            state.screen.say(format!("Nothing is under way; {quit} leaves, and so does {again} once more"));
+        }
     }
 }

@@ -28,14 +28,20 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer) {
             if state.workspace.tabs.is_busy() { glyphs.spinner[state.screen.ticks % glyphs.spinner.len()] } else { "" };
         format!("{at}/{n}{elsewhere} ")
     });
+    let on = state.workspace.circuit.as_ref().map_or(0, |circuit| {
+        circuit.edits.now().interventions.list.iter().filter(|intervention| !intervention.muted).count()
+    });
+    let on = if on == 0 { String::new() } else { format!("{} on ", text::counted(on, "intervention")) };
     let unsaved = if state.sessions.unsaved.is_empty() { "" } else { "not saved " };
-    let room = usize::from(line.width).saturating_sub(answer_width + text::width(&tab) + text::width(unsaved));
+    let room = usize::from(line.width)
+        .saturating_sub(answer_width + text::width(&tab) + text::width(&on) + text::width(unsaved));
     // The names give way first: they change least.
     let with_names = text::width(&prompt) + text::width(&names) + 4 <= room;
 
     let mut pen = Pen::new(buf, line, 0);
     pen.put(unsaved, theme.alert);
     pen.put(&tab, theme.accent);
+    pen.put(&on, theme.alert);
     pen.put(&text::truncate_start(&prompt, room, glyphs.ellipsis), theme.text);
     if let Some((token, probability)) = answer {
         pen.put(&format!(" {} ", glyphs.answers), theme.quiet);

@@ -2,7 +2,7 @@
 //! nothing.
 
 use crate::text;
-use crate::tui::keymap::Context;
+use crate::tui::keymap::{Context, Key, Keymap};
 use crate::tui::panes::{PaneId, graph};
 use crate::tui::runtime::Effect;
 use crate::tui::screen::layout::{LEAST, Layout, Slot, Windows};
@@ -12,6 +12,8 @@ use crate::tui::ui::{End, Look, frame, note};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 pub(in crate::tui) mod commands;
 mod crumbs;
@@ -50,6 +52,14 @@ pub struct Screen {
     pub mouse: bool,
     /// Context in which the second key of two is looked up, once the first was pressed.
     pub prefix: Option<Context>,
+    /// Keys of all commands.
+    pub keymap: Arc<Keymap>,
+    /// Number of keys that were pressed so far.
+    pub n_keys: usize,
+    /// Number of keys that were pressed when it was said last that nothing is under way that could be stopped.
+    pub told_to_leave: Option<usize>,
+    /// Keys of which it was said that they do nothing, with where they were pressed: once is enough.
+    pub told_unbound: HashSet<(Context, Key)>,
     /// Line for the user.
     pub notice: Option<Notice>,
     /// The tour, while it is taken.
@@ -72,6 +82,10 @@ impl Screen {
             focus: graph::PANE,
             mouse: false,
             prefix: None,
+            keymap: Keymap::usual(),
+            n_keys: 0,
+            told_to_leave: None,
+            told_unbound: HashSet::new(),
             notice: None,
             tour: None,
             ticks: 0,

@@ -26,6 +26,17 @@ impl From<InputRequest> for TextEdit {
     }
 }
 
+/// Returns true for an edit that takes the place of a selected text: one that types, or erases.
+pub fn replaces(edit: &TextEdit) -> bool {
+    use InputRequest::{DeleteNextChar, DeletePrevChar, DeletePrevWord, InsertChar};
+    match edit {
+        TextEdit::Insert(_) => true,
+        TextEdit::Request(request) => {
+            matches!(request, InsertChar(_) | DeletePrevChar | DeleteNextChar | DeletePrevWord)
+        }
+    }
+}
+
 /// Edits a line. Returns true where there was room for all of a text that is put in.
 pub fn edit(input: &mut Input, edit: &TextEdit) -> bool {
     let text = match edit {

@@ -11,6 +11,7 @@ use crate::tui::state::State;
 use crate::tui::workspace::edits::PRUNE;
 use crate::tui::workspace::session::update::open_session;
 use crate::tui::workspace::stability::STABILITY;
+use crate::tui::workspace::tabs::update::leave_empty;
 use crate::tui::workspace::{Busy, Circuit, Tab, TabContent, Traced, prune_anew};
 
 /// Returns true where the result has to wait: it is for the screen, where a dialog is about the nodes of the graph
@@ -55,8 +56,14 @@ pub(in crate::tui) fn take_traced(state: &mut State, id: RequestId, result: Resu
                 state.screen.warn(warning);
             }
         }
-        Err(_) if busy.stopping => state.screen.say("The trace was stopped before there was anything new to show"),
-        Err(why) => state.screen.warn(why),
+        Err(why) => {
+            leave_empty(state);
+            if busy.stopping {
+                state.screen.say("The trace was stopped before there was anything new to show");
+            } else {
+                state.screen.warn(why);
+            }
+        }
     }
 }
 

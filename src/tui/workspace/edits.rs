@@ -2,6 +2,7 @@
 
 use crate::graph::{Edit, Thresholds};
 use crate::tui::runtime::JobKey;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::workspace::at_hand;
 use crate::tui::workspace::tracing::{TraceThresholds, readable_nodes};
@@ -28,10 +29,26 @@ pub(in crate::tui) fn nudge_density(state: &mut State, rarer: bool) {
         return;
     }
     let steps = || DENSITIES.into_iter();
+    let before = circuit.edits.now().thresholds.density;
     nudge(state, |thresholds| {
         let now = thresholds.density;
         let next = if rarer { steps().rfind(|step| *step < now) } else { steps().find(|step| *step > now) };
         Thresholds { density: next.unwrap_or(now), ..thresholds }
+    });
+    say_density(state, before);
+}
+
+/// Says what a change of the density threshold leaves out, and how it is taken back: a stray key may have made it.
+fn say_density(state: &mut State, before: f64) {
+    let Some(now) = state.workspace.circuit.as_ref().map(|circuit| circuit.edits.now().thresholds.density) else {
+        return;
+    };
+    let undo = key_of("undo", state);
+    let percent = |share: f64| format!("{} %", (share * 1e6).round() / 1e4);
+    state.screen.say(match now {
+        _ if now == before => "There is no step further".to_owned(),
+        1.0 => format!("Features are kept however often they fire, no longer up to {}; {undo} undoes", percent(before)),
+        _ => format!("Features that fire on more than {} of tokens are left out; {undo} undoes", percent(now)),
     });
 }
 

@@ -51,6 +51,8 @@ pub struct Workspace {
     pub tabs: Tabs,
     /// Trace or opening that is under way for the graph on the screen.
     pub busy: Option<Busy>,
+    /// What was written to be traced, oldest first.
+    pub prompts: Vec<Written>,
     /// Message that was traced last: it is edited where its prompt is to be edited.
     pub message: Option<Message>,
     /// Thresholds at which graphs are pruned.
@@ -75,6 +77,15 @@ impl Workspace {
     pub fn waits_for(&self, id: RequestId) -> bool {
         self.busy.as_ref().is_some_and(|busy| busy.id == id)
     }
+}
+
+/// Text that was written to be traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Text as written.
+    pub text: String,
+    /// True where it is a message for the chat template.
+    pub is_message: bool,
 }
 
 /// Message, and the prompt that the chat template made of it.

@@ -10,7 +10,8 @@ use crate::tui::screen::layout::inner;
 use crate::tui::state::State;
 use crate::tui::workspace::arrival::{take_grown, take_traced};
 use crate::tui::workspace::tabs::name_of;
-use crate::tui::workspace::{Busy, Message, Opening, Traced};
+use crate::tui::workspace::tabs::update::{set_beside, turn_by};
+use crate::tui::workspace::{Busy, Circuit, Message, Opening, TabContent, Traced, Workspace, Written};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Goes on with a trace that was stopped; one that is finished gets rows of twice as many features.
@@ -50,12 +51,45 @@ pub(in crate::tui) const NO_CHAT: &str = "The model has no chat template";
 
 /// Traces `prompt`; a trace that is under way is stopped for it.
 pub fn start_trace(state: &mut State, prompt: String) {
+    note_written(state, &prompt);
     let id = state.jobs.next_request();
     if let Some(before) = state.workspace.busy.replace(Busy::new(id, prompt.clone())) {
         state.jobs.stop_request(before.id);
     }
     submit_prompt(state, id, prompt);
     state.workspace.file = None;
+}
+
+/// Remembers what was written to make this prompt, once.
+fn note_written(state: &mut State, prompt: &str) {
+    let message = state.workspace.message.as_ref().filter(|message| message.prompt == prompt);
+    let written = match message {
+        Some(message) => Written { text: message.typed.clone(), is_message: true },
+        None => Written { text: prompt.to_owned(), is_message: false },
+    };
+    state.workspace.prompts.retain(|other| *other != written);
+    state.workspace.prompts.push(written);
+}
+
+/// Traces `prompt` in a tab of its own, beside the graph on the screen. A prompt that is open already is turned to, or
+/// traced anew where it is the one on the screen: two tabs of the same would save the same session.
+pub(in crate::tui) fn trace_beside(state: &mut State, prompt: String) {
+    let Workspace { circuit, graph_id, files, tabs, .. } = &state.workspace;
+    let is_it =
+        |circuit: &Circuit, id: &RequestId| circuit.traced.document.origin.prompt == prompt && !files.contains_key(id);
+    let is_here = circuit.as_ref().is_none_or(|circuit| is_it(circuit, graph_id));
+    let there = tabs.others().find_map(|(turns, _, other)| match &other.graph {
+        TabContent::Circuit { circuit, id, .. } => is_it(circuit, id).then_some(turns),
+        TabContent::File(_) | TabContent::Nothing => None,
+    });
+    match there {
+        Some(turns) if !is_here => {
+            turn_by(state, turns);
+            state.screen.say("This prompt was open already");
+        }
+        _ if is_here || set_beside(state) => start_trace(state, prompt),
+        _ => {}
+    }
 }
 
 /// Traces a prompt for the tab that waits for this request.

@@ -291,8 +291,8 @@ commands! {
     "browse-scroll-up", Contexts, BROWSE, ["K"], Some("scroll"), |s, _| update::scroll_browsed(s, -1), "What it fires on, a line back";
     "browse-shift-left", Contexts, BROWSE, ["<"], None, |s, _| shift_contexts(s, -8), "What stands before, in every context of it";
     "browse-shift-right", Contexts, BROWSE, [">"], None, |s, _| shift_contexts(s, 8), "What stands after, in every context of it";
-    "browse-page-down", Contexts, BROWSE, ["PageDown"], None, |s, _| update::move_in_browse(s, 10), "Ten features further";
-    "browse-page-up", Contexts, BROWSE, ["PageUp"], None, |s, _| update::move_in_browse(s, -10), "Ten features back";
+    "browse-page-down", Contexts, BROWSE, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_browse(s, 10), "Ten features further";
+    "browse-page-up", Contexts, BROWSE, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_browse(s, -10), "Ten features back";
     "browse-first", Contexts, BROWSE, ["g", "Home"], None, |s, _| update::move_in_browse(s, isize::MIN), "To the first feature";
     "browse-last", Contexts, BROWSE, ["G", "End"], None, |s, _| update::move_in_browse(s, isize::MAX), "To the last feature that is listed";
     "browse-go", Contexts, BROWSE, ["Enter"], Some("in the graph"), |s, _| update::browse_go(s), "To the feature's node in the graph";

@@ -117,7 +117,8 @@ pub struct Comparison {
     pub nodes: Vec<OverlayNode>,
     /// Difference of the two graphs, by node.
     pub differences: Vec<Difference>,
-    /// Listed nodes, by column and layer: features, outputs, and kinds that only files hold.
+    /// Listed nodes: features, outputs, and kinds that only files hold. First those that differ, by influence times
+    /// difference, then what is shared, by influence; the greatest first.
     pub listed: Vec<usize>,
     edges: Vec<OverlayEdge>,
     /// Edges into and out of a node, by node.
@@ -147,7 +148,7 @@ impl Comparison {
         }
         let parts = sheets.each_ref().map(|sheet| (&*sheet.document.graph, &*sheet.kept));
         let overlay = Overlay::new(&parts).map_err(|error| error.to_string())?;
-        let differences = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
+        let differences: Vec<Difference> = (0..overlay.nodes.len()).map(|node| overlay.node_difference(node)).collect();
         let columns = overlay.columns.iter().map(|places| [places[0], places[1]]).collect();
         let mut edges_of = vec![[Vec::new(), Vec::new()]; overlay.nodes.len()];
         for (at, edge) in overlay.edges.iter().enumerate() {
@@ -155,8 +156,20 @@ impl Comparison {
             edges_of[edge.source][1].push(at);
         }
         let mut listed: Vec<usize> = (0..overlay.nodes.len()).filter(|node| overlay.is_compared(*node)).collect();
-        // They are by layer already, and outputs come last.
-        listed.sort_by_key(|node| overlay.nodes[*node].column);
+        let influence = |node: usize| {
+            let held = overlay.nodes[node].nodes.iter().zip(&*sheets);
+            held.filter_map(|(id, sheet)| Some(sheet.kept.influence[(*id)?.index()])).fold(0.0, f64::max)
+        };
+        let ranks: Vec<f64> = (0..overlay.nodes.len())
+            .map(|node| match differences[node] {
+                Difference::Shared => influence(node),
+                Difference::Changed | Difference::OnlyA | Difference::OnlyB => {
+                    influence(node) * overlay.relative_change(node)
+                }
+            })
+            .collect();
+        let is_shared = |node: usize| differences[node] == Difference::Shared;
+        listed.sort_by(|a, b| is_shared(*a).cmp(&is_shared(*b)).then(ranks[*b].total_cmp(&ranks[*a])));
         let Overlay { nodes, edges, .. } = overlay;
         let labels = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.labels));
         let graphs = sheets.each_ref().map(|sheet| Arc::clone(&sheet.document.graph));

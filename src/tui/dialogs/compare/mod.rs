@@ -11,7 +11,7 @@ use crate::tui::dialogs::compare::comparison::Comparison;
 use crate::tui::dialogs::{Action, Dialog, ask};
 use crate::tui::keymap::{Context, commands};
 use crate::tui::runtime::RequestId;
-use crate::tui::screen::layout;
+use crate::tui::screen::{key_of, layout};
 use crate::tui::state::State;
 use crate::tui::ui::frame;
 use crate::tui::ui::membership::letter;
@@ -57,6 +57,8 @@ pub struct Compare {
     pub side: usize,
     /// Difference to which the list is limited; `None` for all nodes.
     pub only: Option<Difference>,
+    /// True where the row of what is shared is unfolded.
+    pub unfolded: bool,
     row: usize,
 }
 
@@ -88,16 +90,31 @@ impl Compare {
         matches!(self.stage, Stage::Lay | Stage::Shown(_))
     }
 
-    /// Returns the listed nodes.
-    fn rows(&self) -> Vec<usize> {
+    /// Returns the listed nodes. Among all of them, those that both graphs share come last, behind a row of their own,
+    /// `None`, in which they are folded.
+    fn rows(&self) -> Vec<Option<usize>> {
         let Some(Laid { comparison, .. }) = self.laid() else { return Vec::new() };
-        let stands = |node: &usize| self.only.is_none_or(|only| comparison.differences[*node] == only);
-        comparison.listed.iter().copied().filter(stands).collect()
+        let is = |node: &usize, difference| comparison.differences[*node] == difference;
+        let listed = || comparison.listed.iter().copied();
+        if let Some(only) = self.only {
+            return listed().filter(|node| is(node, only)).map(Some).collect();
+        }
+        let (shared, others): (Vec<_>, Vec<_>) = listed().partition(|node| is(node, Difference::Shared));
+        let fold = (!shared.is_empty()).then_some(None);
+        let shared = shared.into_iter().filter(|_| self.unfolded);
+        others.into_iter().map(Some).chain(fold).chain(shared.map(Some)).collect()
+    }
+
+    /// Unfolds or folds what is shared, where the cursor is on its row; returns true where it was.
+    pub fn toggle_shared(&mut self) -> bool {
+        let is_fold = self.rows().get(self.row) == Some(&None);
+        self.unfolded ^= is_fold;
+        is_fold
     }
 
     /// Returns the node under the cursor.
     pub fn chosen(&self) -> Option<usize> {
-        self.rows().get(self.row).copied()
+        self.rows().get(self.row).copied().flatten()
     }
 
     /// Returns the index of the row under the cursor, in the list of the graphs to choose from.
@@ -191,11 +208,12 @@ impl Compare {
             buf.set_stringn(prompts.x, y, look.glyphs.fit(&line, room), room, style);
         }
         let rows = self.rows();
-        let chosen = rows.get(self.row).copied();
+        let chosen = rows.get(self.row).copied().flatten();
         let table = Table { laid, circuits: [Some(circuit), other], look, side: self.side };
         table.tokens(chosen, tokens, buf);
         table.kinds(self.only, kinds, buf);
-        table.list(&rows, self.row, list, buf);
+        let opens = key_of("compare-take", state);
+        table.list(&rows, self.row, (self.unfolded, &opens), list, buf);
         if let Some(chosen) = chosen {
             table.edges(chosen, below, buf);
         }
@@ -209,13 +227,15 @@ commands! {
     pub const BINDINGS;
     "compare-down", Compare, COMPARE, ["Down", "j"], Some("choose"), |s, _| update::move_in_compare(s, 1), "To the next row";
     "compare-up", Compare, COMPARE, ["Up", "k"], Some("choose"), |s, _| update::move_in_compare(s, -1), "To the row before";
-    "compare-page-down", Compare, COMPARE, ["PageDown"], None, |s, _| update::move_in_compare(s, 10), "Ten rows further";
-    "compare-page-up", Compare, COMPARE, ["PageUp"], None, |s, _| update::move_in_compare(s, -10), "Ten rows back";
-    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| update::take_compared(s), "Take this graph; then to this node in A or B";
+    "compare-page-down", Compare, COMPARE, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_compare(s, 10), "Ten rows further";
+    "compare-page-up", Compare, COMPARE, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_compare(s, -10), "Ten rows back";
+    "compare-take", Compare, COMPARE, ["Enter"], Some("go"), |s, _| update::take_compared(s), "Take this graph; go to this node; open what is shared";
     "compare-side", Compare, COMPARE, ["Tab"], Some("A/B"), |s, _| update::turn_compared_side(s), "To A or to B";
     "compare-kind", Compare, COMPARE, ["f"], Some("kind"), |s, _| update::turn_compared_kind(s), "List all, shared, changed, only A, only B";
     "compare-merge", Compare, COMPARE, ["m"], Some("merge"), |s, _| update::open_merged(s), "Open the two as one graph";
     "compare-union", Compare, COMPARE, ["u"], Some("all open"), |s, _| update::open_union(s), "Open all open graphs as one";
+    "compare-first", Compare, COMPARE, ["g", "Home"], None, |s, _| update::move_in_compare(s, isize::MIN), "To the first row";
+    "compare-last", Compare, COMPARE, ["G", "End"], None, |s, _| update::move_in_compare(s, isize::MAX), "To the last row";
     "compare-close", Compare, COMPARE, ["Esc", "q"], Some("back"), |s, _| update::close_compare(s), "Leave the comparison";
 }
 

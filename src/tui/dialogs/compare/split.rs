@@ -78,7 +78,8 @@ impl Table<'_> {
         }
     }
 
-    pub fn list(&self, rows: &[usize], row: usize, area: Rect, buf: &mut Buffer) {
+    /// Draws the rows; `fold` says whether what is shared is unfolded, and which key turns it.
+    pub fn list(&self, rows: &[Option<usize>], row: usize, fold: (bool, &str), area: Rect, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
         if rows.is_empty() {
             buf.set_stringn(area.x, area.y, "none", usize::from(area.width), theme.quiet);
@@ -87,6 +88,14 @@ impl Table<'_> {
         let from = first_line(row, lines, rows.len());
         let half = area.width.saturating_sub(3) / 2;
         for (y, (at, node)) in (area.top()..area.bottom()).zip(rows.iter().enumerate().skip(from)) {
+            let Some(node) = node else {
+                let line = Rect { y, height: 1, ..area };
+                self.fold(fold, line, buf);
+                if at == row {
+                    buf.set_style(line, theme.selection);
+                }
+                continue;
+            };
             let difference = self.comparison().differences[*node];
             let style = theme.difference(difference);
             let middle = area.x + half + 1;
@@ -101,6 +110,15 @@ impl Table<'_> {
                 }
             }
         }
+    }
+
+    /// Draws the row in which the nodes are folded that both graphs share.
+    fn fold(&self, (unfolded, key): (bool, &str), area: Rect, buf: &mut Buffer) {
+        let sign = self.look.glyphs.difference(Difference::Shared);
+        let nodes = text::counted(self.comparison().count(Difference::Shared), "node");
+        let does = if unfolded { "folds" } else { "opens" };
+        let says = format!("{sign} {nodes} shared; {key} {does}");
+        buf.set_stringn(area.x, area.y, says, usize::from(area.width), self.look.theme.quiet);
     }
 
     /// Draws a node as one of the graphs has it, and its value at the end.

@@ -4,6 +4,7 @@ use crate::tui::dialogs::compare::comparison::{Comparison, Leaf, Sheet};
 use crate::tui::dialogs::compare::{Compare, Stage};
 use crate::tui::dialogs::question::{Asks, Question};
 use crate::tui::runtime::{JobKey, RequestId};
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::workspace::tabs::name_of;
 use crate::tui::workspace::tabs::update::{set_beside, turn_by};
@@ -50,8 +51,10 @@ pub(in crate::tui) fn turn_compared_side(state: &mut State) {
 pub(in crate::tui) fn take_compared(state: &mut State) {
     let Some(compare) = compare(state) else { return };
     let row = compare.row();
+    let turned = compare.toggle_shared();
     match &compare.stage {
         Stage::Choose => choose(state, row),
+        Stage::Shown(_) if turned => {}
         Stage::Shown(_) => go(state),
         Stage::Wait(_) | Stage::Lay | Stage::Failed(_) => {}
     }
@@ -170,7 +173,8 @@ fn go(state: &mut State) {
     let (comparison, other, side) = (Arc::clone(&laid.comparison), *other, *side);
     let Some(chosen) = compare(state).and_then(|compare| compare.chosen()) else { return };
     let Some(node) = comparison.node(chosen, side) else {
-        state.screen.say("It is only in the other graph: Tab goes over there");
+        let turns = key_of("compare-side", state);
+        state.screen.say(format!("It is only in the other graph: {turns} goes over there"));
         return;
     };
     if side == 1 {
@@ -223,7 +227,10 @@ pub(in crate::tui) fn open_union(state: &mut State) {
     });
     leaves.extend(files);
     if leaves.len() < 2 {
-        state.screen.say("It takes two open graphs at least: i traces a prompt, | another beside it");
+        let (prompt, compare) = (key_of("prompt", state), key_of("compare", state));
+        state.screen.say(format!(
+            "It takes two open graphs at least: {prompt} traces a prompt, {compare} compares with another"
+        ));
         return;
     }
     leaves.sort_by_key(|(place, ..)| *place);

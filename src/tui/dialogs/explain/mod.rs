@@ -259,13 +259,15 @@ commands! {
     pub const BINDINGS;
     "why-down", Why, EXPLAIN, ["Down", "j"], Some("choose"), |s, _| update::move_in_why(s, 1), "To the next feature";
     "why-up", Why, EXPLAIN, ["Up", "k"], Some("choose"), |s, _| update::move_in_why(s, -1), "To the feature before";
-    "why-page-down", Why, EXPLAIN, ["PageDown"], None, |s, _| update::move_in_why(s, 10), "Ten features further";
-    "why-page-up", Why, EXPLAIN, ["PageUp"], None, |s, _| update::move_in_why(s, -10), "Ten features back";
+    "why-page-down", Why, EXPLAIN, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_why(s, 10), "Ten features further";
+    "why-page-up", Why, EXPLAIN, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_why(s, -10), "Ten features back";
     "why-trace", Why, EXPLAIN, ["Enter"], Some("trace"), |s, _| update::trace_why(s), "Trace its pre-activation, and walk that graph";
     "why-position", Why, EXPLAIN, ["Tab"], Some("here/all"), |s, _| update::turn_why_position(s), "List at this position, or at all";
     "why-prompt", Why, EXPLAIN, ["p"], Some("other prompt"), |s, _| update::write_in_why(s, InputMode::Prompt), "List those that fire on another prompt";
     "why-feature", Why, EXPLAIN, ["f"], Some("name one"), |s, _| update::write_in_why(s, InputMode::Feature), "Name a feature and where";
     "why-closest", Why, EXPLAIN, ["c"], Some("closest"), |s, _| update::list_closest(s), "List those that are closest to firing again";
+    "why-first", Why, EXPLAIN, ["g", "Home"], None, |s, _| update::move_in_why(s, isize::MIN), "To the first feature of the list";
+    "why-last", Why, EXPLAIN, ["G", "End"], None, |s, _| update::move_in_why(s, isize::MAX), "To the last feature of the list";
     "why-close", Why, EXPLAIN, ["Esc", "q"], Some("back"), |s, _| update::close_why(s), "Leave the list";
     "why-line-take", Why, EXPLAIN_LINE, ["Enter"], Some("take"), |s, _| update::take_why_line(s), "Take this prompt, or this feature";
     "why-line-leave", Why, EXPLAIN_LINE, ["Esc"], Some("back"), |s, _| update::close_why(s), "Leave the line";

@@ -12,9 +12,10 @@ use crate::text::glyph::Charset;
 use crate::tui::dialogs::Dialog;
 use crate::tui::dialogs::intervene::panel::{InterventionPanel, View};
 use crate::tui::keymap::{Context, commands};
+use crate::tui::screen::hints;
 use crate::tui::state::State;
 use crate::tui::ui::theme::Depth;
-use crate::tui::ui::{Look, wrap};
+use crate::tui::ui::{Look, Pen, wrap};
 use crate::tui::workspace::Circuit;
 use crate::tui::workspace::edits::{redo, undo};
 use ratatui::buffer::Buffer;
@@ -33,17 +34,31 @@ const BELOW: u16 = 13;
 /// Dialog of the interventions, which the circuit keeps.
 pub struct Intervene;
 
-fn draw(circuit: &Circuit, screen: Rect, look: &Look, buf: &mut Buffer) {
+fn draw(state: &State, circuit: &Circuit, screen: Rect, buf: &mut Buffer) {
+    let look = &state.screen.look;
     let set = &circuit.edits.now().interventions;
     let panel = &circuit.panel;
     let rows = set.list.len().clamp(1, ROWS) as u16;
-    let (width, height) = (screen.width.saturating_sub(4).min(112), rows + BELOW + 4);
+    let width = screen.width.saturating_sub(4).min(112);
+    // The hint line names the keys where it has room for all of them.
+    let keys = hints::left_out(state, usize::from(width.saturating_sub(4)));
+    let n_keys = keys.len() as u16;
+    let height = rows + BELOW + 4 + n_keys;
     let area = crate::tui::ui::open(screen, width, height.min(screen.height), "interventions", look, buf);
     if area.height < 3 {
         return;
     }
-    let parts = [Constraint::Length(1), Constraint::Length(rows), Constraint::Length(1), Constraint::Fill(1)];
-    let [head, list, _, below] = Layout::vertical(parts).areas(area);
+    let parts = [
+        Constraint::Length(1),
+        Constraint::Length(rows),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(n_keys),
+    ];
+    let [head, list, _, below, at_keys] = Layout::vertical(parts).areas(area);
+    for (line, y) in keys.iter().zip(0..at_keys.height) {
+        hints::put(line, &mut Pen::new(buf, at_keys, y), &look.theme);
+    }
     let mut mode = format!("mode: {}", set.freeze.name());
     if let (Freeze::Direct, Some(layers)) = (set.freeze, &set.layers) {
         mode.push_str(&format!(", layers {}..{}", layers.start, layers.end));
@@ -126,22 +141,35 @@ fn render_effects(measured: &Measured, area: Rect, look: &Look, buf: &mut Buffer
     let lists = [("outputs", &effects.targets), ("rising", &effects.rising), ("falling", &effects.falling)];
     for (column, (title, tokens)) in columns.into_iter().zip(lists) {
         buf.set_stringn(column.x, column.y, title, usize::from(column.width), look.theme.strong);
-        for (token, y) in tokens.iter().take(LISTED).zip(column.top() + 1..column.bottom()) {
-            render_token(token, measured.text(token.id), Rect { y, height: 1, ..column }, look, buf);
+        let name = |token: &TokenEffect| look.glyphs.visible(measured.text(token.id));
+        let tokens = || tokens.iter().take(LISTED);
+        let names = tokens().map(|token| text::width(&name(token))).max().unwrap_or(0);
+        for (token, y) in tokens().zip(column.top() + 1..column.bottom()) {
+            render_token(token, &name(token), names, Rect { y, height: 1, ..column }, look, buf);
         }
     }
 }
 
-/// Draws a token's probability before and after, and the change of its logit.
-fn render_token(token: &TokenEffect, name: &str, area: Rect, look: &Look, buf: &mut Buffer) {
+/// Draws a token, its probability before and after, and the change of its logit. Where there is little room, the name
+/// wins over the digits.
+fn render_token(token: &TokenEffect, name: &str, names: usize, area: Rect, look: &Look, buf: &mut Buffer) {
     let [before, after] = token.probabilities;
-    let figures = format!("{before:.3}{}{after:.3} ", look.glyphs.to_output);
-    let logit = format!("{:+.2} ", token.of_logit());
-    let style = look.theme.sign(token.of_probability() as f32);
-    let (x, _) = buf.set_stringn(area.x, area.y, figures, usize::from(area.width), look.theme.text);
-    let (x, _) = buf.set_stringn(x, area.y, logit, usize::from(area.right().saturating_sub(x)), style);
-    let room = usize::from(area.right().saturating_sub(x));
-    buf.set_stringn(x, area.y, look.glyphs.fit(&look.glyphs.visible(name), room), room, look.theme.strong);
+    let figures = format!(" {before:.3}{}{after:.3}", look.glyphs.to_output);
+    let logit = format!(" {:+.2}", token.of_logit());
+    let room = usize::from(area.width);
+    let figures_fit = text::width(&figures) < room;
+    let names =
+        names.min(if figures_fit { (room - text::width(&figures)).max(text::width(name).min(room)) } else { room });
+    let mut pen = Pen::new(buf, area, 0);
+    let shown = look.glyphs.fit(name, names);
+    pen.put(&shown, look.theme.strong);
+    pen.skip((names - text::width(&shown).min(names)) as u16);
+    if text::width(&figures) <= pen.room() {
+        pen.put(&figures, look.theme.text);
+    }
+    if text::width(&logit) <= pen.room() {
+        pen.put(&logit, look.theme.sign(token.of_probability() as f32));
+    }
 }
 
 /// Draws the probabilities against the dose.
@@ -207,21 +235,21 @@ commands! {
     "intervene-up", Test, INTERVENE, ["Up", "k"], Some("choose"), |s, _| update::move_in_interventions(s, -1), "To the intervention before";
     "intervene-more", Test, INTERVENE, ["Right", "l"], Some("dose"), |s, _| update::nudge_dose(s, 1), "A tenth more: the factor, or the value";
     "intervene-less", Test, INTERVENE, ["Left", "h"], Some("dose"), |s, _| update::nudge_dose(s, -1), "A tenth less";
-    "intervene-half-more", Test, INTERVENE, ["+", ">"], None, |s, _| update::nudge_dose(s, 5), "A half more";
-    "intervene-half-less", Test, INTERVENE, ["-", "<"], None, |s, _| update::nudge_dose(s, -5), "A half less";
+    "intervene-half-more", Test, INTERVENE, ["+", ">"], Some("half"), |s, _| update::nudge_dose(s, 5), "A half more";
+    "intervene-half-less", Test, INTERVENE, ["-", "<"], Some("half"), |s, _| update::nudge_dose(s, -5), "A half less";
     "intervene-value", Test, INTERVENE, ["Enter"], Some("value"), |s, _| questions::ask_intervention(s, false), "Type a value, a factor or an addition";
     "intervene-positions", Test, INTERVENE, ["p"], Some("positions"), |s, _| questions::ask_intervention(s, true), "Type the positions";
     "intervene-mute", Test, INTERVENE, ["Space"], Some("mute"), |s, _| update::mute_intervention(s), "Leave it out for now, or take it in again";
     "intervene-remove", Test, INTERVENE, ["x", "Delete"], Some("remove"), |s, _| update::remove_intervention(s), "Remove this intervention";
     "intervene-mode", Test, INTERVENE, ["Tab"], Some("mode"), |s, _| update::turn_freeze(s), "What stays as it was: direct, frozen attention, free";
-    "intervene-swap", Test, INTERVENE, ["s"], Some("swap"), |s, _| questions::ask_swap(s), "Swap the features at this position for another prompt's";
-    "intervene-swap-group", Test, INTERVENE, ["S"], None, |s, _| questions::ask_swap_group(s), "Swap its features for those of another supernode";
-    "intervene-layers", Test, INTERVENE, ["L"], None, |s, _| questions::ask_layers(s), "Type the layers that the direct mode writes into";
+    "intervene-swap", Test, INTERVENE, ["s"], Some("swap"), |s, _| questions::ask_swap(s), "Swap the features at this position for a prompt's";
+    "intervene-swap-group", Test, INTERVENE, ["S"], Some("swap group"), |s, _| questions::ask_swap_group(s), "Swap its features for those of another supernode";
+    "intervene-layers", Test, INTERVENE, ["L"], Some("layers"), |s, _| questions::ask_layers(s), "Type the layers that the direct mode writes into";
     "intervene-sweep", Test, INTERVENE, ["d"], Some("sweep"), |s, _| update::turn_panel(s, View::Sweep), "Draw probabilities against the dose, or not";
     "intervene-continue", Test, INTERVENE, ["g"], Some("continue"), |s, _| update::turn_panel(s, View::Continued), "Continue the prompt without and with them, or not";
-    "intervene-sampling", Test, INTERVENE, ["t"], None, |s, _| questions::ask_sampling(s), "Type how continuations are drawn: temperature, seed";
-    "intervene-undo", Test, INTERVENE, ["u"], None, |s, _| undo(s), "Undo the last change";
-    "intervene-redo", Test, INTERVENE, ["Ctrl-r", "U"], None, |s, _| redo(s), "Redo what was undone";
+    "intervene-sampling", Test, INTERVENE, ["t"], Some("sampling"), |s, _| questions::ask_sampling(s), "Type how continuations are drawn: temperature, seed";
+    "intervene-undo", Test, INTERVENE, ["u"], Some("undo"), |s, _| undo(s), "Undo the last change";
+    "intervene-redo", Test, INTERVENE, ["Ctrl-r", "U"], Some("redo"), |s, _| redo(s), "Do again what was undone";
     "intervene-close", Test, INTERVENE, ["Esc", "q"], Some("back"), |s, _| update::close_interventions(s), "Leave the interventions as they are";
 }
 
@@ -232,7 +260,7 @@ impl Dialog for Intervene {
 
     fn render(&self, state: &State, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         if let Some(circuit) = &state.workspace.circuit {
-            draw(circuit, screen, &state.screen.look, buf);
+            draw(state, circuit, screen, buf);
         }
         None
     }

@@ -6,7 +6,7 @@ use crate::service::interventions::{Drawing, ModelRequest};
 use crate::tui::dialogs::intervene::panel::View;
 use crate::tui::dialogs::intervene::update::{attempt, change_chosen, change_set, feature_at};
 use crate::tui::dialogs::question::{Asks, Question};
-use crate::tui::screen::tour;
+use crate::tui::screen::{key_of, tour};
 use crate::tui::state::State;
 use std::ops::Range;
 
@@ -107,7 +107,8 @@ pub(in crate::tui) fn ask_swap_group(state: &mut State) {
     let own = |name: &str| chosen.name == name;
     let others: Vec<&str> = edited.groups.iter().map(|group| group.name.as_str()).filter(|name| !own(name)).collect();
     let Some(first) = others.first() else {
-        state.screen.warn("There is no other supernode; e g makes one of chosen nodes");
+        let keys = [key_of("edit", state), key_of("edit-group", state)].join(" ");
+        state.screen.warn(format!("There is no other supernode; {keys} makes one of chosen nodes"));
         return;
     };
     let about = state.screen.look.glyphs.visible(&format!("one of: {}", others.join(", ")));

@@ -159,14 +159,29 @@ fn take_reply(state: &mut State, result: Result<ModelReply, String>) {
         circuit.panel.request = None;
         let name = intervention.name.clone();
         let mut set = circuit.edits.now().interventions.clone();
-        // A swap sets its features to 0 before it sets others: an ablation of some of them is part of it.
-        set.list.retain(|it| it.action != Action::Ablate || !it.sites.iter().all(|at| intervention.sites.contains(at)));
+        make_room(&mut set, &intervention);
         circuit.panel.row = set.list.len();
         set.list.push(*intervention);
         apply(state, Edit::SetInterventions(set), format!("Added: {name}"));
     } else {
         circuit.panel.reply = Some(result);
     }
+}
+
+/// Takes the features that `new` sets out of ablations, which are what the panel begins with: a feature that is set
+/// twice cannot be measured.
+fn make_room(set: &mut Interventions, new: &Intervention) {
+    let mut sites = new.sites.clone();
+    if let Action::Swap { features, .. } = &new.action {
+        sites.extend(features.iter().map(|donor| InterventionSite::from(donor.at)));
+    }
+    set.list.retain_mut(|it| {
+        if it.action != Action::Ablate || it.muted {
+            return true;
+        }
+        it.sites.retain(|site| !sites.contains(site));
+        !it.sites.is_empty()
+    });
 }
 
 /// Requests the effects where the interventions or the graph changed, and the data of the panel's view.
@@ -264,4 +279,34 @@ fn drawn(measured: &Measured) -> Vec<u32> {
     }
     tokens.truncate(DRAWN);
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Donor;
+    use crate::ids::{FeatureId, Layer, Position};
+
+    #[test]
+    fn a_swap_takes_features_out_of_ablations_and_of_nothing_else() {
+        let at = |feature| FeatureAt::mlp(Layer(1), Position(4), FeatureId(feature));
+        let on = |name: &str, features: &[u32], action| Intervention {
+            name: name.to_owned(),
+            sites: features.iter().map(|feature| at(*feature).into()).collect(),
+            action,
+            muted: false,
+        };
+        let muted = Intervention { muted: true, ..on("muted", &[1], Action::Ablate) };
+        let list = vec![
+            on("gone", &[1, 2], Action::Ablate),
+            on("less", &[2, 9], Action::Ablate),
+            on("touched", &[1], Action::Scale { by: 0.5 }),
+            muted,
+        ];
+        let mut set = Interventions { list, ..Interventions::default() };
+        let features = vec![Donor { at: at(2), activation: 1.0 }];
+        make_room(&mut set, &on("swap", &[1], Action::Swap { features, factor: 1.0 }));
+        let left: Vec<_> = set.list.iter().map(|it| (it.name.as_str(), it.sites.len())).collect();
+        assert_eq!(left, [("less", 1), ("touched", 1), ("muted", 1)]);
+    }
 }

@@ -6,7 +6,7 @@ use crate::job::{Cancelled, Monitor};
 use crate::text;
 use crate::text::glyph::Glyphs;
 use crate::text::names::{Names, label_of};
-use crate::tui::keymap::{Command, all_commands};
+use crate::tui::keymap::{Command, Keymap, all_commands};
 use crate::tui::panes::{PANES, PaneId};
 use crate::tui::workspace::filter::job::Written;
 use crate::tui::workspace::{Circuit, Tabs, Traced};
@@ -14,6 +14,24 @@ use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 use std::cmp::Reverse;
 use std::sync::{Arc, OnceLock};
+
+/// Short names of commands, as other programs call them.
+const SHORT: [(&str, &str); 8] = [
+    ("q", "quit"),
+    ("q!", "quit"),
+    ("wq", "quit"),
+    ("w", "saved"),
+    ("e", "open"),
+    ("o", "open"),
+    ("h", "help"),
+    ("u", "undo"),
+];
+
+/// Returns the command of this name, or of this short name.
+pub fn command_called(name: &str) -> Option<&'static Command> {
+    let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, name)| *name);
+    Command::named(short.unwrap_or(name))
+}
 
 /// Target of an entry.
 #[derive(Clone, Copy)]
@@ -96,6 +114,7 @@ pub struct Haystack(Arc<Candidates>);
 struct Candidates {
     wanted: Kinds,
     glyphs: Glyphs,
+    keymap: Arc<Keymap>,
     nodes: Option<Nodes>,
     /// Other graphs that are open: turns, place, title.
     graphs: Vec<(usize, usize, String)>,
@@ -113,8 +132,8 @@ enum Kinds {
 
 impl Haystack {
     /// Searches the commands.
-    pub fn of_commands(glyphs: &Glyphs) -> Self {
-        Self::new(Kinds::Commands, glyphs, None)
+    pub fn of_commands(glyphs: &Glyphs, keymap: &Arc<Keymap>) -> Self {
+        Self::with_graphs(Kinds::Commands, glyphs, keymap, None, Vec::new())
     }
 
     /// Searches the nodes of a circuit.
@@ -129,6 +148,7 @@ impl Haystack {
         Self(Arc::new(Candidates {
             wanted: Kinds::Nodes,
             glyphs,
+            keymap: Keymap::usual(),
             nodes: Some(nodes),
             graphs: Vec::new(),
             entries: OnceLock::new(),
@@ -141,23 +161,25 @@ impl Haystack {
     }
 
     /// Searches everything that can be gone to or done.
-    pub fn of_everything(circuit: Option<&Circuit>, tabs: &Tabs, glyphs: &Glyphs) -> Self {
+    pub fn of_everything(circuit: Option<&Circuit>, tabs: &Tabs, glyphs: &Glyphs, keymap: &Arc<Keymap>) -> Self {
         let graphs = tabs.others().map(|(turns, place, other)| (turns, place, other.title())).collect();
-        Self::with_graphs(Kinds::Everything, glyphs, circuit, graphs)
+        Self::with_graphs(Kinds::Everything, glyphs, keymap, circuit, graphs)
     }
 
     fn new(wanted: Kinds, glyphs: &Glyphs, circuit: Option<&Circuit>) -> Self {
-        Self::with_graphs(wanted, glyphs, circuit, Vec::new())
+        Self::with_graphs(wanted, glyphs, &Keymap::usual(), circuit, Vec::new())
     }
 
     fn with_graphs(
         wanted: Kinds,
         glyphs: &Glyphs,
+        keymap: &Arc<Keymap>,
         circuit: Option<&Circuit>,
         graphs: Vec<(usize, usize, String)>,
     ) -> Self {
         let nodes = circuit.map(Nodes::new);
-        Self(Arc::new(Candidates { wanted, glyphs: glyphs.clone(), nodes, graphs, entries: OnceLock::new() }))
+        let (glyphs, keymap) = (glyphs.clone(), Arc::clone(keymap));
+        Self(Arc::new(Candidates { wanted, glyphs, keymap, nodes, graphs, entries: OnceLock::new() }))
     }
 
     /// Returns the entries that match `query`, best first; all of them where it is empty.
@@ -168,12 +190,15 @@ impl Haystack {
         let entries = Arc::clone(self.0.entries.get_or_init(|| self.0.gather()));
         let matcher = SkimMatcherV2::default();
         let words: Vec<&str> = query.split_whitespace().collect();
+        let called = command_called(query).map(|command| command.name);
         let mut scored = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
             if at % 256 == 0 {
                 monitor.cancel().check()?;
             }
-            if let Some(score) = entry.score(&matcher, &words) {
+            let is_called = matches!(entry.target, Target::Command(command) if Some(command.name) == called);
+            let score = if is_called { Some(i64::MAX) } else { entry.score(&matcher, &words) };
+            if let Some(score) = score {
                 scored.push((Reverse(score), entry.stands_back, at as u32));
             }
         }
@@ -201,9 +226,9 @@ impl Candidates {
             entries.extend(nodes.nodes(&self.glyphs));
         }
         if wants(Kinds::Commands) {
-            let commands = all_commands().filter(|command| command.context.is_about_panes());
+            let commands = all_commands().filter(|command| command.context.is_about_panes() && !command.is_motion());
             entries.extend(commands.map(|command| {
-                let keys = command.key_labels(self.glyphs.charset).join(" ");
+                let keys = self.keymap.labels(command, self.glyphs.charset).join(" ");
                 Entry { keys, ..Entry::new(Target::Command(command), command.name.to_owned(), command.doc.to_owned()) }
             }));
         }
@@ -270,7 +295,7 @@ mod tests {
     use crate::text::glyph::Charset;
 
     fn names(query: &str) -> Vec<&'static str> {
-        let hay = Haystack::of_commands(&Glyphs::new(Charset::Ascii));
+        let hay = Haystack::of_commands(&Glyphs::new(Charset::Ascii), &Keymap::usual());
         let found = hay.find(query, &Monitor::default()).unwrap();
         let name = |entry: &Entry| match entry.target {
             Target::Command(command) => command.name,
@@ -291,6 +316,6 @@ mod tests {
     fn a_search_can_be_stopped() {
         let monitor = Monitor::default();
         monitor.cancel().cancel();
-        assert!(Haystack::of_commands(&Glyphs::new(Charset::Ascii)).find("undo", &monitor).is_err());
+        assert!(Haystack::of_commands(&Glyphs::new(Charset::Ascii), &Keymap::usual()).find("undo", &monitor).is_err());
     }
 }

@@ -5,9 +5,9 @@ pub(in crate::tui) mod update;
 
 use crate::ids::NodeId;
 use crate::text;
-use crate::tui::dialogs::picker::find::{Entry, Found, Haystack, Target};
+use crate::tui::dialogs::picker::find::{Entry, Found, Haystack, Target, command_called};
 use crate::tui::dialogs::{Action, Dialog};
-use crate::tui::keymap::{Command, Context, Key, commands};
+use crate::tui::keymap::{Command, Context, commands};
 use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
 use crate::tui::ui::{Look, TextEdit, line};
@@ -99,11 +99,11 @@ impl Picker {
         self.found.as_ref()?.entries().nth(self.row)
     }
 
-    /// Returns the key that is typed behind a command's name, as in `jump 3`.
-    pub fn argument(&self) -> Option<Key> {
-        let (name, key) = self.input.value().trim_end().rsplit_once(' ')?;
+    /// Returns what is typed behind a command's name, as in `jump 3` and `open graph.json`.
+    pub fn argument(&self) -> Option<String> {
+        let (name, argument) = self.input.value().trim().split_once(' ')?;
         self.named(name)?;
-        Key::parse(key)
+        Some(argument.trim().to_owned())
     }
 
     /// Returns the nodes among the entries that were found, best first, and the index of the chosen one among them.
@@ -123,22 +123,22 @@ impl Picker {
     /// Writes the name of the chosen entry in place of the typed text.
     pub fn complete(&mut self) {
         let Some(entry) = self.chosen() else { return };
-        let more = matches!(entry.target, Target::Command(command) if command.is_run());
+        let more = matches!(entry.target, Target::Command(command) if takes_argument(command));
         self.input = Input::new(format!("{}{}", entry.name, if more { " " } else { "" }));
     }
 
     fn query(&self) -> String {
         let typed = self.input.value();
         match typed.split_once(' ') {
-            Some((name, _)) if self.named(name).is_some() => name.to_owned(),
+            Some((name, _)) if self.named(name).is_some() => name.trim().to_owned(),
             _ => typed.trim().to_owned(),
         }
     }
 
-    /// Returns the command of this name, where commands are picked and it takes one of several keys.
+    /// Returns the command of this name, where commands are picked and it takes something behind its name.
     fn named(&self, name: &str) -> Option<&'static Command> {
-        let command = Command::named(name.trim())?;
-        (self.purpose != Purpose::Search && command.is_run()).then_some(command)
+        let command = command_called(name.trim())?;
+        (self.purpose != Purpose::Search && takes_argument(command)).then_some(command)
     }
 
     fn title(&self) -> &'static str {
@@ -195,6 +195,11 @@ impl Picker {
             away => format!("{some} of {all}, {} not kept", text::thousands(away)),
         }
     }
+}
+
+/// Returns true where a command takes one of several keys, or a file.
+fn takes_argument(command: &Command) -> bool {
+    command.is_run() || command.name == update::OPEN
 }
 
 /// Columns of the list, in cells.

@@ -2,6 +2,7 @@
 
 use crate::tui::dialogs::picker::find::{Haystack, Target};
 use crate::tui::dialogs::picker::{Picker, Purpose};
+use crate::tui::dialogs::question::update::open_file;
 use crate::tui::keymap::{Command, Key};
 use crate::tui::runtime::JobKey;
 use crate::tui::state::State;
@@ -10,17 +11,25 @@ use crate::tui::workspace::supernodes::join_group;
 use crate::tui::workspace::tabs::update::turn_by;
 use crate::tui::workspace::{Circuit, go_to};
 
+/// Name of the command that takes a file.
+pub(in crate::tui) const OPEN: &str = "open";
+
 const FIND: JobKey = JobKey::new("find");
 
 pub(in crate::tui) fn open_palette(state: &mut State) {
-    open(state, Purpose::Command, Haystack::of_commands(&state.screen.look.glyphs));
+    open(state, Purpose::Command, Haystack::of_commands(&state.screen.look.glyphs, &state.screen.keymap));
 }
 
 pub(in crate::tui) fn open_go_to(state: &mut State) {
     open(
         state,
         Purpose::Anything,
-        Haystack::of_everything(state.workspace.circuit.as_ref(), &state.workspace.tabs, &state.screen.look.glyphs),
+        Haystack::of_everything(
+            state.workspace.circuit.as_ref(),
+            &state.workspace.tabs,
+            &state.screen.look.glyphs,
+            &state.screen.keymap,
+        ),
     );
 }
 
@@ -118,11 +127,19 @@ pub(in crate::tui) fn accept_picked(state: &mut State) {
 }
 
 /// Runs a command from the list of them; one with a run of keys needs to be told which.
-fn run_by_name(state: &mut State, command: &'static Command, argument: Option<Key>) {
-    let given = argument.filter(|key| command.bound_to(*key));
+fn run_by_name(state: &mut State, command: &'static Command, argument: Option<String>) {
+    if let Some(file) = argument.as_ref().filter(|file| command.name == OPEN && !file.is_empty()) {
+        state.dialogs.close_all();
+        if let Err(why) = open_file(state, file) {
+            state.screen.warn(why);
+        }
+        return;
+    }
+    let given = argument.and_then(|key| Key::parse(&key));
+    let given = given.filter(|key| state.screen.keymap.keys(command).contains(key));
     let key = if command.is_run() { given } else { Key::parse(command.keys[0]) };
     let Some(key) = key else {
-        let keys = command.own_key_labels(state.screen.look.glyphs.charset).join(" ");
+        let keys = state.screen.keymap.own_labels(command, state.screen.look.glyphs.charset).join(" ");
         state.screen.say(format!("{} takes one of {keys}: write it behind the name", command.name));
         return;
     };

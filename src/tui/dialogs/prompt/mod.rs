@@ -10,6 +10,7 @@ use crate::tui::keymap::{Context, commands};
 use crate::tui::screen::close_dialog;
 use crate::tui::state::State;
 use crate::tui::ui::{Look, TextEdit, line};
+use crate::tui::workspace::Written;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
@@ -19,6 +20,10 @@ pub struct Prompt {
     input: Input,
     /// True where the text is a message for the chat template.
     is_message: bool,
+    /// What was written before, newest first; the first one is what the line was opened with.
+    earlier: Vec<Written>,
+    /// Index among `earlier` of what was recalled last.
+    recalled: usize,
     /// Text that was last sent to be tokenized, and true where it was sent as a message.
     asked: Option<(String, bool)>,
     /// Newest answer.
@@ -40,9 +45,23 @@ struct Chip {
 }
 
 impl Prompt {
-    /// Starts from `text`, which may be a message for the chat template.
-    pub fn new(text: String, is_message: bool) -> Self {
-        Self { input: Input::new(text), is_message, asked: None, reading: None, is_read: false, accepts: false }
+    /// Starts from a text. `earlier` is what was written before, oldest first.
+    pub fn new(now: Written, earlier: Vec<Written>) -> Self {
+        let (input, is_message) = (Input::new(now.text.clone()), now.is_message);
+        let others = earlier.into_iter().rev().filter(|other| *other != now).collect::<Vec<_>>();
+        let earlier = std::iter::once(now).chain(others).collect();
+        Self { input, is_message, earlier, recalled: 0, asked: None, reading: None, is_read: false, accepts: false }
+    }
+
+    /// Writes what was written `by` turns earlier, unless the line holds something that was typed.
+    pub fn recall(&mut self, by: isize) {
+        let text = self.input.value();
+        if !text.is_empty() && self.earlier[self.recalled].text != text {
+            return;
+        }
+        self.recalled = self.recalled.saturating_add_signed(by).min(self.earlier.len() - 1);
+        let Written { text, is_message } = self.earlier[self.recalled].clone();
+        (self.input, self.is_message) = (Input::new(text), is_message);
     }
 
     /// Returns the text to be tokenized, where that was not asked yet, and true where it is a message.
@@ -209,6 +228,8 @@ commands! {
     /// Commands of the dialog.
     pub const BINDINGS;
     "prompt-trace", Prompt, PROMPT, ["Enter"], Some("trace"), |s, _| update::trace_prompt(s), "Trace this prompt";
+    "prompt-older", Prompt, PROMPT, ["Up"], Some("earlier"), |s, _| update::recall_prompt(s, 1), "What was traced before, unless something was typed";
+    "prompt-newer", Prompt, PROMPT, ["Down"], None, |s, _| update::recall_prompt(s, -1), "What was traced after it";
     "prompt-nearest", Prompt, PROMPT, ["Tab"], Some("take the nearest word"), |s, _| update::take_nearest(s), "Replace the first unknown word by the nearest one";
     "prompt-chat", Prompt, PROMPT, ["Ctrl-t"], Some("chat"), |s, _| update::toggle_chat(s), "Take it as a message in the chat template, or not";
     "prompt-close", Prompt, PROMPT, ["Esc"], Some("back"), |s, _| close_dialog(s), "Leave the prompt as it was";
@@ -242,7 +263,8 @@ mod tests {
 
     #[test]
     fn the_nearest_word_takes_the_place_of_the_unknown_one() {
-        let mut prompt = Prompt::new("Dalas and Dalasville".to_owned(), false);
+        let mut prompt =
+            Prompt::new(Written { text: "Dalas and Dalasville".to_owned(), is_message: false }, Vec::new());
         let unknown = vec![UnknownWord { word: "Dalas".into(), nearest: vec!["Dallas".into()] }];
         prompt.take_nearest();
         assert_eq!(prompt.input.value(), "Dalas and Dalasville", "it is not read yet");

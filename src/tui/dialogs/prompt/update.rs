@@ -3,9 +3,10 @@
 use crate::tui::dialogs::prompt::Prompt;
 use crate::tui::panes::graph;
 use crate::tui::runtime::JobKey;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
-use crate::tui::workspace::Message;
-use crate::tui::workspace::tracing::{NO_CHAT, start_trace};
+use crate::tui::workspace::tracing::{NO_CHAT, trace_beside};
+use crate::tui::workspace::{Message, Written};
 
 const READ_PROMPT: JobKey = JobKey::new("prompt");
 
@@ -19,11 +20,12 @@ pub(in crate::tui) fn open_prompt(state: &mut State) {
         (None, Some(circuit)) => circuit.traced.document.origin.prompt.clone(),
         (None, None) => String::new(),
     };
-    let prompt = match &state.workspace.message {
-        Some(message) if message.prompt == text => Prompt::new(message.typed.clone(), true),
-        _ => Prompt::new(text, false),
+    let now = match &state.workspace.message {
+        Some(message) if message.prompt == text => Written { text: message.typed.clone(), is_message: true },
+        _ => Written { text, is_message: false },
     };
-    state.dialogs.open(prompt);
+    let earlier = state.workspace.prompts.clone();
+    state.dialogs.open(Prompt::new(now, earlier));
 }
 
 pub(in crate::tui) fn toggle_chat(state: &mut State) {
@@ -57,8 +59,25 @@ pub(in crate::tui) fn ask_prompt(state: &mut State) {
     );
 }
 
-/// Traces the prompt, once it is read.
+/// Writes an earlier prompt into a line that is empty, or as it was opened or recalled; `by` is 1 for an older one.
+pub(in crate::tui) fn recall_prompt(state: &mut State, by: isize) {
+    if let Some(prompt) = state.dialogs.get_mut::<Prompt>() {
+        prompt.recall(by);
+    }
+}
+
+/// Traces the prompt, once it is read. A graph that is still being traced is not given up for it.
 pub(in crate::tui) fn trace_prompt(state: &mut State) {
+    let is_growing = state.workspace.circuit.is_some() && state.workspace.busy.is_some();
+    if is_growing || state.workspace.tabs.is_busy() {
+        let stops = key_of("cancel", state);
+        state.screen.warn(if is_growing {
+            format!("A trace is under way: {stops} stops it and keeps what there is")
+        } else {
+            "A trace of another graph is under way: wait for its end, or stop it there".to_owned()
+        });
+        return;
+    }
     let Some(prompt) = state.dialogs.get_mut::<Prompt>() else { return };
     if !prompt.accept() {
         return;
@@ -69,7 +88,7 @@ pub(in crate::tui) fn trace_prompt(state: &mut State) {
         if let Some(typed) = message {
             state.workspace.message = Some(Message { typed, prompt: prompt.clone() });
         }
-        start_trace(state, prompt);
+        trace_beside(state, prompt);
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Asks {
     Swap(Place),
     /// Prompt to compare with.
     Compare,
+    /// File of a graph that is opened beside the others.
+    File,
     /// Supernode whose features replace those of the intervention of this index.
     SwapGroup(usize),
     /// Layers that the direct mode writes into.
@@ -47,7 +49,7 @@ impl Asks {
     pub fn is_of_interventions(&self) -> bool {
         match self {
             Self::Group(_) | Self::Rename(_) | Self::Label(_) | Self::Thresholds => false,
-            Self::FilterName(_) | Self::Compare => false,
+            Self::FilterName(_) | Self::Compare | Self::File => false,
             Self::Action(_) | Self::Positions(_) | Self::Swap(_) | Self::SwapGroup(_) => true,
             Self::Layers | Self::Sampling => true,
         }
@@ -62,6 +64,8 @@ pub struct Question {
     /// Subject of the question, harmless to a terminal.
     about: String,
     input: Input,
+    /// True while the prefilled answer is selected: what is typed replaces it.
+    is_selected: bool,
     /// Reason why the last answer was refused.
     complaint: Option<String>,
 }
@@ -77,11 +81,14 @@ impl Question {
             Asks::Action(_) => "what it is set to",
             Asks::Positions(_) => "positions",
             Asks::Swap(_) | Asks::Compare => "another prompt",
+            Asks::File => "graph in a file",
             Asks::SwapGroup(_) => "another supernode",
             Asks::Layers => "layers",
             Asks::Sampling => "continuations",
         };
-        Self { asks, title, about, input: Input::new(answer), complaint: None }
+        // Of a prompt a word is changed; names and numbers are written anew.
+        let is_selected = !answer.is_empty() && !matches!(asks, Asks::Swap(_) | Asks::Compare);
+        Self { asks, title, about, input: Input::new(answer), is_selected, complaint: None }
     }
 
     /// Returns the answer as it stands.
@@ -102,6 +109,10 @@ impl Question {
             return None;
         }
         let cursor = line::render(&self.input, area, theme.strong, look, buf);
+        if self.is_selected {
+            let width = cursor.x - area.x;
+            buf.set_style(Rect { width, height: 1, ..area }, theme.selection);
+        }
         let (note, style) = match &self.complaint {
             Some(why) => (look.glyphs.visible(why), theme.alert),
             None => (self.about.clone(), theme.quiet),
@@ -152,6 +163,9 @@ impl Dialog for Question {
 
     fn edit(&mut self, edit: &TextEdit) -> bool {
         self.complaint = None;
+        if std::mem::take(&mut self.is_selected) && line::replaces(edit) {
+            self.input.reset();
+        }
         line::edit(&mut self.input, edit)
     }
 }

@@ -1,11 +1,13 @@
 //! Questions that are answered in a line of text, and their answers.
 
+use crate::config;
 use crate::graph::{Edit, Labelled, automatic};
 use crate::tui::dialogs::compare::update::answer_compare;
 use crate::tui::dialogs::filter::FilterPrompt;
 use crate::tui::dialogs::intervene::questions::answer_intervention;
 use crate::tui::dialogs::question::{Asks, Question, read_thresholds};
 use crate::tui::state::State;
+use crate::tui::workspace::tabs::update::open_beside;
 use crate::tui::workspace::{apply, choose_none, prune_anew};
 
 pub(in crate::tui) fn ask_label(state: &mut State) {
@@ -34,8 +36,45 @@ pub(in crate::tui) fn ask_thresholds(state: &mut State) {
     state.dialogs.open(Question::new(Asks::Thresholds, about, answer));
 }
 
+/// Asks for a graph file to be opened beside the others.
+pub(in crate::tui) fn ask_file(state: &mut State) {
+    let about = "a graph file, which opens in a tab of its own".to_owned();
+    state.dialogs.open(Question::new(Asks::File, about, String::new()));
+}
+
+/// Opens a graph file beside the others.
+///
+/// # Errors
+/// Fails where there is no such file, with a sentence.
+pub(in crate::tui) fn open_file(state: &mut State, text: &str) -> Result<(), String> {
+    let path = config::from_home(text);
+    if !path.is_file() {
+        return Err(format!("There is no file {text}"));
+    }
+    open_beside(state, path);
+    Ok(())
+}
+
+/// Takes the answer to the question for a file, which takes no graph to be answered.
+fn answer_file(state: &mut State) {
+    let Some(question) = state.dialogs.get::<Question>() else { return };
+    let text = question.answer().to_owned();
+    match open_file(state, &text) {
+        Ok(()) => state.dialogs.close_all(),
+        Err(why) => {
+            if let Some(question) = state.dialogs.get_mut::<Question>() {
+                question.complain(why);
+            }
+        }
+    }
+}
+
 /// Takes the answer, or says why it is not valid.
 pub(in crate::tui) fn answer(state: &mut State) {
+    if state.dialogs.get::<Question>().is_some_and(|question| question.asks == Asks::File) {
+        answer_file(state);
+        return;
+    }
     let (Some(question), Some(circuit)) = (state.dialogs.get_mut::<Question>(), &state.workspace.circuit) else {
         return;
     };
@@ -65,7 +104,7 @@ pub(in crate::tui) fn answer(state: &mut State) {
         Asks::Rename(index) => (Edit::RenameGroup(*index, text.clone()), format!("The supernode is called {text}")),
         Asks::Label(what) if text.is_empty() => (Edit::Label(*what, text), "The label is gone".to_owned()),
         Asks::Label(what) => (Edit::Label(*what, text.clone()), format!("Labelled {text}")),
-        Asks::FilterName(_) | Asks::Compare => return,
+        Asks::FilterName(_) | Asks::Compare | Asks::File => return,
         Asks::Action(_) | Asks::Positions(_) | Asks::Swap(_) | Asks::SwapGroup(_) | Asks::Layers | Asks::Sampling => {
             return;
         }

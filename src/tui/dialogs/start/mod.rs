@@ -253,6 +253,10 @@ commands! {
     "model-down", Models, START, ["Down", "j"], Some("choose"), |s, _| update::step_model(s, 1), "To the next model";
     "model-up", Models, START, ["Up", "k"], Some("choose"), |s, _| update::step_model(s, -1), "To the model before";
     "model-take", Models, START, ["Enter"], Some("take"), |s, _| update::choose_model(s), "Load it, or ask what it takes to have it here";
+    "model-page-down", Models, START, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::step_model(s, 10), "Ten models further";
+    "model-page-up", Models, START, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::step_model(s, -10), "Ten models back";
+    "model-first", Models, START, ["g", "Home"], None, |s, _| update::step_model(s, isize::MIN), "To the first model";
+    "model-last", Models, START, ["G", "End"], None, |s, _| update::step_model(s, isize::MAX), "To the last model";
     "models-close", Models, START, ["Esc", "q"], Some("back"), |s, _| close_dialog(s), "Leave the model as it was";
 }
 

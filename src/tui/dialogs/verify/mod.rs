@@ -198,8 +198,8 @@ commands! {
     "verify-fewer", Test, VERIFY, ["-"], Some("features"), |s, _| update::ablate_more(s, -1), "Ablate five features fewer where none is pinned";
     "verify-draw", Test, VERIFY, ["d"], Some("draw"), |s, _| update::toggle_plot(s), "The scatter plot for the table, where room is short";
     "verify-again", Test, VERIFY, ["r"], None, |s, _| update::check_again(s), "Check it again";
-    "verify-page-down", Test, VERIFY, ["PageDown"], None, |s, _| update::move_in_verification(s, 10), "Ten pairs or lines further";
-    "verify-page-up", Test, VERIFY, ["PageUp"], None, |s, _| update::move_in_verification(s, -10), "Ten pairs or lines back";
+    "verify-page-down", Test, VERIFY, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::move_in_verification(s, 10), "Ten pairs or lines further";
+    "verify-page-up", Test, VERIFY, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::move_in_verification(s, -10), "Ten pairs or lines back";
     "verify-first", Test, VERIFY, ["g", "Home"], None, |s, _| update::move_in_verification(s, isize::MIN), "To the worst disagreement, or the top";
     "verify-last", Test, VERIFY, ["G", "End"], None, |s, _| update::move_in_verification(s, isize::MAX), "To the best agreement, or the end";
     "verify-close", Test, VERIFY, ["Esc", "q"], Some("back"), |s, _| update::close_verification(s), "Leave it, and stop what is still being checked";

@@ -23,10 +23,20 @@ pub(in crate::tui) const CHECK: JobKey = JobKey::new("check").of_graph();
 /// Number of features by which a key changes those that are ablated.
 const STEP: isize = 5;
 
-/// Opens the checks at the chosen connection.
+/// Opens the checks at the chosen connection; where it leads from no feature, at the strongest one that does: only
+/// features can be ablated.
 pub(in crate::tui) fn open_verification(state: &mut State) {
+    let is_in_list = state.screen.focus != tree::PANE;
     if let Some(circuit) = &mut state.workspace.circuit {
         circuit.verification.view = View::Edge;
+        let links = &circuit.connections.links().kept;
+        let is_of_feature = |link: &Link| circuit.node(link.edge.source).is_feature();
+        if is_in_list
+            && !links.get(circuit.connections.row).is_some_and(is_of_feature)
+            && let Some(row) = links.iter().position(is_of_feature)
+        {
+            circuit.connections.row = row;
+        }
         state.dialogs.open(Verify);
     }
 }

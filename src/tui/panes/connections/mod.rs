@@ -31,8 +31,8 @@ commands! {
 commands! {
     /// Commands on the lists, and on what they list.
     pub const LISTING;
-    "row-page-down", Lists, CONTEXT, ["PageDown"], None, |s, _| move_row(s, 10), "Ten connections further";
-    "row-page-up", Lists, CONTEXT, ["PageUp"], None, |s, _| move_row(s, -10), "Ten connections back";
+    "row-page-down", Lists, CONTEXT, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| move_row(s, 10), "Ten connections further";
+    "row-page-up", Lists, CONTEXT, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| move_row(s, -10), "Ten connections back";
     "row-first", Lists, CONTEXT, ["g", "Home"], None, |s, _| move_row(s, isize::MIN), "To the strongest connection";
     "row-last", Lists, CONTEXT, ["G", "End"], None, |s, _| move_row(s, isize::MAX), "To the weakest connection";
     "list-before", Lists, CONTEXT, ["Left", "h"], None, |s, _| turn_side(s, -1), "The list before: inputs, outputs, inhibitors";

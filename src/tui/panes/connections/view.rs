@@ -298,13 +298,13 @@ struct Figures {
 }
 
 impl Figures {
-    /// Returns the columns for which a row of this width has room. The bar repeats the share beside it, and the share the
-    /// weight: where there is little room they give way to columns that repeat nothing.
+    /// Returns the columns for which a row of this width has room. The bar repeats the share beside it: where there is
+    /// little room it gives way to columns that repeat nothing.
     fn of(state: &State, width: u16) -> Self {
         let activations = state.workspace.circuit.as_ref().is_some_and(|circuit| circuit.panel.has_activations());
         let bar = match width {
             84.. => 10,
-            64.. if !activations => 6,
+            64.. => 6,
             _ => 0,
         };
         Self { bar, weight: width >= if activations { 52 } else { 38 }, activations }

@@ -30,6 +30,10 @@ commands! {
     pub const BINDINGS;
     "scroll-down", Lists, CONTEXT, ["Down", "j"], Some("scroll"), |s, _| scroll_detail(s, 1), "The detail, a line further";
     "scroll-up", Lists, CONTEXT, ["Up", "k"], Some("scroll"), |s, _| scroll_detail(s, -1), "The detail, a line back";
+    "scroll-page-down", Lists, CONTEXT, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| scroll_detail(s, 10), "The detail, ten lines further";
+    "scroll-page-up", Lists, CONTEXT, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| scroll_detail(s, -10), "The detail, ten lines back";
+    "scroll-first", Lists, CONTEXT, ["g", "Home"], None, |s, _| scroll_detail(s, isize::MIN), "To the top of the detail";
+    "scroll-last", Lists, CONTEXT, ["G", "End"], None, |s, _| scroll_detail(s, isize::MAX), "To the end of the detail";
 }
 
 impl Pane for Detail {

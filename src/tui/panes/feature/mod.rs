@@ -50,8 +50,8 @@ commands! {
     "contexts-up", Contexts, CONTEXT, ["Up", "k"], Some("scroll"), |s, _| scroll_contexts(s, -1), "Contexts, a line back";
     "contexts-left", Contexts, CONTEXT, ["Left", "h"], Some("shift"), |s, _| shift_contexts(s, -8), "What stands before, in every context";
     "contexts-right", Contexts, CONTEXT, ["Right", "l"], Some("shift"), |s, _| shift_contexts(s, 8), "What stands after, in every context";
-    "contexts-page-down", Contexts, CONTEXT, ["PageDown"], None, |s, _| scroll_contexts(s, 10), "Contexts, ten lines further";
-    "contexts-page-up", Contexts, CONTEXT, ["PageUp"], None, |s, _| scroll_contexts(s, -10), "Contexts, ten lines back";
+    "contexts-page-down", Contexts, CONTEXT, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| scroll_contexts(s, 10), "Contexts, ten lines further";
+    "contexts-page-up", Contexts, CONTEXT, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| scroll_contexts(s, -10), "Contexts, ten lines back";
     "contexts-first", Contexts, CONTEXT, ["g", "Home"], None, |s, _| scroll_contexts(s, isize::MIN), "To the strongest contexts";
     "contexts-last", Contexts, CONTEXT, ["G", "End"], None, |s, _| scroll_contexts(s, isize::MAX), "To the last lines";
     "contexts-next-member", Contexts, CONTEXT, [")"], Some("member"), |s, _| turn_member(s, 1), "The supernode's next member, then all together";

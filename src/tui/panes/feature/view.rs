@@ -345,7 +345,9 @@ impl Sheet<'_> {
             // A quick reading does not flicker.
             (Some(Reading::Pending { since, .. }), _) if *since == self.state.screen.ticks => Vec::new(),
             (Some(Reading::Pending { .. }), _) => match self.state.jobs.progress(READ_FEATURE) {
-                Some(Progress { phase, .. }) if !phase.is_empty() => waits(&format!("{phase}; Ctrl-c stops")),
+                Some(Progress { phase, .. }) if !phase.is_empty() => {
+                    waits(&format!("{phase}; {} stops", key("cancel")))
+                }
                 _ => waits("reading"),
             },
             (Some(Reading::Failed(why)), _) => {

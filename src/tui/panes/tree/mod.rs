@@ -35,9 +35,9 @@ commands! {
 commands! {
     /// Longer steps in the tree.
     pub const PAGES;
-    "branch-toggle", Lists, CONTEXT, ["Space"], None, |s, _| update::tree(s, |tree| tree.toggle()), "Open or close the branch";
-    "branch-page-down", Lists, CONTEXT, ["PageDown"], None, |s, _| update::tree(s, |tree| tree.move_by(10)), "Ten branches further";
-    "branch-page-up", Lists, CONTEXT, ["PageUp"], None, |s, _| update::tree(s, |tree| tree.move_by(-10)), "Ten branches back";
+    "branch-toggle", Lists, CONTEXT, ["a"], None, |s, _| update::tree(s, |tree| tree.toggle()), "Open or close the branch";
+    "branch-page-down", Lists, CONTEXT, ["PageDown", "Ctrl-d", "Ctrl-f"], None, |s, _| update::tree(s, |tree| tree.move_by(10)), "Ten branches further";
+    "branch-page-up", Lists, CONTEXT, ["PageUp", "Ctrl-u", "Ctrl-b"], None, |s, _| update::tree(s, |tree| tree.move_by(-10)), "Ten branches back";
     "branch-first", Lists, CONTEXT, ["g", "Home"], None, |s, _| update::tree(s, |tree| tree.move_by(isize::MIN)), "To the root";
     "branch-last", Lists, CONTEXT, ["G", "End"], None, |s, _| update::tree(s, |tree| tree.move_by(isize::MAX)), "To the last branch";
 }

@@ -157,6 +157,13 @@ impl Tabs {
         self.at += 1;
     }
 
+    /// Removes the graph on the screen from the ring; returns the tab before it, if there is one.
+    pub fn step_back(&mut self) -> Option<Tab> {
+        let before = self.others.pop_back()?;
+        self.at = self.at.checked_sub(1).unwrap_or(self.others.len());
+        Some(before)
+    }
+
     /// Removes the graph on the screen from the ring; returns the tab that takes its place, if there is one.
     pub fn close(&mut self) -> Option<Tab> {
         let next = self.others.pop_front()?;

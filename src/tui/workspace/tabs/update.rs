@@ -3,6 +3,7 @@
 use crate::tui::dialogs::intervene::update::MEASURE;
 use crate::tui::panes::graph;
 use crate::tui::runtime::RequestId;
+use crate::tui::screen::key_of;
 use crate::tui::state::State;
 use crate::tui::workspace::arrival::let_go;
 use crate::tui::workspace::edits::PRUNE;
@@ -33,7 +34,8 @@ pub(in crate::tui) fn turn_by(state: &mut State, turns: usize) {
 
 pub(in crate::tui) fn close_graph(state: &mut State) {
     if state.workspace.tabs.place().is_none() {
-        state.screen.say("This is the only graph; q leaves");
+        let quit = key_of("quit", state);
+        state.screen.say(format!("This is the only graph; {quit} leaves"));
         return;
     }
     let Tab { graph, busy } = take_off(state);
@@ -45,6 +47,16 @@ pub(in crate::tui) fn close_graph(state: &mut State) {
     }
     if let Some(next) = state.workspace.tabs.close() {
         put_on(state, next);
+    }
+}
+
+/// Turns back from a trace that brought no graph to the graph beside which it was asked for.
+pub(in crate::tui) fn leave_empty(state: &mut State) {
+    if state.workspace.circuit.is_none()
+        && state.workspace.file.is_none()
+        && let Some(before) = state.workspace.tabs.step_back()
+    {
+        put_on(state, before);
     }
 }
 
