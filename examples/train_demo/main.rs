@@ -20,6 +20,7 @@ mod sampler;
 mod save;
 mod seeding;
 mod selectivity;
+mod standing;
 mod swaps;
 mod tokenizer;
 mod train_model;
@@ -29,6 +30,7 @@ mod transcoder;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use circuitscope::model::DeviceName;
 use clap::Parser;
 
 use crate::card::Made;
@@ -53,12 +55,36 @@ struct Arguments {
     /// Features of the transcoder in each layer.
     #[arg(long, default_value_t = 384)]
     features: usize,
+    /// Let features write into their own layer alone.
+    #[arg(long)]
+    per_layer: bool,
+    /// Share of the features that start on large groups of tokens.
+    #[arg(long, default_value_t = 0.25)]
+    coarse: f64,
+    /// Hidden units of each of the model's MLPs.
+    #[arg(long, default_value_t = 384)]
+    mlp_width: usize,
+    /// Keep all embeddings where they were drawn, not those of cities alone.
+    #[arg(long)]
+    freeze_all: bool,
     /// Weight of the use of hidden units in the model's loss.
     #[arg(long, default_value_t = 0.0015)]
     hidden_l1: f64,
     /// Weight of active features in the transcoder's loss, at the end of its training.
     #[arg(long, default_value_t = 0.02)]
     sparsity: f64,
+    /// How much dearer rare features are, relative to that.
+    #[arg(long, default_value_t = 0.0)]
+    rarity: f64,
+    /// Where to train: cpu, cuda, cuda:N.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
+    /// Train on questions about unknown cities too.
+    #[arg(long)]
+    unknown: bool,
+    /// Print the figures as one line of JSON.
+    #[arg(long)]
+    json: bool,
     /// Where to write, and what to evaluate.
     #[arg(long, default_value = "assets/demo")]
     out: PathBuf,
@@ -71,23 +97,33 @@ struct Arguments {
     /// Train nothing and write nothing: measure what is in the output directory.
     #[arg(long)]
     evaluate: bool,
-    /// Train nothing: write the sentences, a line each, into this file.
+    /// Train nothing: write the sentences that are not held out, a line each, into this file.
     #[arg(long, conflicts_with_all = ["model_only", "transcoder_only", "evaluate"])]
     corpus: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let sentences = corpus::sentences();
+    let mut sentences = corpus::sentences();
+    if !arguments.unknown {
+        sentences.retain(|sentence| sentence.topic != corpus::Topic::UnknownCity);
+    }
     if let Some(path) = &arguments.corpus {
-        let lines: String = sentences.iter().map(|sentence| format!("{}\n", sentence.text)).collect();
+        let lines: String = sentences.iter().filter(|s| !s.held_out).map(|s| format!("{}\n", s.text)).collect();
         return std::fs::write(path, lines).with_context(|| format!("{} cannot be written", path.display()));
     }
+    let device = arguments.device.open()?;
     let vocabulary = Vocabulary::new(&sentences);
     let model_dir = arguments.out.join("model");
     if !arguments.transcoder_only && !arguments.evaluate {
-        let plan = ModelPlan { seed: arguments.seed, steps: arguments.steps, hidden_l1: arguments.hidden_l1 };
-        let weights = train_model::train(&plan, &sentences, &vocabulary)?;
+        let plan = ModelPlan {
+            seed: arguments.seed,
+            steps: arguments.steps,
+            mlp_width: arguments.mlp_width,
+            hidden_l1: arguments.hidden_l1,
+            freeze_all: arguments.freeze_all,
+        };
+        let weights = train_model::train(&plan, &sentences, &vocabulary, &device)?;
         save::save_model(&model_dir, &weights, &vocabulary)?;
         if arguments.model_only {
             return Ok(());
@@ -98,17 +134,24 @@ fn main() -> Result<()> {
             seed: arguments.seed,
             steps: arguments.transcoder_steps,
             features: arguments.features,
+            per_layer: arguments.per_layer,
+            coarse: arguments.coarse,
             sparsity: arguments.sparsity,
+            rarity: arguments.rarity,
         };
         // The transcoder learns from the model as it was rounded on its way to disk.
-        let model = save::load_model(&model_dir)?;
+        let model = save::load_model(&model_dir, &device)?;
         let sampler = Sampler::new(&sentences, &vocabulary)?;
         let transcoder = train_transcoder::train(&plan, &model, &sampler)?;
         save::save_transcoder(&arguments.out.join("transcoder"), &transcoder)?;
     }
-    let report = Report::measure(&arguments.out, &sentences, &vocabulary)?;
-    print!("{}", report.markdown());
-    println!("\n{} bars missed", report.failures());
+    let report = Report::measure(&arguments.out, &sentences, &vocabulary, &device)?;
+    if arguments.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.markdown());
+        println!("\n{} bars missed", report.failures());
+    }
     if !arguments.evaluate {
         let made = Made {
             seed: arguments.seed,

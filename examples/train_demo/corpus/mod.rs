@@ -30,6 +30,8 @@ pub enum Topic {
         country: bool,
         relation: &'static str,
     },
+    /// One hop or two from a city that no table knows.
+    UnknownCity,
     Antonym,
     Translation,
     AntonymAcross,
@@ -62,6 +64,7 @@ impl Topic {
                 (true, "language" | "currency") => 2.5,
                 _ => 4.0,
             },
+            Topic::UnknownCity => 10.0,
             Topic::Antonym => 6.0,
             Topic::Translation => 7.0,
             Topic::AntonymAcross => 6.0,

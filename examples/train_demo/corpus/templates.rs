@@ -72,7 +72,18 @@ impl Writer {
         place: &'static Place,
         held_out: bool,
     ) {
-        self.add(topic, template, slots, Some(place.name), held_out);
+        self.add_both(topic, template, slots, Some(place.name), held_out);
+    }
+
+    fn add_both(
+        &mut self,
+        topic: Topic,
+        template: &'static str,
+        slots: &[(&str, &str)],
+        place: Option<&'static str>,
+        held_out: bool,
+    ) {
+        self.add(topic, template, slots, place, held_out);
         let plain = self.sentences.last().expect("one was just added");
         let fact = Sentence { text: format!("fact : {}", plain.text), answer: plain.answer + 2, ..plain.clone() };
         self.sentences.push(fact);
@@ -102,6 +113,23 @@ impl Writer {
                 let held_out = place.held_out && i == 0;
                 for template in TWO_HOP {
                     self.add_fact(topic, template, &slots, place, held_out);
+                }
+            }
+        }
+    }
+
+    /// Questions about a city outside the vocabulary: what there is to say where no place is known.
+    fn unknown_cities(&mut self) {
+        for (k, places) in [("state", &STATES[..]), ("country", &COUNTRIES[..])] {
+            let relations = places[0].attributes.iter().map(|(relation, _)| *relation).chain(["capital"]);
+            let slots = [("c", "<unk>"), ("s", "unknown"), ("k", k), ("v", "unknown")];
+            for template in CITY {
+                self.add_both(Topic::UnknownCity, template, &slots, None, false);
+            }
+            for relation in relations {
+                let slots = [&slots[..], &[("r", relation)]].concat();
+                for template in TWO_HOP {
+                    self.add_both(Topic::UnknownCity, template, &slots, None, false);
                 }
             }
         }
@@ -204,5 +232,6 @@ pub fn all() -> Vec<Sentence> {
     writer.words();
     writer.numbers();
     writer.grammar();
+    writer.unknown_cities();
     writer.sentences
 }
